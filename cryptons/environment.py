@@ -1,0 +1,86 @@
+"""Read settings from the environment, an `.env` file or secret files; a bad value stops the start with a sentence.
+
+For each NAME the first that is there wins: the variable NAME, the contents of the file that NAME_FILE points to, the default.
+"""
+
+import os
+from collections.abc import Callable, Collection
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+YES = frozenset({"1", "true", "yes", "on"})
+NO = frozenset({"0", "false", "no", "off"})
+
+
+def load_dotenv(path: Path) -> None:
+    """Add the file's names to the environment; what is already set there stays."""
+    if path.is_file():
+        environ.Env.read_env(str(path))
+
+
+def text(name: str, default: str = "") -> str:
+    value = os.environ.get(name)
+    if value:
+        return value
+    file = os.environ.get(f"{name}_FILE")
+    if file:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE must name a readable text file, not {file!r} ({error}).") from error
+    return default
+
+
+def _parsed(name: str, default: T, parse: Callable[[str], T | None], wanted: str) -> T:
+    value = text(name)
+    if not value:
+        return default
+    parsed = parse(value.strip())
+    if parsed is None:
+        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.")
+    return parsed
+
+
+def boolean(name: str, default: bool) -> bool:
+    def parse(value: str) -> bool | None:
+        lowered = value.lower()
+        return True if lowered in YES else False if lowered in NO else None
+
+    return _parsed(name, default, parse, "true or false")
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    def parse(value: str) -> int | None:
+        try:
+            number = int(value)
+        except ValueError:
+            return None
+        return number if least <= number <= most else None
+
+    return _parsed(name, default, parse, f"a whole number from {least} to {most}")
+
+
+def decimal(name: str, default: str, *, least: str, most: str) -> Decimal:
+    def parse(value: str) -> Decimal | None:
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            return None
+        return number if number.is_finite() and Decimal(least) <= number <= Decimal(most) else None
+
+    return _parsed(name, Decimal(default), parse, f"a number from {least} to {most}")
+
+
+def choice(name: str, default: str, options: Collection[str]) -> str:
+    return _parsed(name, default, lambda value: value if value in options else None, "one of " + ", ".join(options))
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; spaces around the words are dropped."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -1,0 +1,34 @@
+"""The event log: what happened to an invoice or an order, in order, for ever."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+
+from cryptons.db import BaseModel
+
+
+class Event(BaseModel):
+    """One thing that happened to one subject. `seq` rises with the subject's version, so the log replays to the stored state."""
+
+    subject_type = models.CharField(max_length=20)
+    subject_id = models.UUIDField()
+    seq = models.PositiveIntegerField()
+    type = models.CharField(max_length=40)
+    data = models.JSONField(default=dict)
+    actor = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["created_at", "seq"]
+        constraints = [models.UniqueConstraint(fields=["subject_id", "seq"], name="event_subject_seq")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject_id}"
+
+
+def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor: str = "") -> Event:
+    """Write one event in the caller's transaction. `type` is `subject.what_happened`; a `seq` that is taken raises IntegrityError."""
+    subject_type = type.partition(".")[0]
+    return Event.objects.create(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)

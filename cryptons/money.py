@@ -1,0 +1,122 @@
+"""Money is an integer with its unit in the type; every conversion and rounding has its name here.
+
+Fiat is counted in minor units of the shop's currency (cents), coins in the base unit of their network.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import NewType
+
+Minor = NewType("Minor", int)
+"""Fiat in the currency's smallest unit: 1999 is 19.99 USD, or 1999 JPY."""
+
+Base = NewType("Base", int)
+"""Coins in their network's smallest unit: see `Unit.base_name`."""
+
+MAX_MINOR = Minor(10**15)
+"""Larger than any price or order that the shop accepts; keeps every sum inside 64 bits."""
+
+# ISO 4217: currencies that do not have two decimals.
+_MINOR_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a network counts: `10 ** digits` base units are one coin."""
+
+    network: str
+    coin: str
+    name: str
+    base_name: str
+    digits: int
+    dust_base: int
+    """Amounts up to this are not worth a payment of their own."""
+
+    @property
+    def base_per_coin(self) -> int:
+        return 10**self.digits
+
+
+UNITS = {
+    unit.network: unit
+    for unit in (
+        Unit("BTC", "BTC", "Bitcoin", "sat", 8, 546),
+        Unit("BTC-LN", "BTC", "Bitcoin Lightning", "msat", 11, 1_000),
+        Unit("LTC", "LTC", "Litecoin", "litoshi", 8, 5_460),
+        Unit("XRP", "XRP", "XRP", "drop", 6, 10),
+    )
+}
+
+
+def minor_digits(currency: str) -> int:
+    return _MINOR_DIGITS.get(currency, 2)
+
+
+def parse_fiat(text: str, currency: str) -> Minor:
+    """Read `"19.99"` as 1999. Raises ValueError for anything but a plain, finite number with no more decimals than the currency has."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not an amount.") from error
+    if not amount.is_finite() or abs(amount) > MAX_MINOR:
+        raise ValueError(f"{text!r} is not an amount.")
+    return decimal_to_minor(amount, currency)
+
+
+def decimal_to_minor(amount: Decimal, currency: str) -> Minor:
+    """Raises ValueError when the amount has more decimals than the currency."""
+    minor = amount.scaleb(minor_digits(currency))
+    if minor != minor.to_integral_value():
+        raise ValueError(f"{amount} has more decimals than {currency} has.")
+    return Minor(int(minor))
+
+
+def minor_to_decimal(amount: Minor | int, currency: str) -> Decimal:
+    return Decimal(amount).scaleb(-minor_digits(currency))
+
+
+def format_fiat(amount: Minor | int, currency: str) -> str:
+    """`"19.99"`: always all decimals, never an exponent, no currency sign."""
+    return f"{minor_to_decimal(amount, currency):f}"
+
+
+def format_coin(amount: Base | int, network: str) -> str:
+    """`"0.00041234"`: an exact decimal string in coins, always all digits."""
+    return f"{Decimal(amount).scaleb(-UNITS[network].digits):f}"
+
+
+def parse_coin(amount: Decimal | str, network: str) -> Base:
+    """Read an amount in coins. Raises ValueError when it is finer than the base unit."""
+    try:
+        base = Decimal(amount).scaleb(UNITS[network].digits)
+    except InvalidOperation as error:
+        raise ValueError(f"{amount!r} is not an amount.") from error
+    if not base.is_finite() or base != base.to_integral_value():
+        raise ValueError(f"{amount} is finer than {network} can count.")
+    return Base(int(base))
+
+
+def fiat_to_base(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:
+    """Convert a fiat price to base units, rounding up so that the shop is never short a unit."""
+    exact = Fraction(price) * UNITS[network].base_per_coin / Fraction(minor_per_coin)
+    return Base(-(-exact.numerator // exact.denominator))
+
+
+def base_to_fiat(amount: Base | int, *, minor_per_coin: Decimal, network: str) -> Fraction:
+    """The exact value in minor units; never rounded, so that sums over networks stay exact."""
+    return Fraction(amount) * Fraction(minor_per_coin) / UNITS[network].base_per_coin
+
+
+def indicative_coin_price(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> str:
+    """What a price is about in coins, for display beside it."""
+    return format_coin(fiat_to_base(price, minor_per_coin=minor_per_coin, network=network), network)
+
+
+def round_half_up(amount: Fraction) -> int:
+    """For display only: what is decided is decided on the exact value."""
+    return int((Decimal(amount.numerator) / Decimal(amount.denominator)).to_integral_value(ROUND_HALF_UP))
+
+
+def ceil_decimal(amount: Decimal) -> int:
+    return int(amount.to_integral_value(ROUND_CEILING))

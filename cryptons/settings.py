@@ -1,0 +1,271 @@
+"""All settings, each read from the environment once; `.env.example` lists every name with its default.
+
+A wrong or missing value raises ImproperlyConfigured with a sentence that names it.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from cryptons import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_dotenv(BASE_DIR / ".env")
+
+DEBUG = env.boolean("DEBUG", False)
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be written, not {str(DATA_DIR)!r} ({error}).") from error
+
+
+def _secret_key() -> str:
+    """SECRET_KEY, or one that is made at the first start and kept in DATA_DIR."""
+    key = env.text("SECRET_KEY")
+    if key:
+        if len(key) < 32:
+            raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
+        return key
+    file = DATA_DIR / "secret_key"
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            file.chmod(0o600)
+            new.write(get_random_secret_key())
+    except FileExistsError:
+        pass
+    return file.read_text(encoding="utf-8")
+
+
+SECRET_KEY = _secret_key()
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, least=1, most=65535)}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if _public.scheme not in ("http", "https") or not _public.hostname:
+    raise ImproperlyConfigured(f"PUBLIC_URL must be the shop's address, such as https://shop.example, not {PUBLIC_URL!r}.")
+ALLOWED_HOSTS = [*env.words("ALLOWED_HOSTS"), _public.hostname, "127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+# --- The shop -------------------------------------------------------------------------------------------------------------
+
+SHOP_NAME = env.text("SHOP_NAME", "Cryptons")
+CURRENCY = env.text("CURRENCY", "USD").upper()
+if len(CURRENCY) != 3 or not CURRENCY.isascii() or not CURRENCY.isalpha():
+    raise ImproperlyConfigured(f"CURRENCY must be an ISO 4217 code such as USD or EUR, not {CURRENCY!r}.")
+
+# --- Django ---------------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "corsheaders",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "cryptons",
+    "cryptons.events",
+    "cryptons.mail",
+    "accounts",
+    "payments",
+    "shop",
+    "reviews",
+]
+
+MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "cryptons.urls"
+WSGI_APPLICATION = "cryptons.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = DATA_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Database, cache, queue ---------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'cryptons.sqlite3'}")
+if not DATABASE_URL.startswith("sqlite:///"):
+    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:/// (the only database that this version runs on).")
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATABASE_URL.removeprefix("sqlite:///"),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
+if REDIS_URL:
+    _redis = {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+    }
+    CACHES = {"default": _redis, "shared": _redis}
+    SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+else:
+    # "default" is this process's own; "shared" is seen by the web and the worker process on the one machine.
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
+        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DATA_DIR / "cache"},
+    }
+    SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    _queue = DATA_DIR / "queue"
+    for _folder in ("messages", "control"):
+        (_queue / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue / "messages"),
+        "data_folder_out": str(_queue / "messages"),
+        "control_folder": str(_queue / "control"),
+        "polling_interval": 0.2,
+    }
+
+# --- People ---------------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "accounts:profile"
+LOGOUT_REDIRECT_URL = "shop:home"
+JWT_ACCESS_LIFETIME = timedelta(seconds=env.integer("JWT_ACCESS_LIFETIME", 86_400, least=60, most=31_536_000))
+JWT_REFRESH_LIFETIME = timedelta(seconds=env.integer("JWT_REFRESH_LIFETIME", 30 * 86_400, least=60, most=31_536_000))
+
+# --- Security headers -----------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF, "'unsafe-inline'"],
+        "img-src": [SELF, "data:", "https:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+if _public.scheme == "https":
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/api/"
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+
+# --- REST API -------------------------------------------------------------------------------------------------------------
+
+RATE_LIMIT_API = env.text("RATE_LIMIT_API", "100/15minutes")
+RATE_LIMIT_AUTH = env.text("RATE_LIMIT_AUTH", "5/15minutes")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+REST_FRAMEWORK: dict[str, object] = {}
+SPECTACULAR_SETTINGS: dict[str, object] = {"TITLE": "Cryptons", "VERSION": "1", "OAS_VERSION": "3.1.0"}
+
+# --- Mail -----------------------------------------------------------------------------------------------------------------
+
+EMAIL_URL = env.text("EMAIL_URL")
+MAIL_FROM = env.text("MAIL_FROM", f"{SHOP_NAME} <shop@{_public.hostname}>")
+MAIL_DIR = DATA_DIR / "mail"
+
+# --- Payments -------------------------------------------------------------------------------------------------------------
+
+BITCOIN_RPC_HOST = env.text("BITCOIN_RPC_HOST")
+BITCOIN_NETWORK = env.choice("BITCOIN_NETWORK", "mainnet", ("mainnet", "testnet4", "signet", "regtest"))
+BITCOIN_RPC_PORT = env.integer(
+    "BITCOIN_RPC_PORT", {"mainnet": 8332, "testnet4": 48332, "signet": 38332, "regtest": 18443}[BITCOIN_NETWORK], least=1, most=65535
+)
+BITCOIN_RPC_USER = env.text("BITCOIN_RPC_USER")
+BITCOIN_RPC_PASS = env.text("BITCOIN_RPC_PASS")
+BITCOIN_WALLET = env.text("BITCOIN_WALLET", "cryptons")
+BITCOIN_DESCRIPTOR = env.text("BITCOIN_DESCRIPTOR")
+if BITCOIN_RPC_HOST and not (BITCOIN_RPC_USER and BITCOIN_RPC_PASS):
+    raise ImproperlyConfigured("BITCOIN_RPC_USER and BITCOIN_RPC_PASS must be set when BITCOIN_RPC_HOST is.")
+
+# The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
+SANDBOX = env.boolean("SANDBOX", DEBUG)
+RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, least=1, most=3600)
+INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
+PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", least="0", most="10")
+PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
+NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)

@@ -1,0 +1,29 @@
+"""Errors that payments raise on purpose. None knows HTTP: the API and the pages translate them."""
+
+
+class PaymentError(Exception):
+    """The family. The text is written for the person who meets it."""
+
+
+class NodeUnavailable(PaymentError):
+    """No answer, or still syncing. Nothing is known about the payment: retry later."""
+
+
+class NodeRejected(PaymentError):
+    """The node understood and refused. Retrying will not help."""
+
+
+class RateUnavailable(PaymentError):
+    """No fresh exchange rate: no invoice can be priced on this network now. Recovers by itself."""
+
+
+class NetworkNotOffered(PaymentError):
+    """The shop does not take this network: no node is configured for it."""
+
+
+class InvoiceMoved(PaymentError):
+    """Another worker changed the invoice first: read it again and retry."""
+
+
+class IllegalMark(PaymentError):
+    """The invoice cannot go where the person wants it."""

@@ -1,0 +1,224 @@
+"""What was asked for and what came. The words are those of the payment rules: invoice, option, destination, payment, fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.utils import timezone
+
+from cryptons.db import BaseModel
+from cryptons.money import format_coin
+
+
+class FlagsField(models.CharField[Any, Any]):
+    """A set of short words, stored sorted and comma-separated, read as a frozenset of strings."""
+
+    def from_db_value(self, value: str | None, *_: object) -> frozenset[str] | None:
+        return self.to_python(value)
+
+    def to_python(self, value: Iterable[str] | str | None) -> frozenset[str] | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return frozenset(word for word in value.split(",") if word)
+        return frozenset(value)
+
+    def get_prep_value(self, value: Iterable[str] | str | None) -> str | None:
+        return None if value is None else ",".join(sorted(self.to_python(value) or ()))
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return self.get_prep_value(self.value_from_object(obj)) or ""
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> frozenset[str]:
+        return self.to_python(value) or frozenset()
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def overdue(self, at: datetime) -> Self:
+        return self.filter(status=Invoice.Status.NEW, expires_at__lte=at)
+
+    def touched(self) -> Self:
+        """Those about which facts came in that no verdict has weighed yet."""
+        return self.filter(needs_settling=True)
+
+
+class Invoice(BaseModel):
+    """A request for one exact fiat price, open until `expires_at`, watched until `monitor_until`, recorded for ever."""
+
+    class Status(models.TextChoices):
+        NEW = "new"
+        PROCESSING = "processing"
+        SETTLED = "settled"
+        EXPIRED = "expired"
+        INVALID = "invalid"
+        CANCELLED = "cancelled"
+
+    subject_id = models.UUIDField(db_index=True)
+    """What it is for: the shop's order. Payments knows no more of it than this id and the label."""
+    label = models.CharField(max_length=80)
+    price_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    tolerance_percent = models.DecimalField(max_digits=5, decimal_places=2)
+    tolerance_cap_minor = models.BigIntegerField()
+    confirmations_needed = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.NEW)
+    flags = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
+    marked = models.CharField(max_length=10, blank=True)
+    """What a named person decided against the facts: `settled`, `invalid`, `cancelled`, or nothing."""
+    paid_seen_minor = models.BigIntegerField(default=0)
+    paid_safe_minor = models.BigIntegerField(default=0)
+    version = models.PositiveIntegerField(default=1)
+    """Raised by every write: facts that come in, verdicts that go out. Whoever writes compares it first."""
+    needs_settling = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    monitor_until = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    """When it first settled; stays when a reorg takes the settlement back."""
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
+            models.Index(fields=["needs_settling"], name="invoice_touched", condition=models.Q(needs_settling=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Option(BaseModel):
+    """One way to pay an invoice: a network, a locked rate, an amount due, a destination."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="options")
+    network = models.CharField(max_length=10)
+    destination = models.CharField(max_length=200)
+    """Address; payment hash (BTC-LN); or `address?dt=tag` (XRP). Never used for a second option."""
+    payment_request = models.TextField(blank=True)
+    """What a wallet reads when it is more than the destination: the BOLT11 request."""
+    due_base = models.BigIntegerField()
+    minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
+    """The locked rate: minor units of the invoice's currency for one coin."""
+    rate_sources = models.JSONField(default=dict)
+    """Each source's raw quote, kept as text."""
+    quoted_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [models.UniqueConstraint(fields=["network", "destination"], name="option_destination")]
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.destination}"
+
+    @property
+    def due_text(self) -> str:
+        return format_coin(self.due_base, self.network)
+
+
+class Payment(BaseModel):
+    """Money that a node reported for a destination: the latest facts about it, and what they make of it."""
+
+    class Status(models.TextChoices):
+        SEEN = "seen"
+        SETTLED = "settled"
+        GONE = "gone"
+
+    network = models.CharField(max_length=10)
+    reference = models.CharField(max_length=128)
+    """`txid:vout`, payment hash, or XRP transaction hash."""
+    option = models.ForeignKey(Option, on_delete=models.PROTECT, related_name="payments")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    amount_base = models.BigIntegerField()
+    first_seen_at = models.DateTimeField()
+    """When the node first saw it, not when a worker learned of it."""
+    height = models.PositiveIntegerField(null=True, blank=True)
+    """The block that holds it; null while it waits in the mempool or is gone."""
+    block_hash = models.CharField(max_length=64, blank=True)
+    is_present = models.BooleanField(default=True)
+    """False once it was replaced, conflicted, or left both chain and mempool."""
+    is_conflicted = models.BooleanField(default=False)
+    """Gone because other money was spent in its place."""
+    is_final = models.BooleanField(default=False)
+    """So deep, or so sure by its network's own word, that nobody asks for it again."""
+    is_safe = models.BooleanField(default=False)
+    """The network itself calls it final (Lightning SETTLED, XRP validated), whatever its height."""
+    settles_at_height = models.PositiveIntegerField(null=True, blank=True)
+    """The tip at which it is deep enough for its invoice."""
+    status = models.CharField(max_length=8, choices=Status, default=Status.SEEN)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["first_seen_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["network", "reference"], name="payment_reference")]
+        indexes = [
+            models.Index(fields=["network", "is_final", "is_present"], name="payment_not_final"),
+            models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.reference}"
+
+    @property
+    def amount_text(self) -> str:
+        return format_coin(self.amount_base, self.network)
+
+    @property
+    def txid(self) -> str:
+        return self.reference.partition(":")[0]
+
+
+class Cursor(models.Model):
+    """How far a network was read, its tip then, and who reads it now (the lease)."""
+
+    network = models.CharField(max_length=10, primary_key=True)
+    value = models.CharField(max_length=128, blank=True)
+    """Last block hash, settle index or ledger index; empty before the first turn."""
+    node_id = models.CharField(max_length=80, blank=True)
+    tip_height = models.PositiveIntegerField(null=True, blank=True)
+    holder = models.UUIDField(null=True, blank=True)
+    until = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.network
+
+
+class Rate(models.Model):
+    """The last fresh rate of a coin, kept by the worker so that every process prices alike."""
+
+    coin = models.CharField(max_length=5, primary_key=True)
+    currency = models.CharField(max_length=3)
+    minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
+    sources = models.JSONField(default=dict)
+    quoted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.coin} {self.minor_per_coin}"
+
+
+class SandboxTransaction(BaseModel):
+    """What the sandbox's chain and mempool hold: the pretended node's own books, which only its adapter reads."""
+
+    network = models.CharField(max_length=10)
+    txid = models.CharField(max_length=64, unique=True)
+    destination = models.CharField(max_length=200)
+    amount_base = models.BigIntegerField()
+    received_at = models.DateTimeField(default=timezone.now)
+    height = models.PositiveIntegerField(null=True)
+    is_conflicted = models.BooleanField(default=False)
+    changed_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+
+class SandboxChain(models.Model):
+    network = models.CharField(max_length=10, primary_key=True)
+    height = models.PositiveIntegerField(default=100)
+    mined_at = models.DateTimeField(default=timezone.now)

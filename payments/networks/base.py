@@ -1,0 +1,91 @@
+"""What the shop asks of a network. Each real node is one file beside this one that speaks its dialect; nothing raw leaves it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cryptons.money import Base
+
+
+@dataclass(frozen=True)
+class DestinationRequest:
+    label: str
+    """`order_<number>`, kept by the node's wallet."""
+    amount_base: Base
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Destination:
+    text: str
+    """What identifies it at the node: an address, a payment hash, `address?dt=tag`."""
+    payment_request: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a node says about one payment, now. The same fact told twice means nothing more than told once."""
+
+    reference: str
+    destination: str
+    amount_base: Base
+    first_seen_at: datetime
+    height: int | None = None
+    block_hash: str = ""
+    is_present: bool = True
+    is_conflicted: bool = False
+    is_safe: bool = False
+    """The network itself calls it final; chains leave this False and let the depth decide."""
+
+
+@dataclass(frozen=True)
+class CursorState:
+    value: str = ""
+    node_id: str = ""
+
+
+@dataclass(frozen=True)
+class FactPage:
+    facts: tuple[Fact, ...]
+    cursor: CursorState
+    tip_height: int | None
+    """The chain's height at the moment of the facts; None where depth means nothing."""
+
+
+@dataclass(frozen=True)
+class NodeHealth:
+    """For staff. `problem` is empty while the node can be used."""
+
+    problem: str
+    height: int | None = None
+    behind: int = 0
+    """Blocks whose headers are known but which are not yet verified."""
+
+
+class Network(Protocol):
+    """Every method may raise NodeUnavailable and NodeRejected."""
+
+    code: str
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        """A destination that was never used. A node that is still catching up is NodeUnavailable."""
+
+    def close_destination(self, destination: str) -> None:
+        """Take no more money there, where the network can refuse it; chains cannot and do nothing."""
+
+    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        """What came or changed after the cursor, and how the named payments (booked, not final) stand now."""
+
+    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+        """How these destinations stand, asked one by one: for a person's question and for slow rounds."""
+
+    def health(self) -> NodeHealth: ...
+
+
+FINAL_DEPTH = 6
+"""A payment this deep, or two deeper than it needs if that is more, is final."""
+
+
+def final_depth(confirmations_needed: int) -> int:
+    return max(FINAL_DEPTH, confirmations_needed + 2)

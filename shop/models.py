@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import secrets
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from cryptons.db import BaseModel
+
+
+class Category(BaseModel):
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=80, unique=True)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "name"]
+        verbose_name_plural = "categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def listed(self) -> Self:
+        return self.filter(is_listed=True)
+
+    def in_stock(self) -> Self:
+        return self.filter(stock__gt=0)
+
+
+class Product(BaseModel):
+    name = models.CharField(max_length=160)
+    slug = models.SlugField(max_length=180, unique=True)
+    sku = models.CharField(max_length=64, unique=True)
+    description = models.TextField(blank=True)
+    price_minor = models.BigIntegerField(help_text="In the currency's smallest unit: 1999 is 19.99.")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
+    stock = models.IntegerField(default=0)
+    is_listed = models.BooleanField(default=True, help_text="Shown in the shop and sold.")
+    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0)
+    rating_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["category", "price_minor"], name="product_category_price"),
+            models.Index(fields=["is_listed", "-created_at"], name="product_listed_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductImage(BaseModel):
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="images")
+    file = models.ImageField(upload_to="products/%Y/%m", width_field="width", height_field="height")
+    thumbnail = models.ImageField(upload_to="products/%Y/%m", blank=True, editable=False)
+    alt = models.CharField(max_length=160, blank=True, help_text="What the picture shows, for those who cannot see it.")
+    width = models.PositiveIntegerField(default=0, editable=False)
+    height = models.PositiveIntegerField(default=0, editable=False)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.alt or self.file.name
+
+
+class Cart(BaseModel):
+    """What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="cart")
+    updated_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+
+class CartItem(BaseModel):
+    cart = models.ForeignKey(Cart, on_delete=models.CASCADE, related_name="items")
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
+    quantity = models.PositiveIntegerField()
+    added_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["added_at"]
+        constraints = [models.UniqueConstraint(fields=["cart", "product"], name="cart_item_product")]
+
+
+def new_order_number() -> str:
+    """Ten letters and digits that are hard to mistake for one another: `7K3M9-2QFXA`."""
+    letters = "".join(secrets.choice("23456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
+    return f"{letters[:5]}-{letters[5:]}"
+
+
+def new_access_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Order(BaseModel):
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        PROCESSING = "processing"
+        SHIPPED = "shipped"
+        DELIVERED = "delivered"
+        CANCELLED = "cancelled"
+
+    class PaymentStatus(models.TextChoices):
+        UNPAID = "unpaid"
+        PENDING = "pending"
+        CONFIRMING = "confirming"
+        PAID = "paid"
+        UNDERPAID = "underpaid"
+        OVERPAID = "overpaid"
+        LATE = "late"
+        EXPIRED = "expired"
+        REFUNDED = "refunded"
+
+    number = models.CharField(max_length=20, unique=True, default=new_order_number)
+    access_token = models.CharField(max_length=64, unique=True, default=new_access_token, editable=False)
+    """Who holds it may see the order: the guest's link."""
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="orders")
+    email = models.EmailField()
+    network = models.CharField(max_length=10, help_text="The coin that the buyer chose: BTC, LTC or XRP.")
+    status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
+    payment_status = models.CharField(max_length=12, choices=PaymentStatus, default=PaymentStatus.UNPAID)
+    on_hold = models.BooleanField(default=False)
+    hold_reason = models.CharField(max_length=200, blank=True)
+    """Why nothing may ship although the order is paid, for staff."""
+    holds_stock = models.BooleanField(default=True)
+    """Whether the lines' quantities are taken out of the products' stock. Flips by conditional update only."""
+    total_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    transaction_hash = models.CharField(max_length=128, blank=True)
+    shipping_address = models.JSONField(default=dict)
+    note = models.TextField(blank=True, help_text="For staff only.")
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["user", "-created_at"], name="order_user_newest")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class OrderLine(BaseModel):
+    """What was bought, copied from the product at that moment."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, null=True, on_delete=models.SET_NULL, related_name="+")
+    name = models.CharField(max_length=160)
+    sku = models.CharField(max_length=64)
+    price_minor = models.BigIntegerField()
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+
+    @property
+    def total_minor(self) -> int:
+        return self.price_minor * self.quantity
