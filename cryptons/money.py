@@ -35,7 +35,7 @@ class Unit:
 
     @property
     def base_per_coin(self) -> int:
-        return 10**self.digits
+        return int(10**self.digits)
 
 
 UNITS = {

@@ -17,7 +17,8 @@ from cryptons import environment as env
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.load_dotenv(BASE_DIR / ".env")
+if env.text("CRYPTONS_DOTENV") != "off":
+    env.load_dotenv(BASE_DIR / ".env")
 
 DEBUG = env.boolean("DEBUG", False)
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -168,7 +169,7 @@ else:
     # "default" is this process's own; "shared" is seen by the web and the worker process on the one machine.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
-        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DATA_DIR / "cache"},
+        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(DATA_DIR / "cache")},
     }
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
 

@@ -72,7 +72,7 @@ class ProductImage(BaseModel):
         ordering = ["position", "id"]
 
     def __str__(self) -> str:
-        return self.alt or self.file.name
+        return self.alt or str(self.file)
 
 
 class Cart(BaseModel):

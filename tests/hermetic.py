@@ -1,0 +1,22 @@
+"""Loaded by pytest before Django's settings: the suite sees no setting of this machine and writes only to a folder of its own."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "CI"}
+
+for name in set(os.environ) - KEPT:
+    if not name.startswith(("PYTEST_", "STACK_", "HYPOTHESIS_", "COV_")):
+        del os.environ[name]
+
+_folder = tempfile.mkdtemp(prefix="cryptons-test-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ.update(
+    DATA_DIR=_folder,
+    SECRET_KEY="for-tests-only-" + "x" * 40,
+    SANDBOX="true",
+    DJANGO_SETTINGS_MODULE="cryptons.settings",
+    CRYPTONS_DOTENV="off",
+)
