@@ -4,6 +4,7 @@ A wrong or missing value raises ImproperlyConfigured with a sentence that names 
 """
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -268,8 +269,49 @@ if BITCOIN_RPC_HOST and not (BITCOIN_RPC_USER and BITCOIN_RPC_PASS):
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
 RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+
+
+def _fixed_rates() -> dict[str, Decimal]:
+    """`fixed:BTC=65000.00,LTC=80.00` as {coin: price of one coin}; empty for `live`."""
+    if RATES == "live":
+        return {}
+    kind, _, pairs = RATES.partition(":")
+    try:
+        rates = {coin.strip(): Decimal(price) for coin, price in (pair.split("=") for pair in pairs.split(","))}
+    except (ValueError, ArithmeticError):
+        rates = {}
+    if kind != "fixed" or not rates or not all(price.is_finite() and price > 0 for price in rates.values()):
+        raise ImproperlyConfigured(f"RATES must be live, or fixed prices such as fixed:BTC=65000.00,LTC=80.00, not {RATES!r}.")
+    return rates
+
+
+def _confirmation_tiers() -> list[tuple[Decimal, int]]:
+    """`50:1,1000:2,6`: prices below 50 need one confirmation, below 1000 two, all others six."""
+    text = env.text("CONFIRMATION_TIERS", "50:1,1000:2,6")
+    *tiers, last = text.split(",")
+    try:
+        parsed = [(Decimal(below), int(needed)) for below, needed in (tier.split(":") for tier in tiers)]
+        parsed.append((Decimal("Infinity"), int(last)))
+    except (ValueError, ArithmeticError):
+        parsed = []
+    if not parsed or parsed != sorted(parsed) or not all(1 <= needed <= 100 for _, needed in parsed):
+        raise ImproperlyConfigured(f"CONFIRMATION_TIERS must look like 50:1,1000:2,6 with confirmations from 1 to 100, not {text!r}.")
+    return parsed
+
+
+FIXED_RATES = _fixed_rates()
+RATE_SOURCES = env.words("RATE_SOURCES", "coinbase,kraken,coingecko,bitstamp")
+CONFIRMATION_TIERS = _confirmation_tiers()
 FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, least=1, most=3600)
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
 PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", least="0", most="10")
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
+
+# --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------
+
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "follow networks": {"task": "payments.tasks.follow_networks", "schedule": FOLLOW_SECONDS, "options": {"expires": FOLLOW_SECONDS}},
+    "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
+    "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
+}

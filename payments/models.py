@@ -210,15 +210,21 @@ class SandboxTransaction(BaseModel):
 
     network = models.CharField(max_length=10)
     txid = models.CharField(max_length=64, unique=True)
-    destination = models.CharField(max_length=200)
+    destination = models.CharField(max_length=200, db_index=True)
     amount_base = models.BigIntegerField()
     received_at = models.DateTimeField(default=timezone.now)
     height = models.PositiveIntegerField(null=True)
+    mine_after = models.DateTimeField(default=timezone.now)
+    """No block takes it before this."""
+    fate = models.CharField(max_length=12, blank=True)
+    """What the next block does to it instead of confirming it: `doubleSpend` or `reorg`."""
     is_conflicted = models.BooleanField(default=False)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True)
 
 
 class SandboxChain(models.Model):
+    """The height of one pretended chain."""
+
     network = models.CharField(max_length=10, primary_key=True)
     height = models.PositiveIntegerField(default=100)
     mined_at = models.DateTimeField(default=timezone.now)

@@ -1,0 +1,54 @@
+"""What must be right before the shop starts: looked at by every process that serves or works."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks import descriptors, is_sandbox, offered_networks
+from payments.networks.bitcoin import wallet_problem
+from payments.rate_sources import sources
+
+
+@register()
+def check_networks(**_: Any) -> list[CheckMessage]:
+    if offered_networks() or is_sandbox():
+        return []
+    hint = "Set BITCOIN_RPC_HOST to a node, or SANDBOX=true to try the shop out with pretended payments."
+    return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
+
+
+@register()
+def check_rate_sources(**_: Any) -> list[CheckMessage]:
+    try:
+        sources()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="payments.E003")]
+    return []
+
+
+@register()
+def check_descriptor(**_: Any) -> list[CheckMessage]:
+    if not settings.BITCOIN_DESCRIPTOR:
+        return []
+    try:
+        descriptors.normalised(settings.BITCOIN_DESCRIPTOR, settings.BITCOIN_NETWORK)
+    except descriptors.DescriptorError as error:
+        return [Error(str(error), id="payments.E001")]
+    return []
+
+
+@register("node")
+def check_node(**_: Any) -> list[CheckMessage]:
+    """A node that cannot be reached does not stop the shop; one that is the wrong one does."""
+    if not settings.BITCOIN_RPC_HOST or check_descriptor():
+        return []
+    try:
+        problem = wallet_problem()
+    except NodeUnavailable as error:
+        return [Warning(f"{error} The shop starts, and takes Bitcoin once it does.", id="payments.W002")]
+    except NodeRejected as error:
+        problem = str(error)
+    return [Error(problem, id="payments.E002")] if problem else []

@@ -1,0 +1,115 @@
+"""The one rule that decides what an invoice is, given what was received. Pure: it reads nothing and writes nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+SEEN, SETTLED, GONE = "seen", "settled", "gone"
+
+OVER_SHARE = Fraction(5, 1000)
+"""Money beyond the price is worth a flag only above this share of it (and above dust)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the invoice asks for, as it was when it was opened, and what a person decided since."""
+
+    price_minor: int
+    tolerance_percent: Decimal
+    tolerance_cap_minor: int
+    expires_at: datetime
+    marked: str = ""
+    """`settled`, `invalid` or `cancelled` when a person decided so; else the facts decide."""
+    has_settled: bool = False
+    """Whether it ever was settled: losing that is a reorg."""
+
+    @property
+    def enough_minor(self) -> Fraction:
+        tolerance = min(Fraction(self.price_minor) * Fraction(self.tolerance_percent) / 100, Fraction(self.tolerance_cap_minor))
+        return self.price_minor - tolerance
+
+
+@dataclass(frozen=True)
+class Received:
+    """One payment, its amount turned into the invoice's currency at its option's locked rate."""
+
+    value_minor: Fraction
+    dust_minor: Fraction
+    first_seen_at: datetime
+    status: str
+    is_conflicted: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: str
+    flags: frozenset[str] = frozenset()
+    paid_seen_minor: int = 0
+    """Seen and settled money, rounded down."""
+    paid_safe_minor: int = 0
+    """Settled money, rounded down."""
+
+
+def standing(
+    *, is_present: bool, is_safe: bool, is_final: bool, height: int | None, tip_height: int | None, confirmations_needed: int
+) -> str:
+    """What a payment's latest facts make of it: seen, settled or gone. Depth is derived from the tip, never counted up."""
+    if not is_present:
+        return GONE
+    if is_safe or is_final:
+        return SETTLED
+    if height is not None and tip_height is not None and tip_height - height + 1 >= confirmations_needed:
+        return SETTLED
+    return SEEN
+
+
+def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verdict:
+    received = tuple(payments)
+    kept = [payment for payment in received if payment.status != GONE]
+    seen = _total(kept)
+    safe = _total(payment for payment in kept if payment.status == SETTLED)
+    punctual = _total(payment for payment in kept if payment.first_seen_at <= invoice.expires_at)
+    status = _status(invoice, punctual=punctual, safe=safe, at=at)
+
+    flags = set()
+    if invoice.marked in ("settled", "invalid"):
+        flags.add("manual")
+    if _is_over(invoice, kept, seen):
+        flags.add("over")
+    if status == "expired" and 0 < seen < invoice.enough_minor:
+        flags.add("partial")
+    if _is_late(invoice, kept, punctual):
+        flags.add("late")
+    if invoice.has_settled and not invoice.marked and status != "settled":
+        flags.add("reorged")
+    if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
+        flags.add("double_spent")
+    return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(safe))
+
+
+def _total(payments: Iterable[Received]) -> Fraction:
+    return sum((payment.value_minor for payment in payments), Fraction(0))
+
+
+def _status(invoice: Terms, *, punctual: Fraction, safe: Fraction, at: datetime) -> str:
+    if invoice.marked:
+        return invoice.marked
+    if punctual >= invoice.enough_minor:
+        return "settled" if safe >= invoice.enough_minor else "processing"
+    return "expired" if at >= invoice.expires_at else "new"
+
+
+def _is_over(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
+    if not kept:
+        return False
+    allowance = max(OVER_SHARE * invoice.price_minor, *(payment.dust_minor for payment in kept))
+    return seen - invoice.price_minor > allowance
+
+
+def _is_late(invoice: Terms, kept: list[Received], punctual: Fraction) -> bool:
+    """Whether money came that the invoice no longer waited for."""
+    if invoice.marked in ("cancelled", "invalid"):
+        return bool(kept)
+    return punctual < invoice.enough_minor and any(payment.first_seen_at > invoice.expires_at for payment in kept)

@@ -1,0 +1,94 @@
+"""One turn of a network's follower: ask the node once, write facts and cursor together, then let the touched invoices settle."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db.models import Q
+
+from cryptons.db import atomic
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError
+from payments.models import Cursor, Payment
+from payments.networks import get_network
+from payments.networks.base import FINAL_DEPTH, CursorState, FactPage
+from payments.settlement import store_facts, touch
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+
+
+class LeaseLost(PaymentError):
+    """The turn took too long, and another follower reads on from the old cursor. Nothing of this turn is written."""
+
+
+def follow(network: str, *, at: datetime) -> set[UUID]:
+    """Take one turn. Returns the invoices that need a new verdict; none when another follower holds the lease or the node is away."""
+    with lease(network, at=at) as cursor:
+        if cursor is None:
+            return set()
+        unsettled = Payment.objects.filter(network=network, is_final=False, is_present=True).values_list("reference", flat=True)
+        try:
+            page = get_network(network).facts_since(CursorState(cursor.value, cursor.node_id), list(unsettled))
+        except (NodeUnavailable, NodeRejected) as error:
+            remember_failure(cursor, str(error), at=at)
+            return set()
+        with atomic():
+            return _write(cursor, page, at=at)
+
+
+@contextmanager
+def lease(network: str, *, at: datetime) -> Iterator[Cursor | None]:
+    """The network's cursor, ours alone until the block ends or LEASE runs out; None while another holds it."""
+    Cursor.objects.get_or_create(network=network)
+    holder = uuid4()
+    free = Q(until__isnull=True) | Q(until__lte=at)
+    if not Cursor.objects.filter(free, network=network).update(holder=holder, until=at + LEASE):
+        yield None
+        return
+    try:
+        yield Cursor.objects.get(network=network)
+    finally:
+        Cursor.objects.filter(network=network, holder=holder).update(holder=None, until=None)
+
+
+def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
+    network = cursor.network
+    advanced = Cursor.objects.filter(network=network, holder=cursor.holder).update(
+        value=page.cursor.value,
+        node_id=page.cursor.node_id,
+        tip_height=page.tip_height,
+        answered_at=at,
+        failing_since=None,
+        last_error="",
+    )
+    if not advanced:
+        raise LeaseLost(f"Another follower of {network} took over.")
+    touched = store_facts(network, page.facts)
+    if page.tip_height is not None:
+        deeper = _moved_by_depth(network, page.tip_height) - touched
+        touch(deeper)
+        touched |= deeper
+        _finalise(network, page.tip_height)
+    return touched
+
+
+def _moved_by_depth(network: str, tip_height: int) -> set[UUID]:
+    """Invoices whose payments became deep enough, or are no longer, although nothing was said of them: only the tip moved."""
+    settles = Q(status=Payment.Status.SEEN, settles_at_height__lte=tip_height)
+    unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
+    moved = Payment.objects.filter(settles | unsettles, network=network, is_present=True)
+    return set(moved.values_list("invoice_id", flat=True))
+
+
+def _finalise(network: str, tip_height: int) -> None:
+    """As deep as FINAL_DEPTH, or two deeper than needed if that is more: nobody asks again (see networks.base.final_depth)."""
+    deep = Payment.objects.filter(network=network, is_final=False, is_present=True, settles_at_height__lte=tip_height - 2)
+    deep.filter(height__lte=tip_height - FINAL_DEPTH + 1).update(is_final=True)
+
+
+def remember_failure(cursor: Cursor, text: str, *, at: datetime) -> None:
+    logger.warning("follower got no answer", extra={"network": cursor.network, "error": text})
+    Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(failing_since=cursor.failing_since or at, last_error=text[:300])

@@ -1,0 +1,137 @@
+"""Open, cancel and mark an invoice. Node and rate first, without a transaction; then the rows, inside the caller's."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from cryptons.events.models import record
+from cryptons.money import Base, Minor, decimal_to_minor, fiat_to_base, minor_to_decimal
+from payments.errors import IllegalMark, NodeUnavailable
+from payments.evaluation import evaluate
+from payments.models import Invoice, Option, Payment
+from payments.networks import get_network
+from payments.networks.base import DestinationRequest
+from payments.rates import rate_for
+from payments.settlement import apply_verdict, received_as, terms_of
+
+MONITOR = timedelta(days=30)
+"""How long after its expiry an invoice's destinations are asked about one by one."""
+
+MOST_USED_DESTINATIONS = 1000
+"""How many used destinations in a row a wallet may hand out (one set up anew starts from its first) before it is refused."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One way to pay, priced and with its destination, not yet written down."""
+
+    network: str
+    destination: str
+    payment_request: str
+    due_base: Base
+    minor_per_coin: Decimal
+    rate_sources: dict[str, str]
+    quoted_at: datetime
+    expires_at: datetime
+
+
+def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Offer:
+    """Price it and ask the node for a destination. Writes nothing: a crash after it leaves one unused address.
+
+    Raises NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered.
+    """
+    node = get_network(network)
+    rate = rate_for(network, at=at)
+    due = fiat_to_base(price, minor_per_coin=rate.minor_per_coin, network=network)
+    expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
+    request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
+    for _ in range(MOST_USED_DESTINATIONS):
+        destination = node.open_destination(request)
+        if not Option.objects.filter(network=network, destination=destination.text).exists():
+            break
+    else:
+        raise NodeUnavailable(f"The {network} wallet keeps giving addresses that were used before.")
+    return Offer(
+        network=network,
+        destination=destination.text,
+        payment_request=destination.payment_request,
+        due_base=due,
+        minor_per_coin=rate.minor_per_coin,
+        rate_sources=rate.sources,
+        quoted_at=rate.quoted_at,
+        expires_at=expires_at,
+    )
+
+
+def confirmations_for(price: Minor, currency: str) -> int:
+    """By the tiers of CONFIRMATION_TIERS: the more there is to lose, the deeper it must lie."""
+    amount = minor_to_decimal(price, currency)
+    tiers: list[tuple[Decimal, int]] = settings.CONFIRMATION_TIERS
+    return next(needed for below, needed in tiers if amount < below)
+
+
+def open_invoice(offer: Offer, *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
+    """Write invoice, option and event inside the caller's transaction. IntegrityError: the destination was taken meanwhile."""
+    invoice = Invoice.objects.create(
+        subject_id=subject_id,
+        label=label,
+        price_minor=price,
+        currency=settings.CURRENCY,
+        tolerance_percent=settings.PAYMENT_TOLERANCE_PERCENT,
+        tolerance_cap_minor=decimal_to_minor(settings.PAYMENT_TOLERANCE_CAP, settings.CURRENCY),
+        confirmations_needed=confirmations_for(price, settings.CURRENCY),
+        created_at=at,
+        expires_at=offer.expires_at,
+        monitor_until=offer.expires_at + MONITOR,
+    )
+    Option.objects.create(
+        invoice=invoice,
+        network=offer.network,
+        destination=offer.destination,
+        payment_request=offer.payment_request,
+        due_base=offer.due_base,
+        minor_per_coin=offer.minor_per_coin,
+        rate_sources=offer.rate_sources,
+        quoted_at=offer.quoted_at,
+        created_at=at,
+    )
+    record("invoice.new", invoice.pk, seq=invoice.version, data={"status": invoice.status, "flags": [], "network": offer.network})
+    return invoice
+
+
+def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime) -> None:
+    """Stop waiting for money, inside the caller's transaction. Raises IllegalMark once money was seen, InvoiceMoved on a lost race."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if invoice.status == Invoice.Status.CANCELLED:
+        return
+    has_money = Payment.objects.filter(invoice=invoice, is_present=True).exists()
+    if has_money or invoice.status not in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
+        raise IllegalMark("A payment was already seen, so this can no longer be cancelled.")
+    _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)
+
+
+def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime) -> None:
+    """A named person decides `settled` or `invalid` against the facts, inside the caller's transaction; it stands in the event log.
+
+    Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
+    """
+    if status not in ("settled", "invalid"):
+        raise IllegalMark(f"An invoice cannot be marked {status!r}.")
+    if not actor.strip() or not reason.strip():
+        raise IllegalMark("A mark needs a name and a reason.")
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if invoice.status == status:
+        raise IllegalMark(f"The invoice is {status} already.")
+    _mark(invoice, status, actor=actor, reason=reason, at=at)
+
+
+def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
+    invoice.marked = mark
+    payments = Payment.objects.filter(invoice=invoice).select_related("option")
+    verdict = evaluate(terms_of(invoice), [received_as(payment, payment.status) for payment in payments], at=at)
+    data: dict[str, Any] = {"mark": mark, "reason": reason}
+    apply_verdict(invoice, verdict, {}, at=at, actor=actor, data=data)

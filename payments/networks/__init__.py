@@ -1,0 +1,62 @@
+"""Which networks the shop takes, and the adapter of each."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from cryptons.money import UNITS
+from payments.errors import NetworkNotOffered
+from payments.models import Cursor
+from payments.networks.base import Network
+from payments.networks.bitcoin import BitcoinNetwork
+from payments.networks.sandbox import SandboxNetwork
+
+SANDBOX_NETWORKS = ("BTC", "LTC", "XRP")
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    code: str
+    name: str
+    problem: str
+    """A sentence for the buyer why it cannot be used now; empty while it can."""
+
+
+def _real_networks() -> dict[str, Network]:
+    return {"BTC": BitcoinNetwork()} if settings.BITCOIN_RPC_HOST else {}
+
+
+def is_sandbox() -> bool:
+    """Whether pretended networks serve: only where it is allowed, and only while no real node is configured."""
+    return bool(settings.SANDBOX) and not _real_networks()
+
+
+def networks() -> dict[str, Network]:
+    if is_sandbox():
+        return {code: SandboxNetwork(code) for code in SANDBOX_NETWORKS}
+    return _real_networks()
+
+
+def offered_networks() -> tuple[str, ...]:
+    return tuple(networks())
+
+
+def get_network(code: str) -> Network:
+    """Raises NetworkNotOffered."""
+    try:
+        return networks()[code]
+    except KeyError:
+        raise NetworkNotOffered(f"This shop does not take {UNITS[code].name if code in UNITS else code} at the moment.") from None
+
+
+def network_states() -> list[NetworkState]:
+    """How each offered network stood at the last turn of its follower. Asks no node."""
+    failing = set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
+    return [
+        NetworkState(
+            code,
+            UNITS[code].name,
+            f"{UNITS[code].name} cannot be reached right now. Please choose another way to pay." if code in failing else "",
+        )
+        for code in networks()
+    ]

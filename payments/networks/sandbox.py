@@ -1,0 +1,125 @@
+"""A pretended node for trying the shop out: its own books in the database, blocks every few seconds, no money.
+
+It says what a real node would say, through the same interface, so everything behind it is the real program.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from cryptons.db import atomic
+from cryptons.money import Base
+from payments.models import SandboxChain, SandboxTransaction
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+
+BLOCK_SECONDS = 4
+OVERLAP = timedelta(seconds=30)
+"""How far behind its cursor a turn reads again: rows of one moment may be written in any order."""
+BUSY_DEPTH = 10
+"""Blocks are made while money younger than this is about; then the chain rests."""
+REORG_PAUSE = timedelta(seconds=12)
+
+_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BASE58 = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
+
+
+def _random(letters: str, count: int) -> str:
+    return "".join(secrets.choice(letters) for _ in range(count))
+
+
+class SandboxNetwork:
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        """Looks like the network's own, but with a checksum that no wallet accepts: nobody can lose money to it."""
+        if self.code == "XRP":
+            return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
+        return Destination(f"{'rltc1q' if self.code == 'LTC' else 'bcrt1q'}{_random(_BECH32, 38)}")
+
+    def close_destination(self, destination: str) -> None:
+        """A pretended chain refuses no money either."""
+
+    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        now = timezone.now()
+        mine_due_blocks(self.code, now)
+        height = chain(self.code).height
+        since = datetime.fromisoformat(cursor.value) if cursor.value else datetime.min.replace(tzinfo=UTC)
+        txids = [reference.partition(":")[0] for reference in unsettled]
+        told = SandboxTransaction.objects.filter(Q(changed_at__gte=since) | Q(txid__in=txids), network=self.code)
+        return FactPage(tuple(_fact(row) for row in told), CursorState((now - OVERLAP).isoformat()), height)
+
+    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+        rows = SandboxTransaction.objects.filter(network=self.code, destination__in=destinations)
+        return tuple(_fact(row) for row in rows)
+
+    def health(self) -> NodeHealth:
+        return NodeHealth(problem="", height=chain(self.code).height)
+
+
+def _fact(row: SandboxTransaction) -> Fact:
+    return Fact(
+        reference=f"{row.txid}:0",
+        destination=row.destination,
+        amount_base=Base(row.amount_base),
+        first_seen_at=row.received_at,
+        height=row.height,
+        block_hash=_block_hash(row.network, row.height) if row.height else "",
+        is_present=not row.is_conflicted,
+        is_conflicted=row.is_conflicted,
+    )
+
+
+def _block_hash(network: str, height: int) -> str:
+    return hashlib.sha256(f"{network} {height}".encode()).hexdigest()
+
+
+def chain(network: str) -> SandboxChain:
+    return SandboxChain.objects.get_or_create(network=network)[0]
+
+
+def receive(network: str, destination: str, amount: Base, *, at: datetime, fate: str = "") -> SandboxTransaction:
+    """Money comes to a destination: it is in the mempool now, and in a block a little later."""
+    return SandboxTransaction.objects.create(
+        network=network,
+        txid=secrets.token_hex(32),
+        destination=destination,
+        amount_base=amount,
+        received_at=at,
+        mine_after=at + timedelta(seconds=BLOCK_SECONDS / 2),
+        fate=fate,
+        changed_at=at,
+    )
+
+
+def mine_due_blocks(network: str, now: datetime) -> None:
+    """One block, when the last is old enough and there is money that waits for it."""
+    last = chain(network)
+    if now - last.mined_at < timedelta(seconds=BLOCK_SECONDS):
+        return
+    waiting = Q(height__isnull=True, is_conflicted=False, mine_after__lte=now) | Q(height__gt=last.height - BUSY_DEPTH)
+    if SandboxTransaction.objects.filter(waiting, network=network).exists():
+        mine_block(network, now)
+
+
+def mine_block(network: str, now: datetime) -> None:
+    """Whoever raises the height first makes the block; what is doomed is not in it."""
+    with atomic():
+        height = chain(network).height
+        if not SandboxChain.objects.filter(network=network, height=height).update(height=F("height") + 1, mined_at=now):
+            return
+        waiting = SandboxTransaction.objects.filter(network=network, height__isnull=True, is_conflicted=False, mine_after__lte=now)
+        waiting.filter(fate="doubleSpend").update(is_conflicted=True, fate="", changed_at=now)
+        waiting.update(height=height + 1, changed_at=now)
+        deep = SandboxTransaction.objects.filter(network=network, fate="reorg", height__lte=height - 2)
+        deep.update(height=None, fate="", mine_after=now + REORG_PAUSE, changed_at=now)
+
+
+def unmine(transaction_id: UUID, *, now: datetime) -> None:
+    """A reorg takes its block back: it waits in the mempool again for a while."""
+    SandboxTransaction.objects.filter(pk=transaction_id).update(height=None, mine_after=now + REORG_PAUSE, changed_at=now)

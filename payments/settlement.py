@@ -1,0 +1,192 @@
+"""Store what nodes say; then bring the invoice in line with it. Two steps, each safe to repeat."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from cryptons.db import atomic
+from cryptons.events.models import record
+from cryptons.money import UNITS, base_to_fiat
+from payments.errors import InvoiceMoved
+from payments.evaluation import Received, Terms, Verdict, evaluate, standing
+from payments.models import Cursor, Invoice, Option, Payment
+from payments.networks.base import Fact
+from payments.signals import invoice_changed
+
+CHUNK = 500
+FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
+
+
+def store_facts(network: str, facts: Iterable[Fact]) -> set[UUID]:
+    """Write what changed, inside the caller's transaction. Returns the invoices that need a new verdict.
+
+    A fact about a destination that was never ours is left alone; so is one about money that came and went before anybody booked it.
+    """
+    by_reference = {fact.reference: fact for fact in facts}
+    touched: set[UUID] = set()
+    references = list(by_reference)
+    for start in range(0, len(references), CHUNK):
+        touched |= _store_chunk(network, [by_reference[reference] for reference in references[start : start + CHUNK]])
+    touch(touched)
+    return touched
+
+
+def touch(invoice_ids: Iterable[UUID]) -> None:
+    """Mark that facts came in. The raised version makes a verdict that did not see them lose its race."""
+    ids = sorted(invoice_ids)
+    for start in range(0, len(ids), CHUNK):
+        Invoice.objects.filter(pk__in=ids[start : start + CHUNK]).update(needs_settling=True, version=F("version") + 1)
+
+
+def _store_chunk(network: str, facts: list[Fact]) -> set[UUID]:
+    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts]).select_related("option__invoice")
+    known = {payment.reference: payment for payment in booked}
+    options = {
+        option.destination: option
+        for option in Option.objects.filter(network=network, destination__in={fact.destination for fact in facts}).select_related("invoice")
+    }
+    created, changed = [], []
+    for fact in facts:
+        payment = known.get(fact.reference)
+        option = options.get(fact.destination)
+        if payment is not None:
+            if _apply(fact, payment):
+                changed.append(payment)
+        elif option is not None and fact.is_present:
+            created.append(_booked(network, fact, option))
+    Payment.objects.bulk_create(created)
+    Payment.objects.bulk_update(changed, [*FACT_FIELDS, "first_seen_at", "settles_at_height", "updated_at"])
+    return {payment.invoice_id for payment in [*created, *changed]}
+
+
+def _settles_at(fact: Fact, option: Option) -> int | None:
+    return None if fact.height is None else fact.height + option.invoice.confirmations_needed - 1
+
+
+def _booked(network: str, fact: Fact, option: Option) -> Payment:
+    return Payment(
+        network=network,
+        reference=fact.reference,
+        option=option,
+        invoice_id=option.invoice_id,
+        amount_base=fact.amount_base,
+        first_seen_at=fact.first_seen_at,
+        settles_at_height=_settles_at(fact, option),
+        is_final=fact.is_safe,
+        **{name: getattr(fact, name) for name in FACT_FIELDS},
+    )
+
+
+def _apply(fact: Fact, payment: Payment) -> bool:
+    """Write the fact into the payment; True when anything is new. A final payment no longer moves."""
+    if payment.is_final:
+        return False
+    values: dict[str, Any] = {name: getattr(fact, name) for name in FACT_FIELDS}
+    values["first_seen_at"] = min(fact.first_seen_at, payment.first_seen_at)
+    values["settles_at_height"] = _settles_at(fact, payment.option)
+    if all(getattr(payment, name) == value for name, value in values.items()):
+        return False
+    for name, value in values.items():
+        setattr(payment, name, value)
+    return True
+
+
+def terms_of(invoice: Invoice) -> Terms:
+    return Terms(
+        price_minor=invoice.price_minor,
+        tolerance_percent=invoice.tolerance_percent,
+        tolerance_cap_minor=invoice.tolerance_cap_minor,
+        expires_at=invoice.expires_at,
+        marked=invoice.marked,
+        has_settled=invoice.settled_at is not None,
+    )
+
+
+def received_as(payment: Payment, status: str) -> Received:
+    rate = payment.option.minor_per_coin
+    return Received(
+        value_minor=base_to_fiat(payment.amount_base, minor_per_coin=rate, network=payment.network),
+        dust_minor=base_to_fiat(UNITS[payment.network].dust_base, minor_per_coin=rate, network=payment.network),
+        first_seen_at=payment.first_seen_at,
+        status=status,
+        is_conflicted=payment.is_conflicted,
+    )
+
+
+def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
+    """Bring the stored invoice in line with its payments. Safe to repeat; raises InvoiceMoved when another worker was first."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    payments = list(Payment.objects.filter(invoice=invoice).select_related("option"))
+    tips = dict(Cursor.objects.filter(network__in={p.network for p in payments}).values_list("network", "tip_height")) if payments else {}
+    statuses = {
+        payment: standing(
+            is_present=payment.is_present,
+            is_safe=payment.is_safe,
+            is_final=payment.is_final,
+            height=payment.height,
+            tip_height=tips.get(payment.network),
+            confirmations_needed=invoice.confirmations_needed,
+        )
+        for payment in payments
+    }
+    verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=at)
+    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
+    if verdict == stored_verdict(invoice) and not moved:
+        if invoice.needs_settling:
+            Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(needs_settling=False)
+        return verdict
+    with atomic():
+        apply_verdict(invoice, verdict, moved, at=at)
+    return verdict
+
+
+def stored_verdict(invoice: Invoice) -> Verdict:
+    return Verdict(invoice.status, invoice.flags, paid_seen_minor=invoice.paid_seen_minor, paid_safe_minor=invoice.paid_safe_minor)
+
+
+def apply_verdict(
+    invoice: Invoice, verdict: Verdict, moved: dict[Payment, str], *, at: datetime, actor: str = "", data: dict[str, Any] | None = None
+) -> None:
+    """Write verdict, payment statuses, event and everything that follows from them, in the caller's one transaction.
+
+    Raises InvoiceMoved when the invoice's version is no longer the one that was read; the caller's transaction then undoes all of it.
+    """
+    was = invoice.status
+    values: dict[str, Any] = {
+        "status": verdict.status,
+        "flags": verdict.flags,
+        "paid_seen_minor": verdict.paid_seen_minor,
+        "paid_safe_minor": verdict.paid_safe_minor,
+        "marked": invoice.marked,
+        "settled_at": invoice.settled_at or (at if verdict.status == Invoice.Status.SETTLED else None),
+        "needs_settling": False,
+        "version": invoice.version + 1,
+    }
+    if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(**values):
+        raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+    for name, value in values.items():
+        setattr(invoice, name, value)
+    for payment, status in moved.items():
+        Payment.objects.filter(pk=payment.pk).update(status=status)
+        payment.status = status
+    record(
+        f"invoice.{verdict.status}" if verdict.status != was else "invoice.updated",
+        invoice.pk,
+        seq=invoice.version,
+        actor=actor,
+        data={
+            "status": verdict.status,
+            "flags": sorted(verdict.flags),
+            "paidSeenMinor": verdict.paid_seen_minor,
+            "paidSafeMinor": verdict.paid_safe_minor,
+            "payments": [
+                {"network": payment.network, "reference": payment.reference, "amount": payment.amount_text, "status": status}
+                for payment, status in moved.items()
+            ],
+            **(data or {}),
+        },
+    )
+    invoice_changed.send(Invoice, invoice=invoice, verdict=verdict, at=at)
