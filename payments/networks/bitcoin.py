@@ -288,8 +288,8 @@ def wallet_problem() -> str:
         info = wallet.call("getwalletinfo")
         if info["private_keys_enabled"] and settings.BITCOIN_NETWORK == "mainnet" and not settings.DEBUG:
             return (
-                f"The wallet {settings.BITCOIN_WALLET!r} on the Bitcoin node holds private keys. In production the shop takes a watch-only wallet only: "
-                "set BITCOIN_DESCRIPTOR to your public descriptor and BITCOIN_WALLET to a new name."
+                f"The wallet {settings.BITCOIN_WALLET!r} on the Bitcoin node holds private keys. In production the shop takes "
+                "a watch-only wallet only: set BITCOIN_DESCRIPTOR to your public descriptor and BITCOIN_WALLET to a new name."
             )
         if settings.BITCOIN_DESCRIPTOR:
             wanted = _checked_descriptor(wallet)
