@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import descriptors, is_sandbox, offered_networks
-from payments.networks.bitcoin import wallet_problem
+from payments.networks.bitcoin_wallet import wallet_problem
 from payments.rate_sources import sources
 
 
