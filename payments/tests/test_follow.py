@@ -1,0 +1,153 @@
+"""One turn of a follower, heard from the sandbox's chain and from a node that is away."""
+
+import socket
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.following import LEASE, LeaseLost, _write, follow, lease
+from payments.models import Cursor, Payment, SandboxChain, SandboxTransaction
+from payments.networks.base import CursorState, FactPage
+from payments.networks.sandbox import mine_block, receive, unmine
+from payments.settlement import settle
+from payments.tests.factories import DUE, OptionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+@pytest.fixture
+def option(now):
+    return OptionFactory(
+        invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15), invoice__monitor_until=now + timedelta(days=30)
+    )
+
+
+@pytest.fixture(autouse=True)
+def resting_chain(now):
+    """No block comes by itself during a test."""
+    return SandboxChain.objects.create(network="BTC", height=100, mined_at=now + timedelta(hours=1))
+
+
+def mine(now, blocks=1):
+    for _ in range(blocks):
+        mine_block("BTC", now + timedelta(minutes=1))
+
+
+def turn(option):
+    touched = follow("BTC", at=timezone.now())
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in touched]
+
+
+def test_a_payment_is_followed_from_sight_to_settlement(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    assert turn(option) == ["processing"]
+    mine(now)
+    assert turn(option) == ["processing"]
+    mine(now)
+    assert turn(option) == ["settled"]
+
+
+def test_a_turn_without_news_touches_nothing(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    assert follow("BTC", at=timezone.now()) == set()
+
+
+def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    mine(now)
+    turn(option)
+    SandboxTransaction.objects.update(changed_at=now - timedelta(days=1))
+    mine(now)
+    assert follow("BTC", at=timezone.now()) == {option.invoice_id}
+
+
+def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    mine(now, 2)
+    assert turn(option) == ["settled"]
+    unmine(sent.pk, now=now)
+    assert turn(option) == ["processing"]
+    mine(now, 2)
+    SandboxTransaction.objects.update(height=101, changed_at=now)
+    assert turn(option) == ["settled"]
+
+
+def test_money_six_deep_is_final_and_no_reorg_moves_it(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    mine(now, 6)
+    turn(option)
+    assert Payment.objects.get().is_final
+    unmine(sent.pk, now=now)
+    assert turn(option) == []
+
+
+def test_a_double_spend_takes_the_money_away(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now)
+    assert turn(option) == ["new"]
+    assert Payment.objects.get().status == "gone"
+
+
+def test_what_came_while_no_worker_ran_is_found_and_in_time(option, now):
+    turn(option)
+    receive("BTC", option.destination, DUE, at=now)
+    mine(now, 2)
+    later = now + timedelta(hours=3)
+    assert follow("BTC", at=later) == {option.invoice_id}
+    assert settle(option.invoice_id, at=later) == settle(option.invoice_id, at=later)
+    option.invoice.refresh_from_db()
+    assert (option.invoice.status, option.invoice.flags) == ("settled", frozenset())
+
+
+def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    with lease("BTC", at=now) as cursor:
+        assert cursor is not None
+        assert follow("BTC", at=now) == set()
+    assert follow("BTC", at=now) == {option.invoice_id}
+
+
+def test_a_lease_that_ran_out_is_taken_over(now):
+    with lease("BTC", at=now), lease("BTC", at=now + LEASE) as second:
+        assert second is not None
+
+
+def test_a_follower_that_was_taken_over_writes_nothing(option, now):
+    with lease("BTC", at=now) as cursor:
+        Cursor.objects.update(holder=None)
+        with pytest.raises(LeaseLost):
+            _write(cursor, FactPage((), CursorState("later"), 7), at=now)
+    assert Cursor.objects.get().value == ""
+
+
+@pytest.fixture
+def absent_node(settings):
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = "127.0.0.1", probe.getsockname()[1]
+    settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
+
+
+def test_a_node_that_is_away_is_remembered_with_the_time_it_left(absent_node, now):
+    assert follow("BTC", at=now) == set()
+    assert follow("BTC", at=now + timedelta(seconds=5)) == set()
+    cursor = Cursor.objects.get()
+    assert (cursor.failing_since, cursor.holder) == (now, None)
+    assert "does not answer" in cursor.last_error
+
+
+def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
+    follow("BTC", at=now)
+    settings.BITCOIN_RPC_HOST = ""
+    follow("BTC", at=now)
+    cursor = Cursor.objects.get()
+    assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)

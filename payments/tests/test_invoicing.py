@@ -1,0 +1,135 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError
+
+from cryptons.db import atomic, new_id
+from cryptons.events.models import Event
+from cryptons.money import Minor
+from payments.errors import IllegalMark, NetworkNotOffered, NodeUnavailable, RateUnavailable
+from payments.invoicing import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer
+from payments.models import Invoice, Option, Rate
+from payments.settlement import settle
+from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def opened(offer, price=10_000):
+    with atomic():
+        return open_invoice(offer, subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
+
+
+def test_an_offer_locks_rate_amount_and_destination():
+    offer = prepare_offer("BTC", Minor(6_500), label="order_1", at=NOW)
+    assert (offer.due_base, offer.minor_per_coin, offer.rate_sources) == (100_000, Decimal(6_500_000), {"fixed": "65000.00"})
+    assert offer.destination.startswith("bcrt1q")
+    assert offer.expires_at == NOW + timedelta(minutes=15)
+
+
+def test_opening_writes_invoice_option_and_event():
+    invoice = opened(prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW))
+    option = Option.objects.get()
+    assert (invoice.status, invoice.confirmations_needed, invoice.tolerance_cap_minor) == ("new", 2, 100)
+    assert option.invoice_id == invoice.pk
+    assert [event.type for event in Event.objects.all()] == ["invoice.new"]
+
+
+def test_a_destination_is_never_used_twice():
+    offer = prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+    opened(offer)
+    with pytest.raises(IntegrityError):
+        opened(offer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wallet_that_only_repeats_addresses_is_refused(monkeypatch):
+    used = OptionFactory()
+
+    class Repeating:
+        def open_destination(self, request):
+            from payments.networks.base import Destination
+
+            return Destination(used.destination)
+
+    monkeypatch.setattr("payments.invoicing.get_network", lambda code: Repeating())
+    with pytest.raises(NodeUnavailable):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_an_unknown_network_is_not_offered():
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer("DOGE", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_no_network_is_offered_without_node_and_sandbox(settings):
+    settings.SANDBOX = False
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings):
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer("LTC", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_no_fresh_rate_opens_no_invoice(settings):
+    settings.FIXED_RATES = {}
+    Rate.objects.create(coin="BTC", currency="USD", minor_per_coin=Decimal(5_000_000), quoted_at=NOW - timedelta(minutes=11))
+    with pytest.raises(RateUnavailable):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+@pytest.mark.parametrize(("price", "needed"), [(4_999, 1), (5_000, 2), (99_999, 2), (100_000, 6), (10**12, 6)])
+def test_dearer_invoices_need_more_confirmations(price, needed):
+    assert confirmations_for(Minor(price), "USD") == needed
+
+
+def test_an_unpaid_invoice_can_be_cancelled():
+    invoice = InvoiceFactory()
+    with atomic():
+        cancel_invoice(invoice.pk, actor="buyer", reason="changed my mind", at=NOW)
+    invoice.refresh_from_db()
+    assert (invoice.status, Event.objects.get().data["reason"]) == ("cancelled", "changed my mind")
+
+
+def test_cancelling_twice_is_cancelling_once():
+    invoice = InvoiceFactory()
+    for _ in range(2):
+        with atomic():
+            cancel_invoice(invoice.pk, actor="buyer", reason="changed my mind", at=NOW)
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_with_money_cannot_be_cancelled():
+    payment = PaymentFactory()
+    with pytest.raises(IllegalMark), atomic():
+        cancel_invoice(payment.invoice_id, actor="buyer", reason="changed my mind", at=NOW)
+    assert Invoice.objects.get().status == "new"
+
+
+def test_a_cancelled_invoice_stays_cancelled_when_its_time_runs_out():
+    invoice = InvoiceFactory()
+    with atomic():
+        cancel_invoice(invoice.pk, actor="buyer", reason="x", at=NOW)
+    assert settle(invoice.pk, at=NOW + timedelta(days=1)).status == "cancelled"
+
+
+def test_a_mark_needs_a_name_and_a_reason():
+    invoice = InvoiceFactory()
+    for actor, reason in (("", "paid in cash"), ("staff", " ")):
+        with pytest.raises(IllegalMark), atomic():
+            mark_invoice(invoice.pk, "settled", actor=actor, reason=reason, at=NOW)
+
+
+def test_staff_settle_an_invoice_by_hand():
+    invoice = InvoiceFactory()
+    with atomic():
+        mark_invoice(invoice.pk, "settled", actor="staff", reason="paid in cash", at=NOW)
+    invoice.refresh_from_db()
+    event = Event.objects.get()
+    assert (invoice.status, invoice.flags) == ("settled", {"manual"})
+    assert (event.actor, event.data["reason"]) == ("staff", "paid in cash")
