@@ -10,10 +10,10 @@ from django.db.models import Q
 
 from cryptons.db import atomic
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
-from payments.models import Cursor, Payment
+from payments.models import Cursor, Option, Payment
 from payments.networks import get_network
 from payments.networks.base import FINAL_DEPTH, CursorState, FactPage
-from payments.settlement import store_facts, touch
+from payments.settlement import settle, store_facts, touch
 
 logger = logging.getLogger(__name__)
 
@@ -92,3 +92,19 @@ def _finalise(network: str, tip_height: int) -> None:
 def remember_failure(cursor: Cursor, text: str, *, at: datetime) -> None:
     logger.warning("follower got no answer", extra={"network": cursor.network, "error": text})
     Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(failing_since=cursor.failing_since or at, last_error=text[:300])
+
+
+def ask_now(invoice_id: UUID, *, at: datetime) -> int:
+    """Ask the nodes about one invoice's destinations, store what they say and settle. Returns how many payments they know.
+
+    For a person who does not want to wait for the next turn. Raises NodeUnavailable, NodeRejected, InvoiceMoved.
+    """
+    destinations: dict[str, list[str]] = {}
+    for network, destination in Option.objects.filter(invoice=invoice_id).values_list("network", "destination"):
+        destinations.setdefault(network, []).append(destination)
+    told = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
+    with atomic():
+        for network, facts in told.items():
+            store_facts(network, facts)
+    settle(invoice_id, at=at)
+    return sum(len(facts) for facts in told.values())

@@ -1,0 +1,193 @@
+"""Staff see every fact about money and change none; what a person decides needs a reason and stands in the event log."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from cryptons.db import atomic
+from cryptons.events.models import Event
+from cryptons.money import format_fiat
+from payments.errors import PaymentError
+from payments.following import ask_now
+from payments.invoicing import mark_invoice
+from payments.models import Cursor, Invoice, Option, Payment, Rate
+
+
+class ReadOnly(admin.ModelAdmin[Model]):
+    """Looked at, never edited: rows of money change through the payment rules alone."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(admin.TabularInline[Model, Model]):
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class OptionInline(ReadOnlyInline):
+    model = Option
+    fields = ("network", "due_text", "destination", "minor_per_coin", "rate_sources", "quoted_at")
+    readonly_fields = fields
+
+
+class PaymentInline(ReadOnlyInline):
+    model = Payment
+    fields = ("network", "amount_text", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
+    readonly_fields = fields
+
+
+class MarkForm(forms.Form):
+    reason = forms.CharField(max_length=200, help_text="Stands in the event log beside your name.")
+
+
+MARKS = {
+    "settled": "Accept as paid although the facts say otherwise",
+    "invalid": "Close as invalid: whatever was paid is to be sent back",
+}
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly):
+    list_display = ("label", "status", "flag_words", "price", "paid", "created_at", "expires_at")
+    list_filter = ("status", "created_at")
+    search_fields = ("label", "options__destination", "payments__reference")
+    search_help_text = "Order number, address or transaction"
+    date_hierarchy = None
+    fields = (
+        "label",
+        "status",
+        "flag_words",
+        "price",
+        "paid",
+        "safe",
+        "confirmations_needed",
+        "created_at",
+        "expires_at",
+        "settled_at",
+        "marked",
+        "decide",
+        "history",
+    )
+    readonly_fields = fields
+    inlines = (OptionInline, PaymentInline)
+
+    @admin.display(description="flags")
+    def flag_words(self, invoice: Invoice) -> str:
+        return ", ".join(sorted(invoice.flags)) or "–"
+
+    @admin.display(ordering="price_minor")
+    def price(self, invoice: Invoice) -> str:
+        return f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+
+    @admin.display(description="paid (seen)")
+    def paid(self, invoice: Invoice) -> str:
+        return format_fiat(invoice.paid_seen_minor, invoice.currency)
+
+    @admin.display(description="paid (safe)")
+    def safe(self, invoice: Invoice) -> str:
+        return format_fiat(invoice.paid_safe_minor, invoice.currency)
+
+    @admin.display(description="decide")
+    def decide(self, invoice: Invoice) -> SafeString:
+        links = [
+            format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_invoice_mark", args=[invoice.pk, mark]), words)
+            for mark, words in MARKS.items()
+            if invoice.status != mark
+        ]
+        links.append(
+            format_html('<a class="button" href="{}">Ask the node now</a>', reverse("admin:payments_invoice_ask", args=[invoice.pk]))
+        )
+        return SafeString("".join(links))
+
+    @admin.display(description="events")
+    def history(self, invoice: Invoice) -> SafeString:
+        rows = (
+            format_html(
+                "<li>{} <strong>{}</strong> {} {}</li>", event.created_at.strftime("%Y-%m-%d %H:%M:%S"), event.type, event.actor, event.data
+            )
+            for event in Event.objects.filter(subject_id=invoice.pk).order_by("seq")
+        )
+        return format_html("<ul>{}</ul>", SafeString("".join(rows)))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("<uuid:pk>/mark/<slug:mark>/", self.admin_site.admin_view(self.mark), name="payments_invoice_mark"),
+            path("<uuid:pk>/ask/", self.admin_site.admin_view(self.ask), name="payments_invoice_ask"),
+            *super().get_urls(),
+        ]
+
+    def mark(self, request: HttpRequest, pk: Any, mark: str) -> HttpResponse:
+        """Ask for a reason, then decide in the person's name."""
+        if not request.user.has_perm("payments.change_invoice") or mark not in MARKS:
+            raise PermissionDenied
+        invoice = get_object_or_404(Invoice, pk=pk)
+        form = MarkForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                with atomic():
+                    mark_invoice(pk, mark, actor=request.user.get_username(), reason=form.cleaned_data["reason"], at=timezone.now())
+            except PaymentError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(request, f"{invoice.label} is now {mark}.")
+            return redirect("admin:payments_invoice_change", pk)
+        context = {**self.admin_site.each_context(request), "form": form, "invoice": invoice, "title": MARKS[mark], "opts": Invoice._meta}
+        return render(request, "payments/mark_invoice.html", context)
+
+    def ask(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """A person's question to the node, answered at once; what it says is a fact like any other."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        invoice = get_object_or_404(Invoice, pk=pk)
+        try:
+            told = ask_now(invoice.pk, at=timezone.now())
+        except PaymentError as error:
+            messages.error(request, str(error))
+        else:
+            messages.info(request, f"The node knows {told} payment{'' if told == 1 else 's'} for it.")
+        return redirect("admin:payments_invoice_change", pk)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnly):
+    list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
+    list_filter = ("network", "status", "first_seen_at")
+    search_fields = ("reference", "invoice__label")
+    list_select_related = ("invoice",)
+
+
+@admin.register(Cursor)
+class CursorAdmin(ReadOnly):
+    list_display = ("network", "tip_height", "answered_at", "failing_since", "last_error")
+
+
+@admin.register(Rate)
+class RateAdmin(ReadOnly):
+    list_display = ("coin", "currency", "price", "quoted_at", "sources")
+
+    @admin.display(description="one coin costs")
+    def price(self, rate: Rate) -> str:
+        return format_fiat(int(rate.minor_per_coin), rate.currency)

@@ -1,0 +1,14 @@
+from uuid import UUID
+
+from django import template
+
+from payments.networks import is_sandbox
+from payments.sandbox import PLAYS
+
+register = template.Library()
+
+
+@register.inclusion_tag("payments/sandbox_panel.html", takes_context=True)
+def sandbox_panel(context: template.Context, invoice_id: UUID) -> dict[str, object]:
+    """The sandbox's buttons for one invoice; nothing where real money is taken."""
+    return {"plays": PLAYS if is_sandbox() else {}, "invoice_id": invoice_id, "csrf_token": context.get("csrf_token")}
