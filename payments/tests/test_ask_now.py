@@ -1,5 +1,6 @@
 import pytest
 from django.utils import timezone
+
 from payments.following import ask_now
 from payments.models import Invoice
 from payments.networks.sandbox import receive
