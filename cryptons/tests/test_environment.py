@@ -1,0 +1,48 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from cryptons import environment as env
+
+
+def test_a_variable_wins_over_its_file_and_the_default(monkeypatch, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("from file\n")
+    assert env.text("NAME_X", "default") == "default"
+    monkeypatch.setenv("NAME_X_FILE", str(file))
+    assert env.text("NAME_X", "default") == "from file"
+    monkeypatch.setenv("NAME_X", "from variable")
+    assert env.text("NAME_X", "default") == "from variable"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch):
+    monkeypatch.setenv("NAME_X_FILE", "/nowhere/at/all")
+    with pytest.raises(ImproperlyConfigured, match="NAME_X_FILE"):
+        env.text("NAME_X")
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (lambda: env.boolean("NAME_X", True), "maybe"),
+        (lambda: env.integer("NAME_X", 1, least=1, most=9), "ten"),
+        (lambda: env.integer("NAME_X", 1, least=1, most=9), "10"),
+        (lambda: env.integer("NAME_X", 1, least=1, most=9), "1.5"),
+        (lambda: env.decimal("NAME_X", "1", least="0", most="9"), "NaN"),
+        (lambda: env.decimal("NAME_X", "1", least="0", most="9"), "-1"),
+        (lambda: env.choice("NAME_X", "a", ("a", "b")), "c"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_a_sentence_that_names_it(monkeypatch, read, value):
+    monkeypatch.setenv("NAME_X", value)
+    with pytest.raises(ImproperlyConfigured, match=rf"^NAME_X must be .*, not '{value}'\.$"):
+        read()
+
+
+def test_an_empty_value_is_the_default(monkeypatch):
+    monkeypatch.setenv("NAME_X", "")
+    assert env.integer("NAME_X", 7, least=1, most=9) == 7
+
+
+def test_words_are_cut_at_commas_and_trimmed(monkeypatch):
+    monkeypatch.setenv("NAME_X", " a , b,,c ")
+    assert env.words("NAME_X") == ["a", "b", "c"]
