@@ -47,12 +47,24 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, least=1, most=65535)}").rstrip("/")
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, least=1, most=65535)
+_here = "127.0.0.1" if HOST in ("0.0.0.0", "::") else f"[{HOST}]" if ":" in HOST else HOST  # noqa: S104
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://{_here}:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in ("http", "https") or not _public.hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL must be the shop's address, such as https://shop.example, not {PUBLIC_URL!r}.")
 ALLOWED_HOSTS = [*env.words("ALLOWED_HOSTS"), _public.hostname, "127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+# --- manage.py serve ------------------------------------------------------------------------------------------------------
+
+WEB_WORKERS = env.integer("WEB_WORKERS", 1, least=1, most=256)
+WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=256)
+WORKER_THREADS = env.integer("WORKER_THREADS", 2, least=1, most=256)
+ADMIN_USERNAME = env.text("ADMIN_USERNAME", "admin")
+ADMIN_EMAIL = env.text("ADMIN_EMAIL")
+ADMIN_PASSWORD = env.text("ADMIN_PASSWORD")
 
 # --- The shop -------------------------------------------------------------------------------------------------------------
 
@@ -174,17 +186,19 @@ else:
     }
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
     for _folder in ("messages", "control"):
         (_queue / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # its mailboxes would be files that nobody empties
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_queue / "messages"),
         "data_folder_out": str(_queue / "messages"),

@@ -1,0 +1,58 @@
+# What a person does with Cryptons; `make` lists it. Needs Python 3.11 or newer with its venv module, and nothing else.
+
+VENV := .venv
+IN := $(VENV)/bin/python
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-stack test-stack-long test-e2e lint types check format locks bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The locks are installed once, and again when they change.
+$(VENV)/runs: requirements.txt
+	@$(or $(PYTHON),python3) deploy/environment.py $< $@
+
+$(VENV)/develops: requirements-dev.txt
+	@$(or $(PYTHON),python3) deploy/environment.py $< $@
+
+run: $(VENV)/runs ## Start the shop: PORT, HOST, DATA_DIR and the names in .env.example set it
+	@exec $(IN) manage.py serve --end-with-parent
+
+test: $(VENV)/develops ## Run the unit and integration tests (ARGS="-k cart" picks some)
+	@exec $(IN) -m pytest $(ARGS)
+
+test-stack: $(VENV)/develops ## Run the tests on a real bitcoind (regtest)
+	@exec $(IN) -m pytest tests/stack $(ARGS)
+
+test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
+	@STACK_KILLS=50 exec $(IN) -m pytest tests/stack $(ARGS)
+
+test-e2e: $(VENV)/develops ## Run the tests in a real browser (Chromium)
+	@exec $(IN) -m pytest tests/e2e $(ARGS)
+
+lint: $(VENV)/develops ## Check style, imports between apps, and missing migrations
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports
+	@$(IN) manage.py makemigrations --check --dry-run
+
+types: $(VENV)/develops ## Check the types (mypy --strict)
+	@$(VENV)/bin/mypy .
+
+check: lint types test ## lint, types and test
+
+format: $(VENV)/develops ## Put the code in shape
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make locks" pyproject.toml
+locks: $(VENV)/develops ## Resolve pyproject.toml into requirements*.txt (UPGRADE=--upgrade takes newer versions)
+	@$(LOCK) $(UPGRADE) -o requirements.txt
+	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+
+bench: $(VENV)/develops ## Measure the shop against a bare Django view on the same machine
+	@exec $(IN) -m benchmarks

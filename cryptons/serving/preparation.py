@@ -1,0 +1,151 @@
+"""What must be done before the shop can serve. Each step is quick when there is nothing to do."""
+
+import errno
+import hashlib
+import secrets
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.staticfiles.finders import get_finders
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.management import call_command
+from django.core.validators import validate_email
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Say what is being done, a dot for each second of it, and how long it took."""
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(1):
+            print(".", end="", flush=True)
+
+    print(f"{title} ", end="", flush=True)
+    started = time.monotonic()
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    except BaseException:
+        done.set()
+        print(flush=True)
+        raise
+    done.set()
+    ticker.join()
+    print(f"{time.monotonic() - started:.1f} s", flush=True)
+
+
+def check_port(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ImproperlyConfigured(
+                f"port {port} on {host} is taken. Stop the program that uses it, or choose another one: make run PORT={port + 1}"
+            ) from error
+        if error.errno == errno.EACCES:
+            raise ImproperlyConfigured(f"this user may not open PORT {port}. Choose one above 1023: make run PORT=8000") from error
+        raise ImproperlyConfigured(f"HOST must be an address of this machine, not {host!r} ({error.strerror or error}).") from error
+
+
+def check_system() -> None:
+    """Django's checks and our own: an error stops the start, a warning is shown."""
+    found = checks.run_checks(databases=["default"])
+    for warning in found:
+        if not warning.is_serious() and warning.level >= checks.WARNING:
+            print(f"Warning: {warning.msg}", file=sys.stderr)
+    problems = [str(error.msg) for error in found if error.is_serious()]
+    if problems:
+        raise ImproperlyConfigured(" ".join(problems))
+
+
+def migrate() -> None:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        with step(f"Bringing the database up to date ({len(plan)} migrations)"):
+            call_command("migrate", interactive=False, verbosity=0)
+
+
+def collect_static() -> None:
+    """Only when a file came, changed or went: their names, sizes and times are compared with those of the last time."""
+    stamp = Path(settings.DATA_DIR) / "static.stamp"
+    fingerprint = hashlib.sha256()
+    count = 0
+    for finder in get_finders():
+        for path, storage in finder.list([]):
+            status = Path(storage.path(path)).stat()
+            fingerprint.update(f"{storage.location}|{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+            count += 1
+    wanted = fingerprint.hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and Path(settings.STATIC_ROOT).is_dir():
+        return
+    with step(f"Preparing {count} static files"):
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def load_demo() -> None:
+    """Fill an empty shop once. A shop that was emptied by its owner stays empty."""
+    stamp = Path(settings.DATA_DIR) / "demo.stamp"
+    if stamp.exists():
+        return
+    if not apps.get_model("shop", "Product").objects.exists():
+        print("Loading the demo catalogue", flush=True)
+        call_command("load_demo")
+    stamp.touch()
+
+
+def clean_queue() -> None:
+    """Drop the messages of an earlier run: the database knows the work, and the sweeps find it."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem://"):
+        for name in ("data_folder_in", "control_folder"):
+            folder = Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name]))
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def create_staff() -> None:
+    """The first member of staff, if there is none. A password that was made up here is printed, this once."""
+    users = get_user_model()._default_manager
+    if users.filter(is_staff=True).exists():
+        return
+    username = settings.ADMIN_USERNAME
+    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    email = settings.ADMIN_EMAIL or f"{username}@localhost"
+    check_staff_settings()
+    users.create_superuser(username=username, email=email, password=password)
+    print(f"\n  Staff login   {username}")
+    print(
+        f"  Password      {'as set in ADMIN_PASSWORD' if settings.ADMIN_PASSWORD else password + '   (shown this once: write it down)'}\n"
+    )
+
+
+def check_staff_settings() -> None:
+    if settings.ADMIN_EMAIL:
+        try:
+            validate_email(settings.ADMIN_EMAIL)
+        except ValidationError as error:
+            raise ImproperlyConfigured(f"ADMIN_EMAIL must be a mail address, not {settings.ADMIN_EMAIL!r}.") from error
+    if settings.ADMIN_PASSWORD:
+        try:
+            validate_password(settings.ADMIN_PASSWORD)
+        except ValidationError as error:
+            raise ImproperlyConfigured("ADMIN_PASSWORD cannot be used. " + " ".join(error.messages)) from error

@@ -1,0 +1,51 @@
+"""The queue's worker with beat in a thread of it: `python -m cryptons.serving.worker`; where beat runs elsewhere, `--without-beat`.
+
+One process with threads, not a family of processes: whatever kills it kills all of it, and its schedule dies with it.
+"""
+
+import os
+import sys
+import warnings
+from typing import Any
+
+from celery import bootsteps
+from celery.beat import EmbeddedService
+from celery.exceptions import SecurityWarning
+from django.core.exceptions import ImproperlyConfigured
+
+from cryptons.serving.parent import end_with_parent
+
+
+class BeatThread(bootsteps.StartStopStep):
+    """Celery's own `--beat` starts a second process, which stays behind when the worker is killed."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        self.schedule = worker.app.conf.beat_schedule_filename
+        super().__init__(worker, **options)
+
+    def create(self, worker: Any) -> Any:
+        return EmbeddedService(worker.app, thread=True, schedule_filename=self.schedule)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
+    end_with_parent()
+    warnings.simplefilter("ignore", SecurityWarning)  # against root, because of pickle: our messages are JSON
+    try:
+        from django.conf import settings
+
+        from cryptons.celery import app
+
+        threads = settings.WORKER_THREADS
+    except ImproperlyConfigured as error:
+        sys.exit(f"Cryptons cannot start: {error}")
+    if "--without-beat" not in sys.argv:
+        app.steps["worker"].add(BeatThread)
+    quiet = ("--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
+    sys.exit(app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", *quiet]))
+
+
+if __name__ == "__main__":
+    main()
