@@ -15,7 +15,7 @@ def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
     print(f"{title} ", end="", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
         while True:
             try:
                 code = process.wait(timeout=1)
@@ -31,7 +31,9 @@ def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
 def is_usable() -> bool:
     """An environment of an older Python, or one whose making was broken off, is made anew."""
     try:
-        check = subprocess.run([PYTHON, "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True, check=False)
+        check = subprocess.run(  # noqa: S603
+            [PYTHON, "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True, check=False
+        )
     except OSError:
         return False
     return check.returncode == 0
@@ -39,7 +41,7 @@ def is_usable() -> bool:
 
 def main() -> None:
     lock, stamp = sys.argv[1:]
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"Cryptons needs Python 3.11 or newer, this is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12 …")
     if not is_usable():
         run(

@@ -4,7 +4,9 @@ One process with threads, not a family of processes: whatever kills it kills all
 """
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from typing import Any
 
@@ -29,6 +31,13 @@ class BeatThread(bootsteps.StartStopStep):
         return EmbeddedService(worker.app, thread=True, schedule_filename=self.schedule)
 
 
+def end_without_beat(error: threading.ExceptHookArgs) -> None:
+    """A worker whose beat broke would look alive and never sweep again: better to end and be started anew."""
+    threading.__excepthook__(error)
+    if error.thread is not None and error.thread.name == "Beat":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     end_with_parent()
@@ -42,6 +51,7 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")
     if "--without-beat" not in sys.argv:
+        threading.excepthook = end_without_beat
         app.steps["worker"].add(BeatThread)
     quiet = ("--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
     sys.exit(app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", *quiet]))
