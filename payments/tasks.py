@@ -1,6 +1,6 @@
 """Thin shells: an id comes in, the row is loaded, the work is done if it is still wanted. Each is found again by a sweep."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
@@ -16,8 +16,11 @@ from payments.settlement import settle
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
 
+SWEEP = 1000
+"""Invoices of one sweep; the next one finds the rest."""
+
 QUIET = timedelta(minutes=2)
-"""A follower that has not answered for so long, and not failed either, has not run at all."""
+"""A follower that has not answered for so long has not run, or its node is away."""
 
 
 @shared_task
@@ -59,20 +62,15 @@ def settle_one(invoice_id: UUID) -> None:
 def sweep_invoices() -> None:
     """Finds what messages lost: touched invoices, and those whose time is up.
 
-    While a network's follower has not run at all, its invoices wait: workers that come back first learn what was paid in time.
+    Workers that come back after a while hear the networks first, so that nobody who paid in time is told otherwise even for a moment.
     """
     now = timezone.now()
-    for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[: BATCH * 20]):
+    for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
+        follow(network, at=now)
+    for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)
-    unheard = _unheard_networks(now)
-    overdue = Invoice.objects.overdue(now).exclude(options__network__in=unheard) if unheard else Invoice.objects.overdue(now)
-    for invoice_id in list(overdue.order_by("expires_at").values_list("pk", flat=True)[: BATCH * 20]):
+    for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)
-
-
-def _unheard_networks(now: datetime) -> list[str]:
-    """Networks whose follower has answered before, but not for a while, and does not say that the node is away: workers just came back."""
-    return list(Cursor.objects.filter(answered_at__lt=now - QUIET, failing_since__isnull=True).values_list("network", flat=True))
 
 
 @shared_task
