@@ -40,6 +40,7 @@ class Received:
     first_seen_at: datetime
     status: str
     is_conflicted: bool = False
+    is_mined: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Verdict:
     """Seen and settled money, rounded down."""
     paid_safe_minor: int = 0
     """Settled money, rounded down."""
+    is_mined: bool = False
+    """Something was received, and all of it is in blocks."""
 
 
 def standing(
@@ -86,7 +89,8 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
         flags.add("reorged")
     if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
         flags.add("double_spent")
-    return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(safe))
+    is_mined = bool(kept) and all(payment.is_mined for payment in kept)
+    return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(safe), is_mined=is_mined)
 
 
 def _total(payments: Iterable[Received]) -> Fraction:

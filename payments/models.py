@@ -70,6 +70,8 @@ class Invoice(BaseModel):
     """What a named person decided against the facts: `settled`, `invalid`, `cancelled`, or nothing."""
     paid_seen_minor = models.BigIntegerField(default=0)
     paid_safe_minor = models.BigIntegerField(default=0)
+    is_mined = models.BooleanField(default=False)
+    """Something was received, and all of it is in blocks."""
     version = models.PositiveIntegerField(default=1)
     """Raised by every write: facts that come in, verdicts that go out. Whoever writes compares it first."""
     needs_settling = models.BooleanField(default=False)

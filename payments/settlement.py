@@ -113,6 +113,7 @@ def received_as(payment: Payment, status: str) -> Received:
         first_seen_at=payment.first_seen_at,
         status=status,
         is_conflicted=payment.is_conflicted,
+        is_mined=payment.height is not None,
     )
 
 
@@ -144,7 +145,7 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
 
 
 def stored_verdict(invoice: Invoice) -> Verdict:
-    return Verdict(invoice.status, invoice.flags, paid_seen_minor=invoice.paid_seen_minor, paid_safe_minor=invoice.paid_safe_minor)
+    return Verdict(invoice.status, invoice.flags, invoice.paid_seen_minor, invoice.paid_safe_minor, invoice.is_mined)
 
 
 def apply_verdict(
@@ -160,6 +161,7 @@ def apply_verdict(
         "flags": verdict.flags,
         "paid_seen_minor": verdict.paid_seen_minor,
         "paid_safe_minor": verdict.paid_safe_minor,
+        "is_mined": verdict.is_mined,
         "marked": invoice.marked,
         "settled_at": invoice.settled_at or (at if verdict.status == Invoice.Status.SETTLED else None),
         "needs_settling": False,
