@@ -12,9 +12,9 @@ from types import FrameType
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15
 """How long a child may take to finish what it holds before it is killed."""
-STEADY_SECONDS = 10
+STEADY_SECONDS = 5
 """A child that ran this long is started again at once; one that keeps dying waits ever longer."""
-LONGEST_WAIT_SECONDS = 30
+LONGEST_WAIT_SECONDS = 10
 
 
 class StopRequested(Exception):

@@ -1,0 +1,110 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty
+
+import pytest
+from kombu import Connection
+
+from cryptons.file_queue import Channel
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Iterator[Channel]:
+    """What a process has: a connection of its own to the queue's folders."""
+    with open_queue(tmp_path) as connection:
+        channel = connection.default_channel
+        assert isinstance(channel, Channel), "the project's transport is not the one that Celery uses"
+        yield channel
+
+
+def open_queue(folder: Path) -> Connection:
+    for name in ("messages", "control"):
+        (folder / name).mkdir(exist_ok=True)
+    options = {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+    }
+    return Connection("filesystem://localhost", transport_options=options)
+
+
+def take_all(channel: Channel, queue: str) -> list[dict[str, object]]:
+    taken = []
+    while True:
+        try:
+            taken.append(channel._get(queue))
+        except Empty:
+            return taken
+
+
+def test_messages_come_in_the_order_of_their_sending(channel: Channel):
+    for number in range(20):
+        channel._put("celery", {"number": number})
+
+    assert [message["number"] for message in take_all(channel, "celery")] == list(range(20))
+
+
+def test_a_message_is_for_its_own_queue(channel: Channel):
+    channel._put("payouts", {"number": 1})
+
+    assert take_all(channel, "celery") == []
+    assert take_all(channel, "payouts") == [{"number": 1}]
+
+
+def test_nothing_is_left_of_what_was_taken(channel: Channel, tmp_path: Path):
+    channel._put("celery", {"number": 1})
+    take_all(channel, "celery")
+
+    assert list((tmp_path / "messages").iterdir()) == []
+
+
+def test_two_workers_never_take_the_same_message(channel: Channel, tmp_path: Path):
+    for number in range(200):
+        channel._put("celery", {"number": number})
+
+    with open_queue(tmp_path) as other, ThreadPoolExecutor(2) as workers:
+        taken = [number for each in workers.map(lambda each: take_all(each, "celery"), [channel, other.default_channel]) for number in each]
+
+    assert sorted(message["number"] for message in taken) == list(range(200))
+
+
+def test_a_message_that_is_still_being_written_is_not_seen(channel: Channel, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    replace = Path.replace
+
+    def look_before(self: Path, target: Path) -> Path:
+        seen.extend(take_all(channel, "celery"))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", look_before)
+    channel._put("celery", {"number": 1})
+
+    assert seen == []
+    assert take_all(channel, "celery") == [{"number": 1}]
+
+
+def test_a_damaged_message_is_dropped_and_the_next_one_taken(channel: Channel, tmp_path: Path):
+    (tmp_path / "messages" / "1_a.celery.msg").write_text("")
+    channel._put("celery", {"number": 1})
+
+    assert take_all(channel, "celery") == [{"number": 1}]
+
+
+def test_bindings_of_several_processes_are_all_kept(channel: Channel, tmp_path: Path):
+    def bind(number: int) -> None:
+        with open_queue(tmp_path) as connection:
+            connection.default_channel._queue_bind("celery", f"queue-{number}", "", f"queue-{number}")
+
+    with ThreadPoolExecutor(8) as processes:
+        list(processes.map(bind, range(8)))
+
+    assert {binding.queue for binding in channel.get_table("celery")} == {f"queue-{number}" for number in range(8)}
+
+
+def test_bindings_that_were_damaged_are_made_anew(channel: Channel, tmp_path: Path):
+    (tmp_path / "control" / "celery.exchange").write_text("")
+
+    channel._queue_bind("celery", "celery", "", "celery")
+
+    assert [binding.queue for binding in channel.get_table("celery")] == ["celery"]

@@ -1,0 +1,41 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from cryptons.serving.defaults import offer_the_sandbox
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "sandbox"),
+    [
+        ("", "true"),
+        ("SHOP_NAME=Kettles", "true"),
+        ("SANDBOX=false", "false"),
+        ("BITCOIN_RPC_HOST=node.example", None),
+    ],
+)
+def test_play_money_is_offered_unless_somebody_decided_otherwise(dotenv: str, sandbox: str | None, tmp_path: Path, no_environment):
+    (tmp_path / ".env").write_text(dotenv)
+
+    offer_the_sandbox(tmp_path / ".env")
+
+    assert os.environ.get("SANDBOX") == sandbox
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, no_environment):
+    os.environ["SANDBOX"] = "false"
+    (tmp_path / ".env").write_text("SANDBOX=true")
+
+    offer_the_sandbox(tmp_path / ".env")
+
+    assert os.environ["SANDBOX"] == "false"
+
+
+@pytest.fixture
+def no_environment():
+    kept = dict(os.environ)
+    os.environ.clear()
+    yield
+    os.environ.clear()
+    os.environ.update(kept)

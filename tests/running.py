@@ -1,0 +1,129 @@
+"""A whole shop in processes of its own, for the tests that only use it from outside."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+STAFF = {"username": "admin", "email": "admin@example.com", "password": "kettle-and-thread"}
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
+    """Look again and again until the answer is true; an AssertionError with `what` when it never is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}; seen last: {seen!r}")
+        time.sleep(0.1)
+
+
+class Shop:
+    """`manage.py serve` with settings of its own; nothing of this machine's environment or `.env` reaches it."""
+
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "serve.log"
+        self.data = folder / "data"
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
+            "CRYPTONS_DOTENV": "off",
+            "DATA_DIR": str(self.data),
+            "PORT": str(self.port),
+            "ADMIN_USERNAME": STAFF["username"],
+            "ADMIN_EMAIL": STAFF["email"],
+            "ADMIN_PASSWORD": STAFF["password"],
+            "RATE_LIMIT_API": "1000000/minute",
+            "RATE_LIMIT_AUTH": "1000000/minute",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            told = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", "--end-with-parent", *self.options],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 120
+        while f"is open: {self.url}" not in self.said(told):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"The shop did not start:\n{self.said(told)[-3000:]}")
+            time.sleep(0.1)
+
+    def said(self, since: int = 0) -> str:
+        return self.log.read_bytes()[since:].decode(errors="replace")
+
+    def stop(self) -> int:
+        """Its exit code."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("The shop did not stop within 30 s.") from None
+
+    def child(self, name: str) -> int | None:
+        """The pid of its `web` or `worker` process, None while there is none."""
+        assert self.process is not None
+        for pid in children(self.process.pid):
+            if f"cryptons.serving.{name}" in command(pid):
+                return pid
+        return None
+
+    def staff(self) -> dict[str, str]:
+        """Headers of a request by staff."""
+        answer = self.http.post("/api/auth/login", json={"email": STAFF["email"], "password": STAFF["password"]})
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['data']['token']}"}
+
+    def get(self, path: str, **options: Any) -> Any:
+        """The `data` of a successful answer."""
+        answer = self.http.get(path, **options)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()["data"]
+
+
+def children(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+
+
+def command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""

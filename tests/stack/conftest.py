@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.running import Shop
+from tests.stack.bitcoind import Node
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    node = Node(tmp_path_factory.mktemp("bitcoind"))
+    node.start()
+    node.make_wallets()
+    yield node
+    if node.is_ours and node.process is not None:
+        node.stop()
+
+
+@pytest.fixture(scope="session")
+def shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Web and worker on the node, with the merchant's public descriptor and an empty catalogue."""
+    shop = Shop(
+        tmp_path_factory.mktemp("shop"),
+        "--no-demo",
+        BITCOIN_NETWORK="regtest",
+        BITCOIN_RPC_HOST=node.host,
+        BITCOIN_RPC_PORT=str(node.port),
+        BITCOIN_RPC_USER=node.user,
+        BITCOIN_RPC_PASS=node.password,
+        BITCOIN_WALLET=node.watching,
+        BITCOIN_DESCRIPTOR=node.descriptor(),
+        RATES="fixed:BTC=65000.00",
+        FOLLOW_SECONDS="1",
+        INVOICE_MINUTES="60",
+    )
+    shop.start()
+    yield shop
+    shop.stop()

@@ -1,0 +1,14 @@
+"""The harness itself: a node that mines and pays."""
+
+from tests.stack.bitcoind import Node
+
+
+def test_the_node_mines_and_pays(node: Node):
+    before = node.call("getblockcount")
+    address = node.call("getnewaddress", wallet=node.merchant)
+
+    node.pay(address, "0.5")
+    node.mine()
+
+    assert node.call("getblockcount") == before + 1
+    assert node.call("getreceivedbyaddress", address, wallet=node.merchant) == 0.5

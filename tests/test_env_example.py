@@ -1,0 +1,93 @@
+"""`.env.example` and the settings name the same things, and a wrong value stops the start with a sentence that names it."""
+
+import ast
+import os
+import re
+import runpy
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "cryptons" / "settings.py"
+WRONG_BY_KIND = {"boolean": "perhaps", "integer": "-1", "decimal": "much", "choice": "nowhere"}
+WRONG_TEXTS = {
+    "CURRENCY": "EURO",
+    "DATABASE_URL": "oracle://db",
+    "PUBLIC_URL": "shop.example",
+    "REDIS_URL": "http://redis",
+    "SECRET_KEY": "short",
+}
+
+
+def reads() -> dict[str, tuple[str, str | None]]:
+    """Each name that the settings read: the kind, and the default where it is written out."""
+    found = {}
+    for node in ast.walk(ast.parse(SETTINGS.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not isinstance(node.func.value, ast.Name):
+            continue
+        if node.func.value.id != "env" or node.func.attr == "load_dotenv":
+            continue
+        name, *rest = node.args
+        default = rest[0] if rest else ast.Constant("")
+        found[ast.literal_eval(name)] = (node.func.attr, plain(default.value) if isinstance(default, ast.Constant) else None)
+    return found
+
+
+def plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("_", "") if isinstance(value, int) else str(value)
+
+
+def examples() -> dict[str, tuple[str, str]]:
+    """Each name of `.env.example`: the line above it, and the default."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    found = {}
+    for above, line in pairwise(lines):
+        if match := re.fullmatch(r"#([A-Z][A-Z0-9_]*)=(.*)", line):
+            assert match[1] not in found, f"{match[1]} stands there twice"
+            found[match[1]] = (above, match[2])
+    return found
+
+
+def test_each_name_that_is_read_is_listed_and_no_other():
+    assert set(examples()) == set(reads())
+
+
+def test_each_name_has_one_line_that_explains_it():
+    assert [name for name, (above, _) in examples().items() if not re.match(r"# \w", above)] == []
+
+
+@pytest.mark.parametrize("name", [name for name, (_, default) in reads().items() if default is not None])
+def test_the_default_that_is_listed_is_the_one_that_holds(name: str):
+    assert examples()[name][1] == reads()[name][1]
+
+
+@pytest.mark.parametrize("name", [name for name, (kind, _) in reads().items() if kind in WRONG_BY_KIND])
+def test_a_value_of_the_wrong_kind_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(name, WRONG_BY_KIND[reads()[name][0]])
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} must be .*{WRONG_BY_KIND[reads()[name][0]]}"):
+        runpy.run_path(str(SETTINGS))
+
+
+@pytest.mark.parametrize("name", WRONG_TEXTS)
+def test_a_text_that_cannot_be_meant_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(name, WRONG_TEXTS[name])
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} must "):
+        runpy.run_path(str(SETTINGS))
+
+
+@pytest.mark.parametrize("command", ["check", "serve", "migrate"])
+def test_the_sentence_is_all_that_is_shown(command: str):
+    ended = subprocess.run(
+        [sys.executable, "manage.py", command], cwd=ROOT, env=os.environ | {"PORT": "many"}, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == "Cryptons cannot start: PORT must be a whole number from 1 to 65535, not 'many'.\n"

@@ -1,0 +1,183 @@
+"""The whole shop as a person starts it: `manage.py serve` in processes of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import ROOT, Shop, children, wait_for
+
+
+@pytest.fixture(scope="module")
+def data_of_a_first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shop = Shop(tmp_path_factory.mktemp("first"), "--no-demo")
+    shop.start()
+    assert shop.stop() == 0
+    return shop.data
+
+
+@pytest.fixture
+def shop(tmp_path: Path, data_of_a_first_start: Path):
+    """A shop that was started before: its next start is quick."""
+    shop = Shop(tmp_path, "--no-demo")
+    shutil.copytree(data_of_a_first_start, shop.data)
+    yield shop
+    if shop.process is not None and shop.process.poll() is None:
+        shop.stop()
+
+
+def family(pid: int) -> set[int]:
+    return {pid}.union(*(family(child) for child in children(pid)))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def start_and_fail(shop: Shop) -> str:
+    """What it said. It must end by itself with exit code 1."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_all_of_it(shop: Shop, number: signal.Signals):
+    shop.start()
+    assert shop.process is not None
+    wait_for("web and worker", lambda: shop.child("web") and shop.child("worker"))
+    processes = family(shop.process.pid)
+    assert len(processes) >= 3
+
+    shop.process.send_signal(number)
+
+    assert shop.process.wait(30) == 0
+    assert [pid for pid in processes if is_running(pid)] == []
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", shop.port)) != 0
+
+
+def test_a_supervisor_that_is_killed_leaves_nothing_behind(shop: Shop):
+    shop.start()
+    assert shop.process is not None
+    processes = family(shop.process.pid)
+
+    shop.process.kill()
+    shop.process.wait()
+
+    wait_for("all processes to end", lambda: not [pid for pid in processes if is_running(pid)])
+
+
+def answers(shop: Shop) -> bool:
+    try:
+        return shop.http.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_process_that_dies_is_started_again_and_this_is_said(shop: Shop, name: str):
+    shop.start()
+    first = wait_for(name, lambda: shop.child(name))
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_for("another one", lambda: shop.child(name) not in (None, first))
+    assert f"The {name} process ended (signal SIGKILL)." in shop.said()
+    wait_for("the shop to answer", lambda: answers(shop))
+
+
+def test_a_second_start_keeps_everything_and_prints_no_password(tmp_path: Path):
+    shop = Shop(tmp_path, "--no-demo")
+    del shop.environment["ADMIN_PASSWORD"]
+    shop.start()
+    assert shop.said().count("Password") == 1
+    kept = users(shop)
+    shop.stop()
+    told = len(shop.said())
+
+    shop.start()
+
+    assert users(shop) == kept
+    assert [name for name, *_ in kept] == ["admin"]
+    assert "Password" not in shop.said(told)
+    assert "database up to date" not in shop.said(told)
+    assert "static files" not in shop.said(told)
+    shop.stop()
+
+
+def users(shop: Shop) -> list[tuple[str, str]]:
+    with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
+        return database.execute("select username, password from accounts_user order by username").fetchall()
+
+
+def test_messages_and_bindings_of_an_earlier_run_are_dropped(shop: Shop):
+    (shop.data / "queue" / "messages" / "1_a.celery.msg").write_text('{"body": "old"}')
+    (shop.data / "queue" / "control" / "celery.exchange").write_text("half-wri")
+
+    shop.start()
+
+    assert not (shop.data / "queue" / "messages" / "1_a.celery.msg").exists()
+    wait_for("the worker's own binding", lambda: "celery" in (shop.data / "queue" / "control" / "celery.exchange").read_text())
+
+
+def test_a_relative_data_folder_is_found_by_every_process(tmp_path: Path):
+    shop = Shop(tmp_path, "--no-demo", DATA_DIR=os.path.relpath(tmp_path / "data", ROOT))
+    shop.start()
+    try:
+        assert shop.http.get("/healthz").status_code == 200
+    finally:
+        shop.stop()
+    assert (tmp_path / "data" / "cryptons.sqlite3").is_file()
+
+
+def test_a_taken_port_is_said_with_what_to_do(shop: Shop):
+    with socket.create_server(("127.0.0.1", shop.port)):
+        said = start_and_fail(shop)
+
+    assert said == (
+        f"Cryptons cannot start: port {shop.port} on 127.0.0.1 is taken. "
+        f"Stop the program that uses it, or choose another one: make run PORT={shop.port + 1}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FOLLOW_SECONDS", "often"),
+        ("HOST", "192.0.2.1"),
+        ("ADMIN_PASSWORD", "short"),
+        ("ADMIN_EMAIL", "nobody"),
+        ("BITCOIN_RPC_HOST", "node"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path, name: str, value: str):
+    shop = Shop(tmp_path, "--no-demo", **{name: value})
+
+    said = start_and_fail(shop)
+
+    assert said.startswith("Cryptons cannot start: ")
+    assert said.count("\n") == 1
+    assert name.removesuffix("_HOST") in said
+    assert not (shop.data / "cryptons.sqlite3").exists()
+
+
+def test_no_header_names_the_server(shop: Shop):
+    shop.start()
+
+    answer = shop.http.get("/")
+
+    assert answer.headers.get("Server", "") == ""
+    assert "X-Powered-By" not in answer.headers
