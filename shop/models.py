@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from typing import Self
 
 from django.conf import settings
@@ -84,7 +85,9 @@ class Cart(BaseModel):
 
 class CartItem(BaseModel):
     cart = models.ForeignKey(Cart, on_delete=models.CASCADE, related_name="items")
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, null=True, on_delete=models.SET_NULL, related_name="+")
+    """Null once the product was deleted: the buyer is told so instead of wondering."""
+    name = models.CharField(max_length=160)
     quantity = models.PositiveIntegerField()
     added_at = models.DateTimeField(default=timezone.now)
 
@@ -101,6 +104,14 @@ def new_order_number() -> str:
 
 def new_access_token() -> str:
     return secrets.token_urlsafe(24)
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def to_ship(self) -> Self:
+        return self.filter(status=Order.Status.PROCESSING, on_hold=False)
+
+    def on_hold(self) -> Self:
+        return self.filter(on_hold=True)
 
 
 class Order(BaseModel):
@@ -125,6 +136,8 @@ class Order(BaseModel):
     number = models.CharField(max_length=20, unique=True, default=new_order_number)
     access_token = models.CharField(max_length=64, unique=True, default=new_access_token, editable=False)
     """Who holds it may see the order: the guest's link."""
+    checkout_token = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    """One review page places one order at most, however often its button is pressed."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="orders")
     email = models.EmailField()
     network = models.CharField(max_length=10, help_text="The coin that the buyer chose: BTC, LTC or XRP.")
@@ -133,7 +146,7 @@ class Order(BaseModel):
     on_hold = models.BooleanField(default=False)
     hold_reason = models.CharField(max_length=200, blank=True)
     """Why nothing may ship although the order is paid, for staff."""
-    holds_stock = models.BooleanField(default=True)
+    holds_stock = models.BooleanField(default=False)
     """Whether the lines' quantities are taken out of the products' stock. Flips by conditional update only."""
     total_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -142,7 +155,9 @@ class Order(BaseModel):
     note = models.TextField(blank=True, help_text="For staff only.")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = OrderQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
