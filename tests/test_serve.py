@@ -1,5 +1,6 @@
 """The whole shop as a person starts it: `manage.py serve` in processes of its own."""
 
+import json
 import os
 import shutil
 import signal
@@ -130,7 +131,8 @@ def test_messages_and_bindings_of_an_earlier_run_are_dropped(shop: Shop):
     shop.start()
 
     assert not (shop.data / "queue" / "messages" / "1_a.celery.msg").exists()
-    wait_for("the worker's own binding", lambda: "celery" in (shop.data / "queue" / "control" / "celery.exchange").read_text())
+    bindings = shop.data / "queue" / "control" / "celery.exchange"
+    wait_for("the worker's own binding", lambda: bindings.exists() and json.loads(bindings.read_text()))
 
 
 def test_a_relative_data_folder_is_found_by_every_process(tmp_path: Path):
