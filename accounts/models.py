@@ -1,7 +1,18 @@
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
 from cryptons.db import BaseModel
+
+
+class ShopUserManager(UserManager["User"]):
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        return super().normalize_email(email).lower()
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """By username or mail address, in any case."""
+        name = (username or "").strip().lower()
+        return self.get(models.Q(email=name) if "@" in name else models.Q(username=name))
 
 
 class User(BaseModel, AbstractUser):
@@ -10,13 +21,30 @@ class User(BaseModel, AbstractUser):
     email = models.EmailField(unique=True)
     phone = models.CharField(max_length=40, blank=True)
     address = models.JSONField(default=dict, blank=True)
-    """The shipping address with API.md's keys (`name, street, street2, city, region, postalCode, country`), or empty."""
-    token_generation = models.PositiveIntegerField(default=0)
-    """Tokens of an older generation are refused; logout everywhere and a password change raise it."""
+    """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
+    token_generation = models.PositiveIntegerField(default=0, editable=False)
+    """Tokens of an older generation are refused; a password change raises it."""
+
+    objects = ShopUserManager()
 
     class Meta(AbstractUser.Meta):
         pass
 
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.username = self.username.lower()
+        self.email = self.email.lower()
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
     @property
     def role(self) -> str:
         return "admin" if self.is_staff else "user"
+
+
+class RevokedToken(BaseModel):
+    """A token that was given back or used up; forgotten once it would have expired anyway."""
+
+    jti = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.jti

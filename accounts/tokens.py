@@ -1,0 +1,125 @@
+"""JSON Web Tokens for the API: who you are, for how long, and how that is taken back.
+
+A token's `jti` begins with the user's token generation; raising that number refuses all older tokens at once (password change). One token's
+`jti` is written down when it is used up (a refresh) or given back (logout).
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.cache import cache
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+
+from accounts.models import RevokedToken, User
+
+USER_CACHE_SECONDS = 5
+"""How long a demoted or disabled user may keep old rights in another process; in this one they end at once."""
+
+BAD_TOKEN = "The token is not valid, or no longer."  # noqa: S105
+
+
+def issue(user: User) -> dict[str, str]:
+    """`{"token", "refresh"}` for a user who proved who they are."""
+    return {"token": str(_filled(AccessToken(), user)), "refresh": str(_filled(RefreshToken(), user))}
+
+
+def _filled(token: Token, user: User) -> Token:
+    token["userId"] = str(user.pk)
+    token["email"] = user.email
+    token["role"] = user.role
+    token["jti"] = f"{user.token_generation}.{uuid4().hex}"
+    token.set_iat(at_time=timezone.now())
+    return token
+
+
+def read(text: str, kind: type[Token]) -> tuple[User, Token]:
+    """The user whose token it is. Raises AuthenticationFailed for a tampered, expired or revoked one, and for a user who may no longer."""
+    try:
+        token = kind(text)  # type: ignore[arg-type]
+        user_id, jti = UUID(str(token["userId"])), str(token["jti"])
+    except (TokenError, KeyError, ValueError) as error:
+        raise AuthenticationFailed(BAD_TOKEN) from error
+    user = find_user(user_id)
+    if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation):
+        raise AuthenticationFailed(BAD_TOKEN)
+    if RevokedToken.objects.filter(jti=jti).exists():
+        raise AuthenticationFailed(BAD_TOKEN)
+    return user, token
+
+
+def find_user(user_id: UUID) -> User | None:
+    key = f"user:{user_id}"
+    user: User | None = cache.get(key)
+    if user is None:
+        user = User.objects.filter(pk=user_id).first()
+        cache.set(key, user, USER_CACHE_SECONDS)
+    return user
+
+
+def forget_user(user_id: UUID) -> None:
+    cache.delete(f"user:{user_id}")
+
+
+def revoke(token: Token) -> bool:
+    """Refuse this one token from now on. False when it was refused already: of two who use one refresh token, one is first."""
+    expires_at = datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())
+    if RevokedToken.objects.filter(jti=token["jti"]).exists():
+        return False
+    try:
+        RevokedToken.objects.create(jti=token["jti"], expires_at=expires_at)
+    except IntegrityError:
+        return False
+    return True
+
+
+def revoke_all(user: User) -> None:
+    """Refuse every token that this user was ever given."""
+    User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
+    user.refresh_from_db(fields=["token_generation"])
+    forget_user(user.pk)
+
+
+def refresh(text: str) -> dict[str, str]:
+    """New tokens for a refresh token, which is used up by it. Raises AuthenticationFailed."""
+    user, token = read(text, RefreshToken)
+    if not revoke(token):
+        raise AuthenticationFailed(BAD_TOKEN)
+    return issue(user)
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer …`, and nothing else: no password, no browser session."""
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+        words = get_authorization_header(request).split()
+        if not words or words[0].lower() != b"bearer":
+            return None
+        if len(words) != 2:
+            raise AuthenticationFailed(BAD_TOKEN)
+        try:
+            text = words[1].decode("ascii")
+        except UnicodeDecodeError as error:
+            raise AuthenticationFailed(BAD_TOKEN) from error
+        return read(text, AccessToken)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class TokenAuthenticationSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = TokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+

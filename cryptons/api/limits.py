@@ -1,0 +1,72 @@
+"""How often one client may ask. Counters live in Redis where there is one, so that all servers share them; else in this process."""
+
+import ipaddress
+import math
+import time
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.strategies import FixedWindowRateLimiter
+
+
+@cache
+def _limiter(redis_url: str) -> FixedWindowRateLimiter:
+    storage: Storage = RedisStorage(redis_url, socket_timeout=1, socket_connect_timeout=1) if redis_url else MemoryStorage()
+    return FixedWindowRateLimiter(storage)
+
+
+@cache
+def parsed(limit: str) -> RateLimitItem:
+    """`100/15minutes`. Raises ValueError."""
+    return parse(limit)
+
+
+def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
+    """Count one request; whether it is allowed, and the headers that say how it stands. A Redis that is gone counts in this process."""
+    item = parsed(limit)
+    try:
+        return _count(_limiter(settings.REDIS_URL), item, keys)
+    except Exception as error:
+        if not settings.REDIS_URL or not type(error).__module__.startswith("redis"):
+            raise
+        return _count(_limiter(""), item, keys)
+
+
+def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, keys: tuple[str, ...]) -> tuple[bool, dict[str, str]]:
+    allowed = limiter.hit(item, *keys)
+    window = limiter.get_window_stats(item, *keys)
+    seconds = str(max(1, math.ceil(window.reset_time - time.time())))
+    headers = {"RateLimit-Limit": str(item.amount), "RateLimit-Remaining": str(max(0, window.remaining)), "RateLimit-Reset": seconds}
+    if not allowed:
+        headers["Retry-After"] = seconds
+    return allowed, headers
+
+
+def forget_counts() -> None:
+    """For tests: begin anew."""
+    _limiter.cache_clear()
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The address that connected; behind a trusted proxy the last one in X-Forwarded-For that is not a trusted proxy itself."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    while forwarded and _is_trusted(address):
+        address = forwarded.pop()
+    return address
+
+
+def _is_trusted(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in _trusted_networks(tuple(settings.TRUSTED_PROXIES)))
+
+
+@cache
+def _trusted_networks(proxies: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
