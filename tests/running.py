@@ -104,6 +104,14 @@ class Shop:
                 return pid
         return None
 
+    @contextlib.contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """The process stands still meanwhile, as one whose machine is asleep."""
+        pid = wait_for(name, lambda: self.child(name))
+        os.kill(pid, signal.SIGSTOP)
+        yield
+        os.kill(pid, signal.SIGCONT)
+
     def staff(self) -> dict[str, str]:
         """Headers of a request by staff."""
         answer = self.http.post("/api/auth/login", json={"email": STAFF["email"], "password": STAFF["password"]})

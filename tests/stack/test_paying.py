@@ -1,0 +1,117 @@
+"""A buyer pays on a real chain, and the shop finds out."""
+
+import sqlite3
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tests.running import Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.buying import (
+    buy,
+    confirmations_mailed,
+    invoice_status,
+    order,
+    read_order,
+    stock_of,
+    stock_product,
+    wait_until_settled,
+)
+
+
+def test_an_order_is_paid_once_its_payment_is_in_a_block(node: Node, shop: Shop):
+    product = stock_product(shop, stock=5)
+    staff = shop.staff()
+    bought = buy(shop, product)
+    assert read_order(shop, bought, staff)["paymentStatus"] == "unpaid"
+
+    txid = node.pay(bought.address, bought.amount)
+    wait_for("the payment to be seen", lambda: invoice_status(shop, bought) == "processing")
+    node.mine()
+    wait_until_settled(shop, [bought])
+
+    paid = read_order(shop, bought, staff)
+    assert (paid["status"], paid["paymentStatus"], paid["transactionHash"]) == ("processing", "paid", txid)
+    assert stock_of(shop, product) == 4
+    wait_for("the mail", lambda: confirmations_mailed(shop, bought) == 1)
+
+
+def test_the_money_is_the_merchants(node: Node, shop: Shop):
+    bought = buy(shop, stock_product(shop, stock=1))
+
+    assert node.call("getaddressinfo", bought.address, wallet=node.merchant)["ismine"]
+    assert node.call("getwalletinfo", wallet=node.watching)["private_keys_enabled"] is False
+
+
+def test_twenty_payments_in_one_block_settle_twenty_invoices_once_each(node: Node, shop: Shop):
+    product = stock_product(shop, stock=100)
+    orders = [buy(shop, product) for _ in range(20)]
+    assert len({each.address for each in orders}) == 20
+
+    for each in orders:
+        node.pay(each.address, each.amount)
+    node.mine()
+    wait_until_settled(shop, orders)
+
+    staff = shop.staff()
+    assert [read_order(shop, each, staff)["paymentStatus"] for each in orders] == ["paid"] * 20
+    assert [settled_events(shop, each.invoice) for each in orders] == [1] * 20
+    assert stock_of(shop, product) == 80
+    wait_for("one mail for each", lambda: [confirmations_mailed(shop, each) for each in orders] == [1] * 20)
+
+
+def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(node: Node, shop: Shop):
+    product = stock_product(shop, stock=5)
+    slug = shop.get(f"/api/products/{product}")["slug"]
+    bought = buy(shop, product)
+    with shop.without("worker"):
+        node.pay(bought.address, bought.amount)
+        node.mine()
+        time.sleep(1.1)  # the node remembers whole seconds
+        let_expire(shop, bought.invoice)
+        node.stop()
+
+    try:
+        for path in ("/", f"/p/{slug}/", "/cart/", f"/pay/{bought.invoice}/", "/healthz", f"/api/products/{product}"):
+            assert shop.http.get(path).status_code == 200, path
+        refused = order(shop, product)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+        wait_for("the invoice to expire", lambda: invoice_status(shop, bought) == "expired")
+    finally:
+        node.start()
+    wait_until_settled(shop, [bought])
+
+    assert "late" not in shop.get(f"/api/invoices/{bought.invoice}")["flags"]
+    paid = read_order(shop, bought, shop.staff())
+    assert (paid["status"], paid["paymentStatus"]) == ("processing", "paid")
+    assert stock_of(shop, product) == 4
+    wait_for("new orders to be taken again", lambda: order(shop, product).status_code == 201)
+
+
+def let_expire(shop: Shop, invoice: str) -> None:
+    """Its time is up now."""
+    with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
+        changed = database.execute(
+            "update payments_invoice set expires_at = ? where id = ?",
+            [f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", invoice.replace("-", "")],
+        )
+        assert changed.rowcount == 1
+
+
+def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
+    bought = buy(shop, stock_product(shop, stock=1))
+
+    node.pay(bought.address, str(Decimal(bought.amount) / 2))
+    node.mine()
+
+    wait_for("the payment to be seen", lambda: Decimal(shop.get(f"/api/invoices/{bought.invoice}")["paid"]) > 0)
+    assert invoice_status(shop, bought) == "new"
+
+
+def settled_events(shop: Shop, invoice: str) -> int:
+    with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
+        found = database.execute(
+            "select count(*) from events_event where type = 'invoice.settled' and subject_id = ?", [invoice.replace("-", "")]
+        )
+        return int(found.fetchone()[0])
