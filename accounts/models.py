@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
@@ -25,7 +27,7 @@ class User(BaseModel, AbstractUser):
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens of an older generation are refused; a password change raises it."""
 
-    objects = ShopUserManager()
+    objects: ClassVar[ShopUserManager] = ShopUserManager()
 
     class Meta(AbstractUser.Meta):
         pass

@@ -5,13 +5,16 @@ A wrong or missing value raises ImproperlyConfigured with a sentence that names 
 
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+from limits import parse as parse_limit
 
 from cryptons import environment as env
 
@@ -101,9 +104,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "cryptons.requests.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "cryptons.requests.SecurityHeadersMiddleware",
+    "cryptons.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -257,12 +263,41 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 RATE_LIMIT_API = env.text("RATE_LIMIT_API", "100/15minutes")
 RATE_LIMIT_AUTH = env.text("RATE_LIMIT_AUTH", "5/15minutes")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-REST_FRAMEWORK: dict[str, object] = {}
+for _name, _limit in (("RATE_LIMIT_API", RATE_LIMIT_API), ("RATE_LIMIT_AUTH", RATE_LIMIT_AUTH)):
+    try:
+        parse_limit(_limit)
+    except ValueError:
+        raise ImproperlyConfigured(f"{_name} must be a count and a time such as 100/15minutes, not {_limit!r}.") from None
+for _proxy in TRUSTED_PROXIES:
+    try:
+        ip_network(_proxy, strict=False)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"TRUSTED_PROXIES must list addresses or networks such as 127.0.0.1 or 10.1.0.0/16, not {_proxy!r}."
+        ) from None
+REST_FRAMEWORK: dict[str, object] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["cryptons.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["cryptons.api.envelope.EnvelopeRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "cryptons.api.errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": JWT_ACCESS_LIFETIME,
+    "REFRESH_TOKEN_LIFETIME": JWT_REFRESH_LIFETIME,
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "USER_ID_CLAIM": "userId",
+}
 SPECTACULAR_SETTINGS: dict[str, object] = {"TITLE": "Cryptons", "VERSION": "1", "OAS_VERSION": "3.1.0"}
 
 # --- Mail -----------------------------------------------------------------------------------------------------------------
 
 EMAIL_URL = env.text("EMAIL_URL")
+if EMAIL_URL and (urlsplit(EMAIL_URL).scheme not in ("smtp", "smtps", "smtp+tls") or not urlsplit(EMAIL_URL).hostname):
+    raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:25, smtp+tls://… or smtps://….")
 MAIL_FROM = env.text("MAIL_FROM", f"{SHOP_NAME} <shop@{_public.hostname}>")
 MAIL_DIR = DATA_DIR / "mail"
 
@@ -327,5 +362,36 @@ NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "follow networks": {"task": "payments.tasks.follow_networks", "schedule": FOLLOW_SECONDS, "options": {"expires": FOLLOW_SECONDS}},
     "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
+    "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
+    "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
     "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
+}
+
+# --- Logs: one line an event, to the standard error -------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "WARNING", ("DEBUG", "INFO", "WARNING", "ERROR"))
+_log_steps: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(allow=["method", "path", "status", "ms", "network", "coin", "source", "error"]),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "lines": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _log_steps,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.dev.ConsoleRenderer(colors=False) if DEBUG else structlog.processors.JSONRenderer(),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"django": {"level": LOG_LEVEL, "handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
 }

@@ -4,11 +4,11 @@ from django.conf import settings
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import RefreshToken, Token
 
 from accounts.api import serializers as inputs
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
-from accounts.tokens import forget_user, issue, read, refresh, revoke
+from accounts.tokens import api_user, forget_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
 from cryptons.api.limits import client_ip, count
 from cryptons.api.permissions import Authenticated
@@ -54,13 +54,14 @@ class Logout(ApiView):
 
     def post(self, request: Request) -> Response:
         given = self.valid(inputs.LogoutInput)
+        assert isinstance(request.auth, Token)
         revoke(request.auth)
         if "refresh" in given:
             try:
                 owner, token = read(given["refresh"], RefreshToken)
             except AuthenticationFailed:
                 return success({"loggedOut": True})
-            if owner.pk == request.user.pk:
+            if owner.pk == api_user(request).pk:
                 revoke(token)
         return success({"loggedOut": True})
 
@@ -69,11 +70,11 @@ class Profile(ApiView):
     permission_classes = [Authenticated]
 
     def get(self, request: Request) -> Response:
-        return success(inputs.show_profile(request.user))
+        return success(inputs.show_profile(api_user(request)))
 
     def put(self, request: Request) -> Response:
         given = self.valid(inputs.ProfileInput)
-        user = request.user
+        user = api_user(request)
         user.first_name = given.get("firstName", user.first_name)
         user.last_name = given.get("lastName", user.last_name)
         user.phone = given.get("phone", user.phone)
@@ -89,8 +90,9 @@ class Password(ApiView):
 
     def put(self, request: Request) -> Response:
         given = self.valid(inputs.PasswordInput)
+        user = api_user(request)
         try:
-            change_password(request.user, given["currentPassword"], given["newPassword"])
+            change_password(user, given["currentPassword"], given["newPassword"])
         except WrongPassword as error:
             raise Invalid(str(error), details=[{"field": "currentPassword", "message": str(error)}]) from error
-        return success({"user": inputs.show_user(request.user), **issue(request.user)})
+        return success({"user": inputs.show_user(user), **issue(user)})

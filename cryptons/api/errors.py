@@ -100,8 +100,9 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
 
 
 def _internal(error: Exception) -> dict[str, Any]:
-    more = {"stack": "".join(traceback.format_exception(error))} if settings.DEBUG else {}
-    return failed("INTERNAL_ERROR", INTERNAL, **more)
+    if settings.DEBUG:
+        return failed("INTERNAL_ERROR", INTERNAL, stack="".join(traceback.format_exception(error)))
+    return failed("INTERNAL_ERROR", INTERNAL)
 
 
 def _sentence(error: Exception) -> str:

@@ -1,0 +1,39 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.http import HttpRequest
+
+from accounts.models import User
+from accounts.tokens import forget_user, revoke_all
+
+
+class NewUserForm(AdminUserCreationForm[User]):
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("username", "email")
+
+
+@admin.register(User)
+class ShopUserAdmin(UserAdmin[User]):
+    add_form = NewUserForm
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "date_joined")
+    search_fields = ("username", "email", "first_name", "last_name")
+    ordering = ("-date_joined",)
+    fieldsets = (
+        (None, {"fields": ("username", "email", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "phone", "address")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
+    actions = ["log_out_everywhere"]
+
+    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        forget_user(obj.pk)
+
+    @admin.action(description="Refuse all API tokens given out so far", permissions=["change"])
+    def log_out_everywhere(self, request: HttpRequest, users: object) -> None:
+        for user in users:  # type: ignore[attr-defined]
+            revoke_all(user)
+        self.message_user(request, "Their tokens are refused from now on.")

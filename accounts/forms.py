@@ -1,0 +1,110 @@
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+
+from accounts.addresses import COUNTRIES, LENGTHS, address_problems, clean_address
+from accounts.models import User
+
+username_rule = RegexValidator(r"^[\w.-]+\Z", "Letters, digits, dots, dashes and underscores only.")
+
+
+class LoginForm(forms.Form):
+    name = forms.CharField(label="Email or username", max_length=254, widget=forms.TextInput(attrs={"autocomplete": "username"}))
+    password = forms.CharField(strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+
+
+class RegisterForm(forms.Form):
+    username = forms.CharField(
+        min_length=3, max_length=150, validators=[username_rule], widget=forms.TextInput(attrs={"autocomplete": "username"})
+    )
+    email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password = forms.CharField(
+        strip=False,
+        max_length=128,
+        help_text="At least 10 characters, not only digits, and not a common one.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_username(self) -> str:
+        return str(self.cleaned_data["username"]).lower()
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        check_password(self, "password", User(username=values.get("username", ""), email=values.get("email", "")))
+        return values
+
+
+def check_password(form: forms.Form, field: str, user: User) -> None:
+    password = form.cleaned_data.get(field)
+    if password:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            form.add_error(field, error)
+
+
+class ProfileForm(forms.ModelForm[User]):
+    class Meta:
+        model = User
+        fields = ["first_name", "last_name", "phone"]
+
+
+class PasswordForm(forms.Form):
+    current = forms.CharField(
+        label="Current password", strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    new = forms.CharField(
+        label="New password",
+        strip=False,
+        max_length=128,
+        help_text="At least 10 characters, not only digits, and not a common one.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        self.user = user
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        check_password(self, "new", self.user)
+        return super().clean() or self.cleaned_data
+
+
+class AddressForm(forms.Form):
+    """A shipping address as form fields; `address()` gives it in that shape."""
+
+    name = forms.CharField(label="Full name", max_length=LENGTHS["name"], widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    street = forms.CharField(
+        label="Street and number", max_length=LENGTHS["street"], widget=forms.TextInput(attrs={"autocomplete": "address-line1"})
+    )
+    street2 = forms.CharField(
+        label="Flat, floor, company", required=False, max_length=LENGTHS["street2"],
+        widget=forms.TextInput(attrs={"autocomplete": "address-line2"}),
+    )  # fmt: skip
+    postalCode = forms.CharField(  # noqa: N815
+        label="Postal code", max_length=LENGTHS["postalCode"], widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
+    )
+    city = forms.CharField(label="City", max_length=LENGTHS["city"], widget=forms.TextInput(attrs={"autocomplete": "address-level2"}))
+    region = forms.CharField(
+        label="State or region", required=False, max_length=LENGTHS["region"],
+        widget=forms.TextInput(attrs={"autocomplete": "address-level1"}),
+    )  # fmt: skip
+    country = forms.ChoiceField(
+        choices=[("", "Choose a country"), *COUNTRIES.items()], widget=forms.Select(attrs={"autocomplete": "country"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        for name, words in address_problems({field: values[field] for field in values if field in (*LENGTHS, "country")}).items():
+            if name in self.fields and name not in self.errors:
+                self.add_error(name, words)
+        return values
+
+    def address(self) -> dict[str, str]:
+        return clean_address({name: self.cleaned_data[name] for name in (*LENGTHS, "country")})

@@ -1,0 +1,131 @@
+from django.conf import settings
+from django.contrib import auth, messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
+from accounts.models import User
+from accounts.registration import Taken, WrongPassword, change_password, log_in, register
+from accounts.tokens import forget_user
+from cryptons.api.limits import client_ip, count
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def _next(request: HttpRequest) -> str:
+    """Where the person was going, if that is a page of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        return wanted
+    return resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def _too_many(request: HttpRequest) -> str:
+    """A sentence when this client tried too often, counted before any password is looked at."""
+    allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
+    return "" if allowed else f"Too many tries. Please wait {-(-int(headers['Retry-After']) // 60)} minutes and try again."
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def login_page(request: HttpRequest) -> HttpResponse:
+    form = LoginForm(request.POST or None)
+    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    if request.method == "POST":
+        problem = _too_many(request)
+        if problem:
+            form.add_error(None, problem)
+            return render(request, "accounts/login.html", context, status=429)
+        if form.is_valid():
+            user = log_in(request, form.cleaned_data["name"], form.cleaned_data["password"])
+            if user is not None:
+                auth.login(request, user, backend=BACKEND)
+                return redirect(_next(request))
+            form.add_error(None, "The login is not right. Check the name and the password.")
+    return render(request, "accounts/login.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["POST"])
+def logout_page(request: HttpRequest) -> HttpResponse:
+    auth.logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def register_page(request: HttpRequest) -> HttpResponse:
+    form = RegisterForm(request.POST or None)
+    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    if request.method == "POST":
+        problem = _too_many(request)
+        if problem:
+            form.add_error(None, problem)
+            return render(request, "accounts/register.html", context, status=429)
+        if form.is_valid():
+            try:
+                user = register(form.cleaned_data["username"], form.cleaned_data["email"], form.cleaned_data["password"])
+            except Taken as error:
+                form.add_error(error.field, str(error))
+            else:
+                auth.login(request, user, backend=BACKEND)
+                messages.success(request, f"Welcome, {user.username}.")
+                return redirect(_next(request))
+    return render(request, "accounts/register.html", context, status=400 if form.errors else 200)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile_page(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    form = ProfileForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        forget_user(user.pk)
+        messages.success(request, "Saved.")
+        return redirect("accounts:profile")
+    return render(request, "accounts/profile.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def address_page(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    form = AddressForm(request.POST or None, initial=user.address)
+    if request.method == "POST" and form.is_valid():
+        user.address = form.address()
+        user.save(update_fields=["address"])
+        forget_user(user.pk)
+        messages.success(request, "Address saved. The checkout fills it in for you.")
+        return redirect("accounts:address")
+    return render(request, "accounts/address.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@sensitive_post_parameters()
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def password_page(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    form = PasswordForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_password(user, form.cleaned_data["current"], form.cleaned_data["new"])
+        except WrongPassword as error:
+            form.add_error("current", str(error))
+        else:
+            update_session_auth_hash(request, user)
+            messages.success(request, "Password changed. Other devices are logged out.")
+            return redirect("accounts:profile")
+    return render(request, "accounts/password.html", {"form": form}, status=400 if form.errors else 200)

@@ -1,0 +1,34 @@
+"""Write a mail's row beside what it tells about; a task or the sweep sends it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from cryptons.db import on_commit
+from cryptons.mail.models import Mail
+
+SUBJECT = "Subject: "
+
+
+def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> None:
+    """Write the row in the caller's transaction, once for each key, and have it sent after the commit.
+
+    `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
+    """
+    if Mail.objects.filter(key=key).exists():
+        return
+    values = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, **context}
+    subject, _, text = render_to_string(f"{template}.txt", values).lstrip().partition("\n")
+    if not subject.startswith(SUBJECT):
+        raise ValueError(f"{template}.txt does not begin with a subject.")
+    html = render_to_string(f"{template}.html", values)
+    mail = Mail.objects.create(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=text.strip() + "\n", html=html)
+    on_commit(lambda: _send_soon(str(mail.pk)))
+
+
+def _send_soon(mail_id: str) -> None:
+    from cryptons.mail.tasks import send_mail
+
+    send_mail.delay(mail_id)

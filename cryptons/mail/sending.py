@@ -1,0 +1,75 @@
+"""Send one mail: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
+
+import os
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
+from django.db.models import F, Q
+
+from cryptons.mail.models import Mail
+
+WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
+"""Before each further try; after the last one staff must look."""
+
+HOLD = timedelta(minutes=1)
+"""How long a mail is left alone while somebody sends it."""
+
+
+def send(mail_id: UUID, *, at: datetime) -> bool:
+    """Send it if it is still to be sent. Safe to repeat: the same mail again has the same Message-ID and file."""
+    claimed = Mail.objects.filter(Q(next_try_at__lte=at), pk=mail_id, sent_at=None)
+    if not claimed.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
+        return False
+    mail = Mail.objects.get(pk=mail_id)
+    try:
+        _deliver(mail)
+    except OSError as error:  # smtplib's errors are among them
+        waits = WAITS[mail.attempts - 1 :]
+        next_try = at + waits[0] if waits else None
+        Mail.objects.filter(pk=mail.pk).update(next_try_at=next_try, last_error=f"{type(error).__name__}: {error}"[:200])
+        return False
+    Mail.objects.filter(pk=mail.pk).update(sent_at=at, next_try_at=None, last_error="")
+    return True
+
+
+def _deliver(mail: Mail) -> None:
+    message = _message(mail)
+    if settings.EMAIL_URL:
+        message.connection = _server()
+        message.send()
+    else:
+        _write(Path(settings.MAIL_DIR) / f"{mail.pk}.eml", message.message().as_bytes())
+
+
+def _message(mail: Mail) -> EmailMultiAlternatives:
+    headers = {"Message-ID": f"<{mail.pk}@{urlsplit(settings.PUBLIC_URL).hostname}>", "Date": format_datetime(mail.created_at)}
+    message = EmailMultiAlternatives(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
+    message.attach_alternative(mail.html, "text/html")
+    return message
+
+
+def _server() -> EmailBackend:
+    url = urlsplit(settings.EMAIL_URL)
+    return EmailBackend(
+        host=url.hostname,
+        port=url.port or (465 if url.scheme == "smtps" else 25),
+        username=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        use_ssl=url.scheme == "smtps",
+        use_tls=url.scheme == "smtp+tls",
+        timeout=10,
+    )
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all, whoever is killed meanwhile."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_bytes(content)
+    os.replace(part, file)

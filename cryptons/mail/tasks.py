@@ -1,0 +1,22 @@
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from cryptons.mail.models import Mail
+from cryptons.mail.sending import send
+
+SWEEP = 200
+
+
+@shared_task
+def send_mail(mail_id: str) -> None:
+    send(UUID(mail_id), at=timezone.now())
+
+
+@shared_task
+def sweep_mails() -> None:
+    """Finds what messages lost, and what failed before and is due again."""
+    now = timezone.now()
+    for mail_id in list(Mail.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
+        send(mail_id, at=now)
