@@ -3,3 +3,12 @@ from django.apps import AppConfig
 
 class ShopConfig(AppConfig):
     name = "shop"
+
+    def ready(self) -> None:
+        from cryptons.api.errors import translate
+        from shop import cart_merging, errors, orders  # noqa: F401 (the receivers connect)
+
+        translate(errors.ShopError, 409, "CONFLICT")
+        translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")
+        translate(errors.IllegalTransition, 409, "ILLEGAL_TRANSITION")
+        translate(errors.OutOfRange, 400, "VALIDATION_ERROR")

@@ -1,0 +1,175 @@
+"""What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db import IntegrityError
+from django.db.models import F, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from cryptons.money import MAX_MINOR
+from shop.errors import CartFull, NotSold, OutOfStock, Shortage
+from shop.models import Cart, CartItem, Product
+
+MAX_QUANTITY = 1_000_000
+MAX_LINES = 100
+SESSION_KEY = "cart"
+
+
+@dataclass(frozen=True)
+class CartLine:
+    item: CartItem
+    product: Product | None
+
+    @property
+    def quantity(self) -> int:
+        return self.item.quantity
+
+    @property
+    def name(self) -> str:
+        return self.product.name if self.product else self.item.name
+
+    @property
+    def is_sold(self) -> bool:
+        return self.product is not None and self.product.is_listed
+
+    @property
+    def price_minor(self) -> int:
+        """0 when it is no longer sold."""
+        return self.product.price_minor if self.product and self.is_sold else 0
+
+    @property
+    def total_minor(self) -> int:
+        return self.price_minor * self.quantity
+
+    @property
+    def most(self) -> int:
+        """How many the buyer could have."""
+        return max(0, min(self.product.stock, MAX_QUANTITY)) if self.product and self.is_sold else 0
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from being ordered, and what to do; empty when nothing does."""
+        if not self.is_sold:
+            return f"{self.name} is no longer sold. Please remove it."
+        if self.most == 0:
+            return f"{self.name} is sold out. Please remove it, or keep it and come back later."
+        if self.quantity > self.most:
+            return f"{Shortage(self.name, self.most)} Please lower the quantity to {self.most}."
+        return ""
+
+
+@dataclass(frozen=True)
+class CartContents:
+    """A cart with the products as they are now."""
+
+    cart: Cart | None
+    lines: tuple[CartLine, ...]
+
+    @cached_property
+    def total_minor(self) -> int:
+        return sum(line.total_minor for line in self.lines)
+
+    @property
+    def count(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Sentences for the buyer; an empty cart has none of its own."""
+        problems = [line.problem for line in self.lines if line.problem]
+        if self.total_minor > MAX_MINOR:
+            problems.append("This is more than one order can hold. Please lower a quantity.")
+        return tuple(problems)
+
+    @property
+    def can_be_ordered(self) -> bool:
+        return bool(self.lines) and not self.problems
+
+    @property
+    def agreed(self) -> str:
+        """What the buyer sees and agrees to: products, quantities and prices, as text that a form can carry."""
+        return ",".join(f"{line.item.product_id}:{line.quantity}:{line.price_minor}" for line in self.lines)
+
+
+def find_cart(request: HttpRequest) -> Cart | None:
+    if request.user.is_authenticated:
+        return Cart.objects.filter(user=request.user).first()
+    cart_id = request.session.get(SESSION_KEY)
+    return Cart.objects.filter(pk=cart_id, user=None).first() if cart_id else None
+
+
+def open_cart(request: HttpRequest) -> Cart:
+    """The visitor's cart; a first one starts the session."""
+    if request.user.is_authenticated:
+        return cart_of(request.user)
+    cart = find_cart(request)
+    if cart is None:
+        cart = Cart.objects.create()
+        request.session[SESSION_KEY] = str(cart.pk)
+    return cart
+
+
+def cart_of(user: User) -> Cart:
+    return Cart.objects.get_or_create(user=user)[0]
+
+
+def read_cart(cart: Cart | None) -> CartContents:
+    items = CartItem.objects.filter(cart=cart).select_related("product") if cart else ()
+    return CartContents(cart, tuple(CartLine(item, item.product) for item in items))
+
+
+def count_items(request: HttpRequest) -> int:
+    """How many pieces the visitor's cart holds."""
+    if request.user.is_authenticated:
+        items = CartItem.objects.filter(cart__user=request.user)
+    elif cart_id := request.session.get(SESSION_KEY):
+        items = CartItem.objects.filter(cart=cart_id, cart__user=None)
+    else:
+        return 0
+    return items.aggregate(count=Sum("quantity"))["count"] or 0
+
+
+def add_to_cart(cart: Cart, product: Product, quantity: int) -> CartItem:
+    """Put more of a product into the cart. Raises OutOfStock, NotSold, CartFull."""
+    if not product.is_listed:
+        raise NotSold(f"{product.name} is no longer sold.")
+    mine = CartItem.objects.filter(cart=cart, product=product)
+    most = min(product.stock, MAX_QUANTITY)
+    for _ in range(2):
+        if mine.filter(quantity__lte=most - quantity).update(quantity=F("quantity") + quantity):
+            break
+        item = mine.first()
+        if item or quantity > most:
+            raise OutOfStock([Shortage(product.name, max(0, most), in_cart=item.quantity if item else 0)])
+        if CartItem.objects.filter(cart=cart).count() >= MAX_LINES:
+            raise CartFull(f"A cart holds up to {MAX_LINES} different products. Please order these first.")
+        try:
+            CartItem.objects.create(cart=cart, product=product, name=product.name, quantity=quantity)
+        except IntegrityError:
+            continue  # another request of the same visitor put it in first: add to that
+        break
+    _touch(cart)
+    return mine.get()
+
+
+def set_quantity(item: CartItem, quantity: int) -> None:
+    """0 removes the line. Raises OutOfStock and NotSold, and then leaves it as it was."""
+    if quantity == 0:
+        CartItem.objects.filter(pk=item.pk).delete()
+    else:
+        line = CartLine(item, item.product)
+        if not line.is_sold:
+            raise NotSold(line.problem)
+        if quantity > line.most:
+            raise OutOfStock([Shortage(line.name, line.most)])
+        CartItem.objects.filter(pk=item.pk).update(quantity=quantity)
+        item.quantity = quantity
+    _touch(item.cart)
+
+
+def _touch(cart: Cart) -> None:
+    cart.updated_at = timezone.now()
+    Cart.objects.filter(pk=cart.pk).update(updated_at=cart.updated_at)

@@ -1,0 +1,36 @@
+"""What the buyer is told by mail, once each. Rows only: they are written in the transaction of what they tell about."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.addresses import country_name
+from cryptons.mail.queueing import queue_mail
+from shop.models import Order
+
+
+def mail_order_received(order: Order, *, pay_path: str) -> None:
+    _mail("order_received", f"order-received:{order.pk}", order, pay_url=settings.PUBLIC_URL + pay_path)
+
+
+def mail_payment_confirmed(order: Order) -> None:
+    """Once, even when a reorg takes the settlement back and it comes again."""
+    _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
+
+
+def mail_order_shipped(order: Order) -> None:
+    _mail("order_shipped", f"order-shipped:{order.pk}", order)
+
+
+def _mail(template: str, key: str, order: Order, **context: str) -> None:
+    queue_mail(
+        key,
+        to=order.email,
+        template=f"shop/mail/{template}",
+        context={
+            "order": order,
+            "lines": list(order.lines.all()),
+            "country": country_name(order.shipping_address.get("country", "")),
+            "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
+            **context,
+        },
+    )

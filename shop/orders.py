@@ -1,0 +1,253 @@
+"""An order's life: pending → processing → shipped → delivered, cancelled before it ships; and how it follows its payment."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.dispatch import receiver
+
+from cryptons.db import atomic
+from cryptons.events.models import record
+from payments.errors import InvoiceMoved
+from payments.evaluation import Verdict
+from payments.invoicing import cancel_invoice
+from payments.models import Invoice, Payment
+from payments.signals import invoice_changed
+from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
+from shop.models import Order
+from shop.order_mails import mail_order_shipped, mail_payment_confirmed
+from shop.stock import hold_stock, release_stock
+
+T = TypeVar("T")
+
+Status = Order.Status
+PaymentStatus = Order.PaymentStatus
+
+NEXT: dict[str, tuple[str, ...]] = {
+    Status.PENDING: (Status.PROCESSING, Status.CANCELLED),
+    Status.PROCESSING: (Status.SHIPPED, Status.CANCELLED),
+    Status.SHIPPED: (Status.DELIVERED,),
+    Status.DELIVERED: (),
+    Status.CANCELLED: (),
+}
+
+PAID = (Invoice.Status.PROCESSING, Invoice.Status.SETTLED)
+CLOSED = (Invoice.Status.EXPIRED, Invoice.Status.INVALID, Invoice.Status.CANCELLED)
+
+
+def current_invoice(order: Order) -> Invoice | None:
+    return Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").first()
+
+
+def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: str = "") -> Order:
+    """A member of staff takes the order one step on. Raises IllegalTransition, OnHold, OutOfStock, Order.DoesNotExist, OrderMoved."""
+
+    def change() -> Order:
+        order = Order.objects.get(pk=order_id)
+        if to not in NEXT[order.status]:
+            raise IllegalTransition(f"This order is {order.status}: it cannot become {to}.")
+        if to == Status.CANCELLED:
+            return _cancel(order, actor=actor, reason=reason, at=at)
+        if to == Status.SHIPPED and order.on_hold:
+            raise OnHold(f"This order is on hold: {order.hold_reason}")
+        if to == Status.PROCESSING:
+            hold_stock(order)
+        _write(order, f"order.{to}", at=at, actor=actor, reason=reason, status=to)
+        if to == Status.SHIPPED:
+            mail_order_shipped(order)
+        return order
+
+    return _first_or_again(change)
+
+
+def cancel_own_order(order_id: UUID, *, at: datetime) -> Order:
+    """The buyer changes their mind: while it is pending and no money was seen. Raises IllegalTransition, OrderMoved."""
+
+    def cancel() -> Order:
+        order = Order.objects.get(pk=order_id)
+        if order.status == Status.CANCELLED:
+            raise IllegalTransition("This order is cancelled already.")
+        if order.status != Status.PENDING:
+            raise IllegalTransition(f"This order is {order.status}: it can no longer be cancelled here. Please write to us.")
+        if _has_money(order):
+            raise IllegalTransition("A payment for this order was already seen, so it can no longer be cancelled here. Please write to us.")
+        return _cancel(order, actor="buyer", reason="", at=at)
+
+    return _first_or_again(cancel)
+
+
+def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
+    """Staff looked at what held the order up and it may go on. Raises IllegalTransition, OutOfStock, OrderMoved."""
+
+    def release() -> Order:
+        order = Order.objects.get(pk=order_id)
+        if not order.on_hold:
+            raise IllegalTransition("This order is not on hold.")
+        if order.status == Status.PROCESSING:
+            invoice = current_invoice(order)
+            if invoice is not None and invoice.status != Invoice.Status.SETTLED:
+                raise IllegalTransition(f"{order.hold_reason} It is released when the payment settles, or when you accept the invoice as paid.")
+            hold_stock(order)
+        return _write(order, "order.hold_released", at=at, actor=actor, on_hold=False, hold_reason="")
+
+    return _first_or_again(release)
+
+
+def _first_or_again(act: Callable[[], T]) -> T:
+    """Do it in one transaction; who loses a race looks again."""
+    for _ in range(3):
+        try:
+            with atomic():
+                return act()
+        except (OrderMoved, InvoiceMoved):
+            continue
+    raise OrderMoved("This order was changed at the same moment. Please look at it again.")
+
+
+def _write(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
+    """Write the values if nobody else wrote since the order was read, with the one event that tells it."""
+    values |= {"updated_at": at, "version": order.version + 1}
+    if not Order.objects.filter(pk=order.pk, version=order.version).update(**values):
+        raise OrderMoved(f"Order {order.number} was changed meanwhile.")
+    for name, value in values.items():
+        setattr(order, name, value)
+    record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
+    return order
+
+
+def state_of(order: Order) -> dict[str, Any]:
+    """What an event keeps, so that the log replays to the stored order."""
+    return {
+        "status": str(order.status),
+        "paymentStatus": str(order.payment_status),
+        "onHold": order.on_hold,
+        "holdReason": order.hold_reason,
+        "transactionHash": order.transaction_hash,
+    }
+
+
+def _has_money(order: Order) -> bool:
+    """Whether anything was received, or a person accepted the order as paid."""
+    invoices = Invoice.objects.filter(subject_id=order.pk)
+    return invoices.filter(status__in=PAID).exists() or Payment.objects.filter(invoice__in=invoices, is_present=True).exists()
+
+
+def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
+    invoice = current_invoice(order)
+    values: dict[str, Any] = {"status": Status.CANCELLED}
+    has_money = _has_money(order)
+    if has_money:
+        values |= {"on_hold": True, "hold_reason": "Cancelled after money came: send it back."}
+    _write(order, "order.cancelled", at=at, actor=actor, reason=reason, **values)
+    release_stock(order)
+    if invoice is not None and not has_money and invoice.status in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
+        cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at)
+    return order
+
+
+# --- The payment ----------------------------------------------------------------------------------------------------------
+
+
+@receiver(invoice_changed)
+def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime, **_: Any) -> None:
+    """Bring the order in line with its invoice. Runs inside the settling transaction: writes rows, asks nobody.
+
+    Raises InvoiceMoved when somebody changed the order first, so that the whole verdict is tried again.
+    """
+    order = Order.objects.filter(pk=invoice.subject_id).first()
+    if order is None:
+        return
+    shortage = _follow_with_stock(order, verdict)
+    hold_reason = _hold_reason(order, verdict, shortage)
+    wanted = {
+        "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
+        "payment_status": payment_status(verdict),
+        "hold_reason": hold_reason,
+        "on_hold": bool(hold_reason),
+        "transaction_hash": _transaction_hash(invoice),
+    }
+    changes = {name: value for name, value in wanted.items() if getattr(order, name) != value}
+    if changes:
+        try:
+            _write(order, _event(changes), at=at, **changes)
+        except OrderMoved as error:
+            raise InvoiceMoved(str(error)) from error
+    if verdict.status == Invoice.Status.SETTLED and order.status != Status.CANCELLED:
+        mail_payment_confirmed(order)
+
+
+def payment_status(verdict: Verdict) -> PaymentStatus:
+    """What a verdict means in the shop's words."""
+    match verdict.status:
+        case Invoice.Status.SETTLED:
+            return PaymentStatus.OVERPAID if "over" in verdict.flags else PaymentStatus.PAID
+        case Invoice.Status.PROCESSING:
+            return PaymentStatus.CONFIRMING if verdict.is_mined else PaymentStatus.PENDING
+        case Invoice.Status.NEW:
+            return PaymentStatus.UNDERPAID if verdict.paid_seen_minor else PaymentStatus.UNPAID
+    if "partial" in verdict.flags:
+        return PaymentStatus.UNDERPAID
+    if "late" in verdict.flags:
+        return PaymentStatus.LATE
+    return PaymentStatus.UNPAID if verdict.status == Invoice.Status.CANCELLED else PaymentStatus.EXPIRED
+
+
+def _follow_with_stock(order: Order, verdict: Verdict) -> str:
+    """Give the stock of an order back that nobody pays; take it again when its payment turns up after all. Returns what is short."""
+    if order.status == Status.CANCELLED:
+        return ""
+    if verdict.status in PAID:
+        try:
+            hold_stock(order)
+        except OutOfStock as error:
+            return f"Paid, but {error}"
+    elif verdict.status in CLOSED and order.status == Status.PENDING:
+        release_stock(order)
+    return ""
+
+
+def _hold_reason(order: Order, verdict: Verdict, shortage: str) -> str:
+    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock."""
+    if order.status == Status.CANCELLED:
+        return order.hold_reason or ("Money came for this cancelled order: send it back." if verdict.paid_seen_minor else "")
+    if shortage:
+        return shortage[:200]
+    if verdict.status == Invoice.Status.SETTLED:
+        return ""
+    if "reorged" in verdict.flags:
+        return "The payment lost its place in the chain: wait until it settles again."
+    if "double_spent" in verdict.flags:
+        return "The money was spent elsewhere before it was confirmed (double spend)."
+    was_paid = order.payment_status in (PaymentStatus.PENDING, PaymentStatus.CONFIRMING, PaymentStatus.PAID, PaymentStatus.OVERPAID)
+    if order.status != Status.PENDING and was_paid and verdict.status not in PAID:
+        return "The payment is gone."
+    return order.hold_reason
+
+
+def _transaction_hash(invoice: Invoice) -> str:
+    """Of the first payment that still counts."""
+    payment = Payment.objects.filter(invoice=invoice, is_present=True).order_by("first_seen_at", "id").first()
+    return payment.txid if payment else ""
+
+
+def _event(changes: dict[str, Any]) -> str:
+    if changes.get("status") == Status.PROCESSING:
+        return "order.paid"
+    if changes.get("on_hold"):
+        return "order.held"
+    if "payment_status" in changes:
+        return _PAYMENT_EVENTS[changes["payment_status"]]
+    return "order.hold_released" if changes.get("on_hold") is False else "order.updated"
+
+
+_PAYMENT_EVENTS = {
+    PaymentStatus.UNPAID: "order.payment_gone",
+    PaymentStatus.PENDING: "order.payment_seen",
+    PaymentStatus.CONFIRMING: "order.payment_confirming",
+    PaymentStatus.PAID: "order.paid",
+    PaymentStatus.OVERPAID: "order.paid",
+    PaymentStatus.UNDERPAID: "order.underpaid",
+    PaymentStatus.LATE: "order.payment_late",
+    PaymentStatus.EXPIRED: "order.payment_expired",
+}
