@@ -27,3 +27,7 @@ class InvoiceMoved(PaymentError):
 
 class IllegalMark(PaymentError):
     """The invoice cannot go where the person wants it."""
+
+
+class UnknownPlay(PaymentError):
+    """The sandbox knows no such act."""

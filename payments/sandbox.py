@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import F
 
 from cryptons.money import Base
-from payments.errors import IllegalMark, NetworkNotOffered
+from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.models import Invoice, Option, SandboxTransaction
 from payments.networks import is_sandbox
 from payments.networks.sandbox import mine_block, receive, unmine
@@ -27,12 +27,12 @@ PLAYS = {
 def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
     """Make the sandbox network say it; the follower hears it as it would hear a node.
 
-    Raises NetworkNotOffered where no sandbox serves, Invoice.DoesNotExist, and IllegalMark for an act that is none of PLAYS.
+    Raises NetworkNotOffered where no sandbox serves, Invoice.DoesNotExist, and UnknownPlay for an act that is none of PLAYS.
     """
     if not is_sandbox():
         raise NetworkNotOffered("This shop takes real payments: there is no sandbox.")
     if act not in _ACTS:
-        raise IllegalMark(f"The sandbox cannot play {act!r}. It plays {', '.join(PLAYS)}.")
+        raise UnknownPlay(f"The sandbox cannot play {act!r}. It plays {', '.join(PLAYS)}.")
     invoice = Invoice.objects.get(pk=invoice_id)
     option = Option.objects.filter(invoice=invoice).latest("created_at")
     _ACTS[act](invoice, option, at)

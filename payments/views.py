@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from payments.errors import IllegalMark, NetworkNotOffered
+from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.models import Invoice
 from payments.sandbox import PLAYS, play
 from payments.tasks import follow_networks
@@ -18,7 +18,7 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     act = request.POST.get("play", "")
     try:
         play(invoice_id, act, at=timezone.now())
-    except (NetworkNotOffered, IllegalMark, Invoice.DoesNotExist) as error:
+    except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
         raise Http404(str(error)) from error
     follow_networks.delay()
     messages.info(request, f"Sandbox: {PLAYS[act].lower()}. The page follows in a few seconds.")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.errors import IllegalMark, NetworkNotOffered
+from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.following import follow
 from payments.models import Invoice, SandboxChain
 from payments.networks.sandbox import mine_block
@@ -80,7 +80,7 @@ def test_a_reorg_is_played_from_the_first_payment_on(invoice):
 
 @pytest.mark.parametrize("act", ["", "steal", "EXACT"])
 def test_an_unknown_play_is_refused(invoice, act):
-    with pytest.raises(IllegalMark):
+    with pytest.raises(UnknownPlay):
         play(invoice.pk, act, at=timezone.now())
 
 

@@ -1,0 +1,152 @@
+"""What is true of every answer under /api/: the envelope, the headers, the limits."""
+
+import pytest
+from django.test import RequestFactory
+
+from cryptons.api.limits import client_ip, forget_counts
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counts():
+    forget_counts()
+    yield
+    forget_counts()
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/v1/nothing/at/all", "/api/products/../x", "/api/auth"])
+def test_an_unknown_route_answers_in_the_envelope(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "success": False,
+        "error": {"code": "NOT_FOUND", "message": "There is nothing at this address.", "details": []},
+    }
+
+
+def test_a_wrong_method_answers_in_the_envelope(client):
+    answer = client.delete("/api/auth/login")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert "POST" in answer["Allow"]
+
+
+def test_the_same_routes_stand_under_v1(client):
+    assert client.get("/api/v1/rates").json()["data"].keys() == client.get("/api/rates").json()["data"].keys()
+
+
+def test_an_error_that_nobody_expected_is_told_without_its_inside(client, monkeypatch):
+    monkeypatch.setattr("payments.api.views.current_rates", lambda: 1 / 0)
+    answer = client.get("/api/rates")
+    assert answer.status_code == 500
+    assert answer.json()["error"] == {"code": "INTERNAL_ERROR", "message": "Internal Server Error", "details": []}
+
+
+def test_developers_see_where_it_broke(client, monkeypatch, settings):
+    settings.DEBUG = True
+    monkeypatch.setattr("payments.api.views.current_rates", lambda: 1 / 0)
+    assert "ZeroDivisionError" in client.get("/api/rates").json()["error"]["stack"]
+
+
+def test_a_database_that_is_gone_is_a_503(client, monkeypatch):
+    from django.db import OperationalError
+
+    def gone():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("payments.api.views.current_rates", gone)
+    answer = client.get("/api/rates")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("path", ["/api/rates", "/api/nothing", "/api/auth/profile", "/healthz"])
+def test_every_answer_has_the_security_headers(client, path):
+    headers = client.get(path).headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert {"Referrer-Policy", "Permissions-Policy", "X-Request-ID"} <= set(headers)
+
+
+def test_a_foreign_origin_gets_no_permission_and_no_error(client, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    assert "Access-Control-Allow-Origin" not in client.get("/api/rates", HTTP_ORIGIN="https://foe.example").headers
+    friend = client.get("/api/rates", HTTP_ORIGIN="https://friend.example")
+    assert friend.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+
+
+@pytest.mark.parametrize("path", ["/api/auth/profile", "/api/nothing"])
+def test_errors_carry_cors_headers_too(client, settings, path):
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    assert "Access-Control-Allow-Origin" in client.get(path, HTTP_ORIGIN="https://friend.example").headers
+
+
+def test_the_limit_answers_429_with_cors_and_when_to_come_back(client, settings):
+    settings.RATE_LIMIT_API = "2/15minutes"
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    answers = [client.get("/api/rates", HTTP_ORIGIN="https://friend.example") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0]["RateLimit-Remaining"] == "1"
+    last = answers[2]
+    assert last.json()["error"]["code"] == "RATE_LIMITED"
+    assert 0 < int(last["Retry-After"]) <= 900
+    assert {"Access-Control-Allow-Origin", "Content-Security-Policy", "RateLimit-Limit"} <= set(last.headers)
+
+
+def test_another_client_has_its_own_count(client, settings):
+    settings.RATE_LIMIT_API = "1/15minutes"
+    assert client.get("/api/rates", REMOTE_ADDR="192.0.2.1").status_code == 200
+    assert client.get("/api/rates", REMOTE_ADDR="192.0.2.2").status_code == 200
+    assert client.get("/api/rates", REMOTE_ADDR="192.0.2.1").status_code == 429
+
+
+def test_logins_are_counted_before_the_password_is_looked_at(client, settings):
+    settings.RATE_LIMIT_AUTH = "2/15minutes"
+    statuses = [client.post("/api/auth/login", "{", content_type="application/json").status_code for _ in range(3)]
+    assert statuses == [400, 400, 429]
+
+
+def test_the_login_page_shares_the_count(client, settings):
+    settings.RATE_LIMIT_AUTH = "1/15minutes"
+    client.post("/api/auth/login", "{", content_type="application/json")
+    answer = client.post("/account/login/", {"name": "kate", "password": "x"})
+    assert answer.status_code == 429
+    assert b"Too many tries" in answer.content
+
+
+@pytest.mark.parametrize(
+    ("proxies", "remote", "forwarded", "expected"),
+    [
+        ([], "192.0.2.9", "203.0.113.1", "192.0.2.9"),
+        (["192.0.2.0/24"], "192.0.2.9", "203.0.113.1", "203.0.113.1"),
+        (["192.0.2.0/24"], "192.0.2.9", "198.51.100.7, 203.0.113.1", "203.0.113.1"),
+        (["192.0.2.0/24"], "192.0.2.9", "203.0.113.1, 192.0.2.7", "203.0.113.1"),
+        (["192.0.2.0/24"], "192.0.2.9", "", "192.0.2.9"),
+    ],
+)
+def test_only_a_trusted_proxy_says_who_the_client_is(settings, proxies, remote, forwarded, expected):
+    settings.TRUSTED_PROXIES = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded)
+    assert client_ip(request) == expected
+
+
+def test_health_is_not_counted(client, settings):
+    settings.RATE_LIMIT_API = "1/15minutes"
+    assert [client.get("/healthz").status_code for _ in range(3)] == [200] * 3
+
+
+def test_health_says_when_the_database_is_gone(client, monkeypatch):
+    from django.db import OperationalError, connection
+
+    def gone():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(connection, "cursor", gone)
+    assert client.get("/healthz").status_code == 503
+
+
+def test_a_proxys_request_id_is_kept_and_a_strange_one_is_not(client):
+    assert client.get("/healthz", HTTP_X_REQUEST_ID="abcdef-123456")["X-Request-ID"] == "abcdef-123456"
+    assert client.get("/healthz", HTTP_X_REQUEST_ID="a\nb")["X-Request-ID"] != "a\nb"
