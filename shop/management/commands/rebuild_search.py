@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from shop.models import Product
+from shop.search.base import IndexBusy
+from shop.search.keeping import rebuild
+
+
+class Command(BaseCommand):
+    help = "Build the search index anew from all listed products. The old one serves until the new one is whole."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+            bar = progress.add_task("Products", total=Product.objects.listed().count())
+            try:
+                count = rebuild(lambda more: progress.advance(bar, more))
+            except IndexBusy as error:
+                raise CommandError("Another process writes to the search index. Try again in a moment.") from error
+        self.stdout.write(f"{count} products can be found.")

@@ -1,0 +1,109 @@
+"""Search by the database alone: slower and without typo tolerance, but there whenever the shop is."""
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
+
+from shop.models import Product
+from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, Entry, Facets, Query, Result, price_ranges, price_steps
+
+ORDERS = {
+    "price": ("price_minor", "id"),
+    "-price": ("-price_minor", "id"),
+    "newest": ("-created_at", "id"),
+    "rating": ("-rating_average", "-rating_count", "id"),
+    "name": ("name", "id"),
+}
+_EDGES = re.compile(r"^\W+|\W+$")
+FIELDS = ("name", "sku", "category__name", "category__parent__name", "description")
+
+
+class DatabaseEngine:
+    name = "database"
+
+    def search(self, query: Query) -> Result:
+        words = _words(query.text)
+        if query.text.strip() and not words:
+            return Result((), 0, Facets(), self.name)
+        found = _matching(words)
+        filters = _filters(query)
+        wanted = found.filter(*filters.values())
+        total = wanted.count()
+        ids = (
+            list(_ordered(wanted, query, words).values_list("pk", flat=True)[query.offset : query.offset + query.limit])
+            if query.offset < total
+            else []
+        )
+        categories = found.filter(*(part for facet, part in filters.items() if facet != "category")).order_by()
+        prices = found.filter(*(part for facet, part in filters.items() if facet != "price")).order_by()
+        counted = dict(categories.values_list("category_id").annotate(Count("pk")))
+        return Result(ids, total, Facets(counted, price_ranges(_count_prices(prices))), self.name)
+
+    def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
+        """The rows are the index."""
+
+
+def _words(text: str) -> list[str]:
+    """As typed, not folded: the database compares letter for letter."""
+    plain = text[:MAX_TEXT].encode("utf-8", "ignore").decode().replace("\0", " ")
+    words = (_EDGES.sub("", word)[:MAX_WORD] for word in plain.split())
+    return [word for word in dict.fromkeys(words) if word][:MAX_WORDS]
+
+
+def _matching(words: list[str]) -> QuerySet[Product]:
+    found = Product.objects.listed()
+    for word in words:
+        anywhere = Q()
+        for field in FIELDS:
+            anywhere |= Q(**{f"{field}__icontains": word})
+        found = found.filter(anywhere)
+    return found
+
+
+def _filters(query: Query) -> dict[str, Q]:
+    """By the facet that leaves it out when it counts."""
+    filters = {}
+    if query.category_ids is not None:
+        filters["category"] = Q(category_id__in=list(query.category_ids))
+    price = Q()
+    if query.min_price_minor is not None:
+        price &= Q(price_minor__gte=_bounded(query.min_price_minor))
+    if query.max_price_minor is not None:
+        price &= Q(price_minor__lte=_bounded(query.max_price_minor))
+    if price:
+        filters["price"] = price
+    if query.min_rating is not None:
+        filters["rating"] = Q(rating_average__gte=query.min_rating)
+    if query.in_stock:
+        filters["in_stock"] = Q(stock__gt=0)
+    return filters
+
+
+def _bounded(minor: int) -> int:
+    return min(max(minor, -1), 2**63 - 1)
+
+
+def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QuerySet[Product]:
+    if query.order != "relevance" or not words:
+        return found.order_by(*ORDERS.get(query.order, ORDERS["newest"]))
+    first = words[0]
+    nearness = Case(
+        When(name__istartswith=first, then=Value(0)),
+        When(name__icontains=first, then=Value(1)),
+        When(sku__icontains=first, then=Value(2)),
+        When(category__name__icontains=first, then=Value(3)),
+        default=Value(4),
+        output_field=IntegerField(),
+    )
+    return found.order_by(nearness, "name", "id")
+
+
+def _count_prices(found: QuerySet[Product]) -> list[int]:
+    """In one query: how many cost less than each step, and how many there are."""
+    steps = price_steps()
+    below = {f"below_{step}": Sum(Case(When(price_minor__lt=step, then=1), default=0, output_field=IntegerField())) for step in steps}
+    counted = found.aggregate(**below, all=Count("pk"))
+    ends = [counted[f"below_{step}"] or 0 for step in steps] + [counted["all"]]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,222 @@
+"""What every engine must do alike, and what only the real one can."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from shop.models import Product
+from shop.search import Query, engine, search, suggest
+from shop.search.base import SORTS, fold, read_entries, read_words
+from shop.search.database_engine import DatabaseEngine
+from shop.tests.factories import CategoryFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def shelf():
+    home = CategoryFactory(name="Home", slug="home")
+    kitchen = CategoryFactory(name="Kitchen", slug="kitchen", parent=home)
+    light = CategoryFactory(name="Lighting", slug="lighting", parent=home)
+    rows = [
+        ("Copper Kettle", "KET-01", kitchen, 4_999, 5, "4.50", 10, "Boils water on any stove."),
+        ("Steel Teapot", "TEA-01", kitchen, 2_500, 0, "4.50", 2, "Goes well with a kettle."),
+        ("Reading Lamp", "LMP-01", light, 2_499, 3, "3.00", 4, "Warm light for books."),
+        ("Garden Lantern", "LMP-02", light, 12_000, 120, "0", 0, "Stands in the rain."),
+    ]
+    return {
+        name: ProductFactory(
+            name=name, sku=sku, category=category, price_minor=price, stock=stock, description=description,
+            rating_average=Decimal(rating), rating_count=count, created_at=START + timedelta(days=at),
+        )
+        for at, (name, sku, category, price, stock, rating, count, description) in enumerate(rows)
+    }  # fmt: skip
+
+
+@pytest.fixture(params=["tantivy", "database"])
+def find(request, shelf, build_index):
+    """Ask the engine for the names in their order."""
+    build_index()
+    chosen = engine if request.param == "tantivy" else DatabaseEngine()
+    names = {product.pk: name for name, product in shelf.items()}
+
+    def ask(text="", **wish):
+        result = chosen.search(Query(text=text, **wish))
+        assert result.engine == request.param
+        return [names[product_id] for product_id in result.ids]
+
+    ask.result = lambda text="", **wish: chosen.search(Query(text=text, **wish))
+    return ask
+
+
+def test_a_word_of_the_name_comes_before_one_of_the_description(find):
+    assert find("kettle") == ["Copper Kettle", "Steel Teapot"]
+
+
+def test_the_beginning_of_a_word_is_enough(find):
+    assert find("lant") == ["Garden Lantern"]
+
+
+def test_all_words_must_be_there(find):
+    assert find("copper kettle") == ["Copper Kettle"]
+
+
+def test_letters_may_be_large_or_small(find):
+    assert find("COPPER") == ["Copper Kettle"]
+
+
+def test_a_sku_is_found(find):
+    assert find("LMP-02")[0] == "Garden Lantern"
+
+
+def test_the_name_of_a_category_finds_what_lies_in_it(find):
+    assert set(find("lighting")) == {"Reading Lamp", "Garden Lantern"}
+
+
+def test_the_name_of_a_category_finds_what_lies_below_it(find):
+    assert len(find("home")) == 4
+
+
+def test_without_words_everything_is_found_newest_first(find):
+    assert find() == ["Garden Lantern", "Reading Lamp", "Steel Teapot", "Copper Kettle"]
+
+
+@pytest.mark.parametrize(
+    "sort, names",
+    [
+        ("price", ["Reading Lamp", "Steel Teapot", "Copper Kettle", "Garden Lantern"]),
+        ("-price", ["Garden Lantern", "Copper Kettle", "Steel Teapot", "Reading Lamp"]),
+        ("newest", ["Garden Lantern", "Reading Lamp", "Steel Teapot", "Copper Kettle"]),
+        ("rating", ["Copper Kettle", "Steel Teapot", "Reading Lamp", "Garden Lantern"]),
+        ("name", ["Copper Kettle", "Garden Lantern", "Reading Lamp", "Steel Teapot"]),
+    ],
+)
+def test_sorts(find, sort, names):
+    assert find(sort=sort) == names
+
+
+def test_filters(find, shelf):
+    light = shelf["Reading Lamp"].category_id
+
+    assert find(category_ids=frozenset({light}), sort="name") == ["Garden Lantern", "Reading Lamp"]
+    assert find(category_ids=frozenset()) == []
+    assert find(min_price_minor=2_500, max_price_minor=4_999, sort="name") == ["Copper Kettle", "Steel Teapot"]
+    assert find(min_rating=Decimal("4.5"), sort="name") == ["Copper Kettle", "Steel Teapot"]
+    assert find(in_stock=True, sort="name") == ["Copper Kettle", "Garden Lantern", "Reading Lamp"]
+    assert find("lamp", in_stock=True, max_price_minor=2_499) == ["Reading Lamp"]
+
+
+@pytest.mark.parametrize("number", [-1, 0, 10**12, 2**63, 10**40])
+def test_absurd_prices_are_only_bounds(find, number):
+    assert isinstance(find(min_price_minor=number), list)
+    assert isinstance(find(max_price_minor=number), list)
+
+
+def test_pages_follow_one_another(find):
+    assert find(sort="name", limit=3) + find(sort="name", limit=3, page=2) == find(sort="name")
+
+
+def test_a_page_far_beyond_the_end_is_empty_and_knows_the_total(find):
+    result = find.result(page=10**12, limit=100)
+
+    assert (list(result.ids), result.total) == ([], 4)
+
+
+def test_facets_count_without_their_own_filter(find, shelf):
+    kitchen, light = shelf["Copper Kettle"].category_id, shelf["Reading Lamp"].category_id
+
+    facets = find.result(category_ids=frozenset({kitchen}), max_price_minor=2_500).facets
+
+    assert facets.categories == {kitchen: 1, light: 1}
+    assert [(one.from_minor, one.to_minor, one.count) for one in facets.prices] == [(2_500, 5_000, 2)]
+
+
+def test_facets_follow_the_words(find, shelf):
+    facets = find.result("lamp").facets
+
+    assert facets.categories == {shelf["Reading Lamp"].category_id: 1}
+    assert [(one.from_minor, one.to_minor, one.count) for one in facets.prices] == [(0, 2_500, 1)]
+
+
+def test_the_last_range_of_prices_has_no_end(find):
+    ProductFactory(name="Gold Kettle", price_minor=1_000_000)
+    engine.rebuild(read_entries(Product.objects.all()))
+
+    assert find.result("gold").facets.prices[0].to_minor is None
+
+
+STRANGE = [
+    "\0", "a\0b", "kettle\0", "🎉", "🎉 kettle", "غلاية", "שלום kettle", "‮elttek", '"unbalanced AND (', "name:kettle", "* OR *",
+    "\\", "%", "_", "'; DROP TABLE", "[a TO", "+-&&||!(){}[]^\"~*?:\\/", "x" * 10_240, "kettle " * 2_000, "\ud800", "\ud800kettle", " \t\n",
+    "ﬀ", "ß", "İ", "Å̊̊̊", "電水壺", "a b c d e f g h i j k l m n o p",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
+@pytest.mark.parametrize("sort", ["relevance", "price"])
+def test_strange_text_is_only_text(find, text, sort):
+    assert find.result(text, sort=sort).total >= 0
+
+
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60), sort=st.sampled_from(SORTS))
+def test_any_text_is_only_text(find, text, sort):
+    assert find.result(text, sort=sort).total >= 0
+
+
+def test_signs_alone_find_nothing(find):
+    assert find("🎉 ()") == []
+
+
+# --- Only the engine can --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["kettel", "ketle", "kettles", "kettl", "coper ketle", "KETTEL", "kéttle", "kettel xylophone"])
+def test_slips_of_the_keys_are_forgiven(shelf, build_index, typed):
+    build_index()
+
+    assert search(Query(text=typed)).ids[0] == shelf["Copper Kettle"].pk
+
+
+def test_accents_make_no_difference(build_index):
+    product = ProductFactory(name="Crème Brûlée Straße")
+    build_index()
+
+    assert search(Query(text="creme brulee")).ids == [product.pk]
+    assert search(Query(text="STRASSE")).ids == [product.pk]
+
+
+def test_without_an_index_the_database_answers(shelf):
+    result = search(Query(text="kettle"))
+
+    assert result.engine == "database"
+    assert result.ids[0] == shelf["Copper Kettle"].pk
+
+
+def test_a_broken_index_is_answered_by_the_database(shelf, build_index):
+    build_index()
+    for file in engine.folder.glob("v*-*/meta.json"):
+        file.write_text("{")
+    engine._open = None
+
+    assert search(Query(text="kettle")).engine == "database"
+
+
+def test_suggestions_are_listed_products_by_their_beginning(shelf, build_index):
+    build_index()
+    Product.objects.filter(name="Steel Teapot").update(is_listed=False)
+
+    assert [one.name for one in suggest("ket", 5)] == ["Copper Kettle"]
+    assert suggest("", 5) == []
+    assert suggest("\0", 5) == []
+
+
+def test_words_are_few_short_and_each_once():
+    assert read_words("Kettle kettle KETTLE  " + "y" * 100) == ["kettle", "y" * 40]
+    assert len(read_words(" ".join(f"w{n}" for n in range(50)))) == 12
+    assert fold("Crème-Brûlée\0\ud800!") == "creme brulee"

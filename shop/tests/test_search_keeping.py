@@ -1,0 +1,205 @@
+import fcntl
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from shop import tasks
+from shop.catalogue_version import catalogue_version
+from shop.models import Product
+from shop.search import Query, engine, index_products, remove_products, search
+from shop.search.base import IndexBusy
+from shop.search.keeping import product_changed, sweep
+from shop.tests.factories import CategoryFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def found(text="") -> set[str]:
+    result = search(Query(text=text, limit=100))
+    assert result.engine == "tantivy"
+    return set(Product.objects.filter(pk__in=result.ids).values_list("name", flat=True)) if result.ids else set()
+
+
+def test_the_first_sweep_builds_the_index():
+    ProductFactory()
+    ProductFactory(name="Hidden", is_listed=False)
+
+    assert sweep() == 1
+
+    assert found() == {"Copper Kettle"}
+
+
+def test_a_sweep_finds_what_was_added_changed_unlisted_and_deleted(build_index):
+    kept, changed, hidden, gone = (ProductFactory(name=name) for name in ("Kept", "Changed", "Hidden", "Gone"))
+    build_index()
+    ProductFactory(name="Added")
+    changed.name = "Teapot"
+    changed.save()
+    hidden.is_listed = False
+    hidden.save()
+    gone.delete()
+
+    assert sweep() == 4
+
+    assert found() == {"Kept", "Teapot", "Added"}
+    assert found("teapot") == {"Teapot"}
+    assert kept.name in found()
+
+
+def test_a_second_sweep_has_nothing_to_do(build_index):
+    ProductFactory.create_batch(3)
+    build_index()
+
+    version = catalogue_version()
+    assert sweep() == 0
+    assert catalogue_version() == version
+
+
+def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_assert_num_queries):
+    ProductFactory.create_batch(20)
+    Product.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    build_index()
+
+    with django_assert_num_queries(2):
+        assert sweep() == 0
+
+
+def test_a_row_that_was_written_late_with_an_earlier_time_is_found(build_index):
+    ProductFactory()
+    build_index()
+    late = ProductFactory(name="Late")
+    Product.objects.filter(pk=late.pk).update(updated_at=timezone.now() - timedelta(seconds=60))
+
+    sweep()
+
+    assert found("late") == {"Late"}
+
+
+def test_when_all_products_are_gone_the_index_is_empty(build_index):
+    ProductFactory()
+    build_index()
+    Product.objects.all().delete()
+
+    sweep()
+
+    assert found() == set()
+
+
+def test_index_products_follows_the_rows_and_remove_products_forgets(build_index):
+    build_index()
+    product, hidden = ProductFactory(), ProductFactory(is_listed=False)
+
+    index_products([product.pk, hidden.pk])
+    index_products([product.pk])
+    assert search(Query()).ids == [product.pk]
+
+    remove_products([product.pk])
+    assert search(Query()).total == 0
+
+
+def test_a_second_writer_leaves_it_to_the_sweep(build_index):
+    build_index()
+    product = ProductFactory()
+    with (engine.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(IndexBusy):
+            index_products([product.pk])
+        tasks.index_products([str(product.pk)])
+        tasks.sweep_search()
+        with pytest.raises(CommandError, match="Another process"):
+            call_command("rebuild_search")
+    assert found() == set()
+
+    tasks.sweep_search()
+
+    assert found() == {"Copper Kettle"}
+
+
+def test_a_reader_sees_what_another_process_wrote(build_index):
+    product = ProductFactory()
+    build_index()
+    assert found() == {"Copper Kettle"}
+    program = f"""
+        import django; django.setup()
+        from pathlib import Path
+        from uuid import UUID
+        from shop.search.tantivy_engine import TantivyEngine
+        TantivyEngine(Path({str(engine.folder)!r})).write([], gone=[UUID({str(product.pk)!r})])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+
+    assert search(Query()).total == 0
+
+
+def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
+    ProductFactory()
+    build_index()
+
+    def broken():
+        raise RuntimeError
+        yield
+
+    with pytest.raises(RuntimeError):
+        engine.rebuild(broken())
+
+    assert found() == {"Copper Kettle"}
+    assert len(list(engine.folder.glob("v*-*"))) == 1
+
+
+def test_the_command_rebuilds_and_says_how_many(capsys):
+    ProductFactory.create_batch(3)
+
+    call_command("rebuild_search")
+
+    assert "3 products can be found." in capsys.readouterr().out
+    assert search(Query()).total == 3
+
+
+def test_a_killed_writer_leaves_no_lock(build_index):
+    build_index()
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+
+    def hold():
+        with engine._only_writer():
+            held.set()
+            context.Event().wait()
+
+    writer = context.Process(target=hold)
+    writer.start()
+    assert held.wait(10)
+    writer.kill()
+    writer.join()
+
+    index_products([ProductFactory().pk])
+
+    assert search(Query()).total == 1
+
+
+def test_a_change_is_told_after_the_commit(build_index, django_capture_on_commit_callbacks, monkeypatch):
+    build_index()
+    queued = []
+    monkeypatch.setattr(tasks.index_products, "delay", queued.append)
+    version = catalogue_version()
+    product = ProductFactory()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        product_changed([product.pk])
+        assert queued == []
+
+    assert queued == [[str(product.pk)]]
+    assert catalogue_version() != version
+
+
+def test_the_index_knows_the_names_of_all_categories_above(build_index):
+    above = CategoryFactory(name="Kitchen")
+    ProductFactory(category=CategoryFactory(name="Kettles", parent=above))
+    build_index()
+
+    assert found("kitchen") == {"Copper Kettle"}
