@@ -13,6 +13,7 @@
             return paginated(request, Parcel.objects.all(), ParcelSerializer)        # data + meta{page, limit, total}
 
         def post(self, request):
+            # decorated with cryptons.api.idempotency.idempotent, a POST gets `token` and may be sent twice
             wanted = self.valid(ParcelInput)             # a dict, or 400 with one `details` row per problem
             return success(ParcelSerializer(send(**wanted)).data, status=201)
 

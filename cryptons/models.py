@@ -1,0 +1,22 @@
+from django.db import models
+from django.utils import timezone
+
+from cryptons.db import BaseModel
+
+
+class IdempotentRequest(BaseModel):
+    """A POST that its sender may repeat: what it was, and what was answered. Kept for a day."""
+
+    user_id = models.UUIDField()
+    key = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    """Null while it is being worked on."""
+    response = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="idempotent_request_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,122 @@
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+from rest_framework.response import Response
+
+from cryptons.api.errors import Conflict, IdempotencyMismatch, Invalid
+from cryptons.api.idempotency import forget_old_requests, idempotent
+from cryptons.models import IdempotentRequest
+
+pytestmark = pytest.mark.django_db
+
+
+class Asked:
+    def __init__(self, key="k", data=None, user=None):
+        self.headers = {"Idempotency-Key": key} if key else {}
+        self.data = data or {"a": 1}
+        self.user = user or User()
+
+
+class User:
+    def __init__(self):
+        self.pk = uuid4()
+
+
+class Bakery:
+    """Bakes one more loaf at each call that reaches it."""
+
+    def __init__(self):
+        self.tokens = []
+
+    @idempotent
+    def post(self, request, *, token):
+        self.tokens.append(token)
+        return Response({"loaf": len(self.tokens)}, status=201)
+
+
+@pytest.fixture
+def bakery():
+    return Bakery()
+
+
+def test_the_same_key_gets_the_same_answer(bakery):
+    asked = Asked()
+    answers = [bakery.post(asked) for _ in range(2)]
+    assert [(answer.status_code, answer.data) for answer in answers] == [(201, {"loaf": 1})] * 2
+    assert len(bakery.tokens) == 1
+
+
+def test_without_a_key_each_request_counts(bakery):
+    asked = Asked(key="")
+    assert [bakery.post(asked).data["loaf"] for _ in range(2)] == [1, 2]
+    assert bakery.tokens[0] != bakery.tokens[1]
+
+
+def test_another_body_under_the_same_key_is_a_mismatch(bakery):
+    user = User()
+    bakery.post(Asked(user=user))
+    with pytest.raises(IdempotencyMismatch):
+        bakery.post(Asked(data={"a": 2}, user=user))
+
+
+def test_the_order_of_names_in_the_body_does_not_matter(bakery):
+    user = User()
+    bakery.post(Asked(data={"a": 1, "b": 2}, user=user))
+    assert bakery.post(Asked(data={"b": 2, "a": 1}, user=user)).data == {"loaf": 1}
+
+
+def test_two_users_may_use_the_same_key(bakery):
+    assert [bakery.post(Asked(user=User())).data["loaf"] for _ in range(2)] == [1, 2]
+
+
+def test_a_request_that_is_being_worked_on_is_a_conflict(bakery):
+    asked = Asked()
+    bakery.post(asked)
+    IdempotentRequest.objects.update(status=None, response=None)
+    with pytest.raises(Conflict):
+        bakery.post(asked)
+
+
+def test_a_request_whose_worker_died_is_done_again_with_the_same_token(bakery):
+    asked = Asked()
+    bakery.post(asked)
+    IdempotentRequest.objects.update(status=None, response=None, created_at=timezone.now() - timedelta(minutes=3))
+    bakery.post(asked)
+    assert len(bakery.tokens) == 2
+    assert bakery.tokens[0] == bakery.tokens[1]
+
+
+def test_a_request_that_failed_may_be_tried_again():
+    class Strike(Bakery):
+        @idempotent
+        def post(self, request, *, token):
+            self.tokens.append(token)
+            raise ZeroDivisionError
+
+    strike, asked = Strike(), Asked()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            strike.post(asked)
+    assert len(strike.tokens) == 2
+
+
+def test_after_a_day_the_key_is_new(bakery):
+    asked = Asked()
+    bakery.post(asked)
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert bakery.post(asked).data == {"loaf": 2}
+
+
+def test_old_requests_are_forgotten(bakery):
+    bakery.post(Asked())
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    forget_old_requests()
+    assert not IdempotentRequest.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["k" * 256, "a\x00b", "a\nb"])
+def test_a_strange_key_is_refused(bakery, key):
+    with pytest.raises(Invalid):
+        bakery.post(Asked(key=key))
