@@ -56,6 +56,11 @@ def order_products(
     return _place(lambda: _contents_of(quantities), Buyer(email, user, address), network, at=at, token=uuid.uuid4(), agreed="")
 
 
+def placed_order(token: UUID, user: User | None) -> Order | None:
+    """What this token placed already."""
+    return Order.objects.filter(checkout_token=token, user=user).first()
+
+
 def _contents_of(quantities: dict[UUID, int]) -> CartContents:
     products = Product.objects.listed().in_bulk(quantities)
     if len(products) < len(quantities):
@@ -67,11 +72,9 @@ def _contents_of(quantities: dict[UUID, int]) -> CartContents:
     return CartContents(None, tuple(lines))
 
 
-def _place(
-    read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID, agreed: str
-) -> Order:
+def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID, agreed: str) -> Order:
     for _ in range(2):
-        placed = Order.objects.filter(checkout_token=token, user=buyer.user).first()
+        placed = placed_order(token, buyer.user)
         if placed is not None:
             return placed
         contents = read()

@@ -87,7 +87,9 @@ def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
         if order.status == Status.PROCESSING:
             invoice = current_invoice(order)
             if invoice is not None and invoice.status != Invoice.Status.SETTLED:
-                raise IllegalTransition(f"{order.hold_reason} It is released when the payment settles, or when you accept the invoice as paid.")
+                raise IllegalTransition(
+                    f"{order.hold_reason} It is released when the payment settles, or when you accept the invoice as paid."
+                )
             hold_stock(order)
         return _write(order, "order.hold_released", at=at, actor=actor, on_hold=False, hold_reason="")
 

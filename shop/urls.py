@@ -1,4 +1,18 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from shop import cart_pages, checkout_pages, order_pages, pay
 
 app_name = "shop"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("cart/", cart_pages.cart, name="cart"),
+    path("cart/add/", cart_pages.cart_add, name="cart_add"),
+    path("cart/items/<uuid:item_id>/", cart_pages.cart_update, name="cart_update"),
+    path("checkout/", checkout_pages.checkout, name="checkout"),
+    path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
+    path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),
+    path("pay/<uuid:invoice_id>/status", pay.pay_status, name="pay_status"),
+    path("orders/<slug:access_token>/", order_pages.order, name="order"),
+    path("orders/<slug:access_token>/cancel/", order_pages.order_cancel, name="order_cancel"),
+    path("orders/<slug:access_token>/again/", order_pages.order_again, name="order_again"),
+    path("account/orders/", order_pages.orders, name="orders"),
+]

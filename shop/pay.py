@@ -1,0 +1,176 @@
+"""The third page of the checkout: what to pay, where to, how long, and how it stands. Its live part costs one query."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
+
+from cryptons.api.limits import client_ip, count
+from cryptons.money import UNITS, format_fiat
+from payments.models import Invoice
+from payments.progress import Progress, read_progress
+from shop.checkout_pages import ORDERS_KEY
+from shop.models import Order
+from shop.order_pages import unlisted
+
+STATUS_LIMIT = "600/minute"
+"""Of one client address: thirty buyers behind it, each asking every three seconds."""
+
+LOOK_AGAIN = timedelta(hours=1)
+"""How long an expired invoice's page still asks: money that was sent in time may be told late."""
+
+
+@dataclass(frozen=True)
+class PayState:
+    """How a payment stands, in the buyer's words."""
+
+    name: str
+    tone: str
+    title: str
+    text: str
+    asks_for_money: bool = False
+    seconds: int = 0
+    """When to look again; 0 at a final state."""
+
+
+def describe(progress: Progress, *, at: datetime) -> PayState:
+    """Every state has its words and what to do next. Pure."""
+    match progress.status:
+        case Invoice.Status.SETTLED:
+            return PayState("paid", "success", "Paid", _paid_text(progress))
+        case Invoice.Status.PROCESSING:
+            return _confirming(progress)
+        case Invoice.Status.NEW:
+            return _open(progress, at=at)
+        case Invoice.Status.EXPIRED:
+            return _expired(progress, at=at)
+    if progress.paid_seen_minor:
+        text = "Money came for it all the same. We have it: please answer your order mail and tell us where to send it back."
+        return PayState("closed-with-money", "warning", "This payment was closed", text)
+    title = "Cancelled" if progress.status == Invoice.Status.CANCELLED else "Closed by the shop"
+    return PayState("closed", "info", title, "Please do not send money to this address. Nothing has to be paid.")
+
+
+def _paid_text(progress: Progress) -> str:
+    text = "Thank you. Your payment is complete, and we are preparing your order."
+    if "over" in progress.flags:
+        over = format_fiat(progress.paid_seen_minor - progress.price_minor, progress.currency)
+        text += f" You paid {over} {progress.currency} too much: please answer your order mail to have it sent back."
+    return text
+
+
+def _confirming(progress: Progress) -> PayState:
+    done, needed = min(progress.confirmations, progress.confirmations_needed), progress.confirmations_needed
+    title = f"Seen, {done} of {needed} confirmation{'' if needed == 1 else 's'}"
+    if "reorged" in progress.flags:
+        text = "The network took the block with your payment back. It usually confirms again by itself; nothing ships until then."
+        return PayState("reorged", "warning", title, text, seconds=5)
+    text = "We have seen your payment. You can close this page: a mail tells you when it is confirmed."
+    return PayState("confirming", "info", title, text, seconds=3)
+
+
+def _open(progress: Progress, *, at: datetime) -> PayState:
+    unit = UNITS[progress.network]
+    if at >= progress.expires_at:
+        text = "We look one last time whether a payment came in time. Please do not send money now."
+        return PayState("overdue", "warning", "The time has run out", text, seconds=3)
+    if progress.paid_seen_minor:
+        title = f"{progress.remaining_text} {unit.coin} still to pay"
+        text = "A part of the amount has come. Please send the rest to the same address before the time runs out."
+        return PayState("underpaid", "warning", title, text, asks_for_money=True, seconds=3)
+    if "double_spent" in progress.flags:
+        text = "The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the time runs out."
+        return PayState("double-spent", "danger", "The payment was taken back", text, asks_for_money=True, seconds=3)
+    text = f"Scan the code with your wallet, or copy amount and address. Send exactly this amount in {unit.name}."
+    return PayState("waiting", "info", "Waiting for your payment", text, asks_for_money=True, seconds=3)
+
+
+def _expired(progress: Progress, *, at: datetime) -> PayState:
+    seconds = 15 if at < progress.expires_at + LOOK_AGAIN else 0
+    if "late" in progress.flags and "partial" not in progress.flags:
+        text = "We have your money and a person looks at it. Please answer your order mail: we take it at today's rate or send it back."
+        return PayState("late", "warning", "Your payment came late", text, seconds=seconds)
+    if progress.paid_seen_minor:
+        paid = format_fiat(progress.paid_seen_minor, progress.currency)
+        text = f"{paid} {progress.currency} came in time, which is too little. Please answer your order mail: you can pay the rest or have it back."
+        return PayState("partial", "warning", "Only a part was paid in time", text, seconds=seconds)
+    if "reorged" in progress.flags or "double_spent" in progress.flags:
+        text = "The coins that you sent were spent elsewhere, so this order is not paid. Please do not send money to this address; order again instead."
+        return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds)
+    text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else you can order again."
+    return PayState("expired", "warning", "The time has run out", text, seconds=seconds)
+
+
+@require_safe
+@unlisted
+def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    progress = _progress(invoice_id)
+    order = Order.objects.filter(pk=progress.subject_id).first()
+    key = order.access_token if order and _is_theirs(request, order) else ""
+    return render(request, "shop/pay.html", {**_context(progress, key, at=timezone.now()), "order": order if key else None})
+
+
+@require_safe
+@unlisted
+def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """The live part alone. 204 while it still is what `seen` says."""
+    allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))
+    if not allowed:
+        return HttpResponse("Too many requests. Please wait.", status=429, headers=headers, content_type="text/plain")
+    context = _context(_progress(invoice_id), request.GET.get("order", ""), at=timezone.now())
+    if request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    return render(request, "shop/pay.html#live", {**context, "is_fragment": True})
+
+
+def _progress(invoice_id: UUID) -> Progress:
+    try:
+        return read_progress(invoice_id)
+    except Invoice.DoesNotExist:
+        raise Http404("There is no such payment.") from None
+
+
+def _is_theirs(request: HttpRequest, order: Order) -> bool:
+    """Who may go on to the order: its user, who placed it in this session, or who came from its page. The pay page itself may be shared."""
+    if order.user_id and order.user_id == request.user.pk:
+        return True
+    if str(order.pk) in request.session.get(ORDERS_KEY, ()):
+        return True
+    return constant_time_compare(request.GET.get("order", ""), order.access_token)
+
+
+def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
+    state = describe(progress, at=at)
+    return {
+        "progress": progress,
+        "unit": UNITS[progress.network],
+        "state": state,
+        "seen": hashlib.sha256(f"{state} {progress.version}".encode()).hexdigest()[:16],
+        "qr": qr_svg(progress.uri) if state.asks_for_money else "",
+        "paid_percent": int(progress.paid_share * 100),
+        "order_key": key,
+        "order_url": _order_url(key),
+    }
+
+
+def _order_url(key: str) -> str:
+    try:
+        return reverse("shop:order", args=[key]) if key else ""
+    except NoReverseMatch:
+        return ""
+
+
+def qr_svg(text: str) -> SafeString:
+    """Dark on white whatever the page's colours, with the four modules of quiet space that scanners need."""
+    svg = segno.make_qr(text, error="m").svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="pay__qr", lineclass=None)
+    return mark_safe(svg)  # noqa: S308 (segno's own drawing; the text is only in its dots)
