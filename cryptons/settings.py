@@ -134,6 +134,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cryptons.context.site",
+                "shop.context.cart_count",
+                "shop.context.navigation",
             ],
         },
     }

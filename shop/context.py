@@ -1,10 +1,27 @@
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from shop.carts import count_items
+from shop.catalogue import read_categories
+from shop.catalogue_version import catalogue_version
 
 
 def cart_count(request: HttpRequest) -> dict[str, object]:
     """`cart_count`: asked for only where a template shows it, and never of somebody without a session."""
     return {"cart_count": SimpleLazyObject(lambda: count_items(request)) if settings.SESSION_COOKIE_NAME in request.COOKIES else 0}
+
+
+def navigation(request: HttpRequest) -> dict[str, object]:
+    """`navigation`: the categories at the top, each `{"name", "slug"}`; read once for each version of the catalogue."""
+    return {"navigation": SimpleLazyObject(_roots)}
+
+
+def _roots() -> list[dict[str, str]]:
+    key = f"navigation:{catalogue_version()}"
+    roots: list[dict[str, str]] | None = cache.get(key)
+    if roots is None:
+        roots = [{"name": category.name, "slug": category.slug} for category in read_categories().roots]
+        cache.set(key, roots, 300)
+    return roots

@@ -1,0 +1,103 @@
+"""The tree of categories over the API: everybody reads, `products:write` changes."""
+
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+from django.utils.text import slugify
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.permissions import may
+from cryptons.api.serializers import Id, Strict, Text, Whole
+from cryptons.api.views import ApiView, get_or_404, success
+from cryptons.db import atomic, new_id
+from shop.catalogue import read_categories
+from shop.models import Category
+from shop.search.keeping import product_changed
+
+
+class CategoryInput(Strict):
+    name = Text(max_length=80)
+    slug = serializers.SlugField(max_length=80, required=False)
+    parent = Id(required=False, allow_null=True)  # type: ignore[assignment]
+    position = Whole(min_value=0, max_value=32_767, required=False)
+
+
+def show_category(category: Category) -> dict[str, Any]:
+    return {
+        "id": category.pk,
+        "name": category.name,
+        "slug": category.slug,
+        "parent": category.parent_id,
+        "position": category.position,
+    }
+
+
+class Categories(ApiView):
+    def get_permissions(self) -> list[Any]:
+        return [may("products:write")()] if self.request.method == "POST" else []
+
+    def get(self, request: Request) -> Response:
+        tree = read_categories()
+
+        def branch(category: Category) -> dict[str, Any]:
+            return {**show_category(category), "children": [branch(child) for child in tree.children(category)]}
+
+        return success([branch(root) for root in tree.roots])
+
+    def post(self, request: Request) -> Response:
+        values = self.valid(CategoryInput)
+        category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)
+        return success(_save_category(category, values), status=201)
+
+
+class OneCategory(ApiView):
+    def get_permissions(self) -> list[Any]:
+        return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
+
+    def get(self, request: Request, category_id: str) -> Response:
+        return success(show_category(get_or_404(Category.objects.all(), category_id, "Category")))
+
+    def put(self, request: Request, category_id: str) -> Response:
+        category = get_or_404(Category.objects.all(), category_id, "Category")
+        return success(_save_category(category, self.valid(CategoryInput)))
+
+    def delete(self, request: Request, category_id: str) -> Response:
+        category = get_or_404(Category.objects.all(), category_id, "Category")
+        try:
+            category.delete()
+        except ProtectedError:
+            raise Conflict("The category still holds products or other categories.") from None
+        product_changed([])
+        return Response(status=204)
+
+
+def _save_category(category: Category, values: dict[str, Any]) -> dict[str, Any]:
+    category.name = values["name"]
+    category.slug = values.get("slug") or category.slug
+    category.position = values.get("position", category.position)
+    if "parent" in values:
+        category.parent = _parent_for(category, values["parent"])
+    try:
+        with atomic():
+            category.save()
+            product_changed([])
+    except IntegrityError:
+        raise Conflict("Another category has this slug already.", details=[{"field": "slug", "message": "Taken."}]) from None
+    return show_category(category)
+
+
+def _parent_for(category: Category, parent_id: Any) -> Category | None:
+    if parent_id is None:
+        return None
+    tree = read_categories()
+    try:
+        parent = get_or_404(Category.objects.all(), str(parent_id), "Category")
+    except NotFound:
+        raise Invalid("Some values cannot be accepted.", details=[{"field": "parent", "message": "There is no such category."}]) from None
+    if any(above.pk == category.pk for above in tree.path(parent)):
+        raise Invalid("Some values cannot be accepted.", details=[{"field": "parent", "message": "A category cannot lie below itself."}])
+    return parent

@@ -1,0 +1,270 @@
+"""Products over the API: everybody reads, `products:write` changes."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils.text import slugify
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cryptons.api.errors import Conflict, Invalid
+from cryptons.api.permissions import may
+from cryptons.api.serializers import GREATEST, Id, Strict, Text, Whole, YesNo
+from cryptons.api.views import ApiView, get_or_404, page_parameters, success
+from cryptons.db import atomic, new_id
+from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
+from payments.rates import current_rates
+from shop.catalogue import Filters, find_products, read_categories
+from shop.images import UnusableImage, read_upload, store_picture
+from shop.models import Category, Product, ProductImage
+from shop.search import suggest
+from shop.search.base import SORTS
+from shop.search.keeping import product_changed
+
+BAD_FILTER = "Some filters cannot be used."
+
+
+def coin_prices(price_minor: int) -> dict[str, str]:
+    """About what it costs in each coin that has a fresh rate. Only an invoice promises an amount."""
+    return {
+        coin: indicative_coin_price(price_minor, minor_per_coin=rate.minor_per_coin, network=coin)
+        for coin, rate in current_rates().items()
+        if coin in UNITS
+    }
+
+
+def show_image(image: ProductImage) -> dict[str, Any]:
+    thumbnail = image.thumbnail.url if image.thumbnail else image.file.url
+    return {"id": image.pk, "url": image.file.url, "thumbnail": thumbnail, "alt": image.alt, "width": image.width, "height": image.height}
+
+
+def show_row(product: Product) -> dict[str, Any]:
+    """A list's row: what a card shows."""
+    category = product.category
+    return {
+        "id": product.pk,
+        "name": product.name,
+        "slug": product.slug,
+        "sku": product.sku,
+        "price": format_fiat(product.price_minor, settings.CURRENCY),
+        "currency": settings.CURRENCY,
+        "priceInCrypto": coin_prices(product.price_minor),
+        "category": {"id": category.pk, "name": category.name, "slug": category.slug},
+        "stock": product.stock,
+        "images": [show_image(image) for image in list(product.images.all())[:1]],
+        "ratings": {"average": f"{product.rating_average:.2f}", "count": product.rating_count},
+    }
+
+
+def show_product(product: Product) -> dict[str, Any]:
+    return {
+        **show_row(product),
+        "description": product.description,
+        "images": [show_image(image) for image in product.images.all()],
+        "createdAt": product.created_at,
+        "updatedAt": product.updated_at,
+    }
+
+
+class Price(serializers.Field[int, Any, str, Any]):
+    """A decimal string in the shop's currency, `"49.99"`, kept in minor units. A JSON number is taken only when it is whole."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, str | int):
+            raise serializers.ValidationError('Must be a decimal string such as "49.99".')
+        try:
+            minor = parse_fiat(str(data), settings.CURRENCY)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+        if not 0 < minor <= MAX_MINOR:
+            raise serializers.ValidationError("Must be more than nothing, and not absurdly much.")
+        return minor
+
+    def to_representation(self, value: int) -> str:
+        return format_fiat(value, settings.CURRENCY)
+
+
+class ProductInput(Strict):
+    name = Text(max_length=160)
+    sku = Text(max_length=64)
+    slug = serializers.SlugField(max_length=180, required=False)
+    description = Text(max_length=20_000, allow_blank=True, required=False)
+    price = Price(source="price_minor")
+    category = Id()
+    stock = Whole(min_value=0, max_value=10**9, required=False)
+    isListed = YesNo(required=False, source="is_listed")  # noqa: N815
+
+    def validate_category(self, value: Any) -> Category:
+        category = Category.objects.filter(pk=value).first()
+        if category is None:
+            raise serializers.ValidationError("There is no such category.")
+        return category
+
+
+def _shown() -> Any:
+    return Product.objects.listed().select_related("category").prefetch_related("images")
+
+
+def read_filters(request: Request, tree: Any) -> Filters:
+    """The query string as filters. Raises Invalid with a row per problem."""
+    page, limit = page_parameters(request)
+    asked = request.query_params
+    problems: dict[str, str] = {}
+
+    def price(name: str) -> int | None:
+        text = asked.get(name, "")
+        try:
+            return parse_fiat(text, settings.CURRENCY) if text else None
+        except ValueError as error:
+            problems[name] = str(error)
+            return None
+
+    category = None
+    if slug := asked.get("category", ""):
+        category = tree.find(slug) or next((one for one in tree if str(one.pk) == slug.lower()), None)
+        if category is None:
+            problems["category"] = "There is no such category."
+    rating = None
+    if text := asked.get("minRating", ""):
+        try:
+            rating = Decimal(text)
+        except InvalidOperation:
+            rating = None
+        if rating is None or not rating.is_finite() or not 0 <= rating <= 5:
+            problems["minRating"] = "Must be a number from 0 to 5."
+    in_stock = asked.get("inStock", "")
+    if in_stock not in ("", "true", "false"):
+        problems["inStock"] = "Must be true or false."
+    sort = asked.get("sort", "relevance")
+    if sort not in SORTS:
+        problems["sort"] = f"Must be one of {', '.join(SORTS)}."
+    least, most = price("minPrice"), price("maxPrice")
+    if problems:
+        raise Invalid(BAD_FILTER, details=[{"field": name, "message": words} for name, words in problems.items()])
+    return Filters(
+        text=asked.get("search", ""),
+        category=category,
+        min_price_minor=_bounded(least),
+        max_price_minor=_bounded(most),
+        min_rating=rating,
+        in_stock=in_stock == "true",
+        sort=sort,
+        page=page,
+        limit=limit,
+    )
+
+
+def _bounded(amount: int | None) -> int | None:
+    return None if amount is None else max(-GREATEST, min(GREATEST, amount))
+
+
+class Products(ApiView):
+    def get_permissions(self) -> list[Any]:
+        return [may("products:write")()] if self.request.method == "POST" else []
+
+    def get(self, request: Request) -> Response:
+        tree = read_categories()
+        filters = read_filters(request, tree)
+        found = find_products(filters, tree)
+        counts = [
+            {"id": category.pk, "name": category.name, "slug": category.slug, "count": found.category_counts[category.pk]}
+            for category in tree
+            if found.category_counts.get(category.pk)
+        ]
+        prices = [
+            {
+                "from": format_fiat(bucket.from_minor, settings.CURRENCY),
+                "to": None if bucket.to_minor is None else format_fiat(bucket.to_minor, settings.CURRENCY),
+                "count": bucket.count,
+            }
+            for bucket in found.facets.prices
+        ]
+        meta = {
+            "page": filters.page,
+            "limit": filters.limit,
+            "total": found.total,
+            "facets": {"categories": counts, "prices": prices},
+            "searchEngine": found.engine,
+        }
+        return success([show_row(product) for product in found.products], meta=meta)
+
+    def post(self, request: Request) -> Response:
+        values = self.valid(ProductInput)
+        product = Product(**values)
+        product.slug = values.get("slug") or free_slug(product.name)
+        _save(product)
+        return success(show_product(product), status=201)
+
+
+class OneProduct(ApiView):
+    def get_permissions(self) -> list[Any]:
+        return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
+
+    def get(self, request: Request, product_id: str) -> Response:
+        return success(show_product(get_or_404(_shown(), product_id, "Product")))
+
+    def put(self, request: Request, product_id: str) -> Response:
+        return self._change(product_id, partial=False)
+
+    def patch(self, request: Request, product_id: str) -> Response:
+        return self._change(product_id, partial=True)
+
+    def delete(self, request: Request, product_id: str) -> Response:
+        product = get_or_404(Product.objects.all(), product_id, "Product")
+        with atomic():
+            product_changed([product.pk])
+            product.delete()
+        return Response(status=204)
+
+    def _change(self, product_id: str, *, partial: bool) -> Response:
+        product = get_or_404(Product.objects.all(), product_id, "Product")
+        values = self.valid(ProductInput, partial=partial)
+        for name, value in values.items():
+            setattr(product, name, value)
+        _save(product, only=[*values, "updated_at"])
+        return success(show_product(product))
+
+
+def _save(product: Product, only: list[str] | None = None) -> None:
+    """Only the given fields, so that stock sold meanwhile is not put back. Raises Conflict for a sku or slug that is taken."""
+    try:
+        with atomic():
+            product.save(update_fields=only)
+            product_changed([product.pk])
+    except IntegrityError:
+        field = "sku" if Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists() else "slug"
+        message = f"Another product has this {field} already."
+        raise Conflict(message, details=[{"field": field, "message": message}]) from None
+
+
+def free_slug(name: str) -> str:
+    slug = slugify(name)[:160] or "product"
+    return slug if not Product.objects.filter(slug=slug).exists() else f"{slug}-{new_id().hex[-8:]}"
+
+
+class ProductImages(ApiView):
+    permission_classes = [may("products:write")]
+    parser_classes = [MultiPartParser]
+
+    def post(self, request: Request, product_id: str) -> Response:
+        product = get_or_404(Product.objects.all(), product_id, "Product")
+        upload = request.FILES.get("image")
+        if upload is None:
+            raise Invalid("An image is needed.", details=[{"field": "image", "message": "This field is required."}])
+        try:
+            picture = read_upload(upload)
+        except UnusableImage as error:
+            raise Invalid(str(error), details=[{"field": "image", "message": str(error)}]) from error
+        image = store_picture(product, picture, str(request.POST.get("alt", ""))[:160].replace("\x00", ""))
+        product_changed([product.pk])
+        return success(show_image(image), status=201)
+
+
+class ProductSuggestions(ApiView):
+    def get(self, request: Request) -> Response:
+        found = suggest(request.query_params.get("q", ""))
+        return success([{"id": one.id, "name": one.name, "slug": one.slug} for one in found])

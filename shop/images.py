@@ -1,0 +1,66 @@
+"""Pictures of products: what may be uploaded, and what is kept of it."""
+
+import io
+import warnings
+from typing import IO
+
+from django.core.files.base import ContentFile
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cryptons.db import new_id
+from shop.models import Product, ProductImage
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MOST_BYTES = 8_000_000
+MOST_PIXELS = 40_000_000
+FULL = 1600
+THUMBNAIL = 480
+"""Longest side in pixels."""
+
+
+class UnusableImage(ValueError):
+    """The text is a sentence for the person who sent it."""
+
+
+def read_upload(file: IO[bytes]) -> Image.Image:
+    """The picture that a file really holds, upright, without anything that was hidden in it. Raises UnusableImage."""
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UnusableImage(f"The picture is larger than {MOST_BYTES // 1_000_000} MB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > MOST_PIXELS:
+                raise UnusableImage(f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels.")
+            image.load()
+            image = ImageOps.exif_transpose(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnusableImage(f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, UnusableImage):
+            raise
+        raise UnusableImage("This is not a whole JPEG, PNG or WebP picture.") from error
+    return image.convert("RGBA" if image.mode in ("RGBA", "LA", "P", "PA") else "RGB")
+
+
+def _webp(image: Image.Image, longest: int) -> ContentFile[bytes]:
+    smaller = image.copy()
+    smaller.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    smaller.save(out, "WEBP", quality=82, method=4)
+    return ContentFile(out.getvalue())
+
+
+def make_thumbnail(image: Image.Image) -> ContentFile[bytes]:
+    return _webp(image, THUMBNAIL)
+
+
+def store_picture(product: Product, image: Image.Image, alt: str) -> ProductImage:
+    """Write the picture and its thumbnail as files of new names, and the row that shows them last."""
+    name = new_id().hex
+    row = ProductImage(product=product, alt=alt, position=ProductImage.objects.filter(product=product).count())
+    row.thumbnail.save(f"{name}-small.webp", make_thumbnail(image), save=False)
+    row.file.save(f"{name}.webp", _webp(image, FULL), save=False)
+    row.save()
+    return row
