@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import caches
 
+from cryptons.ready_bytes import forget_all
+
 
 @pytest.fixture(autouse=True)
 def _plain_settings(settings, tmp_path) -> None:
@@ -23,3 +25,4 @@ def _empty_caches() -> Iterator[None]:
     yield
     for cache in caches.all():
         cache.clear()
+    forget_all()
