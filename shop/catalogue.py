@@ -14,9 +14,6 @@ from django.core.paginator import Page, Paginator
 from shop.models import Category, Product, ProductQuerySet
 from shop.search import Facets, Query, search
 
-LOW_STOCK = 5
-"""Up to so many are told as "only 3 left"."""
-
 
 class CategoryTree:
     """All categories, read at once. A loop or a lost parent breaks nothing: such a category is a root."""

@@ -6,9 +6,13 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 from cryptons.db import BaseModel
+
+LOW_STOCK = 5
+"""Up to so many are told as "Only 3 left"."""
 
 
 class Category(BaseModel):
@@ -23,6 +27,9 @@ class Category(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("shop:category", args=[self.slug])
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -58,6 +65,24 @@ class Product(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("shop:product", args=[self.slug])
+
+    @property
+    def picture(self) -> ProductImage | None:
+        """The first one; no query where the images were prefetched."""
+        return next(iter(self.images.all()), None)
+
+    @property
+    def is_low(self) -> bool:
+        return 0 < self.stock <= LOW_STOCK
+
+    @property
+    def stock_words(self) -> str:
+        if self.stock <= 0:
+            return "Sold out"
+        return f"Only {self.stock} left" if self.is_low else "In stock"
 
 
 class ProductImage(BaseModel):
