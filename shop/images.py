@@ -44,23 +44,29 @@ def read_upload(file: IO[bytes]) -> Image.Image:
     return image.convert("RGBA" if image.mode in ("RGBA", "LA", "P", "PA") else "RGB")
 
 
-def _webp(image: Image.Image, longest: int) -> ContentFile[bytes]:
+def _shrunk(image: Image.Image, longest: int) -> Image.Image:
     smaller = image.copy()
     smaller.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return smaller
+
+
+def _webp(image: Image.Image) -> ContentFile[bytes]:
     out = io.BytesIO()
-    smaller.save(out, "WEBP", quality=82, method=4)
+    image.save(out, "WEBP", quality=82, method=4)
     return ContentFile(out.getvalue())
 
 
 def make_thumbnail(image: Image.Image) -> ContentFile[bytes]:
-    return _webp(image, THUMBNAIL)
+    return _webp(_shrunk(image, THUMBNAIL))
 
 
 def store_picture(product: Product, image: Image.Image, alt: str) -> ProductImage:
     """Write the picture and its thumbnail as files of new names, and the row that shows them last."""
     name = new_id().hex
-    row = ProductImage(product=product, alt=alt, position=ProductImage.objects.filter(product=product).count())
-    row.thumbnail.save(f"{name}-small.webp", make_thumbnail(image), save=False)
-    row.file.save(f"{name}.webp", _webp(image, FULL), save=False)
+    full = _shrunk(image, FULL)
+    position = ProductImage.objects.filter(product=product).count()
+    row = ProductImage(product=product, alt=alt, position=position, width=full.width, height=full.height)
+    row.thumbnail.save(f"{name}-small.webp", make_thumbnail(full), save=False)
+    row.file.save(f"{name}.webp", _webp(full), save=False)
     row.save()
     return row

@@ -87,7 +87,7 @@ class Product(BaseModel):
 
 class ProductImage(BaseModel):
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="images")
-    file = models.ImageField(upload_to="products/%Y/%m", width_field="width", height_field="height")
+    file = models.ImageField(upload_to="products/%Y/%m")
     thumbnail = models.ImageField(upload_to="products/%Y/%m", blank=True, editable=False)
     alt = models.CharField(max_length=160, blank=True, help_text="What the picture shows, for those who cannot see it.")
     width = models.PositiveIntegerField(default=0, editable=False)
