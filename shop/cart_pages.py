@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -30,7 +31,7 @@ def cart_add(request: HttpRequest) -> HttpResponse:
     if "product" in form.errors:
         raise Http404("Product not found")
     if not form.is_valid():
-        return _answer(request, problem=" ".join(str(words) for field in form.errors.values() for words in field))
+        return _answer(request, problem=_words(form))
     product = Product.objects.listed().filter(pk=form.cleaned_data["product"]).first()
     if product is None:
         raise Http404("Product not found")
@@ -41,8 +42,16 @@ def cart_add(request: HttpRequest) -> HttpResponse:
     return _answer(request, product=product)
 
 
+def _is_htmx(request: HttpRequest) -> bool:
+    return "HX-Request" in request.headers
+
+
+def _words(form: Form) -> str:
+    return " ".join(str(words) for field in form.errors.values() for words in field)
+
+
 def _answer(request: HttpRequest, *, product: Product | None = None, problem: str = "") -> HttpResponse:
-    if request.htmx:
+    if _is_htmx(request):
         context = {"product": product, "problem": problem, "count": count_items(request)}
         return render(request, "shop/_cart_added.html", context)
     if problem:
@@ -61,7 +70,7 @@ def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
     if item is None:
         problem = "This line is no longer in your cart."
     elif not form.is_valid():
-        problem = " ".join(form.errors["quantity"])
+        problem = _words(form)
     else:
         was = item.quantity
         try:
@@ -70,7 +79,7 @@ def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
             problem = str(error)
         if not problem and form.cleaned_data["quantity"] == 0:
             removed = {"name": item.name, "product": str(item.product_id or ""), "quantity": was}
-    if request.htmx:
+    if _is_htmx(request):
         context = {"cart": read_cart(find_cart(request)), "removed": removed, "problem": problem, "is_fragment": True}
         return render(request, "shop/cart.html#contents", context)
     if problem:

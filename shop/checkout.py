@@ -50,10 +50,10 @@ def place_order(
 
 
 def order_products(
-    quantities: dict[UUID, int], *, email: str, user: User | None, address: dict[str, str], network: str, at: datetime
+    quantities: dict[UUID, int], *, email: str, user: User | None, address: dict[str, str], network: str, at: datetime, token: UUID
 ) -> Order:
     """The same without a cart: these products, now. Raises Product.DoesNotExist too."""
-    return _place(lambda: _contents_of(quantities), Buyer(email, user, address), network, at=at, token=uuid.uuid4(), agreed="")
+    return _place(lambda: _contents_of(quantities), Buyer(email, user, address), network, at=at, token=token, agreed="")
 
 
 def placed_order(token: UUID, user: User | None) -> Order | None:

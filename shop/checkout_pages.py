@@ -158,6 +158,7 @@ def _review(
         "problem": problem or next(iter((failed or {}).values()), ""),
         "changes": changes or [],
         "token": uuid.uuid4(),
+        "minutes": settings.INVOICE_MINUTES,
     }
     return render(request, "shop/checkout_payment.html", context, status=status)
 

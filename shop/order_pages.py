@@ -25,6 +25,19 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 PAGE_SIZE = 20
 
+STATUS_TONES = {"pending": "info", "processing": "info", "shipped": "success", "delivered": "success", "cancelled": "warning"}
+PAYMENT_TONES = {
+    "unpaid": "info",
+    "pending": "info",
+    "confirming": "info",
+    "paid": "success",
+    "underpaid": "warning",
+    "overpaid": "success",
+    "late": "warning",
+    "expired": "warning",
+    "refunded": "info",
+}
+
 
 def unlisted(view: View[P]) -> View[P]:
     """For pages whose address is the key to them: no search engine, no cache and no other site learns it.
@@ -33,7 +46,7 @@ def unlisted(view: View[P]) -> View[P]:
     """
 
     @wraps(view)
-    def hidden(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def hidden(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         response = view(request, *args, **kwargs)
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
         response.headers["Referrer-Policy"] = "same-origin"
@@ -56,6 +69,9 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "invoice": invoice,
         "can_pay": found.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
         "can_cancel": can_cancel(found),
+        "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
+        "status_tone": STATUS_TONES[found.status],
+        "payment_tone": PAYMENT_TONES[found.payment_status],
         "state": state_in_words(found),
     }
     return render(request, "shop/order.html", context)
@@ -74,7 +90,7 @@ def state_in_words(order: Order) -> tuple[str, str]:
             return "info", "This order is cancelled. Nothing has to be paid for it."
         return (
             "warning",
-            "This order is cancelled. Money that came for it is sent back: please answer your order mail and tell us where to.",
+            "This order is cancelled. Money that came for it is sent back: please answer your order mail, saying where to.",
         )
     if order.status == status.DELIVERED:
         return "success", "Your order was delivered. Thank you."

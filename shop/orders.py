@@ -162,7 +162,7 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
         return
     shortage = _follow_with_stock(order, verdict)
     hold_reason = _hold_reason(order, verdict, shortage)
-    wanted = {
+    wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
         "payment_status": payment_status(verdict),
         "hold_reason": hold_reason,

@@ -102,10 +102,10 @@ def _expired(progress: Progress, *, at: datetime) -> PayState:
         return PayState("late", "warning", "Your payment came late", text, seconds=seconds)
     if progress.paid_seen_minor:
         paid = format_fiat(progress.paid_seen_minor, progress.currency)
-        text = f"{paid} {progress.currency} came in time, which is too little. Please answer your order mail: you can pay the rest or have it back."
+        text = f"{paid} {progress.currency} came, which is too little. Please answer your order mail: you can pay the rest or have it back."
         return PayState("partial", "warning", "Only a part was paid in time", text, seconds=seconds)
     if "reorged" in progress.flags or "double_spent" in progress.flags:
-        text = "The coins that you sent were spent elsewhere, so this order is not paid. Please do not send money to this address; order again instead."
+        text = "The coins that you sent were spent elsewhere. Please do not send money to this address any more; you can order again."
         return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds)
     text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else you can order again."
     return PayState("expired", "warning", "The time has run out", text, seconds=seconds)

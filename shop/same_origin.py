@@ -19,7 +19,7 @@ def same_origin_only(view: View[P]) -> View[P]:
 
     @csrf_exempt
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not comes_from_us(request):
             raise PermissionDenied("This form can only be sent from the shop's own pages.")
         return view(request, *args, **kwargs)
