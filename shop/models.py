@@ -100,6 +100,10 @@ class ProductImage(BaseModel):
     def __str__(self) -> str:
         return self.alt or str(self.file)
 
+    @property
+    def small_url(self) -> str:
+        return (self.thumbnail or self.file).url
+
 
 class Cart(BaseModel):
     """What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""

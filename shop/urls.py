@@ -1,9 +1,15 @@
 from django.urls import path
 
-from shop import cart_pages, checkout_pages, order_pages, pay
+from shop import cart_pages, checkout_pages, media, order_pages, pages, pay
 
 app_name = "shop"
 urlpatterns = [
+    path("", pages.home, name="home"),
+    path("c/<slug:slug>/", pages.category, name="category"),
+    path("p/<slug:slug>/", pages.product, name="product"),
+    path("search", pages.search, name="search"),
+    path("search/suggest", pages.suggest, name="suggest"),
+    path("media/<path:path>", media.media, name="media"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),
     path("cart/items/<uuid:item_id>/", cart_pages.cart_update, name="cart_update"),
