@@ -203,7 +203,7 @@ def _follow_with_stock(order: Order, verdict: Verdict) -> str:
         try:
             hold_stock(order)
         except OutOfStock as error:
-            return f"Paid, but {error}"
+            return f"Paid, but out of stock. {error}"
     elif verdict.status in CLOSED and order.status == Status.PENDING:
         release_stock(order)
     return ""

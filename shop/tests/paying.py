@@ -1,0 +1,60 @@
+"""What a buyer and a chain do to an order, told as the follower would tell it."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from cryptons.db import atomic
+from payments.models import Cursor, Option
+from payments.networks.base import Fact
+from payments.settlement import settle, store_facts
+from shop.checkout import place_order
+from shop.tests.factories import ADDRESS, NOW, CartItemFactory
+
+TIP = 1_000
+TXID = "a" * 64
+LATE = NOW + timedelta(minutes=20)
+"""After the invoice's fifteen minutes."""
+
+
+def placed(*, at=NOW, user=None, **item):
+    """An order of two kettles at 49.99, which needs two confirmations, placed through the front door."""
+    item = CartItemFactory(**{"product__sku": "KETTLE", "quantity": 2, **item})
+    return place_order(item.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at)
+
+
+def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"{TXID}:0", present=True, conflicted=False):
+    """A fact about money for the order comes in and is settled, at NOW and a minute unless told otherwise."""
+    at = at or order.created_at + timedelta(minutes=1)
+    option = Option.objects.get(invoice__subject_id=order.pk)
+    fact = Fact(
+        reference=reference,
+        destination=option.destination,
+        amount_base=option.due_base * percent // 100,
+        first_seen_at=seen_at or order.created_at + timedelta(minutes=1),
+        height=height,
+        is_present=present,
+        is_conflicted=conflicted,
+    )
+    Cursor.objects.update_or_create(network="BTC", defaults={"tip_height": TIP})
+    with atomic():
+        store_facts("BTC", [fact])
+    settle(option.invoice_id, at=at)
+    order.refresh_from_db()
+
+
+def pay(order, **more):
+    """Paid in full, and deep enough."""
+    tell(order, height=TIP - 1, **more)
+
+
+def run_out(order, *, at=None):
+    """The time to pay is over."""
+    option = Option.objects.get(invoice__subject_id=order.pk)
+    settle(option.invoice_id, at=at or order.created_at + timedelta(minutes=20))
+    order.refresh_from_db()
+
+
+def open_order(**more):
+    """As `placed`, but on the real clock: what the pages look at."""
+    return placed(at=timezone.now(), **more)
