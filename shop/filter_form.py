@@ -57,6 +57,7 @@ class FilterForm(forms.Form):
     def __init__(self, query: QueryDict, *, tree: CategoryTree, category: Category | None = None) -> None:
         """A page of its own for the category comes first; else the address may name one. What cannot be read is told and not applied."""
         super().__init__(query, auto_id="filter-%s", use_required_attribute=False)
+        self.fields["sort"].widget.attrs.update({"form": "filters", "data-submit-on-change": ""})
         self.text = query.get("q", "").replace("\0", " ").strip()[:MAX_TEXT]
         self.path_category = category
         self.category = category or tree.find(query.get("category", ""))
