@@ -59,6 +59,10 @@ class FilterForm(forms.Form):
         super().__init__(query, auto_id="filter-%s", use_required_attribute=False)
         self.fields["sort"].widget.attrs.update({"form": "filters", "data-submit-on-change": ""})
         self.text = query.get("q", "").replace("\0", " ").strip()[:MAX_TEXT]
+        if not self.text:  # nothing to match
+            sort = self.fields["sort"]
+            assert isinstance(sort, forms.ChoiceField)
+            sort.choices = SORTS[1:]
         self.path_category = category
         self.category = category or tree.find(query.get("category", ""))
         self.number = _page_number(query.get("page", ""))
