@@ -11,4 +11,5 @@ class ShopConfig(AppConfig):
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")
         translate(errors.IllegalTransition, 409, "ILLEGAL_TRANSITION")
+        translate(errors.CartBlocked, 400, "VALIDATION_ERROR")
         translate(errors.OutOfRange, 400, "VALIDATION_ERROR")

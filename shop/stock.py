@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
-from shop.catalogue_version import catalogue_changed
 from shop.errors import OutOfStock, Shortage
 from shop.models import Order, OrderLine, Product
+from shop.search.keeping import product_changed
 
 
 def hold_stock(order: Order) -> None:
@@ -30,8 +30,9 @@ def release_stock(order: Order) -> bool:
     """Put the lines' quantities back, in the caller's transaction. False when somebody did already: `holds_stock` flips once."""
     if not Order.objects.filter(pk=order.pk, holds_stock=True).update(holds_stock=False):
         return False
-    _put_back(_quantities(OrderLine.objects.filter(order=order, product__isnull=False)))
-    catalogue_changed()
+    quantities = _quantities(OrderLine.objects.filter(order=order))
+    _put_back(quantities)
+    product_changed(quantities)
     order.holds_stock = False
     return True
 
@@ -59,7 +60,7 @@ def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
     if shortages:
         _put_back(taken)
     else:
-        catalogue_changed()
+        product_changed(taken)
     return shortages
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from cryptons.events.models import Event
 from shop.models import Order
 
@@ -41,7 +43,14 @@ class Entry:
         return " · ".join(part for part in parts if part)
 
 
-def read_timeline(order: Order) -> list[Entry]:
+def told_events(order: Order) -> QuerySet[Event]:
     """Oldest first; what only matters inside the shop is left out."""
-    events = Event.objects.filter(subject_id=order.pk, type__in=WORDS).order_by("seq")
-    return [Entry(event, WORDS[event.type]) for event in events]
+    return Event.objects.filter(subject_id=order.pk, type__in=WORDS).order_by("seq")
+
+
+def entry_of(event: Event) -> Entry:
+    return Entry(event, WORDS[event.type])
+
+
+def read_timeline(order: Order) -> list[Entry]:
+    return [entry_of(event) for event in told_events(order)]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from shop.api import categories, products
+from shop.api import carts, categories, orders, products
 
 urlpatterns = [
     path("products", products.Products.as_view()),
@@ -9,4 +9,13 @@ urlpatterns = [
     path("products/<str:product_id>/images", products.ProductImages.as_view()),
     path("categories", categories.Categories.as_view()),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
+    path("cart", carts.OneCart.as_view()),
+    path("cart/items", carts.CartItems.as_view()),
+    path("cart/items/<str:item_id>", carts.OneCartItem.as_view()),
+    path("orders", orders.Orders.as_view()),
+    path("orders/<str:order_id>", orders.OneOrder.as_view()),
+    path("orders/<str:order_id>/status", orders.OrderStatus.as_view()),
+    path("orders/<str:order_id>/cancel", orders.OrderCancellation.as_view()),
+    path("orders/<str:order_id>/events", orders.OrderEvents.as_view()),
+    path("orders/<str:order_id>/payment", orders.OrderPayment.as_view()),
 ]

@@ -1,0 +1,65 @@
+"""A user's one cart over the API."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from accounts.tokens import api_user
+from cryptons.api.errors import NotFound
+from cryptons.api.permissions import Authenticated
+from cryptons.api.serializers import Id, Strict, Whole
+from cryptons.api.views import ApiView, get_or_404, success
+from shop.api.show import show_cart
+from shop.carts import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
+from shop.models import CartItem, Product
+
+
+class AddInput(Strict):
+    productId = Id()  # noqa: N815
+    quantity = Whole(min_value=1, max_value=MAX_QUANTITY, required=False)
+
+
+class QuantityInput(Strict):
+    quantity = Whole(min_value=0, max_value=MAX_QUANTITY)
+
+
+def _cart(user: User, *, status: int = 200) -> Response:
+    cart = cart_of(user)
+    return success(show_cart(cart, read_cart(cart)), status=status)
+
+
+def _own_item(user: User, item_id: str) -> CartItem:
+    return get_or_404(CartItem.objects.filter(cart__user=user).select_related("cart", "product"), item_id, "Item")
+
+
+class OneCart(ApiView):
+    permission_classes = [Authenticated]
+
+    def get(self, request: Request) -> Response:
+        return _cart(api_user(request))
+
+
+class CartItems(ApiView):
+    permission_classes = [Authenticated]
+
+    def post(self, request: Request) -> Response:
+        wanted = self.valid(AddInput)
+        product = Product.objects.listed().filter(pk=wanted["productId"]).first()
+        if product is None:
+            raise NotFound("Product not found")
+        add_to_cart(cart_of(api_user(request)), product, wanted.get("quantity", 1))
+        return _cart(api_user(request), status=201)
+
+
+class OneCartItem(ApiView):
+    permission_classes = [Authenticated]
+
+    def put(self, request: Request, item_id: str) -> Response:
+        """0 removes it."""
+        wanted = self.valid(QuantityInput)
+        set_quantity(_own_item(api_user(request), item_id), wanted["quantity"])
+        return _cart(api_user(request))
+
+    def delete(self, request: Request, item_id: str) -> Response:
+        set_quantity(_own_item(api_user(request), item_id), 0)
+        return Response(status=204)

@@ -1,0 +1,145 @@
+"""Orders over the API: a user's own, and all of them for staff."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.serializers import Address
+from accounts.tokens import api_user
+from cryptons.api.errors import Invalid, NotFound
+from cryptons.api.idempotency import idempotent
+from cryptons.api.permissions import Authenticated, has_permission, may
+from cryptons.api.serializers import Id, Strict, Whole
+from cryptons.api.views import ApiView, get_or_404, paginated, success
+from payments.models import Invoice
+from shop.api.show import show_entry, show_order, show_payment
+from shop.carts import MAX_LINES, MAX_QUANTITY, cart_of
+from shop.checkout import order_products, place_order
+from shop.models import Order, Product
+from shop.orders import cancel_own_order, change_status
+from shop.timeline import entry_of, told_events
+
+COINS = ("BTC", "LTC", "XRP")
+
+
+class ItemInput(Strict):
+    productId = Id()  # noqa: N815
+    quantity = Whole(min_value=1, max_value=MAX_QUANTITY)
+
+
+class OrderInput(Strict):
+    """Without items: what is in the cart."""
+
+    items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
+    cryptocurrency = serializers.ChoiceField(choices=COINS)
+    shippingAddress = Address()  # noqa: N815
+
+
+class StatusInput(Strict):
+    status = serializers.ChoiceField(choices=Order.Status.values)
+
+
+class Nothing(Strict):
+    pass
+
+
+def _readable(request: Request) -> QuerySet[Order]:
+    """The caller's own; everybody's for those who may read orders."""
+    user = api_user(request)
+    orders = Order.objects.all() if has_permission(user, "orders:read") else Order.objects.filter(user=user)
+    return orders.prefetch_related("lines")
+
+
+class Orders(ApiView):
+    permission_classes = [Authenticated]
+
+    def get(self, request: Request) -> Response:
+        everybodys = request.query_params.get("all", "false")
+        if everybodys not in ("true", "false"):
+            raise Invalid("Some values cannot be accepted.", details=[{"field": "all", "message": "Must be true or false."}])
+        if everybodys == "true":
+            if not has_permission(request.user, "orders:read"):
+                self.permission_denied(request)
+            orders = Order.objects.all()
+        else:
+            orders = Order.objects.filter(user=api_user(request))
+        return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), show_order)
+
+    @idempotent
+    def post(self, request: Request, *, token: UUID) -> Response:
+        wanted = self.valid(OrderInput)
+        user = api_user(request)
+        buyer: dict[str, Any] = {
+            "email": user.email,
+            "user": user,
+            "address": wanted["shippingAddress"],
+            "network": wanted["cryptocurrency"],
+            "at": timezone.now(),
+            "token": token,
+        }
+        if "items" in wanted:
+            try:
+                order = order_products(_quantities(wanted["items"]), **buyer)
+            except Product.DoesNotExist:
+                raise NotFound("Product not found") from None
+        else:
+            order = place_order(cart_of(user), **buyer)
+        return success({**show_order(order), "payment": show_payment(order)}, status=201)
+
+
+def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
+    """The same product twice adds up."""
+    quantities: dict[UUID, int] = {}
+    for item in items:
+        quantities[item["productId"]] = quantities.get(item["productId"], 0) + item["quantity"]
+    return quantities
+
+
+class OneOrder(ApiView):
+    permission_classes = [Authenticated]
+
+    def get(self, request: Request, order_id: str) -> Response:
+        return success(show_order(get_or_404(_readable(request), order_id, "Order")))
+
+
+class OrderStatus(ApiView):
+    permission_classes = [may("orders:write")]
+
+    def put(self, request: Request, order_id: str) -> Response:
+        to = self.valid(StatusInput)["status"]
+        order = get_or_404(Order.objects.all(), order_id, "Order")
+        return success(show_order(change_status(order.pk, to, actor=api_user(request).username, at=timezone.now())))
+
+
+class OrderCancellation(ApiView):
+    permission_classes = [Authenticated]
+
+    def post(self, request: Request, order_id: str) -> Response:
+        """The buyer's own change of mind; staff set the status."""
+        self.valid(Nothing)
+        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, "Order")
+        return success(show_order(cancel_own_order(order.pk, at=timezone.now())))
+
+
+class OrderEvents(ApiView):
+    permission_classes = [Authenticated]
+
+    def get(self, request: Request, order_id: str) -> Response:
+        order = get_or_404(_readable(request), order_id, "Order")
+        return paginated(request, told_events(order), lambda event: show_entry(entry_of(event)))
+
+
+class OrderPayment(ApiView):
+    permission_classes = [Authenticated]
+
+    def get(self, request: Request, order_id: str) -> Response:
+        order = get_or_404(_readable(request), order_id, "Order")
+        try:
+            return success(show_payment(order))
+        except Invoice.DoesNotExist:
+            raise NotFound("This order has no payment.") from None

@@ -1,0 +1,98 @@
+"""Carts and orders as the API shows them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from cryptons.money import format_fiat
+from payments.models import Invoice
+from payments.networks import is_sandbox
+from payments.progress import Progress, read_progress
+from shop.carts import CartContents
+from shop.models import Cart, Order
+from shop.orders import current_invoice
+from shop.timeline import Entry
+
+
+def show_cart(cart: Cart, contents: CartContents) -> dict[str, Any]:
+    """A product that was deleted has no id any more; one that is no longer sold costs nothing, and blocks the order."""
+    return {
+        "id": cart.pk,
+        "userId": cart.user_id,
+        "items": [
+            {
+                "id": line.item.pk,
+                "productId": line.item.product_id,
+                "name": line.name,
+                "price": format_fiat(line.price_minor, settings.CURRENCY),
+                "quantity": line.quantity,
+                "addedAt": line.item.added_at,
+            }
+            for line in contents.lines
+        ],
+        "total": format_fiat(contents.total_minor, settings.CURRENCY),
+        "updatedAt": cart.updated_at,
+    }
+
+
+def show_order(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.pk,
+        "userId": order.user_id,
+        "orderNumber": order.number,
+        "items": [
+            {
+                "productId": line.product_id,
+                "name": line.name,
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "price": format_fiat(line.price_minor, order.currency),
+                "cryptocurrency": order.network,
+            }
+            for line in order.lines.all()
+        ],
+        "totalAmount": format_fiat(order.total_minor, order.currency),
+        "cryptocurrency": order.network,
+        "status": order.status,
+        "paymentStatus": order.payment_status,
+        "transactionHash": order.transaction_hash or None,
+        "shippingAddress": order.shipping_address,
+        "createdAt": order.created_at,
+        "updatedAt": order.updated_at,
+    }
+
+
+def show_payment(order: Order) -> dict[str, Any]:
+    """The current invoice. Raises Invoice.DoesNotExist."""
+    invoice = current_invoice(order)
+    if invoice is None:
+        raise Invoice.DoesNotExist
+    return _show_progress(read_progress(invoice.pk))
+
+
+def _show_progress(progress: Progress) -> dict[str, Any]:
+    return {
+        "invoiceId": progress.invoice_id,
+        "status": progress.status,
+        "network": progress.network,
+        "address": progress.address,
+        "destinationTag": progress.destination_tag or None,
+        "amount": progress.due_text,
+        "uri": progress.uri,
+        "lightning": progress.payment_request or None,
+        "expiresAt": progress.expires_at,
+        "payUrl": settings.PUBLIC_URL + reverse("shop:pay", args=[progress.invoice_id]),
+        "sandbox": is_sandbox(),
+    }
+
+
+def show_entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "seq": entry.event.seq,
+        "type": entry.event.type,
+        "title": entry.title,
+        "status": entry.event.data["status"],
+        "paymentStatus": entry.event.data["paymentStatus"],
+        "createdAt": entry.at,
+    }
