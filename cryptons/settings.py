@@ -17,6 +17,7 @@ from django.core.management.utils import get_random_secret_key
 from limits import parse as parse_limit
 
 from cryptons import environment as env
+from cryptons.api.components import COMPONENTS
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -294,7 +295,16 @@ SIMPLE_JWT = {
     "SIGNING_KEY": SECRET_KEY,
     "USER_ID_CLAIM": "userId",
 }
-SPECTACULAR_SETTINGS: dict[str, object] = {"TITLE": "Cryptons", "VERSION": "1", "OAS_VERSION": "3.1.0"}
+SPECTACULAR_SETTINGS: dict[str, object] = {
+    "TITLE": SHOP_NAME,
+    "DESCRIPTION": "Everything stands in an envelope. Money and coin amounts are decimal strings; times are ISO 8601 in UTC.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "PREPROCESSING_HOOKS": ["cryptons.api.schema.without_alias"],
+    "APPEND_COMPONENTS": COMPONENTS,
+}
 
 # --- Mail -----------------------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as PasswordProblem
 from rest_framework import serializers
 
-from accounts.addresses import address_problems, clean_address
+from accounts.addresses import LENGTHS, NEEDED, address_problems, clean_address
 from accounts.models import User
+from cryptons.api.schema import ID, TEXT, Shape, needing, nullable, one_of, shape
 from cryptons.api.serializers import Mail, Strict, Text
 
 USERNAME = r"^[\w.-]+\Z"
@@ -86,3 +87,11 @@ def show_user(user: User) -> dict[str, Any]:
 def show_profile(user: User) -> dict[str, Any]:
     profile = {"firstName": user.first_name, "lastName": user.last_name, "phone": user.phone, "address": user.address or None}
     return {**show_user(user), "profile": profile}
+
+
+USER = shape(id=ID, username=TEXT, email=TEXT, role=one_of("user", "admin"))
+COUNTRY: Shape = {"type": "string", "minLength": 2, "maxLength": 2}
+ADDRESS = needing(*NEEDED, **dict.fromkeys(LENGTHS, TEXT), country=COUNTRY)
+PROFILE = shape(**USER["properties"], profile=shape(firstName=TEXT, lastName=TEXT, phone=TEXT, address=nullable(ADDRESS)))
+TOKENS = shape(token=TEXT, refresh=TEXT)
+LOGGED_IN = shape(user=USER, **TOKENS["properties"])

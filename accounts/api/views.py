@@ -12,6 +12,7 @@ from accounts.tokens import api_user, forget_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
 from cryptons.api.limits import client_ip, count
 from cryptons.api.permissions import Authenticated
+from cryptons.api.schema import TEXT, YES_NO, describe, needing, nullable, shape, some
 from cryptons.api.views import ApiView, success
 
 
@@ -26,6 +27,13 @@ class LimitedView(ApiView):
 
 
 class Register(LimitedView):
+    @describe(
+        "Make an account",
+        data=inputs.LOGGED_IN,
+        status=201,
+        body=shape(username=TEXT, email=TEXT, password=TEXT),
+        errors=[400, 409, 415],
+    )
     def post(self, request: Request) -> Response:
         wanted = self.valid(inputs.RegisterInput)
         try:
@@ -36,6 +44,12 @@ class Register(LimitedView):
 
 
 class Login(LimitedView):
+    @describe(
+        "Log in by email address or username",
+        data=inputs.LOGGED_IN,
+        body=needing("password", email=TEXT, username=TEXT, password=TEXT),
+        errors=[400, 401, 415],
+    )
     def post(self, request: Request) -> Response:
         given = self.valid(inputs.LoginInput)
         user = log_in(request._request, given.get("email") or given["username"], given["password"])
@@ -45,6 +59,7 @@ class Login(LimitedView):
 
 
 class Refresh(ApiView):
+    @describe("New tokens for a refresh token, once", data=inputs.TOKENS, body=shape(refresh=TEXT), errors=[400, 401, 415])
     def post(self, request: Request) -> Response:
         return success(refresh(self.valid(inputs.RefreshInput)["refresh"]))
 
@@ -52,6 +67,7 @@ class Refresh(ApiView):
 class Logout(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("Refuse these tokens from now on", data=shape(loggedOut=YES_NO), body=some(refresh=TEXT), errors=[400, 415], login=True)
     def post(self, request: Request) -> Response:
         given = self.valid(inputs.LogoutInput)
         assert isinstance(request.auth, Token)
@@ -69,9 +85,17 @@ class Logout(ApiView):
 class Profile(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("Who I am", data=inputs.PROFILE, login=True)
     def get(self, request: Request) -> Response:
         return success(inputs.show_profile(api_user(request)))
 
+    @describe(
+        "Change my profile",
+        data=inputs.PROFILE,
+        body=some(firstName=TEXT, lastName=TEXT, phone=TEXT, address=nullable(inputs.ADDRESS)),
+        errors=[400, 415],
+        login=True,
+    )
     def put(self, request: Request) -> Response:
         given = self.valid(inputs.ProfileInput)
         user = api_user(request)
@@ -88,6 +112,13 @@ class Profile(ApiView):
 class Password(ApiView):
     permission_classes = [Authenticated]
 
+    @describe(
+        "Change the password; all older tokens are refused",
+        data=inputs.LOGGED_IN,
+        body=shape(currentPassword=TEXT, newPassword=TEXT),
+        errors=[400, 415],
+        login=True,
+    )
     def put(self, request: Request) -> Response:
         given = self.valid(inputs.PasswordInput)
         user = api_user(request)

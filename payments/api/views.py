@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import NotFound
+from cryptons.api.schema import DECIMAL, ID, TEXT, TIME, WHOLE, YES_NO, array, describe, mapping, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, parse_id, success
 from cryptons.money import format_coin, format_fiat, minor_digits
@@ -16,10 +17,33 @@ from payments.rates import current_rates
 from payments.sandbox import PLAYS, play
 from payments.tasks import follow_networks
 
+PROGRESS = shape(
+    id=ID,
+    status=one_of(*Invoice.Status.values),
+    flags=array(TEXT),
+    price=DECIMAL,
+    currency=TEXT,
+    network=TEXT,
+    address=TEXT,
+    destinationTag=nullable(TEXT),
+    amount=DECIMAL,
+    amountRemaining=DECIMAL,
+    paid=DECIMAL,
+    uri=TEXT,
+    lightning=nullable(TEXT),
+    confirmations=WHOLE,
+    confirmationsNeeded=WHOLE,
+    createdAt=TIME,
+    expiresAt=TIME,
+    sandbox=YES_NO,
+)
+RATE = shape(rate=DECIMAL, currency=TEXT, quotedAt=TIME, ageSeconds=WHOLE, sources=mapping(TEXT))
+
 
 class InvoiceStatus(ApiView):
     """Who knows the id may ask, as often as a pay page does: one query."""
 
+    @describe("How an invoice stands: for whoever knows its id", data=PROGRESS, errors=[404])
     def get(self, request: Request, invoice_id: str) -> Response:
         try:
             progress = read_progress(parse_id(invoice_id, "Invoice"))
@@ -52,6 +76,7 @@ def show_progress(progress: Progress) -> dict[str, Any]:
 
 
 class Rates(ApiView):
+    @describe("What a coin costs now", data=mapping(RATE))
     def get(self, request: Request) -> Response:
         now = timezone.now()
         digits = minor_digits(settings.CURRENCY)
@@ -74,6 +99,13 @@ class PlayInput(Strict):
 
 
 class SandboxPay(ApiView):
+    @describe(
+        "Play, in the sandbox, what a buyer and the network can do",
+        data=shape(invoiceId=ID, play=TEXT, does=TEXT),
+        status=202,
+        body=shape(invoiceId=ID, play=one_of(*PLAYS)),
+        errors=[400, 404, 415],
+    )
     def post(self, request: Request) -> Response:
         if not is_sandbox():
             raise NotFound("There is no sandbox here: this shop takes real payments.")

@@ -7,9 +7,10 @@ from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import NotFound
 from cryptons.api.permissions import Authenticated
+from cryptons.api.schema import ID, WHOLE, describe, needing, shape
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, success
-from shop.api.show import show_cart
+from shop.api.show import CART, show_cart
 from shop.carts import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
 from shop.models import CartItem, Product
 
@@ -35,6 +36,7 @@ def _own_item(user: User, item_id: str) -> CartItem:
 class OneCart(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("My cart", data=CART, login=True)
     def get(self, request: Request) -> Response:
         return _cart(api_user(request))
 
@@ -42,6 +44,14 @@ class OneCart(ApiView):
 class CartItems(ApiView):
     permission_classes = [Authenticated]
 
+    @describe(
+        "Put a product into my cart; the same again adds up",
+        data=CART,
+        status=201,
+        body=needing("productId", productId=ID, quantity=WHOLE),
+        errors=[400, 404, 409, 415],
+        login=True,
+    )
     def post(self, request: Request) -> Response:
         wanted = self.valid(AddInput)
         product = Product.objects.listed().filter(pk=wanted["productId"]).first()
@@ -54,12 +64,14 @@ class CartItems(ApiView):
 class OneCartItem(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("Set how many", data=CART, body=shape(quantity=WHOLE), errors=[400, 404, 409, 415], login=True)
     def put(self, request: Request, item_id: str) -> Response:
         """0 removes it."""
         wanted = self.valid(QuantityInput)
         set_quantity(_own_item(api_user(request), item_id), wanted["quantity"])
         return _cart(api_user(request))
 
+    @describe("Take it out of my cart", data=None, status=204, errors=[404], login=True)
     def delete(self, request: Request, item_id: str) -> Response:
         set_quantity(_own_item(api_user(request), item_id), 0)
         return Response(status=204)

@@ -11,12 +11,13 @@ from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.permissions import may
+from cryptons.api.schema import ID, TEXT, WHOLE, array, describe, needing, nullable, shape
 from cryptons.api.serializers import Id, Strict, Text, Whole
 from cryptons.api.views import ApiView, get_or_404, success
 from cryptons.db import atomic, new_id
 from shop.catalogue import read_categories
 from shop.models import Category
-from shop.search.keeping import product_changed
+from shop.search.keeping import category_changed, product_changed
 
 
 class CategoryInput(Strict):
@@ -36,10 +37,16 @@ def show_category(category: Category) -> dict[str, Any]:
     }
 
 
+CATEGORY = shape(id=ID, name=TEXT, slug=TEXT, parent=nullable(ID), position=WHOLE)
+BRANCH = shape(**CATEGORY["properties"], children=array({"type": "object"}))
+INPUT = needing("name", name=TEXT, slug=TEXT, parent=nullable(ID), position=WHOLE)
+
+
 class Categories(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
+    @describe("The whole tree", data=array(BRANCH))
     def get(self, request: Request) -> Response:
         tree = read_categories()
 
@@ -48,6 +55,7 @@ class Categories(ApiView):
 
         return success([branch(root) for root in tree.roots])
 
+    @describe("Add a category", data=CATEGORY, status=201, body=INPUT, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(CategoryInput)
         category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)
@@ -58,13 +66,16 @@ class OneCategory(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
+    @describe("One category", data=CATEGORY, errors=[404])
     def get(self, request: Request, category_id: str) -> Response:
         return success(show_category(get_or_404(Category.objects.all(), category_id, "Category")))
 
+    @describe("Replace a category", data=CATEGORY, body=INPUT, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, category_id: str) -> Response:
         category = get_or_404(Category.objects.all(), category_id, "Category")
         return success(_save_category(category, self.valid(CategoryInput)))
 
+    @describe("Remove a category that is empty", data=None, status=204, errors=[403, 404, 409], login=True)
     def delete(self, request: Request, category_id: str) -> Response:
         category = get_or_404(Category.objects.all(), category_id, "Category")
         try:
@@ -84,7 +95,7 @@ def _save_category(category: Category, values: dict[str, Any]) -> dict[str, Any]
     try:
         with atomic():
             category.save()
-            product_changed([])
+            category_changed(category)
     except IntegrityError:
         raise Conflict("Another category has this slug already.", details=[{"field": "slug", "message": "Taken."}]) from None
     return show_category(category)

@@ -5,19 +5,21 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.serializers import Address
+from accounts.api.serializers import ADDRESS, Address
 from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.permissions import Authenticated, has_permission, may
+from cryptons.api.schema import ID, LIMIT, PAGE, PAGED, WHOLE, array, describe, needing, one_of, shape, some
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from payments.models import Invoice
-from shop.api.show import show_entry, show_order, show_payment
+from shop.api.show import EVENT, ORDER, PAYMENT, show_entry, show_order, show_payment
 from shop.carts import MAX_LINES, MAX_QUANTITY, cart_of
 from shop.checkout import order_products, place_order
 from shop.models import Order, Product
@@ -25,6 +27,12 @@ from shop.orders import cancel_own_order, change_status
 from shop.timeline import entry_of, told_events
 
 COINS = ("BTC", "LTC", "XRP")
+
+
+ALL = OpenApiParameter("all", one_of("true", "false"), description="Everybody's: for those who may read orders")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", {"type": "string", "maxLength": 255}, OpenApiParameter.HEADER, description="The same key and body: the same order"
+)
 
 
 class ItemInput(Strict):
@@ -58,6 +66,9 @@ def _readable(request: Request) -> QuerySet[Order]:
 class Orders(ApiView):
     permission_classes = [Authenticated]
 
+    @describe(
+        "My orders, newest first", data=array(ORDER), meta=shape(**PAGED), parameters=[ALL, PAGE, LIMIT], errors=[400, 403], login=True
+    )
     def get(self, request: Request) -> Response:
         everybodys = request.query_params.get("all", "false")
         if everybodys not in ("true", "false"):
@@ -70,6 +81,21 @@ class Orders(ApiView):
             orders = Order.objects.filter(user=api_user(request))
         return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), show_order)
 
+    @describe(
+        "Order what is in the cart, or these products",
+        data=shape(**ORDER["properties"], payment=PAYMENT),
+        status=201,
+        body=needing(
+            "cryptocurrency",
+            "shippingAddress",
+            items=array(shape(productId=ID, quantity=WHOLE)),
+            cryptocurrency=one_of(*COINS),
+            shippingAddress=ADDRESS,
+        ),
+        parameters=[IDEMPOTENCY_KEY],
+        errors=[400, 404, 409, 415, 422, 503],
+        login=True,
+    )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
         wanted = self.valid(OrderInput)
@@ -103,6 +129,7 @@ def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
 class OneOrder(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("One order", data=ORDER, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         return success(show_order(get_or_404(_readable(request), order_id, "Order")))
 
@@ -110,6 +137,13 @@ class OneOrder(ApiView):
 class OrderStatus(ApiView):
     permission_classes = [may("orders:write")]
 
+    @describe(
+        "Take an order one step on",
+        data=ORDER,
+        body=shape(status=one_of(*Order.Status.values)),
+        errors=[400, 403, 404, 409, 415],
+        login=True,
+    )
     def put(self, request: Request, order_id: str) -> Response:
         to = self.valid(StatusInput)["status"]
         order = get_or_404(Order.objects.all(), order_id, "Order")
@@ -119,6 +153,7 @@ class OrderStatus(ApiView):
 class OrderCancellation(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("Cancel my order while nothing was paid", data=ORDER, body=some(), errors=[400, 404, 409, 415], login=True)
     def post(self, request: Request, order_id: str) -> Response:
         """The buyer's own change of mind; staff set the status."""
         self.valid(Nothing)
@@ -129,6 +164,7 @@ class OrderCancellation(ApiView):
 class OrderEvents(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("What happened to an order", data=array(EVENT), meta=shape(**PAGED), parameters=[PAGE, LIMIT], errors=[400, 404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, "Order")
         return paginated(request, told_events(order), lambda event: show_entry(entry_of(event)))
@@ -137,6 +173,7 @@ class OrderEvents(ApiView):
 class OrderPayment(ApiView):
     permission_classes = [Authenticated]
 
+    @describe("How an order is to be paid", data=PAYMENT, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, "Order")
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils.text import slugify
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -13,6 +14,26 @@ from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid
 from cryptons.api.permissions import may
+from cryptons.api.schema import (
+    DECIMAL,
+    ID,
+    LIMIT,
+    PAGE,
+    PAGED,
+    TEXT,
+    TIME,
+    WHOLE,
+    YES_NO,
+    Shape,
+    array,
+    describe,
+    mapping,
+    needing,
+    nullable,
+    one_of,
+    shape,
+    some,
+)  # fmt: skip
 from cryptons.api.serializers import GREATEST, Id, Strict, Text, Whole, YesNo
 from cryptons.api.views import ApiView, get_or_404, page_parameters, success
 from cryptons.db import atomic, new_id
@@ -68,6 +89,53 @@ def show_product(product: Product) -> dict[str, Any]:
         "createdAt": product.created_at,
         "updatedAt": product.updated_at,
     }
+
+
+IMAGE = shape(id=ID, url=TEXT, thumbnail=TEXT, alt=TEXT, width=WHOLE, height=WHOLE)
+ROW = shape(
+    id=ID,
+    name=TEXT,
+    slug=TEXT,
+    sku=TEXT,
+    price=DECIMAL,
+    currency=TEXT,
+    priceInCrypto=mapping(DECIMAL),
+    category=shape(id=ID, name=TEXT, slug=TEXT),
+    stock=WHOLE,
+    images=array(IMAGE),
+    ratings=shape(average=DECIMAL, count=WHOLE),
+)
+PRODUCT = shape(**ROW["properties"], description=TEXT, createdAt=TIME, updatedAt=TIME)
+META = shape(
+    **PAGED,
+    facets=shape(
+        categories=array(shape(id=ID, name=TEXT, slug=TEXT, count=WHOLE)),
+        prices=array(shape(**{"from": DECIMAL, "to": nullable(DECIMAL), "count": WHOLE})),
+    ),
+    searchEngine=TEXT,
+)
+FIELDS: dict[str, Shape] = {
+    "name": TEXT,
+    "sku": TEXT,
+    "slug": TEXT,
+    "description": TEXT,
+    "price": DECIMAL,
+    "category": ID,
+    "stock": WHOLE,
+    "isListed": YES_NO,
+}
+NEW = needing("name", "sku", "price", "category", **FIELDS)
+FILTERS = [
+    OpenApiParameter("category", TEXT, description="A category's slug or id; all below it are meant too"),
+    OpenApiParameter("minPrice", TEXT, description="A decimal"),
+    OpenApiParameter("maxPrice", TEXT, description="A decimal"),
+    OpenApiParameter("minRating", TEXT, description="0 to 5"),
+    OpenApiParameter("inStock", one_of("true", "false"), description="Only what can be bought now"),
+    OpenApiParameter("search", TEXT, description="Words; small mistakes are forgiven"),
+    OpenApiParameter("sort", one_of(*SORTS), description="The order"),
+    PAGE,
+    LIMIT,
+]
 
 
 class Price(serializers.Field[int, Any, str, Any]):
@@ -166,6 +234,7 @@ class Products(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
+    @describe("Find products", data=array(ROW), meta=META, parameters=FILTERS, errors=[400])
     def get(self, request: Request) -> Response:
         tree = read_categories()
         filters = read_filters(request, tree)
@@ -192,6 +261,7 @@ class Products(ApiView):
         }
         return success([show_row(product) for product in found.products], meta=meta)
 
+    @describe("Add a product", data=PRODUCT, status=201, body=NEW, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(ProductInput)
         product = Product(**values)
@@ -204,15 +274,19 @@ class OneProduct(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
+    @describe("One product", data=PRODUCT, errors=[404])
     def get(self, request: Request, product_id: str) -> Response:
         return success(show_product(get_or_404(_shown(), product_id, "Product")))
 
+    @describe("Replace a product", data=PRODUCT, body=NEW, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=False)
 
+    @describe("Change a product", data=PRODUCT, body=some(**FIELDS), errors=[400, 403, 404, 409, 415], login=True)
     def patch(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=True)
 
+    @describe("Remove a product; orders keep their lines", data=None, status=204, errors=[403, 404], login=True)
     def delete(self, request: Request, product_id: str) -> Response:
         product = get_or_404(Product.objects.all(), product_id, "Product")
         with atomic():
@@ -250,6 +324,15 @@ class ProductImages(ApiView):
     permission_classes = [may("products:write")]
     parser_classes = [MultiPartParser]
 
+    @describe(
+        "Add a picture",
+        data=IMAGE,
+        status=201,
+        body=needing("image", image={"type": "string", "format": "binary"}, alt=TEXT),
+        body_type="multipart/form-data",
+        errors=[400, 403, 404, 415],
+        login=True,
+    )
     def post(self, request: Request, product_id: str) -> Response:
         product = get_or_404(Product.objects.all(), product_id, "Product")
         upload = request.FILES.get("image")
@@ -265,6 +348,11 @@ class ProductImages(ApiView):
 
 
 class ProductSuggestions(ApiView):
+    @describe(
+        "What somebody who typed this far may mean",
+        data=array(shape(id=ID, name=TEXT, slug=TEXT)),
+        parameters=[OpenApiParameter("q", TEXT, description="The beginning of a word")],
+    )
     def get(self, request: Request) -> Response:
         found = suggest(request.query_params.get("q", ""))
         return success([{"id": one.id, "name": one.name, "slug": one.slug} for one in found])

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from cryptons.api.schema import DECIMAL, ID, TEXT, TIME, WHOLE, YES_NO, array, nullable, one_of, shape
 from cryptons.money import format_fiat
 from payments.models import Invoice
 from payments.networks import is_sandbox
@@ -13,6 +14,42 @@ from shop.carts import CartContents
 from shop.models import Cart, Order
 from shop.orders import current_invoice
 from shop.timeline import Entry
+
+CART = shape(
+    id=ID,
+    userId=nullable(ID),
+    items=array(shape(id=ID, productId=nullable(ID), name=TEXT, price=DECIMAL, quantity=WHOLE, addedAt=TIME)),
+    total=DECIMAL,
+    updatedAt=TIME,
+)
+ORDER = shape(
+    id=ID,
+    userId=nullable(ID),
+    orderNumber=TEXT,
+    items=array(shape(productId=nullable(ID), name=TEXT, sku=TEXT, quantity=WHOLE, price=DECIMAL, cryptocurrency=TEXT)),
+    totalAmount=DECIMAL,
+    cryptocurrency=TEXT,
+    status=one_of(*Order.Status.values),
+    paymentStatus=one_of(*Order.PaymentStatus.values),
+    transactionHash=nullable(TEXT),
+    shippingAddress={"type": "object"},
+    createdAt=TIME,
+    updatedAt=TIME,
+)
+PAYMENT = shape(
+    invoiceId=ID,
+    status=one_of(*Invoice.Status.values),
+    network=TEXT,
+    address=TEXT,
+    destinationTag=nullable(TEXT),
+    amount=DECIMAL,
+    uri=TEXT,
+    lightning=nullable(TEXT),
+    expiresAt=TIME,
+    payUrl=TEXT,
+    sandbox=YES_NO,
+)
+EVENT = shape(seq=WHOLE, type=TEXT, title=TEXT, status=TEXT, paymentStatus=TEXT, createdAt=TIME)
 
 
 def show_cart(cart: Cart, contents: CartContents) -> dict[str, Any]:

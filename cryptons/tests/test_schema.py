@@ -1,0 +1,32 @@
+"""The OpenAPI document: whole, valid, and at its place."""
+
+import pytest
+from django.core.management import call_command
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_document_is_valid_and_nothing_is_missing(capsys):
+    call_command("spectacular", "--validate", "--fail-on-warn")
+
+
+def test_the_document_is_served(client):
+    answer = client.get("/api/schema")
+    assert answer.status_code == 200
+    assert answer.json()["openapi"].startswith("3.1")
+    assert {"/api/products", "/api/auth/login", "/api/orders", "/api/cart", "/api/invoices/{invoice_id}"} <= set(answer.json()["paths"])
+
+
+def test_every_route_says_what_goes_wrong(client):
+    paths = client.get("/api/schema").json()["paths"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            assert {"429", "500"} <= set(operation["responses"]), (method, path)
+            if operation.get("security"):
+                assert "401" in operation["responses"], (method, path)
+
+
+def test_the_docs_page_runs_no_script_of_its_own(client):
+    page = client.get("/api/docs").content.decode()
+    assert "<script>" not in page
+    assert client.get("/api/docs/settings.js")["Content-Type"].startswith("text/javascript")
