@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from cryptons.db import on_commit
 from shop.catalogue_version import catalogue_changed
-from shop.models import Product
+from shop.category_tree import CategoryTree
+from shop.models import Category, Product
 from shop.search import engine, index_products
 from shop.search.base import Entry, read_entries
 from shop.search.tantivy_engine import microseconds
@@ -25,6 +26,13 @@ def product_changed(ids: Iterable[UUID]) -> None:
     catalogue_changed()
     if changed:
         on_commit(lambda: _queue(changed))
+
+
+def category_changed(category: Category) -> None:
+    """Its products are found by its name and by those above, so they count as changed too: the sweep writes them."""
+    below = CategoryTree(Category.objects.all()).ids_below(category)
+    Product.objects.filter(category_id__in=below).update(updated_at=timezone.now())
+    catalogue_changed()
 
 
 def _queue(ids: list[str]) -> None:

@@ -1,0 +1,3 @@
+from shop.admin import catalogue
+
+__all__ = ["catalogue"]
