@@ -31,7 +31,7 @@ def cart_add(request: HttpRequest) -> HttpResponse:
     if "product" in form.errors:
         raise Http404("Product not found")
     if not form.is_valid():
-        return _answer(request, problem=_words(form))
+        return _refuse(request, _words(form))
     product = Product.objects.listed().filter(pk=form.cleaned_data["product"]).first()
     if product is None:
         raise Http404("Product not found")
@@ -48,6 +48,13 @@ def _is_htmx(request: HttpRequest) -> bool:
 
 def _words(form: Form) -> str:
     return " ".join(str(words) for field in form.errors.values() for words in field)
+
+
+def _refuse(request: HttpRequest, problem: str) -> HttpResponse:
+    """Not by way of a message: a newcomer has no session yet that could keep it."""
+    if _is_htmx(request):
+        return _answer(request, problem=problem)
+    return render(request, "shop/cart.html", {"cart": read_cart(find_cart(request)), "problem": problem}, status=400)
 
 
 def _answer(request: HttpRequest, *, product: Product | None = None, problem: str = "") -> HttpResponse:

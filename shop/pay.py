@@ -47,7 +47,7 @@ def describe(progress: Progress, *, at: datetime) -> PayState:
     """Every state has its words and what to do next. Pure."""
     match progress.status:
         case Invoice.Status.SETTLED:
-            return PayState("paid", "success", "Paid", _paid_text(progress))
+            return PayState("settled", "success", "Paid", _paid_text(progress))
         case Invoice.Status.PROCESSING:
             return _confirming(progress)
         case Invoice.Status.NEW:
