@@ -136,6 +136,7 @@ FILTERS = [
     PAGE,
     LIMIT,
 ]
+PARAMETERS = tuple(parameter.name for parameter in FILTERS)
 
 
 class Price(serializers.Field[int, Any, str, Any]):

@@ -1,13 +1,18 @@
 from django.urls import path
 
+from cryptons.ready_bytes import ready_bytes
 from shop.api import carts, categories, orders, products
+from shop.pages import catalogue_and_rates
+
+found = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
+one = ready_bytes(versions=catalogue_and_rates, strict=True)
 
 urlpatterns = [
-    path("products", products.Products.as_view()),
+    path("products", found(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),
-    path("products/<str:product_id>", products.OneProduct.as_view()),
+    path("products/<str:product_id>", one(products.OneProduct.as_view())),
     path("products/<str:product_id>/images", products.ProductImages.as_view()),
-    path("categories", categories.Categories.as_view()),
+    path("categories", one(categories.Categories.as_view())),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
     path("cart", carts.OneCart.as_view()),
     path("cart/items", carts.CartItems.as_view()),

@@ -251,3 +251,24 @@ def test_a_file_that_is_no_picture_is_refused(staff):
     answer = staff.post(f"/api/products/{ProductFactory().pk}/images", {"image": file}, content_type=MULTIPART_CONTENT)
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "image")
     assert not ProductImage.objects.exists()
+
+
+def test_a_read_that_is_repeated_costs_no_query_and_is_not_sent_twice(api, django_assert_num_queries):
+    product = ProductFactory()
+    rebuild()
+    for path in ("/api/products?limit=5", f"/api/products/{product.pk}", "/api/categories"):
+        first = api.get(path)
+        with django_assert_num_queries(0):
+            again = api.get(path)
+        assert again.content == first.content
+        assert "public" in again["Cache-Control"]
+        assert api.get(path, HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
+
+
+def test_a_write_makes_new_bytes(api, staff, django_capture_on_commit_callbacks):
+    product = ProductFactory()
+    path = f"/api/products/{product.pk}"
+    api.get(path)
+    with django_capture_on_commit_callbacks(execute=True):
+        staff.patch(path, {"name": "New name"}, content_type="application/json")
+    assert api.get(path).json()["data"]["name"] == "New name"
