@@ -1,4 +1,4 @@
-// Small comforts on top of pages that work without them: copy buttons, count-downs.
+// Small comforts on top of pages that work without them: copy buttons, count-downs, − and + beside a quantity.
 (() => {
   "use strict";
 
@@ -41,19 +41,76 @@
     });
   }
 
+  function makeStepperButton(input, sign, label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "stepper__button";
+    button.textContent = sign;
+    button.setAttribute("aria-label", label);
+    button.addEventListener("click", () => {
+      if (sign === "+") input.stepUp();
+      else input.stepDown();
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return button;
+  }
+
+  function offerSteppers(root) {
+    root.querySelectorAll("input[type=number][name=quantity]").forEach((input) => {
+      if (input.parentElement.classList.contains("stepper")) return;
+      const stepper = document.createElement("span");
+      stepper.className = "stepper";
+      const less = makeStepperButton(input, "−", "One less");
+      const more = makeStepperButton(input, "+", "One more");
+      const setLimits = () => {
+        less.disabled = input.min !== "" && Number(input.value) <= Number(input.min);
+        more.disabled = input.max !== "" && Number(input.value) >= Number(input.max);
+      };
+      input.replaceWith(stepper);
+      stepper.append(less, input, more);
+      input.addEventListener("input", setLimits);
+      setLimits();
+    });
+  }
+
+  function closeSuggestions() {
+    document.getElementById("suggestions")?.replaceChildren();
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
+    if (!event.target.closest(".site-header__search")) closeSuggestions();
+  });
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.closest(".site-header__search")) closeSuggestions();
+  });
+  document.addEventListener("keydown", (event) => {
+    const search = event.target.closest?.(".site-header__search");
+    if (!search) return;
+    if (event.key === "Escape") {
+      closeSuggestions();
+      document.getElementById("site-search").focus();
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const stops = [document.getElementById("site-search"), ...search.querySelectorAll("#suggestions a")];
+    const next = stops.indexOf(event.target) + (event.key === "ArrowDown" ? 1 : -1);
+    if (!stops.includes(event.target) || !stops[next]) return;
+    event.preventDefault();
+    stops[next].focus();
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
   document.addEventListener("htmx:afterSwap", () => {
     offerCopying(document);
+    offerSteppers(document);
     tick();
   });
 
   offerCopying(document);
+  offerSteppers(document);
   tick();
   setInterval(tick, 1000);
 })();
