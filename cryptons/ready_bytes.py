@@ -94,7 +94,7 @@ def ready_bytes(
         def respond(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method not in ("GET", "HEAD"):
                 return view(request, *args, **kwargs)
-            query = _normal_query(request, parameters)
+            query = urlencode(sorted(request.GET.items()), errors="replace") if strict else _normal_query(request, parameters)
             is_known = set(request.GET) <= set(parameters)
             if not strict:
                 request.GET = QueryDict(query)

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 
+from payments.rates import rates_version
+from shop.catalogue_version import catalogue_version
 from shop.category_tree import CategoryTree
 from shop.models import Category, Product, ProductQuerySet
 from shop.search import Facets, Query, search
@@ -52,6 +54,11 @@ class Found:
     @property
     def products(self) -> list[Product]:
         return list(self.page.object_list)
+
+
+def catalogue_and_rates() -> str:
+    """The version of whatever shows prices in coins too."""
+    return f"{catalogue_version()}.{rates_version()}"
 
 
 def read_categories() -> CategoryTree:

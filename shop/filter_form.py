@@ -10,7 +10,8 @@ from django.conf import settings
 from django.http import QueryDict
 
 from cryptons.money import MAX_MINOR, decimal_to_minor, format_fiat, minor_digits, minor_to_decimal
-from shop.catalogue import CategoryTree, Filters
+from shop.catalogue import Filters
+from shop.category_tree import CategoryTree
 from shop.models import Category
 from shop.search.base import MAX_TEXT
 

@@ -11,13 +11,13 @@ from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from cryptons.ready_bytes import ready_bytes
 from cryptons.templatetags.money import fiat
 from payments.networks import offered_networks
-from payments.rates import current_rates, rates_version
+from payments.rates import current_rates
 from shop.carts import MAX_QUANTITY
 from shop.catalogue import (
     CategoryCount,
-    CategoryTree,
     Filters,
     Found,
+    catalogue_and_rates,
     count_categories,
     find_products,
     read_categories,
@@ -25,6 +25,7 @@ from shop.catalogue import (
     read_similar,
 )
 from shop.catalogue_version import catalogue_version
+from shop.category_tree import CategoryTree
 from shop.filter_form import PARAMETERS, FilterForm
 from shop.models import Product
 from shop.search import PriceRange
@@ -43,10 +44,6 @@ class Choice:
     url: str
     is_current: bool
     depth: int = 0
-
-
-def catalogue_and_rates() -> str:
-    return f"{catalogue_version()}.{rates_version()}"
 
 
 @require_safe

@@ -83,6 +83,13 @@ def test_a_strict_view_sees_unknown_parameters_and_its_answer_is_not_kept():
     assert page.asked == 2
 
 
+def test_a_strict_view_may_tell_an_empty_parameter_from_a_missing_one():
+    page = Page(strict=True)
+
+    assert page.get("/").content == b"1:"
+    assert page.get("/?q=").content == b"1:q="
+
+
 def test_paths_hosts_and_parameters_are_told_apart():
     page = Page()
     page.view(browser.get("/a", headers={"host": "localhost"}))
