@@ -1,0 +1,5 @@
+"""`make bench`: all measurements, one after the other."""
+
+from benchmarks import catalogue
+
+catalogue.main()
