@@ -151,11 +151,12 @@ def _is_theirs(request: HttpRequest, order: Order) -> bool:
 
 def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
     state = describe(progress, at=at)
+    shown = (state, progress.destination, progress.remaining_base, progress.paid_seen_minor)
     return {
         "progress": progress,
         "unit": UNITS[progress.network],
         "state": state,
-        "seen": hashlib.sha256(f"{state} {progress.version}".encode()).hexdigest()[:16],
+        "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
         "qr": qr_svg(progress.uri) if state.asks_for_money else "",
         "paid_percent": int(progress.paid_share * 100),
         "order_key": key,

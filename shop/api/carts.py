@@ -7,10 +7,10 @@ from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import NotFound
 from cryptons.api.permissions import Authenticated
-from cryptons.api.schema import ID, WHOLE, describe, needing, shape
+from cryptons.api.schema import ID, describe, needing, shape
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, success
-from shop.api.show import CART, show_cart
+from shop.api.show import CART, quantity_from, show_cart
 from shop.carts import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
 from shop.models import CartItem, Product
 
@@ -48,7 +48,7 @@ class CartItems(ApiView):
         "Put a product into my cart; the same again adds up",
         data=CART,
         status=201,
-        body=needing("productId", productId=ID, quantity=WHOLE),
+        body=needing("productId", productId=ID, quantity=quantity_from(1)),
         errors=[400, 404, 409, 415],
         login=True,
     )
@@ -64,7 +64,7 @@ class CartItems(ApiView):
 class OneCartItem(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Set how many", data=CART, body=shape(quantity=WHOLE), errors=[400, 404, 409, 415], login=True)
+    @describe("Set how many", data=CART, body=shape(quantity=quantity_from(0)), errors=[400, 404, 409, 415], login=True)
     def put(self, request: Request, item_id: str) -> Response:
         """0 removes it."""
         wanted = self.valid(QuantityInput)

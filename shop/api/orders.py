@@ -15,11 +15,11 @@ from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.permissions import Authenticated, has_permission, may
-from cryptons.api.schema import ID, LIMIT, PAGE, PAGED, WHOLE, array, describe, needing, one_of, shape, some
+from cryptons.api.schema import ID, LIMIT, PAGE, PAGED, array, describe, needing, one_of, shape, some
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from payments.models import Invoice
-from shop.api.show import EVENT, ORDER, PAYMENT, show_entry, show_order, show_payment
+from shop.api.show import EVENT, ORDER, PAYMENT, quantity_from, show_entry, show_order, show_payment
 from shop.carts import MAX_LINES, MAX_QUANTITY, cart_of
 from shop.checkout import order_products, place_order
 from shop.models import Order, Product
@@ -88,7 +88,11 @@ class Orders(ApiView):
         body=needing(
             "cryptocurrency",
             "shippingAddress",
-            items=array(shape(productId=ID, quantity=WHOLE)),
+            items={
+                **array(needing("productId", "quantity", productId=ID, quantity=quantity_from(1))),
+                "minItems": 1,
+                "maxItems": MAX_LINES,
+            },
             cryptocurrency=one_of(*COINS),
             shippingAddress=ADDRESS,
         ),

@@ -5,15 +5,21 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.api.serializers import ADDRESS
 from cryptons.api.schema import DECIMAL, ID, TEXT, TIME, WHOLE, YES_NO, array, nullable, one_of, shape
 from cryptons.money import format_fiat
 from payments.models import Invoice
 from payments.networks import is_sandbox
 from payments.progress import Progress, read_progress
-from shop.carts import CartContents
+from shop.carts import MAX_QUANTITY, CartContents
 from shop.models import Cart, Order
 from shop.orders import current_invoice
 from shop.timeline import Entry
+
+
+def quantity_from(least: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": MAX_QUANTITY}
+
 
 CART = shape(
     id=ID,
@@ -32,7 +38,7 @@ ORDER = shape(
     status=one_of(*Order.Status.values),
     paymentStatus=one_of(*Order.PaymentStatus.values),
     transactionHash=nullable(TEXT),
-    shippingAddress={"type": "object"},
+    shippingAddress=ADDRESS,
     createdAt=TIME,
     updatedAt=TIME,
 )
