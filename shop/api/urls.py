@@ -2,7 +2,7 @@ from django.urls import path
 
 from cryptons.ready_bytes import ready_bytes
 from shop.api import carts, categories, orders, products
-from shop.pages import catalogue_and_rates
+from shop.catalogue import catalogue_and_rates
 
 found = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
 one = ready_bytes(versions=catalogue_and_rates, strict=True)
