@@ -70,11 +70,13 @@ def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_
         assert sweep() == 0
 
 
-def test_a_row_that_was_written_late_with_an_earlier_time_is_found(build_index):
-    ProductFactory()
+def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_index):
+    late, newest = ProductFactory(name="Early"), ProductFactory()
+    now = timezone.now()
+    Product.objects.filter(pk=newest.pk).update(updated_at=now)
+    Product.objects.filter(pk=late.pk).update(updated_at=now - timedelta(hours=1))
     build_index()
-    late = ProductFactory(name="Late")
-    Product.objects.filter(pk=late.pk).update(updated_at=timezone.now() - timedelta(seconds=60))
+    Product.objects.filter(pk=late.pk).update(name="Late", updated_at=now - timedelta(seconds=60))
 
     sweep()
 
