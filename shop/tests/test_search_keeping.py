@@ -1,4 +1,3 @@
-import fcntl
 import multiprocessing
 import subprocess
 import sys
@@ -108,8 +107,7 @@ def test_index_products_follows_the_rows_and_remove_products_forgets(build_index
 def test_a_second_writer_leaves_it_to_the_sweep(build_index):
     build_index()
     product = ProductFactory()
-    with (engine.folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with engine._only_writer():
         with pytest.raises(IndexBusy):
             index_products([product.pk])
         tasks.index_products([str(product.pk)])
