@@ -61,6 +61,7 @@ class Shop:
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30)
+        self._logins: dict[str, dict[str, str]] = {}
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,9 +115,18 @@ class Shop:
 
     def staff(self) -> dict[str, str]:
         """Headers of a request by staff."""
-        answer = self.http.post("/api/auth/login", json={"email": STAFF["email"], "password": STAFF["password"]})
-        assert answer.status_code == 200, answer.text
-        return {"Authorization": f"Bearer {answer.json()['data']['token']}"}
+        return self._login("/api/auth/login", {"email": STAFF["email"], "password": STAFF["password"]}, 200)
+
+    def buyer(self) -> dict[str, str]:
+        """Headers of a request by the one shopper who has an account."""
+        return self._login("/api/auth/register", {"username": "buyer", "email": "buyer@example.com", "password": "thread-and-kettle"}, 201)
+
+    def _login(self, path: str, body: dict[str, str], status: int) -> dict[str, str]:
+        if path not in self._logins:
+            answer = self.http.post(path, json=body)
+            assert answer.status_code == status, answer.text
+            self._logins[path] = {"Authorization": f"Bearer {answer.json()['data']['token']}"}
+        return self._logins[path]
 
     def get(self, path: str, **options: Any) -> Any:
         """The `data` of a successful answer."""
