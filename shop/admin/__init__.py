@@ -1,3 +1,3 @@
-from shop.admin import catalogue
+from shop.admin import catalogue, orders
 
-__all__ = ["catalogue"]
+__all__ = ["catalogue", "orders"]
