@@ -124,8 +124,8 @@ class ImageForm(forms.ModelForm[ProductImage]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding and "upload" in self.fields:
-            self.fields["upload"].disabled = True
-            self.fields["upload"].widget = forms.HiddenInput()
+            self.fields["upload"].disabled = True  # another picture is another row
+            self.fields["upload"].widget.attrs["hidden"] = True
 
     def clean(self) -> dict[str, Any] | None:
         upload = self.cleaned_data.get("upload")
