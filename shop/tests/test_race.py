@@ -1,0 +1,96 @@
+"""Two buyers want the last one: separate processes on one database file. STACK_RACES says how often (10)."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROUNDS = int(os.environ.get("STACK_RACES", "10"))
+HEAD_START = 0.02
+
+
+class Buyer:
+    def __init__(self, folder, *options):
+        environment = {
+            **os.environ,
+            "DATA_DIR": str(folder),
+            "DATABASE_URL": f"sqlite:///{folder / 'race.sqlite3'}",
+            "CELERY_BROKER_URL": "memory://",
+        }
+        command = [sys.executable, "-m", "shop.tests.racing_buyer", *options]
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        assert line, f"the buyer's process ended with {self.process.wait()}"
+        return json.loads(line)
+
+    def tell(self, act, **options):
+        print(json.dumps([act, options]), file=self.process.stdin, flush=True)
+
+    def ask(self, act, **options):
+        self.tell(act, **options)
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=20)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def buyers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("race")
+    first = Buyer(folder, "migrate")
+    assert first.answer() == "ready"
+    second = Buyer(folder)
+    assert second.answer() == "ready"
+    yield [first, second]
+    first.close()
+    second.close()
+
+
+def at_once(buyers, act, *each):
+    start = time.time() + HEAD_START
+    for buyer, options in zip(buyers, each, strict=True):
+        buyer.tell(act, **options, at=start)
+    return sorted(buyer.answer() for buyer in buyers)
+
+
+@pytest.mark.parametrize("race", range(ROUNDS))
+def test_the_last_one_is_sold_once(buyers, race):
+    product, carts = buyers[0].ask("prepare", left=1, buyers=2).values()
+
+    outcome = at_once(buyers, "buy", *({"cart": cart} for cart in carts))
+
+    counted = buyers[0].ask("count", product=product)
+    assert outcome == ["OutOfStock", "ordered"]
+    assert (counted["stock"], len(counted["orders"]), counted["holding"], counted["invoices"]) == (0, 1, 1, 1)
+
+
+@pytest.mark.parametrize("race", range(ROUNDS))
+def test_one_cart_is_ordered_once(buyers, race):
+    product, carts = buyers[0].ask("prepare", left=5, buyers=1).values()
+
+    outcome = at_once(buyers, "buy", {"cart": carts[0]}, {"cart": carts[0]})
+
+    counted = buyers[0].ask("count", product=product)
+    assert "ordered" in outcome
+    assert outcome[0] in ("CartBlocked", "CartChanged")
+    assert (counted["stock"], len(counted["orders"])) == (4, 1)
+
+
+@pytest.mark.parametrize("race", range(ROUNDS))
+def test_a_cancelled_order_gives_its_stock_back_once(buyers, race):
+    product, carts = buyers[0].ask("prepare", left=1, buyers=1).values()
+    assert buyers[0].ask("buy", cart=carts[0], at=0) == "ordered"
+    order = buyers[0].ask("count", product=product)["orders"][0]
+
+    outcome = at_once(buyers, "cancel", {"order": order}, {"order": order})
+
+    counted = buyers[0].ask("count", product=product)
+    assert outcome == ["IllegalTransition", "cancelled"]
+    assert (counted["stock"], counted["holding"]) == (1, 0)
