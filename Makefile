@@ -22,7 +22,7 @@ run: $(VENV)/runs ## Start the shop: PORT, HOST, DATA_DIR and the names in .env.
 	@exec $(IN) manage.py serve --end-with-parent
 
 test: $(VENV)/develops ## Run the unit and integration tests (ARGS="-k cart" picks some)
-	@exec $(IN) -m pytest $(ARGS)
+	@exec $(IN) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 test-stack: $(VENV)/develops ## Run the tests on a real bitcoind (regtest)
 	@exec $(IN) -m pytest tests/stack $(ARGS)

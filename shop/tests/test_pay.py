@@ -1,7 +1,6 @@
 """The pay page: what to pay, where to, how it stands; live, and without scripts."""
 
 import re
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -85,7 +84,7 @@ def test_the_address_is_kept_from_others(client):
 
 
 @pytest.mark.parametrize("path", ["/pay/{}/", "/pay/{}/status"])
-@pytest.mark.parametrize("invoice_id", ["nonsense", str(uuid.uuid4()), "%00", "😀"])
+@pytest.mark.parametrize("invoice_id", ["nonsense", "00000000-0000-7000-8000-000000000000", "%00", "😀"])
 def test_a_payment_that_is_not_there(client, path, invoice_id):
     assert client.get(path.format(invoice_id)).status_code == 404
 
