@@ -1,0 +1,109 @@
+"""A headless Chromium, looked at as a person does: by what stands on the page."""
+
+import shutil
+
+import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+from tests.running import wait_for
+
+DESKTOP = (1280, 900)
+PHONE = (360, 740)
+
+
+class Browser:
+    def __init__(self, url: str, size: tuple[int, int], *, javascript: bool = True) -> None:
+        self.url = url
+        self.is_phone = size == PHONE
+        self.has_javascript = javascript
+        options = ChromeOptions()
+        options.binary_location = program("chromium", "chromium-browser", "google-chrome")
+        for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"):
+            options.add_argument(flag)
+        options.add_argument(f"--window-size={size[0]},{size[1]}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        if self.is_phone:
+            screen = {"width": size[0], "height": size[1], "pixelRatio": 2, "mobile": True, "touch": True}
+            options.add_experimental_option("mobileEmulation", {"deviceMetrics": screen})
+        if not javascript:
+            options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+        self.driver = Chrome(options=options, service=ChromeService(program("chromedriver")))
+        self.driver.set_page_load_timeout(30)
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.url + path)
+
+    @property
+    def path(self) -> str:
+        return self.driver.current_url.removeprefix(self.url)
+
+    def text(self) -> str:
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def heading(self) -> str:
+        return self.driver.find_element(By.CSS_SELECTOR, "main h1").text
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            field = self.find(f"main [name='{name}']")
+            if field.tag_name == "select":
+                Select(field).select_by_value(value)
+            else:
+                field.clear()
+                field.send_keys(value)
+
+    def press(self, words: str, within: str = "main") -> None:
+        """The one button or link that says so. Comes back when the next page stands."""
+        here = self.find("html")
+        wanted = (
+            f"//{within}//*[self::button or self::a][normalize-space()='{words}'] | //{within}//input[@type='submit' and @value='{words}']"
+        )
+        self.driver.find_element(By.XPATH, wanted).click()
+        wait_for(
+            f"the page after {words!r}", lambda: is_gone(here) and bool(self.driver.find_elements(By.CSS_SELECTOR, "body")), seconds=20
+        )
+
+    def wait_until_shown(self, words: str, *, seconds: float = 40) -> None:
+        def shown() -> bool:
+            try:
+                return words in self.text()
+            except (StaleElementReferenceException, NoSuchElementException):
+                return False
+
+        try:
+            wait_for(f"{words!r}", shown, seconds=seconds)
+        except AssertionError:
+            raise AssertionError(f"{words!r} never came. The page says:\n{self.text()}") from None
+
+    def check_the_page(self) -> None:
+        """Nothing sticks out at the side, and the browser has nothing to complain about."""
+        if self.has_javascript:
+            width, shown = self.driver.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+            assert width <= shown, f"{self.path} is {width} wide on a screen of {shown}"
+        complaints = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        assert complaints == []
+
+    def close(self) -> None:
+        self.driver.quit()
+
+
+def is_gone(element: WebElement) -> bool:
+    try:
+        element.is_enabled()
+    except (StaleElementReferenceException, NoSuchElementException):
+        return True
+    return False
+
+
+def program(*names: str) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.fail(f"These tests need {names[0]} on PATH. On Debian: apt-get install chromium chromium-driver", pytrace=False)

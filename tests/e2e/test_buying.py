@@ -1,0 +1,89 @@
+"""A guest finds, buys and pays; staff ship; the guest sees it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.browser import DESKTOP, PHONE, Browser
+from tests.running import STAFF, Shop
+
+ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
+
+
+@pytest.mark.parametrize(
+    ("size", "javascript"),
+    [
+        pytest.param(DESKTOP, True, id="desktop"),
+        pytest.param(PHONE, True, id="phone"),
+        pytest.param(DESKTOP, False, id="without-javascript"),
+    ],
+)
+def test_a_guest_buys_pays_and_gets_it_shipped(shop: Shop, open_browser: Callable[..., Browser], size: tuple[int, int], javascript: bool):
+    guest = open_browser(size, javascript=javascript)
+    find_the_kettle(guest)
+    check_out(guest)
+    pay(guest)
+    guest.press("See your order")
+    guest.wait_until_shown("Processing")
+    guest.check_the_page()
+    number = guest.heading().removeprefix("Order ")
+
+    ship(open_browser(DESKTOP), number)
+
+    guest.driver.refresh()
+    guest.wait_until_shown("Shipped")
+
+
+def find_the_kettle(guest: Browser) -> None:
+    guest.open("/")
+    guest.check_the_page()
+    assert guest.driver.get_cookies() == []
+    guest.find("[type=search]").send_keys("kettel\n")
+    guest.wait_until_shown("ettle")
+    guest.check_the_page()
+    first = guest.find("main .product-card h3 a")
+    assert "kettle" in first.text.lower()
+    first.click()
+    guest.wait_until_shown("Add to cart")
+    assert "kettle" in guest.heading().lower()
+    guest.check_the_page()
+    guest.press("Add to cart")
+
+
+def check_out(guest: Browser) -> None:
+    if guest.path != "/cart/":
+        guest.open("/cart/")
+    guest.check_the_page()
+    guest.press("Check out")
+    guest.check_the_page()
+    guest.fill(email="guest@example.com", **ADDRESS)
+    guest.press("Go on to the way to pay")
+    guest.check_the_page()
+    guest.find("[name=network][value=BTC]").click()
+    guest.find("main form .button--primary").click()
+    guest.wait_until_shown("Waiting for your payment")
+
+
+def pay(guest: Browser) -> None:
+    guest.check_the_page()
+    assert guest.find("svg.pay__qr").is_displayed()
+    assert ("This page looks again by itself" in guest.text()) is not guest.has_javascript
+    guest.press("Pay the exact amount")
+    if guest.has_javascript:
+        guest.driver.execute_script("window.isTheSamePage = true")
+    guest.wait_until_shown("Your payment is complete", seconds=90)
+    if guest.has_javascript:
+        assert guest.driver.execute_script("return window.isTheSamePage"), "the page was loaded again"
+    guest.check_the_page()
+
+
+def ship(staff: Browser, number: str) -> None:
+    staff.open("/admin/")
+    staff.find("[name=username]").send_keys(STAFF["username"])
+    staff.find("[name=password]").send_keys(STAFF["password"] + "\n")
+    staff.wait_until_shown("Orders")
+    staff.open(f"/admin/shop/order/?q={number}")
+    staff.find("#result_list tbody th a").click()
+    staff.wait_until_shown(number)
+    staff.press("Mark as shipped", within="body")
+    staff.wait_until_shown("Shipped")
