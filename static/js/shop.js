@@ -74,6 +74,14 @@
     });
   }
 
+  const wide = window.matchMedia("(min-width: 60rem)");
+
+  function openFacets(root) {
+    root.querySelectorAll("details.facets").forEach((facets) => {
+      facets.open = wide.matches;
+    });
+  }
+
   function closeSuggestions() {
     document.getElementById("suggestions")?.replaceChildren();
   }
@@ -103,7 +111,9 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
-  document.addEventListener("htmx:afterSwap", () => {
+  wide.addEventListener("change", () => openFacets(document));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "found") openFacets(document);
     offerCopying(document);
     offerSteppers(document);
     tick();
@@ -111,6 +121,7 @@
 
   offerCopying(document);
   offerSteppers(document);
+  openFacets(document);
   tick();
   setInterval(tick, 1000);
 })();
