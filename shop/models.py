@@ -152,15 +152,15 @@ class Order(BaseModel):
         CANCELLED = "cancelled"
 
     class PaymentStatus(models.TextChoices):
-        UNPAID = "unpaid"
-        PENDING = "pending"
-        CONFIRMING = "confirming"
-        PAID = "paid"
-        UNDERPAID = "underpaid"
-        OVERPAID = "overpaid"
-        LATE = "late"
-        EXPIRED = "expired"
-        REFUNDED = "refunded"
+        UNPAID = "unpaid", "Not paid yet"
+        PENDING = "pending", "Payment seen"
+        CONFIRMING = "confirming", "Confirming"
+        PAID = "paid", "Paid"
+        UNDERPAID = "underpaid", "Paid in part"
+        OVERPAID = "overpaid", "Overpaid"
+        LATE = "late", "Paid late"
+        EXPIRED = "expired", "Time ran out"
+        REFUNDED = "refunded", "Refunded"
 
     number = models.CharField(max_length=20, unique=True, default=new_order_number)
     access_token = models.CharField(max_length=64, unique=True, default=new_access_token, editable=False)
