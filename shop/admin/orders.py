@@ -52,12 +52,14 @@ def _to(status: str) -> Callable[[UUID, str, str, datetime], Order]:
 ACTS = {
     act.name: act
     for act in (
-        Act("ship", "Ship", "Mark as shipped", "shipped", _to(Status.SHIPPED), lambda order: order.status == Status.PROCESSING),
-        Act("deliver", "Deliver", "Mark as delivered", "delivered", _to(Status.DELIVERED), lambda order: order.status == Status.SHIPPED),
+        Act("ship", "Ship", "Mark {} as shipped?", "shipped", _to(Status.SHIPPED), lambda order: order.status == Status.PROCESSING),
+        Act(
+            "deliver", "Deliver", "Mark {} as delivered?", "delivered", _to(Status.DELIVERED), lambda order: order.status == Status.SHIPPED
+        ),
         Act(
             "release",
             "Release the hold",
-            "Release the hold of",
+            "Release the hold of {}?",
             "released",
             lambda order_id, actor, reason, at: release_hold(order_id, actor=actor, at=at),
             lambda order: order.on_hold,
@@ -65,7 +67,7 @@ ACTS = {
         Act(
             "process",
             "Take into work unpaid",
-            "Take into work, although the payment has not settled,",
+            "Take {} into work although the payment has not settled?",
             "taken into work",
             _to(Status.PROCESSING),
             lambda order: order.status == Status.PENDING,
@@ -73,7 +75,7 @@ ACTS = {
         Act(
             "cancel",
             "Cancel",
-            "Cancel, and put the things back on sale, of",
+            "Cancel {} and put the things back on sale?",
             "cancelled",
             _to(Status.CANCELLED),
             lambda order: order.status in (Status.PENDING, Status.PROCESSING),
@@ -260,6 +262,7 @@ class OrderAdmin(admin.ModelAdmin[Order]):
             "opts": self.opts,
             "title": act.label,
             "act": act,
+            "question": act.question.format("this order" if len(orders) == 1 else f"these {len(orders)} orders"),
             "orders": orders,
             "back": back,
             "action": action,

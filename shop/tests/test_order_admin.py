@@ -44,7 +44,7 @@ def test_a_paid_order_ships_and_is_delivered_by_buttons(client, grace):
     order = placed()
     pay(order)
     assert f"{LIST}{order.pk}/ship/do/" in page_of(client, order)
-    assert "Mark as shipped this order?" in client.get(f"{LIST}{order.pk}/ship/do/").text
+    assert "Mark this order as shipped?" in client.get(f"{LIST}{order.pk}/ship/do/").text
     assert status(order) == "processing"
 
     assert f"1 order shipped: {order.number}" in press(client, order, "ship").text
@@ -99,7 +99,7 @@ def test_what_does_not_fit_has_no_button_and_is_refused(client, grace):
 def test_many_ship_at_once_and_those_that_cannot_say_why(client, grace):
     ready, pending = OrderFactory(status="processing"), OrderFactory()
     asked = choose(client, "ship", ready, pending)
-    assert "these 2 orders?" in asked.text
+    assert "Mark these 2 orders as shipped?" in asked.text
     assert status(ready) == "processing"
 
     text = choose(client, "ship", ready, pending, confirmed="1").text
