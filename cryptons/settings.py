@@ -379,6 +379,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
     "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},
     "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
+    "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},
     "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
 }

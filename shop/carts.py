@@ -1,6 +1,7 @@
 """What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.db import IntegrityError
@@ -16,6 +17,8 @@ from shop.models import Cart, CartItem, Product
 MAX_QUANTITY = 1_000_000
 MAX_LINES = 100
 SESSION_KEY = "cart"
+GUEST_CART_KEPT = timedelta(days=30)
+"""Longer than a session lives."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,12 @@ def set_quantity(item: CartItem, quantity: int) -> None:
         CartItem.objects.filter(pk=item.pk).update(quantity=quantity)
         item.quantity = quantity
     _touch(item.cart)
+
+
+def forget_old_carts(*, at: datetime) -> int:
+    """Guests' carts that nobody can come back to. Returns how many."""
+    old = Cart.objects.filter(user=None, updated_at__lt=at - GUEST_CART_KEPT).values_list("pk", flat=True)[:1000]
+    return Cart.objects.filter(pk__in=list(old), user=None).delete()[1].get("shop.Cart", 0)
 
 
 def _touch(cart: Cart) -> None:

@@ -209,6 +209,9 @@ class OrderLine(BaseModel):
     class Meta:
         ordering = ["id"]
 
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
     @property
     def total_minor(self) -> int:
         return self.price_minor * self.quantity

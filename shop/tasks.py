@@ -3,7 +3,9 @@
 from uuid import UUID
 
 from celery import shared_task
+from django.utils import timezone
 
+from shop import carts
 from shop.search import index_products as write_products
 from shop.search import keeping
 from shop.search.base import IndexBusy, SearchUnavailable
@@ -24,3 +26,8 @@ def sweep_search() -> None:
         keeping.sweep()
     except IndexBusy:
         return
+
+
+@shared_task
+def forget_old_carts() -> None:
+    carts.forget_old_carts(at=timezone.now())

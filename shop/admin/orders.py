@@ -123,7 +123,7 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin[Order]):
-    list_display = ("number", "placed", "email", "total", "network", "status_badge", "payment_badge", "hold")
+    list_display = ("number", "placed", "email", "total", "status_badge", "payment_badge", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")
     search_help_text = "Order number, email or transaction"
@@ -181,9 +181,9 @@ class OrderAdmin(admin.ModelAdmin[Order]):
     def payment_badge(self, order: Order) -> SafeString:
         return _badge(PAYMENT_TONES[order.payment_status], order.get_payment_status_display())
 
-    @admin.display(description="on hold", ordering="on_hold", empty_value="–")
-    def hold(self, order: Order) -> SafeString | None:
-        return _badge("danger", order.hold_reason) if order.on_hold else None
+    @admin.display(description="on hold", ordering="on_hold")
+    def hold(self, order: Order) -> str:
+        return _badge("danger", order.hold_reason) if order.on_hold else "–"
 
     @admin.display
     def buyer(self, order: Order) -> SafeString:
@@ -198,12 +198,12 @@ class OrderAdmin(admin.ModelAdmin[Order]):
         names = ("name", "street", "street2", "postalCode", "city", "region")
         return ", ".join(part for part in (*(address.get(name, "") for name in names), country) if part)
 
-    @admin.display(description="")
+    @admin.display(description="invoice and payments")
     def money(self, order: Order) -> SafeString:
         invoices = Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").prefetch_related("options", "payments")
         return render_to_string("shop/admin/_order_money.html", {"order": order, "invoices": invoices})
 
-    @admin.display(description="")
+    @admin.display(description="time line")
     def time_line(self, order: Order) -> SafeString:
         return render_to_string("shop/admin/_order_timeline.html", {"timeline": read_timeline(order)})
 

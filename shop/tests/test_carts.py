@@ -1,10 +1,12 @@
 """What goes into a cart, and what is said when it cannot."""
 
 import pytest
+from django.utils import timezone
 
-from shop.carts import MAX_LINES, add_to_cart, read_cart, set_quantity
+from accounts.tests.factories import UserFactory
+from shop.carts import GUEST_CART_KEPT, MAX_LINES, add_to_cart, forget_old_carts, read_cart, set_quantity
 from shop.errors import CartFull, NotSold, OutOfStock
-from shop.models import CartItem, Product
+from shop.models import Cart, CartItem, Product
 from shop.tests.factories import CartFactory, CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +127,16 @@ def test_a_line_whose_product_was_deleted_stays_with_its_name():
 def test_more_money_than_an_order_holds_blocks_the_cart():
     item = CartItemFactory(product__price_minor=10**14, product__stock=1_000, quantity=11)
     assert not read_cart(item.cart).can_be_ordered
+
+
+def test_guests_carts_that_nobody_comes_back_to_are_forgotten():
+    old, fresh = timezone.now() - GUEST_CART_KEPT, CartFactory()
+    CartItemFactory(cart__updated_at=old)
+    users = CartFactory(user=UserFactory(), updated_at=old)
+
+    assert forget_old_carts(at=timezone.now()) == 1
+
+    assert set(Cart.objects.all()) == {fresh, users}
 
 
 def test_reading_a_cart_costs_one_query(django_assert_num_queries):
