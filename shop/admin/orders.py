@@ -52,7 +52,14 @@ def _to(status: str) -> Callable[[UUID, str, str, datetime], Order]:
 ACTS = {
     act.name: act
     for act in (
-        Act("ship", "Ship", "Mark {} as shipped?", "shipped", _to(Status.SHIPPED), lambda order: order.status == Status.PROCESSING),
+        Act(
+            "ship",
+            "Mark as shipped",
+            "Mark {} as shipped?",
+            "shipped",
+            _to(Status.SHIPPED),
+            lambda order: order.status == Status.PROCESSING,
+        ),
         Act(
             "deliver", "Deliver", "Mark {} as delivered?", "delivered", _to(Status.DELIVERED), lambda order: order.status == Status.SHIPPED
         ),
@@ -233,11 +240,11 @@ class OrderAdmin(admin.ModelAdmin[Order]):
             return redirect(back)
         return self._ask(request, act, [order], back=back)
 
-    @admin.action(description="Ship", permissions=["change"])
+    @admin.action(description="Mark as shipped", permissions=["change"])
     def ship_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         return self._act_on_many(request, ACTS["ship"], orders)
 
-    @admin.action(description="Deliver", permissions=["change"])
+    @admin.action(description="Mark as delivered", permissions=["change"])
     def deliver_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         return self._act_on_many(request, ACTS["deliver"], orders)
 
