@@ -43,28 +43,33 @@ class Shop(RuleBasedStateMachine):
         cart = CartItemFactory(product=self.product, quantity=quantity).cart
         self.orders.append(place_order(cart, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=self.now).pk)
 
-    @precondition(lambda self: self.orders)
-    @rule(
-        data=st.data(),
-        percent=st.sampled_from([50, 100, 150]),
-        depth=st.integers(0, 3),
-        fate=st.sampled_from(["there", "there", "gone", "spent"]),
-    )
-    def the_chain_tells_of_money(self, data, percent, depth, fate):
-        order = self.some_order(data)
+    def tell(self, order, *, percent=100, depth=0, fate="there"):
         option = Option.objects.get(invoice__subject_id=order)
-        seen_at = self.facts.setdefault(order, self.now)
         fact = Fact(
             reference=f"{order}:0",
             destination=option.destination,
             amount_base=option.due_base * percent // 100,
-            first_seen_at=seen_at,
+            first_seen_at=self.facts.setdefault(order, self.now),
             height=self.tip - depth + 1 if depth and fate == "there" else None,
             is_present=fate == "there",
             is_conflicted=fate == "spent",
         )
         for invoice in store_facts("BTC", [fact]):
             settle(invoice, at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        data=st.data(), percent=st.sampled_from([50, 100, 150]), depth=st.integers(0, 3), fate=st.sampled_from(["there", "gone", "spent"])
+    )
+    def the_chain_tells_of_money(self, data, percent, depth, fate):
+        self.tell(self.some_order(data), percent=percent, depth=depth, fate=fate)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), back=st.sampled_from(["there", "gone", "spent"]))
+    def a_reorg_takes_a_settled_payment_back(self, data, back):
+        order = self.some_order(data)
+        self.tell(order, depth=3)
+        self.tell(order, fate=back)
 
     @precondition(lambda self: self.orders)
     @rule(minutes=st.sampled_from([1, 10, 30]))
