@@ -1,4 +1,4 @@
-"""How long the pages that everybody reads take, beside a view that does nothing, in one run: `python -m benchmarks.catalogue [PRODUCTS]`."""
+"""How long the pages that everybody reads take, beside a view that does nothing, in one run: `python -m benchmarks.catalogue [COUNT]`."""
 
 import shutil
 import statistics

@@ -1,13 +1,14 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from shop.carts import add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
+from shop.carts import CartContents, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
 from shop.errors import ShopError
 from shop.forms import AddForm, QuantityForm
 from shop.models import CartItem, Product
@@ -20,7 +21,14 @@ REMOVED_KEY = "cart_removed"
 @require_safe
 def cart(request: HttpRequest) -> HttpResponse:
     removed = request.session.pop(REMOVED_KEY, None) if REMOVED_KEY in request.session else None
-    return render(request, "shop/cart.html", {"cart": read_cart(find_cart(request)), "removed": removed})
+    return render(request, "shop/cart.html", {"cart": _contents(request), "removed": removed})
+
+
+def _contents(request: HttpRequest) -> CartContents:
+    """With the products' pictures."""
+    contents = read_cart(find_cart(request))
+    prefetch_related_objects([line.product for line in contents.lines if line.product], "images")
+    return contents
 
 
 @require_POST
@@ -54,7 +62,7 @@ def _refuse(request: HttpRequest, problem: str) -> HttpResponse:
     """Not by way of a message: a newcomer has no session yet that could keep it."""
     if _is_htmx(request):
         return _answer(request, problem=problem)
-    return render(request, "shop/cart.html", {"cart": read_cart(find_cart(request)), "problem": problem}, status=400)
+    return render(request, "shop/cart.html", {"cart": _contents(request), "problem": problem}, status=400)
 
 
 def _answer(request: HttpRequest, *, product: Product | None = None, problem: str = "") -> HttpResponse:
@@ -87,7 +95,7 @@ def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
         if not problem and form.cleaned_data["quantity"] == 0:
             removed = {"name": item.name, "product": str(item.product_id or ""), "quantity": was}
     if _is_htmx(request):
-        context = {"cart": read_cart(find_cart(request)), "removed": removed, "problem": problem, "is_fragment": True}
+        context = {"cart": _contents(request), "removed": removed, "problem": problem, "is_fragment": True}
         return render(request, "shop/cart.html#contents", context)
     if problem:
         messages.error(request, problem)
