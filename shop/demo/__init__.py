@@ -1,0 +1,1 @@
+"""The goods of the demo shop: what they are, and how they look."""

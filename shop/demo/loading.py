@@ -1,0 +1,101 @@
+"""Filling a shop with the demo's goods. What is there already, known by its SKU, is left as it is."""
+
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.utils.text import slugify
+
+from cryptons.db import atomic
+from cryptons.money import parse_fiat
+from shop.demo.goods import DEPARTMENTS, Goods
+from shop.demo.pictures import draw
+from shop.images import store_picture
+from shop.models import Category, Product, ProductImage
+
+GOODS = [goods for shelves in DEPARTMENTS.values() for shelf in shelves.values() for goods in shelf]
+BATCH = 500
+FINISHES = ("Plain", "Dark", "Light", "Small", "Large", "Fine", "Old-Style", "Travel", "Classic", "Everyday")
+
+
+def load(progress: Callable[[int], None]) -> int:
+    """Categories, products and their pictures. `progress` is told after each product. Returns how many are new."""
+    new = 0
+    for position, (department, shelves) in enumerate(DEPARTMENTS.items()):
+        above = _category(department, None, position)
+        for place, (shelf, all_goods) in enumerate(shelves.items()):
+            category = _category(shelf, above, place)
+            for goods in all_goods:
+                new += _product(goods, category)
+                progress(1)
+    return new
+
+
+def load_more(count: int, progress: Callable[[int], None]) -> int:
+    """Variants of the demo's goods, for a shop of any size: they share the pictures. Returns how many are new."""
+    originals = {
+        product.sku: product for product in Product.objects.filter(sku__in=[goods.sku for goods in GOODS]).prefetch_related("images")
+    }
+    known = set(Product.objects.filter(sku__contains="-V").values_list("sku", flat=True))
+    new = 0
+    for start in range(0, count, BATCH):
+        wanted = range(start, min(start + BATCH, count))
+        products = [product for product in _variants(wanted, originals) if product.sku not in known]
+        pictures = [_same_picture(product, originals[product.sku.rpartition("-V")[0]]) for product in products]
+        with atomic():
+            Product.objects.bulk_create(products)
+            ProductImage.objects.bulk_create([picture for picture in pictures if picture])
+        new += len(products)
+        progress(len(wanted))
+    return new
+
+
+def _category(name: str, parent: Category | None, position: int) -> Category:
+    defaults = {"name": name, "parent": parent, "position": position}
+    return Category.objects.get_or_create(slug=slugify(name), defaults=defaults)[0]
+
+
+def _product(goods: Goods, category: Category) -> bool:
+    """The picture comes last, so that what was broken off is made whole by the next run."""
+    product, is_new = Product.objects.get_or_create(
+        sku=goods.sku,
+        defaults={
+            "name": goods.name,
+            "slug": slugify(goods.name),
+            "description": goods.description,
+            "price_minor": parse_fiat(goods.price, settings.CURRENCY),
+            "category": category,
+            "stock": goods.stock,
+        },
+    )
+    if not product.images.exists():
+        store_picture(product, draw(goods), goods.seen)
+    return is_new
+
+
+def _variants(numbers: range, originals: dict[str, Product]) -> Iterator[Product]:
+    for number in numbers:
+        model = originals[GOODS[number % len(GOODS)].sku]
+        name = f"{FINISHES[number // len(GOODS) % len(FINISHES)]} {model.name} {number + 1}"
+        yield Product(
+            sku=f"{model.sku}-V{number}",
+            name=name,
+            slug=slugify(name),
+            description=model.description,
+            price_minor=model.price_minor + number * 37 % 5000,
+            category_id=model.category_id,
+            stock=number * 7 % 60,
+        )
+
+
+def _same_picture(product: Product, original: Product) -> ProductImage | None:
+    picture = original.picture
+    if picture is None:
+        return None
+    return ProductImage(
+        product=product,
+        file=picture.file.name,
+        thumbnail=picture.thumbnail.name,
+        alt=picture.alt,
+        width=picture.width,
+        height=picture.height,
+    )

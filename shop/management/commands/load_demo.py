@@ -1,0 +1,31 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from shop.catalogue_version import catalogue_changed
+from shop.demo.loading import GOODS, load, load_more
+
+
+class Command(BaseCommand):
+    help = "Fill the shop with demo products and their pictures. What is there already, known by its SKU, stays as it is."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--products", type=int, default=len(GOODS), metavar="N", help=f"how many in all (default and least: {len(GOODS)})"
+        )
+
+    def handle(self, *args: Any, products: int, **options: Any) -> None:
+        more = products - len(GOODS)
+        if more < 0:
+            raise CommandError(f"--products must be {len(GOODS)} or more.")
+        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+            bar = progress.add_task("Demo products", total=products)
+            new = load(lambda count: progress.advance(bar, count))
+            new += load_more(more, lambda count: progress.advance(bar, count))
+        if new:
+            catalogue_changed()
+            call_command("rebuild_search", stdout=self.stdout)
+        self.stdout.write(f"{new} demo products are new, {products - new} were there.")
