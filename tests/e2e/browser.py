@@ -13,6 +13,14 @@ from tests.running import wait_for
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--force-prefers-reduced-motion",
+)
 
 
 class Browser:
@@ -22,7 +30,7 @@ class Browser:
         self.has_javascript = javascript
         options = ChromeOptions()
         options.binary_location = program("chromium", "chromium-browser", "google-chrome")
-        for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"):
+        for flag in FLAGS:
             options.add_argument(flag)
         options.add_argument(f"--window-size={size[0]},{size[1]}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -59,13 +67,17 @@ class Browser:
                 field.clear()
                 field.send_keys(value)
 
-    def press(self, words: str, within: str = "main") -> None:
-        """The one button or link that says so. Comes back when the next page stands."""
-        here = self.find("html")
+    def click(self, words: str, within: str = "main") -> None:
+        """The one button or link that says so."""
         wanted = (
             f"//{within}//*[self::button or self::a][normalize-space()='{words}'] | //{within}//input[@type='submit' and @value='{words}']"
         )
         self.driver.find_element(By.XPATH, wanted).click()
+
+    def press(self, words: str, within: str = "main") -> None:
+        """The same where it leads to another page. Comes back when that one stands."""
+        here = self.find("html")
+        self.click(words, within)
         wait_for(
             f"the page after {words!r}", lambda: is_gone(here) and bool(self.driver.find_elements(By.CSS_SELECTOR, "body")), seconds=20
         )

@@ -47,7 +47,8 @@ def find_the_kettle(guest: Browser) -> None:
     guest.wait_until_shown("Add to cart")
     assert "kettle" in guest.heading().lower()
     guest.check_the_page()
-    guest.press("Add to cart")
+    guest.click("Add to cart")
+    guest.wait_until_shown("Copper Kettle is in your cart" if guest.has_javascript else "Your cart")
 
 
 def check_out(guest: Browser) -> None:
@@ -79,11 +80,13 @@ def pay(guest: Browser) -> None:
 
 def ship(staff: Browser, number: str) -> None:
     staff.open("/admin/")
-    staff.find("[name=username]").send_keys(STAFF["username"])
-    staff.find("[name=password]").send_keys(STAFF["password"] + "\n")
+    staff.fill(name=STAFF["username"], password=STAFF["password"])
+    staff.press("Log in")
     staff.wait_until_shown("Orders")
     staff.open(f"/admin/shop/order/?q={number}")
     staff.find("#result_list tbody th a").click()
     staff.wait_until_shown(number)
     staff.press("Mark as shipped", within="body")
+    staff.wait_until_shown("Mark this order as shipped?")
+    staff.press("Mark as shipped", within="body//form")
     staff.wait_until_shown("Shipped")
