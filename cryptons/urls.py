@@ -1,12 +1,22 @@
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from cryptons.api.docs import docs, docs_settings, schema
 from cryptons.health import healthz
 
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For browsers that look at something without a page around it."""
+    return redirect(static("img/favicon.svg"), permanent=True)
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
+    path("favicon.ico", favicon),
     path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
     path("admin/", admin.site.urls),
     path("api/schema", schema, name="api_schema"),
