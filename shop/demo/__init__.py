@@ -1,1 +1,1 @@
-"""The goods of the demo shop: what they are, and how they look."""
+"""The goods of the demo shop, and how they get into it."""

@@ -10,7 +10,7 @@ class Goods:
     price: str
     stock: int
     picture: str
-    """Name of a function in shop.demo.pictures."""
+    """Name of a function in cryptons.drawing.things."""
     wall: str
     """Colour behind the picture."""
     main: str

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.utils.text import slugify
 
 from cryptons.db import atomic
+from cryptons.drawing.things import draw
 from cryptons.money import parse_fiat
 from shop.demo.goods import DEPARTMENTS, Goods
-from shop.demo.pictures import draw
 from shop.images import store_picture
 from shop.models import Category, Product, ProductImage
 
@@ -68,7 +68,7 @@ def _product(goods: Goods, category: Category) -> bool:
         },
     )
     if not product.images.exists():
-        store_picture(product, draw(goods), goods.seen)
+        store_picture(product, draw(goods.picture, goods.wall, goods.main, goods.accent), goods.seen)
     return is_new
 
 

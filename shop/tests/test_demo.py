@@ -23,7 +23,7 @@ def load_demo(**options):
 @pytest.fixture
 def _plain_pictures(monkeypatch):
     """Drawing them takes seconds."""
-    monkeypatch.setattr("shop.demo.loading.draw", lambda goods: Image.new("RGB", (8, 8)))
+    monkeypatch.setattr("shop.demo.loading.draw", lambda *colors: Image.new("RGB", (8, 8)))
 
 
 def test_the_demo_fills_departments_shelves_and_pictures(client):

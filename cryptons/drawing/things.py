@@ -1,12 +1,11 @@
-"""How each thing of the demo shop looks: one function a thing, on a sheet of 100 × 100 units."""
+"""How each thing looks: one function a thing, on a sheet of 100 × 100 units."""
 
 import math
 from collections.abc import Callable
 
 from PIL import Image
 
-from shop.demo.drawing import GROUND, Color, Point, Sheet, color, darker, lighter, mixed
-from shop.demo.goods import Goods
+from cryptons.drawing.sheet import GROUND, Color, Point, Sheet, color, darker, lighter, mixed
 
 WHITE = (250, 247, 240)
 STEEL = (190, 196, 203)
@@ -17,10 +16,11 @@ GREEN = (92, 168, 104)
 Picture = Callable[[Sheet, Color, Color], None]
 
 
-def draw(goods: Goods) -> Image.Image:
-    sheet = Sheet(color(goods.wall))
-    picture: Picture = globals()[goods.picture]
-    picture(sheet, color(goods.main), color(goods.accent))
+def draw(thing: str, wall: str, main: str, accent: str) -> Image.Image:
+    """The thing with this function's name, in colours such as `#b8663a`."""
+    sheet = Sheet(color(wall))
+    picture: Picture = globals()[thing]
+    picture(sheet, color(main), color(accent))
     return sheet.finished()
 
 
