@@ -102,7 +102,7 @@ def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(no
     assert "late" not in shop.get(f"/api/invoices/{bought.invoice}")["flags"]
     paid = read_order(shop, bought)
     assert (paid["status"], paid["paymentStatus"]) == ("processing", "paid")
-    assert stock_of(shop, product) == 4
+    wait_for("the thing to be held again", lambda: stock_of(shop, product) == 4)  # the web process looks at the catalogue once a second
     wait_for("new orders to be taken again", lambda: order(shop, product).status_code == 201)
 
 
