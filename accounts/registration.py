@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.tokens import revoke_all
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 
 
 class AccountError(Exception):
@@ -29,8 +29,7 @@ def register(username: str, email: str, password: str) -> User:
     user = User(username=username, email=email)
     user.set_password(password)
     try:
-        with atomic():
-            user.save()
+        in_transaction(user.save)
     except IntegrityError as error:
         raise Taken("email" if User.objects.filter(email=user.email).exists() else "username") from error
     return user

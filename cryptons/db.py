@@ -1,11 +1,22 @@
 """What every model and every transaction here is built on, the same on each database."""
 
-from collections.abc import Callable
-from typing import Any
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils
-from django.db import models, transaction
+from django.db import DatabaseError, connection, models, transaction
+from django_mongodb_backend.transaction import Atomic as MongoAtomic
+from pymongo.errors import PyMongoError
+
+T = TypeVar("T")
+
+CONFLICT_ATTEMPTS = 15
+CONFLICT_CODES = frozenset({"40001", "40P01"})
+"""PostgreSQL: serialization failure, deadlock."""
 
 
 def new_id() -> UUID:
@@ -13,12 +24,60 @@ def new_id() -> UUID:
     return UUID(int=uuid_utils.uuid7().int)
 
 
-def atomic() -> "transaction.Atomic":
+def atomic() -> AbstractContextManager[None]:
     """One transaction: all of the block is written or none of it.
 
     Nested blocks join the outer one without a savepoint (not every database has them), so an error inside must leave the outermost block.
     """
-    return transaction.atomic(savepoint=False)
+    return _MongoAtomic("default") if connection.vendor == "mongodb" else transaction.atomic(savepoint=False)
+
+
+class _MongoAtomic(MongoAtomic):  # type: ignore[misc]
+    """The backend's own leaves its session behind when a commit fails: the next block would write into a dead transaction."""
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        except PyMongoError as failure:
+            database: Any = connection
+            if database.session is not None:
+                database._end_session()
+            database.run_on_commit = []
+            raise DatabaseError("The transaction could not be written.") from failure
+
+
+def in_transaction(act: Callable[[], T]) -> T:
+    """What `act` does, in one transaction; again when the database says that another writer was in its way.
+
+    So `act` reads what it decides by, and changes nothing but rows. Inside another transaction it joins that one, which is then repeated.
+    """
+    is_inner = getattr(connection, "in_atomic_block_mongo", connection.in_atomic_block)
+    for attempt in range(1, CONFLICT_ATTEMPTS + 1):
+        try:
+            with atomic():
+                return act()
+        except DatabaseError as error:
+            if is_inner or attempt == CONFLICT_ATTEMPTS or not is_conflict(error):
+                raise
+        time.sleep(random.uniform(0, min(1, 0.005 * 2**attempt)))  # noqa: S311
+    raise AssertionError("unreachable")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether nothing was written because another writer was in the way (or, on MongoDB, another server became the primary)."""
+    return any(
+        cause.has_error_label("TransientTransactionError")
+        if isinstance(cause, PyMongoError)
+        else getattr(cause, "sqlstate", "") in CONFLICT_CODES
+        for cause in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    at: BaseException | None = error
+    while at is not None:
+        yield at
+        at = at.__cause__
 
 
 def on_commit(act: Callable[[], Any]) -> None:

@@ -18,6 +18,7 @@ from limits import parse as parse_limit
 
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
+from cryptons.databases import is_mongo, read_database
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -161,21 +162,15 @@ STORAGES = {
 # --- Database, cache, queue ---------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'cryptons.sqlite3'}")
-if not DATABASE_URL.startswith("sqlite:///"):
-    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:/// (the only database that this version runs on).")
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATABASE_URL.removeprefix("sqlite:///"),
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
-        },
-    }
-}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": read_database("DATABASE_URL", DATABASE_URL)}
+if is_mongo(DATABASE_URL):
+    # Contrib apps count their rows by default, which MongoDB does not: their keys are ObjectIds, and their migrations our own.
+    DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
+    _own_keys = {f"django.contrib.{app}": f"cryptons.mongo_apps.{app.title()}Config" for app in ("admin", "auth", "contenttypes")}
+    INSTALLED_APPS = [_own_keys.get(app, app) for app in INSTALLED_APPS]
+    MIGRATION_MODULES = {app: f"cryptons.mongo_migrations.{app}" for app in ("admin", "auth", "contenttypes")}
+else:
+    DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):

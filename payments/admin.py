@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.money import format_fiat
 from payments.errors import PaymentError
@@ -147,8 +147,8 @@ class InvoiceAdmin(ReadOnly):
         form = MarkForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                with atomic():
-                    mark_invoice(pk, mark, actor=request.user.get_username(), reason=form.cleaned_data["reason"], at=timezone.now())
+                actor, reason = request.user.get_username(), form.cleaned_data["reason"]
+                in_transaction(lambda: mark_invoice(pk, mark, actor=actor, reason=reason, at=timezone.now()))
             except PaymentError as error:
                 messages.error(request, str(error))
             else:

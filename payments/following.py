@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 from payments.models import Cursor, Option, Payment
 from payments.networks import get_network
@@ -35,8 +35,7 @@ def follow(network: str, *, at: datetime) -> set[UUID]:
         except (NodeUnavailable, NodeRejected) as error:
             remember_failure(cursor, str(error), at=at)
             return set()
-        with atomic():
-            return _write(cursor, page, at=at)
+        return in_transaction(lambda: _write(cursor, page, at=at))
 
 
 @contextmanager
@@ -103,8 +102,6 @@ def ask_now(invoice_id: UUID, *, at: datetime) -> int:
     for network, destination in Option.objects.filter(invoice=invoice_id).values_list("network", "destination"):
         destinations.setdefault(network, []).append(destination)
     told = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
-    with atomic():
-        for network, facts in told.items():
-            store_facts(network, facts)
+    in_transaction(lambda: [store_facts(network, facts) for network, facts in told.items()])
     settle(invoice_id, at=at)
     return sum(len(facts) for facts in told.values())

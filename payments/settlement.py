@@ -1,13 +1,14 @@
 """Store what nodes say; then bring the invoice in line with it. Two steps, each safe to repeat."""
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F
 
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from cryptons.events.models import record
 from cryptons.money import UNITS, base_to_fiat
 from payments.errors import InvoiceMoved
@@ -139,8 +140,7 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
         if invoice.needs_settling:
             Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(needs_settling=False)
         return verdict
-    with atomic():
-        apply_verdict(invoice, verdict, moved, at=at)
+    in_transaction(lambda: apply_verdict(copy(invoice), verdict, moved, at=at))
     return verdict
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from shop.carts import MAX_LINES, SESSION_KEY, CartLine, cart_of
 from shop.errors import Shortage
 from shop.models import Cart, CartItem
@@ -29,17 +29,19 @@ def merge_after_login(sender: Any, request: HttpRequest | None, user: User, **_:
 def merge_carts(guest: Cart, user: User) -> list[str]:
     """Quantities add up, but no further than the stock. Returns sentences for the buyer about what did not fit."""
     cart = cart_of(user)
+    return in_transaction(lambda: _move_lines(guest, cart))
+
+
+def _move_lines(guest: Cart, cart: Cart) -> list[str]:
+    moving = list(CartItem.objects.filter(cart=guest).select_related("product"))
+    if not Cart.objects.filter(pk=guest.pk).delete()[0]:
+        return []
+    mine = {item.product_id: item for item in CartItem.objects.filter(cart=cart)}
     notes = []
-    with atomic():
-        moving = list(CartItem.objects.filter(cart=guest).select_related("product"))
-        if not Cart.objects.filter(pk=guest.pk).delete()[0]:
-            return []
-        mine = {item.product_id: item for item in CartItem.objects.filter(cart=cart)}
-        for item in moving:
-            note = _merge_line(cart, item, mine.get(item.product_id), has_room=len(mine) < MAX_LINES)
-            mine.setdefault(item.product_id, item)
-            notes.append(note)
-        Cart.objects.filter(pk=cart.pk).update(updated_at=timezone.now())
+    for item in moving:
+        notes.append(_merge_line(cart, item, mine.get(item.product_id), has_room=len(mine) < MAX_LINES))
+        mine.setdefault(item.product_id, item)
+    Cart.objects.filter(pk=cart.pk).update(updated_at=timezone.now())
     return [note for note in notes if note]
 
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db import IntegrityError
 from django.urls import reverse
 
 from accounts.models import User
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from cryptons.events.models import record
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoicing import Offer, open_invoice, prepare_offer
@@ -86,26 +87,10 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         offer = prepare_offer(network, total, label=f"order_{number}", at=at)
         if offer.due_base <= UNITS[network].dust_base:
             raise OutOfRange(f"This order is too small to be paid in {UNITS[network].name}. Please add something, or pay another way.")
-        order = Order(
-            number=number,
-            checkout_token=token,
-            user=buyer.user,
-            email=buyer.email,
-            network=network,
-            total_minor=total,
-            currency=settings.CURRENCY,
-            shipping_address=buyer.address,
-            created_at=at,
-            updated_at=at,
-        )
         try:
-            with atomic():
-                if read().agreed != contents.agreed:
-                    raise CartChanged("A price or the stock has changed at this very moment. Please check your order again.")
-                _write(order, contents, offer, at=at)
+            return in_transaction(partial(_write, read, contents, buyer, offer, number=number, token=token, at=at))
         except IntegrityError:
             continue  # the button was pressed twice: the other request placed it; or the node gave its address away
-        return order
     raise OrderMoved("The order could not be placed because of another one at the same moment. Please try again.")
 
 
@@ -122,8 +107,23 @@ def _check(contents: CartContents) -> None:
         raise OutOfRange("An order of this total cannot be taken. Please change the quantities.")
 
 
-def _write(order: Order, contents: CartContents, offer: Offer, *, at: datetime) -> None:
-    order.save(force_insert=True)
+def _write(
+    read: Callable[[], CartContents], contents: CartContents, buyer: Buyer, offer: Offer, *, number: str, token: UUID, at: datetime
+) -> Order:
+    if read().agreed != contents.agreed:
+        raise CartChanged("A price or the stock has changed at this very moment. Please check your order again.")
+    order = Order.objects.create(
+        number=number,
+        checkout_token=token,
+        user=buyer.user,
+        email=buyer.email,
+        network=offer.network,
+        total_minor=contents.total_minor,
+        currency=settings.CURRENCY,
+        shipping_address=buyer.address,
+        created_at=at,
+        updated_at=at,
+    )
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
@@ -144,3 +144,4 @@ def _write(order: Order, contents: CartContents, offer: Offer, *, at: datetime) 
         taken = [line.item.pk for line in contents.lines]
         if CartItem.objects.filter(pk__in=taken).delete()[0] != len(taken):
             raise CartChanged("The cart has changed at this very moment. Please check your order again.")
+    return order

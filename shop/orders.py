@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.dispatch import receiver
 
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from cryptons.events.models import record
 from payments.errors import InvoiceMoved
 from payments.evaluation import Verdict
@@ -100,8 +100,7 @@ def _first_or_again(act: Callable[[], T]) -> T:
     """Do it in one transaction; who loses a race looks again."""
     for _ in range(3):
         try:
-            with atomic():
-                return act()
+            return in_transaction(act)
         except (OrderMoved, InvoiceMoved):
             continue
     raise OrderMoved("This order was changed at the same moment. Please look at it again.")

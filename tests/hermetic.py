@@ -11,6 +11,9 @@ for name in set(os.environ) - KEPT:
     if not name.startswith(("PYTEST_", "STACK_", "HYPOTHESIS_", "COV_")):
         del os.environ[name]
 
+if "STACK_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["STACK_DATABASE_URL"]
+
 _folder = tempfile.mkdtemp(prefix="cryptons-test-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.update(

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.utils import timezone
 
-from cryptons.db import atomic
+from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
@@ -108,16 +108,21 @@ def mine_due_blocks(network: str, now: datetime) -> None:
 
 
 def mine_block(network: str, now: datetime) -> None:
-    """Whoever raises the height first makes the block; what is doomed is not in it."""
-    with atomic():
-        height = chain(network).height
-        if not SandboxChain.objects.filter(network=network, height=height).update(height=F("height") + 1, mined_at=now):
-            return
-        waiting = SandboxTransaction.objects.filter(network=network, height__isnull=True, is_conflicted=False, mine_after__lte=now)
-        waiting.filter(fate="doubleSpend").update(is_conflicted=True, fate="", changed_at=now)
-        waiting.update(height=height + 1, changed_at=now)
-        deep = SandboxTransaction.objects.filter(network=network, fate="reorg", height__lte=height - 2)
-        deep.update(height=None, fate="", mine_after=now + REORG_PAUSE, changed_at=now)
+    """Whoever raises the height first makes the block."""
+    chain(network)
+    in_transaction(lambda: _mine(network, now))
+
+
+def _mine(network: str, now: datetime) -> None:
+    """What is doomed is not in the block."""
+    height = chain(network).height
+    if not SandboxChain.objects.filter(network=network, height=height).update(height=F("height") + 1, mined_at=now):
+        return
+    waiting = SandboxTransaction.objects.filter(network=network, height__isnull=True, is_conflicted=False, mine_after__lte=now)
+    waiting.filter(fate="doubleSpend").update(is_conflicted=True, fate="", changed_at=now)
+    waiting.update(height=height + 1, changed_at=now)
+    deep = SandboxTransaction.objects.filter(network=network, fate="reorg", height__lte=height - 2)
+    deep.update(height=None, fate="", mine_after=now + REORG_PAUSE, changed_at=now)
 
 
 def unmine(transaction_id: UUID, *, now: datetime) -> None:

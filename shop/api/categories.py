@@ -1,5 +1,6 @@
 """The tree of categories over the API: everybody reads, `products:write` changes."""
 
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError
@@ -14,7 +15,7 @@ from cryptons.api.permissions import may
 from cryptons.api.schema import ID, TEXT, WHOLE, array, describe, needing, nullable, shape
 from cryptons.api.serializers import Id, Strict, Text, Whole
 from cryptons.api.views import ApiView, get_or_404, success
-from cryptons.db import atomic, new_id
+from cryptons.db import in_transaction, new_id
 from shop.catalogue import read_categories
 from shop.models import Category
 from shop.search.keeping import category_changed, product_changed
@@ -93,12 +94,15 @@ def _save_category(category: Category, values: dict[str, Any]) -> dict[str, Any]
     if "parent" in values:
         category.parent = _parent_for(category, values["parent"])
     try:
-        with atomic():
-            category.save()
-            category_changed(category)
+        in_transaction(partial(_write, category))
     except IntegrityError:
         raise Conflict("Another category has this slug already.", details=[{"field": "slug", "message": "Taken."}]) from None
     return show_category(category)
+
+
+def _write(category: Category) -> None:
+    category.save()
+    category_changed(category)
 
 
 def _parent_for(category: Category, parent_id: Any) -> Category | None:

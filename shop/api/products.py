@@ -1,7 +1,9 @@
 """Products over the API: everybody reads, `products:write` changes."""
 
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -36,7 +38,7 @@ from cryptons.api.schema import (
 )  # fmt: skip
 from cryptons.api.serializers import GREATEST, Id, Strict, Text, Whole, YesNo
 from cryptons.api.views import ApiView, get_or_404, page_parameters, success
-from cryptons.db import atomic, new_id
+from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
 from payments.rates import current_rates
 from shop.catalogue import Filters, find_products, read_categories
@@ -290,9 +292,7 @@ class OneProduct(ApiView):
     @describe("Remove a product; orders keep their lines", data=None, status=204, errors=[403, 404], login=True)
     def delete(self, request: Request, product_id: str) -> Response:
         product = get_or_404(Product.objects.all(), product_id, "Product")
-        with atomic():
-            product_changed([product.pk])
-            product.delete()
+        in_transaction(partial(_delete, product.pk))
         return Response(status=204)
 
     def _change(self, product_id: str, *, partial: bool) -> Response:
@@ -307,13 +307,21 @@ class OneProduct(ApiView):
 def _save(product: Product, only: list[str] | None = None) -> None:
     """Only the given fields, so that stock sold meanwhile is not put back. Raises Conflict for a sku or slug that is taken."""
     try:
-        with atomic():
-            product.save(update_fields=only)
-            product_changed([product.pk])
+        in_transaction(partial(_write, product, only))
     except IntegrityError:
         field = "sku" if Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists() else "slug"
         message = f"Another product has this {field} already."
         raise Conflict(message, details=[{"field": field, "message": message}]) from None
+
+
+def _write(product: Product, only: list[str] | None) -> None:
+    product.save(update_fields=only)
+    product_changed([product.pk])
+
+
+def _delete(product_id: UUID) -> None:
+    product_changed([product_id])
+    Product.objects.filter(pk=product_id).delete()
 
 
 def free_slug(name: str) -> str:

@@ -1,0 +1,78 @@
+"""Which database DATABASE_URL means, as Django's settings want to hear it."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+MONGO_SCHEMES = ("mongodb", "mongodb+srv")
+POSTGRES_SCHEMES = ("postgres", "postgresql")
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
+}
+MONGO_OPTIONS: dict[str, Any] = {
+    "maxPoolSize": 10,
+    "minPoolSize": 5,
+    "socketTimeoutMS": 45_000,
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "w": "majority",
+    "readConcernLevel": "majority",
+}
+POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
+
+
+def is_mongo(url: str) -> bool:
+    return urlsplit(url).scheme in MONGO_SCHEMES
+
+
+def read_database(name: str, url: str) -> dict[str, Any]:
+    """The entry of DATABASES for `url`; options in its query win over the defaults. ImproperlyConfigured names the setting `name`."""
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        return _sqlite(name, url)
+    if scheme in POSTGRES_SCHEMES:
+        return _postgres(name, url)
+    if scheme in MONGO_SCHEMES:
+        return _mongo(name, url)
+    raise ImproperlyConfigured(f"{name} must start with sqlite:///, postgres:// or mongodb://.")
+
+
+def _sqlite(name: str, url: str) -> dict[str, Any]:
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path:
+        raise ImproperlyConfigured(f"{name} must name a file, such as sqlite:////srv/shop/cryptons.sqlite3.")
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "CONN_MAX_AGE": None, "OPTIONS": SQLITE_OPTIONS}
+
+
+def _postgres(name: str, url: str) -> dict[str, Any]:
+    """`pool_min_size`, `pool_max_size` and `pool_timeout` set psycopg's pool; all other options are libpq's."""
+    try:
+        entry: dict[str, Any] = environ.Env.db_url_config(url)
+        if not entry["NAME"] or not entry["HOST"]:
+            raise ValueError("a host and a database are missing")
+        query = {key: values[-1] for key, values in parse_qs(urlsplit(url).query).items()}
+        pool = {key: int(query.pop(f"pool_{key}", default)) for key, default in POSTGRES_POOL.items()}
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must look like postgres://user:password@host:5432/cryptons ({error}).") from error
+    return entry | {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": {"connect_timeout": 5, **query, "pool": pool}}
+
+
+def _mongo(name: str, url: str) -> dict[str, Any]:
+    try:
+        parsed = parse_uri(url)
+    except (PyMongoError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name} must look like mongodb://host1,host2/cryptons?replicaSet=rs0 ({error}).") from error
+    if not parsed["database"]:
+        raise ImproperlyConfigured(f"{name} must name the database behind the last slash, as in mongodb://host/cryptons?replicaSet=rs0.")
+    given = {option.lower(): value for option, value in parsed["options"].items()}
+    defaults = {option: value for option, value in MONGO_OPTIONS.items() if option.lower() not in given}
+    if "minPoolSize" in defaults:
+        defaults["minPoolSize"] = min(defaults["minPoolSize"], given.get("maxpoolsize") or defaults["minPoolSize"])
+    return {"ENGINE": "django_mongodb_backend", "NAME": parsed["database"], "HOST": url, "OPTIONS": defaults}
