@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import caches
 
 from cryptons.ready_bytes import forget_all
+from shop import catalogue_version
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +27,4 @@ def _empty_caches() -> Iterator[None]:
     for cache in caches.all():
         cache.clear()
     forget_all()
+    catalogue_version._remembered = None

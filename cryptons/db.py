@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, models, transaction
 from django_mongodb_backend.transaction import Atomic as MongoAtomic
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 T = TypeVar("T")
 
@@ -33,17 +33,24 @@ def atomic() -> AbstractContextManager[None]:
 
 
 class _MongoAtomic(MongoAtomic):  # type: ignore[misc]
-    """The backend's own leaves its session behind when a commit fails: the next block would write into a dead transaction."""
+    """The backend's own, mended in two places.
+
+    After a commit that failed it keeps its session: the next block would write into a dead transaction. And inside a block of Django's
+    own, which is nothing on MongoDB (the admin has one around each view), it refuses to do what waits for the commit.
+    """
 
     def __exit__(self, *error: Any) -> None:
+        database: Any = connection
+        around, database.in_atomic_block = database.in_atomic_block, False
         try:
             super().__exit__(*error)
         except PyMongoError as failure:
-            database: Any = connection
             if database.session is not None:
                 database._end_session()
             database.run_on_commit = []
             raise DatabaseError("The transaction could not be written.") from failure
+        finally:
+            database.in_atomic_block = around
 
 
 def in_transaction(act: Callable[[], T]) -> T:
@@ -56,7 +63,7 @@ def in_transaction(act: Callable[[], T]) -> T:
         try:
             with atomic():
                 return act()
-        except DatabaseError as error:
+        except (DatabaseError, PyMongoError) as error:
             if is_inner or attempt == CONFLICT_ATTEMPTS or not is_conflict(error):
                 raise
         time.sleep(random.uniform(0, min(1, 0.005 * 2**attempt)))  # noqa: S311
@@ -73,6 +80,12 @@ def is_conflict(error: BaseException) -> bool:
     )
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the database cannot be reached or is too busy: the same request may well succeed in a moment."""
+    unreachable = (OperationalError, InterfaceError, ConnectionFailure)
+    return is_conflict(error) or any(isinstance(cause, unreachable) for cause in _causes(error))
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     at: BaseException | None = error
     while at is not None:
@@ -83,6 +96,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def on_commit(act: Callable[[], Any]) -> None:
     """Do it after the transaction is written, at once when there is none. What must not be lost also needs a row that a sweep finds."""
     transaction.on_commit(act)
+
+
+def ping() -> None:
+    """Raises django.db.Error or PyMongoError when the database does not answer."""
+    if connection.vendor == "mongodb":
+        connection.ensure_connection()
+        connection.connection.admin.command("ping")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
 
 
 class BaseModel(models.Model):

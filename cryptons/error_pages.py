@@ -1,10 +1,14 @@
 """What Django shows when something goes wrong: the API's envelope under /api/, a page elsewhere."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 
 from cryptons.api.envelope import error_response
-from cryptons.api.errors import INTERNAL, is_api
+from cryptons.api.errors import DATABASE_AWAY, INTERNAL, is_api
+from cryptons.db import is_outage
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -26,6 +30,19 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django calls it while it handles the exception."""
+    error = sys.exception()
+    if error is not None and is_outage(error):
+        return _unavailable(request)
     if is_api(request):
         return error_response(500, "INTERNAL_ERROR", INTERNAL)
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        response = error_response(503, "SERVICE_UNAVAILABLE", DATABASE_AWAY)
+    else:
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response.headers["Retry-After"] = "5"
+    return response

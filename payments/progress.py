@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Max, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 
 from cryptons.money import Base, fiat_to_base, format_coin
 from payments.models import Cursor, Invoice, Option
@@ -95,14 +95,24 @@ class Progress:
 
 def read_progress(invoice_id: UUID) -> Progress:
     """Raises Invoice.DoesNotExist."""
-    newest = Option.objects.filter(invoice=OuterRef("pk")).order_by("-created_at")
-    present = Q(payments__is_present=True)
-    invoices = Invoice.objects.annotate(**{name: Subquery(newest.values(name)[:1]) for name in OPTION_FIELDS}).annotate(
-        tip_height=Subquery(Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]),
-        highest=Max("payments__height", filter=present),
-        unmined=Count("payments", filter=present & Q(payments__height__isnull=True)),
+    rows = _read_rows(invoice_id)
+    if not rows:
+        raise Invoice.DoesNotExist
+    newest = rows[0]
+    heights = [row["invoice__payments__height"] for row in rows if row["pk"] == newest["pk"] and row["invoice__payments__is_present"]]
+    tip = newest["tip_height"]
+    in_blocks = bool(heights) and None not in heights and tip is not None
+    return Progress(
+        invoice_id=invoice_id,
+        confirmations=max(0, tip - max(heights) + 1) if in_blocks else 0,
+        **{name: newest[name] for name in OPTION_FIELDS},
+        **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
     )
-    row: dict[str, Any] = dict(invoices.values(*INVOICE_FIELDS, *OPTION_FIELDS, "tip_height", "highest", "unmined").get(pk=invoice_id))
-    tip, highest, unmined = row.pop("tip_height"), row.pop("highest"), row.pop("unmined")
-    in_blocks = not unmined and tip is not None and highest is not None
-    return Progress(invoice_id=invoice_id, confirmations=max(0, tip - highest + 1) if in_blocks else 0, **row)
+
+
+def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
+    """One for each option and payment of the invoice, those of the newest option first."""
+    tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
+    options = Option.objects.filter(invoice=invoice_id).annotate(tip_height=Subquery(tip)).order_by("-created_at", "-pk")
+    of_invoice = [f"invoice__{name}" for name in (*INVOICE_FIELDS, "payments__height", "payments__is_present")]
+    return list(options.values("pk", "tip_height", *OPTION_FIELDS, *of_invoice))

@@ -7,16 +7,17 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from cryptons.api.envelope import error_response, failed
+from cryptons.db import is_outage
 
 logger = logging.getLogger(__name__)
 
 INTERNAL = "Internal Server Error"
+DATABASE_AWAY = "The database cannot be reached. Please try again in a moment."
 
 
 class ApiError(Exception):
@@ -92,9 +93,9 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
         return 415, failed("UNSUPPORTED_MEDIA_TYPE", _sentence(error)), {}
     if isinstance(error, exceptions.ParseError | SuspiciousOperation):
         return 400, failed("VALIDATION_ERROR", _sentence(error)), {}
-    if isinstance(error, OperationalError):
+    if is_outage(error):
         logger.error("database unavailable", exc_info=error)
-        return 503, failed("SERVICE_UNAVAILABLE", "The database cannot be reached. Please try again."), {"Retry-After": "5"}
+        return 503, failed("SERVICE_UNAVAILABLE", DATABASE_AWAY), {"Retry-After": "5"}
     logger.error("unhandled error in the API", exc_info=error)
     return 500, _internal(error), {}
 

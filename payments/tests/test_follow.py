@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def now():
-    return timezone.now()
+    return timezone.now().replace(microsecond=0)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_each_source_is_read_in_its_own_format(exchanges):
 @pytest.mark.django_db
 def test_the_median_is_stored_with_its_sources(exchanges):
     exchanges.update(coinbase="50000", kraken="50100", coingecko="50200", bitstamp="50300.5")
-    now = timezone.now()
+    now = timezone.now().replace(microsecond=0)
 
     assert refresh_rates(at=now) == {"BTC"}
 
@@ -99,7 +99,7 @@ def test_one_source_alone_prices_nothing(exchanges):
 
 @pytest.mark.django_db
 def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges):
-    now = timezone.now()
+    now = timezone.now().replace(microsecond=0)
     refresh_rates(at=now - timedelta(minutes=11))
     with pytest.raises(RateUnavailable):
         rate_for("BTC", at=now)

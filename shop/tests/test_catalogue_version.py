@@ -4,8 +4,8 @@ import textwrap
 
 import pytest
 from django.core.cache import caches
-from django.db import transaction
 
+from cryptons.db import atomic
 from shop import catalogue_version as module
 from shop.catalogue_version import catalogue_changed, catalogue_version
 
@@ -39,7 +39,7 @@ def test_a_change_makes_a_new_version_at_once_without_a_transaction(django_captu
 def test_a_change_is_told_after_the_commit_only():
     before = catalogue_version()
 
-    with transaction.atomic():
+    with atomic():
         catalogue_changed()
         module._remembered = None
         inside = catalogue_version()
@@ -52,7 +52,7 @@ def test_a_change_is_told_after_the_commit_only():
 def test_a_change_that_is_rolled_back_is_not_told():
     before = catalogue_version()
 
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with pytest.raises(RuntimeError), atomic():
         catalogue_changed()
         raise RuntimeError
 

@@ -54,7 +54,7 @@ def test_loading_again_leaves_what_staff_changed_and_makes_whole_what_is_missing
     load_demo()
     Product.objects.filter(sku="KIT-MUG").update(price_minor=1, name="Our Mug")
     Product.objects.filter(sku="KIT-BOWL").delete()
-    ProductImage.objects.filter(product__sku="KIT-POT").delete()
+    ProductImage.objects.filter(product=Product.objects.get(sku="KIT-POT")).delete()
     count = Product.objects.count()
 
     said = load_demo()

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from cryptons.db import atomic
 from shop import tasks
 from shop.catalogue_version import catalogue_version
 from shop.models import Product
@@ -182,14 +183,15 @@ def test_a_killed_writer_leaves_no_lock(build_index):
     assert search(Query()).total == 1
 
 
-def test_a_change_is_told_after_the_commit(build_index, django_capture_on_commit_callbacks, monkeypatch):
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
     monkeypatch.setattr(tasks.index_products, "delay", queued.append)
     version = catalogue_version()
     product = ProductFactory()
 
-    with django_capture_on_commit_callbacks(execute=True):
+    with atomic():
         product_changed([product.pk])
         assert queued == []
 

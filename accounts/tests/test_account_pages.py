@@ -1,0 +1,187 @@
+"""Register, log in, profile, address and password as pages."""
+
+import pytest
+
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, UserFactory
+from cryptons.api.limits import forget_counts
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = {"name": "Ada Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
+OWN = ["/account/", "/account/address/", "/account/password/"]
+
+
+@pytest.fixture(autouse=True)
+def _no_counts():
+    forget_counts()
+
+
+@pytest.fixture
+def ada():
+    return UserFactory(username="ada", email="ada@example.com")
+
+
+def log_in(client, name="ada", password=PASSWORD, **more):
+    return client.post("/account/login/", {"name": name, "password": password, **more})
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.com", "Ada@Example.com"])
+def test_a_login_by_name_or_address_leads_to_the_profile(client, ada, name):
+    answer = log_in(client, name)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/account/")
+    assert client.get("/account/").status_code == 200
+
+
+def test_a_wrong_login_keeps_the_name_and_not_the_password(client, ada):
+    answer = log_in(client, password="wrong-and-secret")
+
+    assert answer.status_code == 400
+    assert b"The login is not right" in answer.content
+    assert b'value="ada"' in answer.content
+    assert b"wrong-and-secret" not in answer.content
+    assert client.get("/account/").status_code == 302
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil.example"])
+def test_after_the_login_nobody_is_sent_to_another_site(client, ada, wanted):
+    assert log_in(client, next=wanted)["Location"] == "/account/"
+
+
+def test_after_the_login_a_person_goes_on_where_they_were_going(client, ada):
+    assert log_in(client, next="/checkout/")["Location"] == "/checkout/"
+
+
+def test_too_many_tries_are_stopped_before_the_password_is_looked_at(client, ada, settings):
+    settings.RATE_LIMIT_AUTH = "2/15minutes"
+    log_in(client, password="x")
+    log_in(client, password="x")
+
+    answer = log_in(client)
+
+    assert answer.status_code == 429
+    assert b"Too many tries" in answer.content
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_somebody_unknown_is_asked_to_log_in_first(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer["Location"]) == (302, f"/account/login/?next={path}")
+
+
+def test_a_link_does_not_log_anybody_out(client, ada):
+    client.force_login(ada)
+
+    assert client.get("/account/logout/").status_code == 405
+    assert client.get("/account/").status_code == 200
+
+    client.post("/account/logout/")
+    assert client.get("/account/").status_code == 302
+
+
+def test_registering_logs_in(client):
+    answer = client.post("/account/register/", {"username": "Grace", "email": "Grace@Example.com", "password": PASSWORD})
+
+    assert answer["Location"] == "/account/"
+    user = User.objects.get()
+    assert (user.username, user.email, user.is_staff) == ("grace", "grace@example.com", False)
+    assert user.check_password(PASSWORD)
+    assert client.get("/account/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("username", "ada", b"taken"),
+        ("email", "ada@example.com", b"has an account already"),
+        ("username", "a b", b"Letters, digits"),
+        ("email", "nobody", b"valid email"),
+        ("password", "1234567890", b"numeric"),
+        ("password", "short", b"too short"),
+    ],
+)
+def test_a_registration_that_cannot_be_says_why_and_keeps_the_rest(client, ada, field, value, words):
+    data = {"username": "grace", "email": "grace@example.com", "password": PASSWORD, field: value}
+
+    answer = client.post("/account/register/", data)
+
+    assert answer.status_code == 400
+    assert words in answer.content
+    assert User.objects.count() == 1
+    kept = "email" if field == "username" else "username"
+    assert f'value="{data[kept]}"'.encode() in answer.content
+
+
+def test_a_name_with_markup_is_shown_as_typed(client, ada):
+    client.force_login(ada)
+    client.post("/account/", {"first_name": "<b>Ada</b>", "last_name": "Ü 😀", "phone": ""})
+
+    page = client.get("/account/").content.decode()
+
+    assert "&lt;b&gt;Ada&lt;/b&gt;" in page
+    assert "<b>Ada</b>" not in page
+    assert "Ü 😀" in page
+
+
+def test_the_profile_cannot_make_anybody_staff(client, ada):
+    client.force_login(ada)
+    client.post("/account/", {"first_name": "Ada", "is_staff": "on", "is_superuser": "on", "username": "root"})
+
+    ada.refresh_from_db()
+    assert (ada.first_name, ada.is_staff, ada.is_superuser, ada.username) == ("Ada", False, False, "ada")
+
+
+def test_an_address_is_kept_for_the_checkout(client, ada):
+    client.force_login(ada)
+
+    assert client.post("/account/address/", ADDRESS).status_code == 302
+
+    ada.refresh_from_db()
+    assert {name: ada.address[name] for name in ADDRESS} == ADDRESS
+    assert b'value="1 Test Road"' in client.get("/account/address/").content
+
+
+@pytest.mark.parametrize("change", [{"country": "XX"}, {"name": ""}, {"street": "x" * 1000}, {"city": "\x00"}])
+def test_a_bad_address_changes_nothing_and_keeps_the_rest(client, ada, change):
+    client.force_login(ada)
+
+    answer = client.post("/account/address/", {**ADDRESS, **change})
+
+    assert answer.status_code == 400
+    assert b'value="12345"' in answer.content
+    ada.refresh_from_db()
+    assert not ada.address
+
+
+def test_a_new_password_keeps_this_session_and_ends_the_others(client, ada):
+    other = type(client)()
+    client.force_login(ada)
+    other.force_login(ada)
+
+    client.post("/account/password/", {"current": PASSWORD, "new": "another long horse"})
+
+    assert client.get("/account/").status_code == 200
+    assert other.get("/account/").status_code == 302
+    ada.refresh_from_db()
+    assert ada.check_password("another long horse")
+
+
+@pytest.mark.parametrize("passwords", [{"current": "wrong", "new": "another long horse"}, {"current": PASSWORD, "new": "short"}])
+def test_a_password_change_that_cannot_be_changes_nothing(client, ada, passwords):
+    client.force_login(ada)
+
+    assert client.post("/account/password/", passwords).status_code == 400
+
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("path", ["/account/login/", "/account/register/", *OWN])
+def test_a_form_without_its_token_is_refused(ada, path):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(ada)
+    assert client.post(path, {"name": "ada"}).status_code == 403

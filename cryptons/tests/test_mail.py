@@ -1,0 +1,152 @@
+"""A mail is written beside what it tells, and sent once."""
+
+import smtplib
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from accounts.tests.factories import StaffFactory
+from cryptons.db import atomic, new_id
+from cryptons.mail import sending
+from cryptons.mail.models import Mail
+from cryptons.mail.queueing import queue_mail
+from cryptons.mail.sending import WAITS, send
+from cryptons.mail.tasks import send_mail, sweep_mails
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mail():
+    return Mail.objects.create(
+        key="order-received:1",
+        to="ada@example.com",
+        subject="Your ördér",
+        text="Thank you.\n",
+        html="<p>Thank you.</p>",
+        next_try_at=timezone.now() - timedelta(hours=1),
+    )
+
+
+@pytest.fixture
+def broken_server(monkeypatch):
+    def refuse(mail):
+        raise smtplib.SMTPServerDisconnected("gone")
+
+    monkeypatch.setattr(sending, "_deliver", refuse)
+
+
+def files(settings):
+    return sorted(Path(settings.MAIL_DIR).glob("*"))
+
+
+def test_the_file_is_named_by_the_mails_id_and_holds_text_and_html(mail, settings):
+    assert send(mail.pk, at=timezone.now())
+
+    (file,) = files(settings)
+    assert file.name == f"{mail.pk}.eml"
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    assert (message["To"], message["Subject"]) == ("ada@example.com", "Your ördér")
+    assert message["Message-ID"].startswith(f"<{mail.pk}@")
+    assert message.get_body(["plain"]).get_content().strip() == "Thank you."
+    assert message.get_body(["html"]).get_content().strip() == "<p>Thank you.</p>"
+
+
+def test_a_task_that_comes_twice_sends_once(mail, monkeypatch):
+    sent = []
+    monkeypatch.setattr(sending, "_deliver", sent.append)
+
+    send_mail(str(mail.pk))
+    send_mail(str(mail.pk))
+    sweep_mails()
+
+    assert len(sent) == 1
+    mail.refresh_from_db()
+    assert mail.sent_at
+    assert mail.next_try_at is None
+
+
+def test_a_mail_that_somebody_is_sending_is_left_alone(mail):
+    Mail.objects.filter(pk=mail.pk).update(next_try_at=timezone.now() + timedelta(seconds=30))
+    assert not send(mail.pk, at=timezone.now())
+
+
+def test_a_sender_that_died_is_followed_by_the_sweep(mail, monkeypatch):
+    sent = []
+
+    def die(mail):
+        raise SystemExit
+
+    monkeypatch.setattr(sending, "_deliver", die)
+    with pytest.raises(SystemExit):
+        send(mail.pk, at=timezone.now() - timedelta(minutes=2))
+    monkeypatch.setattr(sending, "_deliver", sent.append)
+
+    sweep_mails()
+
+    assert len(sent) == 1
+
+
+def test_a_server_that_is_away_is_tried_again_later_and_later(mail, broken_server):
+    at = timezone.now().replace(microsecond=0)
+    for wait in WAITS:
+        assert not send(mail.pk, at=at)
+        mail.refresh_from_db()
+        assert mail.next_try_at == at + wait
+        at = mail.next_try_at
+    assert not send(mail.pk, at=at)
+    mail.refresh_from_db()
+    assert mail.next_try_at is None
+    assert mail.sent_at is None
+    assert mail.last_error == "SMTPServerDisconnected: gone"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_goes_with_its_transaction():
+    with pytest.raises(ZeroDivisionError), atomic():
+        Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
+        1 / 0  # noqa: B018
+    assert not Mail.objects.exists()
+
+
+def test_one_occasion_is_one_mail(monkeypatch):
+    monkeypatch.setattr(
+        "cryptons.mail.queueing.render_to_string", lambda name, values: "Subject: Hello\nText" if name.endswith("txt") else "<p>"
+    )
+    queue_mail("hello:1", to="ada@example.com", template="x", context={})
+    queue_mail("hello:1", to="ada@example.com", template="x", context={})
+
+    assert Mail.objects.get().subject == "Hello"
+
+
+def test_an_unknown_mail_is_nothing_to_send():
+    assert not send(new_id(), at=timezone.now())
+
+
+def test_staff_read_mails_and_send_them_again(client, mail):
+    send(mail.pk, at=timezone.now())
+    client.force_login(StaffFactory())
+
+    assert b"Thank you." in client.get(f"/admin/mail/mail/{mail.pk}/change/").content
+    client.post("/admin/mail/mail/", {"action": "send_again", "_selected_action": [str(mail.pk)]})
+
+    mail.refresh_from_db()
+    assert mail.sent_at is None
+    assert mail.attempts == 0
+
+
+def test_staff_without_the_permission_see_no_mail(client, mail):
+    staff = StaffFactory(is_superuser=False)
+    client.force_login(staff)
+    assert client.get("/admin/mail/mail/").status_code == 403
+    assert client.get(f"/admin/mail/mail/{mail.pk}/change/").status_code in (302, 403)
+
+    staff.user_permissions.add(Permission.objects.get(codename="view_mail"))
+    client.force_login(type(staff).objects.get(pk=staff.pk))
+    assert client.get("/admin/mail/mail/").status_code == 200
+    assert b"send_again" not in client.get("/admin/mail/mail/").content

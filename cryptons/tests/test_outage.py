@@ -1,0 +1,122 @@
+"""The database is away, or another writer is in the way."""
+
+import pytest
+from django.db import DatabaseError, OperationalError, ProgrammingError
+from pymongo.errors import AutoReconnect, OperationFailure
+
+from cryptons.db import CONFLICT_ATTEMPTS, in_transaction, is_conflict, is_outage, new_id
+from cryptons.events.models import Event, record
+
+
+class Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+def conflict():
+    """As each backend tells it: with the driver's own error as the cause."""
+    error = OperationFailure("write conflict", code=112, details={"errorLabels": ["TransientTransactionError"]})
+    raised = DatabaseError()
+    raised.__cause__ = error
+    return raised
+
+
+def deadlock():
+    raised = OperationalError("deadlock detected")
+    raised.__cause__ = Deadlock()
+    return raised
+
+
+def lost():
+    raised = DatabaseError()
+    raised.__cause__ = AutoReconnect("connection closed")
+    return raised
+
+
+@pytest.mark.parametrize("error", [conflict(), deadlock()])
+def test_a_conflict_is_told_from_other_errors(error):
+    assert is_conflict(error)
+    assert not is_conflict(ProgrammingError("no such table"))
+    assert not is_conflict(ValueError())
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), lost(), conflict()])
+def test_an_outage_is_told_from_a_bug(error):
+    assert is_outage(error)
+    assert not is_outage(DatabaseError("a bug"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_met_another_writer_is_done_again_and_written_once():
+    subject = new_id()
+    turns = []
+
+    def act():
+        turns.append(1)
+        record("order.placed", subject, seq=1, data={})
+        if len(turns) < 3:
+            raise conflict()
+        return "written"
+
+    assert in_transaction(act) == "written"
+    assert len(turns) == 3
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_inner_transaction_leaves_it_to_the_outer():
+    turns = []
+
+    def inner():
+        turns.append("inner")
+        if len(turns) < 4:
+            raise conflict()
+
+    def outer():
+        turns.append("outer")
+        in_transaction(inner)
+
+    in_transaction(outer)
+    assert turns == ["outer", "inner", "outer", "inner"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_never_gets_through_is_told(monkeypatch):
+    monkeypatch.setattr("cryptons.db.time.sleep", lambda seconds: None)
+    turns = []
+
+    def act():
+        turns.append(1)
+        raise conflict()
+
+    with pytest.raises(DatabaseError):
+        in_transaction(act)
+    assert len(turns) == CONFLICT_ATTEMPTS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_any_other_error_is_raised_at_once():
+    turns = []
+
+    def act():
+        turns.append(1)
+        raise ProgrammingError("a bug")
+
+    with pytest.raises(ProgrammingError):
+        in_transaction(act)
+    assert turns == [1]
+
+
+@pytest.mark.parametrize(("path", "words"), [("/p/kettle/", b"back in a moment"), ("/api/products/x", b"SERVICE_UNAVAILABLE")])
+@pytest.mark.parametrize("error", [OperationalError("gone"), lost()])
+def test_a_database_that_is_away_is_said_in_words(client, monkeypatch, settings, path, words, error):
+    def away(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("shop.models.ProductQuerySet.listed", away)
+    client.raise_request_exception = False
+
+    answer = client.get(path if "x" not in path else f"/api/products/{new_id()}")
+
+    assert answer.status_code == 503
+    assert words in answer.content
+    assert answer["Retry-After"] == "5"

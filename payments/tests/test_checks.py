@@ -1,0 +1,54 @@
+"""What is looked at before the shop starts."""
+
+import pytest
+
+from payments.checks import check_descriptor, check_networks, check_node, check_rate_sources
+from payments.errors import NodeRejected, NodeUnavailable
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def test_a_shop_that_can_take_nothing_is_told_so(settings):
+    settings.SANDBOX = False
+    assert ids(check_networks()) == ["payments.W001"]
+    settings.SANDBOX = True
+    assert ids(check_networks()) == []
+
+
+def test_an_unknown_source_of_rates_stops_the_start(settings):
+    settings.FIXED_RATES = {}
+    settings.RATE_SOURCES = ["coinbase", "tea-leaves"]
+    (error,) = check_rate_sources()
+    assert error.id == "payments.E003"
+    assert "tea-leaves" in error.msg
+
+
+def test_a_descriptor_that_could_spend_stops_the_start(settings):
+    key = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"
+    settings.BITCOIN_DESCRIPTOR = f"wpkh({key}/0/*)"
+    (error,) = check_descriptor()
+    assert error.id == "payments.E001"
+    assert key not in error.msg
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda: "", []),
+        (lambda: "The wallet holds private keys.", ["payments.E002"]),
+        (NodeRejected("The node is on another chain."), ["payments.E002"]),
+        (NodeUnavailable("The node does not answer."), ["payments.W002"]),
+    ],
+)
+def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monkeypatch, answer, expected):
+    def wallet_problem():
+        if isinstance(answer, Exception):
+            raise answer
+        return answer()
+
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    settings.BITCOIN_DESCRIPTOR = ""
+    monkeypatch.setattr("payments.checks.wallet_problem", wallet_problem)
+    assert ids(check_node()) == expected

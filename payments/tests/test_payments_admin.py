@@ -1,0 +1,123 @@
+"""Staff look at money, and decide by name and reason only."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.events.models import Event
+from payments.models import Invoice
+from payments.tests.factories import CursorFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+LISTS = ["invoice", "payment", "cursor", "rate"]
+
+
+@pytest.fixture
+def grace():
+    return StaffFactory(username="grace")
+
+
+@pytest.fixture
+def staff_who_may(client):
+    def log_in(*permissions):
+        staff = StaffFactory(is_superuser=False)
+        staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client.force_login(staff)
+        return staff
+
+    return log_in
+
+
+def mark_path(invoice_id, mark="settled"):
+    return f"/admin/payments/invoice/{invoice_id}/mark/{mark}/"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_open(client, grace, name):
+    CursorFactory()
+    PaymentFactory()
+    client.force_login(grace)
+    assert client.get(f"/admin/payments/{name}/").status_code == 200
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_staff_without_the_permission_see_nothing(client, staff_who_may, name):
+    staff_who_may()
+    assert client.get(f"/admin/payments/{name}/").status_code == 403
+
+
+def test_a_buyer_does_not_get_in(client):
+    client.force_login(UserFactory())
+    assert client.get("/admin/payments/invoice/").status_code == 302
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_even_a_superuser_adds_and_deletes_no_money(client, grace, name):
+    client.force_login(grace)
+    payment = PaymentFactory()
+
+    assert client.get(f"/admin/payments/{name}/add/").status_code == 403
+    assert client.post(f"/admin/payments/payment/{payment.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"/admin/payments/payment/{payment.pk}/change/", {"amount_base": "1"}).status_code == 403
+
+
+def test_an_invoice_is_found_by_its_address_and_its_transaction(client, grace):
+    payment = PaymentFactory()
+    client.force_login(grace)
+    for words in (payment.option.destination, payment.reference, payment.invoice.label):
+        assert payment.invoice.label in client.get("/admin/payments/invoice/", {"q": words}).content.decode()
+    assert b"0 invoices" in client.get("/admin/payments/invoice/", {"q": "nothing-like-it"}).content
+
+
+def test_a_mark_stands_in_the_log_with_name_and_reason(client, grace):
+    invoice = OptionFactory().invoice
+    client.force_login(grace)
+
+    assert b"reason" in client.get(mark_path(invoice.pk)).content
+    client.post(mark_path(invoice.pk), {"reason": "paid in cash"})
+
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.flags) == ("settled", frozenset({"manual"}))
+    event = Event.objects.get(type="invoice.settled")
+    assert (event.actor, event.data["reason"]) == ("grace", "paid in cash")
+    assert b"paid in cash" in client.get(f"/admin/payments/invoice/{invoice.pk}/change/").content
+
+
+def test_a_mark_without_a_reason_is_none(client, grace):
+    invoice = OptionFactory().invoice
+    client.force_login(grace)
+
+    client.post(mark_path(invoice.pk), {"reason": " "})
+
+    assert Invoice.objects.get().status == "new"
+
+
+def test_a_mark_that_does_not_exist_is_refused(client, grace):
+    invoice = OptionFactory().invoice
+    client.force_login(grace)
+    assert client.post(mark_path(invoice.pk, "new"), {"reason": "x"}).status_code == 403
+
+
+def test_who_may_only_look_marks_nothing(client, staff_who_may):
+    invoice = OptionFactory().invoice
+    staff_who_may("view_invoice")
+
+    assert client.get(f"/admin/payments/invoice/{invoice.pk}/change/").status_code == 200
+    assert client.post(mark_path(invoice.pk), {"reason": "x"}).status_code == 403
+    assert Invoice.objects.get().status == "new"
+
+
+def test_the_node_is_asked_at_once(client, grace):
+    invoice = OptionFactory().invoice
+    client.force_login(grace)
+
+    page = client.get(f"/admin/payments/invoice/{invoice.pk}/ask/", follow=True).content
+
+    assert b"The node knows 0 payments for it." in page
+
+
+def test_who_may_not_look_does_not_ask_the_node(client, staff_who_may):
+    invoice = OptionFactory().invoice
+    staff_who_may("view_order")
+    assert client.get(f"/admin/payments/invoice/{invoice.pk}/ask/").status_code == 403
