@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-stack test-stack-long test-e2e lint types check format locks bench
+.PHONY: help run test stack stack-down test-stack test-stack-long test-e2e lint types check format locks bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,15 @@ $(VENV)/develops: requirements-dev.txt
 run: $(VENV)/runs ## Start the shop: PORT, HOST, DATA_DIR and the names in .env.example set it
 	@exec $(IN) manage.py serve --end-with-parent
 
-test: $(VENV)/develops ## Run the unit and integration tests (ARGS="-k cart" picks some)
-	@exec $(IN) -m pytest -n auto --maxprocesses 4 $(ARGS)
+DB ?= sqlite
+test: $(VENV)/develops ## Run the unit and integration tests (ARGS="-k cart" picks some; DB=postgres, DB=mongodb)
+	@exec $(IN) -m tests.servers run $(DB) -- $(IN) -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+stack: $(VENV)/develops ## Start all real servers that this machine can get, and show how to reach them
+	@exec $(IN) -m tests.servers up
+
+stack-down: $(VENV)/develops ## Stop them
+	@exec $(IN) -m tests.servers down
 
 test-stack: $(VENV)/develops ## Run the tests on a real bitcoind (regtest)
 	@exec $(IN) -m pytest tests/stack $(ARGS)

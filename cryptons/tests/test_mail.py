@@ -7,10 +7,8 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from accounts.tests.factories import StaffFactory
 from cryptons.db import atomic, new_id
 from cryptons.mail import sending
 from cryptons.mail.models import Mail
@@ -126,27 +124,3 @@ def test_one_occasion_is_one_mail(monkeypatch):
 
 def test_an_unknown_mail_is_nothing_to_send():
     assert not send(new_id(), at=timezone.now())
-
-
-def test_staff_read_mails_and_send_them_again(client, mail):
-    send(mail.pk, at=timezone.now())
-    client.force_login(StaffFactory())
-
-    assert b"Thank you." in client.get(f"/admin/mail/mail/{mail.pk}/change/").content
-    client.post("/admin/mail/mail/", {"action": "send_again", "_selected_action": [str(mail.pk)]})
-
-    mail.refresh_from_db()
-    assert mail.sent_at is None
-    assert mail.attempts == 0
-
-
-def test_staff_without_the_permission_see_no_mail(client, mail):
-    staff = StaffFactory(is_superuser=False)
-    client.force_login(staff)
-    assert client.get("/admin/mail/mail/").status_code == 403
-    assert client.get(f"/admin/mail/mail/{mail.pk}/change/").status_code in (302, 403)
-
-    staff.user_permissions.add(Permission.objects.get(codename="view_mail"))
-    client.force_login(type(staff).objects.get(pk=staff.pk))
-    assert client.get("/admin/mail/mail/").status_code == 200
-    assert b"send_again" not in client.get("/admin/mail/mail/").content

@@ -1,0 +1,313 @@
+"""Real servers to test against, on 127.0.0.1 and free ports, with their data in a folder that is thrown away.
+
+For each the first that is there is taken: an address in the environment, a program on PATH, one that a script in `$STACK_TOOLS` gets.
+
+    python -m tests.servers run postgres -- COMMAND…     COMMAND with STACK_DATABASE_URL
+    python -m tests.servers up                           all that this machine can get, until `down`
+    python -m tests.servers down
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from glob import glob
+from pathlib import Path
+
+import httpx
+import psycopg
+import pymongo
+import redis
+
+from tests.running import ROOT, free_port, wait_for
+
+STACK = ROOT / "var" / "stack"
+OTHER_USER = 65534
+"""PostgreSQL does not run as root: then as `nobody`."""
+
+
+class Missing(Exception):
+    """This machine has no such server, and cannot get it. The text says what would help."""
+
+
+@dataclass
+class Server:
+    name: str
+    settings: dict[str, str]
+    """What the shop is told, to use it."""
+    pid: int = 0
+    """Of the process that was started for it; 0 for a server that was there already."""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def kill(self) -> None:
+        """As by a power cut: no word of farewell."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+def find(name: str, *programs: str, script: str = "", places: str = "") -> str:
+    """The program's path: on PATH, in `places` (a pattern; the last one), or what the script of $STACK_TOOLS prints. Raises Missing."""
+    for program in programs:
+        if found := shutil.which(program):
+            return found
+    if places and (there := sorted(glob(places))):
+        return there[-1]
+    tools = os.environ.get("STACK_TOOLS")
+    if not script or not tools:
+        raise Missing(f"{name}: put {' or '.join(programs)} on PATH{f', or set STACK_TOOLS to a folder with {script}' if script else ''}.")
+    got = subprocess.run([f"{tools}/{script}"], stdout=subprocess.PIPE, check=False, text=True)
+    if got.returncode or not got.stdout.strip():
+        raise Missing(f"{name}: {script} got none (exit code {got.returncode}).")
+    return got.stdout.strip().splitlines()[-1]
+
+
+def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = False, environment: Mapping[str, str] = {}) -> Server:
+    folder.mkdir(parents=True, exist_ok=True)
+    user = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []} if as_nobody and os.getuid() == 0 else {}
+    with (folder.parent / f"{folder.name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **user,  # type: ignore[arg-type]
+        )
+    return Server(name, {}, process.pid, process)
+
+
+def wait_until_it_answers(server: Server, answers: Callable[[], object], errors: type[Exception] | tuple[type[Exception], ...]) -> None:
+    def look() -> bool:
+        assert server.process is not None
+        if server.process.poll() is not None:
+            raise AssertionError(f"{server.name} ended at once, with exit code {server.process.returncode}.")
+        try:
+            answers()
+        except errors:
+            return False
+        return True
+
+    wait_for(f"{server.name} to answer", look, seconds=90)
+
+
+def postgres(folder: Path, *, durable: bool = False) -> Server:
+    if (url := os.environ.get("DATABASE_URL", "")).startswith("postgres"):
+        return Server("postgres", {"DATABASE_URL": url})
+    program = Path(find("postgres", "postgres", places="/usr/lib/postgresql/*/bin/postgres"))
+    program = program if (program.parent / "initdb").exists() else Path(find("postgres", places="/usr/lib/postgresql/*/bin/postgres"))
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "data"
+    if os.getuid() == 0:
+        _open_the_way(folder)
+        os.chown(folder, OTHER_USER, OTHER_USER)
+    if not data.exists():
+        initdb = [
+            str(program.parent / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+        made = spawn("initdb", [str(program.parent / "initdb"), "-D", str(data), *locale], folder, as_nobody=True)
+        assert made.process is not None
+        if made.process.wait(120):
+            raise AssertionError(f"initdb failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
+    port = free_port()
+    options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300}
+    if not durable:
+        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    command = [str(program), "-D", str(data), *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))]
+    server = spawn("postgres", command, folder, as_nobody=True)
+    address = f"postgres://postgres@127.0.0.1:{port}"
+    wait_until_it_answers(server, lambda: psycopg.connect(f"{address}/postgres", connect_timeout=2).close(), psycopg.Error)
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        if not connection.execute("select 1 from pg_database where datname = 'cryptons'").fetchone():
+            connection.execute("create database cryptons")
+    server.settings["DATABASE_URL"] = f"{address}/cryptons"
+    return server
+
+
+def mongodb(folder: Path, *, durable: bool = False) -> Server:
+    """A mongod that is on PATH, as a replica set of one; else the protocol server of $STACK_TOOLS."""
+    if (url := os.environ.get("DATABASE_URL", "")).startswith("mongodb"):
+        return Server("mongodb", {"DATABASE_URL": url})
+    port = free_port()
+    if program := shutil.which("mongod"):
+        command = [program, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"]
+        server = spawn("mongodb", command, folder)
+    else:
+        tools = os.environ.get("STACK_TOOLS")
+        find("mongodb", "mongod", script="get-mongo-api.sh")
+        if os.getuid() == 0:
+            _open_the_way(folder)
+        command = [f"{tools}/start-mongo-api.sh", str(folder), str(port)]
+        server = spawn("mongodb", command, folder, environment={"DURABLE": "1"} if durable else {})
+    direct = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=500)
+    wait_until_it_answers(server, lambda: direct.admin.command("ping"), pymongo.errors.PyMongoError)
+    if shutil.which("mongod"):
+        with contextlib.suppress(pymongo.errors.OperationFailure):
+            direct.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]})
+        wait_until_it_answers(server, lambda: direct.admin.command("hello")["isWritablePrimary"] or 1 / 0, ZeroDivisionError)
+    direct.close()
+    server.settings["DATABASE_URL"] = f"mongodb://127.0.0.1:{port}/cryptons?replicaSet=rs0"
+    return server
+
+
+def redis_server(folder: Path) -> Server:
+    if url := os.environ.get("REDIS_URL"):
+        return Server("redis", {"REDIS_URL": url})
+    port = free_port()
+    command = [find("redis", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    server = spawn("redis", command, folder)
+    server.settings["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    wait_until_it_answers(server, lambda: redis.Redis(port=port).ping(), redis.RedisError)
+    return server
+
+
+def elasticsearch(folder: Path) -> Server:
+    if url := os.environ.get("ELASTICSEARCH_URL"):
+        return Server("elasticsearch", {"ELASTICSEARCH_URL": url})
+    port = free_port()
+    program = find("elasticsearch", "elasticsearch-test", script="get-elasticsearch.sh")
+    server = spawn("elasticsearch", [program, str(port), str(folder)], folder)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_it_answers(
+        server,
+        lambda: httpx.get(f"{url}/_cluster/health?wait_for_status=yellow&timeout=20s", timeout=30).raise_for_status(),
+        httpx.HTTPError,
+    )
+    server.settings["ELASTICSEARCH_URL"] = url
+    return server
+
+
+def bitcoind(folder: Path) -> Server:
+    if "BITCOIN_RPC_HOST" in os.environ:
+        return Server("bitcoind", {name: value for name, value in os.environ.items() if name.startswith("BITCOIN_")})
+    from tests.stack.bitcoind import Node
+
+    node = Node(folder)
+    node.start()
+    node.make_wallets()
+    assert node.process is not None
+    settings = {
+        "BITCOIN_NETWORK": "regtest",
+        "BITCOIN_RPC_HOST": node.host,
+        "BITCOIN_RPC_PORT": str(node.port),
+        "BITCOIN_RPC_USER": node.user,
+        "BITCOIN_RPC_PASS": node.password,
+        "BITCOIN_WALLET": node.watching,
+        "BITCOIN_DESCRIPTOR": node.descriptor(),
+    }
+    return Server("bitcoind", settings, node.process.pid, node.process)
+
+
+DATABASES: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "mongodb": mongodb}
+ALL: dict[str, Callable[[Path], Server]] = {**DATABASES, "redis": redis_server, "elasticsearch": elasticsearch, "bitcoind": bitcoind}
+
+
+def _open_the_way(folder: Path) -> None:
+    """Another user must get to the folder: pytest's and mkdtemp's are closed to all others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for above in (folder, *folder.parents):
+        with contextlib.suppress(PermissionError):
+            above.chmod(above.stat().st_mode | 0o011)
+
+
+@contextlib.contextmanager
+def running(start: Callable[[Path], Server]) -> Iterator[Server]:
+    """In a folder that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="cryptons-server-"))
+    server = start(folder / "server")
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(name: str, command: list[str]) -> int:
+    if name == "sqlite":
+        return subprocess.run(command, check=False).returncode
+    if name not in DATABASES:
+        raise SystemExit(f"DB must be sqlite, postgres or mongodb, not {name!r}.")
+    with running(DATABASES[name]) as server:
+        environment = {**os.environ, "STACK_DATABASE_URL": server.settings["DATABASE_URL"]}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+def up() -> int:
+    """Each server in the background; `var/stack/servers.json` remembers what `down` ends. Returns how many are missing."""
+    down()
+    started: list[Server] = []
+    missing = 0
+    for name, start in ALL.items():
+        print(f"{name:14} ", end="", flush=True)
+        begun = time.monotonic()
+        try:
+            server = start(STACK / name)
+        except (Missing, AssertionError) as error:
+            missing += 1
+            print(f"missing: {error}")
+            continue
+        started.append(server)
+        print(f"{time.monotonic() - begun:4.1f} s  " + "  ".join(f"{key}={value}" for key, value in server.settings.items()))
+        (STACK / "servers.json").write_text(json.dumps([server.pid for server in started if server.pid]))
+    lines = [f"{key}={shlex.quote(value)}" for server in started if server.name != "postgres" for key, value in server.settings.items()]
+    (STACK / "stack.env").write_text("\n".join(lines) + "\n")
+    print(f"\nThe shop on all of them (MongoDB as its database): set -a; . {(STACK / 'stack.env').relative_to(ROOT)}; make run")
+    return missing
+
+
+def down() -> None:
+    known = STACK / "servers.json"
+    if known.is_file():
+        for pid in json.loads(known.read_text()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(1)
+    shutil.rmtree(STACK, ignore_errors=True)
+    STACK.mkdir(parents=True, exist_ok=True)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    match sys.argv[1:]:
+        case ["run", name, "--", *command]:
+            sys.exit(run(name, command))
+        case ["up"]:
+            up()
+        case ["down"]:
+            down()
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
