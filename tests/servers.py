@@ -122,19 +122,7 @@ def postgres(folder: Path, *, durable: bool = False) -> Server:
         _open_the_way(folder)
         os.chown(folder, OTHER_USER, OTHER_USER)
     if not data.exists():
-        initdb = [
-            str(program.parent / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-        ]
+        locale = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         made = spawn("initdb", [str(program.parent / "initdb"), "-D", str(data), *locale], folder, as_nobody=True)
         assert made.process is not None
         if made.process.wait(120):
