@@ -1,25 +1,27 @@
-"""Two buyers want the last one: separate processes on one database file. STACK_RACES says how often (10)."""
+"""Many want the last one: separate processes on one database. STACK_RACES says how often (10)."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connection
+from pymongo import MongoClient
 
 ROUNDS = int(os.environ.get("STACK_RACES", "10"))
+PROCESSES = 8
 HEAD_START = 0.02
 
 
 class Buyer:
-    def __init__(self, folder, *options):
-        environment = {
-            **os.environ,
-            "DATA_DIR": str(folder),
-            "DATABASE_URL": f"sqlite:///{folder / 'race.sqlite3'}",
-            "CELERY_BROKER_URL": "memory://",
-        }
+    def __init__(self, folder, database, *options):
+        environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": database, "CELERY_BROKER_URL": "memory://"}
         command = [sys.executable, "-m", "shop.tests.racing_buyer", *options]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -44,30 +46,55 @@ class Buyer:
 @pytest.fixture(scope="module")
 def buyers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("race")
-    first = Buyer(folder, "migrate")
-    assert first.answer() == "ready"
-    second = Buyer(folder)
-    assert second.answer() == "ready"
-    yield [first, second]
-    first.close()
-    second.close()
+    with database_of_its_own(folder) as url:
+        first = Buyer(folder, url, "migrate")
+        assert first.answer() == "ready"
+        others = [Buyer(folder, url) for _ in range(PROCESSES - 1)]
+        assert [buyer.answer() for buyer in others] == ["ready"] * (PROCESSES - 1)
+        yield [first, *others]
+        for buyer in (first, *others):
+            buyer.close()
+
+
+@contextmanager
+def database_of_its_own(folder):
+    """Its URL, on the server that the suite runs on."""
+    database = settings.DATABASES["default"]
+    name = f"race_{os.getpid()}_{time.time_ns()}"
+    if connection.vendor == "sqlite":
+        yield f"sqlite:///{folder / name}.sqlite3"
+    elif connection.vendor == "mongodb":
+        url = urlsplit(database["HOST"])
+        try:
+            yield urlunsplit(url._replace(path=f"/{name}"))
+        finally:
+            with MongoClient(database["HOST"]) as client:
+                client.drop_database(name)
+    else:
+        with psycopg.connect(settings.DATABASE_URL, autocommit=True) as server:
+            server.execute(f"create database {name}")
+            try:
+                yield urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}"))
+            finally:
+                server.execute(f"drop database {name} with (force)")
 
 
 def at_once(buyers, act, *each):
     start = time.time() + HEAD_START
-    for buyer, options in zip(buyers, each, strict=True):
+    racing = buyers[: len(each)]
+    for buyer, options in zip(racing, each, strict=True):
         buyer.tell(act, **options, at=start)
-    return sorted(buyer.answer() for buyer in buyers)
+    return sorted(buyer.answer() for buyer in racing)
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
 def test_the_last_one_is_sold_once(buyers, race):
-    product, carts = buyers[0].ask("prepare", left=1, buyers=2).values()
+    product, carts = buyers[0].ask("prepare", left=1, buyers=PROCESSES).values()
 
     outcome = at_once(buyers, "buy", *({"cart": cart} for cart in carts))
 
     counted = buyers[0].ask("count", product=product)
-    assert outcome == ["OutOfStock", "ordered"]
+    assert outcome == ["OutOfStock"] * (PROCESSES - 1) + ["ordered"]
     assert (counted["stock"], len(counted["orders"]), counted["holding"], counted["invoices"]) == (0, 1, 1, 1)
 
 
