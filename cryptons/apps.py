@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class CryptonsConfig(AppConfig):
     name = "cryptons"
+
+    def ready(self) -> None:
+        from cryptons import checks  # noqa: F401

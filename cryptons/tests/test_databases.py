@@ -1,0 +1,105 @@
+"""Which database DATABASE_URL means, and what is refused at the start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+
+from cryptons import checks
+from cryptons.checks import check_database, standalone_problem
+from cryptons.databases import read_database
+
+
+def read(url):
+    return read_database("DATABASE_URL", url)
+
+
+def test_a_file_is_sqlite_with_a_log_that_readers_do_not_wait_for():
+    entry = read("sqlite:////srv/shop.sqlite3")
+    assert (entry["ENGINE"], entry["NAME"]) == ("django.db.backends.sqlite3", "/srv/shop.sqlite3")
+    assert entry["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in entry["OPTIONS"]["init_command"]
+
+
+def test_postgres_has_a_pool_whose_size_the_url_may_set():
+    entry = read("postgres://shop:p%40ss@db.example:5433/cryptons?sslmode=require&pool_max_size=4")
+    assert (entry["NAME"], entry["USER"], entry["PASSWORD"]) == ("cryptons", "shop", "p@ss")
+    assert (entry["HOST"], entry["PORT"], entry["CONN_MAX_AGE"]) == ("db.example", 5433, 0)
+    assert entry["OPTIONS"]["sslmode"] == "require"
+    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 4, "timeout": 5}
+
+
+def test_mongodb_has_a_pool_whose_size_the_url_may_set():
+    entry = read("mongodb://a,b,c/cryptons?replicaSet=rs0")
+    assert entry["NAME"] == "cryptons"
+    assert {name: entry["OPTIONS"][name] for name in ("maxPoolSize", "minPoolSize", "socketTimeoutMS")} == {
+        "maxPoolSize": 10,
+        "minPoolSize": 5,
+        "socketTimeoutMS": 45_000,
+    }
+    entry = read("mongodb://a/cryptons?replicaSet=rs0&maxPoolSize=3&socketTimeoutMS=1000&w=1")
+    assert {"maxPoolSize", "socketTimeoutMS", "w"}.isdisjoint(entry["OPTIONS"])
+    assert entry["OPTIONS"]["minPoolSize"] == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "oracle://db/x",
+        "cryptons.sqlite3",
+        "sqlite:///",
+        "postgres://db",
+        "postgres://db/x?pool_max_size=many",
+        "mongodb://",
+        "mongodb://host/",
+        "mongodb://host/x?maxPoolSize=",
+    ],
+)
+def test_what_means_no_database_is_refused_in_a_sentence_that_names_the_setting(url):
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must .*\.$"):
+        read(url)
+
+
+@pytest.mark.parametrize("hello", [{"setName": "rs0"}, {"msg": "isdbgrid"}])
+def test_a_replica_set_and_a_router_are_taken(hello):
+    assert standalone_problem(hello) == ""
+
+
+def test_a_server_that_stands_alone_is_refused_with_what_to_do():
+    problem = standalone_problem({"isWritablePrimary": True})
+    assert "--replSet" in problem
+    assert "rs.initiate()" in problem
+
+
+@pytest.mark.django_db
+def test_the_database_of_this_suite_is_fine():
+    assert check_database() == []
+
+
+def test_a_database_that_is_away_stops_the_start_in_a_sentence(monkeypatch):
+    def away():
+        raise OperationalError("password=secret")
+
+    monkeypatch.setattr(checks, "ping", away)
+    (error,) = check_database()
+    assert error.id == "cryptons.E001"
+    assert "DATABASE_URL" in error.msg
+    assert "secret" not in error.msg
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://127.0.0.1:1/cryptons?pool_timeout=1", "mongodb://127.0.0.1:1/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300"]
+)
+def test_serving_ends_with_that_sentence_and_no_traceback(url, tmp_path):
+    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path), "PORT": "1"}
+    environment["PORT"] = "18999"
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--no-demo"], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
