@@ -1,9 +1,15 @@
 """The queue: a hint that makes work happen soon. What must happen is a row that one of these sweeps finds again."""
 
+import logging
 import os
+import time
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
+from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 
@@ -12,3 +18,20 @@ TRANSPORT_ALIASES["filesystem"] = "cryptons.file_queue:Transport"
 app = Celery("cryptons")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+AWAY_SECONDS = 2
+"""After a failure nobody waits for the broker again for so long."""
+
+_away_until = 0
+
+
+def soon(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
+    """Have it done by a worker. A broker that is away only makes it later: the sweep of each kind of work finds it."""
+    global _away_until
+    if time.monotonic_ns() < _away_until:
+        return
+    try:
+        task.apply_async(arguments, retry=False, **options)
+    except (OperationalError, OSError) as error:
+        _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
+        logger.warning("the queue is away", extra={"error": str(error)[:200]})

@@ -6,6 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from cryptons.celery import soon
 from payments.errors import InvoiceMoved
 from payments.following import follow
 from payments.models import Cursor, Invoice
@@ -27,7 +28,7 @@ QUIET = timedelta(minutes=2)
 def follow_networks() -> None:
     """Beat's tick: one turn for each network, side by side."""
     for network in offered_networks():
-        follow_network.apply_async((network,), expires=60)
+        soon(follow_network, network, expires=60)
 
 
 @shared_task
@@ -39,7 +40,7 @@ def follow_network(network: str) -> None:
 def queue_settling(invoice_ids: set[UUID]) -> None:
     ids = [str(invoice_id) for invoice_id in sorted(invoice_ids)]
     for start in range(0, len(ids), BATCH):
-        settle_invoices.delay(ids[start : start + BATCH])
+        soon(settle_invoices, ids[start : start + BATCH])
 
 
 @shared_task

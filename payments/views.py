@@ -6,6 +6,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from cryptons.celery import soon
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.models import Invoice
 from payments.sandbox import PLAYS, play
@@ -20,6 +21,6 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         play(invoice_id, act, at=timezone.now())
     except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
         raise Http404(str(error)) from error
-    follow_networks.delay()
+    soon(follow_networks)
     messages.info(request, f"Sandbox: {PLAYS[act].lower()}. The page follows in a few seconds.")
     return redirect("shop:pay", invoice_id)

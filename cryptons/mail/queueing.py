@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from cryptons.celery import soon
 from cryptons.db import on_commit
 from cryptons.mail.models import Mail
 
@@ -31,4 +32,4 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) 
 def _send_soon(mail_id: str) -> None:
     from cryptons.mail.tasks import send_mail
 
-    send_mail.delay(mail_id)
+    soon(send_mail, mail_id)

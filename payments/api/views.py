@@ -9,6 +9,7 @@ from cryptons.api.errors import NotFound
 from cryptons.api.schema import DECIMAL, ID, TEXT, TIME, WHOLE, YES_NO, array, describe, mapping, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, parse_id, success
+from cryptons.celery import soon
 from cryptons.money import format_coin, format_fiat, minor_digits
 from payments.models import Invoice
 from payments.networks import is_sandbox
@@ -114,5 +115,5 @@ class SandboxPay(ApiView):
             play(wanted["invoiceId"], wanted["play"], at=timezone.now())
         except Invoice.DoesNotExist:
             raise NotFound("Invoice not found") from None
-        follow_networks.delay()
+        soon(follow_networks)
         return success({"invoiceId": wanted["invoiceId"], "play": wanted["play"], "does": PLAYS[wanted["play"]]}, status=202)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from cryptons.celery import soon
 from cryptons.db import on_commit
 from shop.catalogue_version import catalogue_changed
 from shop.category_tree import CategoryTree
@@ -39,7 +40,7 @@ def _queue(ids: list[str]) -> None:
     from shop.tasks import index_products as task
 
     for start in range(0, len(ids), BATCH):
-        task.delay(ids[start : start + BATCH])
+        soon(task, ids[start : start + BATCH])
 
 
 def sweep() -> int:

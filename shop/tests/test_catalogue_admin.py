@@ -7,7 +7,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
-from shop import tasks
 from shop.catalogue_version import catalogue_version
 from shop.models import Category, Product, ProductImage
 from shop.search import Query, search
@@ -26,7 +25,7 @@ def staff(client):
 @pytest.fixture
 def queued(monkeypatch):
     ids = []
-    monkeypatch.setattr(tasks.index_products, "delay", ids.extend)
+    monkeypatch.setattr("shop.search.keeping.soon", lambda task, some: ids.extend(some))
     return ids
 
 

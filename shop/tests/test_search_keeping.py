@@ -187,7 +187,7 @@ def test_a_killed_writer_leaves_no_lock(build_index):
 def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
-    monkeypatch.setattr(tasks.index_products, "delay", queued.append)
+    monkeypatch.setattr("shop.search.keeping.soon", lambda task, ids: queued.append(ids))
     version = catalogue_version()
     product = ProductFactory()
 

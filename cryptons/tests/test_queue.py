@@ -1,0 +1,50 @@
+"""The queue is a hint: who gives it one does not notice when it is away."""
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from cryptons import celery
+from cryptons.celery import soon
+
+
+class Task:
+    def __init__(self, error=None):
+        self.error = error
+        self.asked = []
+
+    def apply_async(self, arguments, **options):
+        self.asked.append((arguments, options))
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture(autouse=True)
+def _back(monkeypatch):
+    monkeypatch.setattr(celery, "_away_until", 0)
+
+
+def test_a_task_is_asked_for_once_without_waiting():
+    task = Task()
+    soon(task, 1, "two", expires=60)
+    assert task.asked == [((1, "two"), {"retry": False, "expires": 60})]
+
+
+@pytest.mark.parametrize("error", [OperationalError("refused"), ConnectionRefusedError(), TimeoutError()])
+def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
+    task = Task(error)
+    now = [10**12]
+    monkeypatch.setattr(celery.time, "monotonic_ns", lambda: now[0])
+
+    soon(task, 1)
+    soon(task, 2)
+    assert [arguments for arguments, _ in task.asked] == [(1,)]
+
+    now[0] += celery.AWAY_SECONDS * 10**9 + 1
+    task.error = None
+    soon(task, 3)
+    assert [arguments for arguments, _ in task.asked] == [(1,), (3,)]
+
+
+def test_a_bug_is_not_taken_for_an_absent_broker():
+    with pytest.raises(ValueError, match="cannot be written"):
+        soon(Task(ValueError("cannot be written")))
