@@ -160,7 +160,7 @@ class Payment(BaseModel):
         ordering = ["first_seen_at", "id"]
         constraints = [models.UniqueConstraint(fields=["network", "reference"], name="payment_reference")]
         indexes = [
-            models.Index(fields=["network", "is_final", "is_present"], name="payment_not_final"),
+            models.Index(fields=["network"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
         ]
 

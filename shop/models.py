@@ -60,7 +60,7 @@ class Product(BaseModel):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["category", "price_minor"], name="product_category_price"),
-            models.Index(fields=["is_listed", "-created_at"], name="product_listed_newest"),
+            models.Index(fields=["-created_at"], condition=models.Q(is_listed=True), name="product_listed_newest"),
         ]
 
     def __str__(self) -> str:

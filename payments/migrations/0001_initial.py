@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(fields=['network', 'is_final', 'is_present'], name='payment_not_final'),
+            index=models.Index(condition=models.Q(('is_final', False), ('is_present', True)), fields=['network'], name='payment_not_final'),
         ),
         migrations.AddIndex(
             model_name='payment',

@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='product',
-            index=models.Index(fields=['is_listed', '-created_at'], name='product_listed_newest'),
+            index=models.Index(condition=models.Q(('is_listed', True)), fields=['-created_at'], name='product_listed_newest'),
         ),
         migrations.AddConstraint(
             model_name='cartitem',
