@@ -5,14 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from django.conf import settings
-from django.db import connection
-from pymongo import MongoClient
+
+from shop.tests.databases import database_of_its_own
 
 ROUNDS = int(os.environ.get("STACK_RACES", "10"))
 PROCESSES = 8
@@ -54,29 +50,6 @@ def buyers(tmp_path_factory):
         yield [first, *others]
         for buyer in (first, *others):
             buyer.close()
-
-
-@contextmanager
-def database_of_its_own(folder):
-    """Its URL, on the server that the suite runs on."""
-    database = settings.DATABASES["default"]
-    name = f"race_{os.getpid()}_{time.time_ns()}"
-    if connection.vendor == "sqlite":
-        yield f"sqlite:///{folder / name}.sqlite3"
-    elif connection.vendor == "mongodb":
-        url = urlsplit(database["HOST"])
-        try:
-            yield urlunsplit(url._replace(path=f"/{name}"))
-        finally:
-            with MongoClient(database["HOST"]) as client:
-                client.drop_database(name)
-    else:
-        with psycopg.connect(settings.DATABASE_URL, autocommit=True) as server:
-            server.execute(f"create database {name}")
-            try:
-                yield urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}"))
-            finally:
-                server.execute(f"drop database {name} with (force)")
 
 
 def at_once(buyers, act, *each):
