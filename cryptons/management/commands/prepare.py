@@ -1,0 +1,17 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from cryptons.serving import preparation
+
+
+class Command(BaseCommand):
+    help = "Do what `serve` does before it starts web and worker: check, migrate, collect static files, make the first member of staff."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        preparation.check_staff_settings()
+        preparation.check_system()
+        preparation.migrate()
+        preparation.collect_static()
+        preparation.create_staff()

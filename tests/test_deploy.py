@@ -1,0 +1,67 @@
+"""The files for those who run the shop with Docker say the same as the rest of the project."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+OURS = ("prepare", "web", "worker", "beat")
+WANTED = {
+    *("nginx", "web", "worker", "beat", "mongo1", "mongo2", "mongo3", "redis", "elasticsearch"),
+    *("bitcoind", "lnd", "litecoind", "mailpit", "prometheus", "grafana"),
+}
+
+
+def test_all_parts_are_there():
+    assert set(SERVICES) >= WANTED
+    assert SERVICES["web"]["deploy"]["replicas"] == 2
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_can_do_no_more_than_they_must(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "ports" not in service
+
+
+def test_the_image_does_not_run_as_root():
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert "USER shop" in lines[lines.index("COPY . /shop") :]
+    assert "--require-hashes" in " ".join(lines)
+
+
+def test_every_image_has_a_version():
+    for name, service in SERVICES.items():
+        assert re.search(r":v?\d", service["image"]) or name in OURS, service["image"]
+
+
+def test_every_setting_is_one_that_the_shop_reads():
+    known = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    later = {"ELASTICSEARCH_URL"}
+    for name in OURS:
+        assert set(SERVICES[name]["environment"]) <= known | later
+
+
+def test_only_this_machine_reaches_what_is_published():
+    for service in SERVICES.values():
+        assert all("127.0.0.1:" in port for port in service.get("ports", []))
+
+
+def test_every_file_that_is_mounted_exists():
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            if volume.startswith("./"):
+                assert (ROOT / volume.split(":")[0]).is_file(), volume
+
+
+def test_the_workflow_runs_every_database():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["database"] == ["sqlite", "postgres", "mongodb"]
+    assert workflow["jobs"]["test"]["services"]["postgres"]["image"] == "postgres:17"
