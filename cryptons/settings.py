@@ -181,13 +181,19 @@ if REDIS_URL:
         "LOCATION": REDIS_URL,
         "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
     }
-    CACHES = {"default": _redis, "shared": _redis}
+    _json = {**_redis["OPTIONS"], "SERIALIZER": "django_redis.serializers.json.JSONSerializer"}  # type: ignore[dict-item]
+    CACHES = {
+        "default": _redis,
+        "shared": _redis,
+        "products": {**_redis, "OPTIONS": _json, "KEY_FUNCTION": "shop.product_cache.plain_key"},
+    }
     SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 else:
     # "default" is this process's own; "shared" is seen by the web and the worker process on the one machine.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
         "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(DATA_DIR / "cache")},
+        "products": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
     }
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
 

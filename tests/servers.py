@@ -60,7 +60,7 @@ class Server:
     def kill(self) -> None:
         """As by a power cut: no word of farewell."""
         assert self.process is not None
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -111,7 +111,7 @@ def wait_until_it_answers(server: Server, answers: Callable[[], object], errors:
     wait_for(f"{server.name} to answer", look, seconds=90)
 
 
-def postgres(folder: Path, *, durable: bool = False) -> Server:
+def postgres(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
     if (url := os.environ.get("DATABASE_URL", "")).startswith("postgres"):
         return Server("postgres", {"DATABASE_URL": url})
     program = Path(find("postgres", "postgres", places="/usr/lib/postgresql/*/bin/postgres"))
@@ -127,7 +127,7 @@ def postgres(folder: Path, *, durable: bool = False) -> Server:
         assert made.process is not None
         if made.process.wait(120):
             raise AssertionError(f"initdb failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
-    port = free_port()
+    port = port or free_port()
     options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300}
     if not durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -142,11 +142,11 @@ def postgres(folder: Path, *, durable: bool = False) -> Server:
     return server
 
 
-def mongodb(folder: Path, *, durable: bool = False) -> Server:
+def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
     """A mongod that is on PATH, as a replica set of one; else the protocol server of $STACK_TOOLS."""
     if (url := os.environ.get("DATABASE_URL", "")).startswith("mongodb"):
         return Server("mongodb", {"DATABASE_URL": url})
-    port = free_port()
+    port = port or free_port()
     if program := shutil.which("mongod"):
         command = [program, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"]
         server = spawn("mongodb", command, folder)
@@ -168,10 +168,10 @@ def mongodb(folder: Path, *, durable: bool = False) -> Server:
     return server
 
 
-def redis_server(folder: Path) -> Server:
+def redis_server(folder: Path, *, port: int = 0) -> Server:
     if url := os.environ.get("REDIS_URL"):
         return Server("redis", {"REDIS_URL": url})
-    port = free_port()
+    port = port or free_port()
     command = [find("redis", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     server = spawn("redis", command, folder)
     server.settings["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"

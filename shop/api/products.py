@@ -37,11 +37,13 @@ from cryptons.api.schema import (
     some,
 )  # fmt: skip
 from cryptons.api.serializers import GREATEST, Id, Strict, Text, Whole, YesNo
-from cryptons.api.views import ApiView, get_or_404, page_parameters, success
+from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
 from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
 from payments.rates import current_rates
+from shop import product_cache
 from shop.catalogue import Filters, find_products, read_categories
+from shop.catalogue_version import catalogue_version
 from shop.images import UnusableImage, read_upload, store_picture
 from shop.models import Category, Product, ProductImage
 from shop.search import suggest
@@ -91,6 +93,16 @@ def show_product(product: Product) -> dict[str, Any]:
         "createdAt": product.created_at,
         "updatedAt": product.updated_at,
     }
+
+
+def read_shown(product_id: UUID) -> dict[str, Any]:
+    """From the shared cache while it is fresh; prices in coins follow the rates and are never kept. Raises NotFound."""
+    version = catalogue_version()
+    shown = product_cache.read(product_id)
+    if shown is None:
+        shown = show_product(get_or_404(_shown(), str(product_id), "Product"))
+        product_cache.keep(product_id, shown, version=version)
+    return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
 
 IMAGE = shape(id=ID, url=TEXT, thumbnail=TEXT, alt=TEXT, width=WHOLE, height=WHOLE)
@@ -279,7 +291,7 @@ class OneProduct(ApiView):
 
     @describe("One product", data=PRODUCT, errors=[404])
     def get(self, request: Request, product_id: str) -> Response:
-        return success(show_product(get_or_404(_shown(), product_id, "Product")))
+        return success(read_shown(parse_id(product_id, "Product")))
 
     @describe("Replace a product", data=PRODUCT, body=NEW, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, product_id: str) -> Response:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from shop import product_cache
 from shop.catalogue_version import catalogue_changed
 from shop.category_tree import CategoryTree
 from shop.models import Category, Product
@@ -23,10 +24,11 @@ OVERLAP = timedelta(minutes=2)
 
 def product_changed(ids: Iterable[UUID]) -> None:
     """Public pages and the search follow after the commit. For every save, deletion, listing and picture."""
-    changed = [str(product_id) for product_id in ids]
+    changed = list(ids)
     catalogue_changed()
     if changed:
-        on_commit(lambda: _queue(changed))
+        on_commit(lambda: product_cache.forget(changed))
+        on_commit(lambda: _queue([str(product_id) for product_id in changed]))
 
 
 def category_changed(category: Category) -> None:

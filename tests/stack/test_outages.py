@@ -1,0 +1,113 @@
+"""A server that the shop stands on is killed while people buy."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.running import Shop, wait_for
+from tests.servers import Server, mongodb, postgres, redis_server
+from tests.stack.buying import order, stock_of, stock_product
+
+CHECKOUTS = 100
+VIEWS = 1000
+STOCK = 500
+
+
+@pytest.fixture
+def start_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    started: list[Shop] = []
+
+    def start(**settings: str) -> Shop:
+        shop = Shop(tmp_path / "shop", "--no-demo", SANDBOX="true", **settings)
+        started.append(shop)
+        shop.start()
+        return shop
+
+    yield start
+    for shop in started:
+        shop.stop()
+
+
+@pytest.mark.parametrize("start", [postgres, mongodb])
+def test_what_was_promised_survives_the_death_of_the_database(
+    tmp_path: Path, start_shop: Callable[..., Shop], start: Callable[..., Server]
+):
+    server = start(tmp_path / "database", durable=True)
+    port = urlsplit(server.settings["DATABASE_URL"]).port
+    shop = start_shop(**server.settings)
+    product = stock_product(shop, stock=STOCK)
+    shop.buyer()
+
+    with ThreadPoolExecutor(8) as buyers:
+        asked = [buyers.submit(order, shop, product) for _ in range(CHECKOUTS)]
+        wait_for("the first orders", lambda: sum(each.done() for each in asked) > CHECKOUTS // 4)
+        server.kill()
+        time.sleep(1)
+        server = restarted(start, tmp_path / "database", port)
+        answers = [each.result() for each in asked]
+
+    try:
+        wait_for("the shop to be back", lambda: shop.http.get("/healthz").status_code == 200)
+        assert {answer.status_code for answer in answers} <= {201, 503}
+        assert all(answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE" for answer in answers if answer.status_code == 503)
+        promised = [answer.json()["data"] for answer in answers if answer.status_code == 201]
+        assert len(promised) > CHECKOUTS // 4
+        for each in promised:
+            kept = shop.get(f"/api/orders/{each['id']}", headers=shop.buyer())
+            assert kept["status"] == "pending"
+            assert shop.get(f"/api/invoices/{each['payment']['invoiceId']}")["address"] == each["payment"]["address"]
+        everything = shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"]
+        wait_for("the catalogue to be read again", lambda: stock_of(shop, product) == STOCK - everything, seconds=10)
+        assert everything >= len(promised)
+    finally:
+        server.stop()
+
+
+def restarted(start: Callable[..., Server], folder: Path, port: int | None) -> Server:
+    """A PostgreSQL whose processes are not all gone yet refuses to start."""
+    for _ in range(20):
+        try:
+            return start(folder, durable=True, port=port)
+        except AssertionError:
+            time.sleep(0.5)
+    raise AssertionError("The database did not start again.")
+
+
+def test_nobody_notices_that_redis_is_killed(tmp_path: Path, start_shop: Callable[..., Shop]):
+    server = redis_server(tmp_path / "redis")
+    port = urlsplit(server.settings["REDIS_URL"]).port
+    shop = start_shop(**server.settings)
+    product = stock_product(shop, stock=STOCK)
+    slug = shop.get(f"/api/products/{product}")["slug"]
+    shop.buyer()
+
+    def look(number: int) -> int:
+        paths = ("/", f"/p/{slug}/", "/search?q=thing", f"/api/products/{product}", "/api/products?search=thing")
+        cookie = {"Cookie": f"sessionid=nobody{number}"} if number % 3 == 0 else {}
+        return shop.http.get(paths[number % len(paths)], headers=cookie).status_code
+
+    with ThreadPoolExecutor(8) as people:
+        views = [people.submit(look, number) for number in range(VIEWS)]
+        orders = [people.submit(order, shop, product) for _ in range(CHECKOUTS)]
+        wait_for("the first views", lambda: sum(each.done() for each in views) > VIEWS // 4)
+        server.kill()
+        seen = Counter(each.result() for each in views)
+        bought = [each.result() for each in orders]
+    assert seen == {200: VIEWS}
+    assert Counter(answer.status_code for answer in bought) == {201: CHECKOUTS}
+
+    server = redis_server(tmp_path / "redis", port=port)
+    try:
+        everything = shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"]
+        assert everything == CHECKOUTS
+        wait_for("the mails", lambda: len(list((shop.data / "mail").glob("*.eml"))) == CHECKOUTS, seconds=120)
+        invoice = bought[0].json()["data"]["payment"]["invoiceId"]
+        assert shop.http.post("/api/sandbox/pay", json={"invoiceId": invoice, "play": "exact"}).status_code == 202
+        wait_for("the worker to be back at work", lambda: shop.get(f"/api/invoices/{invoice}")["status"] != "new", seconds=60)
+    finally:
+        server.stop()
