@@ -57,6 +57,70 @@ def count(product):
     }
 
 
+def prepare_paid(orders):
+    """As many orders of one thing, each paid with money that lies deep enough, of which no follower knows yet."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from payments.models import Option
+    from payments.networks.sandbox import mine_block, receive
+    from shop.models import Product
+
+    made = prepare(left=orders, buyers=orders)
+    assert {buy(cart, at=0) for cart in made["carts"]} == {"ordered"}
+    now = timezone.now()
+    for option in Option.objects.filter(network="BTC"):
+        receive("BTC", option.destination, option.due_base, at=now - timedelta(minutes=2))
+    for _ in range(8):
+        mine_block("BTC", timezone.now())
+    return {"product": made["product"], "stock": Product.objects.get(pk=made["product"]).stock}
+
+
+def follow_and_settle(seconds, role):
+    """Work as a follower (a turn, then its invoices) or as a worker (whatever waits) for so long."""
+    from django.utils import timezone
+
+    from payments.errors import InvoiceMoved
+    from payments.following import LeaseLost, follow
+    from payments.models import Invoice
+    from payments.settlement import settle
+
+    moved, ends = 0, time.time() + seconds
+    while time.time() < ends:
+        try:
+            touched = (
+                follow("BTC", at=timezone.now()) if role == "follower" else set(Invoice.objects.touched().values_list("pk", flat=True))
+            )
+        except LeaseLost:
+            continue
+        for invoice_id in touched:
+            try:
+                settle(invoice_id, at=timezone.now())
+            except InvoiceMoved:
+                moved += 1
+    return {"moved": moved}
+
+
+def count_settled(product):
+    from collections import Counter
+
+    from cryptons.events.models import Event
+    from cryptons.mail.models import Mail
+    from payments.models import Invoice
+    from shop.models import Order, Product
+
+    invoices = list(Invoice.objects.values_list("pk", flat=True))
+    per_invoice = Counter(Event.objects.filter(type="invoice.settled", subject_id__in=invoices).values_list("subject_id", flat=True))
+    return {
+        "statuses": sorted(set(Invoice.objects.values_list("status", flat=True))),
+        "events": sorted(per_invoice.values()),
+        "mails": Mail.objects.filter(key__startswith="payment-confirmed").count(),
+        "processing": Order.objects.filter(status="processing", holds_stock=True).count(),
+        "stock": Product.objects.get(pk=product).stock,
+    }
+
+
 def main():
     import django
     from django.core.management import call_command
