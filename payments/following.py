@@ -35,7 +35,8 @@ def follow(network: str, *, at: datetime) -> set[UUID]:
         except (NodeUnavailable, NodeRejected) as error:
             remember_failure(cursor, str(error), at=at)
             return set()
-        return in_transaction(lambda: _write(cursor, page, at=at))
+        touched = in_transaction(lambda: _write(cursor, page, at=at))
+        return touched | (_touch_deeper(network, page.tip_height) if page.tip_height is not None else set())
 
 
 @contextmanager
@@ -67,19 +68,21 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
         raise LeaseLost(f"Another follower of {network} took over.")
     touched = store_facts(network, page.facts)
     if page.tip_height is not None:
-        deeper = _moved_by_depth(network, page.tip_height) - touched
-        touch(deeper)
-        touched |= deeper
         _finalise(network, page.tip_height)
     return touched
 
 
-def _moved_by_depth(network: str, tip_height: int) -> set[UUID]:
-    """Invoices whose payments became deep enough, or are no longer, although nothing was said of them: only the tip moved."""
+def _touch_deeper(network: str, tip_height: int) -> set[UUID]:
+    """Invoices whose payments became deep enough, or are no longer, although nothing was said of them: only the tip moved.
+
+    Not in the turn's transaction: each turn finds the same again, and there it would meet the workers that settle them.
+    """
     settles = Q(status=Payment.Status.SEEN, settles_at_height__lte=tip_height)
     unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
     moved = Payment.objects.filter(settles | unsettles, network=network, is_present=True)
-    return set(moved.values_list("invoice_id", flat=True))
+    deeper = set(moved.values_list("invoice_id", flat=True))
+    touch(deeper)
+    return deeper
 
 
 def _finalise(network: str, tip_height: int) -> None:
