@@ -197,6 +197,20 @@ else:
     }
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
+ELASTICSEARCH_URL = env.text("ELASTICSEARCH_URL")
+if ELASTICSEARCH_URL:
+    if urlsplit(ELASTICSEARCH_URL).scheme not in ("http", "https") or not urlsplit(ELASTICSEARCH_URL).hostname:
+        raise ImproperlyConfigured("ELASTICSEARCH_URL must look like http://host:9200 or https://user:password@host:9200.")
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_elasticsearch_dsl"]
+    _search = {"hosts": [ELASTICSEARCH_URL], "retry_on_timeout": False}
+    ELASTICSEARCH_DSL = {
+        "default": {**_search, "request_timeout": 10, "max_retries": 2},
+        # A page waits a third of a second and no longer, then the database answers it.
+        "page": {**_search, "request_timeout": 0.3, "max_retries": 0, "connections_per_node": WEB_THREADS},
+    }
+    ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.search.keeping follows the rows
+    ELASTICSEARCH_DSL_AUTO_REFRESH = False
+
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")
 if CELERY_BROKER_URL.startswith(("redis", "rediss")):
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}

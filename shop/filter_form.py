@@ -13,7 +13,7 @@ from cryptons.money import MAX_MINOR, decimal_to_minor, format_fiat, minor_digit
 from shop.catalogue import Filters
 from shop.category_tree import CategoryTree
 from shop.models import Category
-from shop.search.base import MAX_TEXT
+from shop.search.base import MAX_TEXT, Facets
 
 PARAMETERS = ("q", "category", "min_price", "max_price", "min_rating", "in_stock", "sort", "page")
 PAGE_SIZE = 24
@@ -82,6 +82,13 @@ class FilterForm(forms.Form):
             page=self.number,
             limit=PAGE_SIZE,
         )
+
+    def show_counts(self, facets: Facets) -> None:
+        """Say beside each choice how many products it would leave."""
+        rating = self.fields["min_rating"]
+        assert isinstance(rating, forms.ChoiceField)
+        rating.choices = [(value, f"{words} ({facets.ratings.get(int(value), 0)})" if value else words) for value, words in RATINGS]
+        self["in_stock"].label = f"In stock only ({facets.in_stock})"
 
     def query(self, **changes: str) -> str:
         """These filters as they stand in an address, without a page; an empty change takes one away."""

@@ -110,6 +110,7 @@ def _list(request: HttpRequest, form: FilterForm, tree: CategoryTree, template: 
     if form.number > max(1, found.page.paginator.num_pages):
         query = form.query()
         return redirect(f"{request.path}?{query}" if query else request.path)
+    form.show_counts(found.facets)
     path = tree.path(form.category) if form.category else []
     context = {
         "form": form,

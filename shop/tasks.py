@@ -24,7 +24,7 @@ def index_products(product_ids: list[str]) -> None:
 def sweep_search() -> None:
     try:
         keeping.sweep()
-    except IndexBusy:
+    except (IndexBusy, SearchUnavailable):
         return
 
 

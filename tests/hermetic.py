@@ -14,6 +14,9 @@ for name in set(os.environ) - KEPT:
 if "STACK_DATABASE_URL" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["STACK_DATABASE_URL"]
 
+if "STACK_ELASTICSEARCH_URL" in os.environ:
+    os.environ["ELASTICSEARCH_URL"] = os.environ["STACK_ELASTICSEARCH_URL"]
+
 _folder = tempfile.mkdtemp(prefix="cryptons-test-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.update(

@@ -46,6 +46,7 @@ class Server:
     pid: int = 0
     """Of the process that was started for it; 0 for a server that was there already."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    folder: Path | None = None
 
     def stop(self) -> None:
         if self.process is None:
@@ -94,7 +95,7 @@ def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = 
             start_new_session=True,
             **user,  # type: ignore[arg-type]
         )
-    return Server(name, {}, process.pid, process)
+    return Server(name, {}, process.pid, process, folder)
 
 
 def wait_until_it_answers(server: Server, answers: Callable[[], object], errors: type[Exception] | tuple[type[Exception], ...]) -> None:
@@ -179,10 +180,10 @@ def redis_server(folder: Path, *, port: int = 0) -> Server:
     return server
 
 
-def elasticsearch(folder: Path) -> Server:
+def elasticsearch(folder: Path, *, port: int = 0) -> Server:
     if url := os.environ.get("ELASTICSEARCH_URL"):
         return Server("elasticsearch", {"ELASTICSEARCH_URL": url})
-    port = free_port()
+    port = port or free_port()
     program = find("elasticsearch", "elasticsearch-test", script="get-elasticsearch.sh")
     server = spawn("elasticsearch", [program, str(port), str(folder)], folder)
     url = f"http://127.0.0.1:{port}"

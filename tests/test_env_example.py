@@ -18,6 +18,7 @@ WRONG_BY_KIND = {"boolean": "perhaps", "integer": "-1", "decimal": "much", "choi
 WRONG_TEXTS = {
     "CURRENCY": "EURO",
     "DATABASE_URL": "oracle://db",
+    "ELASTICSEARCH_URL": "search:9200",
     "PUBLIC_URL": "shop.example",
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",

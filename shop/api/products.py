@@ -42,7 +42,7 @@ from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
 from payments.rates import current_rates
 from shop import product_cache
-from shop.catalogue import Filters, find_products, read_categories
+from shop.catalogue import Filters, Found, find_products, read_categories
 from shop.catalogue_version import catalogue_version
 from shop.images import UnusableImage, read_upload, store_picture
 from shop.models import Category, Product, ProductImage
@@ -125,6 +125,8 @@ META = shape(
     facets=shape(
         categories=array(shape(id=ID, name=TEXT, slug=TEXT, count=WHOLE)),
         prices=array(shape(**{"from": DECIMAL, "to": nullable(DECIMAL), "count": WHOLE})),
+        ratings=array(shape(**{"from": WHOLE, "count": WHOLE})),
+        inStock=WHOLE,
     ),
     searchEngine=TEXT,
 )
@@ -245,6 +247,28 @@ def _bounded(amount: int | None) -> int | None:
     return None if amount is None else max(-GREATEST, min(GREATEST, amount))
 
 
+def show_facets(found: Found) -> dict[str, Any]:
+    """What each filter would leave; an empty choice is not offered."""
+    counts, prices = found.category_counts, found.facets.prices
+    return {
+        "categories": [
+            {"id": category.pk, "name": category.name, "slug": category.slug, "count": counts[category.pk]}
+            for category in found.tree
+            if counts.get(category.pk)
+        ],
+        "prices": [
+            {"from": _price(bucket.from_minor), "to": None if bucket.to_minor is None else _price(bucket.to_minor), "count": bucket.count}
+            for bucket in prices
+        ],
+        "ratings": [{"from": stars, "count": count} for stars, count in found.facets.ratings.items()],
+        "inStock": found.facets.in_stock,
+    }
+
+
+def _price(minor: int) -> str:
+    return format_fiat(minor, settings.CURRENCY)
+
+
 class Products(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
@@ -254,24 +278,11 @@ class Products(ApiView):
         tree = read_categories()
         filters = read_filters(request, tree)
         found = find_products(filters, tree)
-        counts = [
-            {"id": category.pk, "name": category.name, "slug": category.slug, "count": found.category_counts[category.pk]}
-            for category in tree
-            if found.category_counts.get(category.pk)
-        ]
-        prices = [
-            {
-                "from": format_fiat(bucket.from_minor, settings.CURRENCY),
-                "to": None if bucket.to_minor is None else format_fiat(bucket.to_minor, settings.CURRENCY),
-                "count": bucket.count,
-            }
-            for bucket in found.facets.prices
-        ]
         meta = {
             "page": filters.page,
             "limit": filters.limit,
             "total": found.total,
-            "facets": {"categories": counts, "prices": prices},
+            "facets": show_facets(found),
             "searchEngine": found.engine,
         }
         return success([show_row(product) for product in found.products], meta=meta)

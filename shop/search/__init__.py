@@ -8,8 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
+
 from shop.models import Product
-from shop.search.base import Entry, Facets, PriceRange, Query, Result, SearchUnavailable, read_entries
+from shop.search.base import Engine, Entry, Facets, PriceRange, Query, Result, SearchUnavailable, read_entries
 from shop.search.database_engine import DatabaseEngine
 from shop.search.tantivy_engine import TantivyEngine
 
@@ -29,7 +31,16 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-engine = TantivyEngine()
+
+def _chosen_engine() -> Engine:
+    if not settings.ELASTICSEARCH_URL:
+        return TantivyEngine()
+    from shop.search.elasticsearch_engine import ElasticsearchEngine
+
+    return ElasticsearchEngine()
+
+
+engine = _chosen_engine()
 _database = DatabaseEngine()
 
 

@@ -4,9 +4,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from itertools import pairwise
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -17,7 +18,10 @@ from shop.models import Category, Product
 
 SORTS = ("relevance", "price", "-price", "newest", "rating", "name")
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 MAX_TEXT = 200
+MAX_CATEGORIES = 10_000
 MAX_WORDS = 12
 MAX_WORD = 40
 
@@ -70,6 +74,9 @@ class Facets:
     categories: Mapping[UUID, int] = field(default_factory=dict)
     """By the product's own category; whoever shows a tree sums it up."""
     prices: Sequence[PriceRange] = ()
+    ratings: Mapping[int, int] = field(default_factory=dict)
+    """How many have so many stars or more."""
+    in_stock: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,37 @@ class Entry:
 
 
 class Engine(Protocol):
+    """A search with an index of its own. All of it raises SearchUnavailable; what writes, IndexBusy too."""
+
     name: str
 
-    def search(self, query: Query) -> Result:
-        """Raises SearchUnavailable."""
+    def is_ready(self) -> bool: ...
+
+    def search(self, query: Query) -> Result: ...
 
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
-        """Replace the entries and forget those that are gone, in one step. Raises IndexBusy, SearchUnavailable."""
+        """Replace the entries and forget those that are gone."""
+
+    def rebuild(self, entries: Iterable[Entry]) -> int:
+        """An index of these entries and no others takes the place of the old one, which serves until then. Returns how many."""
+
+    def count(self) -> int: ...
+
+    def newest_change(self) -> datetime | None:
+        """The latest `updated_at` that the index knows."""
+
+    def stamps(self) -> dict[UUID, int]:
+        """When each product that is in the index was last changed, in microseconds since 1970."""
+
+    def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]: ...
+
+
+def microseconds(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def hundredths(rating: Decimal) -> int:
+    return max(0, int((rating * 100).to_integral_value(ROUND_CEILING)))
 
 
 def fold(text: str) -> str:
@@ -130,10 +161,44 @@ def price_steps() -> list[int]:
     return [whole * unit for whole in (25, 50, 100, 250, 500, 1000)]
 
 
+RATING_STEPS = (1, 2, 3, 4)
+
+
 def price_ranges(counts: Sequence[int]) -> list[PriceRange]:
     """One more count than there are steps; ranges without a product are left out."""
     steps = price_steps()
     return [PriceRange(start, end, count) for start, end, count in zip([0, *steps], [*steps, None], counts, strict=True) if count]
+
+
+def ratings_and_more(counts: Sequence[int]) -> dict[int, int]:
+    """From the counts between the steps to those from each step up; steps that nobody reaches are left out."""
+    ups = {step: sum(counts[place:]) for place, step in enumerate(RATING_STEPS, start=1)}
+    return {step: count for step, count in ups.items() if count}
+
+
+def facet_wishes() -> dict[str, dict[str, Any]]:
+    """What is counted for each facet, in the language that Elasticsearch and tantivy share."""
+
+    def between(steps: Sequence[int]) -> list[dict[str, int]]:
+        return [{"to": steps[0]}, *({"from": low, "to": high} for low, high in pairwise(steps)), {"from": steps[-1]}]
+
+    return {
+        "category": {"terms": {"field": "category_id", "size": MAX_CATEGORIES}},
+        "price": {"range": {"field": "price", "ranges": between(price_steps())}},
+        "rating": {"range": {"field": "rating", "ranges": between([step * 100 for step in RATING_STEPS])}},
+        "in_stock": {"terms": {"field": "in_stock"}},
+    }
+
+
+def read_facets(buckets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Facets:
+    """From the answers to `facet_wishes`, by facet."""
+    counts = {facet: [bucket["doc_count"] for bucket in found] for facet, found in buckets.items()}
+    return Facets(
+        categories={UUID(bucket["key"]): bucket["doc_count"] for bucket in buckets["category"]},
+        prices=price_ranges(counts["price"]),
+        ratings=ratings_and_more(counts["rating"]),
+        in_stock=sum(bucket["doc_count"] for bucket in buckets["in_stock"] if bucket["key"]),
+    )
 
 
 def read_entries(products: Iterable[Product]) -> Iterable[Entry]:

@@ -1,13 +1,14 @@
 """Search by the database alone: slower and without typo tolerance, but there whenever the shop is."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 
 from shop.models import Product
-from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, Entry, Facets, Query, Result, price_ranges, price_steps
+from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, RATING_STEPS, Entry, Facets, Query, Result, price_ranges, price_steps
 
 ORDERS = {
     "price": ("price_minor", "id"),
@@ -36,10 +37,7 @@ class DatabaseEngine:
             if query.offset < total
             else []
         )
-        categories = found.filter(*(part for facet, part in filters.items() if facet != "category")).order_by()
-        prices = found.filter(*(part for facet, part in filters.items() if facet != "price")).order_by()
-        counted = dict(categories.values_list("category_id").annotate(Count("pk")))
-        return Result(ids, total, Facets(counted, price_ranges(_count_prices(prices))), self.name)
+        return Result(ids, total, _count_facets(found, filters), self.name)
 
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
         """The rows are the index."""
@@ -100,10 +98,39 @@ def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QueryS
     return found.order_by(nearness, "name", "id")
 
 
-def _count_prices(found: QuerySet[Product]) -> list[int]:
-    """In one query: how many cost less than each step, and how many there are."""
-    steps = price_steps()
-    below = {f"below_{step}": Sum(Case(When(price_minor__lt=step, then=1), default=0, output_field=IntegerField())) for step in steps}
-    counted = found.aggregate(**below, all=Count("pk"))
-    ends = [counted[f"below_{step}"] or 0 for step in steps] + [counted["all"]]
-    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+def _count_facets(found: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
+    """Those that leave the same filters out are counted in one query."""
+
+    def without(facet: str) -> QuerySet[Product]:
+        return found.filter(*(part for name, part in filters.items() if name != facet)).order_by()
+
+    together: dict[tuple[str, ...], str] = {}
+    wanted: dict[str, dict[str, Sum]] = {}
+    for facet, sums in _sums().items():
+        first = together.setdefault(tuple(name for name in filters if name != facet), facet)
+        wanted[first] = wanted.get(first, {}) | sums
+    counted: dict[str, int] = {}
+    for facet, sums in wanted.items():
+        counted |= {name: count or 0 for name, count in without(facet).aggregate(**sums).items()}
+    return Facets(
+        categories=dict(without("category").values_list("category_id").annotate(Count("pk"))),
+        prices=price_ranges([counted[f"price_{place}"] for place in range(len(price_steps()) + 1)]),
+        ratings={step: counted[f"rating_{step}"] for step in RATING_STEPS if counted[f"rating_{step}"]},
+        in_stock=counted["in_stock"],
+    )
+
+
+def _sums() -> dict[str, dict[str, Sum]]:
+    """By facet, the counts that it is made of."""
+    ends = [0, *price_steps(), None]
+    prices = {f"price_{place}": _how_many(_between(low, high)) for place, (low, high) in enumerate(pairwise(ends))}
+    ratings = {f"rating_{step}": _how_many(Q(rating_average__gte=step)) for step in RATING_STEPS}
+    return {"price": prices, "rating": ratings, "in_stock": {"in_stock": _how_many(Q(stock__gt=0))}}
+
+
+def _between(low: int | None, high: int | None) -> Q:
+    return Q(price_minor__gte=low) if high is None else Q(price_minor__gte=low, price_minor__lt=high)
+
+
+def _how_many(condition: Q) -> Sum:
+    return Sum(Case(When(condition, then=1), default=0, output_field=IntegerField()))

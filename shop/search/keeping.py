@@ -13,8 +13,7 @@ from shop.catalogue_version import catalogue_changed
 from shop.category_tree import CategoryTree
 from shop.models import Category, Product
 from shop.search import engine, index_products
-from shop.search.base import Entry, read_entries
-from shop.search.tantivy_engine import microseconds
+from shop.search.base import Entry, microseconds, read_entries
 
 BATCH = 500
 

@@ -11,9 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
-from itertools import pairwise
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,14 +19,26 @@ from uuid import UUID
 import tantivy
 from django.conf import settings
 
-from shop.search.base import Entry, Facets, IndexBusy, Query, Result, SearchUnavailable, fold, price_ranges, price_steps, read_words
+from shop.search.base import (
+    EPOCH,
+    Entry,
+    Facets,
+    IndexBusy,
+    Query,
+    Result,
+    SearchUnavailable,
+    facet_wishes,
+    fold,
+    hundredths,
+    microseconds,
+    read_facets,
+    read_words,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Part of the folder's name: an index of another version is not read, and the sweep makes a new one."""
 
 HEAP_BYTES = 30_000_000
-MAX_CATEGORIES = 10_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SORTED_BY = {
     "price": ("price", tantivy.Order.Asc),
     "-price": ("price", tantivy.Order.Desc),
@@ -57,20 +67,12 @@ def _schema() -> tantivy.Schema:
     builder.add_text_field("name_order", fast=True, tokenizer_name="raw", index_option="basic")
     for name in ("price", "rating", "rating_order", "created", "updated"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
-    builder.add_boolean_field("in_stock", indexed=True)
+    builder.add_boolean_field("in_stock", indexed=True, fast=True)
     return builder.build()
 
 
 SCHEMA = _schema()
 STEMMER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.stemmer("english")).build()
-
-
-def microseconds(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
-
-
-def _hundredths(rating: Decimal) -> int:
-    return max(0, int((rating * 100).to_integral_value(ROUND_CEILING)))
 
 
 def _document(entry: Entry) -> tantivy.Document:
@@ -85,8 +87,8 @@ def _document(entry: Entry) -> tantivy.Document:
     document.add_text("category_id", str(entry.category_id))
     document.add_text("name_order", f"{name} {entry.id}")
     document.add_unsigned("price", max(0, entry.price_minor))
-    document.add_unsigned("rating", _hundredths(entry.rating_average))
-    document.add_unsigned("rating_order", _hundredths(entry.rating_average) * 2**32 + min(entry.rating_count, 2**32 - 1))
+    document.add_unsigned("rating", hundredths(entry.rating_average))
+    document.add_unsigned("rating_order", hundredths(entry.rating_average) * 2**32 + min(entry.rating_count, 2**32 - 1))
     document.add_unsigned("created", max(0, microseconds(entry.created_at)))
     document.add_unsigned("updated", max(0, microseconds(entry.updated_at)))
     document.add_boolean("in_stock", entry.in_stock)
@@ -136,7 +138,7 @@ def _filters(query: Query) -> dict[str, tantivy.Query]:
             filters["price"] = tantivy.Query.empty_query()
     if query.min_rating is not None:
         filters["rating"] = tantivy.Query.range_query(
-            SCHEMA, "rating", tantivy.FieldType.Unsigned, _unsigned(_hundredths(query.min_rating)), None
+            SCHEMA, "rating", tantivy.FieldType.Unsigned, _unsigned(hundredths(query.min_rating)), None
         )
     if query.in_stock:
         filters["in_stock"] = tantivy.Query.term_query(SCHEMA, "in_stock", True, "basic")
@@ -311,23 +313,19 @@ def _search(searcher: tantivy.Searcher, query: Query, words: Sequence[str], occu
     offset, limit = (0, 1) if beyond else (query.offset, query.limit)
     found: Any = searcher.search(wanted, limit, order_by_field=field, offset=offset, order=order)
     ids = [] if beyond else [_product_id(searcher, address) for _, address in found.hits]
-    counts = {}
-    for facet, wish in _wishes().items():
-        others = [part for name, part in filters.items() if name != facet]
-        counts[facet] = searcher.aggregate(_all_of([*text, *others]), {"by": wish})["by"]["buckets"]
-    categories = {UUID(bucket["key"]): bucket["doc_count"] for bucket in counts["category"]}
-    prices = price_ranges([bucket["doc_count"] for bucket in counts["price"]])
-    return Result(ids, found.count, Facets(categories, prices), TantivyEngine.name)
+    return Result(ids, found.count, _count_facets(searcher, text, filters), TantivyEngine.name)
 
 
-def _wishes() -> dict[str, dict[str, Any]]:
-    """What is counted, as tantivy's aggregations."""
-    steps = price_steps()
-    ranges = [{"to": steps[0]}, *({"from": low, "to": high} for low, high in pairwise(steps)), {"from": steps[-1]}]
-    return {
-        "category": {"terms": {"field": "category_id", "size": MAX_CATEGORIES}},
-        "price": {"range": {"field": "price", "ranges": ranges}},
-    }
+def _count_facets(searcher: tantivy.Searcher, text: Sequence[tantivy.Query], filters: Mapping[str, tantivy.Query]) -> Facets:
+    """Those that leave the same filters out are counted together: all of them in one go while nothing is filtered."""
+    together: dict[tuple[str, ...], dict[str, Any]] = {}
+    for facet, wish in facet_wishes().items():
+        together.setdefault(tuple(name for name in filters if name != facet), {})[facet] = wish
+    buckets = {}
+    for others, wishes in together.items():
+        counted = searcher.aggregate(_all_of([*text, *(filters[name] for name in others)]), wishes)
+        buckets.update({facet: counted[facet]["buckets"] for facet in wishes})
+    return read_facets(buckets)
 
 
 def _product_id(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> UUID:

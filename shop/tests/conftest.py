@@ -1,16 +1,39 @@
+from contextlib import suppress
+
 import pytest
 
-from shop.search import engine
+from cryptons.db import new_id
+from shop.search import Query, engine
+from shop.search.base import SearchUnavailable
 from shop.search.keeping import rebuild
 
 
 @pytest.fixture(autouse=True)
 def _own_index(tmp_path, monkeypatch):
-    """Each test has a folder of its own for the index; none is built until a test asks for it."""
-    monkeypatch.setattr(engine, "_folder", tmp_path / "search")
-    monkeypatch.setattr(engine, "_open", None)
+    """Each test has an index of its own; none is built until a test asks for it."""
+    if engine.name == "tantivy":
+        monkeypatch.setattr(engine, "_folder", tmp_path / "search")
+        monkeypatch.setattr(engine, "_open", None)
+        yield
+        return
+    monkeypatch.setattr(engine, "alias", f"test-{new_id().hex}")
+    monkeypatch.setattr(engine, "_away_until", 0)
+    yield
+    for index in engine._client.indices.get(index=f"{engine.alias}-*"):
+        engine._client.indices.delete(index=index)
 
 
 @pytest.fixture
 def build_index(_own_index, db):
-    return rebuild
+    return rebuild if engine.name == "tantivy" else rebuild_and_warm
+
+
+def rebuild_and_warm():
+    """The first questions to a server that has just started may take longer than a page waits."""
+    count = rebuild()
+    for _ in range(10):
+        with suppress(SearchUnavailable):
+            engine.search(Query(text="warm"))
+            break
+        engine._away_until = 0
+    return count

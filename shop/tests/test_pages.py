@@ -109,6 +109,8 @@ def test_filters_sort_and_facets(client, kettle, kitchen, build_index):
     assert "Kettles 1" in words
     assert "Under $25.00 1" in words
     assert "$1,000.00 and more 1" in words
+    assert "4 stars and more (1)" in words
+    assert "In stock only (2)" in words
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def test_a_list_has_meta_and_lighter_rows(api):
     body = api.get("/api/products?limit=2").json()
     assert (body["meta"]["page"], body["meta"]["limit"], body["meta"]["total"]) == (1, 2, 3)
     assert body["meta"]["searchEngine"] in ("tantivy", "database")
-    assert {"categories", "prices"} == set(body["meta"]["facets"])
+    assert {"categories", "prices", "ratings", "inStock"} == set(body["meta"]["facets"])
+    assert body["meta"]["facets"]["inStock"] == 3
     assert len(body["data"]) == 2
     assert "description" not in body["data"][0]
 

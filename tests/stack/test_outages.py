@@ -1,5 +1,7 @@
 """A server that the shop stands on is killed while people buy."""
 
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.running import Shop, wait_for
-from tests.servers import Server, mongodb, postgres, redis_server
+from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
 from tests.stack.buying import order, stock_of, stock_product
 
 CHECKOUTS = 100
@@ -78,30 +80,41 @@ def restarted(start: Callable[..., Server], folder: Path, port: int | None) -> S
     raise AssertionError("The database did not start again.")
 
 
-def test_nobody_notices_that_redis_is_killed(tmp_path: Path, start_shop: Callable[..., Shop]):
-    server = redis_server(tmp_path / "redis")
-    port = urlsplit(server.settings["REDIS_URL"]).port
-    shop = start_shop(**server.settings)
+def test_nobody_notices_that_redis_and_elasticsearch_are_killed(tmp_path: Path, start_shop: Callable[..., Shop]):
+    servers = [redis_server(tmp_path / "redis"), elasticsearch(tmp_path / "elasticsearch")]
+    shop = start_shop(**servers[0].settings, **servers[1].settings)
     product = stock_product(shop, stock=STOCK)
     slug = shop.get(f"/api/products/{product}")["slug"]
     shop.buyer()
+    wait_for("the product to be in the index", lambda: finds(shop, "thing") == ("elasticsearch", 1))
 
     def look(number: int) -> int:
-        paths = ("/", f"/p/{slug}/", "/search?q=thing", f"/api/products/{product}", "/api/products?search=thing")
         cookie = {"Cookie": f"sessionid=nobody{number}"} if number % 3 == 0 else {}
+        paths = (
+            "/",
+            f"/p/{slug}/",
+            "/search?q=thing",
+            f"/search?q=thing{number}",
+            f"/api/products/{product}",
+            "/api/products?search=thing",
+        )
         return shop.http.get(paths[number % len(paths)], headers=cookie).status_code
 
     with ThreadPoolExecutor(8) as people:
         views = [people.submit(look, number) for number in range(VIEWS)]
         orders = [people.submit(order, shop, product) for _ in range(CHECKOUTS)]
         wait_for("the first views", lambda: sum(each.done() for each in views) > VIEWS // 4)
-        server.kill()
+        for server in servers:
+            server.kill()
         seen = Counter(each.result() for each in views)
         bought = [each.result() for each in orders]
     assert seen == {200: VIEWS}
     assert Counter(answer.status_code for answer in bought) == {201: CHECKOUTS}
+    assert finds(shop, "thing") == ("database", 1)
+    late = stock_product(shop, stock=STOCK)
+    assert finds(shop, "thing") == ("database", 2)
 
-    server = redis_server(tmp_path / "redis", port=port)
+    servers = [start(server.folder, port=port_of(server)) for start, server in zip((redis_server, elasticsearch), servers, strict=True)]
     try:
         everything = shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"]
         assert everything == CHECKOUTS
@@ -109,5 +122,35 @@ def test_nobody_notices_that_redis_is_killed(tmp_path: Path, start_shop: Callabl
         invoice = bought[0].json()["data"]["payment"]["invoiceId"]
         assert shop.http.post("/api/sandbox/pay", json={"invoiceId": invoice, "play": "exact"}).status_code == 202
         wait_for("the worker to be back at work", lambda: shop.get(f"/api/invoices/{invoice}")["status"] != "new", seconds=60)
+        wait_for("the index to catch up", lambda: finds(shop, "thing") == ("elasticsearch", 2), seconds=120)
+        assert shop.http.delete(f"/api/products/{late}", headers=shop.staff()).status_code == 204
+        wait_for("the index to forget", lambda: finds(shop, "thing") == ("elasticsearch", 1))
     finally:
-        server.stop()
+        for server in servers:
+            server.stop()
+
+
+def test_a_search_that_hangs_is_answered_by_the_database(tmp_path: Path, start_shop: Callable[..., Shop]):
+    server = elasticsearch(tmp_path / "elasticsearch")
+    shop = start_shop(**server.settings)
+    stock_product(shop, stock=STOCK)
+    wait_for("the product to be in the index", lambda: finds(shop, "thing") == ("elasticsearch", 1))
+
+    os.kill(server.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(40) as people:
+        answers = list(people.map(lambda _: finds(shop, "thing"), range(VIEWS // 5)))
+    os.kill(server.pid, signal.SIGCONT)
+
+    assert Counter(answers) == {("database", 1): VIEWS // 5}
+    wait_for("the engine to be asked again", lambda: finds(shop, "thing") == ("elasticsearch", 1))
+    server.stop()
+
+
+def finds(shop: Shop, text: str) -> tuple[str, int]:
+    """Who searched, and how many it found; the answer is not one that was kept ready."""
+    meta = shop.http.get("/api/products", params={"search": text, "maxPrice": 10**6 + time.monotonic_ns() % 10**6}).json()["meta"]
+    return meta["searchEngine"], meta["total"]
+
+
+def port_of(server: Server) -> int | None:
+    return urlsplit(next(iter(server.settings.values()))).port

@@ -1,0 +1,247 @@
+"""Search by Elasticsearch 8: one alias, behind it one index; a rebuild fills another and swaps the alias.
+
+A page asks over a connection with a short deadline, and leaves a server that failed alone for a while: then the database answers at once.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch, helpers
+from elasticsearch.dsl.connections import connections
+
+from shop.search.base import (
+    EPOCH,
+    Entry,
+    Facets,
+    Query,
+    Result,
+    SearchUnavailable,
+    facet_wishes,
+    hundredths,
+    microseconds,
+    read_facets,
+    read_words,
+)
+from shop.search.documents import ProductDocument, source_of
+
+PAGE_SECONDS = 0.4
+"""A page waits so long for an answer, however it comes."""
+
+AWAY_SECONDS = 3
+"""After a failure no page asks again for so long."""
+
+BULK = 500
+MAX_WINDOW = 1_000_000
+OUTAGES = {429, 500, 502, 503, 504}
+
+BOOSTS: dict[str, tuple[float, float, float]] = {
+    "name": (40, 20, 8),
+    "sku": (30, 15, 0),
+    "category": (16, 8, 4),
+    "stems": (6, 0, 0),
+    "description": (4, 2, 1),
+}
+"""By field: what the word itself is worth, what its beginning, what a word like it."""
+
+SORTED_BY: dict[str, list[dict[str, str]]] = {
+    "price": [{"price": "asc"}, {"name_order": "asc"}],
+    "-price": [{"price": "desc"}, {"name_order": "asc"}],
+    "newest": [{"created": "desc"}, {"name_order": "asc"}],
+    "rating": [{"rating_order": "desc"}, {"name_order": "asc"}],
+    "name": [{"name_order": "asc"}],
+    "relevance": [{"_score": "desc"}, {"name_order": "asc"}],
+}
+
+
+@contextmanager
+def _told_as_unavailable() -> Iterator[None]:
+    """An outage is told from a bug: a wrong query (400) is one of ours and is raised as it is."""
+    try:
+        yield
+    except TransportError as error:
+        raise SearchUnavailable(f"Elasticsearch does not answer: {type(error).__name__}") from error
+    except ApiError as error:
+        if error.status_code not in OUTAGES and error.status_code != 404:
+            raise
+        raise SearchUnavailable(f"Elasticsearch cannot answer: {error.status_code}") from error
+
+
+class ElasticsearchEngine:
+    name = "elasticsearch"
+
+    def __init__(self, alias: str = "cryptons-products") -> None:
+        self.alias = alias
+        self._away_until = 0
+        # A connection's time-out is for each read: a server that drips would hold a page for ever.
+        self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
+
+    @property
+    def _client(self) -> Elasticsearch:
+        """For those who index: patient."""
+        client: Elasticsearch = connections.get_connection("default")
+        return client
+
+    def is_ready(self) -> bool:
+        """Raises SearchUnavailable."""
+        with _told_as_unavailable():
+            return bool(self._client.indices.exists_alias(name=self.alias))
+
+    def search(self, query: Query) -> Result:
+        words = read_words(query.text)
+        if query.text.strip() and not words:
+            return Result((), 0, Facets(), self.name)
+        if time.monotonic_ns() < self._away_until:
+            raise SearchUnavailable("Elasticsearch was away a moment ago.")
+        asked = self._askers.submit(self._find, query, words)
+        try:
+            return asked.result(PAGE_SECONDS)
+        except (SearchUnavailable, TimeoutError) as error:
+            asked.cancel()
+            self._away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
+            raise SearchUnavailable(str(error) or "Elasticsearch is too slow.") from error
+
+    def _find(self, query: Query, words: Sequence[str]) -> Result:
+        """What all words are in; when there is nothing, what some of them are in."""
+        with _told_as_unavailable():
+            found = self._search(query, words, "must")
+            return found if found.total or len(words) < 2 else self._search(query, words, "should")
+
+    def _search(self, query: Query, words: Sequence[str], occur: str) -> Result:
+        filters = _filters(query)
+        beyond = query.offset + query.limit > MAX_WINDOW
+        asked = ProductDocument.search(using="page", index=self.alias).update_from_dict(
+            {
+                "query": {"bool": {occur: [_word_query(word) for word in words]}} if words else {"match_all": {}},
+                "post_filter": {"bool": {"filter": list(filters.values())}},
+                "aggs": {facet: _count(wish, facet, filters) for facet, wish in facet_wishes().items()},
+                "sort": SORTED_BY.get(query.order, SORTED_BY["relevance"]),
+                "from": 0 if beyond else query.offset,
+                "size": 0 if beyond else query.limit,
+                "track_total_hits": True,
+                "_source": False,
+            }
+        )
+        found = asked.params(allow_partial_search_results=False).execute().to_dict()
+        ids = [UUID(hit["_id"]) for hit in found["hits"]["hits"]]
+        facets = read_facets({facet: counted["by"]["buckets"] for facet, counted in found["aggregations"].items()})
+        return Result(ids, found["hits"]["total"]["value"], facets, self.name)
+
+    def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
+        """Of two who write one product, the newer row wins, whoever comes last: its time is the document's version."""
+        if not self.is_ready():
+            raise SearchUnavailable("There is no index yet.")
+        now = microseconds(timezone.now())
+        deletions = ({"_op_type": "delete", "_id": str(pk), "version": now, "version_type": "external_gte"} for pk in gone)
+        self._bulk([*_indexing(entries), *deletions], self.alias)
+
+    def rebuild(self, entries: Iterable[Entry]) -> int:
+        """A new index of these entries and no others takes the place of the old one; the old one serves until then. Returns how many."""
+        new, count = f"{self.alias}-{secrets.token_hex(6)}", 0
+        with _told_as_unavailable():
+            indices = self._client.indices
+            shape = ProductDocument._index.to_dict()
+            indices.create(index=new, mappings=shape["mappings"], settings=shape["settings"])
+            try:
+                actions = _indexing(entries)
+                while batch := list(islice(actions, BULK)):
+                    self._bulk(batch, new, refresh=False)
+                    count += len(batch)
+                indices.refresh(index=new)
+            except BaseException:
+                indices.delete(index=new, ignore_unavailable=True)
+                raise
+            old = [name for name in indices.get(index=f"{self.alias}-*") if name != new]
+            indices.update_aliases(
+                actions=[{"add": {"index": new, "alias": self.alias}}, *({"remove_index": {"index": name}} for name in old)]
+            )
+        return count
+
+    def _bulk(self, actions: Sequence[dict[str, Any]], index: str, *, refresh: bool = True) -> None:
+        """A newer version that is there already, and what was gone before, are as good."""
+        with _told_as_unavailable():
+            for done, answer in helpers.streaming_bulk(
+                self._client, actions, index=index, chunk_size=BULK, max_retries=3, raise_on_error=False, refresh=refresh
+            ):
+                ((_, result),) = answer.items()
+                if not done and result["status"] not in (404, 409):
+                    raise SearchUnavailable(f"Elasticsearch did not take a product: {result['status']}")
+
+    def count(self) -> int:
+        with _told_as_unavailable():
+            return int(self._client.count(index=self.alias)["count"])
+
+    def newest_change(self) -> datetime | None:
+        """The latest `updated_at` that the index knows; what is later is not in it yet."""
+        with _told_as_unavailable():
+            hits = self._client.search(index=self.alias, size=1, sort=[{"updated": "desc"}], source_includes=["updated"])["hits"]["hits"]
+        return EPOCH + timedelta(microseconds=hits[0]["_source"]["updated"]) if hits else None
+
+    def stamps(self) -> dict[UUID, int]:
+        """When each product that is in the index was last changed, in microseconds since 1970."""
+        with _told_as_unavailable():
+            hits = helpers.scan(self._client, index=self.alias, query={"query": {"match_all": {}}}, _source=["updated"], size=5000)
+            return {UUID(hit["_id"]): hit["_source"]["updated"] for hit in hits}
+
+    def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]:
+        known: dict[UUID, int] = {}
+        wanted = iter(ids)
+        with _told_as_unavailable():
+            while batch := [str(product_id) for product_id in islice(wanted, BULK)]:
+                found = self._client.mget(index=self.alias, ids=batch, source_includes=["updated"])["docs"]
+                known |= {UUID(each["_id"]): each["_source"]["updated"] for each in found if each.get("found")}
+        return known
+
+
+def _indexing(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        source = source_of(entry)
+        yield {"_op_type": "index", "_id": str(entry.id), "_source": source, "version": source["updated"], "version_type": "external_gte"}
+
+
+def _word_query(word: str) -> dict[str, Any]:
+    """The best of: the word itself, a word that begins with it, a word like it; each in each field."""
+    slips = 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
+    ways: list[dict[str, Any]] = []
+    for field, (itself, beginning, alike) in BOOSTS.items():
+        ways.append({"match": {field: {"query": word, "boost": itself}}})
+        if beginning:
+            ways.append({"prefix": {field: {"value": word, "boost": beginning}}})
+        if alike and slips:
+            ways.append({"fuzzy": {field: {"value": word, "fuzziness": slips, "boost": alike}}})
+    if len(word) >= 5:
+        ways.append({"fuzzy": {"name.begins": {"value": word[:12], "fuzziness": 1, "boost": BOOSTS["name"][2] / 2}}})
+    return {"dis_max": {"queries": ways}}
+
+
+def _filters(query: Query) -> dict[str, dict[str, Any]]:
+    """By the facet that leaves it out when it counts."""
+    filters: dict[str, dict[str, Any]] = {}
+    if query.category_ids is not None:
+        filters["category"] = {"terms": {"category_id": sorted(str(category_id) for category_id in query.category_ids)}}
+    price = {"gte": query.min_price_minor, "lte": query.max_price_minor}
+    if bounds := {name: _bounded(value) for name, value in price.items() if value is not None}:
+        filters["price"] = {"range": {"price": bounds}}
+    if query.min_rating is not None:
+        filters["rating"] = {"range": {"rating": {"gte": min(hundredths(query.min_rating), 2**31 - 1)}}}
+    if query.in_stock:
+        filters["in_stock"] = {"term": {"in_stock": True}}
+    return filters
+
+
+def _bounded(minor: int) -> int:
+    return min(max(minor, -1), 2**63 - 1)
+
+
+def _count(wish: dict[str, Any], facet: str, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    others = [part for name, part in filters.items() if name != facet]
+    return {"filter": {"bool": {"filter": others}}, "aggs": {"by": wish}}

@@ -1,0 +1,97 @@
+"""What a page gets when the address of Elasticsearch is one of a server that does not do its work."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from elasticsearch.dsl.connections import connections
+
+from shop.search import elasticsearch_engine
+from shop.search.base import Query, SearchUnavailable
+from shop.search.elasticsearch_engine import ElasticsearchEngine
+
+NOTHING = {"hits": {"total": {"value": 0}, "hits": []}, "aggregations": {}}
+
+
+def answer(status: int, body: object) -> bytes:
+    text = json.dumps(body).encode()
+    head = (
+        f"HTTP/1.1 {status} X\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return head.encode() + text
+
+
+class Peer:
+    """Listens, counts who comes, and does with each what it is told."""
+
+    def __init__(self, act: Callable[[socket.socket], None]) -> None:
+        self.act = act
+        self.visits = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                visitor, _ = self.socket.accept()
+            except OSError:
+                return
+            self.visits += 1
+            threading.Thread(target=self._meet, args=(visitor,), daemon=True).start()
+
+    def _meet(self, visitor: socket.socket) -> None:
+        with visitor:
+            visitor.recv(65_536)
+            self.act(visitor)
+
+
+def hang(visitor: socket.socket) -> None:
+    time.sleep(2)
+
+
+def drip(visitor: socket.socket) -> None:
+    """A right answer, so slowly that no single read is late."""
+    whole = answer(200, NOTHING)
+    for start in range(0, len(whole), 20):
+        visitor.sendall(whole[start : start + 20])
+        time.sleep(0.15)
+
+
+def overload(visitor: socket.socket) -> None:
+    visitor.sendall(answer(429, {"error": "too many"}))
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    peer = Peer(request.param)
+    connections.configure(page={"hosts": [peer.url], "request_timeout": 0.3, "max_retries": 0, "retry_on_timeout": False})
+    yield peer
+    peer.socket.close()
+
+
+@pytest.mark.parametrize("peer", [hang, drip, overload], indirect=True)
+def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
+    engine = ElasticsearchEngine()
+
+    with pytest.raises(SearchUnavailable):
+        engine.search(Query(text="kettle"))
+    with pytest.raises(SearchUnavailable, match="a moment ago"):
+        engine.search(Query(text="kettle"))
+
+    assert peer.visits == 1
+
+
+@pytest.mark.parametrize("peer", [overload], indirect=True)
+def test_after_a_while_it_is_asked_again(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(elasticsearch_engine, "AWAY_SECONDS", 0)
+    engine = ElasticsearchEngine()
+
+    for _ in range(2):
+        with pytest.raises(SearchUnavailable, match="429"):
+            engine.search(Query(text="kettle"))
+
+    assert peer.visits == 2

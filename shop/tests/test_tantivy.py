@@ -1,0 +1,84 @@
+"""The index in a folder: one writer at a time, readers in other processes, a file that breaks."""
+
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from shop import tasks
+from shop.search import Query, engine, index_products, search
+from shop.search.base import IndexBusy
+from shop.tests.factories import ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def count() -> int:
+    return search(Query()).total
+
+
+def test_a_second_writer_leaves_it_to_the_sweep(build_index):
+    build_index()
+    product = ProductFactory()
+    with engine._only_writer():
+        with pytest.raises(IndexBusy):
+            index_products([product.pk])
+        tasks.index_products([str(product.pk)])
+        tasks.sweep_search()
+        with pytest.raises(CommandError, match="Another process"):
+            call_command("rebuild_search")
+    assert count() == 0
+
+    tasks.sweep_search()
+
+    assert count() == 1
+
+
+def test_a_reader_sees_what_another_process_wrote(build_index):
+    product = ProductFactory()
+    build_index()
+    assert count() == 1
+    program = f"""
+        import django; django.setup()
+        from pathlib import Path
+        from uuid import UUID
+        from shop.search.tantivy_engine import TantivyEngine
+        TantivyEngine(Path({str(engine.folder)!r})).write([], gone=[UUID({str(product.pk)!r})])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+
+    assert search(Query()).total == 0
+
+
+def test_a_killed_writer_leaves_no_lock(build_index):
+    build_index()
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+
+    def hold():
+        with engine._only_writer():
+            held.set()
+            context.Event().wait()
+
+    writer = context.Process(target=hold)
+    writer.start()
+    assert held.wait(10)
+    writer.kill()
+    writer.join()
+
+    index_products([ProductFactory().pk])
+
+    assert search(Query()).total == 1
+
+
+def test_a_broken_index_is_answered_by_the_database(build_index):
+    ProductFactory()
+    build_index()
+    for file in engine.folder.glob("v*-*/meta.json"):
+        file.write_text("{")
+    engine._open = None
+
+    assert search(Query(text="kettle")).engine == "database"

@@ -1,0 +1,24 @@
+"""The search by a real Elasticsearch."""
+
+import os
+import subprocess
+import sys
+
+from tests.running import ROOT
+from tests.servers import elasticsearch, running
+
+SUITE = ("shop/tests/test_search.py", "shop/tests/test_search_keeping.py")
+
+
+def test_it_does_what_the_search_inside_does():
+    """The tests of the search, with this engine in its place."""
+    with running(elasticsearch) as server:
+        environment = {**os.environ, "STACK_ELASTICSEARCH_URL": server.settings["ELASTICSEARCH_URL"]}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "skipped" not in done.stdout
+    passed = int(done.stdout.split(" passed")[0].split()[-1])
+    print(f"{passed} tests of the search passed on Elasticsearch")
+    assert passed > 100
