@@ -16,6 +16,7 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
 }
+READ_PREFERENCES = ("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")
 MONGO_OPTIONS: dict[str, Any] = {
     "maxPoolSize": 10,
     "minPoolSize": 5,
@@ -42,6 +43,25 @@ def read_database(name: str, url: str) -> dict[str, Any]:
     if scheme in MONGO_SCHEMES:
         return _mongo(name, url)
     raise ImproperlyConfigured(f"{name} must start with sqlite:///, postgres:// or mongodb://.")
+
+
+def read_replica(url: str, replica: str, preference: str) -> dict[str, Any] | None:
+    """The entry for reads that may be late, if any: PostgreSQL's replica has an address, MongoDB's secondaries are found by its driver."""
+    if replica and (urlsplit(url).scheme not in POSTGRES_SCHEMES or urlsplit(replica).scheme not in POSTGRES_SCHEMES):
+        raise ImproperlyConfigured(
+            "DATABASE_REPLICA_URL must start with postgres://, as DATABASE_URL; for MongoDB set DATABASE_READ_PREFERENCE."
+        )
+    if preference != "primary" and not is_mongo(url):
+        raise ImproperlyConfigured(
+            "DATABASE_READ_PREFERENCE must be left out unless DATABASE_URL is MongoDB's; for PostgreSQL set DATABASE_REPLICA_URL."
+        )
+    if replica:
+        return read_database("DATABASE_REPLICA_URL", replica) | {"TEST": {"MIRROR": "default"}}
+    if preference != "primary":
+        entry = read_database("DATABASE_URL", url)
+        options = {**entry["OPTIONS"], "readPreference": preference, "readConcernLevel": "local"}
+        return entry | {"OPTIONS": options, "TEST": {"MIRROR": "default"}}
+    return None
 
 
 def _sqlite(name: str, url: str) -> dict[str, Any]:

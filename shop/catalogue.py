@@ -3,7 +3,7 @@
 Each read has a constant number of queries, however many rows it shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 
+from cryptons.replica import has_replica, read_replica
 from payments.rates import rates_version
 from shop.catalogue_version import catalogue_version
 from shop.category_tree import CategoryTree
@@ -62,7 +63,7 @@ def catalogue_and_rates() -> str:
 
 
 def read_categories() -> CategoryTree:
-    return CategoryTree(Category.objects.all())
+    return read_replica(lambda database: CategoryTree(Category.objects.using(database)))
 
 
 def find_products(filters: Filters, tree: CategoryTree | None = None) -> Found:
@@ -81,16 +82,17 @@ def find_products(filters: Filters, tree: CategoryTree | None = None) -> Found:
             limit=filters.limit,
         )
     )
-    found = {product.pk: product for product in _shown().filter(pk__in=list(result.ids))} if result.ids else {}
+    found = {product.pk: product for product in read_replica(lambda database: _read_shown(result.ids, database))}
     products = [found[product_id] for product_id in result.ids if product_id in found]
     numbers: Any = Paginator(range(result.total), filters.limit)
     page: Page[Product] = Page(products, filters.page, numbers)
     return Found(page, result.total, result.facets, tree.sum_up(result.facets.categories), result.engine, tree)
 
 
-def read_product(slug: str) -> Product:
-    """Two queries. Raises Product.DoesNotExist for one that is not listed."""
-    return _shown().get(slug=slug)
+def find_shown(**known: Any) -> Product | None:
+    """The listed product with this `pk` or `slug`, in two queries. A replica may not have heard of it yet."""
+    found = read_replica(lambda database: _shown(database).filter(**known).first())
+    return found or (_shown("default").filter(**known).first() if has_replica() else None)
 
 
 def count_categories(found: Found, current: Category | None) -> list[CategoryCount]:
@@ -108,9 +110,18 @@ def count_categories(found: Found, current: Category | None) -> list[CategoryCou
 
 def read_similar(product: Product, limit: int = 4) -> list[Product]:
     """Others of the same category, in stock before sold out."""
-    others = _shown().filter(category_id=product.category_id).exclude(pk=product.pk).order_by("-created_at")[: limit * 3]
-    return sorted(others, key=lambda other: other.stock <= 0)[:limit]
+
+    def read(database: str) -> list[Product]:
+        others = _shown(database).filter(category_id=product.category_id).exclude(pk=product.pk)
+        return list(others.order_by("-created_at")[: limit * 3])
+
+    return sorted(read_replica(read), key=lambda other: other.stock <= 0)[:limit]
 
 
-def _shown() -> ProductQuerySet:
-    return Product.objects.listed().select_related("category").prefetch_related("images")
+def _shown(database: str) -> ProductQuerySet:
+    """With category and images at hand."""
+    return Product.objects.using(database).listed().select_related("category").prefetch_related("images")
+
+
+def _read_shown(ids: Sequence[UUID], database: str) -> list[Product]:
+    return list(_shown(database).filter(pk__in=ids)) if ids else []

@@ -6,9 +6,12 @@ import time
 from django.core.cache import caches
 
 from cryptons.db import on_commit
+from cryptons.replica import has_replica
 
 KEY = "catalogue-version"
 REMEMBER_SECONDS = 1
+LATE_SECONDS = 15
+"""A replica is seldom later than that."""
 
 _remembered: tuple[str, int] | None = None
 """The token, and the monotonic nanosecond until which this process does not ask again."""
@@ -20,7 +23,7 @@ def catalogue_version() -> str:
     remembered = _remembered
     if remembered and time.monotonic_ns() < remembered[1]:
         return remembered[0]
-    token = _read() or _start()
+    token = _aged(_read() or _start())
     _remembered = (token, time.monotonic_ns() + REMEMBER_SECONDS * 10**9)
     return token
 
@@ -37,11 +40,24 @@ def _read() -> str:
 
 def _start() -> str:
     """The first token. With a cache that is away, one that lasts for seconds: slower, never stale for long."""
-    caches["shared"].add(KEY, secrets.token_hex(8), timeout=None)
+    caches["shared"].add(KEY, _new(), timeout=None)
     return _read() or f"away-{time.time_ns() // (5 * 10**9)}"
+
+
+def _new() -> str:
+    return f"{time.time_ns() // 10**9}.{secrets.token_hex(8)}"
+
+
+def _aged(token: str) -> str:
+    """While a replica may not have heard of the change, what is made of it is kept for a second only: each second is another version."""
+    changed_at, _, rest = token.partition(".")
+    if not has_replica() or not rest:
+        return token
+    age = time.time_ns() // 10**9 - int(changed_at)
+    return f"{token}.{age}" if age < LATE_SECONDS else token
 
 
 def _renew() -> None:
     global _remembered
-    caches["shared"].set(KEY, secrets.token_hex(8), timeout=None)
+    caches["shared"].set(KEY, _new(), timeout=None)
     _remembered = None

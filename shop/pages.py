@@ -20,14 +20,13 @@ from shop.catalogue import (
     catalogue_and_rates,
     count_categories,
     find_products,
+    find_shown,
     read_categories,
-    read_product,
     read_similar,
 )
 from shop.catalogue_version import catalogue_version
 from shop.category_tree import CategoryTree
 from shop.filter_form import PARAMETERS, FilterForm
-from shop.models import Product
 from shop.search import PriceRange
 from shop.search import suggest as find_suggestions
 
@@ -82,10 +81,9 @@ def suggest(request: HttpRequest) -> HttpResponse:
 @require_safe
 @ready_bytes(versions=catalogue_and_rates)
 def product(request: HttpRequest, slug: str) -> HttpResponse:
-    try:
-        found = read_product(slug)
-    except Product.DoesNotExist as error:
-        raise Http404("Product not found") from error
+    found = find_shown(slug=slug)
+    if found is None:
+        raise Http404("Product not found")
     path = read_categories().path(found.category)
     context = {
         "product": found,

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -140,6 +141,34 @@ def postgres(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
         if not connection.execute("select 1 from pg_database where datname = 'cryptons'").fetchone():
             connection.execute("create database cryptons")
     server.settings["DATABASE_URL"] = f"{address}/cryptons"
+    return server
+
+
+def postgres_replica(folder: Path, primary: Server) -> Server:
+    """Follows a `postgres` that was started here."""
+    address = urlsplit(primary.settings["DATABASE_URL"])
+    program = Path(find("postgres", places="/usr/lib/postgresql/*/bin/postgres"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        _open_the_way(folder)
+        os.chown(folder, OTHER_USER, OTHER_USER)
+    port, data = free_port(), folder / "data"
+    connection = f"host=127.0.0.1 port={address.port} user=postgres"
+    copy = spawn(
+        "pg_basebackup",
+        [str(program.parent / "pg_basebackup"), "-D", str(data), "-d", connection, "-R", "-c", "fast", "--no-sync"],
+        folder,
+        as_nobody=True,
+    )
+    assert copy.process is not None
+    if copy.process.wait(120):
+        raise AssertionError(f"pg_basebackup failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
+    options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300}
+    command = [str(program), "-D", str(data), *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))]
+    server = spawn("postgres", command, folder, as_nobody=True)
+    url = f"postgres://postgres@127.0.0.1:{port}/cryptons"
+    wait_until_it_answers(server, lambda: psycopg.connect(url, connect_timeout=2).close(), psycopg.Error)
+    server.settings["DATABASE_REPLICA_URL"] = url
     return server
 
 

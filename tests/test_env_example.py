@@ -17,6 +17,7 @@ SETTINGS = ROOT / "cryptons" / "settings.py"
 WRONG_BY_KIND = {"boolean": "perhaps", "integer": "-1", "decimal": "much", "choice": "nowhere"}
 WRONG_TEXTS = {
     "CURRENCY": "EURO",
+    "DATABASE_REPLICA_URL": "mysql://db/x",
     "DATABASE_URL": "oracle://db",
     "ELASTICSEARCH_URL": "search:9200",
     "PUBLIC_URL": "shop.example",

@@ -14,7 +14,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cryptons.api.errors import Conflict, Invalid
+from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.permissions import may
 from cryptons.api.schema import (
     DECIMAL,
@@ -42,7 +42,7 @@ from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
 from payments.rates import current_rates
 from shop import product_cache
-from shop.catalogue import Filters, Found, find_products, read_categories
+from shop.catalogue import Filters, Found, find_products, find_shown, read_categories
 from shop.catalogue_version import catalogue_version
 from shop.images import UnusableImage, read_upload, store_picture
 from shop.models import Category, Product, ProductImage
@@ -100,7 +100,10 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
     version = catalogue_version()
     shown = product_cache.read(product_id)
     if shown is None:
-        shown = show_product(get_or_404(_shown(), str(product_id), "Product"))
+        found = find_shown(pk=product_id)
+        if found is None:
+            raise NotFound("Product not found")
+        shown = show_product(found)
         product_cache.keep(product_id, shown, version=version)
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
@@ -188,10 +191,6 @@ class ProductInput(Strict):
         if category is None:
             raise serializers.ValidationError("There is no such category.")
         return category
-
-
-def _shown() -> Any:
-    return Product.objects.listed().select_related("category").prefetch_related("images")
 
 
 def read_filters(request: Request, tree: Any) -> Filters:

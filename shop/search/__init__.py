@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from cryptons.replica import read_replica
 from shop.models import Product
 from shop.search.base import Engine, Entry, Facets, PriceRange, Query, Result, SearchUnavailable, read_entries
 from shop.search.database_engine import DatabaseEngine
@@ -65,7 +66,10 @@ def suggest(text: str, limit: int = 8) -> list[Suggestion]:
     if not text.strip():
         return []
     ids = search(Query(text=text, limit=limit)).ids
-    rows = {row[0]: Suggestion(*row) for row in Product.objects.listed().filter(pk__in=list(ids)).values_list("pk", "name", "slug")}
+    found = read_replica(
+        lambda database: list(Product.objects.using(database).listed().filter(pk__in=ids).values_list("pk", "name", "slug"))
+    )
+    rows = {row[0]: Suggestion(*row) for row in found}
     return [rows[product_id] for product_id in ids if product_id in rows]
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 
+from cryptons.replica import read_replica
 from shop.models import Product
 from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, RATING_STEPS, Entry, Facets, Query, Result, price_ranges, price_steps
 
@@ -25,10 +26,13 @@ class DatabaseEngine:
     name = "database"
 
     def search(self, query: Query) -> Result:
+        return read_replica(lambda database: self._search(query, Product.objects.using(database).listed()))
+
+    def _search(self, query: Query, products: QuerySet[Product]) -> Result:
         words = _words(query.text)
         if query.text.strip() and not words:
             return Result((), 0, Facets(), self.name)
-        found = _matching(words)
+        found = _matching(products, words)
         filters = _filters(query)
         wanted = found.filter(*filters.values())
         total = wanted.count()
@@ -50,8 +54,7 @@ def _words(text: str) -> list[str]:
     return [word for word in dict.fromkeys(words) if word][:MAX_WORDS]
 
 
-def _matching(words: list[str]) -> QuerySet[Product]:
-    found = Product.objects.listed()
+def _matching(found: QuerySet[Product], words: list[str]) -> QuerySet[Product]:
     for word in words:
         anywhere = Q()
         for field in FIELDS:

@@ -44,7 +44,7 @@ BULK = 500
 MAX_WINDOW = 1_000_000
 OUTAGES = {429, 500, 502, 503, 504}
 
-BOOSTS: dict[str, tuple[float, float, float]] = {
+BOOSTS: dict[str, tuple[int, int, int]] = {
     "name": (40, 20, 8),
     "sku": (30, 15, 0),
     "category": (16, 8, 4),
@@ -219,7 +219,7 @@ def _word_query(word: str) -> dict[str, Any]:
         if alike and slips:
             ways.append({"fuzzy": {field: {"value": word, "fuzziness": slips, "boost": alike}}})
     if len(word) >= 5:
-        ways.append({"fuzzy": {"name.begins": {"value": word[:12], "fuzziness": 1, "boost": BOOSTS["name"][2] / 2}}})
+        ways.append({"fuzzy": {"name.begins": {"value": word[:12], "fuzziness": 1, "boost": BOOSTS["name"][2] // 2}}})
     return {"dis_max": {"queries": ways}}
 
 

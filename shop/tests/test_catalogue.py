@@ -1,6 +1,6 @@
 import pytest
 
-from shop.catalogue import Filters, count_categories, find_products, read_categories, read_product
+from shop.catalogue import Filters, count_categories, find_products, find_shown, read_categories
 from shop.models import Category, Product, ProductImage
 from shop.tests.factories import CategoryFactory, ProductFactory
 
@@ -113,5 +113,4 @@ def test_pages_are_counted_over_all_that_was_found(build_index):
 def test_an_unlisted_product_cannot_be_read():
     product = ProductFactory(is_listed=False)
 
-    with pytest.raises(Product.DoesNotExist):
-        read_product(product.slug)
+    assert find_shown(slug=product.slug) is None

@@ -1,10 +1,21 @@
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.running import Shop
 from tests.stack.bitcoind import Node
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """Not pytest's: that closes its own to other users, as PostgreSQL's is, whenever another run begins."""
+    folder = Path(tempfile.mkdtemp(prefix="cryptons-server-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

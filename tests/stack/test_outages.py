@@ -37,9 +37,9 @@ def start_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
 
 @pytest.mark.parametrize("start", [postgres, mongodb])
 def test_what_was_promised_survives_the_death_of_the_database(
-    tmp_path: Path, start_shop: Callable[..., Shop], start: Callable[..., Server]
+    server_folder: Path, start_shop: Callable[..., Shop], start: Callable[..., Server]
 ):
-    server = start(tmp_path / "database", durable=True)
+    server = start(server_folder / "database", durable=True)
     port = urlsplit(server.settings["DATABASE_URL"]).port
     shop = start_shop(**server.settings)
     product = stock_product(shop, stock=STOCK)
@@ -50,7 +50,7 @@ def test_what_was_promised_survives_the_death_of_the_database(
         wait_for("the first orders", lambda: sum(each.done() for each in asked) > CHECKOUTS // 4)
         server.kill()
         time.sleep(1)
-        server = restarted(start, tmp_path / "database", port)
+        server = restarted(start, server_folder / "database", port)
         answers = [each.result() for each in asked]
 
     try:
