@@ -5,6 +5,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.tokens import forget_user, revoke_all
+from cryptons.whole_admin import WholeAdmin
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -14,7 +15,7 @@ class NewUserForm(AdminUserCreationForm[User]):
 
 
 @admin.register(User)
-class ShopUserAdmin(UserAdmin[User]):
+class ShopUserAdmin(WholeAdmin[User], UserAdmin[User]):
     add_form = NewUserForm
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name")

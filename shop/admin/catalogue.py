@@ -16,6 +16,7 @@ from PIL import Image
 from cryptons.db import atomic
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
 from cryptons.templatetags.money import fiat
+from cryptons.whole_admin import WholeAdmin
 from shop.catalogue import read_categories
 from shop.images import UnusableImage, read_upload, store_picture
 from shop.models import LOW_STOCK, Category, Product, ProductImage
@@ -37,7 +38,7 @@ class CategoryForm(forms.ModelForm[Category]):
 
 
 @admin.register(Category)
-class CategoryAdmin(admin.ModelAdmin[Category]):
+class CategoryAdmin(WholeAdmin[Category]):
     form = CategoryForm
     list_display = ("name", "parent", "position", "product_count")
     list_select_related = ("parent",)
@@ -178,7 +179,7 @@ class StockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin[Product]):
+class ProductAdmin(WholeAdmin[Product]):
     form = ProductForm
     inlines = (ImageInline,)
     list_display = ("picture", "name", "sku", "category", "price", "stock", "is_listed", "updated_at")

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 
 from accounts.addresses import country_name
 from cryptons.templatetags.money import fiat
+from cryptons.whole_admin import WholeAdmin
 from payments.models import Invoice, Payment
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
@@ -129,7 +130,7 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin[Order]):
+class OrderAdmin(WholeAdmin[Order]):
     list_display = ("number", "placed", "email", "total", "status_badge", "payment_badge", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")

@@ -234,3 +234,19 @@ def test_a_product_is_found_by_sku(staff):
 
     assert "Wanted" in shown
     assert "Other" not in shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_that_breaks_half_way_has_changed_nothing(staff, monkeypatch):
+    product = ProductFactory(name="Copper Kettle")
+
+    def break_down(*_, **__):
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr("django.contrib.admin.models.LogEntryManager.log_actions", break_down)
+    with pytest.raises(RuntimeError, match="half way"):
+        staff.post(page(product), fields(product, name="Another Name"))
+    with pytest.raises(RuntimeError, match="half way"):
+        staff.post(reverse("admin:shop_product_delete", args=[product.pk]), {"post": "yes"})
+
+    assert Product.objects.get().name == "Copper Kettle"

@@ -1,0 +1,26 @@
+"""The admin's forms are saved whole or not at all. Django wraps them in its own `transaction.atomic`, which is nothing on MongoDB."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+
+from cryptons.db import atomic
+
+Row = TypeVar("Row", bound=Model)
+
+
+class WholeAdmin(admin.ModelAdmin[Row]):
+    def changeform_view(self, request: HttpRequest, *args: Any, **named: Any) -> Any:
+        with _writing(request):
+            return super().changeform_view(request, *args, **named)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        with _writing(request):
+            return super().delete_view(request, *args, **named)
+
+
+def _writing(request: HttpRequest) -> AbstractContextManager[None]:
+    return atomic() if request.method == "POST" else nullcontext()
