@@ -17,6 +17,10 @@ if "STACK_DATABASE_URL" in os.environ:
 if "STACK_ELASTICSEARCH_URL" in os.environ:
     os.environ["ELASTICSEARCH_URL"] = os.environ["STACK_ELASTICSEARCH_URL"]
 
+if "STACK_REDIS_URL" in os.environ:  # each of pytest's workers has a database of its own in it
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    os.environ["REDIS_URL"] = f"{os.environ['STACK_REDIS_URL'].rstrip('/')}/{number}"
+
 _folder = tempfile.mkdtemp(prefix="cryptons-test-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.update(

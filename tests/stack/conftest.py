@@ -1,12 +1,15 @@
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.running import Shop
+from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
 
 
@@ -28,11 +31,21 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         node.stop()
 
 
-@pytest.fixture(scope="session")
-def shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+SHAPES: dict[str, list[Callable[[Path], Server]]] = {"stall": [], "marketplace": [mongodb, redis_server, elasticsearch]}
+"""The servers that a shop stands on besides the node."""
+
+
+@pytest.fixture(scope="session", params=SHAPES)
+def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Web and worker on the node, with the merchant's public descriptor and an empty catalogue."""
+    with ExitStack() as servers:
+        settings = [servers.enter_context(running(start)).settings for start in SHAPES[request.param]]
+        yield from _open(node, tmp_path_factory.mktemp("shop"), dict(ChainMap(*settings)))
+
+
+def _open(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
     shop = Shop(
-        tmp_path_factory.mktemp("shop"),
+        folder,
         "--no-demo",
         BITCOIN_NETWORK="regtest",
         BITCOIN_RPC_HOST=node.host,
@@ -44,6 +57,7 @@ def shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]
         RATES="fixed:BTC=65000.00",
         FOLLOW_SECONDS="1",
         INVOICE_MINUTES="60",
+        **settings,
     )
     shop.start()
     yield shop
