@@ -110,8 +110,10 @@ class Shop:
         """The process stands still meanwhile, as one whose machine is asleep."""
         pid = wait_for(name, lambda: self.child(name))
         os.kill(pid, signal.SIGSTOP)
-        yield
-        os.kill(pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def staff(self) -> dict[str, str]:
         """Headers of a request by staff."""

@@ -5,8 +5,10 @@ import sqlite3
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import httpx
+import pymongo
 
 from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node
@@ -108,12 +110,15 @@ def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(no
 
 def let_expire(shop: Shop, invoice: str) -> None:
     """Its time is up now."""
-    with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
-        changed = database.execute(
-            "update payments_invoice set expires_at = ? where id = ?",
-            [f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", invoice.replace("-", "")],
-        )
-        assert changed.rowcount == 1
+    now, key = datetime.now(UTC), invoice.replace("-", "")
+    if (url := shop.environment.get("DATABASE_URL")) is not None:
+        with pymongo.MongoClient[dict[str, Any]](url) as server:
+            changed = server.get_default_database()["payments_invoice"].update_one({"id": key}, {"$set": {"expires_at": now}}).matched_count
+    else:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
+            values = [f"{now:%Y-%m-%d %H:%M:%S.%f}", key]
+            changed = database.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
+    assert changed == 1
 
 
 def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
@@ -127,8 +132,10 @@ def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
 
 
 def settled_events(shop: Shop, invoice: str) -> int:
+    wanted = {"type": "invoice.settled", "subject_id": invoice.replace("-", "")}
+    if (url := shop.environment.get("DATABASE_URL")) is not None:
+        with pymongo.MongoClient[dict[str, Any]](url) as server:
+            return server.get_default_database()["events_event"].count_documents(wanted)
     with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
-        found = database.execute(
-            "select count(*) from events_event where type = 'invoice.settled' and subject_id = ?", [invoice.replace("-", "")]
-        )
+        found = database.execute("select count(*) from events_event where type = :type and subject_id = :subject_id", wanted)
         return int(found.fetchone()[0])
