@@ -13,7 +13,7 @@ ROUNDS = 40
 PAGES = {
     "home": "/",
     "list page": "/search",
-    "list page 100": "/search?page=100",
+    "list page 500": "/search?page=500",
     "category page": "/c/department-0/",
     "search page": "/search?q=copper+ketle",
     "product page": "/p/product-77/",
