@@ -66,7 +66,7 @@ class Server:
         self.process.wait()
 
 
-def find(name: str, *programs: str, script: str = "", places: str = "") -> str:
+def find(name: str, *programs: str, script: str = "", places: str = "", choice: Mapping[str, str] = {}) -> str:
     """The program's path: on PATH, in `places` (a pattern; the last one), or what the script of $STACK_TOOLS prints. Raises Missing."""
     for program in programs:
         if found := shutil.which(program):
@@ -76,7 +76,7 @@ def find(name: str, *programs: str, script: str = "", places: str = "") -> str:
     tools = os.environ.get("STACK_TOOLS")
     if not script or not tools:
         raise Missing(f"{name}: put {' or '.join(programs)} on PATH{f', or set STACK_TOOLS to a folder with {script}' if script else ''}.")
-    got = subprocess.run([f"{tools}/{script}"], stdout=subprocess.PIPE, check=False, text=True)
+    got = subprocess.run([f"{tools}/{script}"], stdout=subprocess.PIPE, env={**os.environ, **choice}, check=False, text=True)
     if got.returncode or not got.stdout.strip():
         raise Missing(f"{name}: {script} got none (exit code {got.returncode}).")
     return got.stdout.strip().splitlines()[-1]
@@ -246,8 +246,36 @@ def bitcoind(folder: Path) -> Server:
     return Server("bitcoind", settings, node.process.pid, node.process)
 
 
+def litecoind(folder: Path) -> Server:
+    if "LITECOIN_RPC_HOST" in os.environ:
+        return Server("litecoind", {name: value for name, value in os.environ.items() if name.startswith("LITECOIN_")})
+    program, port = find("litecoind", "litecoind", script="get-bitcoind.sh", choice={"PKG": "litecoind", "SUITE": "trixie"}), free_port()
+    user, password = "shop", "regtest-only"
+    command = [
+        *(program, "-regtest", f"-datadir={folder}", "-server=1", "-listen=0", "-dnsseed=0", "-printtoconsole=0"),
+        *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={port}", f"-rpcuser={user}", f"-rpcpassword={password}"),
+        *("-fallbackfee=0.0002", "-addresstype=bech32", "-keypool=10", "-vbparams=mweb:-2:0"),
+    ]
+    server = spawn("litecoind", command, folder)
+
+    def answers() -> None:
+        asked = httpx.post(f"http://127.0.0.1:{port}", auth=(user, password), json={"method": "getblockchaininfo", "params": []})
+        asked.raise_for_status()
+
+    wait_until_it_answers(server, answers, httpx.HTTPError)
+    server.settings |= {"LITECOIN_RPC_HOST": "127.0.0.1", "LITECOIN_RPC_PORT": str(port)}
+    server.settings |= {"LITECOIN_RPC_USER": user, "LITECOIN_RPC_PASS": password}
+    return server
+
+
 DATABASES: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "mongodb": mongodb}
-ALL: dict[str, Callable[[Path], Server]] = {**DATABASES, "redis": redis_server, "elasticsearch": elasticsearch, "bitcoind": bitcoind}
+ALL: dict[str, Callable[[Path], Server]] = {
+    **DATABASES,
+    "redis": redis_server,
+    "elasticsearch": elasticsearch,
+    "bitcoind": bitcoind,
+    "litecoind": litecoind,
+}
 
 
 def _open_the_way(folder: Path) -> None:
