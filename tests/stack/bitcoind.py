@@ -58,6 +58,7 @@ class Node:
                     *("-unsafesqlitesync", "-keypool=10", "-printtoconsole=0"),
                 ],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
             )
         wait_for("bitcoind to answer", self._answers, seconds=30)
 
