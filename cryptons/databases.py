@@ -45,7 +45,7 @@ def read_database(name: str, url: str) -> dict[str, Any]:
     raise ImproperlyConfigured(f"{name} must start with sqlite:///, postgres:// or mongodb://.")
 
 
-def read_replica(url: str, replica: str, preference: str) -> dict[str, Any] | None:
+def replica_entry(url: str, replica: str, preference: str) -> dict[str, Any] | None:
     """The entry for reads that may be late, if any: PostgreSQL's replica has an address, MongoDB's secondaries are found by its driver."""
     if replica and (urlsplit(url).scheme not in POSTGRES_SCHEMES or urlsplit(replica).scheme not in POSTGRES_SCHEMES):
         raise ImproperlyConfigured(

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from pymongo.errors import PyMongoError
-
-from cryptons.db import is_outage
 
 T = TypeVar("T")
 
@@ -33,9 +31,7 @@ def read_replica(read: Callable[[str], T]) -> T:
     if has_replica() and time.monotonic_ns() > _away_until:
         try:
             return read("replica")
-        except (DatabaseError, PyMongoError) as error:
-            if not is_outage(error):
-                raise
+        except (Error, PyMongoError) as error:  # away, or so late that it lacks a table yet; a mistake fails on the primary too
             _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
-            logger.warning("The replica is away: the primary answers.", extra={"error": type(error).__name__})
+            logger.warning("The replica cannot answer: the primary does.", extra={"error": type(error).__name__})
     return read("default")

@@ -18,7 +18,7 @@ from limits import parse as parse_limit
 
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
-from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, read_replica
+from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -164,7 +164,7 @@ STORAGES = {
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'cryptons.sqlite3'}")
 DATABASES = {"default": read_database("DATABASE_URL", DATABASE_URL)}
 _preference = env.choice("DATABASE_READ_PREFERENCE", "primary", READ_PREFERENCES)
-if _replica := read_replica(DATABASE_URL, env.text("DATABASE_REPLICA_URL"), _preference):
+if _replica := replica_entry(DATABASE_URL, env.text("DATABASE_REPLICA_URL"), _preference):
     DATABASES["replica"] = _replica
 if is_mongo(DATABASE_URL):
     # Contrib apps count their rows by default, which MongoDB does not: their keys are ObjectIds, and their migrations our own.

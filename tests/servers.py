@@ -116,27 +116,12 @@ def wait_until_it_answers(server: Server, answers: Callable[[], object], errors:
 def postgres(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
     if (url := os.environ.get("DATABASE_URL", "")).startswith("postgres"):
         return Server("postgres", {"DATABASE_URL": url})
-    program = Path(find("postgres", "postgres", places="/usr/lib/postgresql/*/bin/postgres"))
-    program = program if (program.parent / "initdb").exists() else Path(find("postgres", places="/usr/lib/postgresql/*/bin/postgres"))
-    folder.mkdir(parents=True, exist_ok=True)
-    data = folder / "data"
-    if os.getuid() == 0:
-        _open_the_way(folder)
-        os.chown(folder, OTHER_USER, OTHER_USER)
-    if not data.exists():
+    folder, programs = _postgres_folder(folder), _postgres_programs()
+    if not (folder / "data").exists():
         locale = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        made = spawn("initdb", [str(program.parent / "initdb"), "-D", str(data), *locale], folder, as_nobody=True)
-        assert made.process is not None
-        if made.process.wait(120):
-            raise AssertionError(f"initdb failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
-    port = port or free_port()
-    options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300}
-    if not durable:
-        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    command = [str(program), "-D", str(data), *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))]
-    server = spawn("postgres", command, folder, as_nobody=True)
-    address = f"postgres://postgres@127.0.0.1:{port}"
-    wait_until_it_answers(server, lambda: psycopg.connect(f"{address}/postgres", connect_timeout=2).close(), psycopg.Error)
+        _fill([f"{programs}/initdb", "-D", f"{folder}/data", *locale], folder)
+    quick = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    server, address = _start_postgres(folder, port or free_port(), quick)
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = 'cryptons'").fetchone():
             connection.execute("create database cryptons")
@@ -146,30 +131,45 @@ def postgres(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
 
 def postgres_replica(folder: Path, primary: Server) -> Server:
     """Follows a `postgres` that was started here."""
-    address = urlsplit(primary.settings["DATABASE_URL"])
-    program = Path(find("postgres", places="/usr/lib/postgresql/*/bin/postgres"))
+    folder, programs = _postgres_folder(folder), _postgres_programs()
+    source = f"host=127.0.0.1 port={urlsplit(primary.settings['DATABASE_URL']).port} user=postgres"
+    _fill([f"{programs}/pg_basebackup", "-D", f"{folder}/data", "-d", source, "-R", "-c", "fast", "--no-sync"], folder)
+    server, address = _start_postgres(folder, free_port(), {})
+    server.settings["DATABASE_REPLICA_URL"] = f"{address}/cryptons"
+    return server
+
+
+def _postgres_programs() -> Path:
+    """The folder with `postgres`, `initdb` and `pg_basebackup`: what lies on PATH may be a link to the first alone."""
+    folder = Path(find("postgres", "postgres", places="/usr/lib/postgresql/*/bin/postgres")).resolve().parent
+    if not (folder / "initdb").exists():
+        folder = Path(find("postgres", places="/usr/lib/postgresql/*/bin/postgres")).parent
+    return folder
+
+
+def _postgres_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
         _open_the_way(folder)
         os.chown(folder, OTHER_USER, OTHER_USER)
-    port, data = free_port(), folder / "data"
-    connection = f"host=127.0.0.1 port={address.port} user=postgres"
-    copy = spawn(
-        "pg_basebackup",
-        [str(program.parent / "pg_basebackup"), "-D", str(data), "-d", connection, "-R", "-c", "fast", "--no-sync"],
-        folder,
-        as_nobody=True,
-    )
-    assert copy.process is not None
-    if copy.process.wait(120):
-        raise AssertionError(f"pg_basebackup failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
-    options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300}
-    command = [str(program), "-D", str(data), *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))]
-    server = spawn("postgres", command, folder, as_nobody=True)
-    url = f"postgres://postgres@127.0.0.1:{port}/cryptons"
-    wait_until_it_answers(server, lambda: psycopg.connect(url, connect_timeout=2).close(), psycopg.Error)
-    server.settings["DATABASE_REPLICA_URL"] = url
-    return server
+    return folder
+
+
+def _fill(command: list[str], folder: Path) -> None:
+    made = spawn(Path(command[0]).name, command, folder, as_nobody=True)
+    assert made.process is not None
+    if made.process.wait(120):
+        raise AssertionError(f"{made.name} failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
+
+
+def _start_postgres(folder: Path, port: int, more: Mapping[str, str]) -> tuple[Server, str]:
+    """The server, and its address without a database's name."""
+    options = {"port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "300", **more}
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    server = spawn("postgres", [f"{_postgres_programs()}/postgres", "-D", f"{folder}/data", *settings], folder, as_nobody=True)
+    address = f"postgres://postgres@127.0.0.1:{port}"
+    wait_until_it_answers(server, lambda: psycopg.connect(f"{address}/postgres", connect_timeout=2).close(), psycopg.Error)
+    return server, address
 
 
 def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:

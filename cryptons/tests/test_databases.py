@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from cryptons import checks
 from cryptons.checks import check_database, standalone_problem
-from cryptons.databases import read_database, read_replica
+from cryptons.databases import read_database, replica_entry
 
 
 def read(url):
@@ -68,20 +68,20 @@ POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?repl
 
 
 def test_a_replica_of_postgres_has_an_address_of_its_own():
-    entry = read_replica(POSTGRES, "postgres://reader@two/cryptons", "primary")
+    entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons", "primary")
     assert (entry["HOST"], entry["USER"]) == ("two", "reader")
     assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 5}
 
 
 def test_mongodb_reads_what_may_be_late_from_its_secondaries_and_nothing_else():
-    entry = read_replica(MONGO, "", "secondaryPreferred")
+    entry = replica_entry(MONGO, "", "secondaryPreferred")
     assert (entry["HOST"], entry["OPTIONS"]["readPreference"]) == (MONGO, "secondaryPreferred")
     assert "readPreference" not in read(MONGO)["OPTIONS"]
 
 
 @pytest.mark.parametrize("url", [POSTGRES, MONGO, "sqlite:////srv/shop.sqlite3"])
 def test_without_a_word_about_it_there_is_no_replica(url):
-    assert read_replica(url, "", "primary") is None
+    assert replica_entry(url, "", "primary") is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_without_a_word_about_it_there_is_no_replica(url):
 )
 def test_a_replica_of_another_kind_is_refused(url, replica, preference):
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_RE\w+ must .*\.$"):
-        read_replica(url, replica, preference)
+        replica_entry(url, replica, preference)
 
 
 @pytest.mark.parametrize("hello", [{"setName": "rs0"}, {"msg": "isdbgrid"}])

@@ -1,7 +1,8 @@
 """Reads that may be late: the replica while it answers, then the primary."""
 
 import pytest
-from django.db import DatabaseError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
+from pymongo.errors import ServerSelectionTimeoutError
 
 from cryptons import replica
 from cryptons.replica import read_replica
@@ -45,9 +46,17 @@ def test_a_replica_that_is_away_is_left_alone_for_a_while(monkeypatch):
     assert read_replica(lambda database: database) == "replica"
 
 
-def test_a_mistake_in_the_question_is_not_an_outage():
-    read, asked = broken_on("replica", DatabaseError("syntax error"))
+@pytest.mark.parametrize("error", [InterfaceError("closed"), ProgrammingError("no such table"), ServerSelectionTimeoutError("none")])
+def test_whatever_the_replica_cannot_do_the_primary_does(error):
+    read, asked = broken_on("replica", error)
 
-    with pytest.raises(DatabaseError, match="syntax"):
+    assert read_replica(read) == "default"
+    assert asked == ["replica", "default"]
+
+
+def test_what_the_primary_cannot_do_either_is_told():
+    def read(database):
+        raise OperationalError(database)
+
+    with pytest.raises(OperationalError, match="default"):
         read_replica(read)
-    assert asked == ["replica"]

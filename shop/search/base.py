@@ -155,6 +155,26 @@ def read_words(text: str) -> list[str]:
     return list(words)[:MAX_WORDS]
 
 
+BOOSTS: Mapping[str, tuple[int, int, int]] = {
+    "name": (40, 20, 8),
+    "sku": (30, 15, 0),
+    "category": (16, 8, 4),
+    "stems": (6, 0, 0),
+    "description": (4, 2, 1),
+}
+"""By field: what the word itself is worth, what its beginning, what a word like it."""
+
+
+def forgiven_slips(word: str) -> int:
+    """How many letters of it may be wrong."""
+    return 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
+
+
+def bounded(minor: int) -> int:
+    """A price that every engine can compare with, as near as it can be to one that is absurd."""
+    return min(max(minor, -1), 2**63 - 1)
+
+
 def price_steps() -> list[int]:
     """Where one range of prices ends and the next begins, in minor units of the shop's currency."""
     unit = 10 ** minor_digits(settings.CURRENCY) if minor_digits(settings.CURRENCY) else 100

@@ -1,15 +1,14 @@
 """Search by the database alone: slower and without typo tolerance, but there whenever the shop is."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
-from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 
 from cryptons.replica import read_replica
 from shop.models import Product
-from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, RATING_STEPS, Entry, Facets, Query, Result, price_ranges, price_steps
+from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, RATING_STEPS, Facets, Query, Result, bounded, price_ranges, price_steps
 
 ORDERS = {
     "price": ("price_minor", "id"),
@@ -43,9 +42,6 @@ class DatabaseEngine:
         )
         return Result(ids, total, _count_facets(found, filters), self.name)
 
-    def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
-        """The rows are the index."""
-
 
 def _words(text: str) -> list[str]:
     """As typed, not folded: the database compares letter for letter."""
@@ -70,9 +66,9 @@ def _filters(query: Query) -> dict[str, Q]:
         filters["category"] = Q(category_id__in=list(query.category_ids))
     price = Q()
     if query.min_price_minor is not None:
-        price &= Q(price_minor__gte=_bounded(query.min_price_minor))
+        price &= Q(price_minor__gte=bounded(query.min_price_minor))
     if query.max_price_minor is not None:
-        price &= Q(price_minor__lte=_bounded(query.max_price_minor))
+        price &= Q(price_minor__lte=bounded(query.max_price_minor))
     if price:
         filters["price"] = price
     if query.min_rating is not None:
@@ -80,10 +76,6 @@ def _filters(query: Query) -> dict[str, Q]:
     if query.in_stock:
         filters["in_stock"] = Q(stock__gt=0)
     return filters
-
-
-def _bounded(minor: int) -> int:
-    return min(max(minor, -1), 2**63 - 1)
 
 
 def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QuerySet[Product]:

@@ -20,13 +20,16 @@ from elasticsearch import ApiError, Elasticsearch, helpers
 from elasticsearch.dsl.connections import connections
 
 from shop.search.base import (
+    BOOSTS,
     EPOCH,
     Entry,
     Facets,
     Query,
     Result,
     SearchUnavailable,
+    bounded,
     facet_wishes,
+    forgiven_slips,
     hundredths,
     microseconds,
     read_facets,
@@ -43,15 +46,6 @@ AWAY_SECONDS = 3
 BULK = 500
 MAX_WINDOW = 1_000_000
 OUTAGES = {429, 500, 502, 503, 504}
-
-BOOSTS: dict[str, tuple[int, int, int]] = {
-    "name": (40, 20, 8),
-    "sku": (30, 15, 0),
-    "category": (16, 8, 4),
-    "stems": (6, 0, 0),
-    "description": (4, 2, 1),
-}
-"""By field: what the word itself is worth, what its beginning, what a word like it."""
 
 SORTED_BY: dict[str, list[dict[str, str]]] = {
     "price": [{"price": "asc"}, {"name_order": "asc"}],
@@ -157,7 +151,7 @@ class ElasticsearchEngine:
                     self._bulk(batch, new, refresh=False)
                     count += len(batch)
                 indices.refresh(index=new)
-            except BaseException:
+            except BaseException:  # also Ctrl-C: what is half filled goes, and the error goes on
                 indices.delete(index=new, ignore_unavailable=True)
                 raise
             old = [name for name in indices.get(index=f"{self.alias}-*") if name != new]
@@ -210,7 +204,7 @@ def _indexing(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
 
 def _word_query(word: str) -> dict[str, Any]:
     """The best of: the word itself, a word that begins with it, a word like it; each in each field."""
-    slips = 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
+    slips = forgiven_slips(word)
     ways: list[dict[str, Any]] = []
     for field, (itself, beginning, alike) in BOOSTS.items():
         ways.append({"match": {field: {"query": word, "boost": itself}}})
@@ -229,17 +223,13 @@ def _filters(query: Query) -> dict[str, dict[str, Any]]:
     if query.category_ids is not None:
         filters["category"] = {"terms": {"category_id": sorted(str(category_id) for category_id in query.category_ids)}}
     price = {"gte": query.min_price_minor, "lte": query.max_price_minor}
-    if bounds := {name: _bounded(value) for name, value in price.items() if value is not None}:
+    if bounds := {name: bounded(value) for name, value in price.items() if value is not None}:
         filters["price"] = {"range": {"price": bounds}}
     if query.min_rating is not None:
         filters["rating"] = {"range": {"rating": {"gte": min(hundredths(query.min_rating), 2**31 - 1)}}}
     if query.in_stock:
         filters["in_stock"] = {"term": {"in_stock": True}}
     return filters
-
-
-def _bounded(minor: int) -> int:
-    return min(max(minor, -1), 2**63 - 1)
 
 
 def _count(wish: dict[str, Any], facet: str, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:

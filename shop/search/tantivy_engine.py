@@ -20,6 +20,7 @@ import tantivy
 from django.conf import settings
 
 from shop.search.base import (
+    BOOSTS,
     EPOCH,
     Entry,
     Facets,
@@ -29,6 +30,7 @@ from shop.search.base import (
     SearchUnavailable,
     facet_wishes,
     fold,
+    forgiven_slips,
     hundredths,
     microseconds,
     read_facets,
@@ -46,15 +48,6 @@ SORTED_BY = {
     "rating": ("rating_order", tantivy.Order.Desc),
     "name": ("name_order", tantivy.Order.Asc),
 }
-
-BOOSTS: Mapping[str, tuple[int, int, int]] = {
-    "name": (40, 20, 8),
-    "sku": (30, 15, 0),
-    "category": (16, 8, 4),
-    "stems": (6, 0, 0),
-    "description": (4, 2, 1),
-}
-"""By field: what the word itself is worth, what its beginning, what a word like it."""
 
 
 def _schema() -> tantivy.Schema:
@@ -109,7 +102,7 @@ def _words_query(words: Sequence[str], occur: tantivy.Occur) -> tantivy.Query:
 def _word_query(word: str) -> tantivy.Query:
     """The best of: the word itself, a word that begins with it, a word like it; each in each field."""
     exact, begins, like = tantivy.Query.term_query, tantivy.Query.fuzzy_term_query, tantivy.Query.fuzzy_term_query
-    slips = 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
+    slips = forgiven_slips(word)
     ways = []
     for field, (itself, beginning, alike) in BOOSTS.items():
         term = "".join(STEMMER.analyze(word)) if field == "stems" else word
@@ -217,7 +210,7 @@ class TantivyEngine:
                     for entry in entries:
                         writer.add_document(_document(entry))
                         count += 1
-            except BaseException:
+            except BaseException:  # also Ctrl-C: what is half filled goes, and the error goes on
                 shutil.rmtree(new, ignore_errors=True)
                 raise
             _write_whole(self.folder / "current", name)

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import shutil
 import subprocess
 from decimal import Decimal
 from pathlib import Path
@@ -13,19 +12,7 @@ import httpx
 import pytest
 
 from tests.running import free_port, wait_for
-
-
-def find_program() -> str:
-    """A program on PATH, else one that `$STACK_TOOLS/get-bitcoind.sh` gets. No bitcoind is a failure, never a skip."""
-    if program := shutil.which("bitcoind"):
-        return program
-    tools = os.environ.get("STACK_TOOLS")
-    if not tools:
-        pytest.fail("These tests need a bitcoind: set BITCOIN_RPC_HOST (regtest), put one on PATH, or set STACK_TOOLS.", pytrace=False)
-    got = subprocess.run([f"{tools}/get-bitcoind.sh"], stdout=subprocess.PIPE, check=False, text=True)
-    if got.returncode or not got.stdout.strip():
-        pytest.fail(f"{tools}/get-bitcoind.sh got no bitcoind (exit code {got.returncode}).", pytrace=False)
-    return got.stdout.strip().splitlines()[-1]
+from tests.servers import find
 
 
 class RpcError(Exception):
@@ -50,9 +37,10 @@ class Node:
     def start(self) -> None:
         if self.is_ours:
             self.folder.mkdir(parents=True, exist_ok=True)
+            program = find("bitcoind", "bitcoind", script="get-bitcoind.sh")
             self.process = subprocess.Popen(
                 [
-                    *(find_program(), "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
+                    *(program, "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
                     *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={self.port}"),
                     *(f"-rpcuser={self.user}", f"-rpcpassword={self.password}", "-fallbackfee=0.0002", "-addresstype=bech32"),
                     *("-unsafesqlitesync", "-keypool=10", "-printtoconsole=0"),
