@@ -1,6 +1,7 @@
 """Real servers to test against, on 127.0.0.1 and free ports, with their data in a folder that is thrown away.
 
-For each the first that is there is taken: an address in the environment, a program on PATH, one that a script in `$STACK_TOOLS` gets.
+For each the first that is there is taken: an address in the environment, a program on PATH, one that a script in `$STACK_TOOLS` gets,
+one that `docker compose` runs.
 
     python -m tests.servers run postgres -- COMMAND…     COMMAND with STACK_DATABASE_URL
     python -m tests.servers up                           all that this machine can get, until `down`
@@ -48,6 +49,10 @@ class Server:
     """Of the process that was started for it; 0 for a server that was there already."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     folder: Path | None = None
+    others: "list[Server]" = field(default_factory=list)
+    """What ends with it."""
+    hint: str = ""
+    """How a person uses it."""
 
     def stop(self) -> None:
         if self.process is None:
@@ -82,6 +87,26 @@ def find(name: str, *programs: str, script: str = "", places: str = "", choice: 
     return got.stdout.strip().splitlines()[-1]
 
 
+def command_of(folder: Path, service: str, *programs: str, script: str = "", choice: Mapping[str, str] = {}) -> list[str]:
+    """How `programs[0]` is called: its path, or the words before its options with which `docker compose` runs it. Raises Missing.
+
+    In a container it sees the machine's own 127.0.0.1, and `folder` under the same path.
+    """
+    try:
+        return [find(service, *programs, script=script, choice=choice)]
+    except Missing:
+        if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
+            raise
+    folder.mkdir(parents=True, exist_ok=True)
+    files = ["-f", str(ROOT / "docker-compose.yml"), "-f", str(ROOT / "tests/compose.yml")]
+    options = ["--rm", "-T", "--no-deps", f"--user={os.getuid()}", f"--volume={folder}:{folder}", f"--workdir={folder}"]
+    return ["docker", "compose", *files, "run", *options, f"--entrypoint={programs[0]}", service]
+
+
+COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD": "none", "GRAFANA_PASSWORD": "none"}
+"""Without these docker-compose.yml is refused, whichever service is wanted."""
+
+
 def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = False, environment: Mapping[str, str] = {}) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     user = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []} if as_nobody and os.getuid() == 0 else {}
@@ -89,7 +114,7 @@ def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = 
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**COMPOSE, **os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -177,19 +202,20 @@ def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
     if (url := os.environ.get("DATABASE_URL", "")).startswith("mongodb"):
         return Server("mongodb", {"DATABASE_URL": url})
     port = port or free_port()
-    if program := shutil.which("mongod"):
-        command = [program, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"]
+    mongod = command_of(folder, "mongo1", "mongod", script="get-mongo-api.sh")
+    is_mongod = mongod[0] == "docker" or bool(shutil.which("mongod"))
+    if is_mongod:
+        command = [*mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"]
         server = spawn("mongodb", command, folder)
     else:
         tools = os.environ.get("STACK_TOOLS")
-        find("mongodb", "mongod", script="get-mongo-api.sh")
         if os.getuid() == 0:
             _open_the_way(folder)
         command = [f"{tools}/start-mongo-api.sh", str(folder), str(port)]
         server = spawn("mongodb", command, folder, environment={"DURABLE": "1"} if durable else {})
     direct = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=500)
     wait_until_it_answers(server, lambda: direct.admin.command("ping"), pymongo.errors.PyMongoError)
-    if shutil.which("mongod"):
+    if is_mongod:
         with contextlib.suppress(pymongo.errors.OperationFailure):
             direct.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]})
         wait_until_it_answers(server, lambda: direct.admin.command("hello")["isWritablePrimary"] or 1 / 0, ZeroDivisionError)
@@ -202,7 +228,7 @@ def redis_server(folder: Path, *, port: int = 0) -> Server:
     if url := os.environ.get("REDIS_URL"):
         return Server("redis", {"REDIS_URL": url})
     port = port or free_port()
-    command = [find("redis", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [*command_of(folder, "redis", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     server = spawn("redis", command, folder)
     server.settings["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
     wait_until_it_answers(server, lambda: redis.Redis(port=port).ping(), redis.RedisError)
@@ -213,8 +239,13 @@ def elasticsearch(folder: Path, *, port: int = 0) -> Server:
     if url := os.environ.get("ELASTICSEARCH_URL"):
         return Server("elasticsearch", {"ELASTICSEARCH_URL": url})
     port = port or free_port()
-    program = find("elasticsearch", "elasticsearch-test", script="get-elasticsearch.sh")
-    server = spawn("elasticsearch", [program, str(port), str(folder)], folder)
+    program = command_of(folder, "elasticsearch", "elasticsearch-test", script="get-elasticsearch.sh")
+    if program[0] == "docker":  # the image's own start, with its own folder and user
+        words = [word for word in program[:-1] if not word.startswith(("--entrypoint", "--user", "--volume", "--workdir"))]
+        command = [*words, "-e", f"http.port={port}", "-e", "network.host=127.0.0.1", "elasticsearch"]
+    else:
+        command = [*program, str(port), str(folder)]
+    server = spawn("elasticsearch", command, folder)
     url = f"http://127.0.0.1:{port}"
     wait_until_it_answers(
         server,
@@ -249,10 +280,11 @@ def bitcoind(folder: Path) -> Server:
 def litecoind(folder: Path) -> Server:
     if "LITECOIN_RPC_HOST" in os.environ:
         return Server("litecoind", {name: value for name, value in os.environ.items() if name.startswith("LITECOIN_")})
-    program, port = find("litecoind", "litecoind", script="get-bitcoind.sh", choice={"PKG": "litecoind", "SUITE": "trixie"}), free_port()
+    port = free_port()
+    program = command_of(folder, "litecoind", "litecoind", script="get-bitcoind.sh", choice={"PKG": "litecoind", "SUITE": "trixie"})
     user, password = "shop", "regtest-only"
     command = [
-        *(program, "-regtest", f"-datadir={folder}", "-server=1", "-listen=0", "-dnsseed=0", "-printtoconsole=0"),
+        *(*program, "-regtest", f"-datadir={folder}", "-server=1", "-listen=0", "-dnsseed=0", "-printtoconsole=0"),
         *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={port}", f"-rpcuser={user}", f"-rpcpassword={password}"),
         *("-fallbackfee=0.0002", "-addresstype=bech32", "-keypool=10", "-vbparams=mweb:-2:0"),
     ]
@@ -268,12 +300,35 @@ def litecoind(folder: Path) -> Server:
     return server
 
 
+def lnd(folder: Path) -> Server:
+    """A shop's lnd and a payer's, with a channel each way, on the bitcoind that BITCOIN_RPC_HOST names."""
+    if "LND_HOST" in os.environ:
+        return Server("lnd", {name: value for name, value in os.environ.items() if name.startswith("LND_")})
+    from tests.stack.bitcoind import Node
+    from tests.stack.lightning import LightningPair
+
+    if "BITCOIN_RPC_HOST" not in os.environ:
+        raise Missing("lnd: it needs a bitcoind.")
+    node = Node(folder)
+    node.make_wallets()
+    pair = LightningPair(folder, node)
+    pair.start()
+    assert pair.shop.server is not None
+    assert pair.payer.server is not None
+    server = pair.shop.server
+    server.settings |= pair.shop.settings()
+    server.others.append(pair.payer.server)
+    server.hint = "Pay an invoice: " + shlex.join([*pair.payer.lncli(), "payinvoice", "--force", "REQUEST"])
+    return server
+
+
 DATABASES: dict[str, Callable[[Path], Server]] = {"postgres": postgres, "mongodb": mongodb}
 ALL: dict[str, Callable[[Path], Server]] = {
     **DATABASES,
     "redis": redis_server,
     "elasticsearch": elasticsearch,
     "bitcoind": bitcoind,
+    "lnd": lnd,
     "litecoind": litecoind,
 }
 
@@ -322,8 +377,11 @@ def up() -> int:
             missing += 1
             print(f"missing: {error}")
             continue
-        started.append(server)
+        started += [server, *server.others]
+        os.environ |= server.settings  # lnd looks there for its bitcoind
         print(f"{time.monotonic() - begun:4.1f} s  " + "  ".join(f"{key}={value}" for key, value in server.settings.items()))
+        if server.hint:
+            print(f"{'':22}{server.hint}")
         (STACK / "servers.json").write_text(json.dumps([server.pid for server in started if server.pid]))
     lines = [f"{key}={shlex.quote(value)}" for server in started if server.name != "postgres" for key, value in server.settings.items()]
     (STACK / "stack.env").write_text("\n".join(lines) + "\n")
@@ -356,4 +414,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from tests import servers  # as the other modules know it
+
+    servers.main()

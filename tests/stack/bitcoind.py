@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.running import free_port, wait_for
-from tests.servers import find
+from tests.servers import COMPOSE, command_of
 
 
 class RpcError(Exception):
@@ -37,14 +37,18 @@ class Node:
     def start(self) -> None:
         if self.is_ours:
             self.folder.mkdir(parents=True, exist_ok=True)
-            program = find("bitcoind", "bitcoind", script="get-bitcoind.sh")
+            program = command_of(self.folder, "bitcoind", "bitcoind", script="get-bitcoind.sh")
+            environment = {**COMPOSE, **os.environ}
+            version = subprocess.check_output([*program, "-version"], stdin=subprocess.DEVNULL, env=environment, text=True)
             self.process = subprocess.Popen(
                 [
-                    *(program, "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
+                    *(*program, "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
                     *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={self.port}"),
                     *(f"-rpcuser={self.user}", f"-rpcpassword={self.password}", "-fallbackfee=0.0002", "-addresstype=bech32"),
                     *("-unsafesqlitesync", "-keypool=10", "-printtoconsole=0"),
+                    *(["-corepolicy"] if "Knots" in version else []),  # else it does not relay what lnd sends
                 ],
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
