@@ -131,7 +131,7 @@ def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: 
 
 def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
     invoice.marked = mark
-    payments = Payment.objects.filter(invoice=invoice).select_related("option")
+    payments = Payment.objects.filter(invoice=invoice).prefetch_related("option")
     verdict = evaluate(terms_of(invoice), [received_as(payment, payment.status) for payment in payments], at=at)
     data: dict[str, Any] = {"mark": mark, "reason": reason}
     apply_verdict(invoice, verdict, {}, at=at, actor=actor, data=data)

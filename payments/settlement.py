@@ -43,12 +43,10 @@ def touch(invoice_ids: Iterable[UUID]) -> None:
 
 
 def _store_chunk(network: str, facts: list[Fact]) -> set[UUID]:
-    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts]).select_related("option__invoice")
+    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts]).prefetch_related("option__invoice")
     known = {payment.reference: payment for payment in booked}
-    options = {
-        option.destination: option
-        for option in Option.objects.filter(network=network, destination__in={fact.destination for fact in facts}).select_related("invoice")
-    }
+    named = Option.objects.filter(network=network, destination__in={fact.destination for fact in facts}).prefetch_related("invoice")
+    options = {option.destination: option for option in named}
     created, changed = [], []
     for fact in facts:
         payment = known.get(fact.reference)
@@ -121,7 +119,7 @@ def received_as(payment: Payment, status: str) -> Received:
 def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
     """Bring the stored invoice in line with its payments. Safe to repeat; raises InvoiceMoved when another worker was first."""
     invoice = Invoice.objects.get(pk=invoice_id)
-    payments = list(Payment.objects.filter(invoice=invoice).select_related("option"))
+    payments = list(Payment.objects.filter(invoice=invoice).prefetch_related("option"))
     tips = dict(Cursor.objects.filter(network__in={p.network for p in payments}).values_list("network", "tip_height")) if payments else {}
     statuses = {
         payment: standing(

@@ -33,7 +33,7 @@ def merge_carts(guest: Cart, user: User) -> list[str]:
 
 
 def _move_lines(guest: Cart, cart: Cart) -> list[str]:
-    moving = list(CartItem.objects.filter(cart=guest).select_related("product"))
+    moving = list(CartItem.objects.filter(cart=guest).prefetch_related("product"))
     if not Cart.objects.filter(pk=guest.pk).delete()[0]:
         return []
     mine = {item.product_id: item for item in CartItem.objects.filter(cart=cart)}

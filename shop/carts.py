@@ -120,7 +120,7 @@ def cart_of(user: User) -> Cart:
 
 
 def read_cart(cart: Cart | None) -> CartContents:
-    items = CartItem.objects.filter(cart=cart).select_related("product") if cart else ()
+    items = CartItem.objects.filter(cart=cart).prefetch_related("product") if cart else ()
     return CartContents(cart, tuple(CartLine(item, item.product) for item in items))
 
 

@@ -25,6 +25,9 @@ class CategoryTree:
     def find(self, slug: str) -> Category | None:
         return self._by_slug.get(slug)
 
+    def get(self, category_id: UUID) -> Category | None:
+        return self._by_id.get(category_id)
+
     def children(self, category: Category) -> list[Category]:
         return self._children.get(category.pk, [])
 

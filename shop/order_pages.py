@@ -135,7 +135,7 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
     """Put what was ordered into the cart once more."""
     found = get_object_or_404(Order, access_token=access_token)
-    for line in found.lines.select_related("product"):
+    for line in found.lines.prefetch_related("product"):
         if line.product is None:
             messages.warning(request, f"{line.name} is no longer sold.")
             continue

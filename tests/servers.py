@@ -93,7 +93,7 @@ def command_of(folder: Path, service: str, *programs: str, script: str = "", cho
     In a container it sees the machine's own 127.0.0.1, and `folder` under the same path.
     """
     try:
-        return [find(service, *programs, script=script, choice=choice)]
+        return [find(programs[0], *programs, script=script, choice=choice)]
     except Missing:
         if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
             raise

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -9,7 +10,12 @@ from cryptons.db import new_id
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Invoice, Option, Payment
+from payments.settlement import settle
+from payments.tests.factories import PaymentFactory
+from shop.carts import read_cart
+from shop.catalogue import Filters, find_products, find_shown
 from shop.models import Cart, Order, Product
+from shop.tests.factories import CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +53,14 @@ BUSIEST = {
 }
 
 
+BUSIEST_READS = {
+    "a list of products": lambda: find_products(Filters()),
+    "a product": lambda: find_shown(slug=ProductFactory().slug),
+    "a cart": lambda: read_cart(CartItemFactory().cart),
+    "what came for an invoice": lambda: settle(PaymentFactory().invoice_id, at=timezone.now()),
+}
+
+
 def indexes_of(model):
     """(columns, whether unique) of each index and each constraint that has one."""
     with connection.cursor() as cursor:
@@ -61,6 +75,17 @@ def columns(model, fields):
 @pytest.mark.parametrize(("model", "fields", "is_unique"), CONTRACT, ids=lambda value: getattr(value, "__name__", None) or str(value))
 def test_the_contracts_index_is_there(model, fields, is_unique):
     assert any(found == columns(model, fields) and unique >= is_unique for found, unique in indexes_of(model))
+
+
+@pytest.mark.parametrize("read", BUSIEST_READS)
+def test_the_busiest_reads_join_no_tables(read):
+    """Some databases join all rows of both before they look for the few that are wanted."""
+    ProductFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as asked:
+        BUSIEST_READS[read]()
+
+    assert asked.captured_queries
+    assert not [query["sql"] for query in asked.captured_queries if "$lookup" in query["sql"] or " JOIN " in query["sql"]]
 
 
 @pytest.mark.parametrize("query", BUSIEST)
