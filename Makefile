@@ -31,7 +31,7 @@ stack: $(VENV)/develops ## Start all real servers that this machine can get, and
 stack-down: $(VENV)/develops ## Stop them
 	@exec $(IN) -m tests.servers down
 
-test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), databases, Redis, Elasticsearch
+test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), lnd, databases, Redis, Elasticsearch
 	@exec $(IN) -m pytest tests/stack $(ARGS)
 
 test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times

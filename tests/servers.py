@@ -31,7 +31,7 @@ import redis
 
 from tests.running import ROOT, free_port, wait_for
 
-STACK = ROOT / "var" / "stack"
+STACK = Path(os.environ.get("STACK_DATA", ROOT / "var" / "stack"))
 OTHER_USER = 65534
 """PostgreSQL does not run as root: then as `nobody`."""
 
@@ -385,7 +385,7 @@ def up() -> int:
         (STACK / "servers.json").write_text(json.dumps([server.pid for server in started if server.pid]))
     lines = [f"{key}={shlex.quote(value)}" for server in started if server.name != "postgres" for key, value in server.settings.items()]
     (STACK / "stack.env").write_text("\n".join(lines) + "\n")
-    print(f"\nThe shop on all of them (MongoDB as its database): set -a; . {(STACK / 'stack.env').relative_to(ROOT)}; make run")
+    print(f"\nThe shop on all of them (MongoDB as its database): set -a; . {STACK / 'stack.env'}; make run")
     return missing
 
 
