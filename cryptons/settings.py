@@ -349,9 +349,16 @@ BITCOIN_DESCRIPTOR = env.text("BITCOIN_DESCRIPTOR")
 if BITCOIN_RPC_HOST and not (BITCOIN_RPC_USER and BITCOIN_RPC_PASS):
     raise ImproperlyConfigured("BITCOIN_RPC_USER and BITCOIN_RPC_PASS must be set when BITCOIN_RPC_HOST is.")
 
+LND_HOST = env.text("LND_HOST")
+LND_TLS_CERT = env.text("LND_TLS_CERT")
+LND_MACAROON = env.text("LND_MACAROON")
+LND_PAYOUT_MACAROON = env.text("LND_PAYOUT_MACAROON")
+if LND_HOST and not LND_MACAROON:
+    raise ImproperlyConfigured("LND_MACAROON must be set when LND_HOST is: the path or hex of a macaroon that may make invoices.")
+
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
-RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or LND_HOST or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
 
 
 def _fixed_rates() -> dict[str, Decimal]:
@@ -386,6 +393,7 @@ FIXED_RATES = _fixed_rates()
 RATE_SOURCES = env.words("RATE_SOURCES", "coinbase,kraken,coingecko,bitstamp")
 CONFIRMATION_TIERS = _confirmation_tiers()
 FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, least=1, most=3600)
+LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, least=1, most=3600)
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
 PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", least="0", most="10")
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
@@ -395,6 +403,11 @@ NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "follow networks": {"task": "payments.tasks.follow_networks", "schedule": FOLLOW_SECONDS, "options": {"expires": FOLLOW_SECONDS}},
+    "look after Lightning": {
+        "task": "payments.tasks.look_after_lightning",
+        "schedule": LIGHTNING_ROUND_SECONDS,
+        "options": {"expires": 30},
+    },
     "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
     "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
     "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},

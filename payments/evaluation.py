@@ -41,6 +41,7 @@ class Received:
     status: str
     is_conflicted: bool = False
     is_mined: bool = False
+    """In a block, or on a network that needs none."""
 
 
 @dataclass(frozen=True)

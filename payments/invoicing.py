@@ -1,5 +1,7 @@
 """Open, cancel and mark an invoice. Node and rate first, without a transaction; then the rows, inside the caller's."""
 
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,13 +12,17 @@ from django.conf import settings
 
 from cryptons.events.models import record
 from cryptons.money import Base, Minor, decimal_to_minor, fiat_to_base, minor_to_decimal
-from payments.errors import IllegalMark, NodeUnavailable
+from payments.errors import IllegalMark, NodeRejected, NodeUnavailable
 from payments.evaluation import evaluate
 from payments.models import Invoice, Option, Payment
-from payments.networks import get_network
+from payments.networks import failing_networks, get_network, offered_networks
 from payments.networks.base import DestinationRequest
 from payments.rates import rate_for
 from payments.settlement import apply_verdict, received_as, terms_of
+
+logger = logging.getLogger(__name__)
+
+LIGHTNING = "BTC-LN"
 
 MONITOR = timedelta(days=30)
 """How long after its expiry an invoice's destinations are asked about one by one."""
@@ -39,6 +45,18 @@ class Offer:
     expires_at: datetime
 
 
+def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
+    """As `prepare_offer`; with Bitcoin's chain comes Lightning, while LND can take this much: without it the order is chain only."""
+    offer = prepare_offer(network, price, label=label, at=at)
+    if network != "BTC" or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
+        return (offer,)
+    try:
+        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at))
+    except (NodeUnavailable, NodeRejected) as error:
+        logger.info("an order without Lightning", extra={"network": LIGHTNING, "error": str(error)})
+        return (offer,)
+
+
 def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Offer:
     """Price it and ask the node for a destination. Writes nothing: a crash after it leaves one unused address.
 
@@ -46,7 +64,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     """
     node = get_network(network)
     rate = rate_for(network, at=at)
-    due = fiat_to_base(price, minor_per_coin=rate.minor_per_coin, network=network)
+    due = _due(price, rate.minor_per_coin, network)
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
     for _ in range(MOST_USED_DESTINATIONS):
@@ -67,6 +85,13 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     )
 
 
+def _due(price: Minor, minor_per_coin: Decimal, network: str) -> Base:
+    """Lightning asks for whole satoshis, as the chain does: many wallets know nothing finer."""
+    if network == LIGHTNING:
+        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network="BTC") * 1000)
+    return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
+
+
 def confirmations_for(price: Minor, currency: str) -> int:
     """By the tiers of CONFIRMATION_TIERS: the more there is to lose, the deeper it must lie."""
     amount = minor_to_decimal(price, currency)
@@ -74,8 +99,9 @@ def confirmations_for(price: Minor, currency: str) -> int:
     return next(needed for below, needed in tiers if amount < below)
 
 
-def open_invoice(offer: Offer, *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
-    """Write invoice, option and event inside the caller's transaction. IntegrityError: the destination was taken meanwhile."""
+def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
+    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken meanwhile."""
+    offer = offers[0]
     invoice = Invoice.objects.create(
         subject_id=subject_id,
         label=label,
@@ -88,19 +114,25 @@ def open_invoice(offer: Offer, *, subject_id: UUID, label: str, price: Minor, at
         expires_at=offer.expires_at,
         monitor_until=offer.expires_at + MONITOR,
     )
-    Option.objects.create(
-        invoice=invoice,
-        network=offer.network,
-        destination=offer.destination,
-        payment_request=offer.payment_request,
-        due_base=offer.due_base,
-        minor_per_coin=offer.minor_per_coin,
-        rate_sources=offer.rate_sources,
-        quoted_at=offer.quoted_at,
-        created_at=at,
-    )
+    add_options(invoice, offers, at=at)
     record("invoice.new", invoice.pk, seq=invoice.version, data={"status": invoice.status, "flags": [], "network": offer.network})
     return invoice
+
+
+def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> None:
+    """Those of one moment belong together: the buyer sees them as one code."""
+    for offer in offers:
+        Option.objects.create(
+            invoice=invoice,
+            network=offer.network,
+            destination=offer.destination,
+            payment_request=offer.payment_request,
+            due_base=offer.due_base,
+            minor_per_coin=offer.minor_per_coin,
+            rate_sources=offer.rate_sources,
+            quoted_at=offer.quoted_at,
+            created_at=at,
+        )
 
 
 def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime) -> None:

@@ -109,10 +109,13 @@ class Option(BaseModel):
     rate_sources = models.JSONField(default=dict)
     """Each source's raw quote, kept as text."""
     quoted_at = models.DateTimeField()
+    is_closed = models.BooleanField(default=False)
+    """The network takes no more money there; chains always do."""
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["created_at"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(network="BTC-LN", is_closed=False), name="option_open_lightning")]
         constraints = [models.UniqueConstraint(fields=["network", "destination"], name="option_destination")]
 
     def __str__(self) -> str:

@@ -14,7 +14,8 @@ from cryptons.money import Base, fiat_to_base, format_coin
 from payments.models import Cursor, Invoice, Option
 from payments.uris import payment_uri, split_destination
 
-OPTION_FIELDS = ("network", "destination", "payment_request", "due_base", "minor_per_coin")
+LIGHTNING = "BTC-LN"
+OPTION_FIELDS = ("network", "destination", "due_base", "minor_per_coin")
 INVOICE_FIELDS = (
     "subject_id",
     "label",
@@ -41,6 +42,7 @@ class Progress:
     network: str
     destination: str
     payment_request: str
+    """The BOLT11 invoice that pays the same; empty without Lightning, and once a part was paid: it asks for all."""
     due_base: Base
     minor_per_coin: Decimal
     price_minor: int
@@ -81,7 +83,7 @@ class Progress:
 
     @property
     def uri(self) -> str:
-        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME)
+        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
 
     @property
     def is_open(self) -> bool:
@@ -98,12 +100,15 @@ def read_progress(invoice_id: UUID) -> Progress:
     rows = _read_rows(invoice_id)
     if not rows:
         raise Invoice.DoesNotExist
-    newest = rows[0]
+    newest = next((row for row in rows if row["network"] != LIGHTNING), rows[0])
+    lightning = next((row for row in rows if row["network"] == LIGHTNING and row["created_at"] == newest["created_at"]), None)
+    has_request = lightning is not None and not newest["invoice__paid_seen_minor"]
     heights = [row["invoice__payments__height"] for row in rows if row["pk"] == newest["pk"] and row["invoice__payments__is_present"]]
     tip = newest["tip_height"]
     in_blocks = bool(heights) and None not in heights and tip is not None
     return Progress(
         invoice_id=invoice_id,
+        payment_request=lightning["payment_request"] if lightning and has_request else "",
         confirmations=max(0, tip - max(heights) + 1) if in_blocks else 0,
         **{name: newest[name] for name in OPTION_FIELDS},
         **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
@@ -115,4 +120,4 @@ def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
     tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
     options = Option.objects.filter(invoice=invoice_id).annotate(tip_height=Subquery(tip)).order_by("-created_at", "-pk")
     of_invoice = [f"invoice__{name}" for name in (*INVOICE_FIELDS, "payments__height", "payments__is_present")]
-    return list(options.values("pk", "tip_height", *OPTION_FIELDS, *of_invoice))
+    return list(options.values("pk", "tip_height", "created_at", "payment_request", *OPTION_FIELDS, *of_invoice))

@@ -112,7 +112,7 @@ def received_as(payment: Payment, status: str) -> Received:
         first_seen_at=payment.first_seen_at,
         status=status,
         is_conflicted=payment.is_conflicted,
-        is_mined=payment.height is not None,
+        is_mined=payment.height is not None or payment.is_safe,
     )
 
 

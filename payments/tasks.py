@@ -1,18 +1,24 @@
 """Thin shells: an id comes in, the row is loaded, the work is done if it is still wanted. Each is found again by a sweep."""
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.dispatch import receiver
 from django.utils import timezone
 
 from cryptons.celery import soon
-from payments.errors import InvoiceMoved
+from cryptons.db import on_commit
+from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow
+from payments.lightning_round import close_options, take_round
 from payments.models import Cursor, Invoice
 from payments.networks import offered_networks
 from payments.rates import refresh_rates
 from payments.settlement import settle
+from payments.signals import invoice_changed
 
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
@@ -57,6 +63,26 @@ def settle_one(invoice_id: UUID) -> None:
         except InvoiceMoved:
             continue
         return
+
+
+@shared_task
+def look_after_lightning() -> None:
+    """Beat's slower tick. An LND that does not answer is the follower's to report."""
+    with suppress(NodeUnavailable, NodeRejected):
+        queue_settling(take_round(at=timezone.now()))
+
+
+@shared_task
+def close_lightning(invoice_id: str) -> None:
+    """The invoice needs no money any more. What fails here, the next round does."""
+    with suppress(NodeUnavailable, NodeRejected):
+        queue_settling(close_options(UUID(invoice_id)))
+
+
+@receiver(invoice_changed)
+def close_what_is_not_needed(sender: Any, invoice: Invoice, **_: Any) -> None:
+    if invoice.status != Invoice.Status.NEW and "BTC-LN" in offered_networks():
+        on_commit(lambda: soon(close_lightning, str(invoice.pk)))
 
 
 @shared_task

@@ -1,7 +1,7 @@
 """From a cart to an order that waits for its money."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from accounts.models import User
 from cryptons.db import in_transaction
 from cryptons.events.models import record
 from cryptons.money import MAX_MINOR, UNITS, Minor
-from payments.invoicing import Offer, open_invoice, prepare_offer
+from payments.invoicing import Offer, open_invoice, prepare_offers
 from shop.carts import CartContents, CartLine, read_cart
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
@@ -84,11 +84,11 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         _check(contents)
         number = new_order_number()
         total = Minor(contents.total_minor)
-        offer = prepare_offer(network, total, label=f"order_{number}", at=at)
-        if offer.due_base <= UNITS[network].dust_base:
+        offers = prepare_offers(network, total, label=f"order_{number}", at=at)
+        if offers[0].due_base <= UNITS[network].dust_base:
             raise OutOfRange(f"This order is too small to be paid in {UNITS[network].name}. Please add something, or pay another way.")
         try:
-            return in_transaction(partial(_write, read, contents, buyer, offer, number=number, token=token, at=at))
+            return in_transaction(partial(_write, read, contents, buyer, offers, number=number, token=token, at=at))
         except IntegrityError:
             continue  # the button was pressed twice: the other request placed it; or the node gave its address away
     raise OrderMoved("The order could not be placed because of another one at the same moment. Please try again.")
@@ -108,7 +108,14 @@ def _check(contents: CartContents) -> None:
 
 
 def _write(
-    read: Callable[[], CartContents], contents: CartContents, buyer: Buyer, offer: Offer, *, number: str, token: UUID, at: datetime
+    read: Callable[[], CartContents],
+    contents: CartContents,
+    buyer: Buyer,
+    offers: Sequence[Offer],
+    *,
+    number: str,
+    token: UUID,
+    at: datetime,
 ) -> Order:
     if read().agreed != contents.agreed:
         raise CartChanged("A price or the stock has changed at this very moment. Please check your order again.")
@@ -117,7 +124,7 @@ def _write(
         checkout_token=token,
         user=buyer.user,
         email=buyer.email,
-        network=offer.network,
+        network=offers[0].network,
         total_minor=contents.total_minor,
         currency=settings.CURRENCY,
         shipping_address=buyer.address,
@@ -137,7 +144,7 @@ def _write(
         if line.product is not None
     )
     hold_stock(order)
-    invoice = open_invoice(offer, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
+    invoice = open_invoice(offers, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
     mail_order_received(order, pay_path=reverse("shop:pay", args=[invoice.pk]))
     if contents.cart is not None:

@@ -9,6 +9,7 @@ from payments.errors import NetworkNotOffered
 from payments.models import Cursor
 from payments.networks.base import Network
 from payments.networks.bitcoin import BitcoinNetwork
+from payments.networks.lightning import LightningNetwork
 from payments.networks.sandbox import SandboxNetwork
 
 SANDBOX_NETWORKS = ("BTC", "LTC", "XRP")
@@ -23,7 +24,12 @@ class NetworkState:
 
 
 def _real_networks() -> dict[str, Network]:
-    return {"BTC": BitcoinNetwork()} if settings.BITCOIN_RPC_HOST else {}
+    real: dict[str, Network] = {}
+    if settings.BITCOIN_RPC_HOST:
+        real["BTC"] = BitcoinNetwork()
+    if settings.LND_HOST:
+        real["BTC-LN"] = LightningNetwork()
+    return real
 
 
 def is_sandbox() -> bool:
@@ -49,14 +55,23 @@ def get_network(code: str) -> Network:
         raise NetworkNotOffered(f"This shop does not take {UNITS[code].name if code in UNITS else code} at the moment.") from None
 
 
+def failing_networks() -> set[str]:
+    """Those whose follower got no answer at its last turn. Asks no node."""
+    return set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
+
+
 def network_states() -> list[NetworkState]:
-    """How each offered network stood at the last turn of its follower. Asks no node."""
-    failing = set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
+    """How each network that a buyer can choose stood at the last turn of its follower. Asks no node.
+
+    Lightning comes with Bitcoin's chain, as one code; alone it is offered where the chain is not, or not now.
+    """
+    failing = failing_networks()
+    offered = [code for code in networks() if code != "BTC-LN" or "BTC" not in networks() or "BTC" in failing]
     return [
         NetworkState(
             code,
             UNITS[code].name,
             f"{UNITS[code].name} cannot be reached right now. Please choose another way to pay." if code in failing else "",
         )
-        for code in networks()
+        for code in offered
     ]

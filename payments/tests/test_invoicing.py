@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def opened(offer, price=10_000):
     with atomic():
-        return open_invoice(offer, subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
+        return open_invoice([offer], subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
 
 
 def test_an_offer_locks_rate_amount_and_destination():

@@ -152,13 +152,13 @@ def test_a_price_that_changed_since_the_buyer_looked_asks_again(cart):
     ],
 )
 def test_a_change_while_the_node_is_asked_asks_again(cart, monkeypatch, change):
-    prepare = checkout.prepare_offer
+    prepare = checkout.prepare_offers
 
     def prepare_slowly(*args, **more):
         change()
         return prepare(*args, **more)
 
-    monkeypatch.setattr(checkout, "prepare_offer", prepare_slowly)
+    monkeypatch.setattr(checkout, "prepare_offers", prepare_slowly)
     with pytest.raises(CartChanged):
         place(cart)
     assert not Order.objects.exists()
@@ -166,13 +166,13 @@ def test_a_change_while_the_node_is_asked_asks_again(cart, monkeypatch, change):
 
 @pytest.mark.django_db(transaction=True)
 def test_stock_that_goes_while_the_node_is_asked_is_not_sold_twice(cart, monkeypatch):
-    prepare = checkout.prepare_offer
+    prepare = checkout.prepare_offers
 
     def sell_meanwhile(*args, **more):
         Product.objects.update(stock=1)
         return prepare(*args, **more)
 
-    monkeypatch.setattr(checkout, "prepare_offer", sell_meanwhile)
+    monkeypatch.setattr(checkout, "prepare_offers", sell_meanwhile)
     with pytest.raises(OutOfStock):
         place(cart)
     assert nothing_was_written()
@@ -191,16 +191,16 @@ def test_the_same_token_again_gives_the_same_order(cart):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_button_pressed_twice_at_once_makes_one_order(cart, monkeypatch):
-    token, prepare = uuid.uuid4(), checkout.prepare_offer
+    token, prepare = uuid.uuid4(), checkout.prepare_offers
 
     def press_again(*args, **more):
-        monkeypatch.setattr(checkout, "prepare_offer", prepare)
+        monkeypatch.setattr(checkout, "prepare_offers", prepare)
         twins.append(place(cart, token=token))
         CartItemFactory(cart=cart, product=Product.objects.get(), quantity=2)  # as the first press saw it
         return prepare(*args, **more)
 
     twins = []
-    monkeypatch.setattr(checkout, "prepare_offer", press_again)
+    monkeypatch.setattr(checkout, "prepare_offers", press_again)
     monkeypatch.setattr(checkout, "_check", lambda contents: None)
 
     assert place(cart, token=token) == twins[0]

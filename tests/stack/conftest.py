@@ -40,10 +40,10 @@ def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.Te
     """Web and worker on the node, with the merchant's public descriptor and an empty catalogue."""
     with ExitStack() as servers:
         settings = [servers.enter_context(running(start)).settings for start in SHAPES[request.param]]
-        yield from _open(node, tmp_path_factory.mktemp("shop"), dict(ChainMap(*settings)))
+        yield from open_shop(node, tmp_path_factory.mktemp("shop"), dict(ChainMap(*settings)))
 
 
-def _open(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
+def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
     shop = Shop(
         folder,
         "--no-demo",

@@ -1,0 +1,69 @@
+"""The slow round over Lightning's open invoices: tells LND which nobody waits for any more, and finds what its stream did not tell.
+
+The stream forgets a node's first settlement, tells nothing of cancelled invoices, and falls silent when a node was restored from an older
+state. This round alone is enough; the stream is quicker.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from cryptons.db import in_transaction
+from payments.following import lease
+from payments.models import Invoice, Option
+from payments.networks import networks
+from payments.networks.lightning import LightningNetwork
+from payments.networks.lnd.lightning_pb2 import Invoice as LndInvoice
+from payments.settlement import store_facts
+
+LIGHTNING = "BTC-LN"
+LEASE = "BTC-LN round"
+BATCH = 200
+ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
+
+
+def take_round(*, at: datetime) -> set[UUID]:
+    """Returns the invoices that need a new verdict; none when another worker is at it. Raises NodeUnavailable, NodeRejected."""
+    lnd = networks().get(LIGHTNING)
+    if not isinstance(lnd, LightningNetwork):
+        return set()
+    touched: set[UUID] = set()
+    with lease(LEASE, at=at) as ours:
+        for options in _open_options() if ours else ():
+            touched |= _look_after(lnd, options)
+    return touched
+
+
+def close_options(invoice_id: UUID) -> set[UUID]:
+    """As the round, for one invoice, now: called when it needs no money any more."""
+    lnd = networks().get(LIGHTNING)
+    options = list(Option.objects.filter(invoice=invoice_id, network=LIGHTNING, is_closed=False).prefetch_related("invoice"))
+    return _look_after(lnd, options) if options and isinstance(lnd, LightningNetwork) else set()
+
+
+def _open_options() -> Iterator[list[Option]]:
+    """All that LND may still take money for, in batches."""
+    last: UUID | None = None
+    while True:
+        rest = Option.objects.filter(network=LIGHTNING, is_closed=False).order_by("id")
+        batch = list((rest.filter(pk__gt=last) if last else rest).prefetch_related("invoice")[:BATCH])
+        if not batch:
+            return
+        yield batch
+        last = batch[-1].pk
+
+
+def _look_after(lnd: LightningNetwork, options: list[Option]) -> set[UUID]:
+    """Nobody waits for money of an invoice that is paid, expired or cancelled: LND shall refuse it. Then: how do they stand?"""
+    for option in options:
+        if option.invoice.status != Invoice.Status.NEW:
+            lnd.close_destination(option.destination)
+    stand = lnd.look_up(option.destination for option in options)
+    facts = lnd.facts_of(stand.values())
+    ended = [option.pk for option in options if stand[option.destination].state in ENDED]
+
+    def write() -> set[UUID]:
+        Option.objects.filter(pk__in=ended).update(is_closed=True)
+        return store_facts(LIGHTNING, facts)
+
+    return in_transaction(write)

@@ -1,0 +1,164 @@
+"""A conversation with LND: gRPC over TLS with a macaroon, its failures told in the shop's own errors.
+
+Nearly all of LND's errors have the status UNKNOWN: only the text tells them apart. The texts are those of lnd 0.20 and 0.21.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+import grpc
+from django.conf import settings
+from google.protobuf.message import Message
+
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError
+
+M = TypeVar("M", bound=Message)
+
+DEFAULT_PORT = 10009
+
+
+class LndError(Exception):
+    """What LND answered and only the caller can judge."""
+
+    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Conversation:
+    """All of it takes no longer than `seconds`, however many calls it has."""
+
+    def __init__(self, macaroon: str, *, seconds: float) -> None:
+        self._macaroon = macaroon
+        self._ends = time.monotonic() + seconds
+        host = settings.LND_HOST if ":" in settings.LND_HOST else f"{settings.LND_HOST}:{DEFAULT_PORT}"
+        certificate = credential("LND_TLS_CERT") if settings.LND_TLS_CERT else None
+        self._metadata: tuple[tuple[str, str | bytes], ...] = (("macaroon", credential(macaroon).hex()),)
+        self._channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(certificate))
+
+    def call(self, method: str, request: Message, answer: type[M], *, seconds: float = 60) -> M:
+        """`method` as in `/lnrpc.Lightning/GetInfo`. Raises NodeUnavailable, NodeRejected, and LndError."""
+        ask = self._channel.unary_unary(method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString)
+        try:
+            return ask(request, metadata=self._metadata, timeout=self._left(seconds))
+        except grpc.RpcError as error:
+            raise self._translated(error, method) from error
+
+    def listen(self, method: str, request: Message, answer: type[M], *, first: float, quiet: float) -> "Iterator[M | None]":
+        """What LND tells until it says nothing for `quiet` seconds (`first` for the first word): then None, as its last word.
+
+        Without None at the end the time ran out in the middle.
+        """
+        serialize = type(request).SerializeToString
+        ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
+        call = ask(request, metadata=self._metadata, timeout=self._left(60))
+        heard: SimpleQueue[M | grpc.RpcError] = SimpleQueue()
+        Thread(target=_pump, args=(call, heard), daemon=True).start()
+        patience = first
+        try:
+            while True:
+                try:
+                    told = heard.get(timeout=patience)
+                except Empty:
+                    yield None
+                    return
+                if isinstance(told, grpc.RpcError):
+                    if told.code() == grpc.StatusCode.DEADLINE_EXCEEDED and patience == quiet:
+                        return
+                    raise self._translated(told, method) from told
+                yield told
+                patience = quiet
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _left(self, seconds: float) -> float:
+        return max(0.001, min(seconds, self._ends - time.monotonic()))
+
+    def _translated(self, error: grpc.RpcError, method: str) -> Exception:
+        return translated(error.code(), error.details() or "", macaroon=self._macaroon, method=method)
+
+
+def _pump(call: Any, heard: "SimpleQueue[Any]") -> None:
+    try:
+        for message in call:
+            heard.put(message)
+    except grpc.RpcError as error:
+        heard.put(error)
+
+
+@contextmanager
+def open_lnd(*, seconds: float, macaroon: str = "LND_MACAROON") -> Iterator[Conversation]:
+    """One conversation, with the macaroon that this setting holds. Raises NodeUnavailable, NodeRejected."""
+    lnd = Conversation(macaroon, seconds=seconds)
+    try:
+        yield lnd
+    except LndError as error:
+        raise NodeRejected(f"LND refuses: {error}") from error
+    finally:
+        lnd.close()
+
+
+def credential(name: str) -> bytes:
+    """What the setting holds: the bytes of the file that it names, or those that it spells in hex. Raises NodeRejected."""
+    value = getattr(settings, name).strip()
+    if value.startswith("-----BEGIN"):
+        return bytes(value, "ascii", "replace")
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        pass
+    try:
+        return Path(value).read_bytes()
+    except OSError as error:
+        raise NodeRejected(f"{name} must be the path of a file that the shop may read, or its bytes in hex ({error.strerror}).") from error
+
+
+def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) -> Exception:
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return _unreachable(text)
+    if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return NodeUnavailable("LND does not answer in time.")
+    if code == grpc.StatusCode.UNIMPLEMENTED:
+        return NodeRejected(f"LND does not know {method}: it is too old, or its part for that is off.")
+    if code == grpc.StatusCode.UNKNOWN:
+        return _told(text, macaroon, method) or LndError(code, text)
+    return LndError(code, text)
+
+
+def _unreachable(text: str) -> PaymentError:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return NodeRejected("LND shows another certificate than LND_TLS_CERT.")
+    if "Hostname Verification" in text:
+        return NodeRejected("LND's certificate is for another name than LND_HOST (lnd's options tlsextraip and tlsextradomain).")
+    if "handshaker" in text:
+        return NodeRejected("LND_TLS_CERT is not a certificate.")
+    if "WRONG_VERSION_NUMBER" in text:
+        return NodeRejected("What answers at LND_HOST does not speak TLS: is it LND's gRPC port?")
+    return NodeUnavailable("LND does not answer: no connection to LND_HOST.")
+
+
+def _told(text: str, macaroon: str, method: str) -> PaymentError | None:
+    """By the words that LND uses."""
+    if "wallet locked" in text:
+        return NodeUnavailable("LND's wallet is locked: unlock it with `lncli unlock`.")
+    if "wallet not created" in text:
+        return NodeUnavailable("LND has no wallet yet: make one with `lncli create`.")
+    if "starting up" in text or "shutting down" in text:
+        return NodeUnavailable("LND is starting up or shutting down.")
+    if "verification failed" in text or "cannot get macaroon" in text:
+        return NodeRejected(f"LND refuses {macaroon}: it was made by another node, or was revoked.")
+    if text == "permission denied":
+        return NodeRejected(f"LND refuses {macaroon}: it does not allow {method}.")
+    if "caveat" in text:
+        return NodeRejected(f"LND refuses {macaroon}: {text.partition('not satisfied: ')[2] or text}.")
+    if "macaroon" in text or text.startswith(("unmarshal", "encoding/hex")):
+        return NodeRejected(f"LND refuses {macaroon}: it is not a macaroon.")
+    return None

@@ -1,0 +1,167 @@
+"""Orders that are paid through a real LND, and an LND that is away, hung, locked out or another one."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.running import Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.buying import Bought, buy, invoice_status, order, read_order, stock_of, stock_product, wait_until_settled
+from tests.stack.conftest import open_shop
+from tests.stack.lightning import CliError, LightningPair, Lnd
+
+
+@pytest.fixture(scope="module")
+def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightningPair]:
+    pair = LightningPair(tmp_path_factory.mktemp("lightning"), node)
+    pair.start()
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(node: Node, pair: LightningPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    yield from open_shop(node, tmp_path_factory.mktemp("lightning-shop"), pair.shop.settings() | {"LIGHTNING_ROUND_SECONDS": "2"})
+
+
+@pytest.fixture(scope="module")
+def product(shop: Shop) -> str:
+    return stock_product(shop, stock=1000)
+
+
+def payment_of(shop: Shop, product: str) -> tuple[Bought, dict[str, Any]]:
+    bought = buy(shop, product)
+    return bought, dict(shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer()))
+
+
+def lnd_state(lnd: Lnd, request: str) -> str:
+    """LND's own word on the invoice: OPEN, SETTLED or CANCELED."""
+    payment_hash = lnd.cli("decodepayreq", request)["payment_hash"]
+    return str(lnd.cli("lookupinvoice", payment_hash)["state"])
+
+
+def test_the_nodes_very_first_payment_settles_the_order(shop: Shop, pair: LightningPair, product: str):
+    """LND's stream never replays it: settle index 1 lies behind no index that can be asked for."""
+    before = stock_of(shop, product)
+    bought, payment = payment_of(shop, product)
+
+    assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
+    wait_until_settled(shop, [bought])
+
+    order = read_order(shop, bought)
+    assert (order["status"], order["paymentStatus"]) == ("processing", "paid")
+    assert order["transactionHash"] == pair.payer.cli("decodepayreq", payment["lightning"])["payment_hash"]
+    assert stock_of(shop, product) == before - 1
+
+
+def test_one_code_is_for_the_chain_and_for_lightning(shop: Shop, pair: LightningPair, product: str):
+    _, payment = payment_of(shop, product)
+
+    address, asked = urlsplit(payment["uri"]), parse_qs(urlsplit(payment["uri"]).query)
+    assert (address.scheme, address.path) == ("bitcoin", payment["address"])
+    assert asked["lightning"] == [payment["lightning"]]
+    decoded = pair.payer.cli("decodepayreq", payment["lightning"])
+    assert int(decoded["num_msat"]) == round(float(payment["amount"]) * 1e11)
+    page = shop.http.get(urlsplit(payment["payUrl"]).path).text
+    assert payment["lightning"] in page.replace(" ", "").replace("&amp;", "&")
+
+
+def test_ten_payments_in_a_row_settle_soon(shop: Shop, pair: LightningPair, product: str):
+    bought = [payment_of(shop, product) for _ in range(10)]
+    for _, payment in bought:
+        assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
+    wait_until_settled(shop, [each for each, _ in bought], seconds=20)
+
+
+def test_what_the_chain_paid_lightning_refuses(shop: Shop, pair: LightningPair, node: Node, product: str):
+    bought, payment = payment_of(shop, product)
+
+    node.pay(payment["address"], payment["amount"])
+    wait_for("LND to cancel the invoice", lambda: lnd_state(pair.shop, payment["lightning"]) == "CANCELED", seconds=30)
+
+    with pytest.raises(CliError):
+        assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
+        raise AssertionError("It was paid twice.")
+    node.mine()
+    wait_until_settled(shop, [bought])
+
+
+def test_a_cancelled_order_takes_no_lightning(shop: Shop, pair: LightningPair, product: str):
+    bought, payment = payment_of(shop, product)
+
+    assert shop.http.post(f"/api/orders/{bought.id}/cancel", headers=shop.buyer(), json={}).status_code == 200
+    wait_for("LND to cancel the invoice", lambda: lnd_state(pair.shop, payment["lightning"]) == "CANCELED", seconds=30)
+
+
+def test_money_that_came_while_all_workers_were_down_is_found(shop: Shop, pair: LightningPair, product: str):
+    bought, payment = payment_of(shop, product)
+
+    with shop.without("worker"):
+        assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
+        time.sleep(1)
+        assert invoice_status(shop, bought) == "new"
+    wait_until_settled(shop, [bought])
+
+
+def test_an_lnd_that_hangs_or_is_gone_costs_no_page_two_seconds(shop: Shop, pair: LightningPair, product: str):
+    pair.shop.freeze()
+    try:
+        started = time.monotonic()
+        answer = order(shop, product)
+        assert answer.status_code == 201, answer.text
+        assert time.monotonic() - started < 2
+        assert answer.json()["data"]["payment"]["lightning"] is None
+        assert "lightning=" not in answer.json()["data"]["payment"]["uri"]
+    finally:
+        pair.shop.thaw()
+    wait_for("Lightning to be offered again", lambda: payment_of(shop, product)[1]["lightning"], seconds=60)
+
+
+def test_an_lnd_that_was_killed_in_flight_loses_nothing(shop: Shop, pair: LightningPair, product: str):
+    bought, payment = payment_of(shop, product)
+    assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
+    pair.shop.kill()
+    try:
+        meanwhile = order(shop, product)
+        assert meanwhile.status_code == 201, meanwhile.text
+        assert meanwhile.json()["data"]["payment"]["lightning"] is None
+    finally:
+        pair.shop.start()
+        pair.connect()
+        pair.wait_until_usable()
+    wait_until_settled(shop, [bought])
+    again, request = wait_for("Lightning to be offered again", lambda: offered(shop, product), seconds=60)
+    assert pair.payer.pay(request["lightning"])["status"] == "SUCCEEDED"
+    wait_until_settled(shop, [again])
+
+
+def offered(shop: Shop, product: str) -> tuple[Bought, dict[str, Any]] | None:
+    bought, payment = payment_of(shop, product)
+    return (bought, payment) if payment["lightning"] else None
+
+
+def test_more_than_the_channels_can_take_is_chain_only(shop: Shop):
+    _, payment = payment_of(shop, stock_product(shop, stock=1, price="200000.00"))
+    assert payment["lightning"] is None
+    assert payment["uri"].startswith("bitcoin:")
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ({"LND_MACAROON": "00ff"}, "LND refuses LND_MACAROON"),
+        ({"LND_MACAROON": "/nowhere/shop.macaroon"}, "LND_MACAROON must be the path of a file"),
+        ({"LND_TLS_CERT": "{payer}"}, "LND shows another certificate than LND_TLS_CERT"),
+        ({"LND_HOST": "127.0.0.1:1"}, "no connection to LND_HOST"),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_said(broken: dict[str, str], says: str, pair: LightningPair, node: Node, tmp_path: Path):
+    told = {name: value.replace("{payer}", str(pair.payer.certificate)) for name, value in broken.items()}
+    for shop in open_shop(node, tmp_path, pair.shop.settings() | told):
+        _, payment = payment_of(shop, stock_product(shop, stock=1))
+        assert payment["lightning"] is None
+        wait_for("the log to say it", lambda shop=shop: says in shop.said(), seconds=30)  # type: ignore[misc]
