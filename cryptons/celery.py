@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from celery import Celery, Task
+from celery.signals import setup_logging
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -18,6 +19,12 @@ TRANSPORT_ALIASES["filesystem"] = "cryptons.file_queue:Transport"
 app = Celery("cryptons")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Celery leaves logging alone where this is listened to: the worker's lines are those of settings.LOGGING, as the web's are."""
+
 
 AWAY_SECONDS = 2
 """After a failure nobody waits for the broker again for so long."""

@@ -164,4 +164,4 @@ def test_what_is_wrong_with_the_settings_is_said(broken: dict[str, str], says: s
     for shop in open_shop(node, tmp_path, pair.shop.settings() | told):
         _, payment = payment_of(shop, stock_product(shop, stock=1))
         assert payment["lightning"] is None
-        wait_for("the log to say it", lambda shop=shop: says in shop.said(), seconds=30)  # type: ignore[misc]
+        wait_for("the log to say it", lambda shop=shop: says in shop.said(), seconds=15)  # type: ignore[misc]
