@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import descriptors, is_sandbox, offered_networks
 from payments.networks.bitcoin_wallet import wallet_problem
+from payments.networks.lnd_rpc import credential
+from payments.networks.macaroons import RECEIVE, needless
 from payments.rate_sources import sources
 
 
@@ -38,6 +40,21 @@ def check_descriptor(**_: Any) -> list[CheckMessage]:
     except descriptors.DescriptorError as error:
         return [Error(str(error), id="payments.E001")]
     return []
+
+
+@register(deploy=True)
+def check_macaroon(**_: Any) -> list[CheckMessage]:
+    """Whoever takes over the shop can do with LND what its macaroon allows."""
+    if not settings.LND_HOST:
+        return []
+    try:
+        beyond = needless(credential("LND_MACAROON"))
+    except (NodeRejected, ValueError) as error:
+        return [Warning(f"LND_MACAROON cannot be read: {error}", id="payments.W004")]
+    if not beyond:
+        return []
+    hint = f"Make one that can be paid and nothing else: lncli bakemacaroon --save_to=shop.macaroon {' '.join(sorted(RECEIVE))}"
+    return [Warning(f"LND_MACAROON ALLOWS MORE THAN THE SHOP NEEDS: {', '.join(beyond)}.", hint=hint, id="payments.W003")]
 
 
 @register("node")
