@@ -92,6 +92,10 @@ def _open(progress: Progress, *, at: datetime) -> PayState:
         text = "The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the time runs out."
         return PayState("double-spent", "danger", "The payment was taken back", text, asks_for_money=True, seconds=3)
     text = f"Scan the code with your wallet, or copy amount and address. Send exactly this amount in {unit.name}."
+    if progress.network == "BTC-LN":
+        text = "Scan the code with your Lightning wallet, or copy the invoice into it."
+    elif progress.payment_request:
+        text = "Scan the code with your wallet, on the chain or over Lightning, which is there at once. Or copy address or invoice."
     return PayState("waiting", "info", "Waiting for your payment", text, asks_for_money=True, seconds=3)
 
 

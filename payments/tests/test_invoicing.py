@@ -7,11 +7,15 @@ from django.db import IntegrityError
 from cryptons.db import atomic, new_id
 from cryptons.events.models import Event
 from cryptons.money import Minor
-from payments.errors import IllegalMark, NetworkNotOffered, NodeUnavailable, RateUnavailable
-from payments.invoicing import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer
+from payments import invoicing
+from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
+from payments.invoicing import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer, prepare_offers
 from payments.models import Invoice, Option, Rate
+from payments.networks import get_network
+from payments.networks.base import Destination
+from payments.networks.lightning import LightningNetwork
 from payments.settlement import settle
-from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory
+from payments.tests.factories import NOW, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +77,40 @@ def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings):
     settings.BITCOIN_RPC_HOST = "127.0.0.1"
     with pytest.raises(NetworkNotOffered):
         prepare_offer("LTC", Minor(10_000), label="order_1", at=NOW)
+
+
+def answer_as_lnd(monkeypatch, answer):
+    monkeypatch.setattr(LightningNetwork, "open_destination", answer)
+    monkeypatch.setattr(invoicing, "offered_networks", lambda: ("BTC", "BTC-LN"))
+    monkeypatch.setattr(invoicing, "get_network", lambda code: LightningNetwork() if code == "BTC-LN" else get_network(code))
+
+
+def test_bitcoin_comes_with_lightning_for_the_same_amount(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: Destination("ab" * 32, f"lnbc{request.amount_base}"))
+    chain, lightning = prepare_offers("BTC", Minor(10_001), label="order_1", at=NOW)
+    assert lightning.due_base == chain.due_base * 1000
+    assert lightning.payment_request == f"lnbc{chain.due_base * 1000}"
+    assert lightning.minor_per_coin == chain.minor_per_coin
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable("hung"), NodeRejected("macaroon")])
+def test_without_an_answer_of_lnd_the_order_is_chain_only(monkeypatch, error):
+    def fail(self, request):
+        raise error
+
+    answer_as_lnd(monkeypatch, fail)
+    assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
+
+
+def test_an_lnd_that_failed_the_last_time_is_not_asked(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
+    CursorFactory(network="BTC-LN", failing_since=NOW)
+    assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
+
+
+def test_other_coins_come_without_lightning(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
+    assert [offer.network for offer in prepare_offers("LTC", Minor(10_000), label="order_1", at=NOW)] == ["LTC"]
 
 
 def test_no_fresh_rate_opens_no_invoice(settings):

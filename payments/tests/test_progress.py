@@ -47,6 +47,43 @@ def test_the_rest_is_asked_for_after_a_part():
     assert "amount=0.001&" in progress.uri
 
 
+def lightning_option(option, **more):
+    return OptionFactory(
+        invoice=option.invoice, network="BTC-LN", destination="ab" * 32, payment_request="lnbcrt1code", due_base=DUE * 1000, **more
+    )
+
+
+def test_chain_and_lightning_are_one_code():
+    option = OptionFactory()
+    lightning_option(option)
+    progress = read_progress(option.invoice_id)
+    assert (progress.network, progress.address, progress.payment_request) == ("BTC", option.destination, "lnbcrt1code")
+    assert progress.uri.startswith(f"bitcoin:{option.destination}?amount=0.002&")
+    assert progress.uri.endswith("&lightning=lnbcrt1code")
+
+
+def test_after_a_part_lightning_is_not_offered_any_more():
+    """Its invoice asks for all."""
+    payment = PaymentFactory(amount_base=DUE // 2)
+    lightning_option(payment.option)
+    settle(payment.invoice_id, at=NOW)
+    assert read_progress(payment.invoice_id).payment_request == ""
+    assert "lightning" not in read_progress(payment.invoice_id).uri
+
+
+def test_lightning_of_an_older_quote_is_not_shown():
+    old = OptionFactory()
+    lightning_option(old)
+    OptionFactory(invoice=old.invoice, network="LTC", destination="rltc1qnew", created_at=NOW + timedelta(minutes=1))
+    assert read_progress(old.invoice_id).payment_request == ""
+
+
+def test_lightning_alone_is_a_code_of_its_own():
+    option = OptionFactory(network="BTC-LN", destination="cd" * 32, payment_request="lnbcrt1alone", due_base=DUE * 1000)
+    progress = read_progress(option.invoice_id)
+    assert (progress.network, progress.uri) == ("BTC-LN", "lightning:lnbcrt1alone")
+
+
 def test_an_unknown_invoice_does_not_exist():
     from cryptons.db import new_id
 
