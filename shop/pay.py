@@ -175,7 +175,13 @@ def _order_url(key: str) -> str:
         return ""
 
 
+LONG = 150
+"""A code of so many letters gets fewer for mending, so that its dots stay large enough for a phone's camera."""
+
+
 def qr_svg(text: str) -> SafeString:
     """Dark on white whatever the page's colours, with the four modules of quiet space that scanners need."""
-    svg = segno.make_qr(text, error="m").svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="pay__qr", lineclass=None)
+    svg = segno.make_qr(text, error="l" if len(text) > LONG else "m").svg_inline(
+        border=4, dark="#000", light="#fff", omitsize=True, svgclass="pay__qr", lineclass=None
+    )
     return mark_safe(svg)  # noqa: S308 (segno's own drawing; the text is only in its dots)
