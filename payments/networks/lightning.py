@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import grpc
 from django.conf import settings
@@ -28,12 +28,12 @@ from payments.networks.lnd.lightning_pb2 import (
 )
 from payments.networks.lnd_rpc import Conversation, LndError, credential, open_lnd
 
-PAGE_SECONDS = 1.5
+PAGE = timedelta(seconds=1.5)
 """A buyer waits no longer for LND."""
-TURN_SECONDS = 20.0
-FIRST_WORD_SECONDS, QUIET_SECONDS = 2.0, 0.5
+TURN = timedelta(seconds=20)
+FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
 """LND never says that its backlog has ended: silence does."""
-HEALTH_SECONDS = 1.0
+HEALTH = timedelta(seconds=1)
 """GetInfo hangs for as long as lnd waits for its Bitcoin node."""
 
 
@@ -54,7 +54,7 @@ class LightningNetwork:
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """A BOLT11 invoice that LND takes no money for after its time. Source: LND `ListChannels`, `AddInvoice`."""
-        with open_lnd(seconds=PAGE_SECONDS) as lnd:
+        with open_lnd(within=PAGE) as lnd:
             if receivable_msat(_channels(lnd, active_only=True)) < request.amount_base:
                 raise NodeUnavailable("Lightning cannot receive this much at the moment.")
             invoice = Invoice(
@@ -68,7 +68,7 @@ class LightningNetwork:
 
     def close_destination(self, destination: str) -> None:
         """LND refuses payments of it from now on. One that is settled or cancelled already, or unknown, stays as it is."""
-        with open_lnd(seconds=PAGE_SECONDS) as lnd:
+        with open_lnd(within=PAGE) as lnd:
             try:
                 message = CancelInvoiceMsg(payment_hash=bytes.fromhex(destination))
                 lnd.call("/invoicesrpc.Invoices/CancelInvoice", message, CancelInvoiceResp)
@@ -81,11 +81,11 @@ class LightningNetwork:
 
         LND's indexes are exclusive, and 0 asks for nothing old: what is missed so is found by `payments.lightning_round`.
         """
-        with open_lnd(seconds=TURN_SECONDS) as lnd:
+        with open_lnd(within=TURN) as lnd:
             node_id = _node_id(lnd, cursor)
             start = int(cursor.value or 0) if _same_node(node_id, cursor) else 0
             subscription = InvoiceSubscription(settle_index=start)
-            told = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD_SECONDS, quiet=QUIET_SECONDS)
+            told = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD, quiet=QUIET)
             heard = list(told)
         settled = [invoice for invoice in heard if invoice is not None and invoice.state == Invoice.SETTLED]
         is_whole = bool(heard) and heard[-1] is None
@@ -101,7 +101,7 @@ class LightningNetwork:
     def look_up(self, destinations: Iterable[str]) -> dict[str, Invoice]:
         """By payment hash; one that LND forgot, as it may with cancelled ones, is told as cancelled. Source: LND `LookupInvoice`."""
         invoices = {}
-        with open_lnd(seconds=TURN_SECONDS) as lnd:
+        with open_lnd(within=TURN) as lnd:
             for destination in destinations:
                 try:
                     asked = PaymentHash(r_hash=bytes.fromhex(destination))
@@ -114,22 +114,22 @@ class LightningNetwork:
 
     def channels(self) -> list[Channel]:
         """All of them, for staff. Source: LND `ListChannels`."""
-        with open_lnd(seconds=PAGE_SECONDS) as lnd:
+        with open_lnd(within=PAGE) as lnd:
             return _channels(lnd, active_only=False)
 
     def health(self) -> NodeHealth:
         """Source: LND `GetState`, which needs no macaroon, `GetInfo`."""
         try:
-            with open_lnd(seconds=HEALTH_SECONDS) as lnd:
+            with open_lnd(within=HEALTH) as lnd:
                 state = lnd.call("/lnrpc.State/GetState", GetStateRequest(), GetStateResponse).state
             if problem := _STATES.get(state):
                 return NodeHealth(problem=problem)
-            with open_lnd(seconds=HEALTH_SECONDS) as lnd:
+            with open_lnd(within=HEALTH) as lnd:
                 _channels(lnd, active_only=True)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
         try:
-            with open_lnd(seconds=HEALTH_SECONDS) as lnd:
+            with open_lnd(within=HEALTH) as lnd:
                 info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse)
         except NodeUnavailable:
             return NodeHealth(problem="LND answers, but knows nothing of its chain: does its Bitcoin node run?")
@@ -206,7 +206,7 @@ def _node_id(lnd: Conversation, cursor: CursorState) -> str:
     credentials = hashlib.sha256(credential("LND_MACAROON") + settings.LND_HOST.encode()).hexdigest()[:12]
     if cursor.node_id.endswith(f" {credentials}"):
         return cursor.node_id
-    info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, seconds=HEALTH_SECONDS)
+    info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=HEALTH)
     return f"{info.identity_pubkey} {credentials}"
 
 

@@ -6,6 +6,7 @@ Nearly all of LND's errors have the status UNKNOWN: only the text tells them apa
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -20,6 +21,7 @@ from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 M = TypeVar("M", bound=Message)
 
 DEFAULT_PORT = 10009
+LONGEST = timedelta(seconds=60)
 
 
 class LndError(Exception):
@@ -31,39 +33,39 @@ class LndError(Exception):
 
 
 class Conversation:
-    """All of it takes no longer than `seconds`, however many calls it has."""
+    """All of it takes no longer than `within`, however many calls it has."""
 
-    def __init__(self, macaroon: str, *, seconds: float) -> None:
+    def __init__(self, macaroon: str, *, within: timedelta) -> None:
         self._macaroon = macaroon
-        self._ends = time.monotonic() + seconds
+        self._ends = time.monotonic() + within.total_seconds()
         host = settings.LND_HOST if ":" in settings.LND_HOST else f"{settings.LND_HOST}:{DEFAULT_PORT}"
         certificate = credential("LND_TLS_CERT") if settings.LND_TLS_CERT else None
         self._metadata: tuple[tuple[str, str | bytes], ...] = (("macaroon", credential(macaroon).hex()),)
         self._channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(certificate))
 
-    def call(self, method: str, request: Message, answer: type[M], *, seconds: float = 60) -> M:
+    def call(self, method: str, request: Message, answer: type[M], *, within: timedelta = LONGEST) -> M:
         """`method` as in `/lnrpc.Lightning/GetInfo`. Raises NodeUnavailable, NodeRejected, and LndError."""
         ask = self._channel.unary_unary(method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString)
         try:
-            return ask(request, metadata=self._metadata, timeout=self._left(seconds))
+            return ask(request, metadata=self._metadata, timeout=self._left(within))
         except grpc.RpcError as error:
             raise self._translated(error, method) from error
 
-    def listen(self, method: str, request: Message, answer: type[M], *, first: float, quiet: float) -> "Iterator[M | None]":
-        """What LND tells until it says nothing for `quiet` seconds (`first` for the first word): then None, as its last word.
+    def listen(self, method: str, request: Message, answer: type[M], *, first: timedelta, quiet: timedelta) -> "Iterator[M | None]":
+        """What LND tells until it says nothing for `quiet` (`first` for the first word): then None, as its last word.
 
         Without None at the end the time ran out in the middle.
         """
         serialize = type(request).SerializeToString
         ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
-        call = ask(request, metadata=self._metadata, timeout=self._left(60))
+        call = ask(request, metadata=self._metadata, timeout=self._left(LONGEST))
         heard: SimpleQueue[M | grpc.RpcError] = SimpleQueue()
         Thread(target=_pump, args=(call, heard), daemon=True).start()
         patience = first
         try:
             while True:
                 try:
-                    told = heard.get(timeout=patience)
+                    told = heard.get(timeout=patience.total_seconds())
                 except Empty:
                     yield None
                     return
@@ -79,8 +81,9 @@ class Conversation:
     def close(self) -> None:
         self._channel.close()
 
-    def _left(self, seconds: float) -> float:
-        return max(0.001, min(seconds, self._ends - time.monotonic()))
+    def _left(self, within: timedelta) -> Any:
+        """In seconds, as gRPC takes them."""
+        return max(0.001, min(within.total_seconds(), self._ends - time.monotonic()))
 
     def _translated(self, error: grpc.RpcError, method: str) -> Exception:
         return translated(error.code(), error.details() or "", macaroon=self._macaroon, method=method)
@@ -95,9 +98,9 @@ def _pump(call: Any, heard: "SimpleQueue[Any]") -> None:
 
 
 @contextmanager
-def open_lnd(*, seconds: float, macaroon: str = "LND_MACAROON") -> Iterator[Conversation]:
+def open_lnd(*, within: timedelta, macaroon: str = "LND_MACAROON") -> Iterator[Conversation]:
     """One conversation, with the macaroon that this setting holds. Raises NodeUnavailable, NodeRejected."""
-    lnd = Conversation(macaroon, seconds=seconds)
+    lnd = Conversation(macaroon, within=within)
     try:
         yield lnd
     except LndError as error:
