@@ -397,6 +397,8 @@ LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, least=1, mo
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
 PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", least="0", most="10")
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
+LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, least=0, most=10_080)
+LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", least="0", most="50")
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
 # --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------

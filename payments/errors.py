@@ -29,5 +29,9 @@ class IllegalMark(PaymentError):
     """The invoice cannot go where the person wants it."""
 
 
+class LateMoneyRefused(PaymentError):
+    """What was ordered cannot be had any more, so money that came late is not taken for it by itself."""
+
+
 class UnknownPlay(PaymentError):
     """The sandbox knows no such act."""

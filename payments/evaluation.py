@@ -38,10 +38,23 @@ class Received:
     value_minor: Fraction
     dust_minor: Fraction
     first_seen_at: datetime
+    due_by: datetime
+    """When the quote that it answers ended."""
     status: str
+    is_accepted: bool = False
+    """It came late and was taken all the same."""
     is_conflicted: bool = False
     is_mined: bool = False
     """In a block, or on a network that needs none."""
+
+    @property
+    def is_late(self) -> bool:
+        return self.first_seen_at > self.due_by
+
+    @property
+    def counts(self) -> bool:
+        """Whether it pays the price; else it waits for somebody's decision."""
+        return self.is_accepted or not self.is_late
 
 
 @dataclass(frozen=True)
@@ -72,10 +85,10 @@ def standing(
 def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verdict:
     received = tuple(payments)
     kept = [payment for payment in received if payment.status != GONE]
-    seen = _total(kept)
-    safe = _total(payment for payment in kept if payment.status == SETTLED)
-    punctual = _total(payment for payment in kept if payment.first_seen_at <= invoice.expires_at)
-    status = _status(invoice, punctual=punctual, safe=safe, at=at)
+    counted = [payment for payment in kept if payment.counts]
+    seen, paid = _total(kept), _total(counted)
+    safe = _total(payment for payment in counted if payment.status == SETTLED)
+    status = _status(invoice, paid=paid, safe=safe, at=at)
 
     flags = set()
     if invoice.marked in ("settled", "invalid"):
@@ -84,24 +97,41 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
         flags.add("over")
     if status == "expired" and 0 < seen < invoice.enough_minor:
         flags.add("partial")
-    if _is_late(invoice, kept, punctual):
+    if _is_late(invoice, kept, paid):
         flags.add("late")
     if invoice.has_settled and not invoice.marked and status != "settled":
         flags.add("reorged")
     if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
         flags.add("double_spent")
     is_mined = bool(kept) and all(payment.is_mined for payment in kept)
-    return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(safe), is_mined=is_mined)
+    all_safe = _total(payment for payment in kept if payment.status == SETTLED)
+    return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(all_safe), is_mined=is_mined)
+
+
+def exceptions(verdict: Verdict) -> frozenset[str]:
+    """Those of its flags that a person should look at."""
+    kinds = verdict.flags & {"partial", "reorged", "double_spent"}
+    if verdict.status in ("expired", "cancelled", "invalid"):
+        kinds |= verdict.flags & {"late", "over"}
+    if verdict.status == "settled":
+        kinds |= verdict.flags & {"over"}
+    return frozenset(kinds)
+
+
+def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
+    """Whether the late money, if it were taken, would make enough of what is not enough."""
+    paid = _total(payment for payment in payments if payment.status != GONE and payment.counts)
+    return paid < invoice.enough_minor <= paid + _total(payment for payment in late if payment.status != GONE)
 
 
 def _total(payments: Iterable[Received]) -> Fraction:
     return sum((payment.value_minor for payment in payments), Fraction(0))
 
 
-def _status(invoice: Terms, *, punctual: Fraction, safe: Fraction, at: datetime) -> str:
+def _status(invoice: Terms, *, paid: Fraction, safe: Fraction, at: datetime) -> str:
     if invoice.marked:
         return invoice.marked
-    if punctual >= invoice.enough_minor:
+    if paid >= invoice.enough_minor:
         return "settled" if safe >= invoice.enough_minor else "processing"
     return "expired" if at >= invoice.expires_at else "new"
 
@@ -113,8 +143,11 @@ def _is_over(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
     return seen - invoice.price_minor > allowance
 
 
-def _is_late(invoice: Terms, kept: list[Received], punctual: Fraction) -> bool:
-    """Whether money came that the invoice no longer waited for."""
+def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
+    """Whether money came that the invoice no longer waited for, or was paid by such money that was taken all the same."""
     if invoice.marked in ("cancelled", "invalid"):
         return bool(kept)
-    return punctual < invoice.enough_minor and any(payment.first_seen_at > invoice.expires_at for payment in kept)
+    late = [payment for payment in kept if payment.is_late]
+    if not late:
+        return False
+    return paid < invoice.enough_minor or _total(payment for payment in kept if not payment.is_late) < invoice.enough_minor

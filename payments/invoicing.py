@@ -131,6 +131,7 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
             minor_per_coin=offer.minor_per_coin,
             rate_sources=offer.rate_sources,
             quoted_at=offer.quoted_at,
+            expires_at=offer.expires_at,
             created_at=at,
         )
 

@@ -44,6 +44,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Those about which facts came in that no verdict has weighed yet."""
         return self.filter(needs_settling=True)
 
+    def to_decide(self) -> Self:
+        """The exceptions queue: those that a person has to look at."""
+        return self.filter(needs_decision=True)
+
 
 class Invoice(BaseModel):
     """A request for one exact fiat price, open until `expires_at`, watched until `monitor_until`, recorded for ever."""
@@ -75,8 +79,14 @@ class Invoice(BaseModel):
     version = models.PositiveIntegerField(default=1)
     """Raised by every write: facts that come in, verdicts that go out. Whoever writes compares it first."""
     needs_settling = models.BooleanField(default=False)
+    exceptions = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
+    """Why a person should look at it (payments.evaluation.exceptions), whether somebody has or not."""
+    needs_decision = models.BooleanField(default=False)
+    """Nobody has decided about these exceptions yet."""
+    exception_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
+    """When its newest option's quote ends."""
     monitor_until = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     """When it first settled; stays when a reorg takes the settlement back."""
@@ -88,6 +98,7 @@ class Invoice(BaseModel):
         indexes = [
             models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
             models.Index(fields=["needs_settling"], name="invoice_touched", condition=models.Q(needs_settling=True)),
+            models.Index(fields=["exception_at"], name="invoice_to_decide", condition=models.Q(needs_decision=True)),
         ]
 
     def __str__(self) -> str:
@@ -109,6 +120,8 @@ class Option(BaseModel):
     rate_sources = models.JSONField(default=dict)
     """Each source's raw quote, kept as text."""
     quoted_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    """Money that was first seen later came too late for this quote."""
     is_closed = models.BooleanField(default=False)
     """The network takes no more money there; chains always do."""
     created_at = models.DateTimeField(default=timezone.now)
@@ -134,6 +147,14 @@ class Payment(BaseModel):
         SETTLED = "settled"
         GONE = "gone"
 
+    class Late(models.TextChoices):
+        """What was decided about money that came after its quote had ended."""
+
+        UNDECIDED = ""
+        ACCEPTED = "accepted"
+        WAITING = "waiting"
+        """It was weighed and not taken: the buyer or staff decide."""
+
     network = models.CharField(max_length=10)
     reference = models.CharField(max_length=128)
     """`txid:vout`, payment hash, or XRP transaction hash."""
@@ -156,6 +177,9 @@ class Payment(BaseModel):
     settles_at_height = models.PositiveIntegerField(null=True, blank=True)
     """The tip at which it is deep enough for its invoice."""
     status = models.CharField(max_length=8, choices=Status, default=Status.SEEN)
+    late = models.CharField(max_length=8, choices=Late, default=Late.UNDECIDED, blank=True)
+    minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
+    """The rate that late money was taken at; null for its option's own."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -177,6 +201,106 @@ class Payment(BaseModel):
     @property
     def txid(self) -> str:
         return self.reference.partition(":")[0]
+
+
+class Payout(BaseModel):
+    """Money that goes back to a buyer: `draft → approved → sending → sent | failed | unknown`, or withdrawn while a draft."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        APPROVED = "approved"
+        SENDING = "sending"
+        """From here on it may have been sent, whatever else happens: before any further try the node is asked."""
+        SENT = "sent"
+        FAILED = "failed"
+        """The node said that nothing was sent, and nothing will be."""
+        UNKNOWN = "unknown"
+        """Nobody knows yet whether it was sent."""
+        WITHDRAWN = "withdrawn"
+
+    class Kind(models.TextChoices):
+        EXCESS = "excess"
+        LATE = "late"
+        REFUND = "refund"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payouts")
+    kind = models.CharField(max_length=8, choices=Kind)
+    network = models.CharField(max_length=10)
+    destination = models.TextField(blank=True)
+    """Address, `address?dt=tag` or BOLT11 request; empty until the buyer says where to."""
+    amount_base = models.BigIntegerField()
+    fee_limit_base = models.BigIntegerField(null=True, blank=True)
+    fee_base = models.BigIntegerField(null=True, blank=True)
+    """What the network took for it; paid by the shop on top."""
+    currency = models.CharField(max_length=3)
+    value_minor = models.BigIntegerField()
+    """Its worth when it was drafted."""
+    minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
+    rate_sources = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
+    reason = models.CharField(max_length=200, blank=True)
+    created_by = models.CharField(max_length=150)
+    """A member of staff, or `buyer`."""
+    approved_by = models.CharField(max_length=150, blank=True)
+    confirmed_by = models.CharField(max_length=150, blank=True)
+    """The second person, above PAYOUT_SECOND_PERSON_ABOVE."""
+    reference = models.CharField(max_length=128, blank=True)
+    """Transaction id or payment hash, once it is known."""
+    psbt = models.TextField(blank=True)
+    """What staff sign where the shop's own wallet only watches (base64)."""
+    error = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    """When the sweep of the payouts' queue looks (again); null while nothing is to be done."""
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["network", "reference"], condition=models.Q(reference__gt=""), name="payout_reference"),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], name="payout_next_try"),
+            models.Index(fields=["status", "-created_at"], name="payout_status_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_text} {self.network} ({self.status})"
+
+    @property
+    def amount_text(self) -> str:
+        return format_coin(self.amount_base, self.network)
+
+
+class IncomingWebhook(BaseModel):
+    """A signed hint that was heard already: the same id again has no effect."""
+
+    webhook_id = models.CharField(max_length=128, unique=True)
+    received_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.webhook_id
+
+
+class Alert(BaseModel):
+    """Something that staff must know and that no single invoice shows: a difference to a node's books, money without a tag."""
+
+    key = models.CharField(max_length=160, unique=True)
+    """Names the occasion: the same one is told once."""
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["closed_at", "-created_at"], name="alert_open")]
+
+    def __str__(self) -> str:
+        return self.text[:80]
 
 
 class Cursor(models.Model):

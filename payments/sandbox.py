@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F
 
 from cryptons.money import Base
@@ -46,9 +47,10 @@ def _pay(share_percent: int) -> Callable[[Invoice, Option, datetime], None]:
 
 
 def _pay_late(invoice: Invoice, option: Option, at: datetime) -> None:
-    """The time runs out at once: nobody should wait a quarter of an hour to see it."""
-    ended = Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.NEW, expires_at__gt=at)
-    if ended.update(expires_at=at - timedelta(seconds=1), version=F("version") + 1):
+    """The time, and the grace that follows it, are over at once: nobody should wait an hour to see it."""
+    over = at - timedelta(minutes=settings.LATE_GRACE_MINUTES, seconds=1)
+    if Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.NEW).update(expires_at=over, version=F("version") + 1):
+        Option.objects.filter(invoice=invoice).update(expires_at=over)
         settle(invoice.pk, at=at)
     receive(option.network, option.destination, Base(option.due_base), at=at)
 

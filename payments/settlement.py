@@ -1,5 +1,6 @@
 """Store what nodes say; then bring the invoice in line with it. Two steps, each safe to repeat."""
 
+import logging
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
@@ -11,11 +12,14 @@ from django.db.models import F
 from cryptons.db import in_transaction
 from cryptons.events.models import record
 from cryptons.money import UNITS, base_to_fiat
-from payments.errors import InvoiceMoved
-from payments.evaluation import Received, Terms, Verdict, evaluate, standing
+from payments.errors import InvoiceMoved, LateMoneyRefused
+from payments.evaluation import GONE, Received, Terms, Verdict, completes, evaluate, exceptions, standing
+from payments.late_money import may_accept
 from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks.base import Fact
-from payments.signals import invoice_changed
+from payments.signals import accepting_late, invoice_changed
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 500
 FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
@@ -105,12 +109,14 @@ def terms_of(invoice: Invoice) -> Terms:
 
 
 def received_as(payment: Payment, status: str) -> Received:
-    rate = payment.option.minor_per_coin
+    rate = payment.minor_per_coin or payment.option.minor_per_coin
     return Received(
         value_minor=base_to_fiat(payment.amount_base, minor_per_coin=rate, network=payment.network),
         dust_minor=base_to_fiat(UNITS[payment.network].dust_base, minor_per_coin=rate, network=payment.network),
         first_seen_at=payment.first_seen_at,
+        due_by=payment.option.expires_at,
         status=status,
+        is_accepted=payment.late == Payment.Late.ACCEPTED,
         is_conflicted=payment.is_conflicted,
         is_mined=payment.height is not None or payment.is_safe,
     )
@@ -119,9 +125,33 @@ def received_as(payment: Payment, status: str) -> Received:
 def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
     """Bring the stored invoice in line with its payments. Safe to repeat; raises InvoiceMoved when another worker was first."""
     invoice = Invoice.objects.get(pk=invoice_id)
+    statuses = standings(invoice)
+    late = undecided_late(invoice, statuses)
+    if late and may_accept(late, at=at):
+        try:
+            return in_transaction(lambda: _accept_late(copy(invoice), statuses, late, at=at))
+        except LateMoneyRefused as refusal:
+            logger.info("late money waits for a decision", extra={"error": str(refusal)})
+    verdict = verdict_on(invoice, statuses, at=at)
+    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
+    if verdict == stored_verdict(invoice) and not moved and not late:
+        if invoice.needs_settling:
+            Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(needs_settling=False)
+        return verdict
+
+    def write() -> None:
+        _decide(late, Payment.Late.WAITING)
+        apply_verdict(copy(invoice), verdict, moved, at=at)
+
+    in_transaction(write)
+    return verdict
+
+
+def standings(invoice: Invoice) -> dict[Payment, str]:
+    """Each payment with what its latest facts make of it now: seen, settled or gone."""
     payments = list(Payment.objects.filter(invoice=invoice).prefetch_related("option"))
     tips = dict(Cursor.objects.filter(network__in={p.network for p in payments}).values_list("network", "tip_height")) if payments else {}
-    statuses = {
+    return {
         payment: standing(
             is_present=payment.is_present,
             is_safe=payment.is_safe,
@@ -132,14 +162,37 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
         )
         for payment in payments
     }
-    verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=at)
+
+
+def verdict_on(invoice: Invoice, statuses: dict[Payment, str], *, at: datetime) -> Verdict:
+    return evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=at)
+
+
+def undecided_late(invoice: Invoice, statuses: dict[Payment, str]) -> list[Payment]:
+    """Late money that nobody weighed yet and that would make enough of what is not enough; nothing else is worth a decision."""
+    received = {payment: received_as(payment, status) for payment, status in statuses.items()}
+    late = [
+        payment for payment, each in received.items() if each.is_late and payment.late == Payment.Late.UNDECIDED and each.status != GONE
+    ]
+    if invoice.marked or not late or not completes(terms_of(invoice), received.values(), [received[payment] for payment in late]):
+        return []
+    return late
+
+
+def _accept_late(invoice: Invoice, statuses: dict[Payment, str], late: list[Payment], *, at: datetime) -> Verdict:
+    """In the caller's transaction. Raises LateMoneyRefused when the shop cannot serve any more, InvoiceMoved."""
+    accepting_late.send(Invoice, invoice=invoice)
+    _decide(late, Payment.Late.ACCEPTED)
+    verdict = verdict_on(invoice, statuses, at=at)
     moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    if verdict == stored_verdict(invoice) and not moved:
-        if invoice.needs_settling:
-            Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(needs_settling=False)
-        return verdict
-    in_transaction(lambda: apply_verdict(copy(invoice), verdict, moved, at=at))
+    apply_verdict(invoice, verdict, moved, at=at, data={"acceptedLate": [payment.reference for payment in late]})
     return verdict
+
+
+def _decide(late: Iterable[Payment], decision: Payment.Late) -> None:
+    for payment in late:
+        Payment.objects.filter(pk=payment.pk).update(late=decision)
+        payment.late = decision
 
 
 def stored_verdict(invoice: Invoice) -> Verdict:
@@ -154,6 +207,9 @@ def apply_verdict(
     Raises InvoiceMoved when the invoice's version is no longer the one that was read; the caller's transaction then undoes all of it.
     """
     was = invoice.status
+    kinds = exceptions(verdict)
+    is_news = kinds != invoice.exceptions or verdict.paid_seen_minor != invoice.paid_seen_minor
+    needs_decision = bool(kinds) and (is_news or invoice.needs_decision)
     values: dict[str, Any] = {
         "status": verdict.status,
         "flags": verdict.flags,
@@ -161,6 +217,11 @@ def apply_verdict(
         "paid_safe_minor": verdict.paid_safe_minor,
         "is_mined": verdict.is_mined,
         "marked": invoice.marked,
+        "exceptions": kinds,
+        "needs_decision": needs_decision,
+        "exception_at": (invoice.exception_at if invoice.needs_decision else at) if needs_decision else None,
+        "expires_at": invoice.expires_at,
+        "monitor_until": invoice.monitor_until,
         "settled_at": invoice.settled_at or (at if verdict.status == Invoice.Status.SETTLED else None),
         "needs_settling": False,
         "version": invoice.version + 1,
@@ -182,6 +243,7 @@ def apply_verdict(
             "flags": sorted(verdict.flags),
             "paidSeenMinor": verdict.paid_seen_minor,
             "paidSafeMinor": verdict.paid_safe_minor,
+            "exceptions": sorted(kinds) if needs_decision else [],
             "payments": [
                 {"network": payment.network, "reference": payment.reference, "amount": payment.amount_text, "status": status}
                 for payment, status in moved.items()

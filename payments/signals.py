@@ -7,3 +7,12 @@ invoice_changed = Signal()
 
 A receiver that lost a race raises InvoiceMoved.
 """
+
+accepting_late = Signal()
+"""Arguments: `invoice`. Sent inside the transaction that is about to take late money at its old quote.
+
+A receiver that can no longer serve (sold out, cancelled) raises LateMoneyRefused; nothing is taken then.
+"""
+
+payout_changed = Signal()
+"""Arguments: `payout` (with its new values), `at`. Sent inside the transaction that changed it, so receivers only write rows."""

@@ -9,11 +9,11 @@ from django.dispatch import receiver
 
 from cryptons.db import in_transaction
 from cryptons.events.models import record
-from payments.errors import InvoiceMoved
+from payments.errors import InvoiceMoved, LateMoneyRefused
 from payments.evaluation import Verdict
 from payments.invoicing import cancel_invoice
 from payments.models import Invoice, Payment
-from payments.signals import invoice_changed
+from payments.signals import accepting_late, invoice_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
 from shop.order_mails import mail_order_shipped, mail_payment_confirmed
@@ -176,6 +176,20 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
             raise InvoiceMoved(str(error)) from error
     if verdict.status == Invoice.Status.SETTLED and order.status != Status.CANCELLED:
         mail_payment_confirmed(order)
+
+
+@receiver(accepting_late)
+def take_stock_again(sender: Any, invoice: Invoice, **_: Any) -> None:
+    """Late money is only taken by itself for what can still be shipped. Raises LateMoneyRefused."""
+    order = Order.objects.filter(pk=invoice.subject_id).first()
+    if order is None:
+        return
+    if order.status == Status.CANCELLED:
+        raise LateMoneyRefused(f"Order {order.number} is cancelled.")
+    try:
+        hold_stock(order)
+    except OutOfStock as error:
+        raise LateMoneyRefused(str(error)) from error
 
 
 def payment_status(verdict: Verdict) -> PaymentStatus:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import factory
 
 from cryptons.db import new_id
-from payments.models import Cursor, Invoice, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment, Payout
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 EXPIRY = NOW + timedelta(minutes=15)
@@ -40,6 +40,7 @@ class OptionFactory(factory.django.DjangoModelFactory):
     due_base = DUE
     minor_per_coin = Decimal(5_000_000)
     quoted_at = NOW
+    expires_at = factory.SelfAttribute("invoice.expires_at")
     created_at = NOW
 
 
@@ -62,3 +63,21 @@ class CursorFactory(factory.django.DjangoModelFactory):
     network = "BTC"
     tip_height = TIP
     answered_at = NOW
+
+
+class PayoutFactory(factory.django.DjangoModelFactory):
+    """The whole price goes back to where the buyer said."""
+
+    class Meta:
+        model = Payout
+
+    invoice = factory.SubFactory(InvoiceFactory)
+    kind = "refund"
+    network = "BTC"
+    destination = factory.Sequence(lambda n: f"bcrt1qback{n:034d}")
+    amount_base = DUE
+    currency = "USD"
+    value_minor = 10_000
+    minor_per_coin = Decimal(5_000_000)
+    created_by = "grace"
+    created_at = NOW

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from payments.evaluation import Received, Terms, evaluate, standing
+from payments.evaluation import Received, Terms, Verdict, completes, evaluate, exceptions, standing
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 EXPIRY = NOW + timedelta(minutes=15)
@@ -14,7 +14,7 @@ SAT = Fraction(5_000_000, 100_000_000)
 
 
 def paid(value=10_000, status="settled", seen_at=NOW, **more):
-    return Received(value_minor=Fraction(value), dust_minor=546 * SAT, first_seen_at=seen_at, status=status, **more)
+    return Received(value_minor=Fraction(value), dust_minor=546 * SAT, first_seen_at=seen_at, due_by=EXPIRY, status=status, **more)
 
 
 def test_nothing_paid_is_new_until_expiry():
@@ -87,6 +87,56 @@ def test_part_of_the_price_at_expiry_is_partial():
 def test_the_rest_that_comes_late_does_not_complete_the_price():
     verdict = evaluate(TERMS, [paid(5_000), paid(5_000, seen_at=EXPIRY + timedelta(seconds=1))], EXPIRY + timedelta(hours=1))
     assert (verdict.status, verdict.flags) == ("expired", {"late"})
+
+
+LATE = EXPIRY + timedelta(seconds=1)
+
+
+def test_late_money_that_was_accepted_pays_and_stays_marked():
+    verdict = evaluate(TERMS, [paid(seen_at=LATE, is_accepted=True)], LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"late"})
+
+
+def test_late_money_beside_enough_that_came_in_time_is_only_too_much():
+    verdict = evaluate(TERMS, [paid(), paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"over"})
+
+
+def test_money_for_an_older_quote_is_late_although_the_invoice_is_open_again():
+    verdict = evaluate(replace(TERMS, expires_at=EXPIRY + timedelta(hours=1)), [paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.flags) == ("new", {"late"})
+
+
+def test_safe_late_money_settles_nothing_while_what_counts_is_only_seen():
+    verdict = evaluate(TERMS, [paid(status="seen"), paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.paid_safe_minor) == ("processing", 10_000)
+
+
+@pytest.mark.parametrize(
+    ("in_time", "late", "expected"),
+    [(0, 10_000, True), (5_000, 5_000, True), (5_000, 4_000, False), (10_000, 10_000, False), (0, 9_950, True)],
+)
+def test_late_money_is_worth_a_decision_when_it_would_make_enough(in_time, late, expected):
+    received = [paid(in_time), paid(late, seen_at=LATE)]
+    assert completes(TERMS, received, received[1:]) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "flags", "expected"),
+    [
+        ("expired", {"late"}, {"late"}),
+        ("expired", {"partial", "late"}, {"partial", "late"}),
+        ("settled", {"late"}, set()),
+        ("settled", {"over"}, {"over"}),
+        ("processing", {"over"}, set()),
+        ("processing", {"reorged"}, {"reorged"}),
+        ("cancelled", {"late"}, {"late"}),
+        ("invalid", {"manual", "late"}, {"late"}),
+        ("new", {"double_spent"}, {"double_spent"}),
+    ],
+)
+def test_what_a_person_should_look_at(status, flags, expected):
+    assert exceptions(Verdict(status, frozenset(flags))) == expected
 
 
 def test_over_begins_beyond_half_a_percent():

@@ -24,6 +24,8 @@ payments = st.builds(
     value_minor=st.fractions(0, 10**12),
     dust_minor=st.fractions(0, 100),
     first_seen_at=moments,
+    due_by=moments,
+    is_accepted=st.booleans(),
     status=st.sampled_from(["seen", "settled", "gone"]),
     is_conflicted=st.booleans(),
 )

@@ -14,7 +14,8 @@ from shop.tests.factories import ADDRESS, NOW, CartItemFactory
 TIP = 1_000
 TXID = "a" * 64
 LATE = NOW + timedelta(minutes=20)
-"""After the invoice's fifteen minutes."""
+"""After the invoice's fifteen minutes, within the hour's grace."""
+TOO_LATE = NOW + timedelta(minutes=90)
 
 
 def placed(*, at=NOW, user=None, **item):

@@ -13,7 +13,7 @@ from payments.settlement import settle
 from payments.signals import invoice_changed
 from shop.models import Order, Product
 from shop.orders import change_status, follow_invoice
-from shop.tests.paying import LATE, NOW, TIP, TXID, pay, placed, run_out, tell
+from shop.tests.paying import LATE, NOW, TIP, TOO_LATE, TXID, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db
 
@@ -102,11 +102,49 @@ def test_a_part_in_time_is_underpaid_when_time_runs_out():
     assert (order.payment_status, order.holds_stock) == ("underpaid", False)
 
 
-def test_money_that_comes_late_is_late():
+def test_money_that_comes_too_late_is_late():
     order = placed()
     run_out(order)
-    tell(order, seen_at=LATE, at=LATE)
+    tell(order, seen_at=TOO_LATE, at=TOO_LATE)
     assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
+    assert Invoice.objects.get().exceptions == {"late"}
+
+
+def test_money_that_comes_a_little_late_is_taken_and_so_is_the_stock():
+    order = placed()
+    run_out(order)
+
+    pay(order, seen_at=LATE, at=LATE)
+
+    invoice = Invoice.objects.get()
+    assert (order.status, order.payment_status, order.holds_stock, order.on_hold) == ("processing", "paid", True, False)
+    assert (invoice.status, invoice.flags, invoice.needs_decision) == ("settled", {"late"}, False)
+    assert stock() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_money_for_what_was_sold_meanwhile_waits_for_a_decision():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+
+    tell(order, seen_at=LATE, at=LATE)
+    Product.objects.update(stock=5)
+    pay(order, seen_at=LATE, at=LATE)
+
+    invoice = Invoice.objects.get()
+    assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
+    assert (invoice.status, invoice.needs_decision) == ("expired", True)
+    assert stock() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_money_for_a_cancelled_order_is_not_taken():
+    order = placed()
+    run_out(order)
+    change_status(order.pk, "cancelled", actor="grace", at=LATE)
+    pay(order, seen_at=LATE, at=LATE)
+    assert (order.status, order.payment_status, Invoice.objects.get().status) == ("cancelled", "late", "cancelled")
 
 
 def test_money_that_was_sent_in_time_takes_the_stock_again():

@@ -7,7 +7,7 @@ from accounts.tests.factories import UserFactory
 from shop.models import CartItem, Order, Product
 from shop.orders import change_status
 from shop.tests.factories import NOW, OrderFactory
-from shop.tests.paying import LATE, open_order, pay, placed, run_out, tell
+from shop.tests.paying import TOO_LATE, open_order, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +70,7 @@ def test_the_time_line_tells_each_step(client):
         ([pay], "Paid. We are preparing your order."),
         ([lambda order: tell(order, percent=60)], "A part of the price is still to be paid."),
         ([run_out], "The time to pay ran out."),
-        ([run_out, lambda order: tell(order, seen_at=LATE, at=LATE)], "Your payment came after the time had run out."),
+        ([run_out, lambda order: tell(order, seen_at=TOO_LATE, at=TOO_LATE)], "Your payment came after the time had run out."),
         ([pay, tell], "Your payment needs another look before we can ship."),
         ([lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "This order is cancelled. Nothing has to be paid"),
         ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "Money that came for it is sent back"),

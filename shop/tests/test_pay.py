@@ -16,7 +16,7 @@ from shop import pay as pay_pages
 from shop.checkout_pages import ORDERS_KEY
 from shop.orders import cancel_own_order
 from shop.pay import describe
-from shop.tests.paying import LATE, TIP, open_order, pay, placed, run_out, tell
+from shop.tests.paying import LATE, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,8 +194,8 @@ def test_too_little_in_time_is_told():
 def test_late_money_is_told():
     order = placed()
     run_out(order)
-    tell(order, seen_at=LATE, at=LATE)
-    assert state_of(order, LATE).title == "Your payment came late"
+    tell(order, seen_at=TOO_LATE, at=TOO_LATE)
+    assert state_of(order, TOO_LATE).title == "Your payment came late"
 
 
 def test_money_that_was_spent_elsewhere_until_the_end_is_told():

@@ -1,0 +1,29 @@
+"""Whether money that came after its quote had ended is taken at that quote all the same: soon enough, and the rate has hardly moved."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+from payments.errors import RateUnavailable
+from payments.models import Payment
+from payments.rates import rate_for
+
+
+def may_accept(late: Iterable[Payment], *, at: datetime) -> bool:
+    """Whether stock is left is the shop's to say: see signals.accepting_late. Without a fresh rate nothing is taken."""
+    grace = timedelta(minutes=settings.LATE_GRACE_MINUTES)
+    try:
+        return all(
+            payment.first_seen_at - payment.option.expires_at <= grace
+            and has_kept_its_worth(payment.option.minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
+            for payment in late
+        )
+    except RateUnavailable:
+        return False
+
+
+def has_kept_its_worth(locked: Decimal, now: Decimal) -> bool:
+    """A coin that is worth more now is the shop's gain. Pure."""
+    return now >= locked * (100 - settings.LATE_RATE_PERCENT) / 100
