@@ -1,6 +1,10 @@
 from django.urls import path
 
+from payments.refund_pages import refund
 from payments.views import sandbox_play
 
 app_name = "payments"
-urlpatterns = [path("sandbox/<uuid:invoice_id>/", sandbox_play, name="sandbox_play")]
+urlpatterns = [
+    path("sandbox/<uuid:invoice_id>/", sandbox_play, name="sandbox_play"),
+    path("refund/<str:token>/", refund, name="refund"),
+]
