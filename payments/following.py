@@ -18,6 +18,8 @@ from payments.settlement import settle, store_facts, touch
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
+LOOK_AGAIN = timedelta(days=1)
+"""For so long it is asked why a payment has gone."""
 
 
 class LeaseLost(PaymentError):
@@ -29,14 +31,20 @@ def follow(network: str, *, at: datetime) -> set[UUID]:
     with lease(network, at=at) as cursor:
         if cursor is None:
             return set()
-        unsettled = Payment.objects.filter(network=network, is_final=False, is_present=True).values_list("reference", flat=True)
         try:
-            page = get_network(network).facts_since(CursorState(cursor.value, cursor.node_id), list(unsettled))
+            page = get_network(network).facts_since(CursorState(cursor.value, cursor.node_id), _unsettled(network, at=at))
         except (NodeUnavailable, NodeRejected) as error:
             remember_failure(cursor, str(error), at=at)
             return set()
         touched = in_transaction(lambda: _write(cursor, page, at=at))
         return touched | (_touch_deeper(network, page.tip_height) if page.tip_height is not None else set())
+
+
+def _unsettled(network: str, *, at: datetime) -> list[str]:
+    """What is booked and not final; and what went not long ago: a node may say only later that other money was spent in its place."""
+    there = Payment.objects.filter(network=network, is_final=False, is_present=True)
+    gone = Payment.objects.filter(network=network, status=Payment.Status.GONE, is_conflicted=False, updated_at__gte=at - LOOK_AGAIN)
+    return [*there.values_list("reference", flat=True), *gone.values_list("reference", flat=True)]
 
 
 @contextmanager

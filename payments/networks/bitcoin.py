@@ -127,20 +127,35 @@ def _in_mempool(wallet: Conversation, txid: str) -> bool:
 
 def _transaction_facts(wallet: Conversation, txid: str) -> dict[str, Fact]:
     """Raises JSONRPCError with code -5 when the wallet does not know it."""
-    transaction = wallet.call("gettransaction", txid, True)
+    return _output_facts(wallet, wallet.call("gettransaction", txid, True))
+
+
+def _output_facts(wallet: Conversation, transaction: dict[str, Any]) -> dict[str, Fact]:
     facts = (_fact(wallet, transaction, output) for output in transaction["details"])
     return {fact.reference: fact for fact in facts if fact is not None}
 
 
 def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact]) -> dict[str, Fact]:
+    """Of a transaction that another one in a block made void, the wallet tells the (negative) depth of that block and no outputs."""
     try:
-        return _transaction_facts(wallet, txid)
+        transaction = wallet.call("gettransaction", txid, True)
     except JSONRPCError as error:
         if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
             raise
-    return {reference: _forgotten(reference) for reference in references if reference not in facts}
+        return {reference: _gone(reference) for reference in references if reference not in facts}
+    told = _output_facts(wallet, transaction)
+    if transaction["confirmations"] < 0:
+        told |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in told}
+    return told
 
 
-def _forgotten(reference: str) -> Fact:
-    """The wallet no longer knows the transaction: to be booked payments that means gone. Only presence is told; the rest is kept."""
-    return Fact(reference=reference, destination="", amount_base=Base(0), first_seen_at=datetime.max.replace(tzinfo=UTC), is_present=False)
+def _gone(reference: str, *, is_conflicted: bool = False) -> Fact:
+    """Only presence is told of a booked payment; the rest is kept."""
+    return Fact(
+        reference=reference,
+        destination="",
+        amount_base=Base(0),
+        first_seen_at=datetime.max.replace(tzinfo=UTC),
+        is_present=False,
+        is_conflicted=is_conflicted,
+    )

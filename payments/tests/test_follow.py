@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.following import LEASE, LeaseLost, _write, follow, lease
+from payments.following import LEASE, LeaseLost, _unsettled, _write, follow, lease
 from payments.models import Cursor, Payment, SandboxChain, SandboxTransaction
 from payments.networks.base import CursorState, FactPage
 from payments.networks.sandbox import mine_block, receive, unmine
@@ -151,3 +151,23 @@ def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
     follow("BTC", at=now)
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)
+
+
+def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(is_present=False)
+    settle(option.invoice_id, at=now)
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now - timedelta(days=1))
+
+    turn(option)
+
+    assert Payment.objects.get().is_conflicted
+    assert _unsettled("BTC", at=timezone.now()) == []
+
+
+def test_what_went_a_day_ago_is_asked_for_no_more(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(is_present=False, status="gone", updated_at=now - timedelta(days=1, seconds=1))
+    assert _unsettled("BTC", at=now) == []
