@@ -71,6 +71,11 @@ class Node:
         # Each coin that was mined pays one invoice: chains of unconfirmed change end at 25.
         self.mine(250)
 
+    def change_password(self, password: str) -> None:
+        """From its next start on."""
+        self.password = password
+        self.http = httpx.Client(auth=(self.user, password), timeout=60)
+
     def descriptor(self) -> str:
         """The merchant's receiving addresses, without private keys."""
         for each in self.call("listdescriptors", wallet=self.merchant)["descriptors"]:

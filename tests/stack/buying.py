@@ -3,14 +3,17 @@
 import html
 import re
 import secrets
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
 
 import httpx
+import pymongo
 
 from tests.running import Shop, wait_for
 
@@ -118,3 +121,30 @@ def confirmations_mailed(shop: Shop) -> Counter[str]:
         if match := re.fullmatch(r"Your payment for order (\S+) is confirmed", subject):
             told[match[1]] += 1
     return told
+
+
+def let_expire(shop: Shop, invoice: str, moment: datetime | None = None) -> None:
+    """Its time is up now, or was at that moment."""
+    at, key = moment or datetime.now(UTC), invoice.replace("-", "")
+    if (url := shop.environment.get("DATABASE_URL")) is not None:
+        with pymongo.MongoClient[dict[str, Any]](url) as server:
+            database = server.get_default_database()
+            changed = database["payments_invoice"].update_one({"id": key}, {"$set": {"expires_at": at}}).matched_count
+            database["payments_option"].update_many({"invoice_id": key}, {"$set": {"expires_at": at}})
+    else:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
+            values = [f"{at:%Y-%m-%d %H:%M:%S.%f}", key]
+            changed = database.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
+            database.execute("update payments_option set expires_at = ? where invoice_id = ?", values)
+    assert changed == 1
+
+
+def settled_events(shop: Shop, invoice: str) -> int:
+    """How often the log says that it settled."""
+    wanted = {"type": "invoice.settled", "subject_id": invoice.replace("-", "")}
+    if (url := shop.environment.get("DATABASE_URL")) is not None:
+        with pymongo.MongoClient[dict[str, Any]](url) as server:
+            return server.get_default_database()["events_event"].count_documents(wanted)
+    with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
+        found = database.execute("select count(*) from events_event where type = :type and subject_id = :subject_id", wanted)
+        return int(found.fetchone()[0])

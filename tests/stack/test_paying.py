@@ -1,14 +1,10 @@
 """A buyer pays on a real chain, and the shop finds out."""
 
 import re
-import sqlite3
 import time
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import httpx
-import pymongo
 
 from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node
@@ -17,8 +13,10 @@ from tests.stack.buying import (
     buy_as_a_guest,
     confirmations_mailed,
     invoice_status,
+    let_expire,
     order,
     read_order,
+    settled_events,
     stock_of,
     stock_product,
     wait_until_settled,
@@ -108,19 +106,6 @@ def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(no
     wait_for("new orders to be taken again", lambda: order(shop, product).status_code == 201)
 
 
-def let_expire(shop: Shop, invoice: str) -> None:
-    """Its time is up now."""
-    now, key = datetime.now(UTC), invoice.replace("-", "")
-    if (url := shop.environment.get("DATABASE_URL")) is not None:
-        with pymongo.MongoClient[dict[str, Any]](url) as server:
-            changed = server.get_default_database()["payments_invoice"].update_one({"id": key}, {"$set": {"expires_at": now}}).matched_count
-    else:
-        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
-            values = [f"{now:%Y-%m-%d %H:%M:%S.%f}", key]
-            changed = database.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
-    assert changed == 1
-
-
 def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
     bought = buy(shop, stock_product(shop, stock=1))
 
@@ -129,13 +114,3 @@ def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
 
     wait_for("the payment to be seen", lambda: Decimal(shop.get(f"/api/invoices/{bought.invoice}")["paid"]) > 0)
     assert invoice_status(shop, bought) == "new"
-
-
-def settled_events(shop: Shop, invoice: str) -> int:
-    wanted = {"type": "invoice.settled", "subject_id": invoice.replace("-", "")}
-    if (url := shop.environment.get("DATABASE_URL")) is not None:
-        with pymongo.MongoClient[dict[str, Any]](url) as server:
-            return server.get_default_database()["events_event"].count_documents(wanted)
-    with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
-        found = database.execute("select count(*) from events_event where type = :type and subject_id = :subject_id", wanted)
-        return int(found.fetchone()[0])
