@@ -244,8 +244,8 @@ class Payout(BaseModel):
     approved_by = models.CharField(max_length=150, blank=True)
     confirmed_by = models.CharField(max_length=150, blank=True)
     """The second person, above PAYOUT_SECOND_PERSON_ABOVE."""
-    reference = models.CharField(max_length=128, blank=True)
-    """Transaction id or payment hash, once it is known."""
+    reference = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 (unique, and many have none)
+    """Transaction id or payment hash, once it is known; null until then."""
     psbt = models.TextField(blank=True)
     """What staff sign where the shop's own wallet only watches (base64)."""
     error = models.CharField(max_length=300, blank=True)
@@ -260,7 +260,7 @@ class Payout(BaseModel):
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["network", "reference"], condition=models.Q(reference__gt=""), name="payout_reference"),
+            models.UniqueConstraint(fields=["network", "reference"], name="payout_reference"),
         ]
         indexes = [
             models.Index(fields=["next_try_at"], name="payout_next_try"),

@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.CharField(max_length=150)),
                 ('approved_by', models.CharField(blank=True, max_length=150)),
                 ('confirmed_by', models.CharField(blank=True, max_length=150)),
-                ('reference', models.CharField(blank=True, max_length=128)),
+                ('reference', models.CharField(blank=True, max_length=128, null=True)),
                 ('psbt', models.TextField(blank=True)),
                 ('error', models.CharField(blank=True, max_length=300)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payout',
-            constraint=models.UniqueConstraint(condition=models.Q(('reference__gt', '')), fields=('network', 'reference'), name='payout_reference'),
+            constraint=models.UniqueConstraint(fields=('network', 'reference'), name='payout_reference'),
         ),
         migrations.RunPython(quotes_end_with_their_invoice, migrations.RunPython.noop),
     ]
