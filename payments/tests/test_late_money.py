@@ -40,7 +40,7 @@ def test_money_within_the_grace_is_taken():
 
 
 def test_money_after_the_grace_waits_in_the_queue():
-    payment = late_payment(seen_at=LATE + timedelta(microseconds=1))
+    payment = late_payment(seen_at=LATE + timedelta(milliseconds=1))
 
     settle(payment.invoice_id, at=LATE)
 
