@@ -356,9 +356,17 @@ LND_PAYOUT_MACAROON = env.text("LND_PAYOUT_MACAROON")
 if LND_HOST and not LND_MACAROON:
     raise ImproperlyConfigured("LND_MACAROON must be set when LND_HOST is: the path or hex of a macaroon that may make invoices.")
 
+XRP_URL = env.text("XRP_URL")
+XRP_ADDRESS = env.text("XRP_ADDRESS")
+if XRP_URL and (urlsplit(XRP_URL).scheme not in ("http", "https") or not urlsplit(XRP_URL).hostname):
+    raise ImproperlyConfigured("XRP_URL must look like http://host:5005 or https://host.")
+if bool(XRP_URL) != bool(XRP_ADDRESS):
+    _missing, _given = ("XRP_ADDRESS", "XRP_URL") if XRP_URL else ("XRP_URL", "XRP_ADDRESS")
+    raise ImproperlyConfigured(f"{_missing} must be set when {_given} is.")
+
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
-RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or LND_HOST or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or LND_HOST or XRP_URL or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
 
 
 def _fixed_rates() -> dict[str, Decimal]:
@@ -426,7 +434,7 @@ _log_steps: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    structlog.stdlib.ExtraAdder(allow=["method", "path", "status", "ms", "network", "coin", "source", "error"]),
+    structlog.stdlib.ExtraAdder(allow=["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 LOGGING = {
@@ -445,5 +453,9 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django": {"level": LOG_LEVEL, "handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "httpx": {"level": "WARNING"},  # below it, it writes whole addresses, and some of those are keys
+    },
 }

@@ -18,7 +18,7 @@ from payments.rate_sources import sources
 def check_networks(**_: Any) -> list[CheckMessage]:
     if offered_networks() or is_sandbox():
         return []
-    hint = "Set BITCOIN_RPC_HOST to a node, or SANDBOX=true to try the shop out with pretended payments."
+    hint = "Set BITCOIN_RPC_HOST or XRP_URL to a node, or SANDBOX=true to try the shop out with pretended payments."
     return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
 
 
@@ -69,3 +69,41 @@ def check_node(**_: Any) -> list[CheckMessage]:
     except NodeRejected as error:
         problem = str(error)
     return [Error(problem, id="payments.E002")] if problem else []
+
+
+@register()
+def check_xrp_address(**_: Any) -> list[CheckMessage]:
+    """The checksum in it finds a slip of the hand; money that is sent to a wrong account is gone."""
+    if not settings.XRP_ADDRESS:
+        return []
+    from xrpl.core.addresscodec import is_valid_classic_address
+
+    if is_valid_classic_address(settings.XRP_ADDRESS):
+        return []
+    return [Error("XRP_ADDRESS must be your account's address, r and 24 to 34 letters and digits, copied whole.", id="payments.E005")]
+
+
+@register("node")
+def check_xrp_server(**_: Any) -> list[CheckMessage]:
+    if not settings.XRP_URL or check_xrp_address():
+        return []
+    from payments.networks.xrp import receiving
+    from payments.networks.xrp_ledger import MAIN_NETWORK
+
+    try:
+        server, account = receiving()
+    except NodeUnavailable as error:
+        return [Warning(f"{error} The shop starts, and takes XRP once it does.", id="payments.W005")]
+    except NodeRejected as error:
+        return [Error(str(error), id="payments.E006")]
+    found: list[CheckMessage] = []
+    if server.network_id != MAIN_NETWORK:
+        text = f"XRP_URL is a server of network {server.network_id}, not of the real one (0): its XRP is worth nothing."
+        found.append(Warning(text, id="payments.W006"))
+    if not account.requires_tag:
+        hint = "Set it (AccountSet, asfRequireDest), and the ledger refuses such payments."
+        text = "The XRP account does not require a destination tag: who forgets it pays, and a person must find out for what."
+        found.append(Warning(text, hint=hint, id="payments.W007"))
+    if account.unwanted:
+        found.append(Warning("The XRP account has DisallowXRP set: wallets may refuse to pay it. Clear it.", id="payments.W008"))
+    return found

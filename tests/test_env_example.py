@@ -23,6 +23,7 @@ WRONG_TEXTS = {
     "PUBLIC_URL": "shop.example",
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",
+    "XRP_URL": "rippled:5005",
 }
 
 
@@ -82,6 +83,26 @@ def test_a_text_that_cannot_be_meant_stops_the_start(name: str, monkeypatch: pyt
 
     with pytest.raises(ImproperlyConfigured, match=f"^{name} must "):
         runpy.run_path(str(SETTINGS))
+
+
+XRP = {"XRP_URL": "http://rippled:5005", "XRP_ADDRESS": "rExample"}
+
+
+@pytest.mark.parametrize(("given", "missing"), [("XRP_URL", "XRP_ADDRESS"), ("XRP_ADDRESS", "XRP_URL")])
+def test_a_server_of_the_xrp_ledger_and_an_account_come_together(given: str, missing: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(given, XRP[given])
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{missing} must be set when {given} is"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_with_a_server_of_the_xrp_ledger_prices_are_live(monkeypatch: pytest.MonkeyPatch):
+    assert runpy.run_path(str(SETTINGS))["RATES"].startswith("fixed:")
+
+    for name, value in XRP.items():
+        monkeypatch.setenv(name, value)
+
+    assert runpy.run_path(str(SETTINGS))["RATES"] == "live"
 
 
 @pytest.mark.parametrize("command", ["check", "serve", "migrate"])

@@ -176,6 +176,13 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path, name:
     assert not (shop.data / "cryptons.sqlite3").exists()
 
 
+def test_an_xrp_account_with_a_slip_in_it_stops_the_start(tmp_path: Path):
+    said = start_and_fail(Shop(tmp_path, "--no-demo", XRP_URL="http://127.0.0.1:1", XRP_ADDRESS="rh5tgDURCVSG9ggE2oS6rx8wptFGSghAnx"))
+
+    assert said.startswith("Cryptons cannot start: XRP_ADDRESS must be your account's address")
+    assert said.count("\n") == 1
+
+
 def test_no_header_names_the_server(shop: Shop):
     shop.start()
 

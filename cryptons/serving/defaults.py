@@ -5,10 +5,13 @@ from pathlib import Path
 
 from cryptons import environment as env
 
+NODES = ("BITCOIN_RPC_HOST", "LND_HOST", "XRP_URL")
+"""Each of these names one."""
+
 
 def offer_the_sandbox(dotenv: Path) -> None:
     """Without a node, and unless somebody decided otherwise, buyers pay with play money: the shop can be tried at once."""
     if env.text("CRYPTONS_DOTENV") != "off":
         env.load_dotenv(dotenv)
-    if not env.text("BITCOIN_RPC_HOST") and not env.text("SANDBOX"):
+    if not any(env.text(name) for name in NODES) and not env.text("SANDBOX"):
         os.environ["SANDBOX"] = "true"

@@ -29,6 +29,10 @@ def _real_networks() -> dict[str, Network]:
         real["BTC"] = BitcoinNetwork()
     if settings.LND_HOST:
         real["BTC-LN"] = LightningNetwork()
+    if settings.XRP_URL:
+        from payments.networks.xrp import XrpNetwork  # xrpl-py takes a third of a second to load: only where it is used
+
+        real["XRP"] = XrpNetwork()
     return real
 
 

@@ -66,7 +66,7 @@ def test_xrp_needs_its_tag(client):
     text = show(client, order).text
     assert "rExample" in text
     assert 'id="pay-tag">42<' in text
-    assert 'href="xrpl:rExample?dt=42&amp;amount=1.5' in text
+    assert 'href="xrpl://rExample?dt=42&amp;amount=1.5"' in text
 
 
 def test_without_scripts_the_page_looks_again_by_itself(client):
