@@ -53,17 +53,17 @@ def stock_product(shop: Shop, *, stock: int, price: str = "20.00") -> str:
     return str(product.json()["data"]["id"])
 
 
-def order(shop: Shop, product: str, *, quantity: int = 1) -> httpx.Response:
-    """The answer to an order in BTC, whatever it is."""
+def order(shop: Shop, product: str, *, quantity: int = 1, coin: str = "BTC") -> httpx.Response:
+    """The answer to an order, whatever it is."""
     return shop.http.post(
         "/api/orders",
         headers=shop.buyer(),
-        json={"cryptocurrency": "BTC", "items": [{"productId": product, "quantity": quantity}], "shippingAddress": ADDRESS},
+        json={"cryptocurrency": coin, "items": [{"productId": product, "quantity": quantity}], "shippingAddress": ADDRESS},
     )
 
 
-def buy(shop: Shop, product: str) -> Bought:
-    answer = order(shop, product)
+def buy(shop: Shop, product: str, *, coin: str = "BTC") -> Bought:
+    answer = order(shop, product, coin=coin)
     assert answer.status_code == 201, answer.text
     data = answer.json()["data"]
     payment = data["payment"]
