@@ -5,10 +5,13 @@ from pathlib import Path
 
 from cryptons import environment as env
 
+NODES = ("BITCOIN_RPC_HOST", "LITECOIN_RPC_HOST", "LND_HOST")
+"""Each of them names a node that takes real money."""
+
 
 def offer_the_sandbox(dotenv: Path) -> None:
     """Without a node, and unless somebody decided otherwise, buyers pay with play money: the shop can be tried at once."""
     if env.text("CRYPTONS_DOTENV") != "off":
         env.load_dotenv(dotenv)
-    if not env.text("BITCOIN_RPC_HOST") and not env.text("SANDBOX"):
+    if not any(env.text(node) for node in NODES) and not env.text("SANDBOX"):
         os.environ["SANDBOX"] = "true"

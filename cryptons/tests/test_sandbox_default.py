@@ -13,6 +13,8 @@ from cryptons.serving.defaults import offer_the_sandbox
         ("SHOP_NAME=Kettles", "true"),
         ("SANDBOX=false", "false"),
         ("BITCOIN_RPC_HOST=node.example", None),
+        ("LITECOIN_RPC_HOST=node.example", None),
+        ("LND_HOST=node.example:10009", None),
     ],
 )
 def test_play_money_is_offered_unless_somebody_decided_otherwise(dotenv: str, sandbox: str | None, tmp_path: Path, no_environment):
