@@ -53,17 +53,17 @@ def stock_product(shop: Shop, *, stock: int, price: str = "20.00") -> str:
     return str(product.json()["data"]["id"])
 
 
-def order(shop: Shop, product: str, *, quantity: int = 1) -> httpx.Response:
-    """The answer to an order in BTC, whatever it is."""
+def order(shop: Shop, product: str, *, quantity: int = 1, coin: str = "BTC") -> httpx.Response:
+    """The answer to an order, whatever it is."""
     return shop.http.post(
         "/api/orders",
         headers=shop.buyer(),
-        json={"cryptocurrency": "BTC", "items": [{"productId": product, "quantity": quantity}], "shippingAddress": ADDRESS},
+        json={"cryptocurrency": coin, "items": [{"productId": product, "quantity": quantity}], "shippingAddress": ADDRESS},
     )
 
 
-def buy(shop: Shop, product: str) -> Bought:
-    answer = order(shop, product)
+def buy(shop: Shop, product: str, *, coin: str = "BTC") -> Bought:
+    answer = order(shop, product, coin=coin)
     assert answer.status_code == 201, answer.text
     data = answer.json()["data"]
     payment = data["payment"]
@@ -71,17 +71,23 @@ def buy(shop: Shop, product: str) -> Bought:
     return Bought(data["id"], data["orderNumber"], payment["invoiceId"], payment["address"], payment["amount"])
 
 
-def buy_as_a_guest(shop: Shop, product: str) -> tuple[str, httpx.Client]:
+def buy_as_a_guest(shop: Shop, product: str, *, coin: str = "BTC") -> tuple[str, httpx.Client]:
     """The pay page's path and the browser that may see it: cart, address, coin, as the pages ask for them."""
+    second, browser = choose_a_coin(shop, product)
+    third = browser.post("/checkout/payment/", data={**hidden(second), "network": coin})
+    assert third.url.path.startswith("/pay/"), third.text
+    return str(third.url.raw_path.decode()), browser
+
+
+def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Client]:
+    """The page that asks a guest how to pay."""
     browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
     added = browser.post("/cart/add/", data={"product": product, "quantity": "1"}, headers={"Sec-Fetch-Site": "same-origin"})
     assert added.status_code == 200, added.text
     first = browser.get("/checkout/")
     second = browser.post("/checkout/", data={**hidden(first), **ADDRESS, "email": "guest@example.com"})
     assert second.url.path == "/checkout/payment/", second.text
-    third = browser.post("/checkout/payment/", data={**hidden(second), "network": "BTC"})
-    assert third.url.path.startswith("/pay/"), third.text
-    return str(third.url.raw_path.decode()), browser
+    return second, browser
 
 
 def hidden(page: httpx.Response) -> dict[str, str]:

@@ -47,17 +47,7 @@ def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Sh
     shop = Shop(
         folder,
         "--no-demo",
-        BITCOIN_NETWORK="regtest",
-        BITCOIN_RPC_HOST=node.host,
-        BITCOIN_RPC_PORT=str(node.port),
-        BITCOIN_RPC_USER=node.user,
-        BITCOIN_RPC_PASS=node.password,
-        BITCOIN_WALLET=node.watching,
-        BITCOIN_DESCRIPTOR=node.descriptor(),
-        RATES="fixed:BTC=65000.00",
-        FOLLOW_SECONDS="1",
-        INVOICE_MINUTES="60",
-        **settings,
+        **{"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60", **node.settings(), **settings},
     )
     shop.start()
     yield shop
