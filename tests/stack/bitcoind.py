@@ -32,6 +32,7 @@ class Node:
     """Of the shop's settings about it."""
     default_port = "18443"
     options: tuple[str, ...] = ("-unsafesqlitesync",)
+    chain = "regtest"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -69,7 +70,7 @@ class Node:
             version = subprocess.check_output([*program, "-version"], stdin=subprocess.DEVNULL, env=environment, text=True)
             self.process = subprocess.Popen(
                 [
-                    *(*program, "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
+                    *(*program, f"-chain={self.chain}", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
                     *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={self.port}"),
                     *(f"-rpcuser={self.user}", f"-rpcpassword={self.password}", "-fallbackfee=0.0002", "-addresstype=bech32"),
                     *(*self.options, "-keypool=10", "-printtoconsole=0"),
@@ -101,7 +102,7 @@ class Node:
     def change_password(self, password: str) -> None:
         """From its next start on."""
         self.password = password
-        self.http = httpx.Client(auth=(self.user, password), timeout=60)
+        self.http = self._client()
 
     def descriptor(self) -> str:
         """The merchant's receiving addresses, without private keys."""

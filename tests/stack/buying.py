@@ -4,6 +4,7 @@ import html
 import re
 import secrets
 import sqlite3
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,6 +109,26 @@ def wait_until_settled(shop: Shop, orders: list[Bought], *, seconds: float = 60)
         return not open_ones
 
     wait_for(f"{len(orders)} invoices to settle", all_settled, seconds=seconds)
+
+
+def invoice_of(shop: Shop, bought: Bought) -> dict[str, Any]:
+    return dict(shop.get(f"/api/invoices/{bought.invoice}"))
+
+
+def standing(shop: Shop, bought: Bought) -> tuple[str, list[str]]:
+    invoice = invoice_of(shop, bought)
+    return invoice["status"], invoice["flags"]
+
+
+def wait_until(shop: Shop, bought: Bought, status: str, *flags: str) -> None:
+    deadline = time.monotonic() + 30
+    while (seen := standing(shop, bought)) != (status, sorted(flags)):
+        assert time.monotonic() < deadline, f"It is {seen}, not {status} {flags}."
+        time.sleep(0.1)
+
+
+def paid_in_dollars(shop: Shop, bought: Bought) -> Decimal:
+    return Decimal(invoice_of(shop, bought)["paid"])
 
 
 def read_order(shop: Shop, bought: Bought) -> dict[str, Any]:
