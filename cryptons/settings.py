@@ -349,6 +349,18 @@ BITCOIN_DESCRIPTOR = env.text("BITCOIN_DESCRIPTOR")
 if BITCOIN_RPC_HOST and not (BITCOIN_RPC_USER and BITCOIN_RPC_PASS):
     raise ImproperlyConfigured("BITCOIN_RPC_USER and BITCOIN_RPC_PASS must be set when BITCOIN_RPC_HOST is.")
 
+LITECOIN_RPC_HOST = env.text("LITECOIN_RPC_HOST")
+LITECOIN_NETWORK = env.choice("LITECOIN_NETWORK", "mainnet", ("mainnet", "testnet", "regtest"))
+LITECOIN_RPC_PORT = env.integer(
+    "LITECOIN_RPC_PORT", {"mainnet": 9332, "testnet": 19332, "regtest": 19443}[LITECOIN_NETWORK], least=1, most=65535
+)
+LITECOIN_RPC_USER = env.text("LITECOIN_RPC_USER")
+LITECOIN_RPC_PASS = env.text("LITECOIN_RPC_PASS")
+LITECOIN_WALLET = env.text("LITECOIN_WALLET", "cryptons")
+LITECOIN_DESCRIPTOR = env.text("LITECOIN_DESCRIPTOR")
+if LITECOIN_RPC_HOST and not (LITECOIN_RPC_USER and LITECOIN_RPC_PASS):
+    raise ImproperlyConfigured("LITECOIN_RPC_USER and LITECOIN_RPC_PASS must be set when LITECOIN_RPC_HOST is.")
+
 LND_HOST = env.text("LND_HOST")
 LND_TLS_CERT = env.text("LND_TLS_CERT")
 LND_MACAROON = env.text("LND_MACAROON")
@@ -366,7 +378,8 @@ if bool(XRP_URL) != bool(XRP_ADDRESS):
 
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
-RATES = env.text("RATES", "live" if BITCOIN_RPC_HOST or LND_HOST or XRP_URL or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+_has_node = bool(BITCOIN_RPC_HOST or LITECOIN_RPC_HOST or LND_HOST or XRP_URL)
+RATES = env.text("RATES", "live" if _has_node or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
 
 
 def _fixed_rates() -> dict[str, Decimal]:

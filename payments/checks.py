@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import descriptors, is_sandbox, offered_networks
 from payments.networks.bitcoin_wallet import wallet_problem
+from payments.networks.coins import COINS, Coin
 from payments.networks.lnd_rpc import credential
 from payments.networks.macaroons import RECEIVE, needless
 from payments.rate_sources import sources
@@ -18,7 +19,7 @@ from payments.rate_sources import sources
 def check_networks(**_: Any) -> list[CheckMessage]:
     if offered_networks() or is_sandbox():
         return []
-    hint = "Set BITCOIN_RPC_HOST or XRP_URL to a node, or SANDBOX=true to try the shop out with pretended payments."
+    hint = "Set BITCOIN_RPC_HOST, LITECOIN_RPC_HOST, LND_HOST or XRP_URL to a node, or SANDBOX=true to try the shop out with play money."
     return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
 
 
@@ -33,13 +34,17 @@ def check_rate_sources(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_descriptor(**_: Any) -> list[CheckMessage]:
-    if not settings.BITCOIN_DESCRIPTOR:
-        return []
+    return [Error(problem, id="payments.E001") for coin in COINS if (problem := _descriptor_problem(coin))]
+
+
+def _descriptor_problem(coin: Coin) -> str:
+    if not coin.descriptor:
+        return ""
     try:
-        descriptors.normalised(settings.BITCOIN_DESCRIPTOR, settings.BITCOIN_NETWORK)
+        descriptors.normalised(coin.descriptor, coin.network, coin)
     except descriptors.DescriptorError as error:
-        return [Error(str(error), id="payments.E001")]
-    return []
+        return str(error)
+    return ""
 
 
 @register(deploy=True)
@@ -60,12 +65,14 @@ def check_macaroon(**_: Any) -> list[CheckMessage]:
 @register("node")
 def check_node(**_: Any) -> list[CheckMessage]:
     """A node that cannot be reached does not stop the shop; one that is the wrong one does."""
-    if not settings.BITCOIN_RPC_HOST or check_descriptor():
-        return []
+    return [message for coin in COINS if coin.host and not _descriptor_problem(coin) for message in _check_wallet(coin)]
+
+
+def _check_wallet(coin: Coin) -> list[CheckMessage]:
     try:
-        problem = wallet_problem()
+        problem = wallet_problem(coin)
     except NodeUnavailable as error:
-        return [Warning(f"{error} The shop starts, and takes Bitcoin once it does.", id="payments.W002")]
+        return [Warning(f"{error} The shop starts, and takes {coin.name} once it does.", id="payments.W002")]
     except NodeRejected as error:
         problem = str(error)
     return [Error(problem, id="payments.E002")] if problem else []

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,6 +31,9 @@ import pymongo
 import redis
 
 from tests.running import ROOT, free_port, wait_for
+
+if TYPE_CHECKING:
+    from tests.stack.bitcoind import Node
 
 STACK = Path(os.environ.get("STACK_DATA", ROOT / "var" / "stack"))
 OTHER_USER = 65534
@@ -257,47 +261,24 @@ def elasticsearch(folder: Path, *, port: int = 0) -> Server:
 
 
 def bitcoind(folder: Path) -> Server:
-    if "BITCOIN_RPC_HOST" in os.environ:
-        return Server("bitcoind", {name: value for name, value in os.environ.items() if name.startswith("BITCOIN_")})
     from tests.stack.bitcoind import Node
 
-    node = Node(folder)
-    node.start()
-    node.make_wallets()
-    assert node.process is not None
-    settings = {
-        "BITCOIN_NETWORK": "regtest",
-        "BITCOIN_RPC_HOST": node.host,
-        "BITCOIN_RPC_PORT": str(node.port),
-        "BITCOIN_RPC_USER": node.user,
-        "BITCOIN_RPC_PASS": node.password,
-        "BITCOIN_WALLET": node.watching,
-        "BITCOIN_DESCRIPTOR": node.descriptor(),
-    }
-    return Server("bitcoind", settings, node.process.pid, node.process)
+    return _node(Node(folder))
 
 
 def litecoind(folder: Path) -> Server:
-    if "LITECOIN_RPC_HOST" in os.environ:
-        return Server("litecoind", {name: value for name, value in os.environ.items() if name.startswith("LITECOIN_")})
-    port = free_port()
-    program = command_of(folder, "litecoind", "litecoind", script="get-bitcoind.sh", choice={"PKG": "litecoind", "SUITE": "trixie"})
-    user, password = "shop", "regtest-only"
-    command = [
-        *(*program, "-regtest", f"-datadir={folder}", "-server=1", "-listen=0", "-dnsseed=0", "-printtoconsole=0"),
-        *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={port}", f"-rpcuser={user}", f"-rpcpassword={password}"),
-        *("-fallbackfee=0.0002", "-addresstype=bech32", "-keypool=10", "-vbparams=mweb:-2:0"),
-    ]
-    server = spawn("litecoind", command, folder)
+    from tests.stack.litecoind import LitecoinNode
 
-    def answers() -> None:
-        asked = httpx.post(f"http://127.0.0.1:{port}", auth=(user, password), json={"method": "getblockchaininfo", "params": []})
-        asked.raise_for_status()
+    return _node(LitecoinNode(folder))
 
-    wait_until_it_answers(server, answers, httpx.HTTPError)
-    server.settings |= {"LITECOIN_RPC_HOST": "127.0.0.1", "LITECOIN_RPC_PORT": str(port)}
-    server.settings |= {"LITECOIN_RPC_USER": user, "LITECOIN_RPC_PASS": password}
-    return server
+
+def _node(node: "Node") -> Server:
+    if not node.is_ours:
+        return Server(node.program, {name: value for name, value in os.environ.items() if name.startswith(f"{node.prefix}_")})
+    node.start()
+    node.make_wallets()
+    assert node.process is not None
+    return Server(node.program, node.settings(), node.process.pid, node.process)
 
 
 def lnd(folder: Path) -> Server:

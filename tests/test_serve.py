@@ -163,6 +163,7 @@ def test_a_taken_port_is_said_with_what_to_do(shop: Shop):
         ("ADMIN_PASSWORD", "short"),
         ("ADMIN_EMAIL", "nobody"),
         ("BITCOIN_RPC_HOST", "node"),
+        ("LITECOIN_RPC_HOST", "node"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path, name: str, value: str):

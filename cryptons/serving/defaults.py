@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cryptons import environment as env
 
-NODES = ("BITCOIN_RPC_HOST", "LND_HOST", "XRP_URL")
-"""Each of these names one."""
+NODES = ("BITCOIN_RPC_HOST", "LITECOIN_RPC_HOST", "LND_HOST", "XRP_URL")
+"""Each of them names a node that takes real money."""
 
 
 def offer_the_sandbox(dotenv: Path) -> None:

@@ -13,7 +13,8 @@ from cryptons.serving.defaults import offer_the_sandbox
         ("SHOP_NAME=Kettles", "true"),
         ("SANDBOX=false", "false"),
         ("BITCOIN_RPC_HOST=node.example", None),
-        ("LND_HOST=node.example", None),
+        ("LITECOIN_RPC_HOST=node.example", None),
+        ("LND_HOST=node.example:10009", None),
         ("XRP_URL=http://node.example:5005", None),
     ],
 )

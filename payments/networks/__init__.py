@@ -9,6 +9,7 @@ from payments.errors import NetworkNotOffered
 from payments.models import Cursor
 from payments.networks.base import Network
 from payments.networks.bitcoin import BitcoinNetwork
+from payments.networks.coins import BITCOIN, LITECOIN
 from payments.networks.lightning import LightningNetwork
 from payments.networks.sandbox import SandboxNetwork
 
@@ -25,10 +26,12 @@ class NetworkState:
 
 def _real_networks() -> dict[str, Network]:
     real: dict[str, Network] = {}
-    if settings.BITCOIN_RPC_HOST:
-        real["BTC"] = BitcoinNetwork()
+    if BITCOIN.host:
+        real["BTC"] = BitcoinNetwork(BITCOIN)
     if settings.LND_HOST:
         real["BTC-LN"] = LightningNetwork()
+    if LITECOIN.host:
+        real["LTC"] = BitcoinNetwork(LITECOIN)
     if settings.XRP_URL:
         from payments.networks.xrp import XrpNetwork  # xrpl-py takes a third of a second to load: only where it is used
 

@@ -1,6 +1,6 @@
-"""Bitcoin through a node's wallet. Speaks Bitcoin Core's JSON-RPC; amounts leave here as satoshis."""
+"""Bitcoin and Litecoin through a node's wallet. Speaks Bitcoin Core's JSON-RPC; amounts leave here as satoshis or litoshis."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,14 @@ from django.conf import settings
 
 from cryptons.money import Base, parse_coin
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks import descriptors
+from payments.networks import mweb
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
 from payments.networks.bitcoin_rpc import NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain
-from payments.networks.bitcoin_wallet import open_wallet
+from payments.networks.bitcoin_wallet import new_address, open_wallet
+from payments.networks.coins import Coin
+
+INCOME = ("receive", "generate", "hogex")
+BLOCK = ("confirmations", "blockhash", "blockheight", "blocktime")
 
 
 def _time(seconds: int) -> datetime:
@@ -21,15 +25,16 @@ def _time(seconds: int) -> datetime:
 
 
 class BitcoinNetwork:
-    code = "BTC"
+    def __init__(self, coin: Coin) -> None:
+        self.coin = coin
+        self.code = coin.code
 
     def open_destination(self, request: DestinationRequest) -> Destination:
-        with open_wallet() as wallet:
+        with open_wallet(self.coin) as wallet:
             chain = checked_chain(wallet)
             if behind(chain):
-                raise NodeUnavailable("The Bitcoin node is still catching up with the chain.")
-            kind = descriptors.address_type(settings.BITCOIN_DESCRIPTOR) if settings.BITCOIN_DESCRIPTOR else "bech32"
-            return Destination(wallet.call("getnewaddress", request.label, kind))
+                raise NodeUnavailable(f"{self.coin.node} is still catching up with the chain.")
+            return Destination(new_address(wallet, request.label))
 
     def close_destination(self, destination: str) -> None:
         """Nobody can be kept from paying to an address."""
@@ -40,11 +45,11 @@ class BitcoinNetwork:
         Source: Bitcoin Core RPC `listsinceblock` (`transactions`, `removed`), `gettransaction`, `getmempoolentry`. The next cursor is the
         block that lies as deep as a payment must to be final, so younger ones are told again each turn.
         """
-        with open_wallet() as wallet:
+        with open_wallet(self.coin) as wallet:
             tip = checked_chain(wallet)["blocks"]
             depth = max(final_depth(needed) for _, needed in settings.CONFIRMATION_TIERS)
             listing = _list_since(wallet, cursor.value, depth)
-            facts = {fact.reference: fact for entry in listing["transactions"] if (fact := _fact(wallet, entry, entry)) is not None}
+            facts = _facts(wallet, listing["transactions"])
             removed = {entry["txid"] for entry in listing.get("removed", ())}
             again = {reference for reference in unsettled if reference not in facts or _txid(reference) in removed}
             for txid in sorted({_txid(reference) for reference in again}):
@@ -52,23 +57,23 @@ class BitcoinNetwork:
             return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip)
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        """Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`."""
+        """Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`; for MWEB `getblockheader`, `listsinceblock`."""
         facts: dict[str, Fact] = {}
-        with open_wallet() as wallet:
+        with open_wallet(self.coin) as wallet:
             for address in destinations:
                 for received in wallet.call("listreceivedbyaddress", 0, True, True, address):
                     for txid in received["txids"]:
-                        facts.update(_transaction_facts(wallet, txid))
+                        facts.update(_facts(wallet, _transaction_entries(wallet, txid)))
         wanted = set(destinations)
         return tuple(fact for fact in facts.values() if fact.destination in wanted)
 
     def health(self) -> NodeHealth:
         try:
-            with open_wallet() as wallet:
+            with open_wallet(self.coin) as wallet:
                 chain = checked_chain(wallet)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
-        problem = "The Bitcoin node is still catching up with the chain." if behind(chain) else ""
+        problem = f"{self.coin.node} is still catching up with the chain." if behind(chain) else ""
         return NodeHealth(problem=problem, height=chain["blocks"], behind=chain["headers"] - chain["blocks"])
 
 
@@ -87,28 +92,40 @@ def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, 
     return listing
 
 
-def _fact(wallet: Conversation, transaction: dict[str, Any], output: dict[str, Any]) -> Fact | None:
-    """What the node says of one output. None for money that left, coinbase that is not ripe, and outputs without an address."""
-    if output["category"] not in ("receive", "generate") or "address" not in output:
-        return None
-    confirmations = transaction["confirmations"]
-    conflicts = [*transaction.get("walletconflicts", ()), *transaction.get("mempoolconflicts", ())]
-    in_block = confirmations > 0
-    present = in_block or (confirmations == 0 and _in_mempool(wallet, transaction["txid"]))
-    if confirmations == 0 and not present:
-        now = wallet.call("gettransaction", transaction["txid"], True)
+def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]]) -> dict[str, Fact]:
+    """What the node says of each output that brought money, by reference."""
+    facts = (_fact(wallet, entry) for entry in mweb.dated([entry for entry in entries if _is_income(entry)]))
+    return {fact.reference: fact for fact in facts}
+
+
+def _is_income(entry: dict[str, Any]) -> bool:
+    """Not money that left, coinbase that is not ripe, or an output without an address."""
+    category = entry["category"]
+    is_hogex = category in ("immature", "orphan") and not entry.get("generated")
+    return "address" in entry and (category in INCOME or is_hogex)
+
+
+def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
+    confirmations = entry["confirmations"]
+    is_payout = mweb.is_payout(entry)
+    waits = confirmations == 0 and _in_mempool(wallet, entry["txid"])
+    if confirmations == 0 and not waits:
+        now = wallet.call("gettransaction", entry["txid"], True)
         if now["confirmations"] > 0:  # mined between the two questions
-            return _fact(wallet, now, output)
-    first_seen = transaction["timereceived"]
-    if in_block:
-        first_seen = min(first_seen, transaction["blocktime"])
+            if not is_payout:
+                return _fact(wallet, entry | {name: now[name] for name in BLOCK})
+            waits = True  # until the next turn tells of its output
+    in_block = confirmations > 0 and not is_payout
+    first_seen = min(entry["timereceived"], entry["blocktime"]) if in_block else entry["timereceived"]
+    conflicts = [*entry.get("walletconflicts", ()), *entry.get("mempoolconflicts", ())]
+    present = in_block or waits
     return Fact(
-        reference=f"{transaction['txid']}:{output['vout']}",
-        destination=output["address"],
-        amount_base=parse_coin(Decimal(output["amount"]), "BTC"),
+        reference=f"{entry['txid']}:{entry['address'] if is_payout else entry['vout']}",
+        destination=entry["address"],
+        amount_base=parse_coin(Decimal(entry["amount"]), wallet.coin.code),
         first_seen_at=_time(first_seen),
-        height=transaction["blockheight"] if in_block else None,
-        block_hash=transaction["blockhash"] if in_block else "",
+        height=entry["blockheight"] if in_block else None,
+        block_hash=entry["blockhash"] if in_block else "",
         is_present=present,
         is_conflicted=not present and (confirmations < 0 or bool(conflicts)),
     )
@@ -125,14 +142,20 @@ def _in_mempool(wallet: Conversation, txid: str) -> bool:
     return True
 
 
-def _transaction_facts(wallet: Conversation, txid: str) -> dict[str, Fact]:
-    """Raises JSONRPCError with code -5 when the wallet does not know it."""
-    return _output_facts(wallet, wallet.call("gettransaction", txid, True))
+def _output_entries(transaction: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `gettransaction` says, in the form of `listsinceblock`."""
+    return [transaction | output for output in transaction["details"]]
 
 
-def _output_facts(wallet: Conversation, transaction: dict[str, Any]) -> dict[str, Fact]:
-    facts = (_fact(wallet, transaction, output) for output in transaction["details"])
-    return {fact.reference: fact for fact in facts if fact is not None}
+def _transaction_entries(wallet: Conversation, txid: str) -> list[dict[str, Any]]:
+    """With the outputs by which its block paid out what came from MWEB."""
+    transaction = wallet.call("gettransaction", txid, True)
+    entries = _output_entries(transaction)
+    if transaction["confirmations"] > 0 and any(mweb.is_payout(entry) for entry in entries):
+        before = wallet.call("getblockheader", transaction["blockhash"])["previousblockhash"]
+        listed = _list_since(wallet, before, 1)["transactions"]
+        entries += [entry for entry in listed if entry.get("blockhash") == transaction["blockhash"] and entry["txid"] != txid]
+    return entries
 
 
 def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact]) -> dict[str, Fact]:
@@ -143,7 +166,7 @@ def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dic
         if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
             raise
         return {reference: _gone(reference) for reference in references if reference not in facts}
-    told = _output_facts(wallet, transaction)
+    told = _facts(wallet, _output_entries(transaction))
     if transaction["confirmations"] < 0:
         told |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in told}
     return told

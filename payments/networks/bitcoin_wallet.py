@@ -1,4 +1,4 @@
-"""The node's wallet that the shop watches: loaded after a restart, made watch-only from BITCOIN_DESCRIPTOR, checked at the start."""
+"""The node's wallet that the shop watches: loaded after a restart, made watch-only from a descriptor, checked at the start."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,23 +9,25 @@ from django.conf import settings
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import descriptors
-from payments.networks.bitcoin_rpc import WALLET_ALREADY_LOADED, WALLET_NOT_FOUND, Conversation, checked_chain
+from payments.networks.bitcoin_rpc import KEYS_RAN_OUT, WALLET_ALREADY_LOADED, WALLET_ERROR, WALLET_NOT_FOUND, Conversation, checked_chain
+from payments.networks.coins import Coin
+from payments.networks.watch_only import watch_only
 
 
 @contextmanager
-def open_wallet() -> Iterator[Conversation]:
+def open_wallet(coin: Coin) -> Iterator[Conversation]:
     """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected."""
-    wallet = Conversation(_path(settings.BITCOIN_WALLET))
+    wallet = Conversation(coin, _path(coin.wallet))
     try:
         try:
             wallet.call("getwalletinfo")
         except JSONRPCError as error:
             if error.error["code"] != WALLET_NOT_FOUND:
                 raise
-            load_wallet()
+            load_wallet(coin)
         yield wallet
     except JSONRPCError as error:
-        raise NodeRejected(f"The Bitcoin node refuses: {error.error['message']}") from error
+        raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
     finally:
         wallet.close()
 
@@ -34,81 +36,90 @@ def _path(name: str) -> str:
     return f"/wallet/{quote(name, safe='')}"
 
 
-def load_wallet() -> None:
-    """Load the wallet, or make it watch-only from BITCOIN_DESCRIPTOR. Safe to repeat; raises NodeUnavailable, NodeRejected."""
-    node = Conversation("/")
-    name = settings.BITCOIN_WALLET
+def load_wallet(coin: Coin) -> None:
+    """Load the wallet, or make it watch-only from the descriptor. Safe to repeat; raises NodeUnavailable, NodeRejected."""
+    node = Conversation(coin, "/")
     try:
         try:
-            node.call("loadwallet", name, True)
+            node.call("loadwallet", coin.wallet, True)
         except JSONRPCError as error:
-            code = error.error["code"]
+            code, message = error.error["code"], error.error["message"]
             if code == WALLET_NOT_FOUND:
-                _make_watch_only_wallet(node, name)
-            elif code != WALLET_ALREADY_LOADED:
-                raise NodeUnavailable(f"The Bitcoin node cannot load the wallet {name!r}: {error.error['message']}") from error
+                _make_watch_only_wallet(node)
+            elif code != WALLET_ALREADY_LOADED and "already loaded" not in message:  # litecoind has no code of its own for that
+                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {message}") from error
     finally:
         node.close()
 
 
-def _make_watch_only_wallet(node: Conversation, name: str) -> None:
-    if not settings.BITCOIN_DESCRIPTOR:
-        raise NodeRejected(f"The Bitcoin node has no wallet {name!r}. Set BITCOIN_DESCRIPTOR, and the shop makes it; or make it yourself.")
-    wallet = Conversation(_path(name))
+def _make_watch_only_wallet(node: Conversation) -> None:
+    coin, setting = node.coin, node.coin.names("DESCRIPTOR")
+    if not coin.descriptor:
+        raise NodeRejected(f"{coin.node} has no wallet {coin.wallet!r}. Set {setting}, and the shop makes it; or make it yourself.")
+    wallet = Conversation(coin, _path(coin.wallet))
     try:
         descriptor = _checked_descriptor(node)
-        node.call("createwallet", name, True, True, "", True, True, True)
-        _import_descriptor(wallet, descriptor)
+        node.call("createwallet", coin.wallet, True, True, "", True, coin.has_descriptor_wallets, True)
+        _watch(wallet, descriptor)
     except JSONRPCError as error:
-        raise NodeRejected(f"The Bitcoin node cannot make the wallet {name!r}: {error.error['message']}") from error
+        raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.error['message']}") from error
     finally:
         wallet.close()
 
 
 def _checked_descriptor(node: Conversation) -> str:
-    """BITCOIN_DESCRIPTOR as the node itself writes it, with its checksum."""
+    """The descriptor as the node itself writes it, with its checksum."""
+    coin = node.coin
     try:
-        checked = node.call("getdescriptorinfo", descriptors.normalised(settings.BITCOIN_DESCRIPTOR, settings.BITCOIN_NETWORK))
+        checked = node.call("getdescriptorinfo", descriptors.normalised(coin.descriptor, coin.network, coin))
     except descriptors.DescriptorError as error:
         raise NodeRejected(str(error)) from error
     except JSONRPCError as error:
-        raise NodeRejected(f"The Bitcoin node cannot read BITCOIN_DESCRIPTOR: {error.error['message']}") from error
+        raise NodeRejected(f"{coin.node} cannot read {coin.names('DESCRIPTOR')}: {error.error['message']}") from error
     if checked["hasprivatekeys"]:
-        raise NodeRejected(descriptors.HAS_PRIVATE_KEYS)
+        raise NodeRejected(descriptors.has_private_keys(coin))
     if not checked["isrange"]:
-        raise NodeRejected(descriptors.NOT_RANGED)
+        raise NodeRejected(descriptors.not_ranged(coin))
     return str(checked["descriptor"])
 
 
-def _import_descriptor(wallet: Conversation, descriptor: str) -> None:
-    request = {"desc": descriptor, "active": True, "internal": False, "timestamp": "now", "range": [0, 999]}
-    (result,) = wallet.call("importdescriptors", [request])
-    if not result["success"]:
-        raise NodeRejected(f"The Bitcoin node refuses BITCOIN_DESCRIPTOR: {result['error']['message']}")
+def _watch(wallet: Conversation, descriptor: str) -> None:
+    coin = wallet.coin
+    if objection := watch_only(coin).watch(wallet, descriptor):
+        raise NodeRejected(f"{coin.node} refuses {coin.names('DESCRIPTOR')}: {objection}")
 
 
-def wallet_problem() -> str:
+def new_address(wallet: Conversation, label: str) -> str:
+    """One that the wallet never gave out before; of the descriptor's own kind."""
+    coin = wallet.coin
+    kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32"
+    try:
+        return str(wallet.call("getnewaddress", label, kind))
+    except JSONRPCError as error:
+        if coin.has_descriptor_wallets or not coin.descriptor or error.error["code"] not in (KEYS_RAN_OUT, WALLET_ERROR):
+            raise
+    _watch(wallet, _checked_descriptor(wallet))
+    return str(wallet.call("getnewaddress", label, kind))
+
+
+def wallet_problem(coin: Coin) -> str:
     """Why this node and wallet must not serve the shop, as a sentence; empty when they may. Raises NodeUnavailable, NodeRejected."""
-    with open_wallet() as wallet:
+    with open_wallet(coin) as wallet:
         checked_chain(wallet)
         info = wallet.call("getwalletinfo")
-        if info["private_keys_enabled"] and settings.BITCOIN_NETWORK == "mainnet" and not settings.DEBUG:
+        if info["private_keys_enabled"] and coin.network == "mainnet" and not settings.DEBUG:
             return (
-                f"The wallet {settings.BITCOIN_WALLET!r} on the Bitcoin node holds private keys. In production the shop takes "
-                "a watch-only wallet only: set BITCOIN_DESCRIPTOR to your public descriptor and BITCOIN_WALLET to a new name."
+                f"The wallet {coin.wallet!r} on the {coin.name} node holds private keys. In production the shop takes a watch-only wallet "
+                f"only: set {coin.names('DESCRIPTOR')} to your public descriptor and {coin.names('WALLET')} to a new name."
             )
-        if settings.BITCOIN_DESCRIPTOR:
+        if coin.descriptor:
             wanted = _checked_descriptor(wallet)
-            known = {_body(entry["desc"]) for entry in wallet.call("listdescriptors")["descriptors"]}
-            if not known:  # a start was cut off between making the wallet and telling it what to watch
-                _import_descriptor(wallet, wanted)
-            elif _body(wanted) not in known:
+            watches = watch_only(coin).watches(wallet, wanted)
+            if watches is None:  # a start was cut off between making the wallet and telling it what to watch
+                _watch(wallet, wanted)
+            elif not watches:
                 return (
-                    f"The wallet {settings.BITCOIN_WALLET!r} on the Bitcoin node was made from another descriptor than BITCOIN_DESCRIPTOR. "
-                    "Set BITCOIN_WALLET to a new name, and the shop makes that wallet."
+                    f"The wallet {coin.wallet!r} on the {coin.name} node was made from another descriptor than "
+                    f"{coin.names('DESCRIPTOR')}. Set {coin.names('WALLET')} to a new name, and the shop makes that wallet."
                 )
     return ""
-
-
-def _body(descriptor: str) -> str:
-    return descriptor.partition("#")[0]

@@ -4,6 +4,7 @@ import pytest
 
 from payments.checks import check_descriptor, check_networks, check_node, check_rate_sources
 from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.coins import BITCOIN, LITECOIN
 
 
 def ids(messages):
@@ -25,14 +26,17 @@ def test_an_unknown_source_of_rates_stops_the_start(settings):
     assert "tea-leaves" in error.msg
 
 
-def test_a_descriptor_that_could_spend_stops_the_start(settings):
+@pytest.mark.parametrize("setting", ["BITCOIN_DESCRIPTOR", "LITECOIN_DESCRIPTOR"])
+def test_a_descriptor_that_could_spend_stops_the_start(settings, setting):
     key = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"
-    settings.BITCOIN_DESCRIPTOR = f"wpkh({key}/0/*)"
+    setattr(settings, setting, f"wpkh({key}/0/*)")
     (error,) = check_descriptor()
     assert error.id == "payments.E001"
+    assert setting in error.msg
     assert key not in error.msg
 
 
+@pytest.mark.parametrize("coin", [BITCOIN, LITECOIN])
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -42,13 +46,22 @@ def test_a_descriptor_that_could_spend_stops_the_start(settings):
         (NodeUnavailable("The node does not answer."), ["payments.W002"]),
     ],
 )
-def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monkeypatch, answer, expected):
-    def wallet_problem():
+def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monkeypatch, coin, answer, expected):
+    def wallet_problem(asked):
+        assert asked == coin
         if isinstance(answer, Exception):
             raise answer
         return answer()
 
-    settings.BITCOIN_RPC_HOST = "127.0.0.1"
-    settings.BITCOIN_DESCRIPTOR = ""
+    setattr(settings, coin.names("RPC_HOST"), "127.0.0.1")
     monkeypatch.setattr("payments.checks.wallet_problem", wallet_problem)
     assert ids(check_node()) == expected
+
+
+def test_each_node_is_looked_at_and_named(settings):
+    settings.BITCOIN_RPC_HOST = settings.LITECOIN_RPC_HOST = "127.0.0.1"
+    settings.BITCOIN_RPC_PORT = settings.LITECOIN_RPC_PORT = 1
+    assert [message.msg for message in check_node()] == [
+        f"The {name} node does not answer (ConnectionRefusedError). The shop starts, and takes {name} once it does."
+        for name in ("Bitcoin", "Litecoin")
+    ]

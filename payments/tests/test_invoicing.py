@@ -11,7 +11,7 @@ from payments import invoicing
 from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from payments.invoicing import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer, prepare_offers
 from payments.models import Invoice, Option, Rate
-from payments.networks import get_network
+from payments.networks import get_network, network_states, offered_networks
 from payments.networks.base import Destination
 from payments.networks.lightning import LightningNetwork
 from payments.settlement import settle
@@ -73,10 +73,19 @@ def test_no_network_is_offered_without_node_and_sandbox(settings):
         prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
 
 
-def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings):
-    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+@pytest.mark.parametrize(("node", "other"), [("BITCOIN_RPC_HOST", "LTC"), ("LITECOIN_RPC_HOST", "BTC"), ("LITECOIN_RPC_HOST", "XRP")])
+def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings, node, other):
+    setattr(settings, node, "127.0.0.1")
     with pytest.raises(NetworkNotOffered):
-        prepare_offer("LTC", Minor(10_000), label="order_1", at=NOW)
+        prepare_offer(other, Minor(10_000), label="order_1", at=NOW)
+
+
+def test_each_configured_node_is_offered_and_no_other(settings):
+    settings.LITECOIN_RPC_HOST = "127.0.0.1"
+    assert offered_networks() == ("LTC",)
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    assert offered_networks() == ("BTC", "LTC")
+    assert [state.name for state in network_states()] == ["Bitcoin", "Litecoin"]
 
 
 def answer_as_lnd(monkeypatch, answer):

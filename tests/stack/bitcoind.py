@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,39 +25,66 @@ class RpcError(Exception):
 class Node:
     """One node, and on it a wallet of the buyers, who have mined plenty, and one of the merchant, whose public descriptor the shop gets."""
 
+    program = "bitcoind"
+    choice: Mapping[str, str] = {}
+    """What the script that gets the program is told."""
+    prefix = "BITCOIN"
+    """Of the shop's settings about it."""
+    default_port = "18443"
+    options: tuple[str, ...] = ("-unsafesqlitesync",)
+    chain = "regtest"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
-        self.is_ours = "BITCOIN_RPC_HOST" not in os.environ
-        self.host = os.environ.get("BITCOIN_RPC_HOST", "127.0.0.1")
-        self.port = free_port() if self.is_ours else int(os.environ.get("BITCOIN_RPC_PORT", "18443"))
-        self.user = "shop" if self.is_ours else os.environ.get("BITCOIN_RPC_USER", "")
-        self.password = "regtest-only" if self.is_ours else os.environ.get("BITCOIN_RPC_PASS", "")
-        self.http = httpx.Client(auth=(self.user, self.password), timeout=60)
+        self.is_ours = f"{self.prefix}_RPC_HOST" not in os.environ
+        self.host = self._environment("HOST", "127.0.0.1")
+        self.port = free_port() if self.is_ours else int(self._environment("PORT", self.default_port))
+        self.user = "shop" if self.is_ours else self._environment("USER")
+        self.password = "regtest-only" if self.is_ours else self._environment("PASS")
+        self.http = self._client()
+
+    def _environment(self, name: str, default: str = "") -> str:
+        return os.environ.get(f"{self.prefix}_RPC_{name}", default)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(auth=(self.user, self.password), timeout=60)
+
+    def settings(self) -> dict[str, str]:
+        """What the shop is told, to watch the merchant's addresses."""
+        return {
+            f"{self.prefix}_NETWORK": "regtest",
+            f"{self.prefix}_RPC_HOST": self.host,
+            f"{self.prefix}_RPC_PORT": str(self.port),
+            f"{self.prefix}_RPC_USER": self.user,
+            f"{self.prefix}_RPC_PASS": self.password,
+            f"{self.prefix}_WALLET": self.watching,
+            f"{self.prefix}_DESCRIPTOR": self.descriptor(),
+        }
 
     def start(self) -> None:
         if self.is_ours:
             self.folder.mkdir(parents=True, exist_ok=True)
-            program = command_of(self.folder, "bitcoind", "bitcoind", script="get-bitcoind.sh")
+            program = command_of(self.folder, self.program, self.program, script="get-bitcoind.sh", choice=self.choice)
             environment = {**COMPOSE, **os.environ}
             version = subprocess.check_output([*program, "-version"], stdin=subprocess.DEVNULL, env=environment, text=True)
             self.process = subprocess.Popen(
                 [
-                    *(*program, "-regtest", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
+                    *(*program, f"-chain={self.chain}", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
                     *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={self.port}"),
                     *(f"-rpcuser={self.user}", f"-rpcpassword={self.password}", "-fallbackfee=0.0002", "-addresstype=bech32"),
-                    *("-unsafesqlitesync", "-keypool=10", "-printtoconsole=0"),
+                    *(*self.options, "-keypool=10", "-printtoconsole=0"),
                     *(["-corepolicy"] if "Knots" in version else []),  # else it does not relay what lnd sends
                 ],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
-        wait_for("bitcoind to answer", self._answers, seconds=30)
+        wait_for(f"{self.program} to answer", self._answers, seconds=60)
 
     def _answers(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
-            raise AssertionError(f"bitcoind ended at once, with exit code {self.process.returncode}.")
+            raise AssertionError(f"{self.program} ended at once, with exit code {self.process.returncode}.")
         try:
             self.call("getblockchaininfo")
         except (httpx.HTTPError, RpcError):
@@ -74,7 +102,7 @@ class Node:
     def change_password(self, password: str) -> None:
         """From its next start on."""
         self.password = password
-        self.http = httpx.Client(auth=(self.user, password), timeout=60)
+        self.http = self._client()
 
     def descriptor(self) -> str:
         """The merchant's receiving addresses, without private keys."""
@@ -83,8 +111,10 @@ class Node:
                 return str(each["desc"])
         raise AssertionError("The merchant's wallet has no wpkh descriptor.")
 
-    def mine(self, blocks: int = 1) -> None:
-        self.call("generatetoaddress", blocks, self.call("getnewaddress", wallet=self.buyers))
+    def mine(self, blocks: int = 1) -> list[str]:
+        """Their hashes. Each time to another address: the same block would not be mined twice."""
+        hashes: list[str] = self.call("generatetoaddress", blocks, self.call("getnewaddress", wallet=self.buyers))
+        return hashes
 
     def pay(self, address: str, amount: str) -> str:
         """The transaction's id."""
@@ -92,10 +122,12 @@ class Node:
 
     def stop(self) -> None:
         if self.process is None:
-            pytest.fail("This test stops and starts the node: it needs one of its own, so run it without BITCOIN_RPC_HOST.", pytrace=False)
+            pytest.fail("This test stops and starts the node: it needs one of its own.", pytrace=False)
         self.call("stop")
+        self.http.close()  # litecoind waits for its clients
         self.process.wait(60)
         self.process = None
+        self.http = self._client()
 
     def call(self, method: str, *parameters: Any, wallet: str = "", **named: Any) -> Any:
         """Amounts come as Decimal and go as strings."""
@@ -103,7 +135,7 @@ class Node:
         body = {"jsonrpc": "1.0", "id": 1, "method": method, "params": named or parameters}
         answer = self.http.post(url, content=json.dumps(body, default=str))
         if answer.status_code in (401, 403):
-            raise AssertionError(f"bitcoind refused the password of {self.user!r}.")
+            raise AssertionError(f"{self.program} refused the password of {self.user!r}.")
         told = json.loads(answer.content, parse_float=Decimal)
         if told["error"]:
             raise RpcError(told["error"]["code"], told["error"]["message"])

@@ -4,6 +4,7 @@ import html
 import re
 import secrets
 import sqlite3
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,17 +72,23 @@ def buy(shop: Shop, product: str, *, coin: str = "BTC") -> Bought:
     return Bought(data["id"], data["orderNumber"], payment["invoiceId"], payment["address"], payment["amount"])
 
 
-def buy_as_a_guest(shop: Shop, product: str) -> tuple[str, httpx.Client]:
+def buy_as_a_guest(shop: Shop, product: str, *, coin: str = "BTC") -> tuple[str, httpx.Client]:
     """The pay page's path and the browser that may see it: cart, address, coin, as the pages ask for them."""
+    second, browser = choose_a_coin(shop, product)
+    third = browser.post("/checkout/payment/", data={**hidden(second), "network": coin})
+    assert third.url.path.startswith("/pay/"), third.text
+    return str(third.url.raw_path.decode()), browser
+
+
+def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Client]:
+    """The page that asks a guest how to pay."""
     browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
     added = browser.post("/cart/add/", data={"product": product, "quantity": "1"}, headers={"Sec-Fetch-Site": "same-origin"})
     assert added.status_code == 200, added.text
     first = browser.get("/checkout/")
     second = browser.post("/checkout/", data={**hidden(first), **ADDRESS, "email": "guest@example.com"})
     assert second.url.path == "/checkout/payment/", second.text
-    third = browser.post("/checkout/payment/", data={**hidden(second), "network": "BTC"})
-    assert third.url.path.startswith("/pay/"), third.text
-    return str(third.url.raw_path.decode()), browser
+    return second, browser
 
 
 def hidden(page: httpx.Response) -> dict[str, str]:
@@ -102,6 +109,26 @@ def wait_until_settled(shop: Shop, orders: list[Bought], *, seconds: float = 60)
         return not open_ones
 
     wait_for(f"{len(orders)} invoices to settle", all_settled, seconds=seconds)
+
+
+def invoice_of(shop: Shop, bought: Bought) -> dict[str, Any]:
+    return dict(shop.get(f"/api/invoices/{bought.invoice}"))
+
+
+def standing(shop: Shop, bought: Bought) -> tuple[str, list[str]]:
+    invoice = invoice_of(shop, bought)
+    return invoice["status"], invoice["flags"]
+
+
+def wait_until(shop: Shop, bought: Bought, status: str, *flags: str) -> None:
+    deadline = time.monotonic() + 30
+    while (seen := standing(shop, bought)) != (status, sorted(flags)):
+        assert time.monotonic() < deadline, f"It is {seen}, not {status} {flags}."
+        time.sleep(0.1)
+
+
+def paid_in_dollars(shop: Shop, bought: Bought) -> Decimal:
+    return Decimal(invoice_of(shop, bought)["paid"])
 
 
 def read_order(shop: Shop, bought: Bought) -> dict[str, Any]:

@@ -44,19 +44,11 @@ def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.Te
 
 
 def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
-    usual = {
-        "BITCOIN_NETWORK": "regtest",
-        "BITCOIN_RPC_HOST": node.host,
-        "BITCOIN_RPC_PORT": str(node.port),
-        "BITCOIN_RPC_USER": node.user,
-        "BITCOIN_RPC_PASS": node.password,
-        "BITCOIN_WALLET": node.watching,
-        "BITCOIN_DESCRIPTOR": node.descriptor(),
-        "RATES": "fixed:BTC=65000.00",
-        "FOLLOW_SECONDS": "1",
-        "INVOICE_MINUTES": "60",
-    }
-    shop = Shop(folder, "--no-demo", **(usual | settings))
+    shop = Shop(
+        folder,
+        "--no-demo",
+        **{"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60", **node.settings(), **settings},
+    )
     shop.start()
     yield shop
     shop.stop()

@@ -23,12 +23,16 @@ from tests.stack.buying import (
     Bought,
     buy,
     confirmations_mailed,
+    invoice_of,
     let_expire,
     order,
+    paid_in_dollars,
     read_order,
     settled_events,
+    standing,
     stock_of,
     stock_product,
+    wait_until,
     wait_until_settled,
 )
 from tests.stack.chain import coins, mine_ahead, mine_without, take_back, take_coin
@@ -73,26 +77,6 @@ def product(shop: Shop) -> str:
 def dear_product(shop: Shop) -> str:
     """Needs two confirmations."""
     return stock_product(shop, stock=100, price="200.00")
-
-
-def invoice_of(shop: Shop, bought: Bought) -> dict[str, Any]:
-    return dict(shop.get(f"/api/invoices/{bought.invoice}"))
-
-
-def standing(shop: Shop, bought: Bought) -> tuple[str, list[str]]:
-    invoice = invoice_of(shop, bought)
-    return invoice["status"], invoice["flags"]
-
-
-def wait_until(shop: Shop, bought: Bought, status: str, *flags: str) -> None:
-    deadline = time.monotonic() + 30
-    while (seen := standing(shop, bought)) != (status, sorted(flags)):
-        assert time.monotonic() < deadline, f"It is {seen}, not {status} {flags}."
-        time.sleep(0.1)
-
-
-def paid_in_dollars(shop: Shop, bought: Bought) -> Decimal:
-    return Decimal(invoice_of(shop, bought)["paid"])
 
 
 def wait_for_money(shop: Shop, bought: Bought) -> None:

@@ -1,0 +1,456 @@
+"""Litecoin through a real litecoind, beside Bitcoin and alone."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.buying import (
+    buy,
+    buy_as_a_guest,
+    choose_a_coin,
+    confirmations_mailed,
+    invoice_of,
+    let_expire,
+    order,
+    paid_in_dollars,
+    read_order,
+    settled_events,
+    standing,
+    stock_product,
+    wait_until,
+)
+from tests.stack.chain import take_back, take_coin
+from tests.stack.conftest import open_shop
+from tests.stack.litecoind import LitecoinNode, extended_key
+
+DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
+
+
+@pytest.fixture(scope="module")
+def litecoin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LitecoinNode]:
+    node = LitecoinNode(tmp_path_factory.mktemp("litecoind"))
+    node.start()
+    node.make_wallets()
+    yield node
+    if node.is_ours and node.process is not None:
+        node.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(node: Node, litecoin: LitecoinNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """On both nodes."""
+    yield from open_shop(node, tmp_path_factory.mktemp("both"), litecoin.settings())
+
+
+@pytest.fixture(scope="module")
+def product(shop: Shop) -> str:
+    return stock_product(shop, stock=1000)
+
+
+# --- Offered and paid ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_exact_amount_settles(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    assert bought.amount == DUE
+
+    txid = litecoin.pay(bought.address, bought.amount)
+    wait_until(shop, bought, "processing")
+    litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+    paid = read_order(shop, bought)
+    assert (paid["status"], paid["paymentStatus"], paid["transactionHash"]) == ("processing", "paid", txid)
+    wait_for("the mail", lambda: confirmations_mailed(shop)[bought.number] == 1)
+
+
+def test_each_configured_coin_is_offered_and_no_other(shop: Shop, node: Node, product: str):
+    page, _ = choose_a_coin(shop, product)
+    assert re.findall(r'name="network" value="([^"]+)"', page.text) == ["BTC", "LTC"]
+    assert order(shop, product, coin="XRP").status_code == 503
+
+    bitcoin = buy(shop, product, coin="BTC")
+    node.pay(bitcoin.address, bitcoin.amount)
+    node.mine()
+    wait_until(shop, bitcoin, "settled")
+
+
+def test_a_guest_pays_in_litecoin(shop: Shop, litecoin: LitecoinNode, product: str):
+    path, browser = buy_as_a_guest(shop, product, coin="LTC")
+    page = browser.get(path).text
+    invoice = shop.get(f"/api/invoices/{path.split('/')[2]}")
+    assert f"litecoin:{invoice['address']}?amount=0.25" in page
+    assert "TEST MODE" not in page
+
+    litecoin.pay(invoice["address"], invoice["amount"])
+    litecoin.mine()
+
+    wait_for("the pay page to say so", lambda: ">Paid<" in browser.get(path).text)
+
+
+def test_the_money_is_the_merchants_and_the_shop_cannot_spend_it(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+
+    assert litecoin.call("getaddressinfo", bought.address, wallet=litecoin.merchant)["ismine"]
+    assert litecoin.call("getwalletinfo", wallet=litecoin.watching)["private_keys_enabled"] is False
+
+
+def test_twenty_orders_have_twenty_addresses_and_settle_in_one_block(shop: Shop, litecoin: LitecoinNode, product: str):
+    orders = [buy(shop, product, coin="LTC") for _ in range(20)]
+    assert len({each.address for each in orders}) == 20
+
+    for each in orders:
+        litecoin.pay(each.address, each.amount)
+    litecoin.mine()
+
+    for each in orders:
+        wait_until(shop, each, "settled")
+    assert [settled_events(shop, each.invoice) for each in orders] == [1] * 20
+
+
+# --- Wallets ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wallet_of_its_own_takes_litecoin_alone(litecoin: LitecoinNode, tmp_path: Path):
+    """And goes on although its owner also receives money within MWEB."""
+    own = {"LITECOIN_WALLET": litecoin.merchant, "LITECOIN_DESCRIPTOR": ""}
+    for shop in open_shop(litecoin, tmp_path, own):
+        product = stock_product(shop, stock=5)
+        page, _ = choose_a_coin(shop, product)
+        assert re.findall(r'name="network" value="([^"]+)"', page.text) == ["LTC"]
+        litecoin.pay(litecoin.call("getnewaddress", "", "mweb", wallet=litecoin.merchant), "1")
+
+        bought = buy(shop, product, coin="LTC")
+        litecoin.pay(bought.address, bought.amount)
+        litecoin.mine()
+
+        wait_until(shop, bought, "settled")
+        assert order(shop, product, coin="BTC").status_code == 503
+
+
+@pytest.mark.parametrize("kind", ["pkh({}/0/*)", "sh(wpkh({}/0/*))"], ids=["legacy", "wrapped segwit"])
+def test_a_descriptor_of_another_kind_gives_its_own_addresses_in_order(litecoin: LitecoinNode, tmp_path: Path, kind: str):
+    descriptor = litecoin.public(kind.format(extended_key()))
+    settings = {"LITECOIN_WALLET": f"kind-{tmp_path.name}", "LITECOIN_DESCRIPTOR": descriptor}
+    for shop in open_shop(litecoin, tmp_path, settings):
+        product = stock_product(shop, stock=5)
+        bought = [buy(shop, product, coin="LTC") for _ in range(2)]
+        assert [each.address for each in bought] == litecoin.call("deriveaddresses", descriptor, [0, 1])
+
+        for each in bought:
+            litecoin.pay(each.address, each.amount)
+        litecoin.mine()
+
+        for each in bought:
+            wait_until(shop, each, "settled")
+
+
+def test_a_pool_of_addresses_that_runs_out_is_filled_up(litecoin: LitecoinNode, tmp_path: Path):
+    wallet, descriptor = f"short-{tmp_path.name}", litecoin.public(f"wpkh({extended_key()}/0/*)")
+    litecoin.call("createwallet", wallet_name=wallet, disable_private_keys=True, blank=True)
+    request = {"desc": descriptor, "range": [0, 1], "timestamp": "now", "watchonly": True, "keypool": True}
+    litecoin.call("importmulti", [request], wallet=wallet)
+
+    for shop in open_shop(litecoin, tmp_path, {"LITECOIN_WALLET": wallet, "LITECOIN_DESCRIPTOR": descriptor}):
+        product = stock_product(shop, stock=9)
+        bought = [buy(shop, product, coin="LTC") for _ in range(5)]
+        assert [each.address for each in bought] == litecoin.call("deriveaddresses", descriptor, [0, 4])
+
+        litecoin.pay(bought[4].address, bought[4].amount)
+        litecoin.mine()
+        wait_until(shop, bought[4], "settled")
+
+
+def test_a_start_that_was_cut_off_before_the_wallet_knew_its_addresses_is_made_good(litecoin: LitecoinNode, tmp_path: Path):
+    wallet = f"empty-{tmp_path.name}"
+    litecoin.call("createwallet", wallet_name=wallet, disable_private_keys=True, blank=True)
+    for shop in open_shop(litecoin, tmp_path, {"LITECOIN_WALLET": wallet}):
+        bought = buy(shop, stock_product(shop, stock=1), coin="LTC")
+        assert litecoin.call("getaddressinfo", bought.address, wallet=litecoin.merchant)["ismine"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"LITECOIN_RPC_PASS": "wrong"}, r"The Litecoin node refuses LITECOIN_RPC_USER and LITECOIN_RPC_PASS\."),
+        ({"LITECOIN_DESCRIPTOR": "{other}"}, r"on the Litecoin node was made from another descriptor than LITECOIN_DESCRIPTOR\."),
+        ({"LITECOIN_WALLET": "{merchant}"}, r"on the Litecoin node was made from another descriptor than LITECOIN_DESCRIPTOR\."),
+        ({"LITECOIN_WALLET": "nowhere", "LITECOIN_DESCRIPTOR": ""}, r"The Litecoin node has no wallet 'nowhere'\. Set LITECOIN_DESCRIPTOR"),
+        ({"LITECOIN_NETWORK": "testnet"}, r"The Litecoin node follows the chain 'regtest', but LITECOIN_NETWORK is 'testnet'\."),
+    ],
+    ids=["password", "descriptor", "wallet of another kind", "no wallet", "chain"],
+)
+def test_a_shop_does_not_start_on_the_wrong_node_or_wallet(
+    shop: Shop, litecoin: LitecoinNode, tmp_path: Path, wrong: dict[str, str], says: str
+):
+    other = litecoin.public(f"wpkh({extended_key()}/0/*)")
+    settings = {name: value.format(other=other, merchant=litecoin.merchant) for name, value in wrong.items()}
+    with pytest.raises(AssertionError, match=f"Cryptons cannot start: .*{says}"):
+        next(open_shop(litecoin, tmp_path, settings))
+
+
+@pytest.mark.parametrize("kind", [Node, LitecoinNode])
+def test_private_keys_on_the_main_chain_stop_the_start(kind: type[Node], tmp_path: Path):
+    """A node of the main chain that knows nobody, so it stays at the first block."""
+
+    class MainNode(kind):  # type: ignore[misc, valid-type]
+        chain, options = "main", ("-connect=0", "-prune=550")
+
+    node = MainNode(tmp_path / "node")
+    node.start()
+    node.watching = "cryptons"
+    node.descriptor = lambda: ""
+    try:
+        node.call("createwallet", wallet_name="cryptons")
+        with pytest.raises(AssertionError, match=f"node holds private keys.* set {node.prefix}_DESCRIPTOR to your public descriptor"):
+            next(open_shop(node, tmp_path / "shop", {f"{node.prefix}_NETWORK": "mainnet"}))
+    finally:
+        node.stop()
+
+
+# --- Replaced and taken back --------------------------------------------------------------------------------------------------
+
+
+def test_a_replacement_to_the_same_address_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    coin = take_coin(litecoin)
+
+    coin.pay({bought.address: bought.amount})
+    wait_until(shop, bought, "processing")
+    replacement = coin.pay({bought.address: bought.amount})
+    litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+    assert read_order(shop, bought)["transactionHash"] == replacement
+    assert paid_in_dollars(shop, bought) == Decimal("20.00")
+
+
+def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    coin = take_coin(litecoin)
+
+    coin.pay({bought.address: bought.amount})
+    wait_until(shop, bought, "processing")
+    coin.pay({litecoin.call("getnewaddress", wallet=litecoin.buyers): bought.amount})
+    wait_for("the money to be gone", lambda: standing(shop, bought)[0] == "new")
+    litecoin.mine()
+
+    wait_until(shop, bought, "new", "double_spent")
+    assert paid_in_dollars(shop, bought) == 0
+
+
+def test_a_double_spend_that_is_in_a_block_before_anybody_looked_again(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    coin = take_coin(litecoin)
+
+    coin.pay({bought.address: bought.amount})
+    wait_until(shop, bought, "processing")
+    with shop.without("worker"):
+        coin.pay({litecoin.call("getnewaddress", wallet=litecoin.buyers): "0.1"})
+        litecoin.mine()
+
+    wait_until(shop, bought, "new", "double_spent")
+
+
+def test_a_reorg_before_settling_delays_it(shop: Shop, litecoin: LitecoinNode):
+    bought = buy(shop, stock_product(shop, stock=1, price="200.00"), coin="LTC")
+
+    litecoin.pay(bought.address, bought.amount)
+    litecoin.mine()
+    wait_for("the confirmation", lambda: invoice_of(shop, bought)["confirmations"] == 1)
+    take_back(litecoin, 1)
+    litecoin.mine_nothing(2)
+
+    wait_for("none of them to be left", lambda: invoice_of(shop, bought)["confirmations"] == 0)
+    assert standing(shop, bought) == ("processing", [])
+    litecoin.mine(2)
+    wait_until(shop, bought, "settled")
+    assert settled_events(shop, bought.invoice) == 1
+
+
+def test_a_reorg_after_settling_holds_the_order_until_it_settles_again(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+
+    litecoin.pay(bought.address, bought.amount)
+    litecoin.mine()
+    wait_until(shop, bought, "settled")
+    take_back(litecoin, 1)
+    litecoin.mine_nothing(2)
+
+    wait_until(shop, bought, "processing", "reorged")
+    shipped = shop.http.put(f"/api/orders/{bought.id}/status", headers=shop.staff(), json={"status": "shipped"})
+    assert shipped.status_code == 409, shipped.text
+    litecoin.mine()
+    wait_until(shop, bought, "settled")
+
+
+# --- Out of extension blocks (MWEB) -------------------------------------------------------------------------------------------
+
+
+def paid_by(litecoin: LitecoinNode, address: str) -> list[str]:
+    """The transactions of the last block that pay to the address, as every explorer shows them."""
+    block = litecoin.call("getblock", litecoin.call("getbestblockhash"), 2)
+    outputs = [(transaction["txid"], output["scriptPubKey"]) for transaction in block["tx"] for output in transaction["vout"]]
+    return [txid for txid, script in outputs if address in script.get("addresses", ())]
+
+
+def test_money_out_of_mweb_is_seen_at_once_and_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+
+    litecoin.pay_from_mweb(bought.address, bought.amount)
+    wait_until(shop, bought, "processing")
+    litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+    assert [read_order(shop, bought)["transactionHash"]] == paid_by(litecoin, bought.address)
+    litecoin.mine(7)
+    time.sleep(3)
+    assert paid_in_dollars(shop, bought) == Decimal("20.00")
+    assert (standing(shop, bought), settled_events(shop, bought.invoice)) == (("settled", []), 1)
+
+
+def test_several_payments_out_of_mweb_in_one_block_all_count(shop: Shop, litecoin: LitecoinNode, product: str):
+    first, second = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
+
+    for address, amount in ((first.address, "0.125"), (first.address, "0.125"), (second.address, DUE)):
+        litecoin.pay_from_mweb(address, amount)
+    litecoin.mine()
+
+    wait_until(shop, first, "settled")
+    wait_until(shop, second, "settled")
+    assert [paid_in_dollars(shop, each) for each in (first, second)] == [Decimal("20.00")] * 2
+
+
+def test_money_out_of_mweb_that_is_mined_after_the_expiry_was_sent_in_time(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    with shop.without("worker"):
+        litecoin.pay_from_mweb(bought.address, bought.amount)
+        time.sleep(1.1)  # the node remembers whole seconds
+        let_expire(shop, bought.invoice)
+        time.sleep(1.1)
+        litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+
+
+def test_money_out_of_mweb_that_the_wallet_saw_only_in_its_block_is_found(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    with shop.without("worker"):
+        litecoin.call("unloadwallet", litecoin.watching)
+        litecoin.pay_from_mweb(bought.address, bought.amount)
+        litecoin.mine(7)  # the output is ripe now, and the wallet has another name for it
+
+    wait_until(shop, bought, "settled")
+    assert paid_in_dollars(shop, bought) == Decimal("20.00")
+
+
+def test_a_reorg_takes_money_out_of_mweb_back_until_it_is_mined_again(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    litecoin.pay_from_mweb(bought.address, bought.amount)
+    litecoin.mine()
+    wait_until(shop, bought, "settled")
+
+    take_back(litecoin, 1)
+    wait_until(shop, bought, "processing", "reorged")
+    litecoin.mine_nothing(2)
+    time.sleep(2)
+    assert (standing(shop, bought), paid_in_dollars(shop, bought)) == (("processing", ["reorged"]), Decimal("20.00"))
+    litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+    assert paid_in_dollars(shop, bought) == Decimal("20.00")
+    assert [read_order(shop, bought)["transactionHash"]] == paid_by(litecoin, bought.address)
+
+
+ASK = """
+from uuid import UUID
+from django.utils import timezone
+from payments.following import ask_now
+ask_now(UUID("%s"), at=timezone.now())
+"""
+
+
+def test_who_asks_the_node_about_money_out_of_mweb_hears_of_it_once(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    ask = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ASK % bought.invoice]
+    with shop.without("worker"):
+        for _ in range(2):
+            litecoin.pay_from_mweb(bought.address, "0.125")
+            subprocess.run(ask, cwd=ROOT, env=shop.environment, check=True)
+        assert (standing(shop, bought), paid_in_dollars(shop, bought)) == (("processing", []), Decimal("20.00"))
+        litecoin.mine()
+        subprocess.run(ask, cwd=ROOT, env=shop.environment, check=True)
+        assert paid_in_dollars(shop, bought) == Decimal("20.00")
+        assert [read_order(shop, bought)["transactionHash"]] * 2 == paid_by(litecoin, bought.address)
+
+    wait_until(shop, bought, "settled")
+
+
+# --- A node in trouble --------------------------------------------------------------------------------------------------------
+
+
+def test_without_litecoind_bitcoin_is_still_sold(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    litecoin.pay(bought.address, bought.amount)
+    litecoin.stop()
+    try:
+        refused = order(shop, product, coin="LTC")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert "The Litecoin node does not answer" in refused.json()["error"]["message"]
+        assert order(shop, product, coin="BTC").status_code == 201
+        for path in ("/", "/cart/", f"/pay/{bought.invoice}/", "/healthz"):
+            assert shop.http.get(path).status_code == 200, path
+        wait_for("the page to say so", lambda: "Litecoin cannot be reached right now" in choose_a_coin(shop, product)[0].text)
+        assert re.findall(r'value="(\w+)" checked', choose_a_coin(shop, product)[0].text) == ["BTC"]
+    finally:
+        litecoin.start()
+    litecoin.mine()
+    wait_until(shop, bought, "settled")
+    wait_for("new orders to be taken again", lambda: order(shop, product, coin="LTC").status_code == 201)
+
+
+def test_a_node_that_came_back_without_its_wallet_is_told_to_load_it(shop: Shop, litecoin: LitecoinNode, product: str):
+    bought = buy(shop, product, coin="LTC")
+    litecoin.call("unloadwallet", litecoin.watching, False)
+    litecoin.stop()
+    litecoin.start()
+    litecoin.pay(bought.address, bought.amount)
+    litecoin.mine()
+
+    wait_until(shop, bought, "settled")
+    assert order(shop, product, coin="LTC").status_code == 201
+    assert litecoin.watching in litecoin.call("listwallets")
+
+
+def test_many_orders_at_once_on_a_node_without_the_wallet_are_taken_or_told_to_wait(shop: Shop, litecoin: LitecoinNode, product: str):
+    shop.buyer()
+    for _ in range(5):
+        litecoin.call("unloadwallet", litecoin.watching)
+        with ThreadPoolExecutor(8) as buyers:
+            answers = list(buyers.map(lambda _: order(shop, product, coin="LTC").status_code, range(8)))
+        assert set(answers) <= {201, 503}  # one loads it, and the node tells the others to wait
+        assert order(shop, product, coin="LTC").status_code == 201
+
+
+def test_a_password_that_was_changed_is_said_and_stops_litecoin_alone(shop: Shop, litecoin: LitecoinNode, product: str):
+    litecoin.stop()
+    litecoin.change_password("another")
+    litecoin.start()
+    try:
+        assert order(shop, product, coin="LTC").status_code == 503
+        assert order(shop, product, coin="BTC").status_code == 201
+        wait_for("the log to say it", lambda: "The Litecoin node refuses LITECOIN_RPC_USER and LITECOIN_RPC_PASS." in shop.said())
+    finally:
+        litecoin.stop()
+        litecoin.change_password("regtest-only")
+        litecoin.start()
+    wait_for("orders to be taken again", lambda: order(shop, product, coin="LTC").status_code == 201)
