@@ -12,7 +12,7 @@ from cryptons.money import Base, parse_coin
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import mweb
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
-from payments.networks.bitcoin_rpc import NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain
+from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain
 from payments.networks.bitcoin_wallet import new_address, open_wallet
 from payments.networks.coins import Coin
 
@@ -82,11 +82,11 @@ def _txid(reference: str) -> str:
 
 
 def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, Any]:
-    """From the wallet's beginning when the block is unknown to this node: then it is another node, or another chain's end."""
+    """From the wallet's beginning when the block is unknown to this node: it is another node, another chain's end, or was the sandbox."""
     try:
         listing: dict[str, Any] = wallet.call("listsinceblock", block_hash, depth, True, True)
     except JSONRPCError as error:
-        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL or not block_hash:
+        if error.error["code"] not in (NOT_IN_WALLET_OR_MEMPOOL, NOT_A_HASH) or not block_hash:
             raise
         listing = wallet.call("listsinceblock", "", depth, True, True)
     return listing

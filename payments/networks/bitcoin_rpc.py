@@ -12,6 +12,7 @@ from payments.networks.coins import Coin
 
 WALLET_ERROR = -4
 NOT_IN_WALLET_OR_MEMPOOL = -5
+NOT_A_HASH = -8
 KEYS_RAN_OUT = -12
 WALLET_NOT_FOUND = -18
 WALLET_ALREADY_LOADED = -35

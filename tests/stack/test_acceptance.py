@@ -471,6 +471,18 @@ def test_a_worker_that_is_killed_between_facts_and_verdict_loses_nothing(shop: S
     wait_for("what is left to be read anew", lambda: stock_of(shop, product) == 60)
 
 
+def test_a_shop_that_was_tried_in_the_sandbox_first_follows_its_node(shop: Shop, node: Node, product: str):
+    """The sandbox keeps a moment where a node's block is kept."""
+    bought = buy(shop, product)
+    with shop.without("worker"), closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database, database:
+        database.execute("update payments_cursor set value = '2026-11-24T12:00:00+00:00' where network = 'BTC'")
+
+    node.pay(bought.address, bought.amount)
+    node.mine()
+
+    wait_until(shop, bought, "settled")
+
+
 FOLLOW = """
 from django.utils import timezone
 from payments.following import follow
