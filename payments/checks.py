@@ -11,7 +11,7 @@ from payments.networks import descriptors, is_sandbox, offered_networks
 from payments.networks.bitcoin_wallet import wallet_problem
 from payments.networks.coins import COINS, Coin
 from payments.networks.lnd_rpc import credential
-from payments.networks.macaroons import RECEIVE, needless
+from payments.networks.macaroons import PAY_OUT, RECEIVE, needless
 from payments.rate_sources import sources
 
 
@@ -48,18 +48,23 @@ def _descriptor_problem(coin: Coin) -> str:
 
 
 @register(deploy=True)
-def check_macaroon(**_: Any) -> list[CheckMessage]:
-    """Whoever takes over the shop can do with LND what its macaroon allows."""
+def check_macaroons(**_: Any) -> list[CheckMessage]:
+    """Whoever takes over the shop, or its payouts' worker, can do with LND what the macaroon there allows."""
     if not settings.LND_HOST:
         return []
+    paid = _check_macaroon("LND_MACAROON", RECEIVE, "can be paid", "shop.macaroon")
+    return paid + (_check_macaroon("LND_PAYOUT_MACAROON", PAY_OUT, "can pay", "payouts.macaroon") if settings.LND_PAYOUT_MACAROON else [])
+
+
+def _check_macaroon(name: str, needed: frozenset[str], may: str, file: str) -> list[CheckMessage]:
     try:
-        beyond = needless(credential("LND_MACAROON"))
+        beyond = needless(credential(name), needed)
     except (NodeRejected, ValueError) as error:
-        return [Warning(f"LND_MACAROON cannot be read: {error}", id="payments.W004")]
+        return [Warning(f"{name} cannot be read: {error}", id="payments.W004")]
     if not beyond:
         return []
-    hint = f"Make one that can be paid and nothing else: lncli bakemacaroon --save_to=shop.macaroon {' '.join(sorted(RECEIVE))}"
-    return [Warning(f"LND_MACAROON ALLOWS MORE THAN THE SHOP NEEDS: {', '.join(beyond)}.", hint=hint, id="payments.W003")]
+    hint = f"Make one that {may} and nothing else: lncli bakemacaroon --save_to={file} {' '.join(sorted(needed))}"
+    return [Warning(f"{name} ALLOWS MORE THAN IT NEEDS TO: {', '.join(beyond)}.", hint=hint, id="payments.W003")]
 
 
 @register("node")

@@ -21,6 +21,16 @@ RECEIVE = frozenset(
     }
 )
 """All that is needed to be paid."""
+PAY_OUT = frozenset(
+    {
+        "uri:/lnrpc.Lightning/GetInfo",
+        "uri:/lnrpc.Lightning/ChannelBalance",
+        "uri:/lnrpc.Lightning/DecodePayReq",
+        "uri:/routerrpc.Router/SendPaymentV2",
+        "uri:/routerrpc.Router/TrackPaymentV2",
+    }
+)
+"""All that is needed to pay."""
 HARMLESS = frozenset({"uri:/lnrpc.Lightning/ListInvoices"})
 
 
@@ -40,9 +50,9 @@ def permissions(macaroon: bytes) -> frozenset[str]:
     raise ValueError("This macaroon has no identifier.")
 
 
-def needless(macaroon: bytes) -> list[str]:
-    """What it allows beyond being paid. Raises ValueError."""
-    return sorted(permissions(macaroon) - RECEIVE - HARMLESS)
+def needless(macaroon: bytes, needed: frozenset[str]) -> list[str]:
+    """What it allows beyond that. Raises ValueError."""
+    return sorted(permissions(macaroon) - needed - HARMLESS)
 
 
 def _read(identifier: bytes) -> Iterator[str]:

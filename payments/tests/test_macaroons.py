@@ -1,8 +1,8 @@
 import pytest
 from django.test import override_settings
 
-from payments.checks import check_macaroon
-from payments.networks.macaroons import RECEIVE, needless, permissions
+from payments.checks import check_macaroons
+from payments.networks.macaroons import PAY_OUT, RECEIVE, needless, permissions
 
 
 def field(number, value):
@@ -25,11 +25,11 @@ def test_a_macaroon_tells_what_it_allows():
 
 
 def test_one_that_can_only_be_paid_has_nothing_needless():
-    assert needless(macaroon(*RECEIVE)) == []
+    assert needless(macaroon(*RECEIVE), RECEIVE) == []
 
 
 def test_one_that_can_spend_says_so():
-    assert needless(macaroon(*RECEIVE, "offchain:write", "onchain:write")) == ["offchain:write", "onchain:write"]
+    assert needless(macaroon(*RECEIVE, "offchain:write", "onchain:write"), RECEIVE) == ["offchain:write", "onchain:write"]
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_what_is_no_macaroon_of_lnd_is_refused(broken):
         permissions(broken)
 
 
-def check(value):
-    with override_settings(LND_HOST="127.0.0.1:1", LND_MACAROON=value):
-        return check_macaroon()
+def check(value, payouts=""):
+    with override_settings(LND_HOST="127.0.0.1:1", LND_MACAROON=value, LND_PAYOUT_MACAROON=payouts):
+        return check_macaroons()
 
 
 def test_the_deploy_check_is_content_with_the_narrowest():
@@ -60,5 +60,26 @@ def test_the_deploy_check_says_that_a_macaroon_cannot_be_read(tmp_path):
     assert "LND_MACAROON" in warning.msg
 
 
+def test_the_payouts_macaroon_may_pay_and_nothing_else():
+    assert check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT).hex()) == []
+
+    (warning,) = check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT, "onchain:write", "macaroon:generate").hex())
+
+    assert warning.id == "payments.W003"
+    assert warning.msg == "LND_PAYOUT_MACAROON ALLOWS MORE THAN IT NEEDS TO: macaroon:generate, onchain:write."
+    assert "uri:/routerrpc.Router/SendPaymentV2" in warning.hint
+    assert "AddInvoice" not in warning.hint
+
+
+def test_a_macaroon_that_may_pay_is_too_much_for_being_paid():
+    (warning,) = check(macaroon(*RECEIVE, *PAY_OUT).hex())
+    assert "SendPaymentV2" in warning.msg
+
+
+def test_the_deploy_check_says_that_the_payouts_macaroon_cannot_be_read(tmp_path):
+    (warning,) = check(macaroon(*RECEIVE).hex(), payouts=str(tmp_path / "none.macaroon"))
+    assert (warning.id, "LND_PAYOUT_MACAROON" in warning.msg) == ("payments.W004", True)
+
+
 def test_without_lnd_there_is_nothing_to_check():
-    assert check_macaroon() == []
+    assert check_macaroons() == []
