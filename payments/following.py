@@ -13,6 +13,7 @@ from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 from payments.models import Cursor, Option, Payment
 from payments.networks import get_network
 from payments.networks.base import FINAL_DEPTH, CursorState, FactPage
+from payments.replaced_node import tell_staff
 from payments.settlement import settle, store_facts, touch
 from payments.unclaimed import note_unclaimed
 
@@ -75,6 +76,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     )
     if not advanced:
         raise LeaseLost(f"Another follower of {network} took over.")
+    tell_staff(cursor, page.cursor, at=at)
     touched = store_facts(network, page.facts)
     note_unclaimed(network, page.facts, at=at)
     if page.tip_height is not None:

@@ -5,15 +5,17 @@ state. This round alone is enough; the stream is quicker.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptons.db import in_transaction
 from payments.following import lease
-from payments.models import Invoice, Option
+from payments.models import Cursor, Invoice, Option
 from payments.networks import networks
+from payments.networks.base import CursorState
 from payments.networks.lightning import LightningNetwork
 from payments.networks.lnd.lightning_pb2 import Invoice as LndInvoice
+from payments.replaced_node import replaced_at
 from payments.settlement import store_facts
 
 LIGHTNING = "BTC-LN"
@@ -30,15 +32,15 @@ def take_round(*, at: datetime) -> set[UUID]:
     touched: set[UUID] = set()
     with lease(LEASE, at=at) as ours:
         for options in _open_options() if ours else ():
-            touched |= _look_after(lnd, options)
+            touched |= _look_after(lnd, options, at=at)
     return touched
 
 
-def close_options(invoice_id: UUID) -> set[UUID]:
+def close_options(invoice_id: UUID, *, at: datetime) -> set[UUID]:
     """As the round, for one invoice, now: called when it needs no money any more."""
     lnd = networks().get(LIGHTNING)
     options = list(Option.objects.filter(invoice=invoice_id, network=LIGHTNING, is_closed=False).prefetch_related("invoice"))
-    return _look_after(lnd, options) if options and isinstance(lnd, LightningNetwork) else set()
+    return _look_after(lnd, options, at=at) if options and isinstance(lnd, LightningNetwork) else set()
 
 
 def _open_options() -> Iterator[list[Option]]:
@@ -53,17 +55,35 @@ def _open_options() -> Iterator[list[Option]]:
         last = batch[-1].pk
 
 
-def _look_after(lnd: LightningNetwork, options: list[Option]) -> set[UUID]:
+def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
     """Nobody waits for money of an invoice that is paid, expired or cancelled: LND shall refuse it. Then: how do they stand?"""
     for option in options:
         if option.invoice.status != Invoice.Status.NEW:
             lnd.close_destination(option.destination)
     stand = lnd.look_up(option.destination for option in options)
     facts = lnd.facts_of(stand.values())
-    ended = [option.pk for option in options if stand[option.destination].state in ENDED]
+    forgotten_since = _forgotten_since(lnd)
+
+    def has_ended(option: Option) -> bool:
+        if option.destination in stand:
+            return stand[option.destination].state in ENDED
+        return option.created_at > forgotten_since or option.invoice.monitor_until < at
+
+    ended = [option.pk for option in options if has_ended(option)]
 
     def write() -> set[UUID]:
         Option.objects.filter(pk__in=ended).update(is_closed=True)
         return store_facts(LIGHTNING, facts)
 
     return in_transaction(write)
+
+
+def _forgotten_since(lnd: LightningNetwork) -> datetime:
+    """What LND does not know of invoices younger than this it has forgotten, as it may with cancelled ones.
+
+    Older ones were made by a node whose place it took: that one may still be paid for them, and may come back.
+    """
+    cursor = Cursor.objects.filter(network=LIGHTNING).first()
+    if cursor is None or not lnd.has_met(CursorState(cursor.value, cursor.node_id)):
+        return datetime.max.replace(tzinfo=UTC)
+    return replaced_at(LIGHTNING) or datetime.min.replace(tzinfo=UTC)

@@ -76,7 +76,7 @@ def look_after_lightning() -> None:
 def close_lightning(invoice_id: str) -> None:
     """The invoice needs no money any more. What fails here, the next round does."""
     with suppress(NodeUnavailable, NodeRejected):
-        queue_settling(close_options(UUID(invoice_id)))
+        queue_settling(close_options(UUID(invoice_id), at=timezone.now()))
 
 
 @receiver(invoice_changed)

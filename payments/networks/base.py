@@ -43,6 +43,11 @@ class Fact:
 class CursorState:
     value: str = ""
     node_id: str = ""
+    """What the node calls itself, then, after a blank, what its adapter remembers beside it; empty where nodes have no names."""
+
+    @property
+    def node_name(self) -> str:
+        return self.node_id.partition(" ")[0]
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,28 @@ class FactPage:
 
 @dataclass(frozen=True)
 class NodeHealth:
-    """For staff. `problem` is empty while the node can be used."""
+    """For staff. What a network does not have, or a node does not tell, is None or empty."""
 
     problem: str
+    """Why the node cannot be used, as a sentence; empty while it can."""
+    warning: str = ""
+    """What staff should see to although it can be used."""
     height: int | None = None
     behind: int = 0
     """Blocks whose headers are known but which are not yet verified."""
+    tip_at: datetime | None = None
+    """When its newest block was made."""
+    peers: int | None = None
+    wallet: str = ""
+    """Such as `watch-only, 1,234 addresses given out`."""
+    node_name: str = ""
+    """What it calls itself, where that tells it from all others."""
+    version: str = ""
+    channels: int | None = None
+    active_channels: int | None = None
+    receivable_base: Base | None = None
+    """What can be paid through its channels now."""
+    spendable_base: Base | None = None
 
 
 class Network(Protocol):

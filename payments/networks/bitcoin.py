@@ -13,7 +13,7 @@ from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import mweb
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
 from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain
-from payments.networks.bitcoin_wallet import new_address, open_wallet
+from payments.networks.bitcoin_wallet import describe_wallet, new_address, open_wallet
 from payments.networks.coins import Coin
 
 INCOME = ("receive", "generate", "hogex")
@@ -68,13 +68,26 @@ class BitcoinNetwork:
         return tuple(fact for fact in facts.values() if fact.destination in wanted)
 
     def health(self) -> NodeHealth:
+        """Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`."""
         try:
             with open_wallet(self.coin) as wallet:
                 chain = checked_chain(wallet)
+                network = wallet.call("getnetworkinfo")
+                words = describe_wallet(wallet)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
-        problem = f"{self.coin.node} is still catching up with the chain." if behind(chain) else ""
-        return NodeHealth(problem=problem, height=chain["blocks"], behind=chain["headers"] - chain["blocks"])
+        peers = network["connections"]
+        alone = peers == 0 and chain["chain"] != "regtest"
+        return NodeHealth(
+            problem=f"{self.coin.node} is still catching up with the chain." if behind(chain) else "",
+            warning="The node has no peers: it hears of no new block and of no payment." if alone else "",
+            height=chain["blocks"],
+            behind=chain["headers"] - chain["blocks"],
+            tip_at=_time(chain.get("time", chain["mediantime"])),
+            peers=peers,
+            wallet=words,
+            version=network["subversion"].strip("/"),
+        )
 
 
 def _txid(reference: str) -> str:

@@ -102,6 +102,17 @@ def new_address(wallet: Conversation, label: str) -> str:
     return str(wallet.call("getnewaddress", label, kind))
 
 
+def describe_wallet(wallet: Conversation) -> str:
+    """For staff: `watch-only, 1,234 addresses given out`."""
+    keys = "with private keys" if wallet.call("getwalletinfo")["private_keys_enabled"] else "watch-only"
+    try:
+        known = wallet.call("listdescriptors")["descriptors"]
+    except JSONRPCError:  # a wallet from before descriptors keeps no count
+        return keys
+    given = sum(entry.get("next_index", entry.get("next", 0)) for entry in known if entry["active"] and not entry["internal"])
+    return f"{keys}, {given:,} address{'' if given == 1 else 'es'} given out"
+
+
 def wallet_problem(coin: Coin) -> str:
     """Why this node and wallet must not serve the shop, as a sentence; empty when they may. Raises NodeUnavailable, NodeRejected."""
     with open_wallet(coin) as wallet:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -15,6 +15,8 @@ from payments.networks.base import CursorState, Destination, DestinationRequest,
 from payments.networks.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lnd.lightning_pb2 import (
     AddInvoiceResponse,
+    ChannelBalanceRequest,
+    ChannelBalanceResponse,
     GetInfoRequest,
     GetInfoResponse,
     GetStateRequest,
@@ -33,7 +35,9 @@ PAGE = timedelta(seconds=1.5)
 TURN = timedelta(seconds=20)
 FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
 """LND never says that its backlog has ended: silence does."""
-HEALTH = timedelta(seconds=1)
+HEALTH = timedelta(seconds=1.4)
+"""All that LND is asked for its health."""
+INFO = timedelta(seconds=1)
 """GetInfo hangs for as long as lnd waits for its Bitcoin node."""
 
 
@@ -46,7 +50,17 @@ class Channel:
     remote_sat: int
     receivable_sat: int
     """What the other side may still send: its balance, less what it must keep."""
+    sendable_sat: int
     is_active: bool
+
+
+@dataclass(frozen=True)
+class Liquidity:
+    """All channels, and the money in those that are being opened."""
+
+    channels: tuple[Channel, ...]
+    opening_local_sat: int
+    opening_remote_sat: int
 
 
 class LightningNetwork:
@@ -83,7 +97,7 @@ class LightningNetwork:
         """
         with open_lnd(within=TURN) as lnd:
             node_id = _node_id(lnd, cursor)
-            start = int(cursor.value or 0) if _same_node(node_id, cursor) else 0
+            start = int(cursor.value or 0) if CursorState(node_id=node_id).node_name == cursor.node_name else 0
             subscription = InvoiceSubscription(settle_index=start)
             told = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD, quiet=QUIET)
             heard = list(told)
@@ -99,7 +113,7 @@ class LightningNetwork:
         return tuple(_fact(invoice) for invoice in invoices if invoice.state == Invoice.SETTLED)
 
     def look_up(self, destinations: Iterable[str]) -> dict[str, Invoice]:
-        """By payment hash; one that LND forgot, as it may with cancelled ones, is told as cancelled. Source: LND `LookupInvoice`."""
+        """By payment hash; those that this node does not know are left out. Source: LND `LookupInvoice`."""
         invoices = {}
         with open_lnd(within=TURN) as lnd:
             for destination in destinations:
@@ -109,35 +123,36 @@ class LightningNetwork:
                 except LndError as error:
                     if not _is_unknown(error):
                         raise
-                    invoices[destination] = Invoice(state=Invoice.CANCELED)
         return invoices
 
-    def channels(self) -> list[Channel]:
-        """All of them, for staff. Source: LND `ListChannels`."""
+    def has_met(self, cursor: CursorState) -> bool:
+        """Whether the follower's last turn was with this very node. Asks nobody; raises NodeRejected."""
+        return cursor.node_id.endswith(f" {_credentials()}")
+
+    def liquidity(self) -> Liquidity:
+        """For staff. Source: LND `ListChannels`, `ChannelBalance`."""
         with open_lnd(within=PAGE) as lnd:
-            return _channels(lnd, active_only=False)
+            channels = _channels(lnd, active_only=False)
+            balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
+            return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
 
     def health(self) -> NodeHealth:
-        """Source: LND `GetState`, which needs no macaroon, `GetInfo`."""
+        """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""
         try:
             with open_lnd(within=HEALTH) as lnd:
                 state = lnd.call("/lnrpc.State/GetState", GetStateRequest(), GetStateResponse).state
-            if problem := _STATES.get(state):
-                return NodeHealth(problem=problem)
-            with open_lnd(within=HEALTH) as lnd:
-                _channels(lnd, active_only=True)
+                if problem := _STATES.get(state):
+                    return NodeHealth(problem=problem)
+                channels = _health_of(_channels(lnd, active_only=False))
+                return _with_chain(lnd, channels)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
-        try:
-            with open_lnd(within=HEALTH) as lnd:
-                info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse)
-        except NodeUnavailable:
-            return NodeHealth(problem="LND answers, but knows nothing of its chain: does its Bitcoin node run?")
-        except NodeRejected as error:
-            return NodeHealth(problem=str(error))
-        problem = "" if info.synced_to_chain else "LND is still catching up with the chain."
-        return NodeHealth(problem=problem, height=info.block_height)
 
+
+CHAIN_AWAY = (
+    "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle meanwhile; "
+    "start that node again soon, for without the chain nobody watches the channels."
+)
 
 _STATES = {
     WalletState.NON_EXISTING: "LND has no wallet yet: make one with `lncli create`.",
@@ -145,6 +160,37 @@ _STATES = {
     WalletState.UNLOCKED: "LND is starting up.",
     WalletState.WAITING_TO_START: "LND is starting up.",
 }
+
+
+def _health_of(channels: Sequence[Channel]) -> NodeHealth:
+    return NodeHealth(
+        problem="",
+        channels=len(channels),
+        active_channels=sum(channel.is_active for channel in channels),
+        receivable_base=Base(receivable_msat(channels)),
+        spendable_base=Base(spendable_msat(channels)),
+    )
+
+
+def _with_chain(lnd: Conversation, health: NodeHealth) -> NodeHealth:
+    """What LND knows of the chain. While its Bitcoin node is away it says nothing of it, and goes on being paid."""
+    try:
+        info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
+    except NodeUnavailable:
+        return replace(health, warning=CHAIN_AWAY)
+    except LndError as error:
+        if "best block" in str(error):
+            return replace(health, warning=CHAIN_AWAY)
+        raise
+    return replace(
+        health,
+        warning="" if info.synced_to_chain else "LND is still catching up with the chain. Lightning payments arrive meanwhile.",
+        height=info.block_height,
+        tip_at=datetime.fromtimestamp(info.best_header_timestamp, UTC) if info.best_header_timestamp else None,
+        peers=info.num_peers,
+        node_name=info.identity_pubkey,
+        version=f"lnd {info.version.partition(' ')[0]}",
+    )
 
 
 def _is_unknown(error: LndError) -> bool:
@@ -187,6 +233,7 @@ def _channels(lnd: Conversation, *, active_only: bool) -> list[Channel]:
             local_sat=each.local_balance,
             remote_sat=each.remote_balance,
             receivable_sat=max(0, each.remote_balance - each.remote_constraints.chan_reserve_sat),
+            sendable_sat=max(0, each.local_balance - each.local_constraints.chan_reserve_sat),
             is_active=each.active,
         )
         for each in listing.channels
@@ -198,17 +245,21 @@ def receivable_msat(channels: Iterable[Channel]) -> int:
     return sum(channel.receivable_sat for channel in channels if channel.is_active) * 1000
 
 
+def spendable_msat(channels: Iterable[Channel]) -> int:
+    """As `receivable_msat`, the other way. A little less in truth: fees, and what a channel's opener keeps for them."""
+    return sum(channel.sendable_sat for channel in channels if channel.is_active) * 1000
+
+
 def _node_id(lnd: Conversation, cursor: CursorState) -> str:
     """The node's public key, and which credentials it took: while these are the same, so is the node, and it need not be asked.
 
     A node refuses the macaroons of another.
     """
-    credentials = hashlib.sha256(credential("LND_MACAROON") + settings.LND_HOST.encode()).hexdigest()[:12]
-    if cursor.node_id.endswith(f" {credentials}"):
+    if cursor.node_id.endswith(f" {_credentials()}"):
         return cursor.node_id
-    info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=HEALTH)
-    return f"{info.identity_pubkey} {credentials}"
+    info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
+    return f"{info.identity_pubkey} {_credentials()}"
 
 
-def _same_node(node_id: str, cursor: CursorState) -> bool:
-    return node_id.partition(" ")[0] == cursor.node_id.partition(" ")[0]
+def _credentials() -> str:
+    return hashlib.sha256(credential("LND_MACAROON") + settings.LND_HOST.encode()).hexdigest()[:12]

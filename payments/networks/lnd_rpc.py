@@ -128,7 +128,7 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
     if code == grpc.StatusCode.UNAVAILABLE:
         return _unreachable(text)
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        return NodeUnavailable("LND does not answer in time.")
+        return NodeUnavailable("LND does not answer in time: does it hang?")
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return NodeRejected(f"LND does not know {method}: it is too old, or its part for that is off.")
     if code == grpc.StatusCode.UNKNOWN:
@@ -138,14 +138,16 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
 
 def _unreachable(text: str) -> PaymentError:
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return NodeRejected("LND shows another certificate than LND_TLS_CERT.")
+        return NodeRejected(
+            "LND shows another certificate than LND_TLS_CERT: it made a new one, or is another node. Copy its tls.cert again."
+        )
     if "Hostname Verification" in text:
         return NodeRejected("LND's certificate is for another name than LND_HOST (lnd's options tlsextraip and tlsextradomain).")
     if "handshaker" in text:
         return NodeRejected("LND_TLS_CERT is not a certificate.")
     if "WRONG_VERSION_NUMBER" in text:
         return NodeRejected("What answers at LND_HOST does not speak TLS: is it LND's gRPC port?")
-    return NodeUnavailable("LND does not answer: no connection to LND_HOST.")
+    return NodeUnavailable("LND does not answer: no connection to LND_HOST. Is it running?")
 
 
 def _told(text: str, macaroon: str, method: str) -> PaymentError | None:
@@ -157,7 +159,7 @@ def _told(text: str, macaroon: str, method: str) -> PaymentError | None:
     if "starting up" in text or "shutting down" in text:
         return NodeUnavailable("LND is starting up or shutting down.")
     if "verification failed" in text or "cannot get macaroon" in text:
-        return NodeRejected(f"LND refuses {macaroon}: it was made by another node, or was revoked.")
+        return NodeRejected(f"LND refuses {macaroon}: it was made by another node, or was revoked. Bake a new one.")
     if text == "permission denied":
         return NodeRejected(f"LND refuses {macaroon}: it does not allow {method}.")
     if "caveat" in text:

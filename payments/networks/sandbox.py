@@ -59,7 +59,8 @@ class SandboxNetwork:
         return tuple(_fact(row) for row in rows)
 
     def health(self) -> NodeHealth:
-        return NodeHealth(problem="", height=chain(self.code).height)
+        here = chain(self.code)
+        return NodeHealth(problem="", height=here.height, tip_at=here.mined_at, wallet="play money")
 
 
 def _fact(row: SandboxTransaction) -> Fact:

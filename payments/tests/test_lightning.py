@@ -107,7 +107,7 @@ def test_the_index_never_moves_back_and_never_over_a_gap_of_half_a_backlog(start
 
 
 def channel(*, receivable, is_active=True):
-    return Channel("02aa", "f:0", 10_000, 0, receivable, receivable, is_active)
+    return Channel("02aa", "f:0", 10_000, 0, receivable, receivable, 0, is_active)
 
 
 def test_only_channels_that_are_up_can_receive():
