@@ -20,6 +20,7 @@ from payments.errors import PaymentError
 from payments.following import ask_now
 from payments.invoicing import mark_invoice
 from payments.models import Cursor, Invoice, Option, Payment, Rate
+from payments.node_pages import channels_page, nodes_page
 
 
 class ReadOnly(admin.ModelAdmin[Model]):
@@ -182,6 +183,24 @@ class PaymentAdmin(ReadOnly):
 @admin.register(Cursor)
 class CursorAdmin(ReadOnly):
     list_display = ("network", "tip_height", "answered_at", "failing_since", "last_error")
+    change_list_template = "payments/admin/cursor_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("nodes/", self.admin_site.admin_view(self.nodes), name="payments_nodes"),
+            path("channels/", self.admin_site.admin_view(self.channels), name="payments_channels"),
+            *super().get_urls(),
+        ]
+
+    def nodes(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return nodes_page(request, self.admin_site)
+
+    def channels(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return channels_page(request, self.admin_site)
 
 
 @admin.register(Rate)

@@ -1,0 +1,11 @@
+from django import template
+
+from payments.node_pages import last_turns
+
+register = template.Library()
+
+
+@register.inclusion_tag("payments/admin/_node_summary.html")
+def node_summary() -> dict[str, object]:
+    """How each network stood at the last turn of its follower."""
+    return {"rows": last_turns()}
