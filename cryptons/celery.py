@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.signals import setup_logging
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
 logger = logging.getLogger(__name__)
@@ -42,3 +42,14 @@ def soon(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
     except (OperationalError, OSError) as error:
         _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
         logger.warning("the queue is away", extra={"error": str(error)[:200]})
+
+
+def queue_length() -> int:
+    """Messages that wait for a worker. Raises OperationalError or OSError when the broker does not answer."""
+    with app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, timeout=1)
+        channel: Any = connection.default_channel
+        try:
+            return int(channel.queue_declare(queue=app.conf.task_default_queue, passive=True).message_count)
+        except ChannelError:  # Redis forgets a queue that is empty
+            return 0

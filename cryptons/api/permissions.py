@@ -10,6 +10,7 @@ DJANGO_PERMISSIONS = {
     "orders:read": "shop.view_order",
     "orders:write": "shop.change_order",
     "payments:read": "payments.view_payment",
+    "nodes:read": "payments.view_cursor",
     "reviews:moderate": "reviews.change_review",
     "stats:read": "shop.view_order",
     "payouts:send": "payments.add_payout",

@@ -1,7 +1,15 @@
+from typing import Self
+
 from django.db import models
 from django.utils import timezone
 
 from cryptons.db import BaseModel
+
+
+class MailQuerySet(models.QuerySet["Mail"]):
+    def unsent(self) -> Self:
+        """Also those that were given up."""
+        return self.filter(sent_at=None)
 
 
 class Mail(BaseModel):
@@ -22,8 +30,11 @@ class Mail(BaseModel):
     """When the sweep tries (again); null once sent or given up."""
     last_error = models.CharField(max_length=200, blank=True)
 
+    objects = MailQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["sent_at", "created_at"], name="mail_unsent")]
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.to}"

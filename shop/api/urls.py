@@ -1,13 +1,14 @@
 from django.urls import path
 
 from cryptons.ready_bytes import ready_bytes
-from shop.api import carts, categories, orders, products
+from shop.api import carts, categories, health, orders, products
 from shop.catalogue import catalogue_and_rates
 
 found = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
 one = ready_bytes(versions=catalogue_and_rates, strict=True)
 
 urlpatterns = [
+    path("admin/health", health.Health.as_view()),
     path("products", found(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),
     path("products/<str:product_id>", one(products.OneProduct.as_view())),

@@ -1,0 +1,101 @@
+"""How everything is that the shop stands on, for staff and their monitors."""
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import caches
+from django.db import connection
+from kombu.exceptions import OperationalError
+
+from cryptons.asking import ask_all
+from cryptons.celery import queue_length
+from cryptons.db import ping
+from cryptons.mail.models import Mail
+from payments.api.nodes import recent_nodes
+from shop.search import Query, engine
+from shop.search.base import SearchUnavailable
+
+WITHIN = timedelta(seconds=1)
+"""For cache, search and queue together; the nodes have their own time."""
+
+UNSENT = timedelta(minutes=10)
+"""A mail that waits longer has failed at least twice."""
+
+Part = dict[str, Any]
+"""`status` (ok, attention or trouble), `problem` (a sentence, or empty), and what is particular to it."""
+
+ORDER = ("ok", "attention", "trouble")
+
+
+def read_health(*, at: datetime) -> Part:
+    """Raises the database's own error when it is away: then nothing else matters."""
+    database = _database()
+    questions: dict[str, Callable[[], Part]] = {"cache": _cache, "search": _search, "queue": _queue}
+    told = ask_all(questions, within=WITHIN)
+    parts = {"database": database, **{name: told.get(name) or SILENT[name] for name in questions}, "mail": _mail(at=at), "nodes": _nodes()}
+    return {"status": _worst(part["status"] for part in parts.values()), "checkedAt": at, **parts}
+
+
+def _worst(states: Any) -> str:
+    return max(states, key=ORDER.index, default="ok")
+
+
+def _part(problem: str = "", *, status: str = "attention", **more: Any) -> Part:
+    return {"status": status if problem else "ok", "problem": problem, **more}
+
+
+def _database() -> Part:
+    started = time.monotonic_ns()
+    ping()
+    return _part(engine=connection.vendor, latencyMs=(time.monotonic_ns() - started) // 10**6)
+
+
+def _cache() -> Part:
+    word, cache = secrets.token_hex(8), caches["shared"]
+    try:
+        cache.set(f"health:{word}", word, 10)
+        kept = cache.get(f"health:{word}") == word
+    except OSError as error:  # files on a disk that is full
+        return _part(f"The cache cannot be written ({error.strerror}). All goes on, slower.")
+    return _part("" if kept else "The cache keeps nothing: is Redis away? All goes on, slower.")
+
+
+def _search() -> Part:
+    try:
+        engine.search(Query(limit=1))
+    except SearchUnavailable as error:
+        return _part(f"{error} The database searches meanwhile.", engine=engine.name)
+    return _part(engine=engine.name)
+
+
+def _queue() -> Part:
+    try:
+        waiting = queue_length()
+    except (OperationalError, OSError) as error:
+        return _part(f"The queue does not answer ({type(error).__name__}). The sweeps find its work later.", waiting=None)
+    return _part(waiting=waiting)
+
+
+SILENT = {
+    "cache": _part("The cache does not answer in time. All goes on, slower."),
+    "search": _part("The search does not answer in time. The database searches meanwhile.", engine=engine.name),
+    "queue": _part("The queue does not answer in time. The sweeps find its work later.", waiting=None),
+}
+
+
+def _mail(*, at: datetime) -> Part:
+    waiting = Mail.objects.unsent()
+    oldest = waiting.order_by("created_at").first()
+    late = oldest is not None and at - oldest.created_at > UNSENT
+    problem = f"A mail waits since {oldest.created_at:%Y-%m-%d %H:%M} UTC. {oldest.last_error}".strip() if oldest and late else ""
+    return _part(problem, waiting=waiting.count(), oldestUnsentAt=oldest and oldest.created_at)
+
+
+def _nodes() -> Part:
+    networks = recent_nodes()
+    troubled = [each["name"] for each in networks if each["status"] != "ok"]
+    problem = f"Look at: {', '.join(troubled)}." if troubled else ""
+    return _part(problem, status=_worst(each["status"] for each in networks), networks=networks)
