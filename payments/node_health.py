@@ -14,7 +14,7 @@ from payments.networks import is_sandbox, networks
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.replaced_node import is_replaced, standing_alerts
 
-WITHIN = timedelta(seconds=1.5)
+WITHIN = timedelta(seconds=1.3)
 """For all nodes together: a page that shows them answers within two seconds although none of them does."""
 
 SILENT = timedelta(minutes=2)

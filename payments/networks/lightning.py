@@ -35,9 +35,9 @@ PAGE = timedelta(seconds=1.5)
 TURN = timedelta(seconds=20)
 FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
 """LND never says that its backlog has ended: silence does."""
-HEALTH = timedelta(seconds=1.4)
+HEALTH = timedelta(seconds=1.2)
 """All that LND is asked for its health."""
-INFO = timedelta(seconds=1)
+INFO = timedelta(seconds=0.8)
 """GetInfo hangs for as long as lnd waits for its Bitcoin node."""
 
 
@@ -91,11 +91,13 @@ class LightningNetwork:
                     raise
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """What was settled after the cursor's settle index. Source: LND `SubscribeInvoices`.
+        """What was settled after the cursor's settle index. Source: LND `GetState`, `SubscribeInvoices`.
 
-        LND's indexes are exclusive, and 0 asks for nothing old: what is missed so is found by `payments.lightning_round`.
+        LND's indexes are exclusive, and 0 asks for nothing old: what is missed so is found by `payments.lightning_round`. The stream of
+        an LND that hangs is as silent as that of one that has nothing to tell, so it must say first that it lives.
         """
         with open_lnd(within=TURN) as lnd:
+            _state(lnd)
             node_id = _node_id(lnd, cursor)
             start = int(cursor.value or 0) if CursorState(node_id=node_id).node_name == cursor.node_name else 0
             subscription = InvoiceSubscription(settle_index=start)
@@ -140,8 +142,7 @@ class LightningNetwork:
         """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""
         try:
             with open_lnd(within=HEALTH) as lnd:
-                state = lnd.call("/lnrpc.State/GetState", GetStateRequest(), GetStateResponse).state
-                if problem := _STATES.get(state):
+                if problem := _STATES.get(_state(lnd)):
                     return NodeHealth(problem=problem)
                 channels = _health_of(_channels(lnd, active_only=False))
                 return _with_chain(lnd, channels)
@@ -160,6 +161,10 @@ _STATES = {
     WalletState.UNLOCKED: "LND is starting up.",
     WalletState.WAITING_TO_START: "LND is starting up.",
 }
+
+
+def _state(lnd: Conversation) -> WalletState.ValueType:
+    return lnd.call("/lnrpc.State/GetState", GetStateRequest(), GetStateResponse, within=PAGE).state
 
 
 def _health_of(channels: Sequence[Channel]) -> NodeHealth:

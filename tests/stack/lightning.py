@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import grpc
 
 from tests.running import free_port, wait_for
 from tests.servers import Server, find, spawn
@@ -37,8 +39,9 @@ class CliError(Exception):
 
 
 class Lnd:
-    def __init__(self, name: str, folder: Path, node: Node) -> None:
-        self.name, self.folder, self.node = name, folder, node
+    def __init__(self, name: str, folder: Path, node: Node, *, password: str = "") -> None:
+        """With a password (under 128 letters) it can be locked; without one lnd makes its wallet by itself."""
+        self.name, self.folder, self.node, self.password = name, folder, node, password
         self.program = find("lnd", "lnd", script="get-lnd.sh")
         self.port, self.peer_port = free_port(), free_port()
         self.server: Server | None = None
@@ -55,15 +58,25 @@ class Lnd:
     def admin_macaroon(self) -> Path:
         return self.folder / "data/chain/bitcoin/regtest/admin.macaroon"
 
-    def start(self, *options: str, wait: bool = True) -> None:
+    def start(self, *options: str, wait: bool = True, locked: bool = False) -> None:
+        """`locked`: one with a password waits for `unlock`."""
         address = f"--bitcoind.rpchost={self.node.host}:{self.node.port}"
         command = [
             *(self.program, f"--lnddir={self.folder}", "--bitcoin.regtest", "--bitcoin.node=bitcoind", address),
             *(f"--bitcoind.rpcuser={self.node.user}", f"--bitcoind.rpcpass={self.node.password}", *QUICK),
             *(f"--rpclisten={self.host}", f"--listen=127.0.0.1:{self.peer_port}", "--norest", "--tlsdisableautofill"),
-            *(f"--alias={self.name}", "--nobootstrap", *(options or ["--noseedbackup"])),
+            *(f"--alias={self.name}", "--nobootstrap", *options),
         ]
+        has_wallet = (self.admin_macaroon.parent / "wallet.db").exists()
+        if not self.password:
+            command.append("--noseedbackup")
+        elif has_wallet and not locked:
+            file = self.folder / "password"
+            file.write_text(self.password)
+            command.append(f"--wallet-unlock-password-file={file}")
         self.server = spawn(self.name, command, self.folder)
+        if self.password and not has_wallet:
+            self._make_wallet()
         if wait:
             wait_for(f"{self.name} to follow the chain", lambda: self.try_to("getinfo").get("synced_to_chain"), seconds=90)
 
@@ -85,6 +98,19 @@ class Lnd:
     def thaw(self) -> None:
         assert self.server is not None
         os.kill(self.server.pid, signal.SIGCONT)
+
+    def _make_wallet(self) -> None:
+        """As `lncli create` does, which wants a terminal. The seed's words are field 1 of the one message and field 2 of the other."""
+        wait_for(f"{self.name} to ask for a wallet", lambda: self.try_to("state").get("state") == "NON_EXISTING", seconds=60)
+        credentials = grpc.ssl_channel_credentials(self.certificate.read_bytes())
+        with grpc.secure_channel(self.host, credentials) as channel:
+            seed = channel.unary_unary("/lnrpc.WalletUnlocker/GenSeed")(b"", timeout=60)
+            wallet = _field(1, self.password.encode()) + b"".join(_field(2, word) for word in _values(1, seed))
+            channel.unary_unary("/lnrpc.WalletUnlocker/InitWallet")(wallet, timeout=60)
+
+    def unlock(self) -> None:
+        command = [*self.lncli(), "unlock", "--stdin"]
+        subprocess.run(command, input=f"{self.password}\n", text=True, check=True, capture_output=True, timeout=120)
 
     def lncli(self) -> list[str]:
         return [str(Path(self.program).with_name("lncli")), f"--rpcserver={self.host}", f"--lnddir={self.folder}", "--network=regtest"]
@@ -135,12 +161,26 @@ class Lnd:
         }
 
 
+def _field(number: int, value: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def _values(number: int, message: bytes) -> Iterator[bytes]:
+    """Those of one field, in a message whose fields are all short bytes."""
+    while message:
+        key, length = message[0], message[1]
+        if key == number << 3 | 2:
+            yield message[2 : 2 + length]
+        message = message[2 + length :]
+
+
 class LightningPair:
     """`shop` and `payer`; half of each of their two channels belongs to each, so money flows both ways at once."""
 
-    def __init__(self, folder: Path, node: Node) -> None:
+    def __init__(self, folder: Path, node: Node, *, password: str = "") -> None:
+        """The password is that of the shop's wallet."""
         self.node = node
-        self.shop, self.payer = Lnd("shop", folder / "shop", node), Lnd("payer", folder / "payer", node)
+        self.shop, self.payer = Lnd("shop", folder / "shop", node, password=password), Lnd("payer", folder / "payer", node)
 
     def start(self) -> None:
         for lnd in (self.shop, self.payer):

@@ -1,0 +1,263 @@
+"""What staff and buyers see while an LND is in trouble: each case in words, no page later than two seconds, no payment lost."""
+
+import html
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.running import STAFF, Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.buying import Bought, hidden, invoice_status, order, stock_product, wait_until_settled
+from tests.stack.cable import Cable
+from tests.stack.conftest import open_shop
+from tests.stack.lightning import LightningPair
+
+PATIENCE = 2
+"""Seconds that no page takes."""
+
+
+@dataclass
+class World:
+    shop: Shop
+    pair: LightningPair
+    cable: Cable
+    """Between the shop's LND and its bitcoind."""
+    certificate: Path
+    macaroon: Path
+    """What the shop reads; a test may put something else there."""
+    product: str
+    browser: httpx.Client
+    """Of a member of staff."""
+
+    def page(self, name: str) -> str:
+        """The words of a page of the admin, which must not take long."""
+        started = time.monotonic()
+        answer = self.browser.get(f"/admin/payments/cursor/{name}/")
+        assert time.monotonic() - started < PATIENCE
+        assert answer.status_code == 200, answer.text
+        return words(answer.text)
+
+    def said_of(self, network: str) -> str:
+        """What the Nodes page says of one network."""
+        started = time.monotonic()
+        answer = self.browser.get("/admin/payments/cursor/nodes/")
+        assert time.monotonic() - started < PATIENCE
+        (section,) = re.findall(rf'<section[^>]*"node-{network}">.*?</section>', answer.text, re.DOTALL)
+        return words(section)
+
+    def order(self) -> tuple[Bought, dict[str, Any]]:
+        """A new order, which must not take long, with how it is to be paid."""
+        started = time.monotonic()
+        answer = order(self.shop, self.product)
+        assert time.monotonic() - started < PATIENCE
+        assert answer.status_code == 201, answer.text
+        data = answer.json()["data"]
+        payment = data["payment"]
+        return Bought(data["id"], data["orderNumber"], payment["invoiceId"], payment["address"], payment["amount"]), payment
+
+    def order_with_lightning(self) -> tuple[Bought, str]:
+        def look() -> tuple[Bought, str] | None:
+            bought, payment = self.order()
+            return (bought, payment["lightning"]) if payment["lightning"] else None
+
+        return wait_for("Lightning to be offered", look, seconds=90)
+
+    def wait_until_ready(self) -> None:
+        wait_for("Lightning to be ready", lambda: "✓ Ready" in self.said_of("BTC-LN"), seconds=90)
+
+
+def words(page: str) -> str:
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
+
+
+@pytest.fixture(scope="module")
+def world(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("trouble")
+    cable = Cable(node.port)
+    pair = LightningPair(folder, node, password="kettle-and-thread")
+    pair.shop.node = SimpleNamespace(host="127.0.0.1", port=cable.port, user=node.user, password=node.password)  # type: ignore[assignment]
+    pair.start()
+    settings = pair.shop.settings()
+    certificate, macaroon = folder / "given.cert", folder / "given.macaroon"
+    shutil.copy(settings["LND_TLS_CERT"], certificate)
+    shutil.copy(settings["LND_MACAROON"], macaroon)
+    settings |= {"LND_TLS_CERT": str(certificate), "LND_MACAROON": str(macaroon), "LIGHTNING_ROUND_SECONDS": "2"}
+    for shop in open_shop(node, folder / "shop-data", settings):
+        world = World(shop, pair, cable, certificate, macaroon, stock_product(shop, stock=1000), log_in(shop))
+        world.wait_until_ready()
+        yield world
+    pair.stop()
+
+
+@pytest.fixture
+def shop(world: World) -> Shop:
+    """For what it said, when a test fails."""
+    return world.shop
+
+
+def log_in(shop: Shop) -> httpx.Client:
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    form = browser.get("/admin/")
+    home = browser.post(form.url.path, data={**hidden(form), "name": STAFF["username"], "password": STAFF["password"]})
+    assert home.url.path == "/admin/", home.text
+    return browser
+
+
+@contextmanager
+def in_place_of(file: Path, other: Path) -> Iterator[None]:
+    kept = file.read_bytes()
+    file.write_bytes(other.read_bytes())
+    try:
+        yield
+    finally:
+        file.write_bytes(kept)
+
+
+def wrong_macaroon(world: World) -> AbstractContextManager[None]:
+    return in_place_of(world.macaroon, world.pair.payer.bake("of-another-node", ["info:read", "invoices:read", "invoices:write"]))
+
+
+def wrong_certificate(world: World) -> AbstractContextManager[None]:
+    return in_place_of(world.certificate, world.pair.payer.certificate)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (wrong_macaroon, "LND refuses LND_MACAROON: it was made by another node, or was revoked."),
+        (wrong_certificate, "LND shows another certificate than LND_TLS_CERT"),
+    ],
+)
+def test_an_lnd_that_locks_the_shop_out_goes_on_being_paid(
+    world: World, trouble: Callable[[World], AbstractContextManager[None]], says: str
+):
+    bought, request = world.order_with_lightning()
+
+    with trouble(world):
+        said = world.said_of("BTC-LN")
+        assert "✕ Cannot be used" in said
+        assert says in said
+        assert says in world.page("channels")
+        assert "✓ Ready" in world.said_of("BTC")
+        _, payment = world.order()
+        assert payment["lightning"] is None
+        assert payment["uri"].startswith("bitcoin:")
+        assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+        assert invoice_status(world.shop, bought) == "new"
+
+    wait_until_settled(world.shop, [bought])
+    world.wait_until_ready()
+    world.order_with_lightning()
+
+
+def test_an_lnd_that_hangs(world: World):
+    bought, request = world.order_with_lightning()
+
+    world.pair.shop.freeze()
+    try:
+        assert "does not answer in time: does it hang?" in world.said_of("BTC-LN")
+        assert "does not answer in time" in world.page("channels")
+        assert "✓ Ready" in world.said_of("BTC")
+        assert world.order()[1]["lightning"] is None
+        wait_for("the admin's first page to say it", lambda: "no answer since" in words(world.browser.get("/admin/").text), seconds=60)
+    finally:
+        world.pair.shop.thaw()
+
+    world.wait_until_ready()
+    assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+    wait_until_settled(world.shop, [bought])
+
+
+def test_an_lnd_that_is_down_and_then_locked(world: World):
+    bought, request = world.order_with_lightning()
+    lnd = world.pair.shop
+    assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+
+    lnd.kill()
+    assert "no connection to LND_HOST. Is it running?" in world.said_of("BTC-LN")
+    assert "no connection to LND_HOST" in world.page("channels")
+    assert world.order()[1]["lightning"] is None
+
+    lnd.start(wait=False, locked=True)
+    locked = "LND's wallet is locked: unlock it with `lncli unlock`."
+    wait_for("LND to ask for its password", lambda: locked in world.said_of("BTC-LN"), seconds=60)
+    assert locked in world.page("channels")
+    assert world.order()[1]["lightning"] is None
+
+    lnd.unlock()
+    wait_for("LND to follow the chain", lambda: lnd.try_to("getinfo").get("synced_to_chain"), seconds=90)
+    world.pair.connect()
+    world.pair.wait_until_usable()
+    wait_until_settled(world.shop, [bought])
+    world.wait_until_ready()
+    again, request = world.order_with_lightning()
+    assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+    wait_until_settled(world.shop, [again])
+
+
+def test_an_lnd_whose_bitcoind_is_down_takes_payments_all_the_while(world: World):
+    bought, request = world.order_with_lightning()
+
+    world.cable.cut()
+    try:
+        said = wait_for("LND to lose its chain", lambda: lost(world.said_of("BTC-LN")), seconds=60)
+        assert "Lightning payments still arrive and settle meanwhile" in said
+        assert "! Needs a look" in said
+        assert "✓ Active" in world.page("channels")
+        assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+        wait_until_settled(world.shop, [bought])
+        meanwhile, request = world.order_with_lightning()
+        assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
+        wait_until_settled(world.shop, [meanwhile])
+        assert "✓ Ready" in world.said_of("BTC")
+    finally:
+        world.cable.mend()
+
+    world.wait_until_ready()
+
+
+def lost(said: str) -> str:
+    return said if "knows nothing of its chain" in said else ""
+
+
+def test_an_lnd_that_was_replaced_by_another_and_came_back(world: World):
+    waiting, former_request = world.order_with_lightning()
+    former, new = world.pair.shop, world.pair.payer
+    settings = {name: world.shop.environment[name] for name in ("LND_HOST", "LND_TLS_CERT", "LND_MACAROON")}
+
+    restart(world.shop, {name: value for name, value in new.settings().items() if name in settings})
+    instead = f"{new.pubkey()} instead of {former.pubkey()}"
+    said = wait_for("staff to be told", lambda: told(world.said_of("BTC-LN"), instead), seconds=60)
+    assert "open invoice" in said
+    assert new.pubkey() in said
+
+    bought, request = world.order_with_lightning()
+    assert former.pay(request)["status"] == "SUCCEEDED"
+    wait_until_settled(world.shop, [bought])
+    assert new.pay(former_request)["status"] == "SUCCEEDED"
+    assert invoice_status(world.shop, waiting) == "new"
+
+    restart(world.shop, settings)
+    wait_until_settled(world.shop, [waiting])
+    again, request = world.order_with_lightning()
+    assert new.pay(request)["status"] == "SUCCEEDED"
+    wait_until_settled(world.shop, [again])
+
+
+def told(said: str, text: str) -> str:
+    return said if text in said else ""
+
+
+def restart(shop: Shop, settings: dict[str, str]) -> None:
+    shop.stop()
+    shop.environment |= settings
+    shop.start()
