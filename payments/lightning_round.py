@@ -19,7 +19,7 @@ from payments.replaced_node import replaced_at
 from payments.settlement import store_facts
 
 LIGHTNING = "BTC-LN"
-LEASE = "BTC-LN round"
+LEASE = "LN round"
 BATCH = 200
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
 
