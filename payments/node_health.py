@@ -1,5 +1,6 @@
 """How each node is, for staff: what it says of itself now, how its follower stands, and whether facts wait for their verdict."""
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from payments.models import Cursor, Invoice, Payment
 from payments.networks import is_sandbox, networks
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.replaced_node import is_replaced, standing_alerts
+
+logger = logging.getLogger(__name__)
 
 WITHIN = timedelta(seconds=1.3)
 """For all nodes together: a page that shows them answers within two seconds although none of them does."""
@@ -88,7 +91,11 @@ def _ask(offered: dict[str, Network]) -> dict[str, tuple[NodeHealth, timedelta]]
 
 def _timed(node: Network) -> tuple[NodeHealth, timedelta]:
     started = time.monotonic_ns()
-    health = node.health()
+    try:
+        health = node.health()
+    except Exception as error:  # a page about trouble is there for this too
+        logger.exception("a node's health cannot be told")
+        health = NodeHealth(problem=f"It could not be asked: the shop met an error of its own ({type(error).__name__}). Its log says more.")
     return health, timedelta(microseconds=(time.monotonic_ns() - started) // 1000)
 
 

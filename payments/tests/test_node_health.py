@@ -96,6 +96,15 @@ def test_nodes_that_hang_do_not_hide_the_others(lnd, heard, hanging_bitcoind, no
     assert (reports["BTC"].state, reports["BTC-LN"].state) == ("trouble", "ok")
 
 
+def test_an_error_of_our_own_does_not_hide_the_page(lnd, heard, monkeypatch, now):
+    def broken(self):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("payments.networks.lightning.LightningNetwork.health", broken)
+    report = report_of(now)
+    assert (report.state, "KeyError" in report.health.problem) == ("trouble", True)
+
+
 def test_the_pretended_networks_are_well(now):
     for network in ("BTC", "LTC", "XRP"):
         CursorFactory(network=network, tip_height=90, answered_at=now)
