@@ -47,7 +47,7 @@ def soon(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
 def queue_length() -> int:
     """Messages that wait for a worker. Raises OperationalError or OSError when the broker does not answer."""
     with app.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=1)
+        connection.ensure_connection(max_retries=1, interval_start=0)
         channel: Any = connection.default_channel
         try:
             return int(channel.queue_declare(queue=app.conf.task_default_queue, passive=True).message_count)
