@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,21 @@ def test_each_configured_coin_is_offered_and_no_other(shop: Shop, node: Node, pr
     node.pay(bitcoin.address, bitcoin.amount)
     node.mine()
     wait_until(shop, bitcoin, "settled")
+
+
+def test_staff_are_told_how_each_node_is(shop: Shop, node: Node, litecoin: LitecoinNode, product: str):
+    buy(shop, product, coin="LTC")
+
+    def told() -> dict[str, Any]:
+        nodes = shop.http.get("/healthz", headers=shop.staff()).json()["details"]["nodes"]
+        return {each["network"]: each for each in nodes if each["status"] == "ok"}
+
+    both = wait_for("both nodes to be well", lambda: nodes if len(nodes := told()) == 2 else None, seconds=30)
+    for network, real in (("BTC", node), ("LTC", litecoin)):
+        assert both[network]["height"] == real.call("getblockcount")
+        assert both[network]["wallet"].startswith("watch-only")
+        assert both[network]["peers"] == 0
+        assert both[network]["follower"]["behind"] == 0
 
 
 def test_a_guest_pays_in_litecoin(shop: Shop, litecoin: LitecoinNode, product: str):
