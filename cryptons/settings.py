@@ -420,6 +420,10 @@ PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", leas
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
 LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, least=0, most=10_080)
 LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", least="0", most="50")
+PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", least="0", most="1000000")
+PAYOUT_DAILY_LIMIT = env.decimal("PAYOUT_DAILY_LIMIT", "5000", least="0", most="10000000")
+PAYOUT_SECOND_PERSON_ABOVE = env.decimal("PAYOUT_SECOND_PERSON_ABOVE", "100", least="0", most="1000000")
+PAYOUT_FEE_PERCENT = env.decimal("PAYOUT_FEE_PERCENT", "1", least="0", most="20")
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
 # --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------

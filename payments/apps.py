@@ -12,4 +12,6 @@ class PaymentsConfig(AppConfig):
             translate(error, 503, "SERVICE_UNAVAILABLE")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
         translate(errors.InvoiceMoved, 409, "CONFLICT")
+        translate(errors.PayoutMoved, 409, "CONFLICT")
+        translate(errors.PayoutRefused, 409, "CONFLICT")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

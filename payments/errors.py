@@ -33,5 +33,13 @@ class LateMoneyRefused(PaymentError):
     """What was ordered cannot be had any more, so money that came late is not taken for it by itself."""
 
 
+class PayoutRefused(PaymentError):
+    """The money cannot go back like this. The text says why, and what would do."""
+
+
+class PayoutMoved(PaymentError):
+    """Somebody else changed the payout first: look at it again."""
+
+
 class UnknownPlay(PaymentError):
     """The sandbox knows no such act."""

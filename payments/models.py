@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
 from django.db import models
@@ -197,6 +198,11 @@ class Payment(BaseModel):
     @property
     def amount_text(self) -> str:
         return format_coin(self.amount_base, self.network)
+
+    @property
+    def credited_minor_per_coin(self) -> Decimal:
+        """The rate at which it pays the price."""
+        return self.minor_per_coin or self.option.minor_per_coin
 
     @property
     def txid(self) -> str:

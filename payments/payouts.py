@@ -1,0 +1,253 @@
+"""Money that goes back to a buyer, until it is sent: drafted, told where to, agreed on, withdrawn.
+
+What is decided by is read inside the transaction and guarded by a compare-and-set: of the invoice, so that two drafts never promise the
+same money; of the payout; and of one row that counts approvals, so that two of them never share what the day's limit leaves.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Sum
+
+from cryptons.celery import soon
+from cryptons.db import in_transaction, new_id, on_commit
+from cryptons.events.models import record
+from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_fiat, round_half_up
+from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
+from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.rates import rate_for
+from payments.refundable import excess, refundable
+from payments.signals import payout_changed
+
+BUYER = "buyer"
+APPROVALS = "payout approvals"
+DAY = timedelta(hours=24)
+ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
+
+
+def draft_payout(
+    invoice_id: UUID,
+    *,
+    kind: str,
+    network: str,
+    amount_base: int | None = None,
+    destination: str = "",
+    actor: str,
+    reason: str = "",
+    at: datetime,
+    payout_id: UUID | None = None,
+) -> Payout:
+    """Promise a buyer money back. Without an amount: all that this kind allows.
+
+    `destination` was checked by payments.destinations. Raises PayoutRefused, Invoice.DoesNotExist, InvoiceMoved.
+    """
+
+    def draft() -> Payout:
+        invoice = Invoice.objects.get(pk=invoice_id)
+        amount = _amount(invoice, kind, network, amount_base)
+        rate, sources = _worth(invoice, network, at=at)
+        if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
+            raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+        payout = Payout.objects.create(
+            pk=payout_id or new_id(),
+            invoice=invoice,
+            kind=kind,
+            network=network,
+            destination=destination,
+            amount_base=amount,
+            currency=invoice.currency,
+            value_minor=round_half_up(base_to_fiat(amount, minor_per_coin=rate, network=network)),
+            minor_per_coin=rate,
+            rate_sources=sources,
+            reason=reason,
+            created_by=actor,
+            created_at=at,
+        )
+        _tell(payout, "payout.draft", actor=actor, reason=reason, at=at)
+        return payout
+
+    return _first_or_again(draft)
+
+
+def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Base:
+    most = refundable(invoice.pk).get(network, Base(0))
+    if kind == Payout.Kind.EXCESS:
+        most = min(most, excess(invoice, network))
+    if not most:
+        raise PayoutRefused(f"There is no settled {UNITS[network].coin} of {invoice.label} that could go back.")
+    amount = most if wanted is None else Base(wanted)
+    if not UNITS[network].dust_base < amount <= most:
+        raise PayoutRefused(f"Between {UNITS[network].dust_base + 1} and {most} {UNITS[network].base_name} of {invoice.label} can go back.")
+    if network == "BTC-LN" and amount % 1000:
+        raise PayoutRefused("Over Lightning only whole satoshis go back.")
+    return amount
+
+
+def _worth(invoice: Invoice, network: str, *, at: datetime) -> tuple[Decimal, dict[str, Any]]:
+    """The rate of now; that of the payment where there is none."""
+    try:
+        rate = rate_for(network, at=at)
+    except RateUnavailable:
+        option = Option.objects.filter(invoice=invoice).order_by("-created_at").first()
+        assert option is not None
+        return option.minor_per_coin, option.rate_sources
+    return rate.minor_per_coin, rate.sources
+
+
+def set_destination(payout_id: UUID, destination: str, *, network: str | None = None, actor: str, at: datetime) -> Payout:
+    """Where it goes to, as payments.destinations checked it; until it is approved. Raises PayoutRefused, PayoutMoved."""
+
+    def change() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status != Payout.Status.DRAFT or payout.approved_by:
+            raise PayoutRefused("This payout was approved already: where it goes to can no longer be changed.")
+        amount = payout.amount_base
+        if network and network != payout.network:
+            if UNITS[network].coin != UNITS[payout.network].coin:
+                raise PayoutRefused(f"{UNITS[payout.network].coin} goes back as {UNITS[payout.network].coin}.")
+            amount = amount * UNITS[network].base_per_coin // UNITS[payout.network].base_per_coin
+            if network == "BTC-LN":
+                amount -= amount % 1000
+        values = {"destination": destination, "network": network or payout.network, "amount_base": amount}
+        return _write(payout, "payout.destination", actor=actor, at=at, **values)
+
+    return _first_or_again(change)
+
+
+def people_needed(payout: Payout) -> int:
+    return 2 if payout.value_minor > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
+
+
+def approve_payout(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
+    """A member of staff agrees. Above PAYOUT_SECOND_PERSON_ABOVE two have to; who drafted it is one of them, the buyer is none.
+
+    Raises PayoutRefused, PayoutMoved.
+    """
+
+    def approve() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status != Payout.Status.DRAFT:
+            raise PayoutRefused(f"This payout is {payout.status}: it cannot be approved.")
+        if not payout.destination:
+            raise PayoutRefused("Nobody said yet where this money goes to.")
+        before = {payout.created_by, payout.approved_by} - {BUYER, ""}
+        people = before | {actor}
+        name = "confirmed_by" if payout.approved_by else "approved_by"
+        if len(people) < people_needed(payout):
+            if payout.approved_by == actor or payout.created_by == actor:
+                raise PayoutRefused("A second person has to agree to a payout of this worth.")
+            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor})
+        _within_limits(payout, at=at)
+        values = {name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
+        approved = _write(payout, "payout.approved", actor=actor, at=at, **values)
+        send_soon(payout.pk)
+        return approved
+
+    return _first_or_again(approve)
+
+
+def _within_limits(payout: Payout, *, at: datetime) -> None:
+    most, daily = (decimal_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
+    if payout.value_minor > most:
+        raise PayoutRefused(f"One payout may be worth {format_fiat(most, payout.currency)} {payout.currency} at most (PAYOUT_LIMIT).")
+    counter, _ = Cursor.objects.get_or_create(network=APPROVALS)
+    if not Cursor.objects.filter(network=APPROVALS, value=counter.value).update(value=str(int(counter.value or 0) + 1)):
+        raise PayoutMoved("Another payout was approved at the same moment.")
+    today = Payout.objects.filter(status__in=ON_ITS_WAY, approved_at__gt=at - DAY)
+    if (today.aggregate(sum=Sum("value_minor"))["sum"] or 0) + payout.value_minor > daily:
+        raise PayoutRefused(
+            f"With this one, the payouts of 24 hours would be worth more than {format_fiat(daily, payout.currency)} {payout.currency} "
+            "(PAYOUT_DAILY_LIMIT). Approve it tomorrow."
+        )
+
+
+def withdraw_payout(payout_id: UUID, *, actor: str, reason: str, at: datetime) -> Payout:
+    """Take the promise back, while nothing was handed to a node. Raises PayoutRefused, PayoutMoved."""
+
+    def withdraw() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status not in (Payout.Status.DRAFT, Payout.Status.APPROVED):
+            raise PayoutRefused(f"This payout is {payout.status}: it cannot be withdrawn.")
+        return _write(payout, "payout.withdrawn", actor=actor, reason=reason, at=at, status=Payout.Status.WITHDRAWN, next_try_at=None, psbt="")
+
+    return _first_or_again(withdraw)
+
+
+def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: str, at: datetime) -> Payout:
+    """A member of staff sent it from a wallet of their own. Raises PayoutRefused, PayoutMoved; IntegrityError for a known reference."""
+
+    def note() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status not in (Payout.Status.APPROVED, Payout.Status.FAILED):
+            raise PayoutRefused(f"This payout is {payout.status}: only one that is approved, or that failed, is sent by hand.")
+        if payout.status == Payout.Status.FAILED and refundable(payout.invoice_id).get(payout.network, 0) < payout.amount_base:
+            raise PayoutRefused("This money was promised again since: withdraw that payout first.")
+        return _sent(payout, reference, actor=actor, reason=reason, at=at)
+
+    return _first_or_again(note)
+
+
+def mark_sent(payout: Payout, reference: str, *, fee_base: int | None, at: datetime) -> Payout:
+    """The node says that it went out. In the caller's transaction."""
+    return _sent(payout, reference, at=at, fee_base=fee_base)
+
+
+def _sent(payout: Payout, reference: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
+    values |= {"status": Payout.Status.SENT, "reference": reference, "sent_at": at, "next_try_at": None, "error": ""}
+    return _write(payout, "payout.sent", actor=actor, reason=reason, at=at, **values)
+
+
+def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> Payout:
+    """What sending makes of it: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
+    event = f"payout.{status}" if status != payout.status else "payout.updated"
+    return _write(payout, event, at=at, status=status, **values)
+
+
+def send_soon(payout_id: UUID) -> None:
+    from payments.tasks import send_payout
+
+    on_commit(lambda: soon(send_payout, str(payout_id)))
+
+
+def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
+    values |= {"version": payout.version + 1}
+    if not Payout.objects.filter(pk=payout.pk, version=payout.version).update(**values):
+        raise PayoutMoved("Somebody else changed this payout at the same moment. Please look at it again.")
+    for name, value in values.items():
+        setattr(payout, name, value)
+    _tell(payout, event, actor=actor, reason=reason, at=at)
+    return payout
+
+
+def _tell(payout: Payout, event: str, *, actor: str, reason: str, at: datetime) -> None:
+    data = {
+        "status": str(payout.status),
+        "network": payout.network,
+        "amount": payout.amount_text,
+        "destination": payout.destination,
+        "reference": payout.reference,
+        **({"reason": reason} if reason else {}),
+        **({"error": payout.error} if payout.error else {}),
+    }
+    record(event, payout.pk, seq=payout.version, actor=actor, data=data)
+    payout_changed.send(Payout, payout=payout, at=at)
+
+
+def _first_or_again(act: Callable[[], Payout]) -> Payout:
+    """In one transaction; who loses a race looks again."""
+    for _ in range(3):
+        try:
+            return in_transaction(act)
+        except (InvoiceMoved, PayoutMoved):
+            continue
+    raise PayoutMoved("Somebody else changed this at the same moment. Please look at it again.")
+
+
+def received_text(invoice_id: UUID) -> list[str]:
+    """What came and is settled, for people: `0.00041234 BTC` each."""
+    payments = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED)
+    return [f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments]
