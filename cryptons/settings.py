@@ -223,6 +223,9 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+# What spends money has a queue of its own, for a worker with credentials of its own.
+CELERY_TASK_ROUTES = {f"payments.tasks.{name}": {"queue": "payouts"} for name in ("send_payout", "sweep_payouts")}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
@@ -436,6 +439,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "options": {"expires": 30},
     },
     "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
+    "sweep payouts": {"task": "payments.tasks.sweep_payouts", "schedule": 5, "options": {"expires": 5}},
     "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
     "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},
     "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},

@@ -14,9 +14,10 @@ from cryptons.db import on_commit
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow
 from payments.lightning_round import close_options, take_round
-from payments.models import Cursor, Invoice
+from payments.models import Cursor, Invoice, Payout
 from payments.networks import offered_networks
 from payments.rates import refresh_rates
+from payments.sending import send
 from payments.settlement import settle
 from payments.signals import invoice_changed
 
@@ -103,3 +104,16 @@ def sweep_invoices() -> None:
 @shared_task
 def refresh_stored_rates() -> None:
     refresh_rates(at=timezone.now())
+
+
+@shared_task
+def send_payout(payout_id: str) -> None:
+    send(UUID(payout_id), at=timezone.now())
+
+
+@shared_task
+def sweep_payouts() -> None:
+    """Finds what messages lost, and what is to be tried or asked for again."""
+    now = timezone.now()
+    for payout_id in list(Payout.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
+        send(payout_id, at=now)

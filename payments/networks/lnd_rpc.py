@@ -78,6 +78,18 @@ class Conversation:
         finally:
             call.cancel()
 
+    def last(self, method: str, request: Message, answer: type[M]) -> M | None:
+        """The last thing that LND tells before it ends. Raises NodeUnavailable, NodeRejected, and LndError."""
+        serialize = type(request).SerializeToString
+        ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
+        told = None
+        try:
+            for told in ask(request, metadata=self._metadata, timeout=self._left(LONGEST)):
+                pass
+        except grpc.RpcError as error:
+            raise self._translated(error, method) from error
+        return told
+
     def close(self) -> None:
         self._channel.close()
 
