@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -19,33 +18,10 @@ from cryptons.money import format_fiat
 from payments.errors import PaymentError
 from payments.following import ask_now
 from payments.invoicing import mark_invoice
-from payments.models import Cursor, Invoice, Option, Payment, Rate
+from payments.models import Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
-
-
-class ReadOnly(admin.ModelAdmin[Model]):
-    """Looked at, never edited: rows of money change through the payment rules alone."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class ReadOnlyInline(admin.TabularInline[Model, Model]):
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from payments.payout_admin import DRAFTS, PayoutAdmin
+from payments.read_only_admin import ReadOnly, ReadOnlyInline
 
 
 class OptionInline(ReadOnlyInline):
@@ -118,6 +94,10 @@ class InvoiceAdmin(ReadOnly):
             for mark, words in MARKS.items()
             if invoice.status != mark
         ]
+        links += [
+            format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_payout_draft", args=[invoice.pk, kind]), words)
+            for kind, words in DRAFTS.items()
+        ]
         links.append(
             format_html('<a class="button" href="{}">Ask the node now</a>', reverse("admin:payments_invoice_ask", args=[invoice.pk]))
         )
@@ -170,6 +150,9 @@ class InvoiceAdmin(ReadOnly):
         else:
             messages.info(request, f"The node knows {told} payment{'' if told == 1 else 's'} for it.")
         return redirect("admin:payments_invoice_change", pk)
+
+
+admin.site.register(Payout, PayoutAdmin)
 
 
 @admin.register(Payment)

@@ -172,7 +172,9 @@ def withdraw_payout(payout_id: UUID, *, actor: str, reason: str, at: datetime) -
         payout = Payout.objects.get(pk=payout_id)
         if payout.status not in (Payout.Status.DRAFT, Payout.Status.APPROVED):
             raise PayoutRefused(f"This payout is {payout.status}: it cannot be withdrawn.")
-        return _write(payout, "payout.withdrawn", actor=actor, reason=reason, at=at, status=Payout.Status.WITHDRAWN, next_try_at=None, psbt="")
+        return _write(
+            payout, "payout.withdrawn", actor=actor, reason=reason, at=at, status=Payout.Status.WITHDRAWN, next_try_at=None, psbt=""
+        )
 
     return _first_or_again(withdraw)
 

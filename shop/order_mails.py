@@ -5,6 +5,9 @@ from django.urls import reverse
 
 from accounts.addresses import country_name
 from cryptons.mail.queueing import queue_mail
+from cryptons.money import UNITS
+from payments.models import Payout
+from payments.refund_links import refund_path
 from shop.models import Order
 
 
@@ -19,6 +22,21 @@ def mail_payment_confirmed(order: Order) -> None:
 
 def mail_order_shipped(order: Order) -> None:
     _mail("order_shipped", f"order-shipped:{order.pk}", order)
+
+
+def mail_refund_asked(order: Order, payout: Payout) -> None:
+    _mail(
+        "refund_asked", f"refund-asked:{payout.pk}", order, refund_url=settings.PUBLIC_URL + refund_path(payout.invoice_id), **_back(payout)
+    )
+
+
+def mail_refund_sent(order: Order, payout: Payout) -> None:
+    _mail("refund_sent", f"refund-sent:{payout.pk}", order, **_back(payout))
+
+
+def _back(payout: Payout) -> dict[str, str]:
+    amount = f"{payout.amount_text} {UNITS[payout.network].coin}"
+    return {"amount": amount, "destination": payout.destination, "reference": payout.reference or ""}
 
 
 def _mail(template: str, key: str, order: Order, **context: str) -> None:

@@ -1,27 +1,20 @@
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.addresses import country_name
+from cryptons.unlisted import unlisted
 from payments.models import Invoice
 from shop.carts import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
 from shop.orders import cancel_own_order, current_invoice
 from shop.timeline import read_timeline
-
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 PAGE_SIZE = 20
 
@@ -37,23 +30,6 @@ PAYMENT_TONES = {
     "expired": "warning",
     "refunded": "info",
 }
-
-
-def unlisted(view: View[P]) -> View[P]:
-    """For pages whose address is the key to them: no search engine, no cache and no other site learns it.
-
-    Not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, which the CSRF check must refuse.
-    """
-
-    @wraps(view)
-    def hidden(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response.headers["X-Robots-Tag"] = "noindex, nofollow"
-        response.headers["Referrer-Policy"] = "same-origin"
-        add_never_cache_headers(response)
-        return response
-
-    return hidden
 
 
 @require_safe

@@ -9,14 +9,15 @@ from django.dispatch import receiver
 
 from cryptons.db import in_transaction
 from cryptons.events.models import record
-from payments.errors import InvoiceMoved, LateMoneyRefused
+from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
 from payments.evaluation import Verdict
 from payments.invoicing import cancel_invoice
-from payments.models import Invoice, Payment
-from payments.signals import accepting_late, invoice_changed
+from payments.models import Invoice, Payment, Payout
+from payments.refundable import NOTHING_WENT, refundable
+from payments.signals import accepting_late, invoice_changed, payout_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
-from shop.order_mails import mail_order_shipped, mail_payment_confirmed
+from shop.order_mails import mail_order_shipped, mail_payment_confirmed, mail_refund_asked, mail_refund_sent
 from shop.stock import hold_stock, release_stock
 
 T = TypeVar("T")
@@ -160,10 +161,11 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
     if order is None:
         return
     shortage = _follow_with_stock(order, verdict)
-    hold_reason = _hold_reason(order, verdict, shortage)
+    is_refunded = order.payment_status == PaymentStatus.REFUNDED and not refundable(invoice.pk)
+    hold_reason = "" if is_refunded else _hold_reason(order, verdict, shortage)
     wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
-        "payment_status": payment_status(verdict),
+        "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(verdict),
         "hold_reason": hold_reason,
         "on_hold": bool(hold_reason),
         "transaction_hash": _transaction_hash(invoice),
@@ -176,6 +178,26 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
             raise InvoiceMoved(str(error)) from error
     if verdict.status == Invoice.Status.SETTLED and order.status != Status.CANCELLED:
         mail_payment_confirmed(order)
+
+
+@receiver(payout_changed)
+def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
+    """Tell the buyer; an order whose money all went back is refunded. Runs inside the payout's transaction. Raises PayoutMoved."""
+    invoice = Invoice.objects.get(pk=payout.invoice_id)
+    order = Order.objects.filter(pk=invoice.subject_id).first()
+    if order is None:
+        return
+    if payout.status == Payout.Status.DRAFT and not payout.destination:
+        mail_refund_asked(order, payout)
+    if payout.status != Payout.Status.SENT:
+        return
+    mail_refund_sent(order, payout)
+    pending = Payout.objects.filter(invoice=invoice).exclude(status__in=(Payout.Status.SENT, *NOTHING_WENT)).exists()
+    if payout.kind != Payout.Kind.EXCESS and not pending and not refundable(invoice.pk):
+        try:
+            _write(order, "order.refunded", at=at, payment_status=PaymentStatus.REFUNDED, on_hold=False, hold_reason="")
+        except OrderMoved as error:
+            raise PayoutMoved(str(error)) from error
 
 
 @receiver(accepting_late)

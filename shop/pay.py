@@ -17,11 +17,11 @@ from django.views.decorators.http import require_safe
 
 from cryptons.api.limits import client_ip, count
 from cryptons.money import UNITS, format_fiat
+from cryptons.unlisted import unlisted
 from payments.models import Invoice
 from payments.progress import Progress, read_progress
 from shop.checkout_pages import ORDERS_KEY
 from shop.models import Order
-from shop.order_pages import unlisted
 
 STATUS_LIMIT = "600/minute"
 """Of one client address: thirty buyers behind it, each asking every three seconds."""

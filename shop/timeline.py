@@ -23,6 +23,7 @@ WORDS = {
     "order.shipped": "Shipped",
     "order.delivered": "Delivered",
     "order.cancelled": "Cancelled",
+    "order.refunded": "Your money was sent back",
 }
 
 

@@ -1,7 +1,7 @@
 from django import template
 from django.conf import settings
 
-from cryptons.money import format_coin, format_fiat
+from cryptons.money import UNITS, format_coin, format_fiat
 
 register = template.Library()
 
@@ -23,3 +23,9 @@ def fiat(amount: int, currency: str = "") -> str:
 def coin(amount: int, network: str) -> str:
     """Base units in coins, with all digits."""
     return format_coin(amount, network)
+
+
+@register.filter
+def coin_of(network: str) -> str:
+    """`BTC` for Bitcoin's chain and for Lightning."""
+    return UNITS[network].coin

@@ -1,10 +1,12 @@
 from django.urls import path
 
 from payments.api import nodes, views
+from payments.api.payouts import Payouts
 
 urlpatterns = [
     path("invoices/<str:invoice_id>", views.InvoiceStatus.as_view()),
     path("admin/lightning", nodes.LightningLiquidity.as_view()),
+    path("payouts", Payouts.as_view()),
     path("rates", views.Rates.as_view()),
     path("sandbox/pay", views.SandboxPay.as_view()),
 ]

@@ -1,0 +1,330 @@
+"""Staff draft payouts, agree on them and sign them; each act is a page of its own that says what will happen."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from cryptons.events.models import Event
+from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
+from payments.destinations import BadDestination, check_destination
+from payments.errors import PaymentError
+from payments.models import Invoice, Payout
+from payments.networks import chain_payer
+from payments.networks.coins import COINS
+from payments.payouts import approve_payout, draft_payout, people_needed, record_sent_by_hand, set_destination, withdraw_payout
+from payments.read_only_admin import ReadOnly
+from payments.refundable import excess, refundable
+from payments.sending import accept_signed, try_again
+
+Status = Payout.Status
+DRAFTS = {"excess": "Send the excess back", "late": "Send all of it back", "refund": "Refund"}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=200, help_text="Stands in the event log beside your name.")
+
+
+class HandForm(ReasonForm):
+    reference = forms.CharField(max_length=128, label="Transaction", help_text="Its id, as the wallet shows it.")
+
+
+class DestinationForm(forms.Form):
+    destination = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "cols": 70}), help_text="As the buyer gave it.")
+
+    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.payout = payout
+
+    def clean_destination(self) -> str:
+        text: str = self.cleaned_data["destination"]
+        try:
+            return check_destination(self.payout.network, text, self.payout.amount_base, at=timezone.now())
+        except (BadDestination, PaymentError) as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class SignedForm(forms.Form):
+    file = forms.FileField(required=False, label="The signed file")
+    text = forms.CharField(required=False, label="or its text (base64)", widget=forms.Textarea(attrs={"rows": 4, "cols": 70}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        file, text = cleaned.get("file"), (cleaned.get("text") or "").strip()
+        if file is not None and file.size > 1_000_000:
+            raise forms.ValidationError("This file is too large for a PSBT.")
+        raw = file.read() if file is not None else b""
+        cleaned["psbt"] = (
+            base64.b64encode(raw).decode() if raw.startswith(b"psbt\xff") else (raw.decode("ascii", "replace").strip() or text)
+        )
+        if not cleaned["psbt"]:
+            raise forms.ValidationError("Choose the file that your wallet wrote, or paste its text.")
+        return cleaned
+
+
+class DraftForm(ReasonForm):
+    network = forms.ChoiceField(label="Over")
+    amount = forms.DecimalField(min_value=0, label="How much, in coins")
+
+    def __init__(self, *args: Any, most: dict[str, int], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.most = most
+        field = self.fields["network"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            (network, f"{UNITS[network].name}: at most {format_coin(amount, network)} {UNITS[network].coin}")
+            for network, amount in most.items()
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("amount") is not None and cleaned.get("network"):
+            try:
+                cleaned["amount_base"] = parse_coin(cleaned["amount"], cleaned["network"])
+            except ValueError as error:
+                self.add_error("amount", str(error))
+        return cleaned
+
+
+@dataclass(frozen=True)
+class Act:
+    label: str
+    question: str
+    done: str
+    fits: Callable[[Payout], bool]
+    """Whether its button is shown; whether it works is decided when it is pressed."""
+    do: Callable[[Payout, dict[str, Any], str, datetime], object]
+    """(payout, the form's values, actor, at); raises PaymentError."""
+    form: type[forms.Form] = forms.Form
+
+
+ACTS = {
+    "destination": Act(
+        "Say where to",
+        "Where does it go to?",
+        "It goes there.",
+        lambda payout: payout.status == Status.DRAFT and not payout.approved_by,
+        lambda payout, values, actor, at: set_destination(payout.pk, values["destination"], actor=actor, at=at),
+        DestinationForm,
+    ),
+    "approve": Act(
+        "Agree",
+        "Send this money? Once it is sent, nobody can bring it back.",
+        "You agreed.",
+        lambda payout: payout.status == Status.DRAFT and bool(payout.destination),
+        lambda payout, values, actor, at: approve_payout(payout.pk, actor=actor, at=at),
+    ),
+    "sign": Act(
+        "Upload the signed transaction",
+        "Download the transaction (PSBT), sign it in the wallet that has the keys, and upload it here. The shop then sends it.",
+        "It is signed and will be sent within seconds.",
+        lambda payout: payout.status == Status.APPROVED and bool(payout.psbt),
+        lambda payout, values, actor, at: accept_signed(payout.pk, values["psbt"], actor=actor, at=at),
+        SignedForm,
+    ),
+    "again": Act(
+        "Try again now",
+        "Ask the node again now?",
+        "It is tried again within seconds.",
+        lambda payout: payout.status in (Status.SENDING, Status.UNKNOWN) or (payout.status == Status.APPROVED and not payout.psbt),
+        lambda payout, values, actor, at: try_again(payout.pk, at=at),
+    ),
+    "hand": Act(
+        "Record that it was sent by hand",
+        "Was it sent from another wallet? The shop will not send it any more.",
+        "It is recorded as sent.",
+        lambda payout: payout.status in (Status.APPROVED, Status.FAILED),
+        lambda payout, values, actor, at: record_sent_by_hand(payout.pk, values["reference"], actor=actor, reason=values["reason"], at=at),
+        HandForm,
+    ),
+    "withdraw": Act(
+        "Withdraw",
+        "Give this payout up? The money stays with the shop and can be promised again.",
+        "It is withdrawn.",
+        lambda payout: payout.status in (Status.DRAFT, Status.APPROVED),
+        lambda payout, values, actor, at: _withdraw(payout, values["reason"], actor, at),
+        ReasonForm,
+    ),
+}
+
+
+def _withdraw(payout: Payout, reason: str, actor: str, at: datetime) -> None:
+    psbt = payout.psbt
+    withdraw_payout(payout.pk, actor=actor, reason=reason, at=at)
+    coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
+    if psbt and coin:
+        chain_payer.release(coin, psbt)
+
+
+class PayoutAdmin(ReadOnly):
+    list_display = ("created_at", "label", "amount", "worth", "kind", "status", "people", "error")
+    list_display_links = ("created_at", "label")
+    list_filter = ("status", "network", "kind", "created_at")
+    search_fields = ("invoice__label", "reference", "destination")
+    fields = (
+        "label",
+        "amount",
+        "worth",
+        "kind",
+        "status",
+        "destination",
+        "people",
+        "reason",
+        "reference",
+        "fee",
+        "error",
+        "created_at",
+        "sent_at",
+        "acts",
+        "history",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("invoice")
+
+    @admin.display(description="order")
+    def label(self, payout: Payout) -> str:
+        return payout.invoice.label
+
+    @admin.display(description="amount")
+    def amount(self, payout: Payout) -> str:
+        return f"{payout.amount_text} {UNITS[payout.network].coin}{' over Lightning' if payout.network == 'BTC-LN' else ''}"
+
+    @admin.display(description="worth", ordering="value_minor")
+    def worth(self, payout: Payout) -> str:
+        return f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
+
+    @admin.display(description="fee")
+    def fee(self, payout: Payout) -> str:
+        return "–" if payout.fee_base is None else f"{format_coin(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
+
+    @admin.display(description="drafted and agreed on by")
+    def people(self, payout: Payout) -> str:
+        names = ", ".join(name for name in (payout.created_by, payout.approved_by, payout.confirmed_by) if name)
+        return f"{names} (needs two people)" if people_needed(payout) > 1 else names
+
+    @admin.display(description="what to do")
+    def acts(self, payout: Payout) -> SafeString:
+        buttons = [
+            (reverse("admin:payments_payout_act", args=[payout.pk, name]), act.label) for name, act in ACTS.items() if act.fits(payout)
+        ]
+        if payout.status == Status.APPROVED and payout.psbt:
+            buttons.insert(0, (reverse("admin:payments_payout_psbt", args=[payout.pk]), "Download the transaction (PSBT)"))
+        return format_html_join("", '<a class="button" href="{}">{}</a> ', buttons) or SafeString("–")
+
+    @admin.display(description="what happened")
+    def history(self, payout: Payout) -> SafeString:
+        events = Event.objects.filter(subject_id=payout.pk).order_by("seq")
+        rows = (
+            (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, event.data.get("reason") or event.data.get("error") or "")
+            for event in events
+        )
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} <strong>{}</strong> {} {}</li>", rows))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/act/<slug:name>/", view(self.act), name="payments_payout_act"),
+            path("<uuid:pk>/psbt/", view(self.psbt), name="payments_payout_psbt"),
+            path("draft/<uuid:invoice_id>/<slug:kind>/", view(self.draft), name="payments_payout_draft"),
+            *super().get_urls(),
+        ]
+
+    def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+        if not request.user.has_perm("payments.change_payout"):
+            raise PermissionDenied
+        if name not in ACTS:
+            raise Http404("There is no such act.")
+        act, payout = ACTS[name], get_object_or_404(Payout, pk=pk)
+        options: dict[str, Any] = {"payout": payout} if act.form is DestinationForm else {}
+        form = act.form(request.POST if request.method == "POST" else None, request.FILES or None, **options)
+        if request.method == "POST" and form.is_valid():
+            try:
+                act.do(payout, form.cleaned_data, request.user.get_username(), timezone.now())
+            except PaymentError as error:
+                messages.error(request, str(error))
+            except IntegrityError:
+                messages.error(request, "This transaction stands in the books already.")
+            else:
+                messages.success(request, act.done)
+            return redirect("admin:payments_payout_change", pk)
+        facts = [
+            ("Amount", self.amount(payout)),
+            ("Worth", self.worth(payout)),
+            ("Order", self.label(payout)),
+            ("Where to", payout.destination),
+        ]
+        back = reverse("admin:payments_payout_change", args=[pk])
+        return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
+
+    def psbt(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not request.user.has_perm("payments.change_payout"):
+            raise PermissionDenied
+        payout = get_object_or_404(Payout, pk=pk, status=Status.APPROVED)
+        try:
+            raw = base64.b64decode(payout.psbt, validate=True)
+        except binascii.Error as error:
+            raise Http404("There is nothing to sign.") from error
+        return HttpResponse(
+            raw,
+            content_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="payout-{payout.pk}.psbt"', "Cache-Control": "no-store"},
+        )
+
+    def draft(self, request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
+        if not request.user.has_perm("payments.add_payout"):
+            raise PermissionDenied
+        invoice = get_object_or_404(Invoice, pk=invoice_id)
+        if kind not in DRAFTS:
+            raise Http404("There is no such payout.")
+        back = reverse("admin:payments_invoice_change", args=[invoice_id])
+        most = {
+            network: int(min(amount, excess(invoice, network)) if kind == "excess" else amount)
+            for network, amount in refundable(invoice_id).items()
+        }
+        most = {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
+        if not most:
+            messages.error(request, "There is no settled money of this invoice that could go back.")
+            return redirect(back)
+        network = next(iter(most))
+        form = DraftForm(request.POST or None, most=most, initial={"network": network, "amount": format_coin(most[network], network)})
+        if request.method == "POST" and form.is_valid():
+            values = form.cleaned_data
+            try:
+                payout = draft_payout(
+                    invoice_id,
+                    kind=kind,
+                    network=values["network"],
+                    amount_base=values["amount_base"],
+                    actor=request.user.get_username(),
+                    reason=values["reason"],
+                    at=timezone.now(),
+                )
+            except PaymentError as error:
+                messages.error(request, str(error))
+                return redirect(back)
+            messages.success(request, "It is drafted, and the buyer is asked by mail where it shall go to. You can say it for them, too.")
+            return redirect("admin:payments_payout_change", payout.pk)
+        facts = [("Order", invoice.label), ("Price", f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}")]
+        question = "How much goes back? The buyer is asked by mail where to; then it waits until somebody agrees."
+        return self._ask(request, form, title=DRAFTS[kind], question=question, button="Draft it", facts=facts, back=back)
+
+    def _ask(self, request: HttpRequest, form: forms.Form, **context: Any) -> HttpResponse:
+        values = {**self.admin_site.each_context(request), "form": form, "opts": Payout._meta, **context}
+        return render(request, "payments/admin/payout_act.html", values, status=400 if form.errors else 200)
