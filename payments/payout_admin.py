@@ -29,7 +29,7 @@ from payments.networks import chain_payer
 from payments.networks.coins import COINS
 from payments.payouts import approve_payout, draft_payout, people_needed, record_sent_by_hand, set_destination, withdraw_payout
 from payments.read_only_admin import ReadOnly
-from payments.refundable import excess, refundable
+from payments.refundable import most_of_kind
 from payments.sending import accept_signed, try_again
 
 Status = Payout.Status
@@ -264,12 +264,8 @@ class PayoutAdmin(ReadOnly):
             else:
                 messages.success(request, act.done)
             return redirect("admin:payments_payout_change", pk)
-        facts = [
-            ("Amount", self.amount(payout)),
-            ("Worth", self.worth(payout)),
-            ("Order", self.label(payout)),
-            ("Where to", payout.destination),
-        ]
+        amount, worth = self.amount(payout), self.worth(payout)
+        facts = [("Amount", amount), ("Worth", worth), ("Order", payout.invoice.label), ("Where to", payout.destination)]
         back = reverse("admin:payments_payout_change", args=[pk])
         return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
 
@@ -294,11 +290,7 @@ class PayoutAdmin(ReadOnly):
         if kind not in DRAFTS:
             raise Http404("There is no such payout.")
         back = reverse("admin:payments_invoice_change", args=[invoice_id])
-        most = {
-            network: int(min(amount, excess(invoice, network)) if kind == "excess" else amount)
-            for network, amount in refundable(invoice_id).items()
-        }
-        most = {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
+        most = dict(most_of_kind(invoice, kind))
         if not most:
             messages.error(request, "There is no settled money of this invoice that could go back.")
             return redirect(back)

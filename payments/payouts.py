@@ -20,7 +20,7 @@ from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_f
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.rates import rate_for
-from payments.refundable import excess, refundable
+from payments.refundable import most_of_kind, refundable
 from payments.signals import payout_changed
 
 BUYER = "buyer"
@@ -74,10 +74,8 @@ def draft_payout(
 
 
 def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Base:
-    most = refundable(invoice.pk).get(network, Base(0))
-    if kind == Payout.Kind.EXCESS:
-        most = min(most, excess(invoice, network))
-    if not most:
+    most = most_of_kind(invoice, kind).get(network)
+    if most is None:
         raise PayoutRefused(f"There is no settled {UNITS[network].coin} of {invoice.label} that could go back.")
     amount = most if wanted is None else Base(wanted)
     if not UNITS[network].dust_base < amount <= most:

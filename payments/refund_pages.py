@@ -20,7 +20,7 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks import is_sandbox, offered_networks
 from payments.payouts import BUYER, draft_payout, set_destination
 from payments.refund_links import BadRefundLink, read_token
-from payments.refundable import excess, refundable
+from payments.refundable import most_of_kind, refundable
 
 LIMIT = "30/hour"
 """Of one client address."""
@@ -124,7 +124,7 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
     elif payout is not None:
         return []
     elif invoice.status == Invoice.Status.SETTLED:
-        amounts = {network: min(most, excess(invoice, network)) for network, most in refundable(invoice.pk).items()}
+        amounts = most_of_kind(invoice, Payout.Kind.EXCESS)
     elif invoice.status in (Invoice.Status.EXPIRED, Invoice.Status.CANCELLED, Invoice.Status.INVALID):
         amounts = refundable(invoice.pk)
     else:

@@ -45,3 +45,11 @@ def excess(invoice: Invoice, network: str) -> Base:
     over = sum(values, Fraction(0)) - invoice.price_minor
     rates = [payment.credited_minor_per_coin for payment in payments if UNITS[payment.network].coin == UNITS[network].coin]
     return in_base(over / Fraction(rates[-1]), network) if rates and over > 0 else Base(0)
+
+
+def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
+    """{network: the most that a payout of this kind may be}: of an excess no more than what was paid beyond the price."""
+    most = refundable(invoice.pk)
+    if kind == Payout.Kind.EXCESS:
+        most = {network: min(amount, excess(invoice, network)) for network, amount in most.items()}
+    return {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}

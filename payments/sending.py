@@ -89,7 +89,10 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
 
 
 def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> Payout:
-    """Staff signed the PSBT of an approved payout: it is stored, then sent. Raises PayoutRefused, PayoutMoved, NodeUnavailable, NodeRejected."""
+    """Staff signed the PSBT of an approved payout: it is stored, then sent.
+
+    Raises PayoutRefused, PayoutMoved, NodeUnavailable, NodeRejected.
+    """
     payout = Payout.objects.get(pk=payout_id)
     coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
     if payout.status != Status.APPROVED or not payout.psbt or coin is None:

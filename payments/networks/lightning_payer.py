@@ -30,7 +30,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status`: sent, failed, unknown (under way, or nobody knows), absent (LND never heard of it), refused (LND did not take the order)."""
+    """`status`: sent, failed, unknown (under way, or nobody knows), absent (LND never heard of it), refused (it took no order)."""
 
     status: str
     fee_msat: int = 0

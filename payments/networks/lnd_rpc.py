@@ -82,13 +82,11 @@ class Conversation:
         """The last thing that LND tells before it ends. Raises NodeUnavailable, NodeRejected, and LndError."""
         serialize = type(request).SerializeToString
         ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
-        told = None
         try:
-            for told in ask(request, metadata=self._metadata, timeout=self._left(LONGEST)):
-                pass
+            told = list(ask(request, metadata=self._metadata, timeout=self._left(LONGEST)))
         except grpc.RpcError as error:
             raise self._translated(error, method) from error
-        return told
+        return told[-1] if told else None
 
     def close(self) -> None:
         self._channel.close()
