@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,7 +81,7 @@ class DraftForm(ReasonForm):
     network = forms.ChoiceField(label="Over")
     amount = forms.DecimalField(min_value=0, label="How much, in coins")
 
-    def __init__(self, *args: Any, most: dict[str, int], **options: Any) -> None:
+    def __init__(self, *args: Any, most: Mapping[str, int], **options: Any) -> None:
         super().__init__(*args, **options)
         self.most = most
         field = self.fields["network"]
@@ -290,7 +290,7 @@ class PayoutAdmin(ReadOnly):
         if kind not in DRAFTS:
             raise Http404("There is no such payout.")
         back = reverse("admin:payments_invoice_change", args=[invoice_id])
-        most = dict(most_of_kind(invoice, kind))
+        most = most_of_kind(invoice, kind)
         if not most:
             messages.error(request, "There is no settled money of this invoice that could go back.")
             return redirect(back)

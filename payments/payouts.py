@@ -110,7 +110,7 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
             amount = amount * UNITS[network].base_per_coin // UNITS[payout.network].base_per_coin
             if network == "BTC-LN":
                 amount -= amount % 1000
-        values = {"destination": destination, "network": network or payout.network, "amount_base": amount}
+        values: dict[str, Any] = {"destination": destination, "network": network or payout.network, "amount_base": amount}
         return _write(payout, "payout.destination", actor=actor, at=at, **values)
 
     return _first_or_again(change)
@@ -140,7 +140,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
                 raise PayoutRefused("A second person has to agree to a payout of this worth.")
             return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor})
         _within_limits(payout, at=at)
-        values = {name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
+        values: dict[str, Any] = {name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
         approved = _write(payout, "payout.approved", actor=actor, at=at, **values)
         send_soon(payout.pk)
         return approved

@@ -1,6 +1,6 @@
 """The node's wallet that the shop watches: loaded after a restart, made watch-only from a descriptor, checked at the start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -17,19 +17,47 @@ from payments.networks.watch_only import watch_only
 @contextmanager
 def open_wallet(coin: Coin) -> Iterator[Conversation]:
     """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected."""
-    wallet = Conversation(coin, _path(coin.wallet))
+    with _conversation(coin, coin.wallet, load=lambda: load_wallet(coin)) as wallet:
+        yield wallet
+
+
+@contextmanager
+def open_payout_wallet(coin: Coin) -> Iterator[Conversation]:
+    """The same about the wallet that pays out: one with keys, or the shop's own, whose transactions staff sign."""
+    if not coin.payout_wallet:
+        with open_wallet(coin) as wallet:
+            yield wallet
+        return
+    with _conversation(coin, coin.payout_wallet, load=lambda: _load_payout_wallet(coin)) as wallet:
+        yield wallet
+
+
+@contextmanager
+def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
+    wallet = Conversation(coin, _path(name))
     try:
         try:
             wallet.call("getwalletinfo")
         except JSONRPCError as error:
             if error.error["code"] != WALLET_NOT_FOUND:
                 raise
-            load_wallet(coin)
+            load()
         yield wallet
     except JSONRPCError as error:
         raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
     finally:
         wallet.close()
+
+
+def _load_payout_wallet(coin: Coin) -> None:
+    node = Conversation(coin, "/")
+    try:
+        node.call("loadwallet", coin.payout_wallet, True)
+    except JSONRPCError as error:
+        setting = coin.names("PAYOUT_WALLET")
+        raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.error['message']}") from error
+    finally:
+        node.close()
 
 
 def _path(name: str) -> str:

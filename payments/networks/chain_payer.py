@@ -16,7 +16,7 @@ from bitcoin.rpc import JSONRPCError
 from cryptons.money import Base, format_coin, parse_coin
 from payments.errors import NodeRejected
 from payments.networks.bitcoin_rpc import NOT_IN_WALLET_OR_MEMPOOL, Conversation
-from payments.networks.bitcoin_wallet import open_payout_wallet
+from payments.networks.bitcoin_wallet import new_address, open_payout_wallet, open_wallet
 from payments.networks.coins import Coin
 
 INSUFFICIENT_FUNDS = (-6, -4)
@@ -45,7 +45,7 @@ class Outcome:
 
 def is_address(coin: Coin, text: str) -> bool:
     """By the node's own word. Raises NodeUnavailable, NodeRejected."""
-    with open_payout_wallet(coin) as wallet:
+    with open_wallet(coin) as wallet:
         return bool(wallet.call("validateaddress", text)["isvalid"])
 
 
@@ -70,13 +70,12 @@ def _change(wallet: Conversation) -> dict[str, str]:
     """A wallet that watches one descriptor has no addresses for change: one of those that it receives by does as well."""
     if wallet.call("getwalletinfo")["private_keys_enabled"]:
         return {}
-    kind = "bech32"
-    return {"changeAddress": str(wallet.call("getnewaddress", "change of a payout", kind))}
+    return {"changeAddress": new_address(wallet, "change of a payout")}
 
 
 def release(coin: Coin, psbt: str) -> None:
     """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
-    with open_payout_wallet(coin) as wallet:
+    with open_wallet(coin) as wallet:
         inputs = [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("decodepsbt", psbt)["tx"]["vin"]]
         locked = [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("listlockunspent")]
         wallet.call("lockunspent", True, [each for each in inputs if each in locked])
@@ -84,7 +83,7 @@ def release(coin: Coin, psbt: str) -> None:
 
 def signed_by_staff(coin: Coin, offered: str, signed: str) -> Draft:
     """The transaction that was offered, with all its signatures. Raises NodeRejected for any other, NodeUnavailable."""
-    with open_payout_wallet(coin) as wallet:
+    with open_wallet(coin) as wallet:
         try:
             before = wallet.call("decodepsbt", offered)
             after = wallet.call("decodepsbt", signed)

@@ -58,6 +58,11 @@ class Coin:
         return self._text("WALLET")
 
     @property
+    def payout_wallet(self) -> str:
+        """A wallet with keys, for payouts; empty where staff sign them."""
+        return self._text("PAYOUT_WALLET")
+
+    @property
     def descriptor(self) -> str:
         return self._text("DESCRIPTOR")
 

@@ -1,0 +1,238 @@
+"""Money that goes back: how much may, who must agree, what stands in the log."""
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptons.events.models import Event
+from payments.errors import PayoutRefused
+from payments.models import Invoice, Payment, Payout
+from payments.payouts import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
+from payments.refundable import in_base, left_of, most_of_kind, refundable
+from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _settings(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
+    settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT, settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(1000), Decimal(5000), Decimal(100)
+
+
+def paid(amount=DUE, **more):
+    """An invoice over 100.00 with settled money."""
+    return PaymentFactory(amount_base=amount, status="settled", height=1, **more).invoice
+
+
+def draft(invoice, **more):
+    return draft_payout(invoice.pk, **{"kind": "refund", "network": "BTC", "actor": "grace", "at": NOW, **more})
+
+
+def approved(invoice, **more):
+    payout = draft(invoice, destination="bcrt1qback", **more)
+    return approve_payout(payout.pk, actor="grace", at=NOW)
+
+
+# --- How much -----------------------------------------------------------------------------------------------------------------
+
+
+def test_all_settled_money_can_go_back_over_chain_or_lightning():
+    assert refundable(paid().pk) == {"BTC": DUE, "BTC-LN": DUE * 1000}
+
+
+def test_money_that_is_only_seen_cannot_go_back():
+    assert refundable(PaymentFactory(status="seen").invoice_id) == {}
+
+
+def test_what_was_promised_is_no_longer_there():
+    invoice = paid()
+    draft(invoice, amount_base=DUE // 2)
+    assert refundable(invoice.pk)["BTC"] == DUE - DUE // 2
+
+
+@pytest.mark.parametrize("status", ["failed", "withdrawn"])
+def test_what_did_not_go_can_go_again(status):
+    invoice = paid()
+    PayoutFactory(invoice=invoice, status=status)
+    assert refundable(invoice.pk)["BTC"] == DUE
+
+
+@pytest.mark.parametrize("status", ["draft", "approved", "sending", "unknown", "sent"])
+def test_what_went_or_may_have_gone_cannot_go_again(status):
+    invoice = paid()
+    PayoutFactory(invoice=invoice, status=status)
+    assert refundable(invoice.pk) == {}
+
+
+def test_an_excess_is_what_lies_beyond_the_price():
+    invoice = paid(DUE * 3 // 2)
+    assert most_of_kind(invoice, "excess")["BTC"] == DUE // 2
+    assert draft(invoice, kind="excess").amount_base == DUE // 2
+
+
+def test_the_exact_price_leaves_no_excess():
+    with pytest.raises(PayoutRefused):
+        draft(paid(), kind="excess")
+
+
+@pytest.mark.parametrize("amount", [0, -1, 546, DUE + 1])
+def test_amounts_that_cannot_go_back_are_refused(amount):
+    with pytest.raises(PayoutRefused):
+        draft(paid(), amount_base=amount)
+
+
+def test_a_payout_knows_its_worth_at_the_rate_of_now(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("60000.00")}
+    payout = draft(paid())
+    assert (payout.amount_base, payout.value_minor, payout.rate_sources) == (DUE, 12_000, {"fixed": "60000.00"})
+
+
+def test_without_a_rate_the_payments_own_counts(settings):
+    settings.FIXED_RATES = {}
+    assert draft(paid()).value_minor == 10_000
+
+
+def test_a_verdict_that_was_read_before_the_draft_loses():
+    invoice = paid()
+    draft(invoice)
+    assert Invoice.objects.get().version == invoice.version + 1
+
+
+amounts = st.lists(st.tuples(st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]), st.integers(0, 10**12)), max_size=6)
+
+
+@given(amounts, amounts)
+def test_what_is_left_and_what_went_are_never_more_than_what_came(received, paid_out):
+    came, left = left_of(received, []), left_of(received, paid_out)
+    went = left_of(paid_out, [])
+    for coin, amount in left.items():
+        assert amount >= 0
+        assert amount == 0 or amount + went.get(coin, 0) == came[coin]
+
+
+@given(st.fractions(0, 100), st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]))
+def test_what_goes_back_is_rounded_down(coins, network):
+    from cryptons.money import UNITS
+
+    back = Fraction(in_base(coins, network), UNITS[network].base_per_coin)
+    assert coins - Fraction(1, UNITS["BTC" if network == "BTC-LN" else network].base_per_coin) < back <= coins
+
+
+# --- Who agrees ---------------------------------------------------------------------------------------------------------------
+
+
+def test_one_person_is_enough_for_little():
+    payout = approved(paid())
+    assert (payout.status, payout.approved_by, payout.next_try_at) == ("approved", "grace", NOW)
+
+
+def test_a_larger_one_needs_a_second_person(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    payout = draft(paid(), destination="bcrt1qback")
+
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+    assert Payout.objects.get().status == "draft"
+
+    assert approve_payout(payout.pk, actor="ada", at=NOW).status == "approved"
+
+
+def test_the_buyer_is_none_of_the_two(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    payout = draft(paid(), destination="bcrt1qback", actor="buyer")
+
+    assert approve_payout(payout.pk, actor="grace", at=NOW).status == "draft"
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+    payout = approve_payout(payout.pk, actor="ada", at=NOW)
+
+    assert (payout.status, payout.approved_by, payout.confirmed_by) == ("approved", "grace", "ada")
+
+
+def test_nothing_is_approved_before_it_is_known_where_to():
+    with pytest.raises(PayoutRefused, match="where"):
+        approve_payout(draft(paid()).pk, actor="grace", at=NOW)
+
+
+def test_where_to_cannot_be_changed_after_somebody_agreed(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(0)
+    payout = draft(paid(), destination="bcrt1qback", actor="buyer")
+    set_destination(payout.pk, "bcrt1qother", actor="buyer", at=NOW)
+    approve_payout(payout.pk, actor="grace", at=NOW)
+    with pytest.raises(PayoutRefused):
+        set_destination(payout.pk, "bcrt1qthief", actor="buyer", at=NOW)
+    assert Payout.objects.get().destination == "bcrt1qother"
+
+
+def test_a_buyer_may_choose_lightning_for_what_came_over_the_chain():
+    payout = draft(paid())
+    changed = set_destination(payout.pk, "lnbc", network="BTC-LN", actor="buyer", at=NOW)
+    assert (changed.network, changed.amount_base) == ("BTC-LN", DUE * 1000)
+
+
+def test_a_coin_goes_back_as_itself():
+    with pytest.raises(PayoutRefused):
+        set_destination(draft(paid()).pk, "r…", network="XRP", actor="buyer", at=NOW)
+
+
+def test_no_payout_is_worth_more_than_the_limit(settings):
+    settings.PAYOUT_LIMIT = Decimal("99.99")
+    with pytest.raises(PayoutRefused, match="PAYOUT_LIMIT"):
+        approved(paid())
+    assert Payout.objects.get().status == "draft"
+
+
+def test_the_payouts_of_a_day_have_a_limit(settings):
+    settings.PAYOUT_DAILY_LIMIT = Decimal("199.99")
+    approved(paid())
+    with pytest.raises(PayoutRefused, match="PAYOUT_DAILY_LIMIT"):
+        approved(paid())
+    payout = Payout.objects.get(status="draft")
+    assert approve_payout(payout.pk, actor="grace", at=NOW + timedelta(hours=24)).status == "approved"
+
+
+def test_withdrawn_ones_do_not_count_for_the_day(settings):
+    settings.PAYOUT_DAILY_LIMIT = Decimal("199.99")
+    withdraw_payout(approved(paid()).pk, actor="grace", reason="a slip", at=NOW)
+    assert approved(paid()).status == "approved"
+
+
+@pytest.mark.parametrize("status", ["sending", "sent", "unknown", "failed"])
+def test_what_was_handed_to_a_node_cannot_be_withdrawn(status):
+    with pytest.raises(PayoutRefused):
+        withdraw_payout(PayoutFactory(status=status).pk, actor="grace", reason="a slip", at=NOW)
+
+
+def test_what_was_sent_by_hand_is_recorded_with_name_and_reason():
+    payout = record_sent_by_hand(approved(paid()).pk, "f" * 64, actor="ada", reason="from the safe", at=NOW)
+
+    event = Event.objects.filter(subject_id=payout.pk).latest("seq")
+    assert (payout.status, payout.reference, payout.next_try_at) == ("sent", "f" * 64, None)
+    assert (event.type, event.actor, event.data["reason"]) == ("payout.sent", "ada", "from the safe")
+
+
+def test_a_failed_one_whose_money_was_promised_again_is_not_sent_by_hand():
+    invoice = paid()
+    failed = PayoutFactory(invoice=invoice, status="failed")
+    draft(invoice)
+    with pytest.raises(PayoutRefused):
+        record_sent_by_hand(failed.pk, "f" * 64, actor="ada", reason="from the safe", at=NOW)
+
+
+def test_each_step_is_one_event():
+    payout = approved(paid())
+    withdraw_payout(payout.pk, actor="ada", reason="a slip", at=NOW)
+    told = Event.objects.filter(subject_id=payout.pk).order_by("seq").values_list("seq", "type", "actor")
+    assert list(told) == [(1, "payout.draft", "grace"), (2, "payout.approved", "grace"), (3, "payout.withdrawn", "ada")]
+
+
+def test_money_of_another_coin_goes_back_as_that_coin():
+    option = OptionFactory(network="LTC", invoice=InvoiceFactory())
+    PaymentFactory(option=option, network="LTC", status="settled", amount_base=10**8)
+    assert refundable(option.invoice_id) == {"LTC": 10**8}
+    assert Payment.objects.get().network == "LTC"

@@ -1,0 +1,282 @@
+"""Money goes back: over the chain, signed by staff, over Lightning; and a sender that is killed never pays twice and forgets nothing."""
+
+import base64
+import json
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.running import ROOT, STAFF, Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.buying import buy, hidden, read_order, stock_product
+from tests.stack.conftest import open_shop
+from tests.stack.lightning import LightningPair
+
+KILLS = 30
+SAT = 20_000
+
+
+@pytest.fixture(scope="module")
+def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightningPair]:
+    pair = LightningPair(tmp_path_factory.mktemp("lightning"), node)
+    pair.start()
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture(scope="module")
+def purse(node: Node) -> str:
+    """A wallet with keys and many coins, for payouts."""
+    name = f"purse-{node.watching}"
+    node.call("createwallet", wallet_name=name, load_on_startup=True)
+    outputs = {node.call("getnewaddress", wallet=name): "0.01" for _ in range(60)}
+    node.call("sendmany", "", outputs, wallet=node.buyers)
+    node.mine()
+    return name
+
+
+@pytest.fixture(scope="module")
+def shop(node: Node, pair: LightningPair, purse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    yield from open_shop(node, tmp_path_factory.mktemp("payouts"), pair.shop.settings() | {"BITCOIN_PAYOUT_WALLET": purse})
+
+
+@pytest.fixture(scope="module")
+def watching_shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Has no keys anywhere: staff sign."""
+    yield from open_shop(node, tmp_path_factory.mktemp("watching"), {})
+
+
+def admin_of(shop: Shop) -> httpx.Client:
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    form = hidden(browser.get("/account/login/"))
+    done = browser.post("/account/login/", data={**form, "username": STAFF["username"], "password": STAFF["password"]})
+    assert done.status_code == 200, done.text
+    return browser
+
+
+def press(browser: httpx.Client, path: str, **values: Any) -> httpx.Response:
+    """A page of the admin that asks first: its form, filled in and sent."""
+    page = browser.get(path)
+    assert page.status_code == 200, page.text
+    files = values.pop("files", None)
+    answer = browser.post(path, data={**hidden(page), **values}, files=files)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def overpaid_order(shop: Shop, node: Node) -> tuple[Any, str]:
+    """(the order, its id at the invoice): paid with half of the price too much, and settled."""
+    bought = buy(shop, stock_product(shop, stock=5))
+    node.pay(bought.address, str((Decimal(bought.amount) * 3 / 2).quantize(Decimal("1E-8"))))
+    node.mine()
+    wait_for("the excess to be seen", lambda: "over" in shop.get(f"/api/invoices/{bought.invoice}")["flags"])
+    return bought, bought.invoice
+
+
+def draft(shop: Shop, invoice: str, **more: Any) -> dict[str, Any]:
+    body = {"invoiceId": invoice, "kind": "excess", "network": "BTC", "reason": "paid too much", **more}
+    answer = shop.http.post("/api/payouts", headers=shop.staff(), json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json()["data"])
+
+
+def payout(shop: Shop, payout_id: str) -> dict[str, Any]:
+    return next(each for each in shop.get("/api/payouts", headers=shop.staff()) if each["id"] == payout_id)
+
+
+def refund_link(shop: Shop, number: str) -> str:
+    """From the mail that asks the buyer."""
+
+    def look() -> str | None:
+        for file in (shop.data / "mail").glob("*.eml"):
+            text = file.read_bytes().replace(b"=\n", b"").replace(b"=3D", b"=").decode(errors="replace")
+            if number in text and (found := re.search(r"/refund/([^/\s\"]+)/", text)):
+                return f"/refund/{found[1]}/"
+        return None
+
+    return str(wait_for("the mail with the link", look))
+
+
+def test_the_buyer_says_where_to_and_gets_the_excess_back(shop: Shop, node: Node):
+    bought, invoice = overpaid_order(shop, node)
+    drafted = draft(shop, invoice)
+    assert (drafted["status"], drafted["destination"]) == ("draft", None)
+    home = node.call("getnewaddress", wallet=node.buyers)
+
+    buyer = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    link = refund_link(shop, bought.number)
+    wrong = buyer.post(
+        link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": home[:-1] + ("q" if home[-1] != "q" else "p")}
+    )
+    assert wrong.status_code == 400
+    assert "not an address of Bitcoin" in wrong.text
+    assert "We have your answer" in buyer.post(link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": home}).text
+    press(admin_of(shop), f"/admin/payments/payout/{drafted['id']}/act/approve/")
+
+    sent = wait_for("the payout to be sent", lambda: (row := payout(shop, drafted["id"]))["status"] == "sent" and row)
+    assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == Decimal(drafted["amount"])
+    assert node.call("gettransaction", sent["reference"], wallet=node.buyers)["confirmations"] >= 0
+    assert Decimal(sent["fee"]) > 0
+    assert read_order(shop, bought)["paymentStatus"] == "overpaid"
+
+
+def test_an_order_is_refunded_over_lightning(shop: Shop, node: Node, pair: LightningPair):
+    bought = buy(shop, stock_product(shop, stock=5))
+    node.pay(bought.address, bought.amount)
+    node.mine()
+    wait_for("it to settle", lambda: shop.get(f"/api/invoices/{bought.invoice}")["status"] == "settled")
+    sat = int(Decimal(bought.amount) * 10**8)
+    request = pair.payer.cli("addinvoice", f"--amt={sat}", "--expiry=86400")["payment_request"]
+
+    drafted = draft(shop, bought.invoice, kind="refund", network="BTC-LN", amount=str(Decimal(sat).scaleb(-8)), destination=request)
+    press(admin_of(shop), f"/admin/payments/payout/{drafted['id']}/act/approve/")
+
+    sent = wait_for("the payout to be sent", lambda: (row := payout(shop, drafted["id"]))["status"] == "sent" and row)
+    assert pair.payer.cli("lookupinvoice", sent["reference"])["state"] == "SETTLED"
+    wait_for("the order to say so", lambda: read_order(shop, bought)["paymentStatus"] == "refunded")
+
+
+def test_a_fee_limit_that_is_too_low_or_a_receiver_that_is_away_fails_and_the_money_stays(shop: Shop, node: Node, pair: LightningPair):
+    _, invoice = overpaid_order(shop, node)
+    request = pair.payer.cli("addinvoice", "--amt=1000", "--expiry=86400")
+    drafted = draft(shop, invoice, network="BTC-LN", amount="0.00001", destination=request["payment_request"])
+    pair.payer.cli("cancelinvoice", request["r_hash"])
+
+    press(admin_of(shop), f"/admin/payments/payout/{drafted['id']}/act/approve/")
+
+    wait_for("the payout to fail", lambda: payout(shop, drafted["id"])["status"] == "failed")
+    assert draft(shop, invoice)["status"] == "draft"
+
+
+def test_staff_sign_where_the_shop_has_no_keys(watching_shop: Shop, node: Node):
+    shop = watching_shop
+    _, invoice = overpaid_order(shop, node)
+    home = node.call("getnewaddress", wallet=node.buyers)
+    drafted = draft(shop, invoice, destination=home)
+    browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
+    press(browser, f"{page}/act/approve/")
+
+    file = wait_for("the transaction to sign", lambda: (got := browser.get(f"{page}/psbt/")).status_code == 200 and got)
+    offered = base64.b64encode(file.content).decode()
+    assert "Signatures are missing" in press(browser, f"{page}/act/sign/", text=offered).text
+    other = node.call("walletcreatefundedpsbt", [], [{home: "0.5"}], wallet=node.buyers)["psbt"]
+    assert (
+        "another transaction"
+        in press(browser, f"{page}/act/sign/", text=node.call("walletprocesspsbt", other, wallet=node.buyers)["psbt"]).text
+    )
+    signed = base64.b64decode(node.call("walletprocesspsbt", offered, wallet=node.merchant)["psbt"])
+    press(browser, f"{page}/act/sign/", files={"file": ("signed.psbt", signed)})
+
+    wait_for("the payout to be sent", lambda: payout(shop, drafted["id"])["status"] == "sent")
+    assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == Decimal(drafted["amount"])
+
+
+# --- Killed in between --------------------------------------------------------------------------------------------------------
+
+
+class Books:
+    """A database with payouts and no shop around it, for senders that are killed."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.shop = Shop(folder, **settings)
+        self.run("manage.py", "migrate", "--verbosity=0")
+
+    def run(self, *command: str) -> str:
+        return subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=self.shop.environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    def make(self, network: str, amount: int, destinations: list[str]) -> list[str]:
+        return list(json.loads(self.run("-m", "tests.stack.sender", "make", network, str(amount), *destinations)))
+
+    def send(self, payout_id: str) -> subprocess.Popen[str]:
+        """A sender that is about to begin."""
+        command = [sys.executable, "-m", "tests.stack.sender", "send", payout_id]
+        sender = subprocess.Popen(
+            command, cwd=ROOT, env=self.shop.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert sender.stdout is not None
+        assert sender.stdout.readline() == "now\n"
+        return sender
+
+    def sweep(self) -> None:
+        self.run("-m", "tests.stack.sender", "sweep")
+
+    def statuses(self) -> dict[str, str]:
+        with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=20)) as database:
+            return {str(key): status for key, status in database.execute("select id, status from payments_payout")}
+
+    def status(self, payout_id: str) -> str:
+        return self.statuses()[payout_id.replace("-", "")]
+
+
+def node_settings(node: Node, purse: str) -> dict[str, str]:
+    return {**node.settings(), "BITCOIN_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00"}
+
+
+def test_a_sender_that_is_killed_pays_once_on_the_chain(node: Node, purse: str, tmp_path: Path):
+    books = Books(tmp_path, node_settings(node, purse))
+    addresses = [node.call("getnewaddress", wallet=node.buyers) for _ in range(KILLS)]
+    payouts = books.make("BTC", SAT, addresses)
+    chance, between = random.Random(KILLS), 0
+    for turn, payout_id in enumerate(payouts):
+        known = len(node.call("getrawmempool"))
+        sender = books.send(payout_id)
+        if turn % 3:  # as soon as the node has it, before the database knows
+            wait_for(
+                "the node to have it",
+                lambda known=known, sender=sender: len(node.call("getrawmempool")) > known or sender.poll() is not None,
+            )  # type: ignore[misc]
+        else:
+            time.sleep(chance.uniform(0, 0.2))
+        sender.send_signal(signal.SIGKILL)
+        sender.wait()
+        between += len(node.call("getrawmempool")) > known and books.status(payout_id) != "sent"
+    assert between >= KILLS // 6, f"Only {between} were killed between node and database."
+
+    books.sweep()
+    node.mine()
+    books.sweep()
+
+    assert [books.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
+    received = [each for each in node.call("listtransactions", "*", 1000, wallet=node.buyers) if each.get("address") in addresses]
+    incoming = [each["address"] for each in received if each["category"] == "receive"]
+    assert sorted(incoming) == sorted(addresses)
+    assert {each["amount"] for each in received if each["category"] == "receive"} == {Decimal(SAT).scaleb(-8)}
+
+
+def test_a_sender_that_is_killed_pays_once_over_lightning(node: Node, purse: str, pair: LightningPair, tmp_path: Path):
+    books = Books(tmp_path, node_settings(node, purse) | pair.shop.settings())
+    requests = [pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400") for _ in range(KILLS)]
+    payouts = books.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])
+    chance, between = random.Random(KILLS), 0
+    for payout_id, request in zip(payouts, requests, strict=True):
+        sender = books.send(payout_id)
+        time.sleep(chance.uniform(0, 0.4))
+        sender.send_signal(signal.SIGKILL)
+        sender.wait()
+        time.sleep(0.3)
+        paid = pair.payer.cli("lookupinvoice", request["r_hash"])["state"] == "SETTLED"
+        between += paid and books.status(payout_id) != "sent"
+    assert between, "None was killed between LND and database."
+
+    for _ in range(3):
+        books.sweep()
+
+    assert [books.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
+    told = [pair.payer.cli("lookupinvoice", each["r_hash"]) for each in requests]
+    assert {
+        (each["state"], each["amt_paid_sat"], len([htlc for htlc in each["htlcs"] if htlc["state"] == "SETTLED"])) for each in told
+    } == {("SETTLED", str(SAT), 1)}
