@@ -272,7 +272,7 @@ class PayoutAdmin(ReadOnly):
     def psbt(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("payments.change_payout"):
             raise PermissionDenied
-        payout = get_object_or_404(Payout, pk=pk, status=Status.APPROVED)
+        payout = get_object_or_404(Payout.objects.exclude(psbt=""), pk=pk, status=Status.APPROVED)
         try:
             raw = base64.b64decode(payout.psbt, validate=True)
         except binascii.Error as error:

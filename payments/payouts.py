@@ -24,7 +24,7 @@ from payments.refundable import most_of_kind, refundable
 from payments.signals import payout_changed
 
 BUYER = "buyer"
-APPROVALS = "payout approvals"
+APPROVALS = "payouts"
 DAY = timedelta(hours=24)
 ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
 

@@ -1,9 +1,10 @@
-"""The payouts' worker as a process that can be killed at any moment: `python -m tests.stack.sender make|send|sweep …` on a shop's settings."""
+"""The payouts' worker as processes that can be killed at any moment: `python -m tests.stack.sender make|serve|sweep`."""
 
 import json
 import os
 import sys
 from datetime import timedelta
+from uuid import UUID
 
 import django
 
@@ -36,9 +37,17 @@ def make(network: str, amount: str, *destinations: str) -> None:
     print(json.dumps([str(row.pk) for row in rows]))
 
 
-def send_one(payout_id: str) -> None:
-    print("now", flush=True)
-    send(payout_id, at=timezone.now())
+def serve() -> None:
+    """For each id that comes in, a process that sends it: its pid goes out at once, and a line when it has ended."""
+    for line in sys.stdin:
+        sys.stdout.flush()
+        pid = os.fork()
+        if not pid:
+            print(os.getpid(), flush=True)
+            send(UUID(line.strip()), at=timezone.now())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        print("ended", flush=True)
 
 
 def sweep() -> None:
@@ -49,4 +58,4 @@ def sweep() -> None:
 
 
 if __name__ == "__main__":
-    {"make": make, "send": send_one, "sweep": sweep}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "serve": serve, "sweep": sweep}[sys.argv[1]](*sys.argv[2:])
