@@ -9,9 +9,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
-OURS = ("prepare", "web", "worker", "beat")
+OURS = ("prepare", "web", "worker", "payouts", "beat")
 WANTED = {
-    *("nginx", "web", "worker", "beat", "mongo1", "mongo2", "mongo3", "redis", "elasticsearch"),
+    *("nginx", "web", "worker", "payouts", "beat", "mongo1", "mongo2", "mongo3", "redis", "elasticsearch"),
     *("bitcoind", "lnd", "litecoind", "mailpit", "prometheus", "grafana"),
 }
 
