@@ -37,10 +37,10 @@ class KeyPoolWallet:
     """
 
     def watch(self, wallet: Conversation, descriptor: str) -> str:
-        """The next keys go into the pool; the node passes over those that it has already."""
+        """The next keys go into the pool; the node passes over those that it has already. Nobody was given them, so no old block is read."""
         start = next(start for start in count(0, CHUNK) if not self._knows(wallet, descriptor, start + CHUNK - 1))
         request = {"desc": descriptor, "range": [start, start + CHUNK - 1], "timestamp": "now", "watchonly": True, "keypool": True}
-        return _objection(wallet.call("importmulti", [request], {"rescan": start == 0}))  # later ones nobody was given yet
+        return _objection(wallet.call("importmulti", [request], {"rescan": False}))
 
     def watches(self, wallet: Conversation, descriptor: str) -> bool | None:
         if not wallet.call("listlabels"):
