@@ -37,7 +37,7 @@ class KeyPoolWallet:
     """
 
     def watch(self, wallet: Conversation, descriptor: str) -> str:
-        """The next keys go into the pool; the node passes over those that it has already. Nobody was given them, so no old block is read."""
+        """The next keys go into the pool; the node passes over those that it has. Nobody was given them yet: no old block is read."""
         start = next(start for start in count(0, CHUNK) if not self._knows(wallet, descriptor, start + CHUNK - 1))
         request = {"desc": descriptor, "range": [start, start + CHUNK - 1], "timestamp": "now", "watchonly": True, "keypool": True}
         return _objection(wallet.call("importmulti", [request], {"rescan": False}))
