@@ -13,8 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F, Sum
 
-from cryptons.celery import soon
-from cryptons.db import in_transaction, new_id, on_commit
+from cryptons.db import in_transaction, new_id
 from cryptons.events.models import record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_fiat, round_half_up
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
@@ -141,9 +140,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
             return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor})
         _within_limits(payout, at=at)
         values: dict[str, Any] = {name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
-        approved = _write(payout, "payout.approved", actor=actor, at=at, **values)
-        send_soon(payout.pk)
-        return approved
+        return _write(payout, "payout.approved", actor=actor, at=at, **values)
 
     return _first_or_again(approve)
 
@@ -205,12 +202,6 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
     """What sending makes of it: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
     event = f"payout.{status}" if status != payout.status else "payout.updated"
     return _write(payout, event, at=at, status=status, **values)
-
-
-def send_soon(payout_id: UUID) -> None:
-    from payments.tasks import send_payout
-
-    on_commit(lambda: soon(send_payout, str(payout_id)))
 
 
 def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:

@@ -17,7 +17,7 @@ from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRe
 from payments.models import Payout
 from payments.networks import chain_payer, is_sandbox, lightning_payer
 from payments.networks.coins import COINS
-from payments.payouts import mark_sent, move_payout, send_soon
+from payments.payouts import mark_sent, move_payout
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +44,10 @@ def send(payout_id: UUID, *, at: datetime) -> None:
 
 
 def try_again(payout_id: UUID, *, at: datetime) -> None:
-    """A person does not want to wait for the next try. Raises PayoutRefused."""
+    """A person does not want to wait for the next try: the sweep takes it up. Raises PayoutRefused."""
     unfinished = Payout.objects.filter(pk=payout_id, status__in=(Status.APPROVED, Status.SENDING, Status.UNKNOWN))
     if not unfinished.update(next_try_at=at):
         raise PayoutRefused("There is nothing to try again.")
-    send_soon(payout_id)
 
 
 def _way(payout: Payout) -> Callable[[Payout, datetime], None]:

@@ -1,7 +1,7 @@
 """Thin shells: an id comes in, the row is loaded, the work is done if it is still wanted. Each is found again by a sweep."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from payments.networks import offered_networks
 from payments.rates import refresh_rates
 from payments.sending import send
 from payments.settlement import settle
-from payments.signals import invoice_changed
+from payments.signals import invoice_changed, payout_changed
 
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
@@ -109,6 +109,12 @@ def refresh_stored_rates() -> None:
 @shared_task
 def send_payout(payout_id: str) -> None:
     send(UUID(payout_id), at=timezone.now())
+
+
+@receiver(payout_changed)
+def send_what_is_due(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
+    if payout.next_try_at is not None and payout.next_try_at <= at:
+        on_commit(lambda: soon(send_payout, str(payout.pk)))
 
 
 @shared_task
