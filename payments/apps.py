@@ -11,5 +11,6 @@ class PaymentsConfig(AppConfig):
         for error in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
             translate(error, 503, "SERVICE_UNAVAILABLE")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
-        translate(errors.InvoiceMoved, 409, "CONFLICT")
+        for error in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused):
+            translate(error, 409, "CONFLICT")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

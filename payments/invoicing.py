@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from cryptons.events.models import record
-from cryptons.money import Base, Minor, decimal_to_minor, fiat_to_base, minor_to_decimal
+from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
 from payments.errors import IllegalMark, NodeRejected, NodeUnavailable
 from payments.evaluation import evaluate
 from payments.models import Invoice, Option, Payment
@@ -64,7 +64,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     """
     node = get_network(network)
     rate = rate_for(network, at=at)
-    due = _due(price, rate.minor_per_coin, network)
+    due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
     for _ in range(MOST_USED_DESTINATIONS):
@@ -83,13 +83,6 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
         quoted_at=rate.quoted_at,
         expires_at=expires_at,
     )
-
-
-def _due(price: Minor, minor_per_coin: Decimal, network: str) -> Base:
-    """Lightning asks for whole satoshis, as the chain does: many wallets know nothing finer."""
-    if network == LIGHTNING:
-        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network="BTC") * 1000)
-    return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
 
 
 def confirmations_for(price: Minor, currency: str) -> int:
