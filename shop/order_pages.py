@@ -13,11 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.addresses import country_name
+from cryptons.db import in_transaction
 from payments.models import Invoice
 from shop.carts import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
-from shop.orders import cancel_own_order, current_invoice
+from shop.order_mails import mail_money_back_again
+from shop.orders import CLOSED, cancel_own_order, current_invoice
 from shop.timeline import read_timeline
 
 P = ParamSpec("P")
@@ -68,6 +70,8 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "timeline": read_timeline(found),
         "invoice": invoice,
         "can_pay": found.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
+        "can_requote": invoice is not None and can_requote(found, invoice),
+        "can_have_back": invoice is not None and can_have_back(found, invoice),
         "can_cancel": can_cancel(found),
         "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
         "status_tone": STATUS_TONES[found.status],
@@ -75,6 +79,22 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "state": state_in_words(found),
     }
     return render(request, "shop/order.html", context)
+
+
+def can_requote(order: Order, invoice: Invoice) -> bool:
+    """Whether the button is shown; whether it works is decided when it is pressed."""
+    return order.status != Order.Status.CANCELLED and invoice.status == Invoice.Status.EXPIRED
+
+
+def can_have_back(order: Order, invoice: Invoice) -> bool:
+    """Whether money is there that the order does not take. What became of it, the page behind the mailed link tells."""
+    if not invoice.paid_seen_minor or order.payment_status == Order.PaymentStatus.REFUNDED:
+        return False
+    return (
+        order.status == Order.Status.CANCELLED
+        or invoice.status in CLOSED
+        or (invoice.status == Invoice.Status.SETTLED and "over" in invoice.flags)
+    )
 
 
 def can_cancel(order: Order) -> bool:
@@ -90,7 +110,7 @@ def state_in_words(order: Order) -> tuple[str, str]:
             return "info", "This order is cancelled. Nothing has to be paid for it."
         return (
             "warning",
-            "This order is cancelled. Money that came for it is sent back: please answer your order mail, saying where to.",
+            "This order is cancelled. Money that came for it goes back to you: we mailed you a link by which you say where to.",
         )
     if order.status == status.DELIVERED:
         return "success", "Your order was delivered. Thank you."
@@ -104,11 +124,11 @@ def state_in_words(order: Order) -> tuple[str, str]:
         case payment.PENDING | payment.CONFIRMING:
             return "info", "We have seen your payment and wait until the network confirms it."
         case payment.UNDERPAID:
-            return "warning", "A part of the price is still to be paid. The payment page says how much, and whether there is time left."
+            return "warning", "A part of the price is still to be paid. You can pay the rest at today's rate, or have your money sent back."
         case payment.LATE:
-            return "warning", "Your payment came after the time had run out. We have it: please answer your order mail, and we sort it out."
+            return "warning", "Your payment came after the time had run out. You can pay with it at today's rate, or have it sent back."
         case payment.EXPIRED:
-            return "warning", "The time to pay ran out. Nothing was charged: you can put the same things into your cart again."
+            return "warning", "The time to pay ran out. Nothing was charged: you can get a fresh quote for this order."
     return "info", "We are waiting for your payment."
 
 
@@ -128,6 +148,22 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
     if not can_cancel(found):
         return redirect("shop:order", access_token)
     return render(request, "shop/order_cancel.html", {"order": found})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@unlisted
+def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
+    """Mails the link by which a buyer says where their money shall go: to the order's address alone, since this page may be passed on."""
+    found = get_object_or_404(Order, access_token=access_token)
+    invoice = current_invoice(found)
+    if invoice is None or not can_have_back(found, invoice):
+        messages.info(request, "There is no money to send back for this order.")
+        return redirect("shop:order", access_token)
+    if request.method == "POST":
+        in_transaction(lambda: mail_money_back_again(found, invoice, at=timezone.now()))
+        messages.success(request, f"We have sent the link to {found.email}.")
+        return redirect("shop:order", access_token)
+    return render(request, "shop/money_back.html", {"order": found})
 
 
 @require_POST
