@@ -8,9 +8,9 @@ class PaymentsConfig(AppConfig):
         from cryptons.api.errors import translate
         from payments import checks, errors  # noqa: F401 (registers the checks)
 
-        for error in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
-            translate(error, 503, "SERVICE_UNAVAILABLE")
+        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
+            translate(away, 503, "SERVICE_UNAVAILABLE")
+        for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused):
+            translate(refusal, 409, "CONFLICT")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
-        for error in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused):
-            translate(error, 409, "CONFLICT")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

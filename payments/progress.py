@@ -124,7 +124,7 @@ def read_progress(invoice_id: UUID) -> Progress:
     progress = Progress(
         invoice_id=invoice_id,
         payment_request=lightning,
-        counted_minor=_counted(payments),
+        counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),
         confirmations=_confirmations(payments, options.values(), newest["invoice__confirmations_needed"]),
         payout_status=newest["payout_status"] or "",
         **{name: newest[name] for name in OPTION_FIELDS},

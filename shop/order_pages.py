@@ -76,7 +76,7 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
         "status_tone": STATUS_TONES[found.status],
         "payment_tone": PAYMENT_TONES[found.payment_status],
-        "state": state_in_words(found),
+        "state": state_in_words(found, invoice),
     }
     return render(request, "shop/order.html", context)
 
@@ -102,16 +102,13 @@ def can_cancel(order: Order) -> bool:
     return order.status == Order.Status.PENDING and order.payment_status in (Order.PaymentStatus.UNPAID, Order.PaymentStatus.EXPIRED)
 
 
-def state_in_words(order: Order) -> tuple[str, str]:
+def state_in_words(order: Order, invoice: Invoice | None) -> tuple[str, str]:
     """(tone, sentence): how the order stands and what the buyer can do."""
     status, payment = Order.Status, Order.PaymentStatus
     if order.status == status.CANCELLED:
         if order.payment_status in (payment.UNPAID, payment.EXPIRED):
             return "info", "This order is cancelled. Nothing has to be paid for it."
-        return (
-            "warning",
-            "This order is cancelled. Money that came for it goes back to you: we mailed you a link by which you say where to.",
-        )
+        return "warning", "This order is cancelled. Money that came for it goes back to you: a mail from us has a link to say where to."
     if order.status == status.DELIVERED:
         return "success", "Your order was delivered. Thank you."
     if order.status == status.SHIPPED:
@@ -123,6 +120,8 @@ def state_in_words(order: Order) -> tuple[str, str]:
     match order.payment_status:
         case payment.PENDING | payment.CONFIRMING:
             return "info", "We have seen your payment and wait until the network confirms it."
+        case payment.UNDERPAID if invoice is not None and invoice.status == Invoice.Status.NEW:
+            return "warning", "A part of the price is still to be paid. The payment page says how much, and how long it waits."
         case payment.UNDERPAID:
             return "warning", "A part of the price is still to be paid. You can pay the rest at today's rate, or have your money sent back."
         case payment.LATE:

@@ -76,9 +76,7 @@ def describe(progress: Progress, *, at: datetime) -> PayState:
 def _going_back(progress: Progress) -> PayState:
     if progress.payout_status == Payout.Status.SENT:
         return PayState("sent-back", "info", "Your money was sent back", "Please do not send money to this address any more.")
-    text = (
-        "If you have not said yet where to: the mail that we sent you has a link for it. Please do not send money to this address any more."
-    )
+    text = "Please do not send money to this address any more. If you have not said yet where to: the mail that we sent you has a link."
     return PayState("going-back", "info", "Your money goes back to you", text, can_have_back=True)
 
 
@@ -117,7 +115,7 @@ def _open(progress: Progress, *, at: datetime) -> PayState:
     asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=OTHER_WAY)
     if progress.waiting_minor:
         text = "We have your money, but its quote had ended when it came. Take it at today's rate: the next page shows what it is worth."
-        return PayState("late", "warning", "Your payment came late", text, seconds=3, quote_words=TAKE_IT, can_have_back=True)
+        return PayState("late", "warning", "Your payment came late", text, seconds=3, quote_words=TAKE_IT)
     if progress.counted_minor:
         title = f"{progress.remaining_text} {unit.coin} still to pay"
         text = "A part of the price has come. Please send the rest to this address before the time runs out."
@@ -147,12 +145,10 @@ def _expired(progress: Progress, *, at: datetime) -> PayState:
     if progress.counted_minor:
         paid = f"{format_fiat(progress.counted_minor, progress.currency)} {progress.currency}"
         text = f"{paid} came, which is too little. You can pay the rest at today's rate, or have it sent back. {IN_THE_MAIL}"
-        title = "Only a part was paid in time"
+        title = "Only a part was paid"
         return PayState("partial", "warning", title, text, seconds=seconds, quote_words=PAY_REST, can_have_back=True)
     if "reorged" in progress.flags or "double_spent" in progress.flags:
-        text = (
-            "The coins that you sent were spent elsewhere. Please do not send money to this address any more; a fresh quote has a new one."
-        )
+        text = "The coins that you sent were spent elsewhere. Please do not use this address any more; a fresh quote has a new one."
         return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds, quote_words=FRESH)
     text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else get a fresh quote."
     return PayState("expired", "warning", "The time has run out", text, seconds=seconds, quote_words=FRESH)
