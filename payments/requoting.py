@@ -127,9 +127,7 @@ def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
         return Quote(reckoning, ())
     offers = prepare_offers(network, reckoning.remaining_minor, label=reckoning.invoice.label, at=at)
     if offers[0].due_base <= UNITS[network].dust_base:
-        raise QuoteRefused(
-            f"What is missing is too little to be sent in {UNITS[network].name}. Please choose another coin, or write to us."
-        )
+        raise QuoteRefused(f"What is missing is too little for {UNITS[network].name}. Please choose another coin, or write to us.")
     return Quote(reckoning, offers)
 
 
