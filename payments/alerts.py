@@ -27,8 +27,8 @@ def alert(key: str, text: str, *, at: datetime) -> None:
 
 
 def exception_words(invoice: Invoice) -> str:
-    """Why a person should look at it."""
-    if invoice.status in (Invoice.Status.CANCELLED, Invoice.Status.INVALID):
+    """Why a person should look at it; empty when nobody needs to."""
+    if invoice.exceptions and invoice.status in (Invoice.Status.CANCELLED, Invoice.Status.INVALID):
         return CLOSED
     return " ".join(words for name, words in EXCEPTIONS.items() if name in invoice.exceptions)
 

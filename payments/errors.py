@@ -33,6 +33,10 @@ class IllegalMark(PaymentError):
     """The invoice cannot go where the person wants it."""
 
 
+class AlertClosed(PaymentError):
+    """Somebody else was first."""
+
+
 class LateMoneyRefused(PaymentError):
     """What was ordered cannot be had any more, so money that came late is not taken for it by itself."""
 
