@@ -13,6 +13,7 @@ from payments.invoicing import check_person, mark_invoice, read_invoice
 from payments.models import Alert, Invoice, Payout
 from payments.progress import GOING_BACK
 from payments.settlement import apply_verdict, standings, verdict_on
+from payments.signals import accepting_late
 
 
 def accept(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
@@ -27,7 +28,7 @@ def close(invoice_id: UUID, *, version: int, actor: str, reason: str, at: dateti
 
 
 def take_mark_back(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """The facts decide again. Raises IllegalMark, InvoiceMoved."""
+    """The facts decide again. Raises IllegalMark, InvoiceMoved, and LateMoneyRefused when it would wait for money for what is gone."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if invoice.marked not in ("settled", "invalid"):
@@ -38,7 +39,10 @@ def take_mark_back(invoice_id: UUID, *, version: int, actor: str, reason: str, a
     invoice.marked = ""
     statuses = standings(invoice)
     moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    apply_verdict(invoice, verdict_on(invoice, statuses, at=at), moved, at=at, actor=actor, data={"mark": "", "reason": reason})
+    verdict = verdict_on(invoice, statuses, at=at)
+    if verdict.status == Invoice.Status.NEW:
+        accepting_late.send(Invoice, invoice=invoice)
+    apply_verdict(invoice, verdict, moved, at=at, actor=actor, data={"mark": "", "reason": reason})
 
 
 def keep(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:

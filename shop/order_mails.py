@@ -10,6 +10,7 @@ from django.utils.text import get_text_list
 from accounts.addresses import country_name
 from cryptons.mail.queueing import queue_mail
 from cryptons.money import UNITS
+from payments.alerts import mail_staff
 from payments.evaluation import Verdict
 from payments.models import Invoice, Payment
 from payments.refund_links import refund_path
@@ -53,6 +54,12 @@ def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> No
 def mail_rest(order: Order, invoice: Invoice) -> None:
     """Staff ask for what is missing: once for each time that they do."""
     _mail_with_choices("payment_rest", order, invoice, occasion=str(invoice.version))
+
+
+def mail_staff_of_hold(order: Order) -> None:
+    """Of what no exception of the payment tells: it is paid, but cannot be shipped."""
+    path = reverse("admin:shop_order_change", args=[order.pk])
+    mail_staff(f"order-held:{order.pk}:{order.version}", f"Order {order.number} is on hold", order.hold_reason, path=path)
 
 
 def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasion: str = "") -> None:

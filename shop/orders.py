@@ -16,7 +16,7 @@ from payments.models import Invoice, Payment
 from payments.signals import accepting_late, invoice_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
-from shop.order_mails import mail_about_money, mail_money_back, mail_order_shipped
+from shop.order_mails import mail_about_money, mail_money_back, mail_order_shipped, mail_staff_of_hold
 from shop.stock import hold_stock, release_stock
 
 T = TypeVar("T")
@@ -182,6 +182,8 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
             _write(order, _event(changes), at=at, **changes)
         except OrderMoved as error:
             raise InvoiceMoved(str(error)) from error
+    if shortage and "hold_reason" in changes:
+        mail_staff_of_hold(order)
     mail_about_money(order, invoice, verdict)
 
 

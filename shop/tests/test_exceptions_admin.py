@@ -108,6 +108,20 @@ def test_accepting_is_undone_and_the_order_is_held(client, grace):
     assert "Accept as paid" in shown(client)
 
 
+def test_closing_gives_the_stock_back_and_is_undone_only_while_it_is_there(client, grace):
+    order = open_order()
+    press(client, order, "close")
+    assert Product.objects.get().stock == 10
+    Product.objects.update(stock=1)
+    response = press(client, order, "take-back")
+    assert (response.status_code, "Only 1 of Copper Kettle is left." in response.text) == (409, True)
+
+    Product.objects.update(stock=2)
+    press(client, order, "take-back")
+    order.refresh_from_db()
+    assert (invoice_of(order).status, order.holds_stock, Product.objects.get().stock) == ("new", True, 0)
+
+
 def test_keeping_takes_it_off_and_putting_back_brings_it_again(client, grace):
     order = partial_order()
     assert "Nothing waits for you." in press(client, order, "keep").text
