@@ -163,7 +163,7 @@ def _confirmations(payments: Iterable[Payment], options: Iterable[dict[str, Any]
 
 
 def _depth(payment: Payment, tip: int | None, needed: int) -> int:
-    """What is safe by its network's own word is as deep as it needs to be."""
-    if payment.is_safe:
-        return needed
-    return max(0, tip - payment.height + 1) if tip is not None and payment.height is not None else 0
+    """What is safe by its network's own word, and in no block, is as deep as it needs to be."""
+    if payment.height is None:
+        return needed if payment.is_safe else 0
+    return 0 if tip is None else max(0, tip - payment.height + 1)
