@@ -103,6 +103,13 @@ def fiat_to_base(price: Minor | int, *, minor_per_coin: Decimal, network: str) -
     return Base(-(-exact.numerator // exact.denominator))
 
 
+def amount_due(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:
+    """What a buyer is asked for. Over Lightning whole satoshis, as on the chain: many wallets know nothing finer."""
+    if network == "BTC-LN":
+        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network="BTC") * 1000)
+    return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
+
+
 def base_to_fiat(amount: Base | int, *, minor_per_coin: Decimal, network: str) -> Fraction:
     """The exact value in minor units; never rounded, so that sums over networks stay exact."""
     return Fraction(amount) * Fraction(minor_per_coin) / UNITS[network].base_per_coin

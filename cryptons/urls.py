@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("favicon.ico", favicon),
     path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
+    path("admin/exceptions/", include("shop.admin.exceptions")),
     path("admin/", admin.site.urls),
     path("api/schema", schema, name="api_schema"),
     path("api/docs", docs, name="api_docs"),

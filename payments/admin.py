@@ -2,23 +2,22 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.money import format_fiat
+from payments.alerts import exception_words
+from payments.decision_pages import DECISIONS, decide, decision_path
 from payments.errors import PaymentError
 from payments.following import ask_now
-from payments.invoicing import mark_invoice
-from payments.models import Cursor, Invoice, Option, Payment, Payout, Rate
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
 from payments.payout_admin import DRAFTS, PayoutAdmin
 from payments.read_only_admin import ReadOnly, ReadOnlyInline
@@ -34,16 +33,6 @@ class PaymentInline(ReadOnlyInline):
     model = Payment
     fields = ("network", "amount_text", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
     readonly_fields = fields
-
-
-class MarkForm(forms.Form):
-    reason = forms.CharField(max_length=200, help_text="Stands in the event log beside your name.")
-
-
-MARKS = {
-    "settled": "Accept as paid although the facts say otherwise",
-    "invalid": "Close as invalid: whatever was paid is to be sent back",
-}
 
 
 @admin.register(Invoice)
@@ -65,6 +54,7 @@ class InvoiceAdmin(ReadOnly):
         "expires_at",
         "settled_at",
         "marked",
+        "waits_for",
         "decide",
         "history",
     )
@@ -87,12 +77,16 @@ class InvoiceAdmin(ReadOnly):
     def safe(self, invoice: Invoice) -> str:
         return format_fiat(invoice.paid_safe_minor, invoice.currency)
 
+    @admin.display(description="waits for a decision")
+    def waits_for(self, invoice: Invoice) -> str:
+        return exception_words(invoice) if invoice.needs_decision else "No"
+
     @admin.display(description="decide")
     def decide(self, invoice: Invoice) -> SafeString:
         links = [
-            format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_invoice_mark", args=[invoice.pk, mark]), words)
-            for mark, words in MARKS.items()
-            if invoice.status != mark
+            format_html('<a class="button" href="{}">{}</a> ', decision_path(invoice.pk, decision.name), decision.label)
+            for decision in DECISIONS.values()
+            if decision.fits(invoice)
         ]
         links += [
             format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_payout_draft", args=[invoice.pk, kind]), words)
@@ -115,28 +109,10 @@ class InvoiceAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            path("<uuid:pk>/mark/<slug:mark>/", self.admin_site.admin_view(self.mark), name="payments_invoice_mark"),
+            path("<uuid:pk>/decide/<slug:name>/", self.admin_site.admin_view(decide), name="payments_invoice_decide"),
             path("<uuid:pk>/ask/", self.admin_site.admin_view(self.ask), name="payments_invoice_ask"),
             *super().get_urls(),
         ]
-
-    def mark(self, request: HttpRequest, pk: Any, mark: str) -> HttpResponse:
-        """Ask for a reason, then decide in the person's name."""
-        if not request.user.has_perm("payments.change_invoice") or mark not in MARKS:
-            raise PermissionDenied
-        invoice = get_object_or_404(Invoice, pk=pk)
-        form = MarkForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                actor, reason = request.user.get_username(), form.cleaned_data["reason"]
-                in_transaction(lambda: mark_invoice(pk, mark, actor=actor, reason=reason, at=timezone.now()))
-            except PaymentError as error:
-                messages.error(request, str(error))
-            else:
-                messages.success(request, f"{invoice.label} is now {mark}.")
-            return redirect("admin:payments_invoice_change", pk)
-        context = {**self.admin_site.each_context(request), "form": form, "invoice": invoice, "title": MARKS[mark], "opts": Invoice._meta}
-        return render(request, "payments/mark_invoice.html", context)
 
     def ask(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """A person's question to the node, answered at once; what it says is a fact like any other."""
@@ -161,6 +137,13 @@ class PaymentAdmin(ReadOnly):
     list_filter = ("network", "status", "first_seen_at")
     search_fields = ("reference", "invoice__label")
     list_select_related = ("invoice",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("text", "created_at", "closed_at", "closed_by")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("text",)
 
 
 @admin.register(Cursor)

@@ -8,10 +8,9 @@ class PaymentsConfig(AppConfig):
         from cryptons.api.errors import translate
         from payments import checks, errors  # noqa: F401 (registers the checks)
 
-        for error in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
-            translate(error, 503, "SERVICE_UNAVAILABLE")
+        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
+            translate(away, 503, "SERVICE_UNAVAILABLE")
+        for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused, errors.PayoutMoved, errors.PayoutRefused):
+            translate(refusal, 409, "CONFLICT")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
-        translate(errors.InvoiceMoved, 409, "CONFLICT")
-        translate(errors.PayoutMoved, 409, "CONFLICT")
-        translate(errors.PayoutRefused, 409, "CONFLICT")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

@@ -25,8 +25,16 @@ class InvoiceMoved(PaymentError):
     """Another worker changed the invoice first: read it again and retry."""
 
 
+class QuoteRefused(PaymentError):
+    """The invoice gets no fresh quote: it is paid or closed, its money is on its way back, or it had enough of them."""
+
+
 class IllegalMark(PaymentError):
     """The invoice cannot go where the person wants it."""
+
+
+class AlertClosed(PaymentError):
+    """Somebody else was first."""
 
 
 class LateMoneyRefused(PaymentError):

@@ -110,12 +110,19 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
 
 def exceptions(verdict: Verdict) -> frozenset[str]:
     """Those of its flags that a person should look at."""
-    kinds = verdict.flags & {"partial", "reorged", "double_spent"}
-    if verdict.status in ("expired", "cancelled", "invalid"):
-        kinds |= verdict.flags & {"late", "over"}
-    if verdict.status == "settled":
-        kinds |= verdict.flags & {"over"}
-    return frozenset(kinds)
+    return verdict.flags & _EXCEPTIONS[verdict.status]
+
+
+_WAITING = frozenset({"reorged", "double_spent"})
+_CLOSED = frozenset({"late", "over"})
+_EXCEPTIONS = {
+    "new": _WAITING,
+    "processing": _WAITING,
+    "settled": frozenset({"over"}),
+    "expired": _WAITING | _CLOSED | {"partial"},
+    "cancelled": _CLOSED,
+    "invalid": _CLOSED,
+}
 
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:

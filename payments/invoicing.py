@@ -11,8 +11,8 @@ from uuid import UUID
 from django.conf import settings
 
 from cryptons.events.models import record
-from cryptons.money import Base, Minor, decimal_to_minor, fiat_to_base, minor_to_decimal
-from payments.errors import IllegalMark, NodeRejected, NodeUnavailable
+from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
+from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.evaluation import evaluate
 from payments.models import Invoice, Option, Payment
 from payments.networks import failing_networks, get_network, offered_networks
@@ -64,7 +64,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     """
     node = get_network(network)
     rate = rate_for(network, at=at)
-    due = _due(price, rate.minor_per_coin, network)
+    due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
     for _ in range(MOST_USED_DESTINATIONS):
@@ -83,13 +83,6 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
         quoted_at=rate.quoted_at,
         expires_at=expires_at,
     )
-
-
-def _due(price: Minor, minor_per_coin: Decimal, network: str) -> Base:
-    """Lightning asks for whole satoshis, as the chain does: many wallets know nothing finer."""
-    if network == LIGHTNING:
-        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network="BTC") * 1000)
-    return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
 
 
 def confirmations_for(price: Minor, currency: str) -> int:
@@ -147,19 +140,32 @@ def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime) -
     _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)
 
 
-def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime) -> None:
+def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime, version: int | None = None) -> None:
     """A named person decides `settled` or `invalid` against the facts, inside the caller's transaction; it stands in the event log.
 
-    Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
+    `version`: as the person saw it. Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
     """
     if status not in ("settled", "invalid"):
         raise IllegalMark(f"An invoice cannot be marked {status!r}.")
-    if not actor.strip() or not reason.strip():
-        raise IllegalMark("A mark needs a name and a reason.")
-    invoice = Invoice.objects.get(pk=invoice_id)
+    check_person(actor, reason)
+    invoice = read_invoice(invoice_id, version)
     if invoice.status == status:
         raise IllegalMark(f"The invoice is {status} already.")
     _mark(invoice, status, actor=actor, reason=reason, at=at)
+
+
+def check_person(actor: str, reason: str) -> None:
+    """Raises IllegalMark: what a person decides needs both."""
+    if not actor.strip() or not reason.strip():
+        raise IllegalMark("This needs a name and a reason.")
+
+
+def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
+    """Raises InvoiceMoved when it is no longer what somebody saw and decided by."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if version is not None and invoice.version != version:
+        raise InvoiceMoved("This has changed since you looked at it: by the network, the buyer or a colleague. Please look again.")
+    return invoice
 
 
 def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:

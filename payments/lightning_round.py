@@ -56,9 +56,12 @@ def _open_options() -> Iterator[list[Option]]:
 
 
 def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
-    """Nobody waits for money of an invoice that is paid, expired or cancelled: LND shall refuse it. Then: how do they stand?"""
+    """Nobody waits for money of an invoice that is paid, expired or cancelled, nor of a quote that has ended: LND shall refuse it.
+
+    A quote that a fresh one took the place of lives on until its end: its buyer may be looking at the old code. Then: how do they stand?
+    """
     for option in options:
-        if option.invoice.status != Invoice.Status.NEW:
+        if option.invoice.status != Invoice.Status.NEW or option.expires_at <= at:
             lnd.close_destination(option.destination)
     stand = lnd.look_up(option.destination for option in options)
     facts = lnd.facts_of(stand.values())

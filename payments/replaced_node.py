@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 
+from payments.alerts import alert
 from payments.invoicing import MONITOR
 from payments.models import Alert, Cursor, Option
 from payments.networks.base import CursorState
@@ -24,14 +25,14 @@ def tell_staff(cursor: Cursor, now: CursorState, *, at: datetime) -> None:
     if not is_replaced(former, now.node_name):
         return
     waiting = Option.objects.filter(network=cursor.network, is_closed=False).count()
-    Alert.objects.create(
-        key=f"{_prefix(cursor.network)}{at.isoformat()}",
-        text=(
+    alert(
+        f"{_prefix(cursor.network)}{at.isoformat()}",
+        (
             f"Another {cursor.network} node answers since {at:%Y-%m-%d %H:%M} UTC: {now.node_name} instead of {former}. "
             f"{waiting} open invoice{' was' if waiting == 1 else 's were'} made before: they are paid to the former node, and it alone "
             "tells of that money. If this was a mistake, set the shop to the former node again: what was paid there is found then."
         ),
-        created_at=at,
+        at=at,
     )
     logger.warning("another node answers", extra={"network": cursor.network, "error": f"{now.node_name} instead of {former}"})
 

@@ -12,6 +12,7 @@ from django.db.models import F
 from cryptons.db import in_transaction
 from cryptons.events.models import record
 from cryptons.money import UNITS, base_to_fiat
+from payments.alerts import mail_exception
 from payments.errors import InvoiceMoved, LateMoneyRefused
 from payments.evaluation import GONE, Received, Terms, Verdict, completes, evaluate, exceptions, standing
 from payments.late_money import may_accept
@@ -208,8 +209,9 @@ def apply_verdict(
     """
     was = invoice.status
     kinds = exceptions(verdict)
-    is_news = kinds != invoice.exceptions or verdict.paid_seen_minor != invoice.paid_seen_minor
+    is_news = (kinds, verdict.status, verdict.paid_seen_minor) != (invoice.exceptions, was, invoice.paid_seen_minor)
     needs_decision = bool(kinds) and (is_news or invoice.needs_decision)
+    is_new_to_staff = needs_decision and (kinds != invoice.exceptions or not invoice.needs_decision)
     values: dict[str, Any] = {
         "status": verdict.status,
         "flags": verdict.flags,
@@ -251,4 +253,6 @@ def apply_verdict(
             **(data or {}),
         },
     )
+    if is_new_to_staff:
+        mail_exception(invoice)
     invoice_changed.send(Invoice, invoice=invoice, verdict=verdict, at=at)

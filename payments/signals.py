@@ -9,9 +9,9 @@ A receiver that lost a race raises InvoiceMoved.
 """
 
 accepting_late = Signal()
-"""Arguments: `invoice`. Sent inside the transaction that is about to take late money at its old quote.
+"""Arguments: `invoice`. Sent inside the transaction that is about to take late money, or to ask for money anew after its time had run out.
 
-A receiver that can no longer serve (sold out, cancelled) raises LateMoneyRefused; nothing is taken then.
+A receiver that can no longer serve (sold out, cancelled) raises LateMoneyRefused; nothing is taken or asked for then.
 """
 
 payout_changed = Signal()

@@ -10,6 +10,7 @@ from functools import partial
 
 from cryptons.db import on_commit
 from cryptons.money import format_coin
+from payments.alerts import alert
 from payments.models import Alert, Option
 from payments.networks.base import Fact
 from payments.uris import split_destination
@@ -38,7 +39,7 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
     told = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
     for key, fact in unclaimed.items():
         if key not in told:
-            Alert.objects.create(key=key, text=_sentence(network, fact), created_at=at)
+            alert(key, _sentence(network, fact), at=at)
             extra = {"network": network, "reference": fact.reference}
             on_commit(partial(logger.warning, "money that no invoice waits for", extra=extra))
 

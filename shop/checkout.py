@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.urls import reverse
 
 from accounts.models import User
 from cryptons.db import in_transaction
@@ -146,7 +145,7 @@ def _write(
     hold_stock(order)
     invoice = open_invoice(offers, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
-    mail_order_received(order, pay_path=reverse("shop:pay", args=[invoice.pk]))
+    mail_order_received(order, invoice)
     if contents.cart is not None:
         taken = [line.item.pk for line in contents.lines]
         if CartItem.objects.filter(pk__in=taken).delete()[0] != len(taken):

@@ -1,7 +1,6 @@
 """The first two of the checkout's three pages; the third is the pay page."""
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -15,16 +14,15 @@ from django.views.decorators.http import require_http_methods
 from accounts.addresses import country_name
 from accounts.models import User
 from accounts.tokens import forget_user
-from cryptons.money import UNITS, indicative_coin_price
+from cryptons.money import UNITS
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
-from payments.networks import NetworkState, network_states
-from payments.rates import current_rates
 from shop.carts import CartContents, find_cart, read_cart
 from shop.checkout import place_order, placed_order
 from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
 from shop.forms import CheckoutForm, PlaceForm
 from shop.models import Order
 from shop.orders import current_invoice
+from shop.ways_to_pay import usable, ways_to_pay
 
 BUYER_KEY = "checkout"
 ORDERS_KEY = "orders"
@@ -145,30 +143,22 @@ def _review(
     changes: list[tuple[str, int, int]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    states = [replace(state, problem=(failed or {}).get(state.code) or state.problem) for state in network_states()]
-    usable = [state.code for state in states if not state.problem]
+    ways = ways_to_pay(contents.total_minor, failed=failed)
+    chosen = usable(ways, chosen)
     context = {
         "cart": contents,
         "email": buyer["email"],
         "address": buyer["address"],
         "country": country_name(buyer["address"]["country"]),
-        "ways": [(state, _coin_price(contents, state)) for state in states],
-        "chosen": chosen if chosen in usable else next(iter(usable), ""),
-        "can_pay": bool(usable),
+        "ways": ways,
+        "chosen": chosen,
+        "can_pay": bool(chosen),
         "problem": problem or next(iter((failed or {}).values()), ""),
         "changes": changes or [],
         "token": uuid.uuid4(),
         "minutes": settings.INVOICE_MINUTES,
     }
     return render(request, "shop/checkout_payment.html", context, status=status)
-
-
-def _coin_price(contents: CartContents, state: NetworkState) -> str:
-    """About how many coins it is; empty without a rate."""
-    rate = current_rates().get(UNITS[state.code].coin)
-    if rate is None:
-        return ""
-    return indicative_coin_price(contents.total_minor, minor_per_coin=rate.minor_per_coin, network=state.code)
 
 
 def _remember(request: HttpRequest, order: Order) -> None:

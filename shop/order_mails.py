@@ -1,23 +1,24 @@
 """What the buyer is told by mail, once each. Rows only: they are written in the transaction of what they tell about."""
 
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
 from django.urls import reverse
+from django.utils.text import get_text_list
 
 from accounts.addresses import country_name
 from cryptons.mail.queueing import queue_mail
 from cryptons.money import UNITS
-from payments.models import Payout
+from payments.alerts import mail_staff
+from payments.evaluation import Verdict
+from payments.models import Invoice, Payment, Payout
 from payments.refund_links import refund_path
 from shop.models import Order
 
 
-def mail_order_received(order: Order, *, pay_path: str) -> None:
-    _mail("order_received", f"order-received:{order.pk}", order, pay_url=settings.PUBLIC_URL + pay_path)
-
-
-def mail_payment_confirmed(order: Order) -> None:
-    """Once, even when a reorg takes the settlement back and it comes again."""
-    _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
+def mail_order_received(order: Order, invoice: Invoice) -> None:
+    _mail("order_received", f"order-received:{order.pk}", order, pay_url=_link("pay", order, invoice))
 
 
 def mail_order_shipped(order: Order) -> None:
@@ -39,7 +40,70 @@ def _back(payout: Payout) -> dict[str, str]:
     return {"amount": amount, "destination": payout.destination, "reference": payout.reference or ""}
 
 
-def _mail(template: str, key: str, order: Order, **context: str) -> None:
+def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
+    """What the verdict means for the buyer: paid, paid too much, or money that waits for their word."""
+    status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
+    if order.status == Order.Status.CANCELLED or verdict.status in closed:
+        if verdict.paid_seen_minor:
+            mail_money_back(order, invoice)
+    elif verdict.status == status.SETTLED:
+        _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
+        if "over" in verdict.flags:
+            _mail_with_choices("payment_over", order, invoice)
+    elif verdict.status == status.EXPIRED and "late" in verdict.flags:
+        _mail_with_choices("payment_late", order, invoice)
+    elif verdict.status == status.EXPIRED and "partial" in verdict.flags:
+        _mail_with_choices("payment_partial", order, invoice)
+
+
+def mail_money_back(order: Order, invoice: Invoice) -> None:
+    """Money that the order does not take: its buyer says where to send it."""
+    _mail_with_choices("money_back", order, invoice)
+
+
+def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
+    """The same because the buyer asked for it, once a day."""
+    _mail_with_choices("money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
+
+
+def mail_rest(order: Order, invoice: Invoice) -> None:
+    """Staff ask for what is missing: once for each time that they do."""
+    _mail_with_choices("payment_rest", order, invoice, occasion=str(invoice.version))
+
+
+def mail_staff_of_hold(order: Order) -> None:
+    """Of what no exception of the payment tells: it is paid, but cannot be shipped."""
+    path = reverse("admin:shop_order_change", args=[order.pk])
+    mail_staff(f"order-held:{order.pk}:{order.version}", f"Order {order.number} is on hold", order.hold_reason, path=path)
+
+
+def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasion: str = "") -> None:
+    """`template` names the occasion as well; `occasion` makes it another one of the same kind."""
+    _mail(
+        template,
+        f"{template}:{invoice.pk}:{occasion}".rstrip(":"),
+        order,
+        pay_url=_link("pay", order, invoice),
+        quote_url=_link("quote", order, invoice),
+        refund_url=settings.PUBLIC_URL + refund_path(invoice.pk),
+        invoice=invoice,
+        received=_received(invoice),
+        over_minor=max(0, invoice.paid_seen_minor - invoice.price_minor),
+    )
+
+
+def _link(page: str, order: Order, invoice: Invoice) -> str:
+    """With the key by which the page knows its buyer without a login."""
+    return f"{settings.PUBLIC_URL}{reverse(f'shop:{page}', args=[invoice.pk])}?order={order.access_token}"
+
+
+def _received(invoice: Invoice) -> str:
+    """`0.001 BTC and 0.5 LTC`: whatever came and did not go."""
+    payments = Payment.objects.filter(invoice=invoice, is_present=True)
+    return get_text_list([f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments], "and")
+
+
+def _mail(template: str, key: str, order: Order, **context: Any) -> None:
     queue_mail(
         key,
         to=order.email,

@@ -8,12 +8,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.addresses import country_name
+from cryptons.db import in_transaction
 from cryptons.unlisted import unlisted
 from payments.models import Invoice
 from shop.carts import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
-from shop.orders import cancel_own_order, current_invoice
+from shop.order_mails import mail_money_back_again
+from shop.orders import CLOSED, cancel_own_order, current_invoice
 from shop.timeline import read_timeline
 
 PAGE_SIZE = 20
@@ -44,13 +46,31 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "timeline": read_timeline(found),
         "invoice": invoice,
         "can_pay": found.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
+        "can_requote": invoice is not None and can_requote(found, invoice),
+        "can_have_back": invoice is not None and can_have_back(found, invoice),
         "can_cancel": can_cancel(found),
         "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
         "status_tone": STATUS_TONES[found.status],
         "payment_tone": PAYMENT_TONES[found.payment_status],
-        "state": state_in_words(found),
+        "state": state_in_words(found, invoice),
     }
     return render(request, "shop/order.html", context)
+
+
+def can_requote(order: Order, invoice: Invoice) -> bool:
+    """Whether the button is shown; whether it works is decided when it is pressed."""
+    return order.status != Order.Status.CANCELLED and invoice.status == Invoice.Status.EXPIRED
+
+
+def can_have_back(order: Order, invoice: Invoice) -> bool:
+    """Whether money is there that the order does not take. What became of it, the page behind the mailed link tells."""
+    if not invoice.paid_seen_minor or order.payment_status == Order.PaymentStatus.REFUNDED:
+        return False
+    return (
+        order.status == Order.Status.CANCELLED
+        or invoice.status in CLOSED
+        or (invoice.status == Invoice.Status.SETTLED and "over" in invoice.flags)
+    )
 
 
 def can_cancel(order: Order) -> bool:
@@ -58,16 +78,13 @@ def can_cancel(order: Order) -> bool:
     return order.status == Order.Status.PENDING and order.payment_status in (Order.PaymentStatus.UNPAID, Order.PaymentStatus.EXPIRED)
 
 
-def state_in_words(order: Order) -> tuple[str, str]:
+def state_in_words(order: Order, invoice: Invoice | None) -> tuple[str, str]:
     """(tone, sentence): how the order stands and what the buyer can do."""
     status, payment = Order.Status, Order.PaymentStatus
     if order.status == status.CANCELLED:
         if order.payment_status in (payment.UNPAID, payment.EXPIRED):
             return "info", "This order is cancelled. Nothing has to be paid for it."
-        return (
-            "warning",
-            "This order is cancelled. Money that came for it is sent back: please answer your order mail, saying where to.",
-        )
+        return "warning", "This order is cancelled. Money that came for it goes back to you: a mail from us has a link to say where to."
     if order.status == status.DELIVERED:
         return "success", "Your order was delivered. Thank you."
     if order.status == status.SHIPPED:
@@ -79,12 +96,14 @@ def state_in_words(order: Order) -> tuple[str, str]:
     match order.payment_status:
         case payment.PENDING | payment.CONFIRMING:
             return "info", "We have seen your payment and wait until the network confirms it."
+        case payment.UNDERPAID if invoice is not None and invoice.status == Invoice.Status.NEW:
+            return "warning", "A part of the price is still to be paid. The payment page says how much, and how long it waits."
         case payment.UNDERPAID:
-            return "warning", "A part of the price is still to be paid. The payment page says how much, and whether there is time left."
+            return "warning", "A part of the price is still to be paid. You can pay the rest at today's rate, or have your money sent back."
         case payment.LATE:
-            return "warning", "Your payment came after the time had run out. We have it: please answer your order mail, and we sort it out."
+            return "warning", "Your payment came after the time had run out. You can pay with it at today's rate, or have it sent back."
         case payment.EXPIRED:
-            return "warning", "The time to pay ran out. Nothing was charged: you can put the same things into your cart again."
+            return "warning", "The time to pay ran out. Nothing was charged: you can get a fresh quote for this order."
     return "info", "We are waiting for your payment."
 
 
@@ -104,6 +123,22 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
     if not can_cancel(found):
         return redirect("shop:order", access_token)
     return render(request, "shop/order_cancel.html", {"order": found})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@unlisted
+def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
+    """Mails the link by which a buyer says where their money shall go: to the order's address alone, since this page may be passed on."""
+    found = get_object_or_404(Order, access_token=access_token)
+    invoice = current_invoice(found)
+    if invoice is None or not can_have_back(found, invoice):
+        messages.info(request, "There is no money to send back for this order.")
+        return redirect("shop:order", access_token)
+    if request.method == "POST":
+        in_transaction(lambda: mail_money_back_again(found, invoice, at=timezone.now()))
+        messages.success(request, f"We have sent the link to {found.email}.")
+        return redirect("shop:order", access_token)
+    return render(request, "shop/money_back.html", {"order": found})
 
 
 @require_POST

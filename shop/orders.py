@@ -17,7 +17,14 @@ from payments.refundable import NOTHING_WENT, refundable
 from payments.signals import accepting_late, invoice_changed, payout_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
-from shop.order_mails import mail_order_shipped, mail_payment_confirmed, mail_refund_asked, mail_refund_sent
+from shop.order_mails import (
+    mail_about_money,
+    mail_money_back,
+    mail_order_shipped,
+    mail_refund_asked,
+    mail_refund_sent,
+    mail_staff_of_hold,
+)
 from shop.stock import hold_stock, release_stock
 
 T = TypeVar("T")
@@ -97,6 +104,12 @@ def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
     return _first_or_again(release)
 
 
+def ask_anew(order: Order, *, network: str, has_part: bool, actor: str, at: datetime) -> None:
+    """The order's side of a fresh quote, in its transaction. Raises OrderMoved."""
+    status = PaymentStatus.UNDERPAID if has_part else PaymentStatus.UNPAID
+    _write(order, "order.requoted", at=at, actor=actor, network=network, payment_status=status)
+
+
 def _first_or_again(act: Callable[[], T]) -> T:
     """Do it in one transaction; who loses a race looks again."""
     for _ in range(3):
@@ -145,6 +158,8 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     release_stock(order)
     if invoice is not None and not has_money and invoice.status in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
         cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at)
+    if invoice is not None and has_money:
+        mail_money_back(order, invoice)
     return order
 
 
@@ -176,8 +191,9 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
             _write(order, _event(changes), at=at, **changes)
         except OrderMoved as error:
             raise InvoiceMoved(str(error)) from error
-    if verdict.status == Invoice.Status.SETTLED and order.status != Status.CANCELLED:
-        mail_payment_confirmed(order)
+    if shortage and "hold_reason" in changes:
+        mail_staff_of_hold(order)
+    mail_about_money(order, invoice, verdict)
 
 
 @receiver(payout_changed)
@@ -202,7 +218,7 @@ def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
 
 @receiver(accepting_late)
 def take_stock_again(sender: Any, invoice: Invoice, **_: Any) -> None:
-    """Late money is only taken by itself for what can still be shipped. Raises LateMoneyRefused."""
+    """Late money is taken, and a fresh quote made, only for what can still be shipped. Raises LateMoneyRefused."""
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
         return

@@ -3,7 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import segno
@@ -18,10 +20,11 @@ from django.views.decorators.http import require_safe
 from cryptons.api.limits import client_ip, count
 from cryptons.money import UNITS, format_fiat
 from cryptons.unlisted import unlisted
-from payments.models import Invoice
+from payments.models import Invoice, Payout
 from payments.progress import Progress, read_progress
 from shop.checkout_pages import ORDERS_KEY
 from shop.models import Order
+from shop.ways_to_pay import usable, ways_to_pay
 
 STATUS_LIMIT = "600/minute"
 """Of one client address: thirty buyers behind it, each asking every three seconds."""
@@ -41,13 +44,22 @@ class PayState:
     asks_for_money: bool = False
     seconds: int = 0
     """When to look again; 0 at a final state."""
+    quote_words: str = ""
+    """What the button says that leads to a fresh quote; empty where there is none."""
+    can_have_back: bool = False
+    """Money is there that its buyer may have back."""
+
+
+IN_THE_MAIL = "The mail that we sent you has a link for each."
 
 
 def describe(progress: Progress, *, at: datetime) -> PayState:
     """Every state has its words and what to do next. Pure."""
+    if progress.payout_status and progress.status != Invoice.Status.SETTLED:
+        return _going_back(progress)
     match progress.status:
         case Invoice.Status.SETTLED:
-            return PayState("settled", "success", "Paid", _paid_text(progress))
+            return PayState("settled", "success", "Paid", _paid_text(progress), can_have_back=_has_excess(progress))
         case Invoice.Status.PROCESSING:
             return _confirming(progress)
         case Invoice.Status.NEW:
@@ -55,18 +67,31 @@ def describe(progress: Progress, *, at: datetime) -> PayState:
         case Invoice.Status.EXPIRED:
             return _expired(progress, at=at)
     if progress.paid_seen_minor:
-        text = "Money came for it all the same. We have it: please answer your order mail and tell us where to send it back."
-        return PayState("closed-with-money", "warning", "This payment was closed", text)
+        text = "Money came for it all the same. We have it: the mail that we sent you has a link by which you say where to send it back."
+        return PayState("closed-with-money", "warning", "This payment was closed", text, can_have_back=True)
     title = "Cancelled" if progress.status == Invoice.Status.CANCELLED else "Closed by the shop"
     return PayState("closed", "info", title, "Please do not send money to this address. Nothing has to be paid.")
 
 
+def _going_back(progress: Progress) -> PayState:
+    if progress.payout_status == Payout.Status.SENT:
+        return PayState("sent-back", "info", "Your money was sent back", "Please do not send money to this address any more.")
+    text = "Please do not send money to this address any more. If you have not said yet where to: the mail that we sent you has a link."
+    return PayState("going-back", "info", "Your money goes back to you", text, can_have_back=True)
+
+
+def _has_excess(progress: Progress) -> bool:
+    return "over" in progress.flags and progress.payout_status != Payout.Status.SENT
+
+
 def _paid_text(progress: Progress) -> str:
     text = "Thank you. Your payment is complete, and we are preparing your order."
-    if "over" in progress.flags:
-        over = format_fiat(progress.paid_seen_minor - progress.price_minor, progress.currency)
-        text += f" You paid {over} {progress.currency} too much: please answer your order mail to have it sent back."
-    return text
+    if "over" not in progress.flags:
+        return text
+    over = f"{format_fiat(progress.paid_seen_minor - progress.price_minor, progress.currency)} {progress.currency}"
+    if progress.payout_status == Payout.Status.SENT:
+        return f"{text} What you paid too much ({over}) was sent back."
+    return f"{text} You paid {over} too much: the mail that we sent you has a link by which you have it sent back."
 
 
 def _confirming(progress: Progress) -> PayState:
@@ -79,40 +104,54 @@ def _confirming(progress: Progress) -> PayState:
     return PayState("confirming", "info", title, text, seconds=3)
 
 
+OTHER_WAY = "Pay with another coin, or at a fresh rate"
+
+
 def _open(progress: Progress, *, at: datetime) -> PayState:
     unit = UNITS[progress.network]
     if at >= progress.expires_at:
         text = "We look one last time whether a payment came in time. Please do not send money now."
         return PayState("overdue", "warning", "The time has run out", text, seconds=3)
-    if progress.paid_seen_minor:
+    asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=OTHER_WAY)
+    if progress.waiting_minor:
+        text = "We have your money, but its quote had ended when it came. Take it at today's rate: the next page shows what it is worth."
+        return PayState("late", "warning", "Your payment came late", text, seconds=3, quote_words=TAKE_IT)
+    if progress.counted_minor:
         title = f"{progress.remaining_text} {unit.coin} still to pay"
-        text = "A part of the amount has come. Please send the rest to the same address before the time runs out."
-        return PayState("underpaid", "warning", title, text, asks_for_money=True, seconds=3)
+        text = "A part of the price has come. Please send the rest to this address before the time runs out."
+        return asking("underpaid", "warning", title, text)
     if "double_spent" in progress.flags:
         text = "The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the time runs out."
-        return PayState("double-spent", "danger", "The payment was taken back", text, asks_for_money=True, seconds=3)
+        return asking("double-spent", "danger", "The payment was taken back", text)
     text = f"Scan the code with your wallet, or copy amount and address. Send exactly this amount in {unit.name}."
     if progress.network == "BTC-LN":
         text = "Scan the code with your Lightning wallet, or copy the invoice into it."
     elif progress.payment_request:
         text = "Scan the code with your wallet, on the chain or over Lightning, which is there at once. Or copy address or invoice."
-    return PayState("waiting", "info", "Waiting for your payment", text, asks_for_money=True, seconds=3)
+    return asking("waiting", "info", "Waiting for your payment", text)
+
+
+FRESH = "Get a fresh quote"
+TAKE_IT = "Pay with it at today's rate"
+PAY_REST = "Pay the rest"
 
 
 def _expired(progress: Progress, *, at: datetime) -> PayState:
     seconds = 15 if at < progress.expires_at + LOOK_AGAIN else 0
-    if "late" in progress.flags and "partial" not in progress.flags:
-        text = "We have your money and a person looks at it. Please answer your order mail: we take it at today's rate or send it back."
-        return PayState("late", "warning", "Your payment came late", text, seconds=seconds)
-    if progress.paid_seen_minor:
-        paid = format_fiat(progress.paid_seen_minor, progress.currency)
-        text = f"{paid} {progress.currency} came, which is too little. Please answer your order mail: you can pay the rest or have it back."
-        return PayState("partial", "warning", "Only a part was paid in time", text, seconds=seconds)
+    if progress.waiting_minor:
+        text = f"We have your money. You can pay with it at today's rate, or have it sent back. {IN_THE_MAIL}"
+        title = "Your payment came late"
+        return PayState("late", "warning", title, text, seconds=seconds, quote_words=TAKE_IT, can_have_back=True)
+    if progress.counted_minor:
+        paid = f"{format_fiat(progress.counted_minor, progress.currency)} {progress.currency}"
+        text = f"{paid} came, which is too little. You can pay the rest at today's rate, or have it sent back. {IN_THE_MAIL}"
+        title = "Only a part was paid"
+        return PayState("partial", "warning", title, text, seconds=seconds, quote_words=PAY_REST, can_have_back=True)
     if "reorged" in progress.flags or "double_spent" in progress.flags:
-        text = "The coins that you sent were spent elsewhere. Please do not send money to this address any more; you can order again."
-        return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds)
-    text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else you can order again."
-    return PayState("expired", "warning", "The time has run out", text, seconds=seconds)
+        text = "The coins that you sent were spent elsewhere. Please do not use this address any more; a fresh quote has a new one."
+        return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds, quote_words=FRESH)
+    text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else get a fresh quote."
+    return PayState("expired", "warning", "The time has run out", text, seconds=seconds, quote_words=FRESH)
 
 
 @require_safe
@@ -120,8 +159,12 @@ def _expired(progress: Progress, *, at: datetime) -> PayState:
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     progress = _progress(invoice_id)
     order = Order.objects.filter(pk=progress.subject_id).first()
-    key = order.access_token if order and _is_theirs(request, order) else ""
-    return render(request, "shop/pay.html", {**_context(progress, key, at=timezone.now()), "order": order if key else None})
+    key = order.access_token if order and is_theirs(request, order) else ""
+    context = _context(progress, key, at=timezone.now())
+    if key and context["state"].asks_for_money:
+        context["ways"] = ways_to_pay(progress.remaining_minor)
+        context["chosen"] = usable(context["ways"], progress.network)
+    return render(request, "shop/pay.html", context)
 
 
 @require_safe
@@ -144,8 +187,11 @@ def _progress(invoice_id: UUID) -> Progress:
         raise Http404("There is no such payment.") from None
 
 
-def _is_theirs(request: HttpRequest, order: Order) -> bool:
-    """Who may go on to the order: its user, who placed it in this session, or who came from its page. The pay page itself may be shared."""
+def is_theirs(request: HttpRequest, order: Order) -> bool:
+    """Who may go on to the order and change how it is paid: its user, who placed it in this session, or who came by its key.
+
+    The pay page itself may be shared.
+    """
     if order.user_id and order.user_id == request.user.pk:
         return True
     if str(order.pk) in request.session.get(ORDERS_KEY, ()):
@@ -164,15 +210,20 @@ def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
         "qr": qr_svg(progress.uri) if state.asks_for_money else "",
         "paid_percent": int(progress.paid_share * 100),
         "order_key": key,
-        "order_url": _order_url(key),
+        **_urls(progress, key),
     }
 
 
-def _order_url(key: str) -> str:
+def _urls(progress: Progress, key: str) -> dict[str, str]:
+    """Empty without a key, or with one that cannot be one."""
     try:
-        return reverse("shop:order", args=[key]) if key else ""
+        return {
+            "order_url": reverse("shop:order", args=[key]),
+            "money_back_url": reverse("shop:money_back", args=[key]),
+            "quote_url": f"{reverse('shop:quote', args=[progress.invoice_id])}?{urlencode({'order': key})}",
+        }
     except NoReverseMatch:
-        return ""
+        return {}
 
 
 LONG = 150

@@ -16,6 +16,7 @@ WORDS = {
     "order.underpaid": "A part of the price was paid",
     "order.payment_late": "A payment came after the time had run out",
     "order.payment_expired": "The time to pay ran out",
+    "order.requoted": "A fresh quote was made: the order can be paid again",
     "order.payment_gone": "The payment was taken back",
     "order.held": "The payment needs another look",
     "order.hold_released": "The order goes on",

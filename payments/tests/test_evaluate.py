@@ -133,6 +133,10 @@ def test_late_money_is_worth_a_decision_when_it_would_make_enough(in_time, late,
         ("cancelled", {"late"}, {"late"}),
         ("invalid", {"manual", "late"}, {"late"}),
         ("new", {"double_spent"}, {"double_spent"}),
+        ("settled", {"manual", "double_spent"}, set()),
+        ("cancelled", {"double_spent"}, set()),
+        ("cancelled", {"late", "over"}, {"late", "over"}),
+        ("expired", {"partial", "reorged"}, {"partial", "reorged"}),
     ],
 )
 def test_what_a_person_should_look_at(status, flags, expected):

@@ -4,13 +4,11 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.tests.factories import StaffFactory, UserFactory
-from cryptons.events.models import Event
-from payments.models import Invoice
 from payments.tests.factories import CursorFactory, OptionFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["invoice", "payment", "cursor", "rate"]
+LISTS = ["alert", "invoice", "payment", "cursor", "rate"]
 
 
 @pytest.fixture
@@ -27,10 +25,6 @@ def staff_who_may(client):
         return staff
 
     return log_in
-
-
-def mark_path(invoice_id, mark="settled"):
-    return f"/admin/payments/invoice/{invoice_id}/mark/{mark}/"
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -68,44 +62,6 @@ def test_an_invoice_is_found_by_its_address_and_its_transaction(client, grace):
     for words in (payment.option.destination, payment.reference, payment.invoice.label):
         assert payment.invoice.label in client.get("/admin/payments/invoice/", {"q": words}).content.decode()
     assert b"0 invoices" in client.get("/admin/payments/invoice/", {"q": "nothing-like-it"}).content
-
-
-def test_a_mark_stands_in_the_log_with_name_and_reason(client, grace):
-    invoice = OptionFactory().invoice
-    client.force_login(grace)
-
-    assert b"reason" in client.get(mark_path(invoice.pk)).content
-    client.post(mark_path(invoice.pk), {"reason": "paid in cash"})
-
-    invoice.refresh_from_db()
-    assert (invoice.status, invoice.flags) == ("settled", frozenset({"manual"}))
-    event = Event.objects.get(type="invoice.settled")
-    assert (event.actor, event.data["reason"]) == ("grace", "paid in cash")
-    assert b"paid in cash" in client.get(f"/admin/payments/invoice/{invoice.pk}/change/").content
-
-
-def test_a_mark_without_a_reason_is_none(client, grace):
-    invoice = OptionFactory().invoice
-    client.force_login(grace)
-
-    client.post(mark_path(invoice.pk), {"reason": " "})
-
-    assert Invoice.objects.get().status == "new"
-
-
-def test_a_mark_that_does_not_exist_is_refused(client, grace):
-    invoice = OptionFactory().invoice
-    client.force_login(grace)
-    assert client.post(mark_path(invoice.pk, "new"), {"reason": "x"}).status_code == 403
-
-
-def test_who_may_only_look_marks_nothing(client, staff_who_may):
-    invoice = OptionFactory().invoice
-    staff_who_may("view_invoice")
-
-    assert client.get(f"/admin/payments/invoice/{invoice.pk}/change/").status_code == 200
-    assert client.post(mark_path(invoice.pk), {"reason": "x"}).status_code == 403
-    assert Invoice.objects.get().status == "new"
 
 
 def test_the_node_is_asked_at_once(client, grace):

@@ -1,11 +1,12 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from payments.models import Invoice
+from payments.models import Invoice, Payment
 from payments.progress import read_progress
 from payments.settlement import settle
-from payments.tests.factories import DUE, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,69 @@ def test_lightning_of_an_older_quote_is_not_shown():
     lightning_option(old)
     OptionFactory(invoice=old.invoice, network="LTC", destination="rltc1qnew", created_at=NOW + timedelta(minutes=1))
     assert read_progress(old.invoice_id).payment_request == ""
+
+
+def test_after_a_fresh_quote_for_the_rest_lightning_is_offered_again():
+    payment = PaymentFactory(amount_base=DUE // 2)
+    later = NOW + timedelta(minutes=1)
+    rest = OptionFactory(invoice=payment.invoice, due_base=DUE // 2, created_at=later)
+    OptionFactory(
+        invoice=rest.invoice,
+        network="BTC-LN",
+        destination="ab" * 32,
+        payment_request="lnbcrt1rest",
+        due_base=DUE * 500,
+        created_at=later,
+    )
+    settle(payment.invoice_id, at=NOW)
+    assert read_progress(payment.invoice_id).payment_request == "lnbcrt1rest"
+
+
+def test_a_fresh_quote_in_lightning_alone_is_shown_although_the_chain_was_there_before():
+    old = OptionFactory()
+    lightning_option(old, created_at=NOW + timedelta(minutes=1))
+    assert read_progress(old.invoice_id).network == "BTC-LN"
+
+
+def test_money_that_waits_for_a_decision_pays_nothing_yet():
+    payment = PaymentFactory(first_seen_at=EXPIRY + timedelta(hours=2))
+    OptionFactory(invoice=payment.invoice, created_at=NOW + timedelta(minutes=1), expires_at=EXPIRY + timedelta(hours=3))
+    Invoice.objects.update(expires_at=EXPIRY + timedelta(hours=3))
+    settle(payment.invoice_id, at=EXPIRY + timedelta(hours=2))
+
+    progress = read_progress(payment.invoice_id)
+    assert (progress.status, progress.counted_minor, progress.waiting_minor, progress.remaining_base) == ("new", 0, 10_000, DUE)
+
+    Payment.objects.update(late="accepted", minor_per_coin=Decimal(2_500_000))
+    progress = read_progress(payment.invoice_id)
+    assert (progress.counted_minor, progress.remaining_base) == (5_000, DUE // 2)
+
+
+def test_a_fact_that_no_verdict_has_weighed_changes_nothing_yet():
+    payment = PaymentFactory(amount_base=DUE // 2)
+    progress = read_progress(payment.invoice_id)
+    assert (progress.counted_minor, progress.waiting_minor, progress.remaining_base) == (0, 0, DUE)
+
+
+def test_each_payment_is_as_deep_as_in_its_own_chain():
+    CursorFactory()
+    CursorFactory(network="LTC", tip_height=50)
+    payment = PaymentFactory(amount_base=DUE // 2, height=TIP)
+    litecoin = OptionFactory(invoice=payment.invoice, network="LTC", destination="rltc1q", created_at=NOW + timedelta(minutes=1))
+    PaymentFactory(option=litecoin, height=45)
+    assert read_progress(payment.invoice_id).confirmations == 1
+
+
+def test_what_is_safe_by_its_networks_word_needs_no_blocks():
+    payment = PaymentFactory(option__network="BTC-LN", option__destination="ab" * 32, height=None, is_safe=True)
+    assert read_progress(payment.invoice_id).confirmations == 2
+
+
+@pytest.mark.parametrize(("status", "told"), [("draft", "draft"), ("sent", "sent"), ("failed", ""), ("withdrawn", "")])
+def test_a_payout_is_told_while_it_may_happen(status, told):
+    option = OptionFactory()
+    PayoutFactory(invoice=option.invoice, status=status)
+    assert read_progress(option.invoice_id).payout_status == told
 
 
 def test_lightning_alone_is_a_code_of_its_own():

@@ -24,6 +24,7 @@ from shop.carts import MAX_LINES, MAX_QUANTITY, cart_of
 from shop.checkout import order_products, place_order
 from shop.models import Order, Product
 from shop.orders import cancel_own_order, change_status
+from shop.requoting import requote_order
 from shop.timeline import entry_of, told_events
 
 COINS = ("BTC", "LTC", "XRP")
@@ -50,6 +51,10 @@ class OrderInput(Strict):
 
 class StatusInput(Strict):
     status = serializers.ChoiceField(choices=Order.Status.values)
+
+
+class QuoteInput(Strict):
+    cryptocurrency = serializers.ChoiceField(choices=COINS, required=False)
 
 
 class Nothing(Strict):
@@ -180,7 +185,24 @@ class OrderPayment(ApiView):
     @describe("How an order is to be paid", data=PAYMENT, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, "Order")
-        try:
-            return success(show_payment(order))
-        except Invoice.DoesNotExist:
-            raise NotFound("This order has no payment.") from None
+        return success(_payment(order))
+
+    @describe(
+        "Pay an order in another coin, or at a fresh rate",
+        data=PAYMENT,
+        body=some(cryptocurrency=one_of(*COINS)),
+        errors=[400, 404, 409, 415, 503],
+        login=True,
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Without a coin: in the one that the order is paid in now. Money that came late is taken at the rate of now."""
+        network = self.valid(QuoteInput).get("cryptocurrency", "")
+        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, "Order")
+        return success(_payment(requote_order(order.pk, network, at=timezone.now())))
+
+
+def _payment(order: Order) -> dict[str, Any]:
+    try:
+        return show_payment(order)
+    except Invoice.DoesNotExist:
+        raise NotFound("This order has no payment.") from None

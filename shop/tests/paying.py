@@ -24,10 +24,14 @@ def placed(*, at=NOW, user=None, **item):
     return place_order(item.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at)
 
 
-def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"{TXID}:0", present=True, conflicted=False):
-    """A fact about money for the order comes in and is settled, at NOW and a minute unless told otherwise."""
+def newest_option(order):
+    return Option.objects.filter(invoice__subject_id=order.pk).latest("created_at")
+
+
+def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"{TXID}:0", present=True, conflicted=False, option=None):
+    """A fact about money for the order comes in and is settled, at NOW and a minute and for its newest quote unless told otherwise."""
     at = at or order.created_at + timedelta(minutes=1)
-    option = Option.objects.get(invoice__subject_id=order.pk)
+    option = option or newest_option(order)
     fact = Fact(
         reference=reference,
         destination=option.destination,
@@ -37,9 +41,9 @@ def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"
         is_present=present,
         is_conflicted=conflicted,
     )
-    Cursor.objects.update_or_create(network="BTC", defaults={"tip_height": TIP})
+    Cursor.objects.update_or_create(network=option.network, defaults={"tip_height": TIP})
     with atomic():
-        store_facts("BTC", [fact])
+        store_facts(option.network, [fact])
     settle(option.invoice_id, at=at)
     order.refresh_from_db()
 
@@ -51,8 +55,7 @@ def pay(order, **more):
 
 def run_out(order, *, at=None):
     """The time to pay is over."""
-    option = Option.objects.get(invoice__subject_id=order.pk)
-    settle(option.invoice_id, at=at or order.created_at + timedelta(minutes=20))
+    settle(newest_option(order).invoice_id, at=at or order.created_at + timedelta(minutes=20))
     order.refresh_from_db()
 
 

@@ -13,7 +13,7 @@ from payments.networks.sandbox import SandboxNetwork
 from shop.carts import cart_of
 from shop.models import CartItem, Order, Product
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, OrderFactory, OrderLineFactory, ProductFactory
-from shop.tests.paying import pay, placed, tell
+from shop.tests.paying import pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -348,6 +348,54 @@ def test_the_payment(api, ada):
     tell(order)
     payment = api.get(f"/api/orders/{order.pk}/payment").json()["data"]
     assert (payment["invoiceId"], payment["status"]) == (str(Invoice.objects.get().pk), "processing")
+
+
+def test_another_coin(api, ada):
+    order = placed(user=ada)
+    body = api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}).json()["data"]
+    assert (body["network"], body["status"], body["amount"]) == ("LTC", "new", "1.24975000")
+    assert body == api.get(f"/api/orders/{order.pk}/payment").json()["data"]
+    assert api.get(f"/api/orders/{order.pk}").json()["data"]["cryptocurrency"] == "LTC"
+
+
+def test_a_fresh_quote_in_the_same_coin_opens_an_expired_order(api, ada):
+    order = placed(user=ada)
+    run_out(order)
+    body = api.post(f"/api/orders/{order.pk}/payment", {}).json()["data"]
+    assert (body["network"], body["status"]) == ("BTC", "new")
+
+
+def test_no_fresh_quote_for_what_is_paid_cancelled_or_sold_out(api, ada):
+    order = placed(user=ada)
+    run_out(order)
+    Product.objects.update(stock=0)
+    refused(api.post(f"/api/orders/{order.pk}/payment", {}), 409, "INSUFFICIENT_STOCK")
+    pay(order)
+    refused(api.post(f"/api/orders/{order.pk}/payment", {}), 409, "CONFLICT")
+    cancelled = placed(user=ada, product__sku="POT")
+    api.post(f"/api/orders/{cancelled.pk}/cancel", {})
+    refused(api.post(f"/api/orders/{cancelled.pk}/payment", {}), 409, "ILLEGAL_TRANSITION")
+
+
+def test_no_fresh_quote_while_the_network_is_away(api, ada, monkeypatch):
+    def away(self, request):
+        raise NodeUnavailable("no answer")
+
+    order = placed(user=ada)
+    monkeypatch.setattr(SandboxNetwork, "open_destination", away)
+    refused(api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "XRP"}), 503, "SERVICE_UNAVAILABLE")
+
+
+def test_nobody_changes_how_another_pays(api, ada):
+    staff, order = StaffFactory(), placed(user=ada)
+    for other in (UserFactory(), staff):
+        refused(ApiClient(other).post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}), 404, "NOT_FOUND")
+    assert Invoice.objects.get().options.count() == 1
+
+
+@pytest.mark.parametrize("body", [{"cryptocurrency": "DOGE"}, {"cryptocurrency": {"$ne": None}}, {"coin": "BTC"}, []])
+def test_a_bad_question_for_a_quote(api, ada, body):
+    refused(api.post(f"/api/orders/{placed(user=ada).pk}/payment", body), 400, "VALIDATION_ERROR")
 
 
 def test_an_order_without_an_invoice_has_no_payment(api, ada):

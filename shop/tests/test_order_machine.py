@@ -1,22 +1,28 @@
-"""Random lives of several orders of one product: buyers, chain, clock and staff in any order. Stock and log stay right."""
+"""Random lives of several orders of one product: buyers, chains, rates, clock and staff in any order. Stock and log stay right."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from django.conf import settings as shop_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
-from payments.invoicing import mark_invoice
+from payments import deciding
+from payments.errors import PaymentError
 from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks.base import Fact
+from payments.requoting import MOST_QUOTES, count_quotes
 from payments.settlement import settle, store_facts, touch
 from shop.checkout import place_order
 from shop.errors import ShopError
 from shop.models import Cart, Order, Product
 from shop.orders import cancel_own_order, change_status, release_hold, state_of
+from shop.requoting import ask_for_rest, requote_order
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
 
 
@@ -26,14 +32,25 @@ class Shop(RuleBasedStateMachine):
         self.supply, self.now, self.tip, self.facts = supply, NOW, 1_000, {}
         self.product = ProductFactory(stock=supply)
         self.orders = []
-        Cursor.objects.create(network="BTC", tip_height=self.tip)
+        self.rates = shop_settings.FIXED_RATES
+        for network in ("BTC", "LTC"):
+            Cursor.objects.create(network=network, tip_height=self.tip)
 
     def teardown(self):
+        shop_settings.FIXED_RATES = self.rates
         for model in (Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
             model.objects.all().delete()
 
     def some_order(self, data):
         return data.draw(st.sampled_from(self.orders))
+
+    def some_option(self, data):
+        """Of any quote, the newest or one that has ended."""
+        options = Option.objects.filter(invoice__subject_id=self.some_order(data)).order_by("created_at", "pk")
+        return data.draw(st.sampled_from(list(options)))
+
+    def some_invoice(self, data):
+        return Invoice.objects.get(subject_id=self.some_order(data))
 
     @rule(quantity=st.integers(1, 3))
     def somebody_orders(self, quantity):
@@ -43,18 +60,17 @@ class Shop(RuleBasedStateMachine):
         cart = CartItemFactory(product=self.product, quantity=quantity).cart
         self.orders.append(place_order(cart, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=self.now).pk)
 
-    def tell(self, order, *, percent=100, depth=0, fate="there"):
-        option = Option.objects.get(invoice__subject_id=order)
+    def tell(self, option, *, percent=100, depth=0, fate="there"):
         fact = Fact(
-            reference=f"{order}:0",
+            reference=f"{option.pk}:0",
             destination=option.destination,
             amount_base=option.due_base * percent // 100,
-            first_seen_at=self.facts.setdefault(order, self.now),
+            first_seen_at=self.facts.setdefault(option.pk, self.now),
             height=self.tip - depth + 1 if depth and fate == "there" else None,
             is_present=fate == "there",
             is_conflicted=fate == "spent",
         )
-        for invoice in store_facts("BTC", [fact]):
+        for invoice in store_facts(option.network, [fact]):
             settle(invoice, at=self.now)
 
     @precondition(lambda self: self.orders)
@@ -62,14 +78,21 @@ class Shop(RuleBasedStateMachine):
         data=st.data(), percent=st.sampled_from([50, 100, 150]), depth=st.integers(0, 3), fate=st.sampled_from(["there", "gone", "spent"])
     )
     def the_chain_tells_of_money(self, data, percent, depth, fate):
-        self.tell(self.some_order(data), percent=percent, depth=depth, fate=fate)
+        self.tell(self.some_option(data), percent=percent, depth=depth, fate=fate)
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), back=st.sampled_from(["there", "gone", "spent"]))
     def a_reorg_takes_a_settled_payment_back(self, data, back):
-        order = self.some_order(data)
-        self.tell(order, depth=3)
-        self.tell(order, fate=back)
+        option = self.some_option(data)
+        self.tell(option, depth=3)
+        self.tell(option, fate=back)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), percent=st.sampled_from([50, 100, 150]))
+    def money_comes_long_after_its_time(self, data, percent):
+        option = self.some_option(data)
+        self.time_passes(minutes=100)
+        self.tell(option, percent=percent, depth=3)
 
     @precondition(lambda self: self.orders)
     @rule(minutes=st.sampled_from([1, 10, 30]))
@@ -100,11 +123,33 @@ class Shop(RuleBasedStateMachine):
         self.attempt(release_hold, self.some_order(data), actor="grace", at=self.now)
 
     @precondition(lambda self: self.orders)
-    @rule(data=st.data(), mark=st.sampled_from(["settled", "invalid"]))
-    def staff_decide_about_the_money(self, data, mark):
-        invoice = Invoice.objects.get(subject_id=self.some_order(data))
-        if invoice.status != mark:
-            mark_invoice(invoice.pk, mark, actor="grace", reason="so be it", at=self.now)
+    @rule(data=st.data(), network=st.sampled_from(["BTC", "LTC", ""]))
+    def the_buyer_gets_a_fresh_quote(self, data, network):
+        self.attempt(requote_order, self.some_order(data), network, at=self.now)
+
+    @rule(percent=st.sampled_from([50, 97, 99, 100, 101, 200]))
+    def the_rate_moves(self, percent):
+        shop_settings.FIXED_RATES = {coin: rate * percent / 100 for coin, rate in self.rates.items()}
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        data=st.data(),
+        act=st.sampled_from(["accept", "close", "keep", "put_back", "take_mark_back"]),
+        is_stale=st.sampled_from([False, False, False, True]),
+    )
+    def staff_decide_about_the_money(self, data, act, is_stale):
+        invoice = self.some_invoice(data)
+        decision = {"version": invoice.version - is_stale, "actor": "grace", "reason": "so be it", "at": self.now}
+        done = self.attempt(in_transaction, lambda: getattr(deciding, act)(invoice.pk, **decision))
+        assert not (done and is_stale)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), is_stale=st.sampled_from([False, False, False, True]))
+    def staff_ask_for_the_rest(self, data, is_stale):
+        invoice = self.some_invoice(data)
+        version = invoice.version - is_stale
+        done = self.attempt(ask_for_rest, invoice.subject_id, version=version, actor="grace", at=self.now)
+        assert not (done and is_stale)
 
     @rule(more=st.integers(1, 2))
     def staff_restock(self, more):
@@ -115,13 +160,14 @@ class Shop(RuleBasedStateMachine):
         before = self.everything()
         try:
             act(*args, **named)
-        except ShopError:
+        except (ShopError, PaymentError):
             assert self.everything() == before
             return False
         return True
 
     def everything(self):
-        return list(Order.objects.order_by("pk").values()), Product.objects.get().stock, Event.objects.count()
+        rows = [list(model.objects.order_by("pk").values()) for model in (Order, Invoice, Option, Payment)]
+        return rows, Product.objects.get().stock, Event.objects.count(), Mail.objects.count()
 
     @invariant()
     def stock_and_holds_are_what_there_ever_was(self):
@@ -151,7 +197,38 @@ class Shop(RuleBasedStateMachine):
         assert not Order.objects.filter(status="cancelled", holds_stock=True).exists()
 
     @invariant()
-    def payment_is_confirmed_once_at_most(self):
+    def what_waits_for_money_is_held_for_its_buyer(self):
+        """And given back as soon as nobody may pay any more."""
+        for invoice in Invoice.objects.filter(status__in=["new", "expired"]):
+            order = Order.objects.get(pk=invoice.subject_id)
+            if order.status == "pending":
+                assert order.holds_stock == (invoice.status == "new")
+
+    @invariant()
+    def each_invoice_is_what_its_last_event_says(self):
+        for invoice in Invoice.objects.all():
+            last = Event.objects.filter(subject_id=invoice.pk).order_by("seq").last()
+            assert (last.data["status"], last.data["flags"]) == (invoice.status, sorted(invoice.flags))
+
+    @invariant()
+    def only_exceptions_wait_for_a_decision(self):
+        for invoice in Invoice.objects.all():
+            assert bool(invoice.exceptions) or not invoice.needs_decision
+            assert (invoice.exception_at is not None) or not invoice.needs_decision
+            assert count_quotes(invoice.pk) <= MOST_QUOTES
+
+    @invariant()
+    def late_money_counts_at_its_old_rate_only_within_the_grace(self):
+        for payment in Payment.objects.filter(late="accepted", minor_per_coin=None).prefetch_related("option"):
+            assert payment.first_seen_at - payment.option.expires_at <= timedelta(minutes=60)
+
+    @invariant()
+    def what_is_settled_was_paid_or_accepted_by_a_person(self):
+        for invoice in Invoice.objects.filter(status="settled", marked=""):
+            assert invoice.paid_safe_minor >= invoice.price_minor * Decimal("0.995")
+
+    @invariant()
+    def nobody_is_told_the_same_twice(self):
         keys = list(Mail.objects.values_list("key", flat=True))
         assert len(keys) == len(set(keys))
 

@@ -73,7 +73,7 @@ def test_the_time_line_tells_each_step(client):
         ([run_out, lambda order: tell(order, seen_at=TOO_LATE, at=TOO_LATE)], "Your payment came after the time had run out."),
         ([pay, tell], "Your payment needs another look before we can ship."),
         ([lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "This order is cancelled. Nothing has to be paid"),
-        ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "Money that came for it is sent back"),
+        ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "Money that came for it goes back to you"),
     ],
 )
 def test_every_state_has_its_words(client, steps, words):

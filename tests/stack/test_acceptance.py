@@ -357,6 +357,92 @@ def test_a_coin_that_the_merchant_spent_while_all_workers_were_down(shop: Shop, 
     wait_until(shop, bought, "settled")
 
 
+# --- Fresh quotes -------------------------------------------------------------------------------------------------------------
+
+
+def requote(shop: Shop, bought: Bought) -> dict[str, Any]:
+    """The new way to pay."""
+    answer = shop.http.post(f"/api/orders/{bought.id}/payment", headers=shop.buyer(), json={"cryptocurrency": "BTC"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["data"])
+
+
+def request_of(shop: Shop, bought: Bought) -> str:
+    return str(shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"])
+
+
+def lnd_state(pair: LightningPair, request: str) -> str:
+    payment_hash = pair.shop.cli("decodepayreq", request)["payment_hash"]
+    return str(pair.shop.cli("lookupinvoice", payment_hash)["state"])
+
+
+def test_late_money_is_taken_when_its_buyer_says_so(shop: Shop, node: Node):
+    product = stock_product(shop, stock=1)
+    bought = buy(shop, product)
+    let_expire(shop, bought.invoice, datetime.now(UTC) - timedelta(hours=2))
+    wait_until(shop, bought, "expired")
+    node.pay(bought.address, bought.amount)
+    node.mine()
+    wait_until(shop, bought, "expired", "late")
+
+    assert requote(shop, bought)["status"] == "settled"
+
+    assert read_order(shop, bought)["paymentStatus"] == "paid"
+    assert stock_of(shop, product) == 0
+
+
+def test_a_rest_is_paid_to_an_address_of_its_own(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    node.pay(bought.address, coins(DUE // 2))
+    node.mine()
+    wait_for_money(shop, bought)
+    let_expire(shop, bought.invoice)
+    wait_until(shop, bought, "expired", "partial")
+
+    rest = requote(shop, bought)
+    assert rest["address"] != bought.address
+    assert rest["amount"] == "0.00015385"
+    node.pay(rest["address"], rest["amount"])
+    node.mine()
+
+    wait_until(shop, bought, "settled")
+
+
+def test_the_address_of_the_quote_before_is_still_paid(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    assert requote(shop, bought)["address"] != bought.address
+    node.pay(bought.address, bought.amount)
+    node.mine()
+    wait_until(shop, bought, "settled")
+
+
+def test_the_lightning_code_before_is_still_paid_and_the_fresh_one_is_then_refused(shop: Shop, pair: LightningPair, product: str):
+    bought = buy(shop, product)
+    scanned = request_of(shop, bought)
+    fresh = requote(shop, bought)["lightning"]
+    time.sleep(3)  # a round has looked at both
+    assert {lnd_state(pair, scanned), lnd_state(pair, fresh)} == {"OPEN"}
+
+    assert pair.payer.pay(scanned)["status"] == "SUCCEEDED"
+
+    wait_until(shop, bought, "settled")
+    wait_for("LND to cancel the other", lambda: lnd_state(pair, fresh) == "CANCELED")
+
+
+def test_a_lightning_code_whose_quote_has_ended_is_refused_while_the_fresh_one_waits(shop: Shop, pair: LightningPair, product: str):
+    bought = buy(shop, product)
+    ended = request_of(shop, bought)
+    let_expire(shop, bought.invoice)
+    wait_until(shop, bought, "expired")
+    fresh = requote(shop, bought)["lightning"]
+
+    wait_for("LND to cancel the old one", lambda: lnd_state(pair, ended) == "CANCELED")
+    time.sleep(3)
+    assert lnd_state(pair, fresh) == "OPEN"
+    assert pair.payer.pay(fresh)["status"] == "SUCCEEDED"
+    wait_until(shop, bought, "settled")
+
+
 # --- Nodes and workers in trouble ---------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,46 @@
+"""What staff must be told: a row in their queue, and a mail to STAFF_EMAIL where one is set. Rows only, in the caller's transaction."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.urls import reverse
+
+from cryptons.mail.queueing import queue_mail
+from payments.models import Alert, Invoice
+
+EXCEPTIONS = {
+    "late": "Money came after the time had run out.",
+    "partial": "Only a part of the price was paid in time.",
+    "over": "More came than was asked for.",
+    "reorged": "The chain took back a payment that had settled. Nothing ships until it settles again.",
+    "double_spent": "The money was spent elsewhere before it was confirmed.",
+}
+CLOSED = "Money came although this was closed: it is to be sent back."
+
+
+def alert(key: str, text: str, *, at: datetime) -> None:
+    """Once for each key, whether somebody closed it since or not. `text` is a sentence or two that say what to do."""
+    if Alert.objects.filter(key=key).exists():
+        return
+    row = Alert.objects.create(key=key, text=text, created_at=at)
+    mail_staff(f"alert:{row.pk}", "Please look at this", text, path=reverse("admin:payments_alert_change", args=[row.pk]))
+
+
+def exception_words(invoice: Invoice) -> str:
+    """Why a person should look at it; empty when nobody needs to."""
+    if invoice.exceptions and invoice.status in (Invoice.Status.CANCELLED, Invoice.Status.INVALID):
+        return CLOSED
+    return " ".join(words for name, words in EXCEPTIONS.items() if name in invoice.exceptions)
+
+
+def mail_exception(invoice: Invoice) -> None:
+    """Once for each version of it, so once each time that it comes into the queue."""
+    path = reverse("admin:payments_invoice_change", args=[invoice.pk])
+    mail_staff(f"exception:{invoice.pk}:{invoice.version}", f"{invoice.label} waits for a decision", exception_words(invoice), path=path)
+
+
+def mail_staff(key: str, subject: str, text: str, *, path: str) -> None:
+    """Once for each key. `path` is the admin's page about it."""
+    if settings.STAFF_EMAIL:
+        context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path}
+        queue_mail(key, to=settings.STAFF_EMAIL, template="payments/mail/staff", context=context)

@@ -1,0 +1,74 @@
+"""Staff are told once, in their queue and by mail."""
+
+import pytest
+
+from accounts.tests.factories import StaffFactory
+from cryptons.mail.models import Mail
+from payments.alerts import alert
+from payments.models import Alert, Invoice
+from payments.settlement import settle
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_alert_is_written_once_for_its_key():
+    alert("books BTC 2026-11-01", "The node has 1 sat less than the books.", at=NOW)
+    alert("books BTC 2026-11-01", "The node has 2 sat less than the books.", at=NOW)
+    row = Alert.objects.get()
+    assert (row.text, row.created_at, row.closed_at) == ("The node has 1 sat less than the books.", NOW, None)
+    assert not Mail.objects.exists()
+
+
+def test_one_that_was_closed_stays_closed():
+    alert("x", "Look.", at=NOW)
+    Alert.objects.update(closed_at=NOW)
+    alert("x", "Look.", at=NOW)
+    assert Alert.objects.get().closed_at == NOW
+
+
+def test_staff_get_a_mail_with_a_link_to_it(client, settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    alert("x", "The node has 1 sat < the books.\nPlease compare.", at=NOW)
+    alert("x", "The node has 1 sat < the books.", at=NOW)
+
+    mail = Mail.objects.get()
+    link = f"{settings.PUBLIC_URL}/admin/payments/alert/{Alert.objects.get().pk}/change/"
+    assert (mail.to, mail.subject) == ("grace@example.com", "Please look at this")
+    assert mail.text == f"The node has 1 sat < the books.\nPlease compare.\n\n{link}\n"
+    assert "1 sat &lt; the books.<br>Please compare." in mail.html
+    assert f'href="{link}"' in mail.html
+    client.force_login(StaffFactory())
+    assert "Please compare." in client.get(link.removeprefix(settings.PUBLIC_URL)).text
+
+
+def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    assert not Mail.objects.exists()
+
+    settle(payment.invoice_id, at=EXPIRY)
+    settle(payment.invoice_id, at=EXPIRY)
+
+    mail = Mail.objects.get()
+    assert mail.subject == "order_7K3M9-2QFXA waits for a decision"
+    assert mail.text.startswith("Only a part of the price was paid in time.\n\n")
+    assert f"/admin/payments/invoice/{payment.invoice_id}/change/" in mail.text
+
+
+def test_and_another_when_it_comes_back_for_another_reason(settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)
+    settle(payment.invoice_id, at=EXPIRY)
+    Invoice.objects.update(needs_decision=False)
+    PaymentFactory(option=payment.option, amount_base=DUE, height=TIP - 1)
+
+    settle(payment.invoice_id, at=EXPIRY)
+
+    assert [mail.text.partition("\n")[0] for mail in Mail.objects.order_by("created_at")] == [
+        "Only a part of the price was paid in time.",
+        "More came than was asked for.",
+    ]

@@ -1,0 +1,53 @@
+"""What waits for this member of staff, on the admin's first page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from payments.models import Invoice
+from shop.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts
+from shop.models import Order
+
+register = template.Library()
+
+
+@dataclass(frozen=True)
+class Task:
+    words: str
+    count: int
+    url: str
+    is_urgent: bool = True
+
+
+@register.inclusion_tag("shop/admin/_todo.html", takes_context=True)
+def todo(context: dict[str, Any]) -> dict[str, Any]:
+    request: HttpRequest = context["request"]
+    money, orders = _money(request), _orders(request)
+    return {"tasks": [task for task in (*money, *orders) if task.count], "is_shown": bool(money or orders), "sees_money": bool(money)}
+
+
+def _money(request: HttpRequest) -> list[Task]:
+    if not request.user.has_perm("payments.view_invoice"):
+        return []
+    queue = reverse("exceptions:queue")
+    return [
+        Task("payments to decide about", Invoice.objects.to_decide().count(), queue),
+        Task("payments that do not get confirmed", count_stuck(at=timezone.now()), queue),
+        Task("payouts in trouble", troubled_payouts().count(), queue),
+        Task("networks that do not answer", failing().count(), queue),
+        Task("alerts", open_alerts().count(), queue),
+    ]
+
+
+def _orders(request: HttpRequest) -> list[Task]:
+    if not request.user.has_perm("shop.view_order"):
+        return []
+    orders = reverse("admin:shop_order_changelist")
+    return [
+        Task("orders on hold", Order.objects.on_hold().count(), f"{orders}?work=hold"),
+        Task("orders to ship", Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
+    ]
