@@ -35,15 +35,15 @@ def queue(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Exceptions",
         "queue": found,
-        "to_decide": [(case, _acts(case) if may_decide else []) for case in found.to_decide],
-        "stuck": [(case, _acts(case) if may_decide else []) for case in found.stuck],
+        "to_decide": [(case, _acts(case, request.user) if may_decide else []) for case in found.to_decide],
+        "stuck": [(case, _acts(case, request.user) if may_decide else []) for case in found.stuck],
         "may_decide": may_decide,
         "may_see_orders": request.user.has_perm("shop.view_order"),
     }
     return render(request, "shop/admin/exceptions.html", context)
 
 
-def _acts(case: Case) -> list[tuple[str, str]]:
+def _acts(case: Case, user: Any) -> list[tuple[str, str]]:
     """(what the button says, where it leads)."""
     here, invoice = reverse("exceptions:queue"), case.invoice
     acts = []
@@ -51,6 +51,9 @@ def _acts(case: Case) -> list[tuple[str, str]]:
         acts.append(("Accept as paid", decision_path(invoice.pk, "accept", back=here)))
     if case.can_be_asked:
         acts.append(("Ask for the rest", reverse("exceptions:ask", args=[invoice.pk])))
+    if case.can_be_sent_back and user.has_perm("payments.add_payout"):
+        kind = "excess" if invoice.status == Invoice.Status.SETTLED and case.is_wanted else "late"
+        acts.append(("Send it back", reverse("admin:payments_payout_draft", args=[invoice.pk, kind])))
     if invoice.needs_decision:
         acts.append(("Keep as it is", decision_path(invoice.pk, "keep", back=here)))
     return acts

@@ -10,7 +10,7 @@ from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.alerts import alert
-from payments.models import Alert, Cursor, Invoice, Option, Payment
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout
 from payments.tests.factories import PayoutFactory
 from shop.models import Product
 from shop.orders import change_status
@@ -72,6 +72,30 @@ def test_a_part_is_shown_with_what_it_is_what_is_missing_and_what_can_be_done(cl
     for words in ("Accept as paid", "Ask for the rest", "Keep as it is"):
         assert words in text
     assert f'href="/admin/shop/order/{order.pk}/change/"' in text
+
+
+def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
+    order = partial_order()
+    link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/"
+    assert link in shown(client)
+
+    page = client.get(link)
+    assert page.status_code == 200
+    answer = client.post(link, {"network": "BTC", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True)
+
+    assert "It is drafted" in answer.text
+    payout = Payout.objects.get()
+    assert (payout.kind, payout.status, payout.created_by) == ("late", "draft", "grace")
+    assert Mail.objects.filter(key=f"refund-asked:{payout.pk}", to=order.email).exists()
+
+
+def test_who_may_not_draft_payouts_has_no_such_button(client):
+    staff = UserFactory(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=("view_invoice", "change_invoice")))
+    client.force_login(staff)
+    order = partial_order()
+    assert "/admin/payments/payout/draft/" not in shown(client)
+    assert client.get(f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/").status_code == 403
 
 
 def test_the_oldest_comes_first(client, grace):
