@@ -19,6 +19,7 @@ from cryptons.money import format_fiat
 from payments.errors import PaymentError
 from payments.following import ask_now
 from payments.invoicing import mark_invoice
+from payments.ledger_pages import LedgerAdmin
 from payments.models import Cursor, Invoice, Option, Payment, Rate
 from payments.node_pages import channels_page, nodes_page
 
@@ -173,9 +174,8 @@ class InvoiceAdmin(ReadOnly):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly):
+class PaymentAdmin(LedgerAdmin, ReadOnly):
     list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
-    list_filter = ("network", "status", "first_seen_at")
     search_fields = ("reference", "invoice__label")
     list_select_related = ("invoice",)
 

@@ -109,7 +109,7 @@ def terms_of(invoice: Invoice) -> Terms:
 
 
 def received_as(payment: Payment, status: str) -> Received:
-    rate = payment.minor_per_coin or payment.option.minor_per_coin
+    rate = payment.rate
     return Received(
         value_minor=base_to_fiat(payment.amount_base, minor_per_coin=rate, network=payment.network),
         dust_minor=base_to_fiat(UNITS[payment.network].dust_base, minor_per_coin=rate, network=payment.network),
