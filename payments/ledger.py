@@ -92,7 +92,7 @@ def order_of(label: str) -> str:
 
 def _payment_rows(payments: QuerySet[Payment]) -> Iterator[LedgerRow]:
     own = ("network", "amount_base", "minor_per_coin", "reference", "status", "option_id", "invoice_id")
-    for page in _pages(payments, "first_seen_at", own):
+    for page in pages(payments, "first_seen_at", own):
         options = _by_id(Option, page, "option_id", ("minor_per_coin", "rate_sources", "destination"))
         invoices = _by_id(Invoice, page, "invoice_id", ("label", "currency"))
         for payment in page:
@@ -117,7 +117,7 @@ def _payment_rows(payments: QuerySet[Payment]) -> Iterator[LedgerRow]:
 
 def _payout_rows(payouts: QuerySet[Payout], moment: str) -> Iterator[LedgerRow]:
     same = ("network", "currency", "minor_per_coin", "rate_sources", "destination", "status")
-    for page in _pages(payouts, moment, (*same, "reference", "amount_base", "fee_base", "value_minor", "invoice_id")):
+    for page in pages(payouts, moment, (*same, "reference", "amount_base", "fee_base", "value_minor", "invoice_id")):
         invoices = _by_id(Invoice, page, "invoice_id", ("label",))
         for payout in page:
             yield LedgerRow(
@@ -132,7 +132,7 @@ def _payout_rows(payouts: QuerySet[Payout], moment: str) -> Iterator[LedgerRow]:
             )
 
 
-def _pages(rows: QuerySet[Any], moment: str, fields: Sequence[str]) -> Iterator[list[Values]]:
+def pages(rows: QuerySet[Any], moment: str, fields: Sequence[str]) -> Iterator[list[Values]]:
     """Oldest first, by one short query for each page: no database holds anything open for somebody who downloads slowly."""
     rows = rows.order_by(moment, "pk").values("pk", moment, *fields)
     page = list(rows[:PAGE])

@@ -1,8 +1,10 @@
 from django.urls import path
 
-from payments.api import nodes, views
+from payments.api import nodes, received, views
 
 urlpatterns = [
+    path("payments", received.Payments.as_view()),
+    path("invoices", received.Invoices.as_view()),
     path("invoices/<str:invoice_id>", views.InvoiceStatus.as_view()),
     path("admin/lightning", nodes.LightningLiquidity.as_view()),
     path("rates", views.Rates.as_view()),
