@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import structlog
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.utils import get_random_secret_key
+from django.core.validators import validate_email
 from limits import parse as parse_limit
 
 from cryptons import environment as env
@@ -335,6 +336,11 @@ if EMAIL_URL and (urlsplit(EMAIL_URL).scheme not in ("smtp", "smtps", "smtp+tls"
     raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:25, smtp+tls://… or smtps://….")
 MAIL_FROM = env.text("MAIL_FROM", f"{SHOP_NAME} <shop@{_public.hostname}>")
 MAIL_DIR = DATA_DIR / "mail"
+STAFF_EMAIL = env.text("STAFF_EMAIL")
+try:
+    validate_email(STAFF_EMAIL or "nobody@example.com")
+except ValidationError:
+    raise ImproperlyConfigured(f"STAFF_EMAIL must be a mail address, not {STAFF_EMAIL!r}.") from None
 
 # --- Payments -------------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from payments.errors import PaymentError
 from payments.following import ask_now
 from payments.invoicing import mark_invoice
 from payments.ledger_pages import LedgerAdmin
-from payments.models import Cursor, Invoice, Option, Payment, Rate
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Rate
 from payments.node_pages import channels_page, nodes_page
 
 
@@ -178,6 +178,13 @@ class PaymentAdmin(LedgerAdmin, ReadOnly):
     list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
     search_fields = ("reference", "invoice__label")
     list_select_related = ("invoice",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("text", "created_at", "closed_at", "closed_by")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("text",)
 
 
 @admin.register(Cursor)

@@ -23,6 +23,7 @@ WRONG_TEXTS = {
     "PUBLIC_URL": "shop.example",
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",
+    "STAFF_EMAIL": "grace",
     "XRP_URL": "rippled:5005",
 }
 

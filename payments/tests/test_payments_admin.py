@@ -10,7 +10,7 @@ from payments.tests.factories import CursorFactory, OptionFactory, PaymentFactor
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["invoice", "payment", "cursor", "rate"]
+LISTS = ["alert", "invoice", "payment", "cursor", "rate"]
 
 
 @pytest.fixture
