@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from payments.daily_reconciliation import reconcile_recent
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow
 from payments.lightning_round import close_options, take_round
@@ -103,3 +104,8 @@ def sweep_invoices() -> None:
 @shared_task
 def refresh_stored_rates() -> None:
     refresh_rates(at=timezone.now())
+
+
+@shared_task
+def reconcile_books() -> None:
+    reconcile_recent(at=timezone.now())
