@@ -4,7 +4,7 @@ Fiat is counted in minor units of the shop's currency (cents), coins in the base
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NewType
 
@@ -81,6 +81,14 @@ def format_fiat(amount: Minor | int, currency: str) -> str:
     return f"{minor_to_decimal(amount, currency):f}"
 
 
+def format_rate(minor_per_coin: Decimal, currency: str) -> str:
+    """`"65000.00"`: what one coin costs, exactly: at least all decimals of the currency, and no needless zeros beyond."""
+    digits = minor_digits(currency)
+    whole, _, rest = f"{minor_per_coin.scaleb(-digits):f}".partition(".")
+    rest = rest.rstrip("0").ljust(digits, "0")
+    return f"{whole}.{rest}" if rest else whole
+
+
 def format_coin(amount: Base | int, network: str) -> str:
     """`"0.00041234"`: an exact decimal string in coins, always all digits."""
     return f"{Decimal(amount).scaleb(-UNITS[network].digits):f}"
@@ -115,14 +123,24 @@ def base_to_fiat(amount: Base | int, *, minor_per_coin: Decimal, network: str) -
     return Fraction(amount) * Fraction(minor_per_coin) / UNITS[network].base_per_coin
 
 
+def base_to_minor(amount: Base | int, *, minor_per_coin: Decimal, network: str) -> Minor:
+    """As `base_to_fiat`, rounded as `round_half_up` does, at a tenth of their cost: for books of many rows."""
+    numerator, denominator = minor_per_coin.as_integer_ratio()
+    denominator *= UNITS[network].base_per_coin
+    rounded = (2 * abs(amount) * numerator + denominator) // (2 * denominator)
+    return Minor(rounded if amount >= 0 else -rounded)
+
+
 def indicative_coin_price(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> str:
     """What a price is about in coins, for display beside it."""
     return format_coin(fiat_to_base(price, minor_per_coin=minor_per_coin, network=network), network)
 
 
 def round_half_up(amount: Fraction) -> int:
-    """For display only: what is decided is decided on the exact value."""
-    return int((Decimal(amount.numerator) / Decimal(amount.denominator)).to_integral_value(ROUND_HALF_UP))
+    """Halves go away from zero. For books and display only: what is decided is decided on the exact value."""
+    size = abs(amount)
+    rounded = (2 * size.numerator + size.denominator) // (2 * size.denominator)
+    return rounded if amount >= 0 else -rounded
 
 
 def ceil_decimal(amount: Decimal) -> int:

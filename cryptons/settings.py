@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 import structlog
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.utils import get_random_secret_key
@@ -309,6 +310,7 @@ REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["cryptons.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["cryptons.api.envelope.EnvelopeRenderer"],
+    "URL_FORMAT_OVERRIDE": None,  # a route that answers in more than one format takes `format` as a filter of its own
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "cryptons.api.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -453,6 +455,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
     "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},
+    "reconcile books": {"task": "payments.tasks.reconcile_books", "schedule": crontab(hour="4", minute="17"), "options": {"expires": 3600}},
     "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
 }
 

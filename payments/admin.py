@@ -17,6 +17,7 @@ from payments.alerts import exception_words
 from payments.decision_pages import DECISIONS, decide, decision_path
 from payments.errors import PaymentError
 from payments.following import ask_now
+from payments.ledger_pages import LedgerAdmin
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
 from payments.payout_admin import DRAFTS, PayoutAdmin
@@ -132,9 +133,8 @@ admin.site.register(Payout, PayoutAdmin)
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly):
+class PaymentAdmin(LedgerAdmin, ReadOnly):
     list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
-    list_filter = ("network", "status", "first_seen_at")
     search_fields = ("reference", "invoice__label")
     list_select_related = ("invoice",)
 

@@ -12,7 +12,8 @@ from payments.networks.bitcoin_wallet import wallet_problem
 from payments.networks.coins import COINS, Coin
 from payments.networks.lnd_rpc import credential
 from payments.networks.macaroons import PAY_OUT, RECEIVE, needless
-from payments.rate_sources import sources
+from payments.rate_sources import KNOWN, sources
+from payments.rates import LEAST_SOURCES
 
 
 @register()
@@ -26,9 +27,12 @@ def check_networks(**_: Any) -> list[CheckMessage]:
 @register()
 def check_rate_sources(**_: Any) -> list[CheckMessage]:
     try:
-        sources()
+        asked = {source.name for source in sources()}
     except ImproperlyConfigured as error:
         return [Error(str(error), id="payments.E003")]
+    if len(asked) < LEAST_SOURCES and not settings.FIXED_RATES:
+        hint = f"Name some of {', '.join(KNOWN)}."
+        return [Error("RATE_SOURCES must name at least two: no price is made of one alone.", hint=hint, id="payments.E003")]
     return []
 
 

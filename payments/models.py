@@ -100,6 +100,8 @@ class Invoice(BaseModel):
             models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
             models.Index(fields=["needs_settling"], name="invoice_touched", condition=models.Q(needs_settling=True)),
             models.Index(fields=["exception_at"], name="invoice_to_decide", condition=models.Q(needs_decision=True)),
+            models.Index(fields=["created_at", "id"], name="invoice_created"),
+            models.Index(fields=["label"], name="invoice_label"),
         ]
 
     def __str__(self) -> str:
@@ -190,6 +192,7 @@ class Payment(BaseModel):
         indexes = [
             models.Index(fields=["network"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
+            models.Index(fields=["first_seen_at", "id"], name="payment_first_seen"),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from cryptons.money import UNITS, minor_digits
 from payments.errors import RateUnavailable
 from payments.models import Rate
-from payments.rate_sources import COINS, sources
+from payments.rate_sources import COINS, Quote, ask_sources
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def rate_for(network: str, *, at: datetime) -> CurrentRate:
     """A rate fresh enough to price an invoice. Raises RateUnavailable."""
     coin = UNITS[network].coin
     rate = _fixed(coin, at) if settings.FIXED_RATES else _stored(coin)
-    if rate is None or at - rate.quoted_at > FRESH:
+    if rate is None or not is_fresh(rate.quoted_at, at):
         raise RateUnavailable(f"There is no fresh {coin} price right now. Please try again in a few minutes, or pay with another coin.")
     return rate
 
@@ -51,7 +51,12 @@ def current_rates() -> dict[str, CurrentRate]:
     rates: dict[str, CurrentRate] | None = caches["shared"].get(CACHE_KEY)
     if rates is None:
         rates = publish_rates()
-    return {coin: rate for coin, rate in rates.items() if now - rate.quoted_at <= FRESH}
+    return {coin: rate for coin, rate in rates.items() if is_fresh(rate.quoted_at, now)}
+
+
+def is_fresh(moment: datetime, at: datetime) -> bool:
+    """What claims to be of a later day is no better than what is old: one of the clocks is wrong."""
+    return abs(at - moment) <= FRESH
 
 
 def rates_version() -> str:
@@ -71,10 +76,10 @@ def refresh_rates(*, at: datetime) -> set[str]:
     """Ask every source for every coin; store what at least two agree on. Returns the coins that have a new rate."""
     if settings.FIXED_RATES:
         return set()
-    quotes = {source.name: source.quotes(settings.CURRENCY) for source in sources()}
+    told = ask_sources(settings.CURRENCY)
     refreshed = set()
     for coin in COINS:
-        agreed = agree({name: quoted[coin] for name, quoted in quotes.items() if coin in quoted})
+        agreed = agree(fresh_prices({name: quotes[coin] for name, quotes in told.items() if coin in quotes}, at=at))
         if agreed is None:
             logger.warning("no rate agreed on", extra={"coin": coin})
             continue
@@ -91,6 +96,11 @@ def refresh_rates(*, at: datetime) -> set[str]:
         refreshed.add(coin)
     publish_rates()
     return refreshed
+
+
+def fresh_prices(quotes: dict[str, Quote], *, at: datetime) -> dict[str, Decimal]:
+    """Without those that their own source calls old. Pure."""
+    return {name: quote.price for name, quote in quotes.items() if quote.told_at is None or is_fresh(quote.told_at, at)}
 
 
 def agree(quotes: dict[str, Decimal]) -> tuple[Decimal, dict[str, Decimal]] | None:

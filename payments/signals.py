@@ -16,3 +16,9 @@ A receiver that can no longer serve (sold out, cancelled) raises LateMoneyRefuse
 
 payout_changed = Signal()
 """Arguments: `payout` (with its new values), `at`. Sent inside the transaction that changed it, so receivers only write rows."""
+
+reconciling = Signal()
+"""Arguments: `period` (payments.periods.Period). Whoever keeps books of its own over invoices checks them against these.
+
+A receiver returns a list of payments.reconciliation.Difference.
+"""

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from payments.daily_reconciliation import reconcile_recent
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow
 from payments.lightning_round import close_options, take_round
@@ -123,3 +124,8 @@ def sweep_payouts() -> None:
     now = timezone.now()
     for payout_id in list(Payout.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
         send(payout_id, at=now)
+
+
+@shared_task
+def reconcile_books() -> None:
+    reconcile_recent(at=timezone.now())

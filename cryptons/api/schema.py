@@ -65,12 +65,18 @@ def describe(
     parameters: Sequence[OpenApiParameter] = (),
     errors: Sequence[int] = (),
     login: bool = False,
+    file: bool = False,
 ) -> Callable[[View], View]:
-    """Say of one method what it takes and answers. `errors` are those beside 429 and 500, which any may answer; `login` adds 401."""
+    """Say of one method what it takes and answers. `errors` are those beside 429 and 500, which any may answer; `login` adds 401.
+
+    `file`: `?format=csv` answers the same as a file.
+    """
     envelope: Shape = {"success": {"type": "boolean", "const": True}, "data": data or {}}
     if meta:
         envelope["meta"] = meta
     answers: dict[Any, Any] = {(status, "application/json"): shape(**envelope)} if data is not None else {status: None}
+    if file:
+        answers[(status, "text/csv")] = TEXT
     for code in sorted({*errors, 429, 500, *([401] if login else [])}):
         answers[(code, "application/json")] = ERROR
     return extend_schema(

@@ -1,9 +1,11 @@
 from django.urls import path
 
-from payments.api import nodes, views
+from payments.api import nodes, received, views
 from payments.api.payouts import Payouts
 
 urlpatterns = [
+    path("payments", received.Payments.as_view()),
+    path("invoices", received.Invoices.as_view()),
     path("invoices/<str:invoice_id>", views.InvoiceStatus.as_view()),
     path("admin/lightning", nodes.LightningLiquidity.as_view()),
     path("payouts", Payouts.as_view()),

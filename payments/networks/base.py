@@ -1,6 +1,6 @@
 """What the shop asks of a network. Each real node is one file beside this one that speaks its dialect; nothing raw leaves it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -37,6 +37,19 @@ class Fact:
     is_conflicted: bool = False
     is_safe: bool = False
     """The network itself calls it final; chains leave this False and let the depth decide."""
+
+
+@dataclass(frozen=True)
+class BookEntry:
+    """Money that came in, as the node's own books have it, whoever it was for. What was replaced or lost its block is in no books."""
+
+    reference: str
+    destination: str
+    amount_base: Base
+    received_at: datetime
+    is_confirmed: bool
+    """In a block, or final by its network's own word."""
+    height: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,9 @@ class Network(Protocol):
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
         """How these destinations stand, asked one by one: for a person's question and for slow rounds."""
+
+    def books(self, since: datetime, until: datetime) -> Iterable[BookEntry]:
+        """All that came in from `since` on, up to and without `until`; asked for reconciliation, and in no hurry."""
 
     def health(self) -> NodeHealth: ...
 

@@ -11,8 +11,9 @@ from django.conf import settings
 from cryptons.money import Base, parse_coin
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks import mweb
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
-from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
+from payments.networks.bitcoin_books import read_books
+from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
 from payments.networks.bitcoin_wallet import describe_wallet, new_address, open_wallet
 from payments.networks.coins import Coin
 
@@ -66,6 +67,11 @@ class BitcoinNetwork:
                         facts.update(_facts(wallet, _transaction_entries(wallet, txid)))
         wanted = set(destinations)
         return tuple(fact for fact in facts.values() if fact.destination in wanted)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        with open_wallet(self.coin) as wallet:
+            checked_chain(wallet)
+            return list(read_books(wallet, since, until))
 
     def health(self) -> NodeHealth:
         """Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`."""
@@ -121,7 +127,7 @@ def _is_income(entry: dict[str, Any]) -> bool:
 def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
     confirmations = entry["confirmations"]
     is_payout = mweb.is_payout(entry)
-    waits = confirmations == 0 and _in_mempool(wallet, entry["txid"])
+    waits = confirmations == 0 and in_mempool(wallet, entry["txid"])
     if confirmations == 0 and not waits:
         now = wallet.call("gettransaction", entry["txid"], True)
         if now["confirmations"] > 0:  # mined between the two questions
@@ -142,17 +148,6 @@ def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
         is_present=present,
         is_conflicted=not present and (confirmations < 0 or bool(conflicts)),
     )
-
-
-def _in_mempool(wallet: Conversation, txid: str) -> bool:
-    """The wallet remembers what was replaced or dropped; only the mempool says what may still be mined."""
-    try:
-        wallet.call("getmempoolentry", txid)
-    except JSONRPCError as error:
-        if error.error["code"] == NOT_IN_WALLET_OR_MEMPOOL:
-            return False
-        raise
-    return True
 
 
 def _output_entries(transaction: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,10 +23,10 @@ NOT_JSON = -342
 class _Proxy(RawProxy):  # type: ignore[misc]
     """python-bitcoinlib's proxy with user and password as they are: it would not percent-decode them from an address."""
 
-    def __init__(self, coin: Coin, path: str) -> None:
+    def __init__(self, coin: Coin, path: str, patience: int) -> None:
         host = coin.host
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        super().__init__(service_url=f"http://{host}:{coin.port}{path}", timeout=settings.NODE_TIMEOUT_SECONDS)
+        super().__init__(service_url=f"http://{host}:{coin.port}{path}", timeout=patience)
         login = f"{coin.user}:{coin.password}".encode()
         self._BaseProxy__auth_header = b"Basic " + base64.b64encode(login)
 
@@ -36,7 +36,13 @@ class Conversation:
 
     def __init__(self, coin: Coin, path: str) -> None:
         self.coin = coin
-        self._proxy = _Proxy(coin, path)
+        self._path = path
+        self._proxy = _Proxy(coin, path, settings.NODE_TIMEOUT_SECONDS)
+
+    def be_patient(self, seconds: int) -> None:
+        """From now on: for questions that cost the node a while, asked by nobody who waits."""
+        self._proxy.close()
+        self._proxy = _Proxy(self.coin, self._path, seconds)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Raises NodeUnavailable, NodeRejected, and JSONRPCError for what only the caller can judge."""
@@ -62,6 +68,17 @@ def _translated(coin: Coin, error: JSONRPCError) -> Exception:
     if code == WARMING_UP:
         return NodeUnavailable(f"{coin.node} is starting up.")
     return error  # type: ignore[no-any-return]
+
+
+def in_mempool(wallet: Conversation, txid: str) -> bool:
+    """The wallet remembers what was replaced or dropped; only the mempool says what may still be mined."""
+    try:
+        wallet.call("getmempoolentry", txid)
+    except JSONRPCError as error:
+        if error.error["code"] == NOT_IN_WALLET_OR_MEMPOOL:
+            return False
+        raise
+    return True
 
 
 def checked_chain(wallet: Conversation) -> dict[str, Any]:

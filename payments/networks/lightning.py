@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.lightning_books import read_books
 from payments.networks.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lnd.lightning_pb2 import (
     AddInvoiceResponse,
@@ -35,6 +36,7 @@ PAGE = timedelta(seconds=1.5)
 TURN = timedelta(seconds=20)
 FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
 """LND never says that its backlog has ended: silence does."""
+BOOKS = timedelta(minutes=4)
 HEALTH = timedelta(seconds=1.2)
 """All that LND is asked for its health."""
 INFO = timedelta(seconds=0.8)
@@ -137,6 +139,10 @@ class LightningNetwork:
             channels = _channels(lnd, active_only=False)
             balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
             return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        with open_lnd(within=BOOKS) as lnd:
+            return list(read_books(lnd, since, until))
 
     def health(self) -> NodeHealth:
         """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 
 BLOCK_SECONDS = 4
 OVERLAP = timedelta(seconds=30)
@@ -58,6 +58,10 @@ class SandboxNetwork:
         rows = SandboxTransaction.objects.filter(network=self.code, destination__in=destinations)
         return tuple(_fact(row) for row in rows)
 
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        rows = SandboxTransaction.objects.filter(network=self.code, is_conflicted=False, received_at__gte=since, received_at__lt=until)
+        return [_entry(row) for row in rows]
+
     def health(self) -> NodeHealth:
         here = chain(self.code)
         return NodeHealth(problem="", height=here.height, tip_at=here.mined_at, wallet="play money")
@@ -73,6 +77,17 @@ def _fact(row: SandboxTransaction) -> Fact:
         block_hash=_block_hash(row.network, row.height) if row.height else "",
         is_present=not row.is_conflicted,
         is_conflicted=row.is_conflicted,
+    )
+
+
+def _entry(row: SandboxTransaction) -> BookEntry:
+    return BookEntry(
+        reference=f"{row.txid}:0",
+        destination=row.destination,
+        amount_base=Base(row.amount_base),
+        received_at=row.received_at,
+        is_confirmed=row.height is not None,
+        height=row.height,
     )
 
 

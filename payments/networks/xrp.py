@@ -17,13 +17,14 @@ from xrpl.models.requests import AccountTx
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 from payments.networks.xrp_ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
 from payments.networks.xrp_rpc import Conversation, XrpError, open_xrp
 
 logger = logging.getLogger(__name__)
 
 TURN = timedelta(seconds=20)
+BOOKS = timedelta(minutes=4)
 UNHURRIED, MOST_AT_ONCE = timedelta(seconds=10), 5000
 """With less time left, or with so many transactions read, a turn leaves the pages that remain to the next one."""
 PAGE_SIZE = 400
@@ -68,6 +69,13 @@ class XrpNetwork:
             start = _ledger_before(xrp, _checked(read_server(xrp)), oldest)
             told = _told_from(xrp, start, to_the_end=True)
             return tuple(fact for fact in _facts(told.entries) if fact.destination in wanted)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        """Payments in XRP that the ledger carried out. Source: rippled `account_tx`."""
+        with open_xrp(within=BOOKS) as xrp:
+            start = _ledger_before(xrp, _checked(read_server(xrp)), since)
+            told = _told_from(xrp, start, to_the_end=True)
+            return [_entry(fact) for fact in _facts(told.entries) if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:
         try:
@@ -219,3 +227,7 @@ def _facts(entries: Iterable[Entry]) -> Iterator[Fact]:
             yield entry.fact()
         elif not isinstance(delivered, dict):
             logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
+
+
+def _entry(fact: Fact) -> BookEntry:
+    return BookEntry(fact.reference, fact.destination, fact.amount_base, fact.first_seen_at, is_confirmed=True, height=fact.height)

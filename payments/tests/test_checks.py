@@ -26,6 +26,13 @@ def test_an_unknown_source_of_rates_stops_the_start(settings):
     assert "tea-leaves" in error.msg
 
 
+@pytest.mark.parametrize("named", [[], ["kraken"], ["kraken", "kraken"], ["kraken", "coinbase=example.com"]])
+def test_fewer_sources_than_make_a_price_stop_the_start(settings, named):
+    settings.FIXED_RATES = {}
+    settings.RATE_SOURCES = named
+    assert ids(check_rate_sources()) == ["payments.E003"]
+
+
 @pytest.mark.parametrize("setting", ["BITCOIN_DESCRIPTOR", "LITECOIN_DESCRIPTOR"])
 def test_a_descriptor_that_could_spend_stops_the_start(settings, setting):
     key = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"

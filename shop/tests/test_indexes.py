@@ -48,6 +48,10 @@ BUSIEST = {
     "a payment that a node names": lambda: Payment.objects.filter(network="BTC", reference__in=["a", "b"]).order_by(),
     "payments that may still move": lambda: Payment.objects.filter(network="BTC", is_final=False, is_present=True).order_by(),
     "invoices whose time is up": lambda: Invoice.objects.filter(status="new", expires_at__lte=timezone.now()).order_by(),
+    "the newest payments": lambda: Payment.objects.order_by("-first_seen_at", "-id")[:20],
+    "the payments of a month": lambda: Payment.objects.filter(first_seen_at__gte=timezone.now()).order_by("first_seen_at", "id")[:500],
+    "the newest invoices": lambda: Invoice.objects.order_by("-created_at", "-id")[:20],
+    "an order's invoices": lambda: Invoice.objects.filter(label="order_7K3M9-2QFXA").order_by(),
     "mails that are due": lambda: Mail.objects.filter(next_try_at__lte=timezone.now()).order_by("next_try_at")[:200],
     "an order's time line": lambda: Event.objects.filter(subject_id=new_id()).order_by("seq"),
 }

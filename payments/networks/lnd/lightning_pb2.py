@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%payments/networks/lnd/lightning.proto\x12\x05lnrpc\"\x10\n\x0eGetInfoRequest\"\xe7\x02\n\x0fGetInfoResponse\x12\x17\n\x0fidentity_pubkey\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x1c\n\x14num_pending_channels\x18\x03 \x01(\r\x12\x1b\n\x13num_active_channels\x18\x04 \x01(\r\x12\x11\n\tnum_peers\x18\x05 \x01(\r\x12\x14\n\x0c\x62lock_height\x18\x06 \x01(\r\x12\x12\n\nblock_hash\x18\x08 \x01(\t\x12\x17\n\x0fsynced_to_chain\x18\t \x01(\x08\x12\x1d\n\x15\x62\x65st_header_timestamp\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x1d\n\x15num_inactive_channels\x18\x0f \x01(\r\x12\x1c\n\x06\x63hains\x18\x10 \x03(\x0b\x32\x0c.lnrpc.Chain\x12\x17\n\x0fsynced_to_graph\x18\x12 \x01(\x08\x12\x15\n\rwallet_synced\x18\x17 \x01(\x08\"\x18\n\x05\x43hain\x12\x0f\n\x07network\x18\x02 \x01(\t\"\xf5\x02\n\x07Invoice\x12\x0c\n\x04memo\x18\x01 \x01(\t\x12\x0e\n\x06r_hash\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\x03\x12\x15\n\rcreation_date\x18\x07 \x01(\x03\x12\x13\n\x0bsettle_date\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x0b \x01(\x03\x12\x0f\n\x07private\x18\x0f \x01(\x08\x12\x11\n\tadd_index\x18\x10 \x01(\x04\x12\x14\n\x0csettle_index\x18\x11 \x01(\x04\x12\x14\n\x0c\x61mt_paid_sat\x18\x13 \x01(\x03\x12\x15\n\ramt_paid_msat\x18\x14 \x01(\x03\x12*\n\x05state\x18\x15 \x01(\x0e\x32\x1b.lnrpc.Invoice.InvoiceState\x12\x12\n\nvalue_msat\x18\x17 \x01(\x03\"A\n\x0cInvoiceState\x12\x08\n\x04OPEN\x10\x00\x12\x0b\n\x07SETTLED\x10\x01\x12\x0c\n\x08\x43\x41NCELED\x10\x02\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x03\"P\n\x12\x41\x64\x64InvoiceResponse\x12\x0e\n\x06r_hash\x18\x01 \x01(\x0c\x12\x17\n\x0fpayment_request\x18\x02 \x01(\t\x12\x11\n\tadd_index\x18\x10 \x01(\x04\"\x1d\n\x0bPaymentHash\x12\x0e\n\x06r_hash\x18\x02 \x01(\x0c\">\n\x13InvoiceSubscription\x12\x11\n\tadd_index\x18\x01 \x01(\x04\x12\x14\n\x0csettle_index\x18\x02 \x01(\x04\"*\n\x13ListChannelsRequest\x12\x13\n\x0b\x61\x63tive_only\x18\x01 \x01(\x08\"8\n\x14ListChannelsResponse\x12 \n\x08\x63hannels\x18\x0b \x03(\x0b\x32\x0e.lnrpc.Channel\"\x84\x03\n\x07\x43hannel\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rremote_pubkey\x18\x02 \x01(\t\x12\x15\n\rchannel_point\x18\x03 \x01(\t\x12\x0f\n\x07\x63han_id\x18\x04 \x01(\x04\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x03\x12\x15\n\rlocal_balance\x18\x06 \x01(\x03\x12\x16\n\x0eremote_balance\x18\x07 \x01(\x03\x12\x12\n\ncommit_fee\x18\x08 \x01(\x03\x12\x19\n\x11unsettled_balance\x18\x0b \x01(\x03\x12\x1b\n\x13total_satoshis_sent\x18\x0c \x01(\x03\x12\x1f\n\x17total_satoshis_received\x18\r \x01(\x03\x12\x0f\n\x07private\x18\x11 \x01(\x08\x12\x34\n\x11local_constraints\x18\x1d \x01(\x0b\x32\x19.lnrpc.ChannelConstraints\x12\x35\n\x12remote_constraints\x18\x1e \x01(\x0b\x32\x19.lnrpc.ChannelConstraints\".\n\x12\x43hannelConstraints\x12\x18\n\x10\x63han_reserve_sat\x18\x02 \x01(\x04\"\x17\n\x15\x43hannelBalanceRequest\"#\n\x06\x41mount\x12\x0b\n\x03sat\x18\x01 \x01(\x04\x12\x0c\n\x04msat\x18\x02 \x01(\x04\"\xad\x02\n\x16\x43hannelBalanceResponse\x12$\n\rlocal_balance\x18\x03 \x01(\x0b\x32\r.lnrpc.Amount\x12%\n\x0eremote_balance\x18\x04 \x01(\x0b\x32\r.lnrpc.Amount\x12.\n\x17unsettled_local_balance\x18\x05 \x01(\x0b\x32\r.lnrpc.Amount\x12/\n\x18unsettled_remote_balance\x18\x06 \x01(\x0b\x32\r.lnrpc.Amount\x12\x31\n\x1apending_open_local_balance\x18\x07 \x01(\x0b\x32\r.lnrpc.Amount\x12\x32\n\x1bpending_open_remote_balance\x18\x08 \x01(\x0b\x32\r.lnrpc.Amount\"\x1f\n\x0cPayReqString\x12\x0f\n\x07pay_req\x18\x01 \x01(\t\"\xbe\x01\n\x06PayReq\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x14\n\x0cpayment_hash\x18\x02 \x01(\t\x12\x14\n\x0cnum_satoshis\x18\x03 \x01(\x03\x12\x11\n\ttimestamp\x18\x04 \x01(\x03\x12\x0e\n\x06\x65xpiry\x18\x05 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x13\n\x0b\x63ltv_expiry\x18\t \x01(\x03\x12\x14\n\x0cpayment_addr\x18\x0b \x01(\x0c\x12\x10\n\x08num_msat\x18\x0c \x01(\x03\"\x87\x03\n\x07Payment\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\t\x12\x18\n\x10payment_preimage\x18\x06 \x01(\t\x12\x11\n\tvalue_sat\x18\x07 \x01(\x03\x12\x12\n\nvalue_msat\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12,\n\x06status\x18\n \x01(\x0e\x32\x1c.lnrpc.Payment.PaymentStatus\x12\x0f\n\x07\x66\x65\x65_sat\x18\x0b \x01(\x03\x12\x10\n\x08\x66\x65\x65_msat\x18\x0c \x01(\x03\x12\x18\n\x10\x63reation_time_ns\x18\r \x01(\x03\x12\x15\n\rpayment_index\x18\x0f \x01(\x04\x12\x33\n\x0e\x66\x61ilure_reason\x18\x10 \x01(\x0e\x32\x1b.lnrpc.PaymentFailureReason\"U\n\rPaymentStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\r\n\tSUCCEEDED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\r\n\tINITIATED\x10\x04\"\x11\n\x0fGetStateRequest\"5\n\x10GetStateResponse\x12!\n\x05state\x18\x01 \x01(\x0e\x32\x12.lnrpc.WalletState*\xf6\x01\n\x14PaymentFailureReason\x12\x17\n\x13\x46\x41ILURE_REASON_NONE\x10\x00\x12\x1a\n\x16\x46\x41ILURE_REASON_TIMEOUT\x10\x01\x12\x1b\n\x17\x46\x41ILURE_REASON_NO_ROUTE\x10\x02\x12\x18\n\x14\x46\x41ILURE_REASON_ERROR\x10\x03\x12,\n(FAILURE_REASON_INCORRECT_PAYMENT_DETAILS\x10\x04\x12\'\n#FAILURE_REASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1b\n\x17\x46\x41ILURE_REASON_CANCELED\x10\x06*s\n\x0bWalletState\x12\x10\n\x0cNON_EXISTING\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08UNLOCKED\x10\x02\x12\x0e\n\nRPC_ACTIVE\x10\x03\x12\x11\n\rSERVER_ACTIVE\x10\x04\x12\x15\n\x10WAITING_TO_START\x10\xff\x01\x32\xc2\x03\n\tLightning\x12\x38\n\x07GetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x12\x37\n\nAddInvoice\x12\x0e.lnrpc.Invoice\x1a\x19.lnrpc.AddInvoiceResponse\x12\x33\n\rLookupInvoice\x12\x12.lnrpc.PaymentHash\x1a\x0e.lnrpc.Invoice\x12\x41\n\x11SubscribeInvoices\x12\x1a.lnrpc.InvoiceSubscription\x1a\x0e.lnrpc.Invoice0\x01\x12G\n\x0cListChannels\x12\x1a.lnrpc.ListChannelsRequest\x1a\x1b.lnrpc.ListChannelsResponse\x12M\n\x0e\x43hannelBalance\x12\x1c.lnrpc.ChannelBalanceRequest\x1a\x1d.lnrpc.ChannelBalanceResponse\x12\x32\n\x0c\x44\x65\x63odePayReq\x12\x13.lnrpc.PayReqString\x1a\r.lnrpc.PayReq2D\n\x05State\x12;\n\x08GetState\x12\x16.lnrpc.GetStateRequest\x1a\x17.lnrpc.GetStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%payments/networks/lnd/lightning.proto\x12\x05lnrpc\"\x10\n\x0eGetInfoRequest\"\xe7\x02\n\x0fGetInfoResponse\x12\x17\n\x0fidentity_pubkey\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x1c\n\x14num_pending_channels\x18\x03 \x01(\r\x12\x1b\n\x13num_active_channels\x18\x04 \x01(\r\x12\x11\n\tnum_peers\x18\x05 \x01(\r\x12\x14\n\x0c\x62lock_height\x18\x06 \x01(\r\x12\x12\n\nblock_hash\x18\x08 \x01(\t\x12\x17\n\x0fsynced_to_chain\x18\t \x01(\x08\x12\x1d\n\x15\x62\x65st_header_timestamp\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x1d\n\x15num_inactive_channels\x18\x0f \x01(\r\x12\x1c\n\x06\x63hains\x18\x10 \x03(\x0b\x32\x0c.lnrpc.Chain\x12\x17\n\x0fsynced_to_graph\x18\x12 \x01(\x08\x12\x15\n\rwallet_synced\x18\x17 \x01(\x08\"\x18\n\x05\x43hain\x12\x0f\n\x07network\x18\x02 \x01(\t\"\xf5\x02\n\x07Invoice\x12\x0c\n\x04memo\x18\x01 \x01(\t\x12\x0e\n\x06r_hash\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\x03\x12\x15\n\rcreation_date\x18\x07 \x01(\x03\x12\x13\n\x0bsettle_date\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x0b \x01(\x03\x12\x0f\n\x07private\x18\x0f \x01(\x08\x12\x11\n\tadd_index\x18\x10 \x01(\x04\x12\x14\n\x0csettle_index\x18\x11 \x01(\x04\x12\x14\n\x0c\x61mt_paid_sat\x18\x13 \x01(\x03\x12\x15\n\ramt_paid_msat\x18\x14 \x01(\x03\x12*\n\x05state\x18\x15 \x01(\x0e\x32\x1b.lnrpc.Invoice.InvoiceState\x12\x12\n\nvalue_msat\x18\x17 \x01(\x03\"A\n\x0cInvoiceState\x12\x08\n\x04OPEN\x10\x00\x12\x0b\n\x07SETTLED\x10\x01\x12\x0c\n\x08\x43\x41NCELED\x10\x02\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x03\"P\n\x12\x41\x64\x64InvoiceResponse\x12\x0e\n\x06r_hash\x18\x01 \x01(\x0c\x12\x17\n\x0fpayment_request\x18\x02 \x01(\t\x12\x11\n\tadd_index\x18\x10 \x01(\x04\"\x1d\n\x0bPaymentHash\x12\x0e\n\x06r_hash\x18\x02 \x01(\x0c\">\n\x13InvoiceSubscription\x12\x11\n\tadd_index\x18\x01 \x01(\x04\x12\x14\n\x0csettle_index\x18\x02 \x01(\x04\"V\n\x12ListInvoiceRequest\x12\x14\n\x0cindex_offset\x18\x04 \x01(\x04\x12\x18\n\x10num_max_invoices\x18\x05 \x01(\x04\x12\x10\n\x08reversed\x18\x06 \x01(\x08\"n\n\x13ListInvoiceResponse\x12 \n\x08invoices\x18\x01 \x03(\x0b\x32\x0e.lnrpc.Invoice\x12\x19\n\x11last_index_offset\x18\x02 \x01(\x04\x12\x1a\n\x12\x66irst_index_offset\x18\x03 \x01(\x04\"*\n\x13ListChannelsRequest\x12\x13\n\x0b\x61\x63tive_only\x18\x01 \x01(\x08\"8\n\x14ListChannelsResponse\x12 \n\x08\x63hannels\x18\x0b \x03(\x0b\x32\x0e.lnrpc.Channel\"\x84\x03\n\x07\x43hannel\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rremote_pubkey\x18\x02 \x01(\t\x12\x15\n\rchannel_point\x18\x03 \x01(\t\x12\x0f\n\x07\x63han_id\x18\x04 \x01(\x04\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x03\x12\x15\n\rlocal_balance\x18\x06 \x01(\x03\x12\x16\n\x0eremote_balance\x18\x07 \x01(\x03\x12\x12\n\ncommit_fee\x18\x08 \x01(\x03\x12\x19\n\x11unsettled_balance\x18\x0b \x01(\x03\x12\x1b\n\x13total_satoshis_sent\x18\x0c \x01(\x03\x12\x1f\n\x17total_satoshis_received\x18\r \x01(\x03\x12\x0f\n\x07private\x18\x11 \x01(\x08\x12\x34\n\x11local_constraints\x18\x1d \x01(\x0b\x32\x19.lnrpc.ChannelConstraints\x12\x35\n\x12remote_constraints\x18\x1e \x01(\x0b\x32\x19.lnrpc.ChannelConstraints\".\n\x12\x43hannelConstraints\x12\x18\n\x10\x63han_reserve_sat\x18\x02 \x01(\x04\"\x17\n\x15\x43hannelBalanceRequest\"#\n\x06\x41mount\x12\x0b\n\x03sat\x18\x01 \x01(\x04\x12\x0c\n\x04msat\x18\x02 \x01(\x04\"\xad\x02\n\x16\x43hannelBalanceResponse\x12$\n\rlocal_balance\x18\x03 \x01(\x0b\x32\r.lnrpc.Amount\x12%\n\x0eremote_balance\x18\x04 \x01(\x0b\x32\r.lnrpc.Amount\x12.\n\x17unsettled_local_balance\x18\x05 \x01(\x0b\x32\r.lnrpc.Amount\x12/\n\x18unsettled_remote_balance\x18\x06 \x01(\x0b\x32\r.lnrpc.Amount\x12\x31\n\x1apending_open_local_balance\x18\x07 \x01(\x0b\x32\r.lnrpc.Amount\x12\x32\n\x1bpending_open_remote_balance\x18\x08 \x01(\x0b\x32\r.lnrpc.Amount\"\x1f\n\x0cPayReqString\x12\x0f\n\x07pay_req\x18\x01 \x01(\t\"\xbe\x01\n\x06PayReq\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x14\n\x0cpayment_hash\x18\x02 \x01(\t\x12\x14\n\x0cnum_satoshis\x18\x03 \x01(\x03\x12\x11\n\ttimestamp\x18\x04 \x01(\x03\x12\x0e\n\x06\x65xpiry\x18\x05 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x13\n\x0b\x63ltv_expiry\x18\t \x01(\x03\x12\x14\n\x0cpayment_addr\x18\x0b \x01(\x0c\x12\x10\n\x08num_msat\x18\x0c \x01(\x03\"\x87\x03\n\x07Payment\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\t\x12\x18\n\x10payment_preimage\x18\x06 \x01(\t\x12\x11\n\tvalue_sat\x18\x07 \x01(\x03\x12\x12\n\nvalue_msat\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12,\n\x06status\x18\n \x01(\x0e\x32\x1c.lnrpc.Payment.PaymentStatus\x12\x0f\n\x07\x66\x65\x65_sat\x18\x0b \x01(\x03\x12\x10\n\x08\x66\x65\x65_msat\x18\x0c \x01(\x03\x12\x18\n\x10\x63reation_time_ns\x18\r \x01(\x03\x12\x15\n\rpayment_index\x18\x0f \x01(\x04\x12\x33\n\x0e\x66\x61ilure_reason\x18\x10 \x01(\x0e\x32\x1b.lnrpc.PaymentFailureReason\"U\n\rPaymentStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\r\n\tSUCCEEDED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\r\n\tINITIATED\x10\x04\"\x11\n\x0fGetStateRequest\"5\n\x10GetStateResponse\x12!\n\x05state\x18\x01 \x01(\x0e\x32\x12.lnrpc.WalletState*\xf6\x01\n\x14PaymentFailureReason\x12\x17\n\x13\x46\x41ILURE_REASON_NONE\x10\x00\x12\x1a\n\x16\x46\x41ILURE_REASON_TIMEOUT\x10\x01\x12\x1b\n\x17\x46\x41ILURE_REASON_NO_ROUTE\x10\x02\x12\x18\n\x14\x46\x41ILURE_REASON_ERROR\x10\x03\x12,\n(FAILURE_REASON_INCORRECT_PAYMENT_DETAILS\x10\x04\x12\'\n#FAILURE_REASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1b\n\x17\x46\x41ILURE_REASON_CANCELED\x10\x06*s\n\x0bWalletState\x12\x10\n\x0cNON_EXISTING\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08UNLOCKED\x10\x02\x12\x0e\n\nRPC_ACTIVE\x10\x03\x12\x11\n\rSERVER_ACTIVE\x10\x04\x12\x15\n\x10WAITING_TO_START\x10\xff\x01\x32\x89\x04\n\tLightning\x12\x38\n\x07GetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x12\x37\n\nAddInvoice\x12\x0e.lnrpc.Invoice\x1a\x19.lnrpc.AddInvoiceResponse\x12\x33\n\rLookupInvoice\x12\x12.lnrpc.PaymentHash\x1a\x0e.lnrpc.Invoice\x12\x45\n\x0cListInvoices\x12\x19.lnrpc.ListInvoiceRequest\x1a\x1a.lnrpc.ListInvoiceResponse\x12\x41\n\x11SubscribeInvoices\x12\x1a.lnrpc.InvoiceSubscription\x1a\x0e.lnrpc.Invoice0\x01\x12G\n\x0cListChannels\x12\x1a.lnrpc.ListChannelsRequest\x1a\x1b.lnrpc.ListChannelsResponse\x12M\n\x0e\x43hannelBalance\x12\x1c.lnrpc.ChannelBalanceRequest\x1a\x1d.lnrpc.ChannelBalanceResponse\x12\x32\n\x0c\x44\x65\x63odePayReq\x12\x13.lnrpc.PayReqString\x1a\r.lnrpc.PayReq2D\n\x05State\x12;\n\x08GetState\x12\x16.lnrpc.GetStateRequest\x1a\x17.lnrpc.GetStateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payments.networks.lnd.lightning_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PAYMENTFAILUREREASON']._serialized_start=2609
-  _globals['_PAYMENTFAILUREREASON']._serialized_end=2855
-  _globals['_WALLETSTATE']._serialized_start=2857
-  _globals['_WALLETSTATE']._serialized_end=2972
+  _globals['_PAYMENTFAILUREREASON']._serialized_start=2809
+  _globals['_PAYMENTFAILUREREASON']._serialized_end=3055
+  _globals['_WALLETSTATE']._serialized_start=3057
+  _globals['_WALLETSTATE']._serialized_end=3172
   _globals['_GETINFOREQUEST']._serialized_start=48
   _globals['_GETINFOREQUEST']._serialized_end=64
   _globals['_GETINFORESPONSE']._serialized_start=67
@@ -51,34 +51,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTHASH']._serialized_end=941
   _globals['_INVOICESUBSCRIPTION']._serialized_start=943
   _globals['_INVOICESUBSCRIPTION']._serialized_end=1005
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=1007
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=1049
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=1051
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1107
-  _globals['_CHANNEL']._serialized_start=1110
-  _globals['_CHANNEL']._serialized_end=1498
-  _globals['_CHANNELCONSTRAINTS']._serialized_start=1500
-  _globals['_CHANNELCONSTRAINTS']._serialized_end=1546
-  _globals['_CHANNELBALANCEREQUEST']._serialized_start=1548
-  _globals['_CHANNELBALANCEREQUEST']._serialized_end=1571
-  _globals['_AMOUNT']._serialized_start=1573
-  _globals['_AMOUNT']._serialized_end=1608
-  _globals['_CHANNELBALANCERESPONSE']._serialized_start=1611
-  _globals['_CHANNELBALANCERESPONSE']._serialized_end=1912
-  _globals['_PAYREQSTRING']._serialized_start=1914
-  _globals['_PAYREQSTRING']._serialized_end=1945
-  _globals['_PAYREQ']._serialized_start=1948
-  _globals['_PAYREQ']._serialized_end=2138
-  _globals['_PAYMENT']._serialized_start=2141
-  _globals['_PAYMENT']._serialized_end=2532
-  _globals['_PAYMENT_PAYMENTSTATUS']._serialized_start=2447
-  _globals['_PAYMENT_PAYMENTSTATUS']._serialized_end=2532
-  _globals['_GETSTATEREQUEST']._serialized_start=2534
-  _globals['_GETSTATEREQUEST']._serialized_end=2551
-  _globals['_GETSTATERESPONSE']._serialized_start=2553
-  _globals['_GETSTATERESPONSE']._serialized_end=2606
-  _globals['_LIGHTNING']._serialized_start=2975
-  _globals['_LIGHTNING']._serialized_end=3425
-  _globals['_STATE']._serialized_start=3427
-  _globals['_STATE']._serialized_end=3495
+  _globals['_LISTINVOICEREQUEST']._serialized_start=1007
+  _globals['_LISTINVOICEREQUEST']._serialized_end=1093
+  _globals['_LISTINVOICERESPONSE']._serialized_start=1095
+  _globals['_LISTINVOICERESPONSE']._serialized_end=1205
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=1207
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=1249
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=1251
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1307
+  _globals['_CHANNEL']._serialized_start=1310
+  _globals['_CHANNEL']._serialized_end=1698
+  _globals['_CHANNELCONSTRAINTS']._serialized_start=1700
+  _globals['_CHANNELCONSTRAINTS']._serialized_end=1746
+  _globals['_CHANNELBALANCEREQUEST']._serialized_start=1748
+  _globals['_CHANNELBALANCEREQUEST']._serialized_end=1771
+  _globals['_AMOUNT']._serialized_start=1773
+  _globals['_AMOUNT']._serialized_end=1808
+  _globals['_CHANNELBALANCERESPONSE']._serialized_start=1811
+  _globals['_CHANNELBALANCERESPONSE']._serialized_end=2112
+  _globals['_PAYREQSTRING']._serialized_start=2114
+  _globals['_PAYREQSTRING']._serialized_end=2145
+  _globals['_PAYREQ']._serialized_start=2148
+  _globals['_PAYREQ']._serialized_end=2338
+  _globals['_PAYMENT']._serialized_start=2341
+  _globals['_PAYMENT']._serialized_end=2732
+  _globals['_PAYMENT_PAYMENTSTATUS']._serialized_start=2647
+  _globals['_PAYMENT_PAYMENTSTATUS']._serialized_end=2732
+  _globals['_GETSTATEREQUEST']._serialized_start=2734
+  _globals['_GETSTATEREQUEST']._serialized_end=2751
+  _globals['_GETSTATERESPONSE']._serialized_start=2753
+  _globals['_GETSTATERESPONSE']._serialized_end=2806
+  _globals['_LIGHTNING']._serialized_start=3175
+  _globals['_LIGHTNING']._serialized_end=3696
+  _globals['_STATE']._serialized_start=3698
+  _globals['_STATE']._serialized_end=3766
 # @@protoc_insertion_point(module_scope)

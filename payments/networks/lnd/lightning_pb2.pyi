@@ -306,6 +306,57 @@ class InvoiceSubscription(_message.Message):
 Global___InvoiceSubscription: _TypeAlias = InvoiceSubscription  # noqa: Y015
 
 @_typing.final
+class ListInvoiceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    NUM_MAX_INVOICES_FIELD_NUMBER: _builtins.int
+    REVERSED_FIELD_NUMBER: _builtins.int
+    index_offset: _builtins.int
+    num_max_invoices: _builtins.int
+    reversed: _builtins.bool
+    def __init__(
+        self,
+        *,
+        index_offset: _builtins.int = ...,
+        num_max_invoices: _builtins.int = ...,
+        reversed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_offset", b"index_offset", "num_max_invoices", b"num_max_invoices", "reversed", b"reversed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInvoiceRequest: _TypeAlias = ListInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class ListInvoiceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICES_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    last_index_offset: _builtins.int
+    first_index_offset: _builtins.int
+    @_builtins.property
+    def invoices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invoice]: ...
+    def __init__(
+        self,
+        *,
+        invoices: _abc.Iterable[Global___Invoice] | None = ...,
+        last_index_offset: _builtins.int = ...,
+        first_index_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_index_offset", b"first_index_offset", "invoices", b"invoices", "last_index_offset", b"last_index_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInvoiceResponse: _TypeAlias = ListInvoiceResponse  # noqa: Y015
+
+@_typing.final
 class ListChannelsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -1,0 +1,68 @@
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import track
+
+from cryptons.csv_lines import csv_lines
+from cryptons.money import format_coin, format_fiat
+from payments.ledger import COLUMNS, Figures, LedgerRow, Sums, ledger, payments_in, payouts_in
+from payments.management.arguments import add_period
+from payments.periods import Period
+
+
+class Command(BaseCommand):
+    help = "Write all payments and payouts of a period as CSV, oldest first; say on the standard error what they add up to."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_period(parser, since="from the very first without it", until="up to now without it")
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="the file to write, which is there once it is whole; else the standard output"
+        )
+
+    def handle(self, *args: Any, since: datetime | None, until: datetime | None, network: str, output: Path | None, **options: Any) -> None:
+        period, sums = Period(since, until), Sums()
+        payments, payouts = payments_in(period, network), payouts_in(period, network)
+        rows = sums.over(ledger(payments, payouts))
+        if output is None:
+            write(rows, self.stdout)
+        else:
+            total = payments.count() + payouts.count()
+            write_file(track(rows, "Rows", total, transient=True, console=Console(stderr=True)), output)
+        for line in in_words(sums):
+            self.stderr.write(line, str)
+
+
+def write(rows: Iterable[LedgerRow], to: Any) -> None:
+    for line in csv_lines(chain([COLUMNS], (row.cells() for row in rows))):
+        to.write(line)
+
+
+def write_file(rows: Iterable[LedgerRow], file: Path) -> None:
+    """Under another name until it is whole: half a ledger looks like a whole one. Raises CommandError."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as to:
+            write(rows, to)
+        part.replace(file)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def in_words(sums: Sums) -> list[str]:
+    return [f"{sums.count} rows.", *(_line(figures) for figures in sums.figures())]
+
+
+def _line(figures: Figures) -> str:
+    def both(base: int, minor: int) -> str:
+        return f"{format_coin(base, figures.network)} = {format_fiat(minor, figures.currency)} {figures.currency}"
+
+    return (
+        f"{figures.network}: safe {both(figures.safe_base, figures.safe_minor)}, seen {both(figures.seen_base, figures.seen_minor)}, "
+        f"paid out {both(figures.paid_out_base, figures.paid_out_minor)}, fees {format_coin(figures.fees_base, figures.network)}"
+    )

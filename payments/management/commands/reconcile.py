@@ -1,0 +1,77 @@
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from payments.daily_reconciliation import DAYS
+from payments.management.arguments import add_period
+from payments.periods import Period
+from payments.reconciliation import Difference
+from payments.reconciling import Report, reconcile
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare the shop's payments with the nodes' own books, and the shop's figures with one another. Changes nothing; "
+        "lists every difference, and ends with 1 when there are any or a node's books cannot be read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_period(parser, since="three days before the end without it", until="now without it")
+
+    def handle(self, *args: Any, since: datetime | None, until: datetime | None, network: str, **options: Any) -> None:
+        at = timezone.now()
+        end = until or at + timedelta(seconds=1)
+        period = Period(since or end - DAYS, end)
+        if period.since is None or period.since >= end:
+            raise CommandError("--since must be before --until.")
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            transient=True,
+            console=Console(stderr=True),
+        ) as progress:
+            bars: dict[str, TaskID] = {}
+
+            def watch(what: str, done: int, total: int) -> None:
+                if what not in bars:
+                    bars[what] = progress.add_task(what, total=total)
+                progress.update(bars[what], completed=done, total=total)
+
+            report = reconcile(period, at=at, network=network, watch=watch)
+        for line in in_words(report, period):
+            self.stdout.write(line)
+        if report.alarms or report.unread:
+            raise SystemExit(1)
+
+
+def in_words(report: Report, period: Period) -> Iterable[str]:
+    yield f"From {period.since:%Y-%m-%d %H:%M} to {period.until:%Y-%m-%d %H:%M} UTC."
+    for network, count in report.compared.items():
+        yield f"{network}: {count} payment{'' if count == 1 else 's'} in the node's books."
+    for network, problem in report.unread.items():
+        yield f"{network}: NOT COMPARED. {problem}"
+    if report.alarms:
+        count = len(report.alarms)
+        yield f"{count} difference{'' if count == 1 else 's'}:"
+        yield from table(report.alarms)
+    else:
+        yield "No differences among what was compared." if report.unread else "No differences."
+    if report.notes:
+        yield "Money for no invoice, listed for completeness:"
+        yield from table(report.notes)
+
+
+def table(differences: Iterable[Difference]) -> Iterable[str]:
+    """What is long comes last, so that the columns before it stand below one another."""
+    rows = [(difference.kind.value, difference.network or "shop", difference.subject, difference.text) for difference in differences]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for *cells, text in rows:
+        yield "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), text])
