@@ -53,14 +53,25 @@ def lease(network: str, *, at: datetime) -> Iterator[Cursor | None]:
     """The network's cursor, ours alone until the block ends or LEASE runs out; None while another holds it."""
     Cursor.objects.get_or_create(network=network)
     holder = uuid4()
-    free = Q(until__isnull=True) | Q(until__lte=at)
-    if not Cursor.objects.filter(free, network=network).update(holder=holder, until=at + LEASE):
-        yield None
-        return
+    if not _take(network, holder, at=at):
+        in_transaction(lambda: Cursor.objects.filter(network=network).update(is_wanted=True))
+        if not _take(network, holder, at=at):  # as it is, unless the other's turn ended meanwhile
+            yield None
+            return
     try:
         yield Cursor.objects.get(network=network)
     finally:
         Cursor.objects.filter(network=network, holder=holder).update(holder=None, until=None)
+
+
+def _take(network: str, holder: UUID, *, at: datetime) -> bool:
+    free = Q(until__isnull=True) | Q(until__lte=at)
+    return bool(Cursor.objects.filter(free, network=network).update(holder=holder, until=at + LEASE, is_wanted=False))
+
+
+def is_wanted(network: str) -> bool:
+    """Whether somebody wanted a turn while the last one was under way. To be asked after it."""
+    return Cursor.objects.filter(network=network, is_wanted=True).exists()
 
 
 def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:

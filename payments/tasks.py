@@ -12,7 +12,7 @@ from django.utils import timezone
 from cryptons.celery import soon
 from cryptons.db import on_commit
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
-from payments.following import follow
+from payments.following import follow, is_wanted
 from payments.lightning_round import close_options, take_round
 from payments.models import Cursor, Invoice
 from payments.networks import offered_networks
@@ -39,8 +39,9 @@ def follow_networks() -> None:
 
 @shared_task
 def follow_network(network: str) -> None:
-    touched = follow(network, at=timezone.now())
-    queue_settling(touched)
+    queue_settling(follow(network, at=timezone.now()))
+    if is_wanted(network):
+        soon(follow_network, network, expires=60)
 
 
 def queue_settling(invoice_ids: set[UUID]) -> None:
