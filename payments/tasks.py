@@ -52,8 +52,8 @@ def queue_settling(invoice_ids: set[UUID]) -> None:
 
 @shared_task
 def settle_invoices(invoice_ids: list[str]) -> None:
-    for invoice_id in invoice_ids:
-        settle_one(UUID(invoice_id))
+    for invoice_id in list(Invoice.objects.touched().filter(pk__in=invoice_ids).order_by("id").values_list("pk", flat=True)):
+        settle_one(invoice_id)
 
 
 def settle_one(invoice_id: UUID) -> None:
