@@ -52,6 +52,11 @@ def queue_settling(invoice_ids: set[UUID]) -> None:
 
 @shared_task
 def settle_invoices(invoice_ids: list[str]) -> None:
+    _settle_touched([UUID(invoice_id) for invoice_id in invoice_ids])
+
+
+def _settle_touched(invoice_ids: list[UUID]) -> None:
+    """Those that no other worker has settled meanwhile."""
     for invoice_id in list(Invoice.objects.touched().filter(pk__in=invoice_ids).order_by("id").values_list("pk", flat=True)):
         settle_one(invoice_id)
 
@@ -95,8 +100,9 @@ def sweep_invoices() -> None:
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         follow(network, at=now)
-    for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP]):
-        settle_one(invoice_id)
+    touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP])
+    for start in range(0, len(touched), BATCH):
+        _settle_touched(touched[start : start + BATCH])
     for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)
 

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,10 @@ class Node:
     def pay(self, address: str, amount: str) -> str:
         """The transaction's id."""
         return str(self.call("sendtoaddress", address, amount, wallet=self.buyers))
+
+    def pay_many(self, amounts: Mapping[str, Decimal]) -> str:
+        """All of them by one transaction. Its id."""
+        return str(self.call("sendmany", "", {address: str(amount) for address, amount in amounts.items()}, wallet=self.buyers))
 
     def stop(self) -> None:
         if self.process is None:

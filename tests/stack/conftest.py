@@ -44,6 +44,14 @@ def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.Te
 
 
 def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
+    shop = shop_on(node, folder, settings)
+    shop.start()
+    yield shop
+    shop.stop()
+
+
+def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
+    """Not yet started."""
     usual = {
         "BITCOIN_NETWORK": "regtest",
         "BITCOIN_RPC_HOST": node.host,
@@ -56,10 +64,7 @@ def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Sh
         "FOLLOW_SECONDS": "1",
         "INVOICE_MINUTES": "60",
     }
-    shop = Shop(folder, "--no-demo", **(usual | settings))
-    shop.start()
-    yield shop
-    shop.stop()
+    return Shop(folder, "--no-demo", **(usual | settings))
 
 
 @pytest.hookimpl(hookwrapper=True)
