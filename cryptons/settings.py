@@ -20,6 +20,7 @@ from limits import parse as parse_limit
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
+from cryptons.standard_webhooks import key_of
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -415,6 +416,12 @@ PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", leas
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
 LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, least=0, most=10_080)
 LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", least="0", most="50")
+WEBHOOK_SECRET = env.words("WEBHOOK_SECRET")
+for _secret in WEBHOOK_SECRET:
+    try:
+        key_of(_secret)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"WEBHOOK_SECRET must be text, or whsec_ and base64; {error}.") from None
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
 # --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------
@@ -429,6 +436,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
     "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
     "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},
+    "forget old webhooks": {"task": "payments.tasks.forget_old_webhooks", "schedule": 3600, "options": {"expires": 3600}},
     "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
     "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},

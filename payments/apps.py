@@ -12,4 +12,5 @@ class PaymentsConfig(AppConfig):
             translate(error, 503, "SERVICE_UNAVAILABLE")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
         translate(errors.InvoiceMoved, 409, "CONFLICT")
+        translate(errors.HintNotSigned, 401, "UNAUTHORIZED")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

@@ -33,5 +33,12 @@ class LateMoneyRefused(PaymentError):
     """What was ordered cannot be had any more, so money that came late is not taken for it by itself."""
 
 
+class HintNotSigned(PaymentError):
+    """Whoever sent it does not know a secret of WEBHOOK_SECRET."""
+
+    def __init__(self) -> None:
+        super().__init__("The signature is missing or wrong.")
+
+
 class UnknownPlay(PaymentError):
     """The sandbox knows no such act."""

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from payments import incoming
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow, is_wanted
 from payments.lightning_round import close_options, take_round
@@ -105,6 +106,11 @@ def sweep_invoices() -> None:
         _settle_touched(touched[start : start + BATCH])
     for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)
+
+
+@shared_task
+def forget_old_webhooks() -> None:
+    incoming.forget_old_webhooks(at=timezone.now())
 
 
 @shared_task

@@ -23,6 +23,7 @@ WRONG_TEXTS = {
     "PUBLIC_URL": "shop.example",
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",
+    "WEBHOOK_SECRET": "whsec_?",
     "XRP_URL": "rippled:5005",
 }
 

@@ -59,6 +59,7 @@ def describe(
     *,
     data: Shape | None,
     status: int = 200,
+    also: Sequence[int] = (),
     body: Shape | None = None,
     body_type: str = "application/json",
     meta: Shape | None = None,
@@ -66,11 +67,16 @@ def describe(
     errors: Sequence[int] = (),
     login: bool = False,
 ) -> Callable[[View], View]:
-    """Say of one method what it takes and answers. `errors` are those beside 429 and 500, which any may answer; `login` adds 401."""
+    """Say of one method what it takes and answers, by `status` or one of `also`.
+
+    `errors` are those beside 429 and 500, which any may answer; `login` adds 401.
+    """
     envelope: Shape = {"success": {"type": "boolean", "const": True}, "data": data or {}}
     if meta:
         envelope["meta"] = meta
-    answers: dict[Any, Any] = {(status, "application/json"): shape(**envelope)} if data is not None else {status: None}
+    answers: dict[Any, Any] = {}
+    for code in (status, *also):
+        answers |= {(code, "application/json"): shape(**envelope)} if data is not None else {code: None}
     for code in sorted({*errors, 429, 500, *([401] if login else [])}):
         answers[(code, "application/json")] = ERROR
     return extend_schema(
