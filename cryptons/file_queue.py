@@ -19,18 +19,20 @@ from kombu.utils.json import dumps, loads
 
 log = logging.getLogger(__name__)
 
+HANDS_FULL_SECONDS = 0.01
+"""Until a worker that had as much to do as it can looks for the next message."""
+
 
 class Channel(filesystem.Channel):
+    """Each queue is a folder: where many messages of one wait, another is looked through as quickly as ever."""
+
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         # The name sorts by age over reboots too: kombu's own counts from the last one.
-        name = f"{time.time_ns()}_{uuid4().hex}.{queue}.msg"
-        _write_whole(Path(self.data_folder_out) / name, dumps(payload))
+        _write_whole(Path(self.data_folder_out) / queue / f"{time.time_ns()}_{uuid4().hex}.msg", dumps(payload))
 
     def _get(self, queue: str, timeout: object = None) -> dict[str, Any]:
-        folder = Path(self.data_folder_in)
-        for name in sorted(os.listdir(folder)):
-            if name.partition(".")[2] != f"{queue}.msg":
-                continue
+        folder = Path(self.data_folder_in) / queue
+        for name in sorted(self._waiting(queue)):
             taken = folder / f"{name}.taken"
             try:
                 (folder / name).rename(taken)
@@ -45,6 +47,21 @@ class Channel(filesystem.Channel):
                 continue
             return message
         raise Empty
+
+    def _waiting(self, queue: str) -> list[str]:
+        try:
+            return [name for name in os.listdir(Path(self.data_folder_in) / queue) if name.endswith(".msg")]
+        except FileNotFoundError:
+            return []
+
+    def _size(self, queue: str) -> int:
+        return len(self._waiting(queue))
+
+    def _purge(self, queue: str) -> int:
+        names = self._waiting(queue)
+        for name in names:
+            (Path(self.data_folder_in) / queue / name).unlink(missing_ok=True)
+        return len(names)
 
     def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:  # type: ignore[override]
         try:
@@ -64,8 +81,24 @@ class Channel(filesystem.Channel):
 class Transport(filesystem.Transport):
     Channel = Channel
 
+    def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:  # type: ignore[override]
+        """Take the next message. kombu's own sleeps a whole polling interval also while messages wait and the worker's hands are full."""
+        ends = time.monotonic() + (timeout or 0)
+        cycle, channels, interval = self.cycle, self.channels or [], self.polling_interval or 0
+        assert cycle is not None
+        while True:
+            try:
+                cycle.get(self._deliver, timeout=timeout)
+                return
+            except Empty:
+                if timeout is not None and time.monotonic() >= ends:
+                    raise TimeoutError from None
+            has_hands_free = all(channel.qos.can_consume() for channel in channels)
+            time.sleep(interval if has_hands_free else HANDS_FULL_SECONDS)
+
 
 def _write_whole(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{uuid4().hex}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(file)

@@ -16,11 +16,13 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.utils import get_random_secret_key
 from django.core.validators import validate_email
+from kombu import Exchange, Queue
 from limits import parse as parse_limit
 
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
+from cryptons.standard_webhooks import key_of
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -224,10 +226,17 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What comes in crowds has a queue of its own, so that the ticks of beat never stand behind it. A worker takes from all in turn.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
+CELERY_TASK_ROUTES = {
+    "payments.tasks.settle_invoices": {"queue": "settling"},
+    "cryptons.mail.tasks.*": {"queue": "mails"},
+    "shop.tasks.index_products": {"queue": "search"},
+    # What spends money is for a worker with credentials of its own.
+    "payments.tasks.send_payout": {"queue": "payouts"},
+    "payments.tasks.sweep_payouts": {"queue": "payouts"},
+}
 CELERY_TIMEZONE = "UTC"
-CELERY_TASK_DEFAULT_QUEUE = "celery"
-# What spends money has a queue of its own, for a worker with credentials of its own.
-CELERY_TASK_ROUTES = {f"payments.tasks.{name}": {"queue": "payouts"} for name in ("send_payout", "sweep_payouts")}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
@@ -238,7 +247,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "data_folder_in": str(_queue / "messages"),
         "data_folder_out": str(_queue / "messages"),
         "control_folder": str(_queue / "control"),
-        "polling_interval": 0.2,
+        "polling_interval": 0.1,
     }
 
 # --- People ---------------------------------------------------------------------------------------------------------------
@@ -437,6 +446,12 @@ PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", least="0", most="1000000")
 PAYOUT_DAILY_LIMIT = env.decimal("PAYOUT_DAILY_LIMIT", "5000", least="0", most="10000000")
 PAYOUT_SECOND_PERSON_ABOVE = env.decimal("PAYOUT_SECOND_PERSON_ABOVE", "100", least="0", most="1000000")
 PAYOUT_FEE_PERCENT = env.decimal("PAYOUT_FEE_PERCENT", "1", least="0", most="20")
+WEBHOOK_SECRET = env.words("WEBHOOK_SECRET")
+for _secret in WEBHOOK_SECRET:
+    try:
+        key_of(_secret)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"WEBHOOK_SECRET must be text, or whsec_ and base64; {error}.") from None
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
 # --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------
@@ -452,6 +467,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep payouts": {"task": "payments.tasks.sweep_payouts", "schedule": 5, "options": {"expires": 5}},
     "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
     "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},
+    "forget old webhooks": {"task": "payments.tasks.forget_old_webhooks", "schedule": 3600, "options": {"expires": 3600}},
     "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
     "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},

@@ -13,4 +13,5 @@ class PaymentsConfig(AppConfig):
         for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused, errors.PayoutMoved, errors.PayoutRefused):
             translate(refusal, 409, "CONFLICT")
         translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
+        translate(errors.HintNotSigned, 401, "UNAUTHORIZED")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

@@ -49,5 +49,12 @@ class PayoutMoved(PaymentError):
     """Somebody else changed the payout first: look at it again."""
 
 
+class HintNotSigned(PaymentError):
+    """Whoever sent it does not know a secret of WEBHOOK_SECRET."""
+
+    def __init__(self) -> None:
+        super().__init__("The signature is missing or wrong.")
+
+
 class UnknownPlay(PaymentError):
     """The sandbox knows no such act."""

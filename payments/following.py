@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from cryptons.db import in_transaction
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
-from payments.models import Cursor, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks import get_network
 from payments.networks.base import FINAL_DEPTH, CursorState, FactPage
 from payments.replaced_node import tell_staff
@@ -54,14 +54,25 @@ def lease(network: str, *, at: datetime) -> Iterator[Cursor | None]:
     """The network's cursor, ours alone until the block ends or LEASE runs out; None while another holds it."""
     Cursor.objects.get_or_create(network=network)
     holder = uuid4()
-    free = Q(until__isnull=True) | Q(until__lte=at)
-    if not Cursor.objects.filter(free, network=network).update(holder=holder, until=at + LEASE):
-        yield None
-        return
+    if not _take(network, holder, at=at):
+        in_transaction(lambda: Cursor.objects.filter(network=network).update(is_wanted=True))
+        if not _take(network, holder, at=at):  # as it is, unless the other's turn ended meanwhile
+            yield None
+            return
     try:
         yield Cursor.objects.get(network=network)
     finally:
         Cursor.objects.filter(network=network, holder=holder).update(holder=None, until=None)
+
+
+def _take(network: str, holder: UUID, *, at: datetime) -> bool:
+    free = Q(until__isnull=True) | Q(until__lte=at)
+    return bool(Cursor.objects.filter(free, network=network).update(holder=holder, until=at + LEASE, is_wanted=False))
+
+
+def is_wanted(network: str) -> bool:
+    """Whether somebody wanted a turn while the last one was under way. To be asked after it."""
+    return Cursor.objects.filter(network=network, is_wanted=True).exists()
 
 
 def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
@@ -87,14 +98,16 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
 def _touch_deeper(network: str, tip_height: int) -> set[UUID]:
     """Invoices whose payments became deep enough, or are no longer, although nothing was said of them: only the tip moved.
 
-    Not in the turn's transaction: each turn finds the same again, and there it would meet the workers that settle them.
+    Each turn finds those that are not settled yet again; but who waits to be settled is not returned a second time. Not in the turn's
+    transaction: there it would meet the workers that settle them.
     """
     settles = Q(status=Payment.Status.SEEN, settles_at_height__lte=tip_height)
     unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
     moved = Payment.objects.filter(settles | unsettles, network=network, is_present=True)
     deeper = set(moved.values_list("invoice_id", flat=True))
+    waiting = set(Invoice.objects.touched().values_list("pk", flat=True))
     touch(deeper)
-    return deeper
+    return deeper - waiting
 
 
 def _finalise(network: str, tip_height: int) -> None:

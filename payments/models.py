@@ -98,7 +98,7 @@ class Invoice(BaseModel):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
-            models.Index(fields=["needs_settling"], name="invoice_touched", condition=models.Q(needs_settling=True)),
+            models.Index(fields=["id"], name="invoice_touched", condition=models.Q(needs_settling=True)),
             models.Index(fields=["exception_at"], name="invoice_to_decide", condition=models.Q(needs_decision=True)),
             models.Index(fields=["created_at", "id"], name="invoice_created"),
             models.Index(fields=["label"], name="invoice_label"),
@@ -322,6 +322,8 @@ class Cursor(models.Model):
     tip_height = models.PositiveIntegerField(null=True, blank=True)
     holder = models.UUIDField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
+    is_wanted = models.BooleanField(default=False)
+    """Somebody wanted a turn while one was under way, which may have asked too early: another one follows."""
     answered_at = models.DateTimeField(null=True, blank=True)
     failing_since = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)

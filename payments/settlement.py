@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, prefetch_related_objects
+from django.utils import timezone
 
 from cryptons.db import in_transaction
 from cryptons.events.models import record
@@ -48,22 +49,36 @@ def touch(invoice_ids: Iterable[UUID]) -> None:
 
 
 def _store_chunk(network: str, facts: list[Fact]) -> set[UUID]:
-    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts]).prefetch_related("option__invoice")
+    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts])
     known = {payment.reference: payment for payment in booked}
-    named = Option.objects.filter(network=network, destination__in={fact.destination for fact in facts}).prefetch_related("invoice")
-    options = {option.destination: option for option in named}
-    created, changed = [], []
-    for fact in facts:
-        payment = known.get(fact.reference)
-        option = options.get(fact.destination)
-        if payment is not None:
-            if _apply(fact, payment):
-                changed.append(payment)
-        elif option is not None and fact.is_present:
-            created.append(_booked(network, fact, option))
+    changes = {known[fact.reference]: fact for fact in facts if fact.reference in known and _is_news(fact, known[fact.reference])}
+    news = [fact for fact in facts if fact.reference not in known and fact.is_present]
+    named = Option.objects.filter(network=network, destination__in={fact.destination for fact in news}).prefetch_related("invoice")
+    options = {option.destination: option for option in named} if news else {}
+    created = [_booked(network, fact, options[fact.destination]) for fact in news if fact.destination in options]
     Payment.objects.bulk_create(created)
-    Payment.objects.bulk_update(changed, [*FACT_FIELDS, "first_seen_at", "settles_at_height", "updated_at"])
-    return {payment.invoice_id for payment in [*created, *changed]}
+    _change(changes)
+    return {payment.invoice_id for payment in [*created, *changes]}
+
+
+def _is_news(fact: Fact, payment: Payment) -> bool:
+    """A final payment no longer moves."""
+    if payment.is_final:
+        return False
+    return fact.first_seen_at < payment.first_seen_at or any(getattr(payment, name) != getattr(fact, name) for name in FACT_FIELDS)
+
+
+def _change(changes: dict[Payment, Fact]) -> None:
+    """Payments that changed alike, as those of one block do, are written together."""
+    prefetch_related_objects(list(changes), "option__invoice")
+    alike: dict[tuple[Any, ...], list[UUID]] = {}
+    for payment, fact in changes.items():
+        first_seen_at = min(fact.first_seen_at, payment.first_seen_at)
+        values = (first_seen_at, _settles_at(fact, payment.option), *(getattr(fact, name) for name in FACT_FIELDS))
+        alike.setdefault(values, []).append(payment.pk)
+    for values, ids in alike.items():
+        fields = dict(zip(("first_seen_at", "settles_at_height", *FACT_FIELDS), values, strict=True))
+        Payment.objects.filter(pk__in=ids).update(**fields, updated_at=timezone.now())
 
 
 def _settles_at(fact: Fact, option: Option) -> int | None:
@@ -82,20 +97,6 @@ def _booked(network: str, fact: Fact, option: Option) -> Payment:
         is_final=fact.is_safe,
         **{name: getattr(fact, name) for name in FACT_FIELDS},
     )
-
-
-def _apply(fact: Fact, payment: Payment) -> bool:
-    """Write the fact into the payment; True when anything is new. A final payment no longer moves."""
-    if payment.is_final:
-        return False
-    values: dict[str, Any] = {name: getattr(fact, name) for name in FACT_FIELDS}
-    values["first_seen_at"] = min(fact.first_seen_at, payment.first_seen_at)
-    values["settles_at_height"] = _settles_at(fact, payment.option)
-    if all(getattr(payment, name) == value for name, value in values.items()):
-        return False
-    for name, value in values.items():
-        setattr(payment, name, value)
-    return True
 
 
 def terms_of(invoice: Invoice) -> Terms:

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from payments import incoming
 from payments.daily_reconciliation import reconcile_recent
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
-from payments.following import follow
+from payments.following import follow, is_wanted
 from payments.lightning_round import close_options, take_round
 from payments.models import Cursor, Invoice, Payout
 from payments.networks import offered_networks
@@ -41,8 +42,9 @@ def follow_networks() -> None:
 
 @shared_task
 def follow_network(network: str) -> None:
-    touched = follow(network, at=timezone.now())
-    queue_settling(touched)
+    queue_settling(follow(network, at=timezone.now()))
+    if is_wanted(network):
+        soon(follow_network, network, expires=60)
 
 
 def queue_settling(invoice_ids: set[UUID]) -> None:
@@ -53,8 +55,13 @@ def queue_settling(invoice_ids: set[UUID]) -> None:
 
 @shared_task
 def settle_invoices(invoice_ids: list[str]) -> None:
-    for invoice_id in invoice_ids:
-        settle_one(UUID(invoice_id))
+    _settle_touched([UUID(invoice_id) for invoice_id in invoice_ids])
+
+
+def _settle_touched(invoice_ids: list[UUID]) -> None:
+    """Those that no other worker has settled meanwhile."""
+    for invoice_id in list(Invoice.objects.touched().filter(pk__in=invoice_ids).order_by("id").values_list("pk", flat=True)):
+        settle_one(invoice_id)
 
 
 def settle_one(invoice_id: UUID) -> None:
@@ -96,10 +103,16 @@ def sweep_invoices() -> None:
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         follow(network, at=now)
-    for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP]):
-        settle_one(invoice_id)
+    touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP])
+    for start in range(0, len(touched), BATCH):
+        _settle_touched(touched[start : start + BATCH])
     for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)
+
+
+@shared_task
+def forget_old_webhooks() -> None:
+    incoming.forget_old_webhooks(at=timezone.now())
 
 
 @shared_task

@@ -24,6 +24,7 @@ WRONG_TEXTS = {
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",
     "STAFF_EMAIL": "grace",
+    "WEBHOOK_SECRET": "whsec_?",
     "XRP_URL": "rippled:5005",
 }
 

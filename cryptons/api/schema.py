@@ -59,6 +59,7 @@ def describe(
     *,
     data: Shape | None,
     status: int = 200,
+    also: Sequence[int] = (),
     body: Shape | None = None,
     body_type: str = "application/json",
     meta: Shape | None = None,
@@ -67,14 +68,16 @@ def describe(
     login: bool = False,
     file: bool = False,
 ) -> Callable[[View], View]:
-    """Say of one method what it takes and answers. `errors` are those beside 429 and 500, which any may answer; `login` adds 401.
+    """Say of one method what it takes and answers, by `status` or one of `also`.
 
-    `file`: `?format=csv` answers the same as a file.
+    `errors` are those beside 429 and 500, which any may answer; `login` adds 401; `file`: `?format=csv` answers the same as a file.
     """
     envelope: Shape = {"success": {"type": "boolean", "const": True}, "data": data or {}}
     if meta:
         envelope["meta"] = meta
-    answers: dict[Any, Any] = {(status, "application/json"): shape(**envelope)} if data is not None else {status: None}
+    answers: dict[Any, Any] = {}
+    for code in (status, *also):
+        answers |= {(code, "application/json"): shape(**envelope)} if data is not None else {code: None}
     if file:
         answers[(status, "text/csv")] = TEXT
     for code in sorted({*errors, 429, 500, *([401] if login else [])}):

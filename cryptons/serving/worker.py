@@ -1,6 +1,6 @@
 """The queue's worker with beat in a thread of it: `python -m cryptons.serving.worker`; where beat runs elsewhere, `--without-beat`.
 
-It does everything; `--queues=celery` leaves payouts to a worker with `--queues=payouts`, which alone has the credentials to spend.
+It does everything; `--exclude-queues=payouts` leaves payouts to a worker with `--queues=payouts`, which alone has the credentials to spend.
 
 One process with threads, not a family of processes: whatever kills it kills all of it, and its schedule dies with it.
 """
@@ -56,8 +56,8 @@ def main() -> None:
         threading.excepthook = end_without_beat
         app.steps["worker"].add(BeatThread)
     quiet = ("--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
-    queues = next((option for option in sys.argv if option.startswith("--queues=")), "--queues=celery,payouts")
-    sys.exit(app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", queues, *quiet]))
+    queues = [option for option in sys.argv if option.startswith(("--queues=", "--exclude-queues="))]
+    sys.exit(app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", *queues, *quiet]))
 
 
 if __name__ == "__main__":

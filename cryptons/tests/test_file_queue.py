@@ -4,9 +4,9 @@ from pathlib import Path
 from queue import Empty
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Producer, Queue
 
-from cryptons.file_queue import Channel
+from cryptons.file_queue import HANDS_FULL_SECONDS, Channel
 
 
 @pytest.fixture
@@ -56,7 +56,43 @@ def test_nothing_is_left_of_what_was_taken(channel: Channel, tmp_path: Path):
     channel._put("celery", {"number": 1})
     take_all(channel, "celery")
 
-    assert list((tmp_path / "messages").iterdir()) == []
+    assert list((tmp_path / "messages" / "celery").iterdir()) == []
+
+
+def test_what_waits_is_counted_and_can_be_thrown_away(channel: Channel):
+    for queue in ("celery", "celery", "mails"):
+        channel._put(queue, {})
+
+    assert [channel._size(queue) for queue in ("celery", "mails", "none")] == [2, 1, 0]
+    assert channel._purge("celery") == 2
+    assert [channel._size(queue) for queue in ("celery", "mails")] == [0, 1]
+
+
+def test_who_waits_in_vain_is_told_so(channel: Channel):
+    with pytest.raises(TimeoutError):
+        channel.connection.drain_events(channel.connection, timeout=0)
+
+
+@pytest.mark.parametrize(("hands", "pause"), [(1, HANDS_FULL_SECONDS), (2, 1.0)])
+def test_a_worker_with_full_hands_looks_again_soon(channel: Channel, monkeypatch: pytest.MonkeyPatch, hands: int, pause: float):
+    class Paused(Exception):
+        pass
+
+    def sleep(seconds: float) -> None:
+        raise Paused(seconds)
+
+    monkeypatch.setattr("cryptons.file_queue.time.sleep", sleep)
+    channel.basic_qos(prefetch_count=hands)
+    queue = Queue("celery", channel=channel)
+    queue.declare()
+    queue.consume(callback=lambda message: None)
+    Producer(channel).publish({}, routing_key="celery")
+    channel.connection.drain_events(channel.connection, timeout=1)
+
+    with pytest.raises(Paused) as paused:
+        channel.connection.drain_events(channel.connection, timeout=60)
+
+    assert paused.value.args == (pause,)
 
 
 def test_two_workers_never_take_the_same_message(channel: Channel, tmp_path: Path):
@@ -85,8 +121,8 @@ def test_a_message_that_is_still_being_written_is_not_seen(channel: Channel, mon
 
 
 def test_a_damaged_message_is_dropped_and_the_next_one_taken(channel: Channel, tmp_path: Path):
-    (tmp_path / "messages" / "1_a.celery.msg").write_text("")
     channel._put("celery", {"number": 1})
+    (tmp_path / "messages" / "celery" / "1_a.msg").write_text("")
 
     assert take_all(channel, "celery") == [{"number": 1}]
 

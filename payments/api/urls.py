@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.api import nodes, received, views
+from payments.api import nodes, received, views, webhooks
 from payments.api.payouts import Payouts
 
 urlpatterns = [
@@ -10,5 +10,6 @@ urlpatterns = [
     path("admin/lightning", nodes.LightningLiquidity.as_view()),
     path("payouts", Payouts.as_view()),
     path("rates", views.Rates.as_view()),
+    path("webhooks/payment", webhooks.PaymentWebhook.as_view()),
     path("sandbox/pay", views.SandboxPay.as_view()),
 ]

@@ -6,11 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.following import LEASE, LeaseLost, _unsettled, _write, follow, lease
+from cryptons.db import new_id
+from payments import following
+from payments.following import LEASE, LeaseLost, _unsettled, _write, follow, is_wanted, lease
 from payments.models import Cursor, Payment, SandboxChain, SandboxTransaction
 from payments.networks.base import CursorState, FactPage
 from payments.networks.sandbox import mine_block, receive, unmine
 from payments.settlement import settle
+from payments.tasks import follow_network
 from payments.tests.factories import DUE, OptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +116,40 @@ def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
         assert cursor is not None
         assert follow("BTC", at=now) == set()
     assert follow("BTC", at=now) == {option.invoice_id}
+
+
+def test_who_comes_during_a_turn_is_promised_another_one(now):
+    follow("BTC", at=now)
+    assert not is_wanted("BTC")
+    with lease("BTC", at=now):
+        follow("BTC", at=now)
+    assert is_wanted("BTC")
+    follow("BTC", at=now)
+    assert not is_wanted("BTC")
+
+
+def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
+    queued = []
+    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append((task.name, arguments)))
+    monkeypatch.setattr("payments.tasks.follow", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
+
+    follow_network("BTC")
+
+    assert queued == [("payments.tasks.follow_network", ("BTC",))]
+
+
+def test_a_turn_that_ends_while_another_begins_is_not_missed(now, monkeypatch):
+    """The second comes too early to take the lease and too late for the first to be told."""
+    Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
+    tell = following.in_transaction
+
+    def end_the_first(act):
+        Cursor.objects.update(holder=None, until=None)
+        return tell(act)
+
+    monkeypatch.setattr(following, "in_transaction", end_the_first)
+    with lease("BTC", at=now) as cursor:
+        assert cursor is not None
 
 
 def test_a_lease_that_ran_out_is_taken_over(now):

@@ -47,6 +47,8 @@ BUSIEST = {
     "where money went": lambda: Option.objects.filter(network="BTC", destination__in=["a", "b"]).order_by(),
     "a payment that a node names": lambda: Payment.objects.filter(network="BTC", reference__in=["a", "b"]).order_by(),
     "payments that may still move": lambda: Payment.objects.filter(network="BTC", is_final=False, is_present=True).order_by(),
+    "invoices about which facts came in": lambda: Invoice.objects.touched().order_by("id"),
+    "invoices of an order's number": lambda: Invoice.objects.filter(label="order_7K3M9-2QFXA").order_by(),
     "invoices whose time is up": lambda: Invoice.objects.filter(status="new", expires_at__lte=timezone.now()).order_by(),
     "the newest payments": lambda: Payment.objects.order_by("-first_seen_at", "-id")[:20],
     "the payments of a month": lambda: Payment.objects.filter(first_seen_at__gte=timezone.now()).order_by("first_seen_at", "id")[:500],

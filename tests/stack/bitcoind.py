@@ -120,6 +120,10 @@ class Node:
         """The transaction's id."""
         return str(self.call("sendtoaddress", address, amount, wallet=self.buyers))
 
+    def pay_many(self, amounts: Mapping[str, Decimal]) -> str:
+        """All of them by one transaction. Its id."""
+        return str(self.call("sendmany", "", {address: str(amount) for address, amount in amounts.items()}, wallet=self.buyers))
+
     def stop(self) -> None:
         if self.process is None:
             pytest.fail("This test stops and starts the node: it needs one of its own.", pytrace=False)

@@ -44,14 +44,16 @@ def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.Te
 
 
 def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Shop]:
-    shop = Shop(
-        folder,
-        "--no-demo",
-        **{"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60", **node.settings(), **settings},
-    )
+    shop = shop_on(node, folder, settings)
     shop.start()
     yield shop
     shop.stop()
+
+
+def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
+    """Not yet started."""
+    usual = {"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60"}
+    return Shop(folder, "--no-demo", **(usual | node.settings() | settings))
 
 
 @pytest.hookimpl(hookwrapper=True)

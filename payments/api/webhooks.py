@@ -1,0 +1,109 @@
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cryptons.api.errors import NotFound
+from cryptons.api.schema import DECIMAL, TEXT, TIME, array, describe, needing, nullable, one_of, shape
+from cryptons.api.serializers import Strict, Text, Whole
+from cryptons.api.views import ApiView, success
+from cryptons.celery import soon
+from payments.incoming import check_signature, invoices_of, is_first, is_fresh, networks_of
+from payments.tasks import follow_network
+
+
+class Amount(serializers.DecimalField):
+    """A decimal text or number; nobody reckons with it."""
+
+    def __init__(self) -> None:
+        super().__init__(max_digits=40, decimal_places=24, min_value=0)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool | list | dict):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    """ISO 8601, or seconds of Unix as in the header."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if not 0 <= value < 10**11:
+                self.fail("invalid", format="Unix seconds")
+            return datetime.fromtimestamp(value, UTC)
+        return super().to_internal_value(value)
+
+
+class HintData(Strict):
+    orderId = Text(max_length=80)  # noqa: N815
+    transactionHash = Text(max_length=128, allow_blank=True)  # noqa: N815
+    amount = Amount()
+    confirmations = Whole(min_value=0)
+    timestamp = Moment(required=False)
+
+
+class HintInput(Strict):
+    event = Text(max_length=80)
+    data = HintData()  # type: ignore[assignment]  # the name that the contract gives it
+    signature = Text(required=False, max_length=128)
+
+
+HEADERS = [
+    OpenApiParameter("webhook-id", TEXT, location="header", description="Unique for each hint, the same when it is sent again"),
+    OpenApiParameter("webhook-timestamp", TEXT, location="header", description="When it was sent, in seconds of Unix"),
+    OpenApiParameter("webhook-signature", TEXT, location="header", description="`v1,` and base64, several separated by spaces"),
+]
+NUMBER = {"type": "number", "minimum": 0}
+COUNT = {"type": "integer", "minimum": 0}
+HINT = needing(
+    *("event", "data"),
+    event=TEXT,
+    data=needing(
+        *("orderId", "transactionHash", "amount", "confirmations"),
+        orderId={**TEXT, "description": "The order's id or number"},
+        transactionHash=TEXT,
+        amount={"oneOf": [DECIMAL, NUMBER]},
+        confirmations=COUNT,
+        timestamp={"oneOf": [TIME, COUNT]},
+    ),
+    signature={**TEXT, "description": "Where there are no headers: HMAC-SHA256 in hex of the rest as canonical JSON"},
+)
+
+
+class PaymentWebhook(ApiView):
+    authentication_classes = ()
+
+    @describe(
+        "Tell of a payment, signed",
+        data=shape(woken=array(TEXT), ignored=nullable(one_of("old", "repeated"))),
+        status=202,
+        also=[200],
+        body=HINT,
+        parameters=HEADERS,
+        errors=[400, 401, 404, 415],
+    )
+    def post(self, request: Request) -> Response:
+        """A hint that the shop should look at the networks of an order now; what it finds there decides, not what the hint says.
+
+        202: it looks. 200: the hint was older than five minutes or had come before, and nothing happens.
+        """
+        now, body = timezone.now(), request.body
+        _ = request.data  # what is no JSON is a 400 even when nobody signed it
+        signed = check_signature(request.headers, body)
+        data = self.valid(HintInput)["data"]
+        if not is_fresh(signed.sent_at or data.get("timestamp"), at=now):
+            return success({"woken": [], "ignored": "old"})
+        invoice_ids = invoices_of(data["orderId"])
+        if not invoice_ids:
+            raise NotFound("Order not found")
+        if not is_first(signed.webhook_id, at=now):
+            return success({"woken": [], "ignored": "repeated"})
+        networks = networks_of(invoice_ids)
+        for network in networks:
+            soon(follow_network, network, expires=60)
+        return success({"woken": networks, "ignored": None}, status=202)
