@@ -81,7 +81,7 @@ class Channel(filesystem.Channel):
 class Transport(filesystem.Transport):
     Channel = Channel
 
-    def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:  # type: ignore[override]
+    def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
         """Take the next message. kombu's own sleeps a whole polling interval also while messages wait and the worker's hands are full."""
         ends = time.monotonic() + (timeout or 0)
         cycle, channels, interval = self.cycle, self.channels or [], self.polling_interval or 0
