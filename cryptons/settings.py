@@ -227,7 +227,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 # What spends money has a queue of its own, for a worker with credentials of its own.
-CELERY_TASK_ROUTES = {f"payments.tasks.{name}": {"queue": "payouts"} for name in ("send_payout", "sweep_payouts")}
+CELERY_TASK_ROUTES = {f"payments.tasks.{name}": {"queue": "payouts"} for name in ("send_payout", "sweep_payouts", "reconcile_payouts")}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
@@ -456,6 +456,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},
     "reconcile books": {"task": "payments.tasks.reconcile_books", "schedule": crontab(hour="4", minute="17"), "options": {"expires": 3600}},
+    "reconcile payouts": {
+        "task": "payments.tasks.reconcile_payouts",
+        "schedule": crontab(hour="4", minute="37"),
+        "options": {"expires": 3600},
+    },
     "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
 }
 
