@@ -235,6 +235,7 @@ CELERY_TASK_ROUTES = {
     # What spends money is for a worker with credentials of its own.
     "payments.tasks.send_payout": {"queue": "payouts"},
     "payments.tasks.sweep_payouts": {"queue": "payouts"},
+    "payments.tasks.reconcile_payouts": {"queue": "payouts"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
@@ -472,6 +473,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
     "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},
     "reconcile books": {"task": "payments.tasks.reconcile_books", "schedule": crontab(hour="4", minute="17"), "options": {"expires": 3600}},
+    "reconcile payouts": {
+        "task": "payments.tasks.reconcile_payouts",
+        "schedule": crontab(hour="4", minute="37"),
+        "options": {"expires": 3600},
+    },
     "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
 }
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from cryptons.db import in_transaction
 from payments.alerts import alert
+from payments.payout_check import check_payouts
 from payments.periods import Period
 from payments.reconciliation import Difference
 from payments.reconciling import YOUNG, Report, reconcile
@@ -18,13 +19,19 @@ MOST_ALERTS = 50
 """Of one run. Another node than before knows of nothing that was paid: one alert more says how many there are."""
 
 
-def reconcile_recent(*, at: datetime) -> Report:
+def reconcile_recent(*, at: datetime) -> None:
     """What is younger than YOUNG is left to the next run: it may still be under way."""
-    report = reconcile(Period(at - DAYS, at - YOUNG), at=at)
+    _tell_staff(reconcile(Period(at - DAYS, at - YOUNG), at=at), at)
+
+
+def reconcile_recent_payouts(*, at: datetime) -> None:
+    _tell_staff(check_payouts(Period(at - DAYS, at - YOUNG)), at)
+
+
+def _tell_staff(report: Report, at: datetime) -> None:
     for key, text in _alerts(report, at):
         logger.warning("the books differ", extra={"error": text})
         in_transaction(lambda key=key, text=text: alert(key, text, at=at))  # type: ignore[misc]
-    return report
 
 
 def _alerts(report: Report, at: datetime) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """Errors that payments raise on purpose. None knows HTTP: the API and the pages translate them."""
 
+from datetime import datetime
+
 
 class PaymentError(Exception):
     """The family. The text is written for the person who meets it."""
@@ -7,6 +9,14 @@ class PaymentError(Exception):
 
 class NodeUnavailable(PaymentError):
     """No answer, or still syncing. Nothing is known about the payment: retry later."""
+
+
+class HistoryTooShort(NodeUnavailable):
+    """The node no longer knows what was before `begins_at`."""
+
+    def __init__(self, text: str, begins_at: datetime) -> None:
+        super().__init__(text)
+        self.begins_at = begins_at
 
 
 class NodeRejected(PaymentError):

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     UNBACKED = "settled without money"
     UNSETTLED = "paid but not settled"
     ORDER = "order differs"
+    PAYOUT = "payout differs"
+    UNORDERED = "left without a payout"
     UNCLAIMED = "for no invoice"
 
 

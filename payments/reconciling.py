@@ -10,10 +10,10 @@ from uuid import UUID
 
 from django.conf import settings
 
-from payments.errors import NodeRejected, NodeUnavailable
-from payments.models import Invoice, Option, Payment
+from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
+from payments.models import Invoice, Option, Payment, Payout
 from payments.networks import networks
-from payments.networks.base import BookEntry
+from payments.networks.base import BookEntry, Network
 from payments.periods import Period
 from payments.reconciliation import Booked, Destination, Difference, Figures, check_invoice, compare
 from payments.settlement import received_as, terms_of
@@ -39,6 +39,8 @@ class Report:
     """How many entries each node's books have in the period."""
     unread: dict[str, str]
     """Why a node's books could not be read."""
+    left_out: tuple[str, ...] = ()
+    """Sentences about what this process has no credentials for."""
 
     @property
     def alarms(self) -> list[Difference]:
@@ -68,29 +70,39 @@ def _look(period: Period, network: str, watch: Watch) -> Report:
     differences: list[Difference] = []
     compared: dict[str, int] = {}
     unread: dict[str, str] = {}
+    left_out: list[str] = []
     for code in [network] if network else offered:
         watch(f"Reading the books of {code}", 0, 1)
         try:
             if code not in offered:
                 raise NodeRejected("The shop does not take this network.")
-            entries = {entry.reference: entry for entry in offered[code].books(*_wider(period))}
+            known, entries = _read(offered[code], period)
         except (NodeUnavailable, NodeRejected) as error:
             unread[code] = str(error)
             continue
-        compared[code] = sum(period.holds(entry.received_at) for entry in entries.values())
-        differences += _compare(code, entries.values(), period, watch)
+        if known != period:
+            left_out.append(f"{code}: the node's history begins at {known.since:%Y-%m-%d %H:%M} UTC. What came before was not compared.")
+        compared[code] = sum(known.holds(entry.received_at) for entry in entries)
+        differences += _compare(code, entries, known, watch)
     explained = {difference.invoice_id for difference in differences}
     differences += [each for each in _check_invoices(period, network, watch) if each.invoice_id not in explained]
     if not network:
         told: list[tuple[Any, Any]] = reconciling.send(Report, period=period)
         differences += [difference for _, found in told for difference in found]
-    return Report(tuple(differences), compared, unread)
+    return Report(tuple(differences), compared, unread, tuple(left_out))
 
 
-def _wider(period: Period) -> tuple[datetime, datetime]:
+def _read(node: Network, period: Period) -> tuple[Period, list[BookEntry]]:
+    """The part of the period that the node knows all of, and its books, read a little beyond."""
     if period.since is None or period.until is None:
         raise ValueError("Books are compared for a period with a beginning and an end.")
-    return period.since - EDGE, period.until + EDGE
+    try:
+        told, known = node.books(period.since - EDGE, period.until + EDGE), period
+    except HistoryTooShort as history:
+        if history.begins_at >= period.until:
+            raise
+        told, known = node.books(history.begins_at, period.until + EDGE), Period(max(history.begins_at, period.since), period.until)
+    return known, list({entry.reference: entry for entry in told}.values())
 
 
 def _compare(network: str, entries: Collection[BookEntry], period: Period, watch: Watch) -> list[Difference]:
@@ -100,7 +112,8 @@ def _compare(network: str, entries: Collection[BookEntry], period: Period, watch
     references: set[str] = set()
     for piece in _chunks(entries):
         payments = _booked(Payment.objects.filter(network=network, reference__in=[entry.reference for entry in piece]))
-        differences += compare(network, piece, payments, _destinations(network, {entry.destination for entry in piece}), period)
+        ours = _destinations(network, {entry.destination for entry in piece})
+        differences += compare(network, _without_change(network, piece, ours), payments, ours, period)
         references.update(entry.reference for entry in piece)
         done += len(piece)
         watch(f"Comparing {network} with the node", done, len(entries))
@@ -110,6 +123,13 @@ def _compare(network: str, entries: Collection[BookEntry], period: Period, watch
         payments = _booked(Payment.objects.filter(network=network, reference__in=names))
         differences += compare(network, [], payments, {}, period)
     return differences
+
+
+def _without_change(network: str, entries: list[BookEntry], ours: Collection[str]) -> list[BookEntry]:
+    """A payout's change comes back to the wallet that it was paid from."""
+    txids = {entry.reference.partition(":")[0] for entry in entries if entry.destination not in ours}
+    payouts = set(Payout.objects.filter(network=network, reference__in=txids).values_list("reference", flat=True))
+    return [entry for entry in entries if entry.destination in ours or entry.reference.partition(":")[0] not in payouts]
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from cryptons.celery import soon
 from cryptons.db import on_commit
 from payments import incoming
-from payments.daily_reconciliation import reconcile_recent
+from payments.daily_reconciliation import reconcile_recent, reconcile_recent_payouts
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow, is_wanted
 from payments.lightning_round import close_options, take_round
@@ -142,3 +142,9 @@ def sweep_payouts() -> None:
 @shared_task
 def reconcile_books() -> None:
     reconcile_recent(at=timezone.now())
+
+
+@shared_task
+def reconcile_payouts() -> None:
+    """In the payouts' queue: the other workers cannot ask the wallets that pay out."""
+    reconcile_recent_payouts(at=timezone.now())

@@ -17,7 +17,7 @@ from cryptons.api.permissions import may
 from cryptons.api.schema import DECIMAL, ID, LIMIT, PAGE, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, paginated, success
-from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
+from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
 from payments.destinations import BadDestination, check_destination
 from payments.models import Invoice, Payout
 from payments.payouts import draft_payout
@@ -55,7 +55,7 @@ def show_payout(payout: Payout) -> dict[str, Any]:
         "destination": payout.destination or None,
         "value": format_fiat(payout.value_minor, payout.currency),
         "currency": payout.currency,
-        "rate": format_fiat(int(payout.minor_per_coin), payout.currency),
+        "rate": format_rate(payout.minor_per_coin, payout.currency),
         "reference": payout.reference,
         "fee": None if payout.fee_base is None else format_coin(payout.fee_base, payout.network),
         "createdAt": payout.created_at,

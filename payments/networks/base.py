@@ -115,7 +115,10 @@ class Network(Protocol):
         """How these destinations stand, asked one by one: for a person's question and for slow rounds."""
 
     def books(self, since: datetime, until: datetime) -> Iterable[BookEntry]:
-        """All that came in from `since` on, up to and without `until`; asked for reconciliation, and in no hurry."""
+        """All that came in from `since` on, up to and without `until`; asked for reconciliation, and in no hurry.
+
+        Raises HistoryTooShort too, when the node no longer knows all of it.
+        """
 
     def health(self) -> NodeHealth: ...
 

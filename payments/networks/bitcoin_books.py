@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from cryptons.money import parse_coin
+from cryptons.money import Base, parse_coin
 from payments.networks import mweb
 from payments.networks.base import BookEntry
 from payments.networks.bitcoin_rpc import Conversation, in_mempool
@@ -21,12 +21,27 @@ def read_books(wallet: Conversation, since: datetime, until: datetime) -> Iterat
 
     `listtransactions` would come in pages, but in the order in which the wallet learned of things: after a rescan that is not time.
     """
-    wallet.be_patient(PATIENCE_SECONDS)
-    listing = wallet.call("listsinceblock", _block_before(wallet, since - CLOCKS), 1, True, False)
-    for entry in mweb.dated([entry for entry in listing["transactions"] if _came_in(entry)]):
-        received_at = _received_at(entry)
+    for entry in mweb.dated([entry for entry in _listed_since(wallet, since) if _came_in(entry)]):
+        received_at = _known_at(entry)
         if since <= received_at < until and _stands(wallet, entry):
             yield _book_entry(wallet, entry, received_at)
+
+
+def read_spending(wallet: Conversation, since: datetime, until: datetime) -> dict[str, dict[str, Base]]:
+    """By transaction, what left the wallet for which address then."""
+    spent: dict[str, dict[str, Base]] = {}
+    for entry in _listed_since(wallet, since):
+        if entry["category"] == "send" and "address" in entry and since <= _known_at(entry) < until and _stands(wallet, entry):
+            paid = spent.setdefault(entry["txid"], {})
+            amount = parse_coin(-Decimal(entry["amount"]), wallet.coin.code)
+            paid[entry["address"]] = Base(paid.get(entry["address"], 0) + amount)
+    return spent
+
+
+def _listed_since(wallet: Conversation, since: datetime) -> list[dict[str, Any]]:
+    wallet.be_patient(PATIENCE_SECONDS)
+    listed: list[dict[str, Any]] = wallet.call("listsinceblock", _block_before(wallet, since - CLOCKS), 1, True, False)["transactions"]
+    return listed
 
 
 def _block_before(wallet: Conversation, moment: datetime) -> str:
@@ -50,7 +65,7 @@ def _came_in(entry: dict[str, Any]) -> bool:
     return entry["category"] in ("receive", "generate", "hogex") or (entry["category"] == "immature" and not entry.get("generated"))
 
 
-def _received_at(entry: dict[str, Any]) -> datetime:
+def _known_at(entry: dict[str, Any]) -> datetime:
     """A node that was away learns of money late; its block proves when it was there at the latest."""
     seconds = entry["timereceived"]
     return datetime.fromtimestamp(min(seconds, entry["blocktime"]) if entry["confirmations"] > 0 else seconds, UTC)

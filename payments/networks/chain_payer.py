@@ -7,6 +7,7 @@ same transaction without signatures: a PSBT, for staff to sign.
 Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -119,6 +120,21 @@ def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
                 return Outcome("failed", f"The network does not take it: {error.error['message']}")
             raise
         return Outcome("sent")
+
+
+def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
+    """What each of these transactions pays to which address; without those that the wallet does not know, or that are void.
+
+    Raises NodeUnavailable, NodeRejected.
+    """
+    paid: dict[str, dict[str, Base]] = {}
+    with open_payout_wallet(coin) as wallet:
+        for txid in txids:
+            if _is_known(wallet, txid):
+                outputs = wallet.call("gettransaction", txid, True)["details"]
+                spent = [each for each in outputs if each["category"] == "send" and "address" in each]
+                paid[txid] = {each["address"]: parse_coin(-Decimal(each["amount"]), coin.code) for each in spent}
+    return paid
 
 
 def _is_known(wallet: Conversation, txid: str) -> bool:

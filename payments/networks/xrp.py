@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from xrpl.models.requests import AccountTx
 
-from payments.errors import NodeRejected, NodeUnavailable
+from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 from payments.networks.xrp_ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
@@ -71,10 +71,13 @@ class XrpNetwork:
             return tuple(fact for fact in _facts(told.entries) if fact.destination in wanted)
 
     def books(self, since: datetime, until: datetime) -> list[BookEntry]:
-        """Payments in XRP that the ledger carried out. Source: rippled `account_tx`."""
+        """Payments in XRP that the ledger carried out. Raises HistoryTooShort too. Source: rippled `account_tx`."""
         with open_xrp(within=BOOKS) as xrp:
-            start = _ledger_before(xrp, _checked(read_server(xrp)), since)
-            told = _told_from(xrp, start, to_the_end=True)
+            server = _checked(read_server(xrp))
+            begins_at = read_close_time(xrp, server.first) + CLOCKS
+            if since < begins_at:
+                raise HistoryTooShort(str(_history_lost(server, f"of {since:%Y-%m-%d %H:%M} UTC")), begins_at)
+            told = _told_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
             return [_entry(fact) for fact in _facts(told.entries) if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:

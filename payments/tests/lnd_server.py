@@ -36,6 +36,7 @@ class LocalLnd:
                     GetInfo=lightning_pb2.GetInfoRequest,
                     AddInvoice=Invoice,
                     LookupInvoice=lightning_pb2.PaymentHash,
+                    ListInvoices=lightning_pb2.ListInvoiceRequest,
                     ListChannels=lightning_pb2.ListChannelsRequest,
                     ChannelBalance=lightning_pb2.ChannelBalanceRequest,
                     SubscribeInvoices=lightning_pb2.InvoiceSubscription,
@@ -66,8 +67,13 @@ class LocalLnd:
         )
         self.channels.append(channel)
 
-    def add(self, payment_hash, *, value_msat=1_000):
-        self.invoices[payment_hash] = Invoice(r_hash=bytes.fromhex(payment_hash), value_msat=value_msat)
+    def add(self, payment_hash, *, value_msat=1_000, at=None):
+        self.invoices[payment_hash] = Invoice(
+            r_hash=bytes.fromhex(payment_hash),
+            value_msat=value_msat,
+            add_index=len(self.invoices) + 1,
+            creation_date=int(at.timestamp()) if at else 0,
+        )
 
     def pay(self, payment_hash, at):
         settled = [invoice.settle_index for invoice in self.invoices.values()]
@@ -125,6 +131,14 @@ class LocalLnd:
         if request.r_hash.hex() not in self.invoices:
             context.abort(grpc.StatusCode.NOT_FOUND, "unable to locate invoice")
         return self.invoices[request.r_hash.hex()]
+
+    def _ListInvoices(self, request, context):  # noqa: N802
+        """Backwards: so many before the offset, which is exclusive, oldest first; 0 is the end."""
+        assert request.reversed
+        before = [invoice for invoice in self.invoices.values() if not request.index_offset or invoice.add_index < request.index_offset]
+        page = before[-request.num_max_invoices :]
+        first, last = (page[0].add_index, page[-1].add_index) if page else (0, 0)
+        return lightning_pb2.ListInvoiceResponse(invoices=page, first_index_offset=first, last_index_offset=last)
 
     def _CancelInvoice(self, request, context):  # noqa: N802
         invoice = self.invoices.get(request.payment_hash.hex())

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from payments import daily_reconciliation, reconciling, tasks
 from payments.daily_reconciliation import reconcile_recent
-from payments.errors import NodeRejected, NodeUnavailable
+from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.following import follow
 from payments.models import Alert, Invoice, Option, Payment, SandboxTransaction
 from payments.networks.sandbox import SandboxNetwork, mine_block, receive
@@ -190,6 +190,32 @@ def test_a_node_that_is_away_is_named_and_the_others_are_compared(shop, now, mon
 
     assert report.unread == {"BTC": "The Bitcoin node does not answer."}
     assert [difference.network for difference in report.differences] == ["LTC"]
+
+
+def test_what_the_node_no_longer_knows_is_left_out_and_said(shop, now, monkeypatch):
+    books = SandboxNetwork.books
+    begins_at = now - timedelta(hours=3)
+
+    def forgets(self, since, until):
+        if since < begins_at:
+            raise HistoryTooShort("The XRP server no longer has the ledgers.", begins_at)
+        return books(self, since, until)
+
+    paid(now, "XRP", hours_ago=5)
+    monkeypatch.setattr(SandboxNetwork, "books", forgets)
+    assert found(now, network="XRP") == []
+    of(shop["XRP"]).delete()
+
+    report = reconcile(Period(now - timedelta(days=3), now), at=now, network="XRP")
+
+    assert [difference.kind for difference in report.differences] == [Kind.MISSING_IN_SHOP]
+    assert report.left_out == (f"XRP: the node's history begins at {begins_at:%Y-%m-%d %H:%M} UTC. What came before was not compared.",)
+    assert report.compared == {"XRP": 1}
+
+    begins_at = now
+    assert reconcile(Period(now - timedelta(days=3), now), at=now, network="XRP").unread == {
+        "XRP": "The XRP server no longer has the ledgers."
+    }
 
 
 def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monkeypatch, settings):

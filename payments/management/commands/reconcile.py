@@ -1,5 +1,6 @@
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from payments.daily_reconciliation import DAYS
 from payments.management.arguments import add_period
+from payments.payout_check import check_payouts
 from payments.periods import Period
 from payments.reconciliation import Difference
 from payments.reconciling import Report, reconcile
@@ -46,10 +48,17 @@ class Command(BaseCommand):
                 progress.update(bars[what], completed=done, total=total)
 
             report = reconcile(period, at=at, network=network, watch=watch)
+            watch("Comparing payouts", 0, 1)
+            report = both(report, check_payouts(period, network=network))
         for line in in_words(report, period):
             self.stdout.write(line)
         if report.alarms or report.unread:
             raise SystemExit(1)
+
+
+def both(money: Report, payouts: Report) -> Report:
+    differences = money.differences + payouts.differences
+    return replace(money, differences=differences, unread=money.unread | payouts.unread, left_out=money.left_out + payouts.left_out)
 
 
 def in_words(report: Report, period: Period) -> Iterable[str]:
@@ -58,6 +67,7 @@ def in_words(report: Report, period: Period) -> Iterable[str]:
         yield f"{network}: {count} payment{'' if count == 1 else 's'} in the node's books."
     for network, problem in report.unread.items():
         yield f"{network}: NOT COMPARED. {problem}"
+    yield from report.left_out
     if report.alarms:
         count = len(report.alarms)
         yield f"{count} difference{'' if count == 1 else 's'}:"
