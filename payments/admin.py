@@ -20,7 +20,7 @@ from payments.following import ask_now
 from payments.ledger_pages import LedgerAdmin
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
-from payments.payout_admin import DRAFTS, PayoutAdmin
+from payments.payout_admin import PayoutAdmin, drafts_that_fit
 from payments.read_only_admin import ReadOnly, ReadOnlyInline
 
 
@@ -91,7 +91,7 @@ class InvoiceAdmin(ReadOnly):
         ]
         links += [
             format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_payout_draft", args=[invoice.pk, kind]), words)
-            for kind, words in DRAFTS.items()
+            for kind, words in drafts_that_fit(invoice).items()
         ]
         links.append(
             format_html('<a class="button" href="{}">Ask the node now</a>', reverse("admin:payments_invoice_ask", args=[invoice.pk]))

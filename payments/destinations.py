@@ -6,7 +6,7 @@ from django.conf import settings
 
 from cryptons.money import UNITS
 from payments.errors import NodeUnavailable
-from payments.models import Option
+from payments.models import Option, Payout
 from payments.networks import chain_payer, is_sandbox
 from payments.networks.bolt11 import BadRequest, PaymentRequest, read_request
 from payments.networks.coins import COINS
@@ -14,6 +14,10 @@ from payments.uris import split_destination
 
 LEAST_TIME = timedelta(minutes=10)
 """An invoice that ends sooner is over before somebody agreed to pay it."""
+
+
+BECH32 = ("bc1", "tb1", "bcrt1", "ltc1", "tltc1", "rltc1", "ltcmweb1", "tmweb1")
+"""Addresses that mean the same in capitals, as codes to scan have them; stored in small letters."""
 
 
 class BadDestination(ValueError):
@@ -26,9 +30,13 @@ def check_destination(network: str, text: str, amount_base: int, *, at: datetime
     if not text:
         raise BadDestination("Please say where the money shall go to.")
     if network == "BTC-LN":
-        check_request(text, amount_base, at=at + LEAST_TIME)
+        request = check_request(text, amount_base, at=at + LEAST_TIME)
+        if Payout.objects.filter(network=network, reference=request.payment_hash).exists():
+            raise BadDestination("This Lightning invoice was used already. Please make a new one.")
         return text.lower().removeprefix("lightning:")
     address = text.partition(":")[2].partition("?")[0] if text.lower().startswith(("bitcoin:", "litecoin:")) else text
+    if address.lower().startswith(BECH32):
+        address = address.lower()
     if Option.objects.filter(network=network, destination=address).exists():
         raise BadDestination("This is an address of the shop itself. Please give one of your own wallet.")
     if not is_sandbox():

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +24,19 @@ from django.utils.safestring import SafeString
 from cryptons.events.models import Event
 from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
 from payments.destinations import BadDestination, check_destination
-from payments.errors import PaymentError
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 from payments.models import Invoice, Payout
 from payments.networks import chain_payer
 from payments.networks.coins import COINS
-from payments.payouts import approve_payout, draft_payout, people_needed, record_sent_by_hand, set_destination, withdraw_payout
+from payments.payouts import (
+    STILL_PAYABLE,
+    approve_payout,
+    draft_payout,
+    people_needed,
+    record_sent_by_hand,
+    set_destination,
+    withdraw_payout,
+)
 from payments.read_only_admin import ReadOnly
 from payments.refundable import most_of_kind
 from payments.sending import accept_signed, try_again
@@ -42,6 +51,14 @@ class ReasonForm(forms.Form):
 
 class HandForm(ReasonForm):
     reference = forms.CharField(max_length=128, label="Transaction", help_text="Its id, as the wallet shows it.")
+
+
+class AgreeForm(forms.Form):
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    """Of the payout as the person sees it: whoever changes it meanwhile, where to above all, makes them look again."""
+
+    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
+        super().__init__(*args, initial={"version": payout.version}, **options)
 
 
 class DestinationForm(forms.Form):
@@ -119,7 +136,7 @@ ACTS = {
         "Where does it go to?",
         "It goes there.",
         lambda payout: payout.status == Status.DRAFT and not payout.approved_by,
-        lambda payout, values, actor, at: set_destination(payout.pk, values["destination"], actor=actor, at=at),
+        lambda payout, values, actor, at: set_destination(payout.pk, values["destination"], network=payout.network, actor=actor, at=at),
         DestinationForm,
     ),
     "approve": Act(
@@ -127,7 +144,8 @@ ACTS = {
         "Send this money? Once it is sent, nobody can bring it back.",
         "You agreed.",
         lambda payout: payout.status == Status.DRAFT and bool(payout.destination),
-        lambda payout, values, actor, at: approve_payout(payout.pk, actor=actor, at=at),
+        lambda payout, values, actor, at: approve_payout(payout.pk, actor=actor, at=at, seen_version=values["version"]),
+        AgreeForm,
     ),
     "sign": Act(
         "Upload the signed transaction",
@@ -163,12 +181,20 @@ ACTS = {
 }
 
 
+def drafts_that_fit(invoice: Invoice) -> dict[str, str]:
+    """{kind: what its button says}, of those for which there is money that could go back."""
+    if invoice.status in STILL_PAYABLE:
+        return {}
+    return {kind: words for kind, words in DRAFTS.items() if most_of_kind(invoice, kind)}
+
+
 def _withdraw(payout: Payout, reason: str, actor: str, at: datetime) -> None:
     psbt = payout.psbt
     withdraw_payout(payout.pk, actor=actor, reason=reason, at=at)
     coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
     if psbt and coin:
-        chain_payer.release(coin, psbt)
+        with suppress(NodeUnavailable, NodeRejected):  # it is withdrawn all the same; a restart of the node frees them, too
+            chain_payer.release(coin, psbt)
 
 
 class PayoutAdmin(ReadOnly):
@@ -252,7 +278,7 @@ class PayoutAdmin(ReadOnly):
         if name not in ACTS:
             raise Http404("There is no such act.")
         act, payout = ACTS[name], get_object_or_404(Payout, pk=pk)
-        options: dict[str, Any] = {"payout": payout} if act.form is DestinationForm else {}
+        options: dict[str, Any] = {"payout": payout} if act.form in (AgreeForm, DestinationForm) else {}
         form = act.form(request.POST if request.method == "POST" else None, request.FILES or None, **options)
         if request.method == "POST" and form.is_valid():
             try:
@@ -309,10 +335,12 @@ class PayoutAdmin(ReadOnly):
                     at=timezone.now(),
                 )
             except PaymentError as error:
-                messages.error(request, str(error))
-                return redirect(back)
-            messages.success(request, "It is drafted, and the buyer is asked by mail where it shall go to. You can say it for them, too.")
-            return redirect("admin:payments_payout_change", payout.pk)
+                form.add_error(None, str(error))
+            else:
+                messages.success(
+                    request, "It is drafted, and the buyer is asked by mail where it shall go to. You can say it for them, too."
+                )
+                return redirect("admin:payments_payout_change", payout.pk)
         facts = [("Order", invoice.label), ("Price", f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}")]
         question = "How much goes back? The buyer is asked by mail where to; then it waits until somebody agrees."
         return self._ask(request, form, title=DRAFTS[kind], question=question, button="Draft it", facts=facts, back=back)

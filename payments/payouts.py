@@ -15,16 +15,17 @@ from django.db.models import F, Sum
 
 from cryptons.db import in_transaction, new_id
 from cryptons.events.models import record
-from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_fiat, round_half_up
+from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.rates import rate_for
-from payments.refundable import most_of_kind, refundable
+from payments.refundable import most_of_kind, promised, refundable
 from payments.signals import payout_changed
 
 BUYER = "buyer"
 APPROVALS = "payouts"
 DAY = timedelta(hours=24)
+STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
 ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
 
 
@@ -47,6 +48,10 @@ def draft_payout(
 
     def draft() -> Payout:
         invoice = Invoice.objects.get(pk=invoice_id)
+        if invoice.status in STILL_PAYABLE:
+            raise PayoutRefused(
+                f"{invoice.label} can still be paid, and what came counts for it. Close it first, then send the money back."
+            )
         amount = _amount(invoice, kind, network, amount_base)
         rate, sources = _worth(invoice, network, at=at)
         if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
@@ -77,8 +82,10 @@ def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Ba
     if most is None:
         raise PayoutRefused(f"There is no settled {UNITS[network].coin} of {invoice.label} that could go back.")
     amount = most if wanted is None else Base(wanted)
-    if not UNITS[network].dust_base < amount <= most:
-        raise PayoutRefused(f"Between {UNITS[network].dust_base + 1} and {most} {UNITS[network].base_name} of {invoice.label} can go back.")
+    dust = UNITS[network].dust_base
+    if not dust < amount <= most:
+        least, coin = format_coin(dust + 1, network), UNITS[network].coin
+        raise PayoutRefused(f"Between {least} and {format_coin(most, network)} {coin} of {invoice.label} can go back.")
     if network == "BTC-LN" and amount % 1000:
         raise PayoutRefused("Over Lightning only whole satoshis go back.")
     return amount
@@ -109,6 +116,8 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
             amount = amount * UNITS[network].base_per_coin // UNITS[payout.network].base_per_coin
             if network == "BTC-LN":
                 amount -= amount % 1000
+            if amount <= UNITS[network].dust_base:
+                raise PayoutRefused(f"This is too little for a payment over {UNITS[network].name}.")
         values: dict[str, Any] = {"destination": destination, "network": network or payout.network, "amount_base": amount}
         return _write(payout, "payout.destination", actor=actor, at=at, **values)
 
@@ -116,21 +125,29 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
 
 
 def people_needed(payout: Payout) -> int:
-    return 2 if payout.value_minor > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
+    """What else of its invoice is on its way counts with it: two halves are no way past the second person."""
+    others = promised(payout.invoice_id).filter(status__in=ON_ITS_WAY).exclude(pk=payout.pk)
+    worth = payout.value_minor + sum(others.values_list("value_minor", flat=True))
+    return 2 if worth > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
 
 
-def approve_payout(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
+def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: int | None = None) -> Payout:
     """A member of staff agrees. Above PAYOUT_SECOND_PERSON_ABOVE two have to; who drafted it is one of them, the buyer is none.
 
-    Raises PayoutRefused, PayoutMoved.
+    `seen_version` is the payout as the person saw it. Raises PayoutRefused, PayoutMoved.
     """
 
     def approve() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status != Payout.Status.DRAFT:
             raise PayoutRefused(f"This payout is {payout.status}: it cannot be approved.")
+        if seen_version not in (None, payout.version):
+            raise PayoutRefused("This payout was changed since you looked at it. Please look at where it goes to again.")
         if not payout.destination:
             raise PayoutRefused("Nobody said yet where this money goes to.")
+        if not _is_covered(payout):
+            raise PayoutRefused("The money that this payout would send back is no longer there: withdraw it.")
+        _one_at_a_time()
         before = {payout.created_by, payout.approved_by} - {BUYER, ""}
         people = before | {actor}
         name = "confirmed_by" if payout.approved_by else "approved_by"
@@ -145,13 +162,22 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
     return _first_or_again(approve)
 
 
+def _is_covered(payout: Payout) -> bool:
+    """Whether what came is still there, and was not promised to another payout."""
+    return refundable(payout.invoice_id, beside=payout).get(payout.network, 0) >= payout.amount_base
+
+
+def _one_at_a_time() -> None:
+    """What is read after this holds until the transaction ends: of two approvals at once, one has to look again. Raises PayoutMoved."""
+    counter, _ = Cursor.objects.get_or_create(network=APPROVALS)
+    if not Cursor.objects.filter(network=APPROVALS, value=counter.value).update(value=str(int(counter.value or 0) + 1)):
+        raise PayoutMoved("Another payout was approved at the same moment.")
+
+
 def _within_limits(payout: Payout, *, at: datetime) -> None:
     most, daily = (decimal_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
     if payout.value_minor > most:
         raise PayoutRefused(f"One payout may be worth {format_fiat(most, payout.currency)} {payout.currency} at most (PAYOUT_LIMIT).")
-    counter, _ = Cursor.objects.get_or_create(network=APPROVALS)
-    if not Cursor.objects.filter(network=APPROVALS, value=counter.value).update(value=str(int(counter.value or 0) + 1)):
-        raise PayoutMoved("Another payout was approved at the same moment.")
     today = Payout.objects.filter(status__in=ON_ITS_WAY, approved_at__gt=at - DAY)
     if (today.aggregate(sum=Sum("value_minor"))["sum"] or 0) + payout.value_minor > daily:
         raise PayoutRefused(
@@ -181,8 +207,12 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
         payout = Payout.objects.get(pk=payout_id)
         if payout.status not in (Payout.Status.APPROVED, Payout.Status.FAILED):
             raise PayoutRefused(f"This payout is {payout.status}: only one that is approved, or that failed, is sent by hand.")
-        if payout.status == Payout.Status.FAILED and refundable(payout.invoice_id).get(payout.network, 0) < payout.amount_base:
-            raise PayoutRefused("This money was promised again since: withdraw that payout first.")
+        if payout.status == Payout.Status.FAILED:
+            invoice = payout.invoice  # read before what is left of it
+            if not _is_covered(payout):
+                raise PayoutRefused("This money was promised again since: withdraw that payout first.")
+            if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
+                raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
         return _sent(payout, reference, actor=actor, reason=reason, at=at)
 
     return _first_or_again(note)

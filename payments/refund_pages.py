@@ -20,7 +20,7 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks import is_sandbox, offered_networks
 from payments.payouts import BUYER, draft_payout, set_destination
 from payments.refund_links import BadRefundLink, read_token
-from payments.refundable import most_of_kind, refundable
+from payments.refundable import most_of_kind, promised, refundable
 
 LIMIT = "30/hour"
 """Of one client address."""
@@ -79,14 +79,20 @@ class RefundForm(forms.Form):
 def refund(request: HttpRequest, token: str) -> HttpResponse:
     try:
         invoice = Invoice.objects.get(pk=read_token(token))
-    except (BadRefundLink, Invoice.DoesNotExist) as error:
+    except BadRefundLink as error:
         return render(request, "payments/refund.html", {"problem": str(error)}, status=404)
+    except Invoice.DoesNotExist:
+        return render(request, "payments/refund.html", {"problem": "This order is no longer kept. Please write to us."}, status=404)
     if request.method == "POST" and not count(LIMIT, "refund", client_ip(request))[0]:
         return render(request, "payments/refund.html", {"problem": "That was often. Please try again in an hour."}, status=429)
     payout = _open_payout(invoice.pk)
     ways = ways_back(invoice, payout)
-    can_change = payout is None or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
-    form = RefundForm(request.POST or None, ways, payout.network if payout else ways[0].network if ways else "")
+    can_change = payout is None or payout.status == Payout.Status.SENT or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
+    form = RefundForm(
+        request.POST or None,
+        ways,
+        next((way.network for way in ways if payout and way.network == payout.network), ways[0].network if ways else ""),
+    )
     if request.method == "POST" and can_change and ways and form.is_valid():
         try:
             _ask(invoice, payout, form.cleaned_data["network"], form.cleaned_data["destination"])
@@ -102,16 +108,22 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         "payout": payout,
         "ways": ways,
         "form": form if can_change and ways else None,
-        "is_open": bool(form.errors) or not payout or not payout.destination or "change" in request.GET,
+        "is_open": bool(form.errors)
+        or not payout
+        or not payout.destination
+        or payout.status == Payout.Status.SENT
+        or "change" in request.GET,
         "is_waiting": not ways and Payment.objects.filter(invoice=invoice, status=Payment.Status.SEEN).exists(),
     }
     return render(request, "payments/refund.html", context, status=400 if form.errors else 200)
 
 
 def _open_payout(invoice_id: UUID) -> Payout | None:
-    """The newest that was not given up."""
-    rows = Payout.objects.filter(invoice=invoice_id).exclude(status__in=(Payout.Status.WITHDRAWN, Payout.Status.FAILED))
-    return rows.order_by("-created_at").first()
+    """The one that waits for the buyer; else the newest that was not given up, those that are not sent yet before the others."""
+    rows = list(promised(invoice_id).order_by("-created_at"))
+    asks = [payout for payout in rows if payout.status == Payout.Status.DRAFT and not payout.destination]
+    unsent = [payout for payout in rows if payout.status != Payout.Status.SENT]
+    return next(iter(asks or unsent or rows), None)
 
 
 def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
@@ -121,7 +133,7 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
         if UNITS[payout.network].coin == "BTC":
             msat = payout.amount_base if payout.network == "BTC-LN" else payout.amount_base * 1000
             amounts = {"BTC": Base(msat // 1000), "BTC-LN": Base(msat - msat % 1000)}
-    elif payout is not None:
+    elif payout is not None and payout.status != Payout.Status.SENT:
         return []
     elif invoice.status == Invoice.Status.SETTLED:
         amounts = most_of_kind(invoice, Payout.Kind.EXCESS)
@@ -135,7 +147,7 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
 
 def _ask(invoice: Invoice, payout: Payout | None, network: str, destination: str) -> None:
     now = timezone.now()
-    if payout is not None:
+    if payout is not None and payout.status == Payout.Status.DRAFT:
         set_destination(payout.pk, destination, network=network, actor=BUYER, at=now)
         return
     kind = Payout.Kind.EXCESS if invoice.status == Invoice.Status.SETTLED else Payout.Kind.LATE

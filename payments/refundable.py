@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from cryptons.money import UNITS, Base, base_to_fiat
 from payments.models import Invoice, Payment, Payout
 
@@ -27,24 +29,35 @@ def in_base(coins: Fraction, network: str) -> Base:
     return Base(whole.numerator // whole.denominator * (UNITS[network].base_per_coin // finest))
 
 
-def refundable(invoice_id: UUID) -> dict[str, Base]:
-    """{network: the most that may go back over it}. Only settled money counts: what may still vanish is not paid back."""
+def promised(invoice_id: UUID) -> QuerySet[Payout]:
+    """What went back, or still may."""
+    return Payout.objects.filter(invoice=invoice_id).exclude(status__in=NOTHING_WENT)
+
+
+def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, Base]:
+    """{network: the most that may go back over it}, or may in place of the payout `beside`.
+
+    Only settled money counts: what may still vanish is not paid back.
+    """
     received = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED).order_by().values_list("network", "amount_base")
-    paid_out = Payout.objects.filter(invoice=invoice_id).exclude(status__in=NOTHING_WENT).order_by().values_list("network", "amount_base")
-    left = left_of(received, paid_out)
+    payouts = promised(invoice_id).exclude(pk=beside.pk) if beside else promised(invoice_id)
+    left = left_of(received, payouts.order_by().values_list("network", "amount_base"))
     amounts = {network: in_base(left[unit.coin], network) for network, unit in UNITS.items() if unit.coin in left}
     return {network: amount for network, amount in amounts.items() if amount > UNITS[network].dust_base}
 
 
 def excess(invoice: Invoice, network: str) -> Base:
-    """What was paid beyond the price, at the rates at which it was credited; in the coin of the network."""
+    """What was paid beyond the price and did not go back yet, at the rates at which it was credited; in the coin of the network."""
     payments = list(Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED).prefetch_related("option"))
-    values = [
-        base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network) for payment in payments
-    ]
-    over = sum(values, Fraction(0)) - invoice.price_minor
-    rates = [payment.credited_minor_per_coin for payment in payments if UNITS[payment.network].coin == UNITS[network].coin]
-    return in_base(over / Fraction(rates[-1]), network) if rates and over > 0 else Base(0)
+    rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
+    over = Fraction(-invoice.price_minor)
+    for payment in payments:
+        over += base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network)
+    for payout in promised(invoice.pk):
+        rate = rates.get(UNITS[payout.network].coin, payout.minor_per_coin)
+        over -= base_to_fiat(payout.amount_base, minor_per_coin=rate, network=payout.network)
+    coin = UNITS[network].coin
+    return in_base(over / Fraction(rates[coin]), network) if coin in rates and over > 0 else Base(0)
 
 
 def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:

@@ -3,11 +3,13 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import F
 
 from cryptons.db import in_transaction
@@ -25,6 +27,7 @@ HOLD = timedelta(minutes=2)
 """How long a payout is left alone while somebody sends it: longer than any conversation with a node takes."""
 WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600)]
 Status = Payout.Status
+UNFINISHED = (Status.APPROVED, Status.SENDING, Status.UNKNOWN)
 
 
 def send(payout_id: UUID, *, at: datetime) -> None:
@@ -33,6 +36,8 @@ def send(payout_id: UUID, *, at: datetime) -> None:
     if not due.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
         return
     payout = Payout.objects.get(pk=payout_id)
+    if payout.status not in UNFINISHED:
+        return  # withdrawn, or recorded by hand, since the line above
     try:
         _way(payout)(payout, at)
     except (NodeUnavailable, NodeRejected) as error:
@@ -45,7 +50,7 @@ def send(payout_id: UUID, *, at: datetime) -> None:
 
 def try_again(payout_id: UUID, *, at: datetime) -> None:
     """A person does not want to wait for the next try: the sweep takes it up. Raises PayoutRefused."""
-    unfinished = Payout.objects.filter(pk=payout_id, status__in=(Status.APPROVED, Status.SENDING, Status.UNKNOWN))
+    unfinished = Payout.objects.filter(pk=payout_id, status__in=UNFINISHED)
     if not unfinished.update(next_try_at=at):
         raise PayoutRefused("There is nothing to try again.")
 
@@ -72,7 +77,8 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
     if coin is None:
         raise NodeRejected(f"No node sends {UNITS[payout.network].name} here: send it by hand, and record it.")
     if payout.status == Status.APPROVED and payout.psbt:
-        return  # staff have yet to sign it
+        _note(payout, next_try_at=None)  # staff have yet to sign it
+        return
     if payout.status == Status.APPROVED:
         made = chain_payer.draft(coin, payout.destination, Base(payout.amount_base))
         if not made.raw:
@@ -120,7 +126,13 @@ def _send_over_lightning(payout: Payout, at: datetime) -> None:
             return
         lightning_payer.decode(payout.destination)  # its signature; and whether LND lets us pay at all
         limit = fee_limit(payout.amount_base)
-        _move(payout, Status.SENDING, at, reference=request.payment_hash, fee_limit_base=limit, next_try_at=at + HOLD, error="")
+        values = {"reference": request.payment_hash, "fee_limit_base": limit, "next_try_at": at + HOLD, "error": ""}
+        try:
+            _move(copy(payout), Status.SENDING, at, **values)
+        except IntegrityError:
+            _move(payout, Status.FAILED, at, error="This Lightning invoice belongs to another payout: ask for a new one.", next_try_at=None)
+            return
+        payout.refresh_from_db()
         _conclude(payout, _pay(payout), at)
         return
     outcome = lightning_payer.track(payout.reference or "")

@@ -19,6 +19,7 @@ from payments.evaluation import GONE, Received, Terms, Verdict, completes, evalu
 from payments.late_money import may_accept
 from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks.base import Fact
+from payments.refundable import promised
 from payments.signals import accepting_late, invoice_changed
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
     invoice = Invoice.objects.get(pk=invoice_id)
     statuses = standings(invoice)
     late = undecided_late(invoice, statuses)
-    if late and may_accept(late, at=at):
+    if late and not promised(invoice.pk).exists() and may_accept(late, at=at):
         try:
             return in_transaction(lambda: _accept_late(copy(invoice), statuses, late, at=at))
         except LateMoneyRefused as refusal:

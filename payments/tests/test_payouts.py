@@ -26,7 +26,7 @@ def _settings(settings):
 
 def paid(amount=DUE, **more):
     """An invoice over 100.00 with settled money."""
-    return PaymentFactory(amount_base=amount, status="settled", height=1, **more).invoice
+    return PaymentFactory(amount_base=amount, status="settled", height=1, option__invoice__status="settled", **more).invoice
 
 
 def draft(invoice, **more):
