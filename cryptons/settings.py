@@ -22,6 +22,7 @@ from limits import parse as parse_limit
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
+from cryptons.logged_paths import hide_keys
 from cryptons.standard_webhooks import key_of
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
@@ -501,6 +502,7 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                hide_keys,
                 structlog.dev.ConsoleRenderer(colors=False) if DEBUG else structlog.processors.JSONRenderer(),
             ],
         }

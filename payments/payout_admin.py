@@ -243,7 +243,7 @@ class PayoutAdmin(ReadOnly):
     @admin.display(description="drafted and agreed on by")
     def people(self, payout: Payout) -> str:
         names = ", ".join(name for name in (payout.created_by, payout.approved_by, payout.confirmed_by) if name)
-        return f"{names} (needs two people)" if people_needed(payout) > 1 else names
+        return f"{names} (needs two people)" if payout.status == Status.DRAFT and people_needed(payout) > 1 else names
 
     @admin.display(description="what to do")
     def acts(self, payout: Payout) -> SafeString:
@@ -337,9 +337,7 @@ class PayoutAdmin(ReadOnly):
             except PaymentError as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(
-                    request, "It is drafted, and the buyer is asked by mail where it shall go to. You can say it for them, too."
-                )
+                messages.success(request, "It is drafted. A mail asks the buyer where it shall go to; you can say it for them, too.")
                 return redirect("admin:payments_payout_change", payout.pk)
         facts = [("Order", invoice.label), ("Price", f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}")]
         question = "How much goes back? The buyer is asked by mail where to; then it waits until somebody agrees."

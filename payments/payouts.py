@@ -49,9 +49,7 @@ def draft_payout(
     def draft() -> Payout:
         invoice = Invoice.objects.get(pk=invoice_id)
         if invoice.status in STILL_PAYABLE:
-            raise PayoutRefused(
-                f"{invoice.label} can still be paid, and what came counts for it. Close it first, then send the money back."
-            )
+            raise PayoutRefused(f"{invoice.label} can still be paid, and what came counts for it. Close it as invalid first.")
         amount = _amount(invoice, kind, network, amount_base)
         rate, sources = _worth(invoice, network, at=at)
         if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):

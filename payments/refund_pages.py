@@ -87,12 +87,10 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "payments/refund.html", {"problem": "That was often. Please try again in an hour."}, status=429)
     payout = _open_payout(invoice.pk)
     ways = ways_back(invoice, payout)
+    is_answered = payout is not None and payout.status != Payout.Status.SENT and bool(payout.destination)
     can_change = payout is None or payout.status == Payout.Status.SENT or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
-    form = RefundForm(
-        request.POST or None,
-        ways,
-        next((way.network for way in ways if payout and way.network == payout.network), ways[0].network if ways else ""),
-    )
+    chosen = payout.network if payout else ""
+    form = RefundForm(request.POST or None, ways, chosen if chosen in [way.network for way in ways] else ways[0].network if ways else "")
     if request.method == "POST" and can_change and ways and form.is_valid():
         try:
             _ask(invoice, payout, form.cleaned_data["network"], form.cleaned_data["destination"])
@@ -108,11 +106,7 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         "payout": payout,
         "ways": ways,
         "form": form if can_change and ways else None,
-        "is_open": bool(form.errors)
-        or not payout
-        or not payout.destination
-        or payout.status == Payout.Status.SENT
-        or "change" in request.GET,
+        "is_open": bool(form.errors) or not is_answered or "change" in request.GET,
         "is_waiting": not ways and Payment.objects.filter(invoice=invoice, status=Payment.Status.SEEN).exists(),
     }
     return render(request, "payments/refund.html", context, status=400 if form.errors else 200)

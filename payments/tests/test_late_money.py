@@ -11,7 +11,7 @@ from payments.late_money import has_kept_its_worth
 from payments.models import Invoice, Payment
 from payments.settlement import settle
 from payments.signals import accepting_late
-from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, PaymentFactory
+from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +123,15 @@ def test_what_was_kept_as_it_is_comes_back_when_more_money_comes():
 def test_worth_is_compared_exactly():
     assert has_kept_its_worth(Decimal(100), Decimal(98))
     assert not has_kept_its_worth(Decimal(100), Decimal("97.99999999"))
+
+
+def test_money_is_not_taken_once_some_of_it_went_back():
+    part = PaymentFactory(amount_base=DUE // 2, status="settled", height=TIP - 1)
+    settle(part.invoice_id, at=LATE)
+    PayoutFactory(invoice=part.invoice, amount_base=DUE // 2, status="sent")
+    CursorFactory()
+    PaymentFactory(option=part.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+
+    settle(part.invoice_id, at=LATE)
+
+    assert (Invoice.objects.get().status, Payment.objects.latest("first_seen_at").late) == ("expired", "waiting")

@@ -236,3 +236,59 @@ def test_money_of_another_coin_goes_back_as_that_coin():
     PaymentFactory(option=option, network="LTC", status="settled", amount_base=10**8)
     assert refundable(option.invoice_id) == {"LTC": 10**8}
     assert Payment.objects.get().network == "LTC"
+
+
+# --- What was once a way to get more --------------------------------------------------------------------------------------------
+
+
+def test_an_excess_goes_back_once():
+    invoice = paid(DUE * 3 // 2)
+    draft(invoice, kind="excess", amount_base=DUE // 4)
+    assert most_of_kind(invoice, "excess")["BTC"] == DUE // 4
+    draft(invoice, kind="excess")
+    with pytest.raises(PayoutRefused):
+        draft(invoice, kind="excess", amount_base=1_000)
+
+
+@pytest.mark.parametrize("status", ["new", "processing"])
+def test_what_may_still_pay_the_order_does_not_go_back(status):
+    invoice = PaymentFactory(amount_base=DUE // 2, status="settled", option__invoice__status=status).invoice
+    with pytest.raises(PayoutRefused, match="can still be paid"):
+        draft(invoice)
+
+
+def test_a_larger_one_in_two_parts_needs_a_second_person_as_well(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    invoice = paid()
+    approved(invoice, amount_base=DUE // 2)
+    rest = draft(invoice, destination="bcrt1qback")
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(rest.pk, actor="grace", at=NOW)
+    assert approve_payout(rest.pk, actor="ada", at=NOW).status == "approved"
+
+
+def test_money_that_vanished_since_the_draft_is_not_sent_back():
+    payout = draft(paid(), destination="bcrt1qback")
+    Payment.objects.update(status="gone")
+    with pytest.raises(PayoutRefused, match="no longer there"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+
+
+def test_who_saw_another_payout_agrees_to_nothing():
+    payout = draft(paid(), destination="bcrt1qback")
+    set_destination(payout.pk, "bcrt1qthief", actor="buyer", at=NOW)
+    with pytest.raises(PayoutRefused, match="changed since"):
+        approve_payout(payout.pk, actor="grace", at=NOW, seen_version=payout.version)
+    assert Payout.objects.get().status == "draft"
+
+
+def test_a_failed_one_that_went_by_hand_leaves_no_room_for_a_draft_that_did_not_see_it():
+    failed = PayoutFactory(invoice=paid(), status="failed")
+    record_sent_by_hand(failed.pk, "f" * 64, actor="ada", reason="from the safe", at=NOW)
+    assert Invoice.objects.get().version == failed.invoice.version + 1
+
+
+def test_too_little_for_the_chain_does_not_change_to_it():
+    payout = draft(paid(), network="BTC-LN", amount_base=500_000)
+    with pytest.raises(PayoutRefused, match="too little"):
+        set_destination(payout.pk, "bcrt1qback", network="BTC", actor="buyer", at=NOW)
