@@ -95,6 +95,7 @@ class SignedForm(forms.Form):
 
 
 class DraftForm(ReasonForm):
+    field_order = ("network", "amount", "reason")
     network = forms.ChoiceField(label="Over")
     amount = forms.DecimalField(min_value=0, label="How much, in coins")
 
@@ -208,6 +209,7 @@ class PayoutAdmin(ReadOnly):
         "worth",
         "kind",
         "status",
+        "acts",
         "destination",
         "people",
         "reason",
@@ -216,7 +218,6 @@ class PayoutAdmin(ReadOnly):
         "error",
         "created_at",
         "sent_at",
-        "acts",
         "history",
     )
     readonly_fields = fields
