@@ -14,6 +14,7 @@ import pytest
 
 from tests.running import ROOT, Shop, wait_for
 from tests.stack.bitcoind import Node
+from tests.stack.books import change_books, differences, reference_of
 from tests.stack.buying import (
     buy,
     buy_as_a_guest,
@@ -409,6 +410,28 @@ def test_who_asks_the_node_about_money_out_of_mweb_hears_of_it_once(shop: Shop, 
         assert [read_order(shop, bought)["transactionHash"]] * 2 == paid_by(litecoin, bought.address)
 
     wait_until(shop, bought, "settled")
+
+
+def test_litecoinds_books_agree_with_the_shops_also_about_mweb(shop: Shop, litecoin: LitecoinNode, product: str):
+    """While it waits, in its block, and when its output is ripe; and after all that was done to the chain before."""
+    plain, hidden = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
+    litecoin.pay(plain.address, plain.amount)
+    litecoin.pay_from_mweb(hidden.address, hidden.amount)
+    for each in (plain, hidden):
+        wait_until(shop, each, "processing")
+    assert differences(shop, "--network", "LTC") == []
+
+    for blocks in (1, 6):
+        litecoin.mine(blocks)
+        for each in (plain, hidden):
+            wait_until(shop, each, "settled")
+        assert differences(shop, "--network", "LTC") == []
+
+    for each in (plain, hidden):
+        reference = reference_of(shop, each)
+        change_books(shop, "update payments_payment set amount_base = 1 where reference = ?", reference)
+        assert [row[:3] for row in differences(shop)] == [["amount differs", "LTC", reference]]
+        change_books(shop, "update payments_payment set amount_base = 25000000 where reference = ?", reference)
 
 
 # --- A node in trouble --------------------------------------------------------------------------------------------------------

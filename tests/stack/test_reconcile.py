@@ -1,0 +1,247 @@
+"""The books of a real bitcoind and a real LND beside those of the shop that they are paid through."""
+
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.running import Shop, wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.books import change_books, differences, manage, notes, read_books, reference_of
+from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
+from tests.stack.chain import coins, mine_without, take_back, take_coin
+from tests.stack.conftest import open_shop
+from tests.stack.lightning import LightningPair
+from tests.stack.test_payouts import admin_of, draft, overpaid_order, payout, press
+
+FINAL = 10
+"""So deep that no follower asks again."""
+
+
+@pytest.fixture(scope="module")
+def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightningPair]:
+    pair = LightningPair(tmp_path_factory.mktemp("lightning"), node)
+    pair.start()
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture(scope="module")
+def purse(node: Node) -> str:
+    name = f"purse-{node.watching}"
+    node.call("createwallet", wallet_name=name, load_on_startup=True)
+    for _ in range(3):
+        node.pay(node.call("getnewaddress", wallet=name), "0.1")
+    node.mine()
+    return name
+
+
+@pytest.fixture(scope="module")
+def shop(node: Node, pair: LightningPair, purse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    settings = pair.shop.settings() | {"BITCOIN_PAYOUT_WALLET": purse, "LIGHTNING_ROUND_SECONDS": "2"}
+    yield from open_shop(node, tmp_path_factory.mktemp("reconciled"), settings)
+
+
+@pytest.fixture(scope="module")
+def product(shop: Shop) -> str:
+    return stock_product(shop, stock=1000)
+
+
+def pay_over_lightning(shop: Shop, pair: LightningPair, product: str) -> Bought:
+    bought = buy(shop, product)
+    request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
+    assert pair.payer.pay(request)["status"] == "SUCCEEDED"
+    return bought
+
+
+def pay_on_the_chain(shop: Shop, node: Node, product: str) -> Bought:
+    bought = buy(shop, product)
+    node.pay(bought.address, bought.amount)
+    return bought
+
+
+def test_after_payments_of_every_kind_the_books_agree(shop: Shop, node: Node, pair: LightningPair, product: str):
+    """In one transaction and in two, two invoices in one, replaced before it was mined, over Lightning, and not at all."""
+    whole, parts, shared, other, replaced, unpaid = (buy(shop, product) for _ in range(6))
+    node.pay(whole.address, whole.amount)
+    half = (Decimal(parts.amount) / 2).quantize(Decimal("1E-8"))
+    node.pay(parts.address, str(half))
+    node.pay(parts.address, str(Decimal(parts.amount) - half))
+    node.call("sendmany", "", {shared.address: shared.amount, other.address: other.amount}, wallet=node.buyers)
+    coin = take_coin(node)
+    coin.pay({replaced.address: replaced.amount})
+    wait_for("the first of two transactions to be seen", lambda: invoice_status(shop, replaced) == "processing")
+    coin.pay({replaced.address: replaced.amount})
+    lightning = [pay_over_lightning(shop, pair, product) for _ in range(3)]
+    node.mine(2)
+    wait_until_settled(shop, [whole, parts, shared, other, replaced, *lightning])
+
+    code, told, _ = manage(shop, "reconcile")
+
+    assert code == 0, told
+    assert told.splitlines()[1:] == ["BTC: 6 payments in the node's books.", "BTC-LN: 3 payments in the node's books.", "No differences."]
+    assert invoice_status(shop, unpaid) == "new"
+
+
+def test_money_that_waits_for_a_block_is_in_both_books(shop: Shop, node: Node, product: str):
+    bought = pay_on_the_chain(shop, node, product)
+    wait_for("it to be seen", lambda: invoice_status(shop, bought) == "processing")
+    assert differences(shop) == []
+    node.mine()
+    wait_until_settled(shop, [bought])
+
+
+@pytest.mark.parametrize("network", ["BTC", "BTC-LN"])
+def test_a_lost_row_and_a_changed_amount_are_each_the_one_thing_told(
+    network: str, shop: Shop, node: Node, pair: LightningPair, product: str
+):
+    bought = pay_on_the_chain(shop, node, product) if network == "BTC" else pay_over_lightning(shop, pair, product)
+    node.mine(FINAL)
+    wait_until_settled(shop, [bought])
+    reference = reference_of(shop, bought)
+    assert differences(shop) == []
+
+    change_books(shop, "update payments_payment set amount_base = amount_base + 1 where reference = ?", reference)
+    ((kind, code, subject, text),) = differences(shop)
+    assert (kind, code, subject) == ("amount differs", network, reference)
+    assert bought.number in text
+    change_books(shop, "update payments_payment set amount_base = amount_base - 1 where reference = ?", reference)
+    assert differences(shop) == []
+
+    columns = ", ".join(str(row[1]) for row in read_books(shop, "pragma table_info(payments_payment)"))
+    (row,) = read_books(shop, f"select {columns} from payments_payment where reference = ?", reference)
+    change_books(shop, "delete from payments_payment where reference = ?", reference)
+    ((kind, code, subject, text),) = differences(shop)
+    assert (kind, code, subject) == ("missing in the shop", network, reference)
+    assert bought.number in text
+    assert differences(shop, "--network", "BTC" if network == "BTC-LN" else "BTC-LN") == []
+    assert differences(shop, "--since", "2020-01-01", "--until", "2020-02-01") == []
+    change_books(shop, f"insert into payments_payment ({columns}) values ({', '.join('?' * len(row))})", *row)
+    assert differences(shop) == []
+
+
+def test_money_that_came_while_the_shop_was_off_is_told_until_it_is_on(shop: Shop, node: Node, pair: LightningPair, product: str):
+    chain, request = buy(shop, product), buy(shop, product)
+    lightning = shop.get(f"/api/orders/{request.id}/payment", headers=shop.buyer())["lightning"]
+    shop.stop()
+    try:
+        txid = node.pay(chain.address, chain.amount)
+        assert pair.payer.pay(lightning)["status"] == "SUCCEEDED"
+        told = sorted(differences(shop))
+        assert [row[:2] for row in told] == [["missing in the shop", "BTC"], ["missing in the shop", "BTC-LN"]]
+        assert told[0][2].partition(":")[0] == txid
+        assert [bought.number in row[3] for bought, row in zip((chain, request), told, strict=True)] == [True, True]
+    finally:
+        shop.start()
+    node.mine()
+    wait_until_settled(shop, [chain, request])
+    assert differences(shop) == []
+
+
+def test_a_block_that_was_lost_while_the_shop_was_off_is_told_until_it_is_on(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    txid = node.pay(bought.address, bought.amount)
+    node.mine()
+    wait_until_settled(shop, [bought])
+    shop.stop()
+    try:
+        take_back(node, 1)
+        mine_without(node, 2)
+        (row,) = differences(shop)
+        assert row[:2] == ["standing differs", "BTC"]
+        assert row[2].partition(":")[0] == txid
+        assert "For the node it is waiting for a block, for the shop in block" in row[3]
+    finally:
+        shop.start()
+    wait_for("the shop to hear of it", lambda: invoice_status(shop, bought) == "processing")
+    assert differences(shop) == []
+    node.mine()
+    wait_until_settled(shop, [bought])
+
+
+def test_a_payment_that_the_node_never_had_is_told(shop: Shop, node: Node, product: str):
+    bought = pay_on_the_chain(shop, node, product)
+    node.mine(FINAL)
+    wait_until_settled(shop, [bought])
+    reference = reference_of(shop, bought)
+    invented = f"{'0' * 64}:0"
+    change_books(shop, "update payments_payment set reference = ? where reference = ?", invented, reference)
+    assert sorted(row[:3] for row in differences(shop)) == [
+        ["missing at the node", "BTC", invented],
+        ["missing in the shop", "BTC", reference],
+    ]
+    change_books(shop, "update payments_payment set reference = ? where reference = ?", reference, invented)
+
+
+def test_the_wallets_owner_may_be_paid_by_others(shop: Shop, node: Node, pair: LightningPair):
+    address = node.call("getnewaddress", "a friend", "bech32", wallet=node.watching)
+    node.pay(address, "0.01234567")
+    request = pair.shop.cli("addinvoice", "--amt=777")
+    pair.payer.pay(request["payment_request"])
+
+    assert differences(shop) == []
+
+    listed = notes(shop)
+    assert f"0.01234567 BTC came to {address}" in listed
+    assert f"0.00000777000 BTC-LN came to {request['r_hash']}" in listed
+
+
+def test_a_node_that_is_away_is_said_and_fails(shop: Shop, pair: LightningPair):
+    pair.shop.freeze()
+    try:
+        code, told, _ = manage(shop, "reconcile", "--network", "BTC-LN")
+    finally:
+        pair.shop.thaw()
+    assert code == 1
+    assert "BTC-LN: NOT COMPARED. LND does not answer" in told
+
+
+def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node: Node, pair: LightningPair, purse: str):
+    _, invoice = overpaid_order(shop, node)
+    chain = draft(shop, invoice, amount="0.00005", destination=node.call("getnewaddress", wallet=node.buyers))
+    request = pair.payer.cli("addinvoice", "--amt=5000", "--expiry=86400")["payment_request"]
+    lightning = draft(shop, invoice, network="BTC-LN", amount="0.00005", destination=request)
+    for each in (chain, lightning):
+        press(admin_of(shop), f"/admin/payments/payout/{each['id']}/act/approve/")
+        wait_for("the payout to be sent", lambda each=each: payout(shop, each["id"])["status"] == "sent")  # type: ignore[misc]
+    node.mine()
+    assert differences(shop) == []
+
+    txid = node.call("sendtoaddress", node.call("getnewaddress", wallet=node.buyers), "0.001", wallet=purse)
+    (row,) = differences(shop)
+    assert row[:3] == ["left without a payout", "BTC", txid]
+    assert row[3].startswith("0.00100000 BTC to ")
+
+    for each, invented in ((chain, "ab" * 32), (lightning, "cd" * 32)):
+        change_books(shop, "update payments_payout set reference = ? where id = ?", invented, each["id"].replace("-", ""))
+    sent = payout(shop, chain["id"])
+    assert sent["reference"] == "ab" * 32
+    told = sorted(row[:2] for row in differences(shop))
+    assert told == [["left without a payout", "BTC"]] * 2 + [["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
+
+
+def test_the_ledger_of_a_real_shop_adds_up_to_what_was_paid(shop: Shop, tmp_path: Path):
+    file = tmp_path / "ledger.csv"
+    code, _, said = manage(shop, "export_ledger", "--output", str(file))
+    assert code == 0, said
+
+    rows = list(csv.DictReader(io.StringIO(file.read_text(), newline="")))
+    for network, unit in (("BTC", 8), ("BTC-LN", 11)):
+        safe = sum(int(row["amount_base"]) for row in rows if (row["network"], row["status"]) == (network, "settled"))
+        stored = read_books(shop, "select sum(amount_base) from payments_payment where network = ? and status = 'settled'", network)
+        assert stored == [(safe,)]
+        assert f"{network}: safe {Decimal(safe).scaleb(-unit):f} = " in said
+    listed = shop.http.get("/api/payments", params={"limit": 100, "status": "settled"}, headers=shop.staff()).json()
+    assert listed["meta"]["total"] == len([row for row in rows if (row["kind"], row["status"]) == ("payment", "settled")])
+    assert {row["value"] for row in listed["data"]} <= {row["value"] for row in rows}
+
+
+def test_a_payment_of_one_satoshi_too_few_is_in_the_books_as_it_is(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    node.pay(bought.address, coins(int(Decimal(bought.amount) * 10**8) - 1))
+    node.mine()
+    wait_until_settled(shop, [bought])
+    assert [row for row in differences(shop) if row[0] not in ("left without a payout", "payout differs")] == []
