@@ -37,14 +37,19 @@ def refundable(invoice_id: UUID) -> dict[str, Base]:
 
 
 def excess(invoice: Invoice, network: str) -> Base:
-    """What was paid beyond the price, at the rates at which it was credited; in the coin of the network."""
+    """What stays beyond the price, at the rates at which it was credited and less what was paid out of it; in the coin of the network."""
     payments = list(Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED).prefetch_related("option"))
+    rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
     values = [
         base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network) for payment in payments
     ]
-    over = sum(values, Fraction(0)) - invoice.price_minor
-    rates = [payment.credited_minor_per_coin for payment in payments if UNITS[payment.network].coin == UNITS[network].coin]
-    return in_base(over / Fraction(rates[-1]), network) if rates and over > 0 else Base(0)
+    paid_out = Payout.objects.filter(invoice=invoice).exclude(status__in=NOTHING_WENT).order_by().values_list("network", "amount_base")
+    gone = [
+        base_to_fiat(amount, minor_per_coin=rates[UNITS[each].coin], network=each) for each, amount in paid_out if UNITS[each].coin in rates
+    ]
+    over = sum(values, Fraction(0)) - sum(gone, Fraction(0)) - invoice.price_minor
+    rate = rates.get(UNITS[network].coin)
+    return in_base(over / Fraction(rate), network) if rate and over > 0 else Base(0)
 
 
 def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
