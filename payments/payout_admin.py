@@ -58,7 +58,8 @@ class AgreeForm(forms.Form):
     """Of the payout as the person sees it: whoever changes it meanwhile, where to above all, makes them look again."""
 
     def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        super().__init__(*args, initial={"version": payout.version}, **options)
+        options["initial"] = {"version": payout.version}
+        super().__init__(*args, **options)
 
 
 class DestinationForm(forms.Form):

@@ -1,5 +1,6 @@
 """The exceptions queue: what waits for a person, and what each button does to the order, the stock and the mails."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -87,6 +88,10 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
     payout = Payout.objects.get()
     assert (payout.kind, payout.status, payout.created_by) == ("late", "draft", "grace")
     assert Mail.objects.filter(key=f"refund-asked:{payout.pk}", to=order.email).exists()
+    assert "Nothing waits for you." in shown(client)
+
+    client.post(f"/admin/payments/payout/{payout.pk}/act/withdraw/", {"reason": "a slip"})
+    assert order.number in shown(client)
 
 
 def test_who_may_not_draft_payouts_has_no_such_button(client):
@@ -174,6 +179,20 @@ def test_asking_for_the_rest_opens_a_quote_and_mails_the_buyer(client, grace, se
 
     tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now())
     assert (order.status, order.payment_status) == ("processing", "paid")
+
+
+def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace, settings):
+    order = partial_order()
+    press(client, order, "ask")
+    link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
+    address = "bcrt1qofherownwallet"
+    client.post(link, {"network": "BTC", "destination": address})
+    payout = Payout.objects.get()
+    assert (payout.kind, payout.status, payout.created_by, payout.destination) == ("late", "draft", "buyer", address)
+
+    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now())
+    assert (order.status, order.payment_status) == ("pending", "underpaid")
+    assert "Your money goes back to you" in client.get(f"/pay/{payout.invoice_id}/").text
 
 
 def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):
@@ -266,6 +285,30 @@ def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
     assert ("no route" in shown(client)) is is_shown
 
 
+def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):
+    failed = PayoutFactory(status="failed", error="no route", created_at=timezone.now() - timedelta(hours=1))
+    assert "no route" in shown(client)
+    PayoutFactory(invoice=failed.invoice, status="draft", created_at=timezone.now())
+    assert "no route" not in shown(client)
+
+
+def test_a_payout_that_failed_is_told_by_its_invoice_alone(client, grace):
+    order = partial_order()
+    PayoutFactory(invoice=invoice_of(order), status="failed", error="no route")
+    text = shown(client)
+    assert "no route" not in text
+    assert order.number in text
+
+
+@pytest.mark.parametrize(("is_cancelled", "kind"), [(False, "excess"), (True, "refund")])
+def test_what_a_paid_order_can_have_back(client, grace, is_cancelled, kind):
+    order = long_ago()
+    pay(order, percent=150)
+    if is_cancelled:
+        change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/{kind}/" in shown(client)
+
+
 def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
     alert("x", "The node has 1 sat less than the books.", at=timezone.now())
     pk = Alert.objects.get().pk
@@ -285,10 +328,10 @@ def test_the_first_page_counts_what_waits(client, grace):
     pay(long_ago(product__sku="POT"), reference="b" * 64 + ":0")
     alert("x", "Look.", at=timezone.now())
     text = client.get("/admin/").text
-    assert "<strong>1</strong> payments to decide about" in text
-    assert "<strong>1</strong> orders to ship" in text
-    assert "<strong>1</strong> alerts" in text
-    assert "orders on hold" not in text
+    assert "Payments to decide about <strong>1</strong>" in text
+    assert "Orders to ship <strong>1</strong>" in text
+    assert "Alerts <strong>1</strong>" in text
+    assert "Orders on hold" not in text
 
 
 def test_staff_who_may_not_see_money_see_no_queue(client):
@@ -297,7 +340,7 @@ def test_staff_who_may_not_see_money_see_no_queue(client):
     client.force_login(staff)
     partial_order()
     assert client.get(QUEUE).status_code == 403
-    assert "payments to decide about" not in client.get("/admin/").text
+    assert "Payments to decide about" not in client.get("/admin/").text
 
 
 def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
