@@ -347,12 +347,25 @@ def test_books_that_cannot_be_read_are_a_failure(shop, monkeypatch):
 
     monkeypatch.setattr(SandboxNetwork, "books", away)
     code, lines = run("--network", "BTC")
-    assert (code, lines[1:]) == (1, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
+    assert (code, lines[1:]) == (2, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
+
+
+def test_differences_weigh_more_than_books_that_cannot_be_read(shop, monkeypatch):
+    books = SandboxNetwork.books
+
+    def away(self, since, until):
+        if self.code == "BTC":
+            raise NodeUnavailable("The Bitcoin node does not answer.")
+        return books(self, since, until)
+
+    monkeypatch.setattr(SandboxNetwork, "books", away)
+    of(shop["LTC"]).delete()
+    assert run()[0] == 1
 
 
 def test_a_network_that_is_not_offered_is_a_failure(settings):
     code, lines = run("--network", "BTC-LN")
-    assert (code, lines[1]) == (1, "BTC-LN: NOT COMPARED. The shop does not take this network.")
+    assert (code, lines[1]) == (2, "BTC-LN: NOT COMPARED. The shop does not take this network.")
 
 
 def test_the_period_is_given_by_dates(shop, now):
