@@ -52,8 +52,8 @@ class LedgerRow:
     status: str
 
     def cells(self) -> Sequence[Any]:
-        """In the order of COLUMNS."""
-        sources = "; ".join(f"{name} {quote}" for name, quote in self.rate_sources.items())
+        """In the order of COLUMNS. Sources by name: PostgreSQL does not keep the order in which they were stored."""
+        sources = "; ".join(f"{name} {quote}" for name, quote in sorted(self.rate_sources.items()))
         return (
             *(self.at, self.kind, self.order, self.network),
             *(format_coin(self.amount_base, self.network), self.amount_base, UNITS[self.network].base_name, self.fee_base),

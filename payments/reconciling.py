@@ -1,10 +1,10 @@
 """Read the books of the nodes and of the shop for a period, and compare them. Changes nothing."""
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from time import sleep
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -59,7 +59,7 @@ def reconcile(period: Period, *, at: datetime, network: str = "", watch: Watch =
     report = _look(period, network, watch)
     if not any(difference.at is not None and at - difference.at < YOUNG for difference in report.alarms):
         return report
-    time.sleep(min(2 * timedelta(seconds=settings.FOLLOW_SECONDS), MOST_PAUSE).total_seconds())
+    sleep(min(2 * timedelta(seconds=settings.FOLLOW_SECONDS), MOST_PAUSE).total_seconds())
     again = _look(period, network, watch)
     keys = {difference.key for difference in report.differences}
     return replace(again, differences=tuple(difference for difference in again.differences if difference.key in keys))

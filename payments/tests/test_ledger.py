@@ -70,7 +70,7 @@ def fill_books(seed):
 
 @pytest.mark.django_db
 def test_a_payment_is_a_row_with_its_worth_at_its_own_rate():
-    option = OptionFactory(rate_sources={"coinbase": "50000.1", "kraken": "49999.9"}, minor_per_coin=Decimal("5000000.5"))
+    option = OptionFactory(rate_sources={"kraken": "49999.9", "coinbase": "50000.1"}, minor_per_coin=Decimal("5000000.5"))
     payment = PaymentFactory(option=option, status="settled")
 
     rows, said = exported()

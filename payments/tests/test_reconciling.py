@@ -31,7 +31,7 @@ def now():
 def naps(monkeypatch):
     """How often somebody would have waited for the follower."""
     taken = []
-    monkeypatch.setattr(reconciling.time, "sleep", taken.append)
+    monkeypatch.setattr(reconciling, "sleep", taken.append)
     return taken
 
 
@@ -229,7 +229,7 @@ def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monk
         follow("BTC", at=now)
         settle(option.invoice_id, at=now)
 
-    monkeypatch.setattr(reconciling.time, "sleep", nap)
+    monkeypatch.setattr(reconciling, "sleep", nap)
 
     assert found(now) == []
     assert naps == [6]
@@ -238,7 +238,7 @@ def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monk
 def test_what_is_still_so_at_the_second_look_is_told_and_nothing_new(shop, now, monkeypatch):
     option = OptionFactory(destination="new", invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15))
     receive("BTC", "new", option.due_base, at=now - timedelta(minutes=5))
-    monkeypatch.setattr(reconciling.time, "sleep", lambda _: of(shop["LTC"]).delete())
+    monkeypatch.setattr(reconciling, "sleep", lambda _: of(shop["LTC"]).delete())
     assert [network for _, network, _ in found(now)] == ["BTC"]
 
 
@@ -347,12 +347,25 @@ def test_books_that_cannot_be_read_are_a_failure(shop, monkeypatch):
 
     monkeypatch.setattr(SandboxNetwork, "books", away)
     code, lines = run("--network", "BTC")
-    assert (code, lines[1:]) == (1, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
+    assert (code, lines[1:]) == (2, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
+
+
+def test_differences_weigh_more_than_books_that_cannot_be_read(shop, monkeypatch):
+    books = SandboxNetwork.books
+
+    def away(self, since, until):
+        if self.code == "BTC":
+            raise NodeUnavailable("The Bitcoin node does not answer.")
+        return books(self, since, until)
+
+    monkeypatch.setattr(SandboxNetwork, "books", away)
+    of(shop["LTC"]).delete()
+    assert run()[0] == 1
 
 
 def test_a_network_that_is_not_offered_is_a_failure(settings):
     code, lines = run("--network", "BTC-LN")
-    assert (code, lines[1]) == (1, "BTC-LN: NOT COMPARED. The shop does not take this network.")
+    assert (code, lines[1]) == (2, "BTC-LN: NOT COMPARED. The shop does not take this network.")
 
 
 def test_the_period_is_given_by_dates(shop, now):

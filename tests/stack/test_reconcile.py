@@ -195,7 +195,7 @@ def test_a_node_that_is_away_is_said_and_fails(shop: Shop, pair: LightningPair):
         code, told, _ = manage(shop, "reconcile", "--network", "BTC-LN")
     finally:
         pair.shop.thaw()
-    assert code == 1
+    assert code == 2
     assert "BTC-LN: NOT COMPARED. LND does not answer" in told
 
 

@@ -16,11 +16,14 @@ from payments.periods import Period
 from payments.reconciliation import Difference
 from payments.reconciling import Report, reconcile
 
+DIFFERS, UNREAD = 1, 2
+"""Exit codes: what a script that runs this is to wake somebody for, and what it may try again."""
+
 
 class Command(BaseCommand):
     help = (
         "Compare the shop's payments with the nodes' own books, and the shop's figures with one another. Changes nothing; "
-        "lists every difference, and ends with 1 when there are any or a node's books cannot be read."
+        "lists every difference. Ends with 1 when there are any, else with 2 when a node's books could not be read."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -53,7 +56,7 @@ class Command(BaseCommand):
         for line in in_words(report, period):
             self.stdout.write(line)
         if report.alarms or report.unread:
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS if report.alarms else UNREAD)
 
 
 def both(money: Report, payouts: Report) -> Report:
