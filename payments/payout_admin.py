@@ -58,8 +58,8 @@ class AgreeForm(forms.Form):
     """Of the payout as the person sees it: whoever changes it meanwhile, where to above all, makes them look again."""
 
     def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        options["initial"] = {"version": payout.version}
         super().__init__(*args, **options)
+        self.fields["version"].initial = payout.version
 
 
 class DestinationForm(forms.Form):

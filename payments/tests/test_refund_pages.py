@@ -94,7 +94,7 @@ def test_the_log_does_not_have_the_key(client, caplog):
     formatter = next(handler.formatter for handler in logging.getLogger().handlers if isinstance(handler.formatter, ProcessorFormatter))
     told = "".join(formatter.format(record) for record in caplog.records)
     assert "Bad Request" in told
-    assert refund_path(invoice.pk).split("/")[2] not in told
+    assert refund_path(invoice.pk).split("/")[2].partition(":")[0] not in told
 
 
 # --- What it offers -----------------------------------------------------------------------------------------------------------
