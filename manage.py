@@ -1,21 +1,26 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Django's command line for Cryptons."""
 
 import os
 import sys
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
-
-from cryptons.serving.defaults import offer_the_sandbox
+from payments.knocking import knock
 
 
 def main() -> None:
+    root = Path(__file__).resolve().parent
+    if sys.argv[1:2] == ["notify_payment"] and knock(sys.argv[2:], root):
+        return
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    from cryptons.serving.defaults import offer_the_sandbox
+
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     try:
         if sys.argv[1:2] == ["serve"]:
-            offer_the_sandbox(Path(__file__).with_name(".env"))
+            offer_the_sandbox(root / ".env")
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")

@@ -49,7 +49,11 @@ def queue_length() -> int:
     with app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, interval_start=0)
         channel: Any = connection.default_channel
-        try:
-            return int(channel.queue_declare(queue=app.conf.task_default_queue, passive=True).message_count)
-        except ChannelError:  # Redis forgets a queue that is empty
-            return 0
+        return sum(_length(channel, queue.name) for queue in app.conf.task_queues)
+
+
+def _length(channel: Any, queue: str) -> int:
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:  # Redis forgets a queue that is empty
+        return 0

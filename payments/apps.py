@@ -5,8 +5,13 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from celery.signals import beat_init
+
         from cryptons.api.errors import translate
         from payments import checks, deciding, errors  # noqa: F401 (registers the checks, connects the receivers)
+        from payments.hints import start_listening
+
+        beat_init.connect(start_listening)
 
         for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
             translate(away, 503, "SERVICE_UNAVAILABLE")

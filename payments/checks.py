@@ -1,6 +1,7 @@
 """What must be right before the shop starts: looked at by every process that serves or works."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -49,6 +50,26 @@ def _descriptor_problem(coin: Coin) -> str:
     except descriptors.DescriptorError as error:
         return str(error)
     return ""
+
+
+@register()
+def check_hints(**_: Any) -> list[CheckMessage]:
+    told = {"BITCOIN_ZMQ": settings.BITCOIN_ZMQ, "LITECOIN_ZMQ": settings.LITECOIN_ZMQ}
+    hint = "Write what bitcoind.conf says behind zmqpubsequence=, such as tcp://127.0.0.1:28332."
+    return [
+        Error(f"{name} must be an address that the node publishes on, not {address!r}.", hint=hint, id="payments.E007")
+        for name, addresses in told.items()
+        for address in addresses
+        if not _is_zmq(address)
+    ]
+
+
+def _is_zmq(address: str) -> bool:
+    try:
+        url = urlsplit(address)
+        return bool(url.hostname and url.port and not url.path) if url.scheme == "tcp" else url.scheme == "ipc" and bool(url.path)
+    except ValueError:  # a port that is none
+        return False
 
 
 @register(deploy=True)

@@ -4,7 +4,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cryptons import celery
-from cryptons.celery import soon
+from cryptons.celery import queue_length, soon
 
 
 class Task:
@@ -48,3 +48,11 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
 def test_a_bug_is_not_taken_for_an_absent_broker():
     with pytest.raises(ValueError, match="cannot be written"):
         soon(Task(ValueError("cannot be written")))
+
+
+def test_messages_of_every_kind_are_counted():
+    before = queue_length()
+    for queue in ("celery", "settling", "mails", "search", "payouts"):
+        celery.app.send_task("nobody.does.this", queue=queue)
+
+    assert queue_length() == before + 5

@@ -43,6 +43,13 @@ def test_one_cart_is_ordered_once(buyers, race):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
+def test_a_hint_that_many_bring_is_heard_once(buyers, race):
+    outcome = at_once(buyers, "hear", *[{"webhook_id": f"msg_{race}"}] * PROCESSES)
+
+    assert outcome == ["first"] + ["repeated"] * (PROCESSES - 1)
+
+
+@pytest.mark.parametrize("race", range(ROUNDS))
 def test_a_cancelled_order_gives_its_stock_back_once(buyers, race):
     product, carts = buyers[0].ask("prepare", left=1, buyers=1).values()
     assert buyers[0].ask("buy", cart=carts[0], at=0) == "ordered"

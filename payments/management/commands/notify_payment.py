@@ -1,0 +1,27 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from cryptons.celery import soon
+from payments.knocking import NETWORKS, TXID
+from payments.networks import offered_networks
+from payments.tasks import follow_network
+
+
+class Command(BaseCommand):
+    """The long way: manage.py takes a shorter one where it can, see payments.knocking."""
+
+    help = "Have a network looked at now because its node heard of a transaction: for bitcoind's walletnotify=… and blocknotify=…"
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("txid", metavar="TXID", help="64 hex digits; it is not believed, and the wallet is asked what it received")
+        parser.add_argument("--network", choices=NETWORKS, default="BTC")
+
+    def handle(self, *args: Any, txid: str, network: str, **options: Any) -> None:
+        """A queue that is away is no error: the next look at the network finds the payment."""
+        if TXID.fullmatch(txid) is None:
+            raise CommandError("TXID must be 64 hex digits.")
+        if network not in offered_networks():
+            raise CommandError(f"This shop does not take {network}.")
+        soon(follow_network, network, expires=60)
