@@ -134,7 +134,7 @@ def test_what_is_sold_out_is_said(client):
 def test_late_money_pays_by_one_press(client):
     order = late_order()
     text = client.get(quote_path(order)).text
-    assert "0.00153816 BTC, worth $99.98 at today’s rate" in text
+    assert "0.00153816 BTC, worth $99.98 at today's rate" in text
     assert "That is enough" in text
     assert 'name="network"' not in text
 
