@@ -6,7 +6,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from cryptons.api.errors import translate
-        from payments import checks, errors  # noqa: F401 (registers the checks)
+        from payments import checks, deciding, errors  # noqa: F401 (registers the checks, connects the receivers)
 
         for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
             translate(away, 503, "SERVICE_UNAVAILABLE")

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.dispatch import receiver
+
 from cryptons.events.models import Event, record
-from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
+from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
 from payments.invoicing import check_person, mark_invoice, read_invoice
 from payments.models import Alert, Invoice, Payout
-from payments.progress import GOING_BACK
+from payments.refundable import NOTHING_WENT, promised
 from payments.settlement import apply_verdict, standings, verdict_on
-from payments.signals import accepting_late
+from payments.signals import accepting_late, payout_changed
 
 
 def accept(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
@@ -62,6 +64,20 @@ def put_back(invoice_id: UUID, *, version: int, actor: str, reason: str, at: dat
     _write(invoice, "invoice.put_back", actor=actor, reason=reason, needs_decision=True, exception_at=at)
 
 
+@receiver(payout_changed)
+def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
+    """Who sends money back has decided; who gives that up, or a node that refuses, leaves it to decide again. Raises PayoutMoved."""
+    invoice = Invoice.objects.get(pk=payout.invoice_id)
+    is_new, is_over = payout.version == 1, payout.status in NOTHING_WENT
+    try:
+        if is_new and invoice.needs_decision:
+            _write(invoice, "invoice.sent_back", actor=payout.created_by, reason=payout.reason, needs_decision=False)
+        elif is_over and invoice.exceptions and not invoice.needs_decision:
+            _write(invoice, "invoice.put_back", actor="", reason=payout.error, needs_decision=True, exception_at=at)
+    except InvoiceMoved as error:
+        raise PayoutMoved(str(error)) from error
+
+
 def close_alert(alert_id: UUID, *, actor: str, at: datetime) -> None:
     """Raises AlertClosed when somebody was first."""
     if not Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
@@ -75,7 +91,7 @@ def open_alert(alert_id: UUID) -> None:
 
 def _check_money_stays(invoice_id: UUID) -> None:
     """What is on its way back cannot pay as well; what was paid too much may go back."""
-    if Payout.objects.filter(invoice=invoice_id, status__in=GOING_BACK).exclude(kind=Payout.Kind.EXCESS).exists():
+    if promised(invoice_id).exclude(kind=Payout.Kind.EXCESS).exists():
         raise IllegalMark("Its money is on its way back, so it cannot pay as well. Withdraw the payout first, while it is a draft.")
 
 

@@ -24,6 +24,8 @@ class Terms:
     """`settled`, `invalid` or `cancelled` when a person decided so; else the facts decide."""
     has_settled: bool = False
     """Whether it ever was settled: losing that is a reorg."""
+    returned_minor: Fraction = Fraction(0)
+    """What goes back, or went, of money that it did not take: that pays nothing any more."""
 
     @property
     def enough_minor(self) -> Fraction:
@@ -86,16 +88,16 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
     received = tuple(payments)
     kept = [payment for payment in received if payment.status != GONE]
     counted = [payment for payment in kept if payment.counts]
-    seen, paid = _total(kept), _total(counted)
-    safe = _total(payment for payment in counted if payment.status == SETTLED)
+    seen, paid = _total(kept), _total(counted) - invoice.returned_minor
+    safe = _total(payment for payment in counted if payment.status == SETTLED) - invoice.returned_minor
     status = _status(invoice, paid=paid, safe=safe, at=at)
 
     flags = set()
     if invoice.marked in ("settled", "invalid"):
         flags.add("manual")
-    if _is_over(invoice, kept, seen):
+    if _is_over(invoice, kept, seen - invoice.returned_minor):
         flags.add("over")
-    if status == "expired" and 0 < seen < invoice.enough_minor:
+    if status == "expired" and _is_partial(invoice, seen):
         flags.add("partial")
     if _is_late(invoice, kept, paid):
         flags.add("late")
@@ -127,7 +129,7 @@ _EXCEPTIONS = {
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
     """Whether the late money, if it were taken, would make enough of what is not enough."""
-    paid = _total(payment for payment in payments if payment.status != GONE and payment.counts)
+    paid = _total(payment for payment in payments if payment.status != GONE and payment.counts) - invoice.returned_minor
     return paid < invoice.enough_minor <= paid + _total(payment for payment in late if payment.status != GONE)
 
 
@@ -141,6 +143,12 @@ def _status(invoice: Terms, *, paid: Fraction, safe: Fraction, at: datetime) -> 
     if paid >= invoice.enough_minor:
         return "settled" if safe >= invoice.enough_minor else "processing"
     return "expired" if at >= invoice.expires_at else "new"
+
+
+def _is_partial(invoice: Terms, seen: Fraction) -> bool:
+    """Some is there, and it is too little: all of it, or what stays when a part goes back."""
+    stays = seen - invoice.returned_minor
+    return 0 < seen < invoice.enough_minor or (invoice.returned_minor > 0 and 0 < stays < invoice.enough_minor)
 
 
 def _is_over(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:

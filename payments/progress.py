@@ -14,6 +14,7 @@ from django.db.models import OuterRef, Subquery
 from cryptons.money import Base, amount_due, format_coin
 from payments.evaluation import GONE
 from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.refundable import NOTHING_WENT
 from payments.settlement import received_as
 from payments.uris import payment_uri, split_destination
 
@@ -33,7 +34,6 @@ INVOICE_FIELDS = (
     "confirmations_needed",
 )
 PAYMENT_FIELDS = ("network", "amount_base", "status", "first_seen_at", "height", "is_present", "is_safe", "late", "minor_per_coin")
-GOING_BACK = (Payout.Status.DRAFT, Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Progress:
     confirmations_needed: int
     payout_status: str
     """How the newest payout to the buyer stands; empty while nothing is to go back."""
+    payout_kind: str
 
     @property
     def address(self) -> str:
@@ -127,6 +128,7 @@ def read_progress(invoice_id: UUID) -> Progress:
         counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),
         confirmations=_confirmations(payments, options.values(), newest["invoice__confirmations_needed"]),
         payout_status=newest["payout_status"] or "",
+        payout_kind=newest["payout_kind"] or "",
         **{name: newest[name] for name in OPTION_FIELDS},
         **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
     )
@@ -136,9 +138,11 @@ def read_progress(invoice_id: UUID) -> Progress:
 def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
     """One for each option and payment of the invoice, those of the newest quote first."""
     tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
-    payout = Payout.objects.filter(invoice=OuterRef("invoice"), status__in=GOING_BACK).order_by("-created_at").values("status")[:1]
-    options = Option.objects.filter(invoice=invoice_id).annotate(tip_height=Subquery(tip), payout_status=Subquery(payout))
-    own = ("pk", "tip_height", "payout_status", "created_at", "expires_at", "payment_request", *OPTION_FIELDS)
+    payouts = Payout.objects.filter(invoice=OuterRef("invoice")).exclude(status__in=NOTHING_WENT).order_by("-created_at")
+    options = Option.objects.filter(invoice=invoice_id).annotate(
+        tip_height=Subquery(tip), payout_status=Subquery(payouts.values("status")[:1]), payout_kind=Subquery(payouts.values("kind")[:1])
+    )
+    own = ("pk", "tip_height", "payout_status", "payout_kind", "created_at", "expires_at", "payment_request", *OPTION_FIELDS)
     of_payments = [f"invoice__payments__{name}" for name in ("id", "option", *PAYMENT_FIELDS)]
     of_invoice = [f"invoice__{name}" for name in INVOICE_FIELDS]
     return list(options.order_by("-created_at", "-pk").values(*own, *of_invoice, *of_payments))

@@ -23,6 +23,6 @@ def read_token(token: str) -> UUID:
     try:
         return UUID(signing.loads(token, salt=SALT, max_age=GOOD_FOR))
     except signing.SignatureExpired as error:
-        raise BadRefundLink("This link is too old. Please answer your order mail, and we send you a new one.") from error
+        raise BadRefundLink("This link is too old. The page of your order has a button that mails you a new one.") from error
     except (signing.BadSignature, ValueError) as error:
         raise BadRefundLink("This link is not complete. Please copy all of it from your mail.") from error

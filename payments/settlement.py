@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from payments.alerts import mail_exception
 from payments.errors import InvoiceMoved, LateMoneyRefused
 from payments.evaluation import GONE, Received, Terms, Verdict, completes, evaluate, exceptions, standing
 from payments.late_money import may_accept
-from payments.models import Cursor, Invoice, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.refundable import promised
 from payments.signals import accepting_late, invoice_changed
@@ -100,7 +101,8 @@ def _booked(network: str, fact: Fact, option: Option) -> Payment:
     )
 
 
-def terms_of(invoice: Invoice) -> Terms:
+def terms_of(invoice: Invoice, payments: Iterable[Payment] = ()) -> Terms:
+    """Of the payments only those that went back matter here."""
     return Terms(
         price_minor=invoice.price_minor,
         tolerance_percent=invoice.tolerance_percent,
@@ -108,7 +110,24 @@ def terms_of(invoice: Invoice) -> Terms:
         expires_at=invoice.expires_at,
         marked=invoice.marked,
         has_settled=invoice.settled_at is not None,
+        returned_minor=_returned(invoice, payments),
     )
+
+
+def _returned(invoice: Invoice, payments: Iterable[Payment]) -> Fraction:
+    """At the rate at which it was credited. What goes back after it settled is a refund of what it took, and changes no fact."""
+    rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
+    if not rates:
+        return Fraction(0)
+    payouts = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
+    if invoice.settled_at is not None:
+        payouts = payouts.filter(created_at__lt=invoice.settled_at)
+    values = (
+        base_to_fiat(amount, minor_per_coin=rates[UNITS[network].coin], network=network)
+        for network, amount in payouts.order_by().values_list("network", "amount_base")
+        if UNITS[network].coin in rates
+    )
+    return sum(values, Fraction(0))
 
 
 def received_as(payment: Payment, status: str) -> Received:
@@ -168,7 +187,7 @@ def standings(invoice: Invoice) -> dict[Payment, str]:
 
 
 def verdict_on(invoice: Invoice, statuses: dict[Payment, str], *, at: datetime) -> Verdict:
-    return evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=at)
+    return evaluate(terms_of(invoice, statuses), [received_as(payment, status) for payment, status in statuses.items()], at=at)
 
 
 def undecided_late(invoice: Invoice, statuses: dict[Payment, str]) -> list[Payment]:
@@ -177,7 +196,7 @@ def undecided_late(invoice: Invoice, statuses: dict[Payment, str]) -> list[Payme
     late = [
         payment for payment, each in received.items() if each.is_late and payment.late == Payment.Late.UNDECIDED and each.status != GONE
     ]
-    if invoice.marked or not late or not completes(terms_of(invoice), received.values(), [received[payment] for payment in late]):
+    if invoice.marked or not late or not completes(terms_of(invoice, received), received.values(), [received[payment] for payment in late]):
         return []
     return late
 

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from payments.alerts import exception_words
 from payments.models import Alert, Cursor, Invoice, Payment, Payout
+from payments.refundable import NOTHING_WENT
 from shop.models import Order
 
 STUCK_AFTER = timedelta(days=1)
@@ -83,7 +84,7 @@ def read_queue(*, at: datetime) -> Queue:
         to_decide=to_decide,
         stuck=stuck,
         held=[order for order in Order.objects.on_hold().order_by("updated_at", "id")[: MOST + len(told)] if order.pk not in told][:MOST],
-        payouts=list(troubled_payouts().order_by("created_at", "id")[:MOST]),
+        payouts=troubled_payouts(),
         networks=list(failing().order_by("failing_since")),
         alerts=list(open_alerts().order_by("created_at", "id")[:MOST]),
         closed=list(Alert.objects.filter(closed_at__gt=at - timedelta(days=1)).order_by("-closed_at")[:MOST]),
@@ -98,8 +99,18 @@ def read_case(invoice_id: UUID) -> Case:
     return cases[0]
 
 
-def troubled_payouts() -> QuerySet[Payout]:
-    return Payout.objects.filter(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN))
+def troubled_payouts() -> list[Payout]:
+    """The oldest first. One that failed is settled by a newer one, or its money waits for a decision among the invoices."""
+    payouts = list(Payout.objects.filter(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN)).order_by("-created_at")[:MOST])
+    ids = {payout.invoice_id for payout in payouts}
+    waiting = set(Invoice.objects.to_decide().filter(pk__in=ids).values_list("pk", flat=True))
+    tries = Payout.objects.filter(invoice__in=ids).exclude(status__in=NOTHING_WENT).order_by("created_at")
+    newest = dict(tries.values_list("invoice_id", "created_at"))
+
+    def is_told_elsewhere(payout: Payout) -> bool:
+        return payout.invoice_id in waiting or (payout.invoice_id in newest and newest[payout.invoice_id] > payout.created_at)
+
+    return [payout for payout in reversed(payouts) if payout.status == Payout.Status.UNKNOWN or not is_told_elsewhere(payout)]
 
 
 def failing() -> QuerySet[Cursor]:

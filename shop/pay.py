@@ -55,7 +55,7 @@ IN_THE_MAIL = "The mail that we sent you has a link for each."
 
 def describe(progress: Progress, *, at: datetime) -> PayState:
     """Every state has its words and what to do next. Pure."""
-    if progress.payout_status and progress.status != Invoice.Status.SETTLED:
+    if progress.payout_status and progress.payout_kind != Payout.Kind.EXCESS:
         return _going_back(progress)
     match progress.status:
         case Invoice.Status.SETTLED:

@@ -1,6 +1,7 @@
 """What a person decides: by name and reason, about what they saw, and taken back where that is possible."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -11,6 +12,7 @@ from payments import deciding
 from payments.alerts import alert
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
 from payments.models import Alert, Invoice
+from payments.payouts import draft_payout, move_payout, set_destination, withdraw_payout
 from payments.settlement import settle, touch
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
 
@@ -270,3 +272,85 @@ def test_who_may_only_look_decides_nothing(client, name):
     client.force_login(UserFactory())
     assert press(client, invoice, name).status_code == 302
     assert state() == ("expired", {"partial"}, True)
+
+
+# --- Money that goes back ----------------------------------------------------------------------------------------------------
+
+
+def drafted(invoice, **more):
+    return draft_payout(invoice.pk, kind="late", network="BTC", actor="grace", reason="as she wished", at=LATER, **more)
+
+
+def test_who_sends_the_money_back_has_decided():
+    drafted(partial_invoice())
+    assert state() == ("expired", {"partial"}, False)
+    event = Event.objects.get(type="invoice.sent_back")
+    assert (event.actor, event.data["reason"]) == ("grace", "as she wished")
+
+
+def test_a_payout_that_is_given_up_leaves_it_to_decide_again():
+    payout = drafted(partial_invoice())
+    withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
+    assert (state()[2], Invoice.objects.get().exception_at) == (True, LATER)
+
+
+def test_a_payout_that_fails_leaves_it_to_decide_again():
+    payout = drafted(partial_invoice())
+    move_payout(payout, "failed", at=LATER, error="no route")
+    assert state()[2]
+
+
+def test_the_buyers_answer_decides_nothing_that_came_since():
+    invoice = partial_invoice()
+    payout = drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE // 10, height=TIP - 1)
+    settle(invoice.pk, at=LATER)
+    assert state()[2]
+    set_destination(payout.pk, "bcrt1qback", actor="buyer", at=LATER)
+    assert state()[2]
+
+
+def test_money_that_goes_back_does_not_pay_with_what_is_found_later():
+    """The rest was paid in time too, but the node told of it only after the first part was sent back."""
+    invoice = partial_invoice()
+    payout = drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE // 2, first_seen_at=NOW, height=TIP - 1)
+
+    settle(invoice.pk, at=LATER)
+    assert state() == ("expired", {"partial"}, True)
+
+    withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
+    settle(invoice.pk, at=LATER)
+    assert state() == ("settled", frozenset(), False)
+
+
+def test_late_money_that_goes_back_completes_nothing(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
+    CursorFactory()
+    soon = EXPIRY + timedelta(minutes=10)
+    payment = PaymentFactory(amount_base=DUE // 2, first_seen_at=soon, height=TIP - 1)
+    settle(payment.invoice_id, at=soon)
+    drafted(payment.invoice)
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=soon, height=TIP - 1)
+
+    settle(payment.invoice_id, at=soon)
+
+    assert state() == ("expired", {"late", "partial"}, True)
+
+
+def test_a_refund_of_what_was_paid_is_no_reorg():
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    draft_payout(payment.invoice_id, kind="refund", network="BTC", actor="grace", at=LATER)
+    settle(payment.invoice_id, at=LATER)
+    assert state() == ("settled", frozenset(), False)
+
+
+def test_what_went_back_before_it_settled_is_not_too_much_afterwards():
+    invoice = partial_invoice()
+    drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), first_seen_at=NOW, height=TIP - 1)
+    for minutes in (1, 2):
+        settle(invoice.pk, at=LATER + timedelta(minutes=minutes))
+    assert state() == ("settled", frozenset(), False)

@@ -143,6 +143,20 @@ def test_what_a_person_should_look_at(status, flags, expected):
     assert exceptions(Verdict(status, frozenset(flags))) == expected
 
 
+@pytest.mark.parametrize(
+    ("in_time", "returned", "expected"),
+    [
+        ([5_000], 5_000, ("expired", {"partial"})),
+        ([5_000, 5_000], 5_000, ("expired", {"partial"})),
+        ([5_000, 10_000], 5_000, ("settled", set())),
+        ([10_000], 10_000, ("expired", set())),
+    ],
+)
+def test_what_goes_back_pays_nothing(in_time, returned, expected):
+    verdict = evaluate(replace(TERMS, returned_minor=Fraction(returned)), [paid(amount) for amount in in_time], LATE)
+    assert (verdict.status, verdict.flags) == expected
+
+
 def test_over_begins_beyond_half_a_percent():
     assert evaluate(TERMS, [paid(10_050)], NOW).flags == frozenset()
     assert evaluate(TERMS, [paid(10_050 + SAT)], NOW).flags == {"over"}

@@ -75,6 +75,14 @@ def test_an_excess_is_what_lies_beyond_the_price():
     assert draft(invoice, kind="excess").amount_base == DUE // 2
 
 
+def test_an_excess_goes_back_once():
+    invoice = paid(DUE * 3 // 2)
+    draft(invoice, kind="excess")
+    with pytest.raises(PayoutRefused):
+        draft(invoice, kind="excess")
+    assert most_of_kind(invoice, "refund")["BTC"] == DUE
+
+
 def test_the_exact_price_leaves_no_excess():
     with pytest.raises(PayoutRefused):
         draft(paid(), kind="excess")

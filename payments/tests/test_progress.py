@@ -135,11 +135,14 @@ def test_what_is_safe_by_its_networks_word_needs_no_blocks():
     assert read_progress(payment.invoice_id).confirmations == 2
 
 
-@pytest.mark.parametrize(("status", "told"), [("draft", "draft"), ("sent", "sent"), ("failed", ""), ("withdrawn", "")])
+@pytest.mark.parametrize(
+    ("status", "told"), [("draft", ("draft", "refund")), ("sent", ("sent", "refund")), ("failed", ("", "")), ("withdrawn", ("", ""))]
+)
 def test_a_payout_is_told_while_it_may_happen(status, told):
     option = OptionFactory()
     PayoutFactory(invoice=option.invoice, status=status)
-    assert read_progress(option.invoice_id).payout_status == told
+    progress = read_progress(option.invoice_id)
+    assert (progress.payout_status, progress.payout_kind) == told
 
 
 def test_lightning_alone_is_a_code_of_its_own():

@@ -52,7 +52,7 @@ def _acts(case: Case, user: Any) -> list[tuple[str, str]]:
     if case.can_be_asked:
         acts.append(("Ask for the rest", reverse("exceptions:ask", args=[invoice.pk])))
     if case.can_be_sent_back and user.has_perm("payments.add_payout"):
-        kind = "excess" if invoice.status == Invoice.Status.SETTLED and case.is_wanted else "late"
+        kind = "late" if invoice.status != Invoice.Status.SETTLED else "excess" if case.is_wanted else "refund"
         acts.append(("Send it back", reverse("admin:payments_payout_draft", args=[invoice.pk, kind])))
     if invoice.needs_decision:
         acts.append(("Keep as it is", decision_path(invoice.pk, "keep", back=here)))

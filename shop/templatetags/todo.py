@@ -37,7 +37,7 @@ def _money(request: HttpRequest) -> list[Task]:
     return [
         Task("payments to decide about", Invoice.objects.to_decide().count(), queue),
         Task("payments that do not get confirmed", count_stuck(at=timezone.now()), queue),
-        Task("payouts in trouble", troubled_payouts().count(), queue),
+        Task("payouts in trouble", len(troubled_payouts()), queue),
         Task("networks that do not answer", failing().count(), queue),
         Task("alerts", open_alerts().count(), queue),
     ]

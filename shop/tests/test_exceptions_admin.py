@@ -87,6 +87,10 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
     payout = Payout.objects.get()
     assert (payout.kind, payout.status, payout.created_by) == ("late", "draft", "grace")
     assert Mail.objects.filter(key=f"refund-asked:{payout.pk}", to=order.email).exists()
+    assert "Nothing waits for you." in shown(client)
+
+    client.post(f"/admin/payments/payout/{payout.pk}/act/withdraw/", {"reason": "a slip"})
+    assert order.number in shown(client)
 
 
 def test_who_may_not_draft_payouts_has_no_such_button(client):
@@ -264,6 +268,30 @@ def test_a_network_that_does_not_answer_is_shown(client, grace):
 def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
     PayoutFactory(status=status, error="no route")
     assert ("no route" in shown(client)) is is_shown
+
+
+def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):
+    failed = PayoutFactory(status="failed", error="no route", created_at=timezone.now() - timedelta(hours=1))
+    assert "no route" in shown(client)
+    PayoutFactory(invoice=failed.invoice, status="draft", created_at=timezone.now())
+    assert "no route" not in shown(client)
+
+
+def test_a_payout_that_failed_is_told_by_its_invoice_alone(client, grace):
+    order = partial_order()
+    PayoutFactory(invoice=invoice_of(order), status="failed", error="no route")
+    text = shown(client)
+    assert "no route" not in text
+    assert order.number in text
+
+
+@pytest.mark.parametrize(("is_cancelled", "kind"), [(False, "excess"), (True, "refund")])
+def test_what_a_paid_order_can_have_back(client, grace, is_cancelled, kind):
+    order = long_ago()
+    pay(order, percent=150)
+    if is_cancelled:
+        change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/{kind}/" in shown(client)
 
 
 def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):

@@ -14,8 +14,10 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments import deciding
 from payments.errors import PaymentError
-from payments.models import Cursor, Invoice, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
+from payments.payouts import draft_payout, move_payout
+from payments.refundable import NOTHING_WENT, most_of_kind
 from payments.requoting import MOST_QUOTES, count_quotes
 from payments.settlement import settle, store_facts, touch
 from shop.checkout import place_order
@@ -38,7 +40,7 @@ class Shop(RuleBasedStateMachine):
 
     def teardown(self):
         shop_settings.FIXED_RATES = self.rates
-        for model in (Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
+        for model in (Payout, Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
             model.objects.all().delete()
 
     def some_order(self, data):
@@ -151,6 +153,20 @@ class Shop(RuleBasedStateMachine):
         done = self.attempt(ask_for_rest, invoice.subject_id, version=version, actor="grace", at=self.now)
         assert not (done and is_stale)
 
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), kind=st.sampled_from(["late", "excess", "refund"]))
+    def staff_send_money_back(self, data, kind):
+        invoice = self.some_invoice(data)
+        for network in most_of_kind(invoice, kind):
+            self.attempt(draft_payout, invoice.pk, kind=kind, network=network, actor="grace", at=self.now)
+
+    @precondition(lambda self: Payout.objects.filter(status="draft").exists())
+    @rule(data=st.data(), fate=st.sampled_from(["sent", "failed", "withdrawn"]))
+    def a_payout_ends(self, data, fate):
+        drafts = list(Payout.objects.filter(status="draft").order_by("created_at", "pk"))
+        payout = data.draw(st.sampled_from(drafts))
+        in_transaction(lambda: move_payout(payout, fate, at=self.now))
+
     @rule(more=st.integers(1, 2))
     def staff_restock(self, more):
         self.supply += more
@@ -166,7 +182,7 @@ class Shop(RuleBasedStateMachine):
         return True
 
     def everything(self):
-        rows = [list(model.objects.order_by("pk").values()) for model in (Order, Invoice, Option, Payment)]
+        rows = [list(model.objects.order_by("pk").values()) for model in (Order, Invoice, Option, Payment, Payout)]
         return rows, Product.objects.get().stock, Event.objects.count(), Mail.objects.count()
 
     @invariant()
@@ -226,6 +242,17 @@ class Shop(RuleBasedStateMachine):
     def what_is_settled_was_paid_or_accepted_by_a_person(self):
         for invoice in Invoice.objects.filter(status="settled", marked=""):
             assert invoice.paid_safe_minor >= invoice.price_minor * Decimal("0.995")
+
+    @invariant()
+    def no_more_goes_back_than_came(self):
+        """Of each coin; a payment may be taken back by its chain after it was sent back."""
+        for invoice in Invoice.objects.filter(payments__is_present=True, payouts__isnull=False).distinct():
+            if invoice.payments.filter(is_present=False).exists():
+                continue
+            for network in ("BTC", "LTC"):
+                came = sum(invoice.payments.filter(network=network).values_list("amount_base", flat=True))
+                went = invoice.payouts.filter(network=network).exclude(status__in=NOTHING_WENT)
+                assert sum(went.values_list("amount_base", flat=True)) <= came
 
     @invariant()
     def nobody_is_told_the_same_twice(self):

@@ -12,10 +12,12 @@ from cryptons.api.limits import forget_counts
 from payments.invoicing import mark_invoice
 from payments.models import Invoice, Option
 from payments.progress import read_progress
+from payments.tests.factories import PayoutFactory
 from shop import pay as pay_pages
 from shop.checkout_pages import ORDERS_KEY
 from shop.orders import cancel_own_order
 from shop.pay import describe
+from shop.requoting import requote_order
 from shop.tests.paying import LATE, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -204,6 +206,46 @@ def test_money_that_was_spent_elsewhere_until_the_end_is_told():
     tell(order, present=False, conflicted=True)
     run_out(order)
     assert state_of(order, LATE).name == "taken-back"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [("draft", "going-back"), ("unknown", "going-back"), ("sent", "sent-back"), ("failed", "partial")]
+)
+def test_money_that_goes_back_is_told(status, name):
+    order = placed()
+    tell(order, percent=60, height=TIP - 1)
+    run_out(order)
+    PayoutFactory(invoice=invoice_of(order), kind="late", status=status)
+    state = state_of(order, LATE)
+    assert state.name == name
+    assert "do not send money" in state.text or status == "failed"
+
+
+def test_a_refund_of_a_paid_order_is_told():
+    order = placed()
+    pay(order)
+    PayoutFactory(invoice=invoice_of(order), kind="refund", status="sent")
+    assert state_of(order, LATE).name == "sent-back"
+
+
+def test_an_excess_that_went_back_leaves_the_order_paid():
+    order = placed()
+    pay(order, percent=150)
+    assert state_of(order, LATE).can_have_back
+    PayoutFactory(invoice=invoice_of(order), kind="excess", status="sent")
+    state = state_of(order, LATE)
+    assert (state.name, state.can_have_back) == ("settled", False)
+    assert "What you paid too much (49.99 USD) was sent back." in state.text
+
+
+def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
+    order = placed()
+    old = Option.objects.get()
+    order = requote_order(order.pk, "LTC", at=LATE)
+    tell(order, option=old, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
+    Invoice.objects.update(status="new", expires_at=TOO_LATE + timedelta(minutes=5))
+    state = state_of(order, TOO_LATE)
+    assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Pay with it at today's rate")
 
 
 def test_a_cancelled_payment_is_told():
