@@ -35,11 +35,11 @@ def _money(request: HttpRequest) -> list[Task]:
         return []
     queue = reverse("exceptions:queue")
     return [
-        Task("payments to decide about", Invoice.objects.to_decide().count(), queue),
-        Task("payments that do not get confirmed", count_stuck(at=timezone.now()), queue),
-        Task("payouts in trouble", len(troubled_payouts()), queue),
-        Task("networks that do not answer", failing().count(), queue),
-        Task("alerts", open_alerts().count(), queue),
+        Task("Payments to decide about", Invoice.objects.to_decide().count(), queue),
+        Task("Payments that do not get confirmed", count_stuck(at=timezone.now()), queue),
+        Task("Payouts in trouble", len(troubled_payouts()), queue),
+        Task("Networks that do not answer", failing().count(), queue),
+        Task("Alerts", open_alerts().count(), queue),
     ]
 
 
@@ -48,6 +48,6 @@ def _orders(request: HttpRequest) -> list[Task]:
         return []
     orders = reverse("admin:shop_order_changelist")
     return [
-        Task("orders on hold", Order.objects.on_hold().count(), f"{orders}?work=hold"),
-        Task("orders to ship", Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
+        Task("Orders on hold", Order.objects.on_hold().count(), f"{orders}?work=hold"),
+        Task("Orders to ship", Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
     ]

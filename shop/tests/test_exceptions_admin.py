@@ -1,5 +1,6 @@
 """The exceptions queue: what waits for a person, and what each button does to the order, the stock and the mails."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -180,6 +181,20 @@ def test_asking_for_the_rest_opens_a_quote_and_mails_the_buyer(client, grace, se
     assert (order.status, order.payment_status) == ("processing", "paid")
 
 
+def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace, settings):
+    order = partial_order()
+    press(client, order, "ask")
+    link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
+    address = "bcrt1qofherownwallet"
+    client.post(link, {"network": "BTC", "destination": address})
+    payout = Payout.objects.get()
+    assert (payout.kind, payout.status, payout.created_by, payout.destination) == ("late", "draft", "buyer", address)
+
+    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now())
+    assert (order.status, order.payment_status) == ("pending", "underpaid")
+    assert "Your money goes back to you" in client.get(f"/pay/{payout.invoice_id}/").text
+
+
 def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):
     order = late_order()
     assert "That is enough: the order goes on at once" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
@@ -313,10 +328,10 @@ def test_the_first_page_counts_what_waits(client, grace):
     pay(long_ago(product__sku="POT"), reference="b" * 64 + ":0")
     alert("x", "Look.", at=timezone.now())
     text = client.get("/admin/").text
-    assert "<strong>1</strong> payments to decide about" in text
-    assert "<strong>1</strong> orders to ship" in text
-    assert "<strong>1</strong> alerts" in text
-    assert "orders on hold" not in text
+    assert "Payments to decide about <strong>1</strong>" in text
+    assert "Orders to ship <strong>1</strong>" in text
+    assert "Alerts <strong>1</strong>" in text
+    assert "Orders on hold" not in text
 
 
 def test_staff_who_may_not_see_money_see_no_queue(client):
@@ -325,7 +340,7 @@ def test_staff_who_may_not_see_money_see_no_queue(client):
     client.force_login(staff)
     partial_order()
     assert client.get(QUEUE).status_code == 403
-    assert "payments to decide about" not in client.get("/admin/").text
+    assert "Payments to decide about" not in client.get("/admin/").text
 
 
 def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
