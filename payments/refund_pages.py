@@ -137,10 +137,10 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
         return []
     elif invoice.status == Invoice.Status.SETTLED:
         amounts = most_of_kind(invoice, Payout.Kind.EXCESS)
-    elif invoice.status != Invoice.Status.PROCESSING:
+    elif invoice.status in (Invoice.Status.EXPIRED, Invoice.Status.CANCELLED, Invoice.Status.INVALID):
         amounts = refundable(invoice.pk)
     else:
-        return []  # it is enough, and being confirmed
+        return []
     usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else ["BTC-LN"])}
     return [Back(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
 
