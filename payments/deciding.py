@@ -13,7 +13,7 @@ from cryptons.events.models import Event, record
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
 from payments.invoicing import check_person, mark_invoice, read_invoice
 from payments.models import Alert, Invoice, Payout
-from payments.refundable import NOTHING_WENT
+from payments.refundable import NOTHING_WENT, promised
 from payments.settlement import apply_verdict, standings, verdict_on
 from payments.signals import accepting_late, payout_changed
 
@@ -91,7 +91,7 @@ def open_alert(alert_id: UUID) -> None:
 
 def _check_money_stays(invoice_id: UUID) -> None:
     """What is on its way back cannot pay as well; what was paid too much may go back."""
-    if Payout.objects.filter(invoice=invoice_id).exclude(status__in=NOTHING_WENT).exclude(kind=Payout.Kind.EXCESS).exists():
+    if promised(invoice_id).exclude(kind=Payout.Kind.EXCESS).exists():
         raise IllegalMark("Its money is on its way back, so it cannot pay as well. Withdraw the payout first, while it is a draft.")
 
 

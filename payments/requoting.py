@@ -15,9 +15,9 @@ from cryptons.money import UNITS, Minor, format_coin
 from payments.errors import QuoteRefused
 from payments.evaluation import GONE, Verdict
 from payments.invoicing import MONITOR, Offer, add_options, prepare_offers
-from payments.models import Invoice, Option, Payment, Payout
+from payments.models import Invoice, Option, Payment
 from payments.rates import rate_for
-from payments.refundable import NOTHING_WENT
+from payments.refundable import promised
 from payments.settlement import apply_verdict, received_as, settle, standings, terms_of, verdict_on
 from payments.signals import accepting_late
 
@@ -107,7 +107,7 @@ def reckon(invoice_id: UUID, *, at: datetime) -> Reckoning:
 def _check(invoice: Invoice) -> None:
     if invoice.status in REFUSALS:
         raise QuoteRefused(REFUSALS[Invoice.Status(invoice.status)])
-    if Payout.objects.filter(invoice=invoice).exclude(status__in=NOTHING_WENT).exists():
+    if promised(invoice.pk).exists():
         raise QuoteRefused("What was paid is on its way back, so this can no longer be paid. Please order again.")
     if count_quotes(invoice.pk) >= MOST_QUOTES:
         raise QuoteRefused(f"There were {MOST_QUOTES} quotes for this payment already. Please write to us, or order again.")

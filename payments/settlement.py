@@ -20,7 +20,7 @@ from payments.evaluation import GONE, Received, Terms, Verdict, completes, evalu
 from payments.late_money import may_accept
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
-from payments.refundable import NOTHING_WENT, promised
+from payments.refundable import promised
 from payments.signals import accepting_late, invoice_changed
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _returned(invoice: Invoice, payments: Iterable[Payment]) -> Fraction:
     rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
     if not rates:
         return Fraction(0)
-    payouts = Payout.objects.filter(invoice=invoice).exclude(status__in=NOTHING_WENT).exclude(kind=Payout.Kind.EXCESS)
+    payouts = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
     if invoice.settled_at is not None:
         payouts = payouts.filter(created_at__lt=invoice.settled_at)
     values = (

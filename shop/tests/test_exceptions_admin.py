@@ -187,10 +187,14 @@ def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace,
     link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
     address = "bcrt1qofherownwallet"
     client.post(link, {"network": "BTC", "destination": address})
+    assert not Payout.objects.exists()  # it can still be paid
+    run_out(order, at=timezone.now() + timedelta(minutes=15))
+
+    client.post(link, {"network": "BTC", "destination": address})
     payout = Payout.objects.get()
     assert (payout.kind, payout.status, payout.created_by, payout.destination) == ("late", "draft", "buyer", address)
 
-    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now())
+    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now() + timedelta(minutes=16))
     assert (order.status, order.payment_status) == ("pending", "underpaid")
     assert "Your money goes back to you" in client.get(f"/pay/{payout.invoice_id}/").text
 
