@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from payments import hints, knocking
 from payments.hints import DELAY_MS, GAP_MS, Bell, Ear, Marks
-from payments.knocking import knock, mark
+from payments.knocking import about_to_speak, knock, mark
 from tests.running import free_port
 
 TXID = "ab" * 32
@@ -315,10 +315,28 @@ def test_each_of_two_hints_of_one_moment_is_seen(marks, tmp_path):
         assert marks.touched() == ["BTC"]
 
 
-def test_where_nobody_listens_the_long_way_is_taken(tmp_path, monkeypatch):
+@pytest.fixture
+def nobody(tmp_path, monkeypatch):
+    """Listens here."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    yield
+    about_to_speak()
+
+
+def test_where_nobody_listens_one_of_a_crowd_takes_the_long_way_for_all(nobody, tmp_path, queued):
+    assert [knock([TXID], tmp_path) for _ in range(3)] == [False, True, True]
+    assert not knock([TXID, "--network", "LTC"], tmp_path)
+
+    call_command("notify_payment", TXID)
+
+    assert len(queued) == 1
+    assert not knock([TXID], tmp_path), "what comes after it spoke is news"
+
+
+def test_a_folder_that_is_not_there_is_not_made(nobody, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "elsewhere"))
     assert not knock([TXID], tmp_path)
-    assert not (tmp_path / "hints").exists()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ class Node:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
+        self.more: tuple[str, ...] = ()
         self.is_ours = f"{self.prefix}_RPC_HOST" not in os.environ
         self.host = self._environment("HOST", "127.0.0.1")
         self.port = free_port() if self.is_ours else int(self._environment("PORT", self.default_port))
@@ -62,7 +63,9 @@ class Node:
             f"{self.prefix}_DESCRIPTOR": self.descriptor(),
         }
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
+        """`more` options, of this start and of those after it."""
+        self.more = more or self.more
         if self.is_ours:
             self.folder.mkdir(parents=True, exist_ok=True)
             program = command_of(self.folder, self.program, self.program, script="get-bitcoind.sh", choice=self.choice)
@@ -73,7 +76,7 @@ class Node:
                     *(*program, f"-chain={self.chain}", f"-datadir={self.folder}", "-server=1", "-listen=0", "-dnsseed=0"),
                     *("-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", f"-rpcport={self.port}"),
                     *(f"-rpcuser={self.user}", f"-rpcpassword={self.password}", "-fallbackfee=0.0002", "-addresstype=bech32"),
-                    *(*self.options, "-keypool=10", "-printtoconsole=0"),
+                    *(*self.options, *self.more, "-keypool=10", "-printtoconsole=0"),
                     *(["-corepolicy"] if "Knots" in version else []),  # else it does not relay what lnd sends
                 ],
                 env=environment,

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cryptons.celery import soon
-from payments.knocking import NETWORKS, TXID
+from payments.knocking import NETWORKS, TXID, about_to_speak
 from payments.networks import offered_networks
 from payments.tasks import follow_network
 
@@ -24,4 +24,5 @@ class Command(BaseCommand):
             raise CommandError("TXID must be 64 hex digits.")
         if network not in offered_networks():
             raise CommandError(f"This shop does not take {network}.")
+        about_to_speak()
         soon(follow_network, network, expires=60)
