@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
+from payments.evaluation import Terms
 from payments.models import Invoice, Option, Payment, Payout
 from payments.networks import networks
 from payments.networks.base import BookEntry, Network
@@ -40,7 +41,7 @@ class Report:
     unread: dict[str, str]
     """Why a node's books could not be read."""
     left_out: tuple[str, ...] = ()
-    """Sentences about what this process has no credentials for."""
+    """Sentences about what could not be looked at here, and is nobody's fault."""
 
     @property
     def alarms(self) -> list[Difference]:
@@ -85,7 +86,7 @@ def _look(period: Period, network: str, watch: Watch) -> Report:
         compared[code] = sum(known.holds(entry.received_at) for entry in entries)
         differences += _compare(code, entries, known, watch)
     explained = {difference.invoice_id for difference in differences}
-    differences += [each for each in _check_invoices(period, network, watch) if each.invoice_id not in explained]
+    differences += [each for each in check_invoices(period, network, watch) if each.invoice_id not in explained]
     if not network:
         told: list[tuple[Any, Any]] = reconciling.send(Report, period=period)
         differences += [difference for _, found in told for difference in found]
@@ -162,7 +163,7 @@ def _destinations(network: str, destinations: Collection[str]) -> dict[str, Dest
     return {destination: Destination(invoice_id, labels[invoice_id]) for destination, invoice_id in options.items()}
 
 
-def _check_invoices(period: Period, network: str, watch: Watch) -> list[Difference]:
+def check_invoices(period: Period, network: str = "", watch: Watch = lambda *_: None) -> list[Difference]:
     """Those that were opened or paid in the period. What waits for its verdict is still under way."""
     paid = Payment.objects.filter(period.of("first_seen_at"), **({"network": network} if network else {}))
     ids: set[UUID] = set(paid.values_list("invoice_id", flat=True).order_by().iterator())
@@ -186,14 +187,19 @@ def _check_piece(invoice_ids: list[UUID]) -> list[Difference]:
     for row in rows:
         row.option = options[row.option_id]
         payments.setdefault(row.invoice_id, []).append(row)
-    differences = [difference for pk, invoice in invoices.items() for difference in _check(invoice, payments.get(pk, []))]
+    with_payouts = set(Payout.objects.filter(invoice__in=list(invoices)).values_list("invoice_id", flat=True))
+    differences = [
+        difference
+        for pk, invoice in invoices.items()
+        for difference in _check(invoice, payments.get(pk, []), terms_of(invoice, payments.get(pk, []) if pk in with_payouts else []))
+    ]
     if not differences:
         return []
     versions = dict(Invoice.objects.filter(pk__in=list(invoices)).values_list("pk", "version"))
     return [each for each in differences if each.invoice_id and versions.get(each.invoice_id) == invoices[each.invoice_id].version]
 
 
-def _check(invoice: Invoice, payments: list[Payment]) -> list[Difference]:
+def _check(invoice: Invoice, payments: list[Payment], terms: Terms) -> list[Difference]:
     figures = Figures(
         invoice_id=invoice.pk,
         label=invoice.label,
@@ -202,4 +208,4 @@ def _check(invoice: Invoice, payments: list[Payment]) -> list[Difference]:
         paid_seen_minor=invoice.paid_seen_minor,
         paid_safe_minor=invoice.paid_safe_minor,
     )
-    return check_invoice(figures, terms_of(invoice), [received_as(payment, payment.status) for payment in payments])
+    return check_invoice(figures, terms, [received_as(payment, payment.status) for payment in payments])

@@ -11,7 +11,7 @@ from payments.networks.base import BookEntry
 from payments.networks.bitcoin_rpc import Conversation, in_mempool
 
 PATIENCE_SECONDS = 120
-"""A wallet tells of some ten thousand transactions a second."""
+"""A wallet tells of some ten thousand payments a second."""
 CLOCKS = timedelta(days=1)
 """How far before a moment the blocks begin that may hold what was received after it: their own clocks may be two hours wrong."""
 

@@ -214,6 +214,12 @@ def test_late_money_that_was_not_taken_settles_nothing():
     assert problems([late], status="expired") == {}
 
 
+def test_what_goes_back_pays_nothing():
+    assert problems([received(10_000)], status="expired", returned_minor=Fraction(51)) == {}
+    assert set(problems([received(10_000)], status="expired", returned_minor=Fraction(50))) == {Kind.UNSETTLED}
+    assert set(problems([received(10_000)], returned_minor=Fraction(51))) == {Kind.UNBACKED}
+
+
 @pytest.mark.parametrize("status", ["new", "processing", "expired"])
 def test_enough_safe_money_that_settled_nothing_is_told(status):
     assert set(problems([received(10_000)], status=status)) == {Kind.UNSETTLED}

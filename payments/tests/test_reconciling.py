@@ -138,9 +138,9 @@ def test_an_invoice_that_is_settled_while_it_is_looked_at_is_left_to_the_next_ti
     Invoice.objects.filter(pk=shop["BTC"].invoice_id).update(paid_seen_minor=1)
     check = reconciling._check
 
-    def moves(invoice, payments):
+    def moves(invoice, *more):
         Invoice.objects.filter(pk=invoice.pk).update(version=invoice.version + 1)
-        return check(invoice, payments)
+        return check(invoice, *more)
 
     monkeypatch.setattr(reconciling, "_check", moves)
     assert found(now) == []

@@ -12,17 +12,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
-from payments import deciding
+from payments import deciding, reconciling
 from payments.errors import PaymentError
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.payouts import draft_payout, move_payout
+from payments.periods import Period
 from payments.refundable import NOTHING_WENT, most_of_kind
 from payments.requoting import MOST_QUOTES, count_quotes
 from payments.settlement import settle, store_facts, touch
 from shop.checkout import place_order
 from shop.errors import ShopError
 from shop.models import Cart, Order, Product
+from shop.order_check import check_orders
 from shop.orders import cancel_own_order, change_status, release_hold, state_of
 from shop.requoting import ask_for_rest, requote_order
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
@@ -253,6 +255,13 @@ class Shop(RuleBasedStateMachine):
                 came = sum(invoice.payments.filter(network=network).values_list("amount_base", flat=True))
                 went = invoice.payouts.filter(network=network).exclude(status__in=NOTHING_WENT)
                 assert sum(went.values_list("amount_base", flat=True)) <= came
+
+    @invariant()
+    def a_reconciliation_finds_nothing(self):
+        """Of what the shop can check without a node."""
+        period = Period(NOW, self.now + timedelta(days=1))
+        assert check_orders(None, period=period) == []
+        assert reconciling.check_invoices(period) == []
 
     @invariant()
     def nobody_is_told_the_same_twice(self):
