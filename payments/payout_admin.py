@@ -24,10 +24,10 @@ from django.utils.safestring import SafeString
 from cryptons.events.models import Event
 from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
 from payments.destinations import BadDestination, check_destination
-from payments.errors import NodeRejected, NodeUnavailable, PaymentError
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.models import Invoice, Payout
 from payments.networks import chain_payer
-from payments.networks.coins import COINS
+from payments.networks.coins import COINS, Coin
 from payments.payouts import (
     STILL_PAYABLE,
     approve_payout,
@@ -169,7 +169,7 @@ ACTS = {
         "Was it sent from another wallet? The shop will not send it any more.",
         "It is recorded as sent.",
         lambda payout: payout.status in (Status.APPROVED, Status.FAILED),
-        lambda payout, values, actor, at: record_sent_by_hand(payout.pk, values["reference"], actor=actor, reason=values["reason"], at=at),
+        lambda payout, values, actor, at: _record_by_hand(payout, values, actor, at),
         HandForm,
     ),
     "withdraw": Act(
@@ -191,11 +191,28 @@ def drafts_that_fit(invoice: Invoice) -> dict[str, str]:
 
 
 def _withdraw(payout: Payout, reason: str, actor: str, at: datetime) -> None:
-    psbt = payout.psbt
+    coin = _coin_to_sign(payout)
+    if coin and chain_payer.is_told(coin, payout.psbt):
+        raise PayoutRefused("This transaction was sent already, by the wallet that signed it. Record that it was sent by hand.")
     withdraw_payout(payout.pk, actor=actor, reason=reason, at=at)
-    coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
-    if psbt and coin:
-        with suppress(NodeUnavailable, NodeRejected):  # it is withdrawn all the same; a restart of the node frees them, too
+    _release(coin, payout.psbt)
+
+
+def _record_by_hand(payout: Payout, values: dict[str, Any], actor: str, at: datetime) -> None:
+    coin = _coin_to_sign(payout)
+    record_sent_by_hand(payout.pk, values["reference"], actor=actor, reason=values["reason"], at=at)
+    _release(coin, payout.psbt)
+
+
+def _coin_to_sign(payout: Payout) -> Coin | None:
+    """Of a payout that has a transaction for staff to sign."""
+    waits = payout.status == Status.APPROVED and payout.psbt
+    return next((coin for coin in COINS if coin.code == payout.network and coin.host), None) if waits else None
+
+
+def _release(coin: Coin | None, psbt: str) -> None:
+    if coin:
+        with suppress(NodeUnavailable, NodeRejected):  # it is done all the same; a restart of the node frees them, too
             chain_payer.release(coin, psbt)
 
 

@@ -17,8 +17,6 @@ from payments.reconciliation import Difference, Kind
 from payments.reconciling import Report
 
 LIGHTNING = "BTC-LN"
-UNSIGNED = "cHNidP"
-"""How a PSBT begins in base64. A payout that the shop sent holds the signed transaction instead."""
 
 
 def check_payouts(period: Period, *, network: str = "") -> Report:
@@ -46,7 +44,7 @@ def check_payouts(period: Period, *, network: str = "") -> Report:
 
 
 def _check_chain(coin: Coin, payouts: list[Payout], period: Period) -> Iterator[Difference]:
-    ours = [payout for payout in payouts if payout.reference and not payout.psbt.startswith(UNSIGNED)]
+    ours = [payout for payout in payouts if payout.reference and not payout.psbt.startswith(chain_payer.UNSIGNED)]
     paid = chain_payer.paid_by(coin, [payout.reference for payout in ours if payout.reference]) if ours else {}
     for payout in ours:
         told = paid.get(payout.reference or "")

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import F, Sum
 
 from cryptons.db import in_transaction, new_id
-from cryptons.events.models import record
+from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
 from payments.models import Cursor, Invoice, Option, Payment, Payout
@@ -146,11 +146,11 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
         if not _is_covered(payout):
             raise PayoutRefused("The money that this payout would send back is no longer there: withdraw it.")
         _one_at_a_time()
-        before = {payout.created_by, payout.approved_by} - {BUYER, ""}
+        before = {_author(payout), payout.approved_by} - {BUYER, ""}
         people = before | {actor}
         name = "confirmed_by" if payout.approved_by else "approved_by"
         if len(people) < people_needed(payout):
-            if payout.approved_by == actor or payout.created_by == actor:
+            if actor in before:
                 raise PayoutRefused("A second person has to agree to a payout of this worth.")
             return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor})
         _within_limits(payout, at=at)
@@ -158,6 +158,12 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
         return _write(payout, "payout.approved", actor=actor, at=at, **values)
 
     return _first_or_again(approve)
+
+
+def _author(payout: Payout) -> str:
+    """Who drafted it; or who of staff said later where to: nobody agrees to an address by what they did before it was there."""
+    told = Event.objects.filter(subject_id=payout.pk, type="payout.destination").order_by("-seq").first()
+    return told.actor if told and told.actor != BUYER else payout.created_by
 
 
 def _is_covered(payout: Payout) -> bool:

@@ -18,7 +18,7 @@ from payments.destinations import BadDestination, check_request
 from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRefused
 from payments.models import Payout
 from payments.networks import chain_payer, is_sandbox, lightning_payer
-from payments.networks.coins import COINS
+from payments.networks.coins import COINS, Coin
 from payments.payouts import mark_sent, move_payout
 
 logger = logging.getLogger(__name__)
@@ -80,17 +80,29 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
         _note(payout, next_try_at=None)  # staff have yet to sign it
         return
     if payout.status == Status.APPROVED:
-        made = chain_payer.draft(coin, payout.destination, Base(payout.amount_base))
+        made = _draft_on_chain(coin, payout, at)
+        if made is None:
+            return
         if not made.raw:
             _move(payout, Status.APPROVED, at, psbt=made.psbt, fee_base=made.fee_base, next_try_at=None, error="")
             return
         values = {"reference": made.txid, "psbt": made.raw, "fee_base": made.fee_base, "next_try_at": at + HOLD, "error": ""}
         _move(payout, Status.SENDING, at, **values)
     outcome = chain_payer.broadcast(coin, payout.psbt, payout.reference or "")
-    if outcome.status == "sent":
-        in_transaction(lambda: mark_sent(payout, payout.reference or "", fee_base=payout.fee_base, at=at))
-    else:
-        _move(payout, Status.FAILED, at, error=outcome.problem[:300], next_try_at=None, reference=None, psbt="")
+    _conclude(payout, outcome.status, outcome.problem, payout.fee_base, at)
+
+
+def _draft_on_chain(coin: Coin, payout: Payout, at: datetime) -> chain_payer.Draft | None:
+    """None when the wallet is empty: the payout has failed. While others hold coins it waits for their change."""
+    others = Payout.objects.filter(network=payout.network, status__in=UNFINISHED).exclude(psbt="").exclude(pk=payout.pk)
+    kept = list(others.values_list("psbt", flat=True))
+    try:
+        return chain_payer.draft(coin, payout.destination, Base(payout.amount_base), kept)
+    except chain_payer.OutOfFunds as error:
+        if kept:
+            raise
+        _move(payout, Status.FAILED, at, error=str(error)[:300], next_try_at=None)
+        return None
 
 
 def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> Payout:
@@ -102,7 +114,7 @@ def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> 
     coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
     if payout.status != Status.APPROVED or not payout.psbt or coin is None:
         raise PayoutRefused(f"This payout is {payout.status} and waits for no signature.")
-    ready = chain_payer.signed_by_staff(coin, payout.psbt, signed)
+    ready = chain_payer.signed_by_staff(coin, payout.psbt, signed, payout.destination, Base(payout.amount_base))
     values = {"reference": ready.txid, "psbt": ready.raw, "fee_base": ready.fee_base, "next_try_at": at, "error": ""}
     return in_transaction(lambda: move_payout(payout, Status.SENDING, at=at, actor=actor, **values))
 
@@ -133,10 +145,10 @@ def _send_over_lightning(payout: Payout, at: datetime) -> None:
             _move(payout, Status.FAILED, at, error="This Lightning invoice belongs to another payout: ask for a new one.", next_try_at=None)
             return
         payout.refresh_from_db()
-        _conclude(payout, _pay(payout), at)
+        _conclude_lightning(payout, _pay(payout), at)
         return
     outcome = lightning_payer.track(payout.reference or "")
-    _conclude(payout, _pay(payout) if outcome.status == "absent" else outcome, at)
+    _conclude_lightning(payout, _pay(payout) if outcome.status == "absent" else outcome, at)
 
 
 def _pay(payout: Payout) -> lightning_payer.Outcome:
@@ -153,17 +165,25 @@ def _pay(payout: Payout) -> lightning_payer.Outcome:
     return lightning_payer.Outcome("failed", problem=outcome.problem) if known.status == "absent" else known
 
 
-def _conclude(payout: Payout, outcome: lightning_payer.Outcome, at: datetime) -> None:
-    if outcome.status == "sent":
-        in_transaction(lambda: mark_sent(payout, payout.reference or "", fee_base=outcome.fee_msat, at=at))
-    elif outcome.status == "failed":
-        _move(payout, Status.FAILED, at, error=outcome.problem[:300], next_try_at=None, reference=None)
+def _conclude_lightning(payout: Payout, outcome: lightning_payer.Outcome, at: datetime) -> None:
+    _conclude(payout, outcome.status, outcome.problem, outcome.fee_msat, at)
+
+
+# --- How it ended -------------------------------------------------------------------------------------------------------------
+
+
+def _conclude(payout: Payout, outcome: str, problem: str, fee_base: int | None, at: datetime) -> None:
+    """Whatever is neither sent nor failed for good is unknown, and asked for again."""
+    if outcome == "sent":
+        in_transaction(lambda: mark_sent(payout, payout.reference or "", fee_base=fee_base, at=at))
+    elif outcome == "failed":
+        _move(payout, Status.FAILED, at, error=problem[:300], next_try_at=None, reference=None, psbt="")
     else:
         later = at + WAITS[min(payout.attempts, len(WAITS)) - 1]
         if payout.status == Status.UNKNOWN:
-            _note(payout, next_try_at=later)
+            _note(payout, next_try_at=later, error=problem[:300])
         else:
-            _move(payout, Status.UNKNOWN, at, next_try_at=later, error=outcome.problem[:300])
+            _move(payout, Status.UNKNOWN, at, next_try_at=later, error=problem[:300])
 
 
 # --- The sandbox --------------------------------------------------------------------------------------------------------------

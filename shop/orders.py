@@ -13,7 +13,7 @@ from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
 from payments.evaluation import Verdict
 from payments.invoicing import cancel_invoice
 from payments.models import Invoice, Payment, Payout
-from payments.refundable import NOTHING_WENT, refundable
+from payments.refundable import NOTHING_WENT, promised, refundable
 from payments.signals import accepting_late, invoice_changed, payout_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
@@ -209,7 +209,8 @@ def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
         return
     mail_refund_sent(order, payout)
     pending = Payout.objects.filter(invoice=invoice).exclude(status__in=(Payout.Status.SENT, *NOTHING_WENT)).exists()
-    if payout.kind != Payout.Kind.EXCESS and not pending and not refundable(invoice.pk):
+    is_more_than_excess = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exists()
+    if is_more_than_excess and not pending and not refundable(invoice.pk):
         try:
             _write(order, "order.refunded", at=at, payment_status=PaymentStatus.REFUNDED, on_hold=False, hold_reason="")
         except OrderMoved as error:

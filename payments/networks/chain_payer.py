@@ -7,7 +7,8 @@ same transaction without signatures: a PSBT, for staff to sign.
 Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,13 +17,19 @@ from bitcoin.rpc import JSONRPCError
 
 from cryptons.money import Base, format_coin, parse_coin
 from payments.errors import NodeRejected
-from payments.networks.bitcoin_rpc import NOT_IN_WALLET_OR_MEMPOOL, Conversation
+from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
 from payments.networks.bitcoin_wallet import new_address, open_payout_wallet, open_wallet
 from payments.networks.coins import Coin
 
 INSUFFICIENT_FUNDS = (-6, -4)
 ALREADY_IN_CHAIN = -27
 REJECTED = (-25, -26)
+UNSIGNED = "cHNidP"
+"""How a PSBT begins in base64; anything else that is stored is a transaction in hex."""
+
+
+class OutOfFunds(NodeRejected):
+    """The wallet for payouts holds too little, or what it holds is set aside."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status`: sent, or failed: this transaction can never be in a block."""
+    """`status`: sent; failed: this transaction can never be in a block; waits: not taken now, and nobody can say that it never will be."""
 
     status: str
     problem: str = ""
@@ -50,39 +57,77 @@ def is_address(coin: Coin, text: str) -> bool:
         return bool(wallet.call("validateaddress", text)["isvalid"])
 
 
-def draft(coin: Coin, address: str, amount: Base) -> Draft:
-    """Its coins are set aside for it until the node restarts. Raises NodeUnavailable, NodeRejected."""
+def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
+    """Its coins are set aside for it, as are those of `kept`: stored transactions that may yet be sent.
+
+    The node forgets what is set aside when it restarts; two transactions over one coin would replace each other, and one buyer would get
+    nothing. Raises NodeUnavailable, NodeRejected, OutOfFunds.
+    """
     with open_payout_wallet(coin) as wallet:
+        _set_aside(wallet, kept)
         outputs = [{address: format_coin(amount, coin.code)}]
         options = {"lockUnspents": True, **_change(wallet)}
         try:
             made = wallet.call("walletcreatefundedpsbt", [], outputs, 0, options, True)
         except JSONRPCError as error:
-            if error.error["code"] in INSUFFICIENT_FUNDS:
-                raise NodeRejected(f"The wallet for payouts cannot pay this: {error.error['message']}") from error
-            raise
+            code, text = error.error["code"], error.error["message"]
+            if code not in INSUFFICIENT_FUNDS:
+                raise
+            kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
+            raise kind(f"The wallet for payouts cannot pay this: {text}") from error
+        _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
         signed = wallet.call("walletprocesspsbt", made["psbt"])
         raw = _finalised(wallet, signed["psbt"])
         txid = _txid(wallet, signed["psbt"], raw)
         return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
 
 
-def _change(wallet: Conversation) -> dict[str, str]:
-    """A wallet that watches one descriptor has no addresses for change: one of those that it receives by does as well."""
-    if wallet.call("getwalletinfo")["private_keys_enabled"]:
-        return {}
-    return {"changeAddress": new_address(wallet, "change of a payout")}
+def _set_aside(wallet: Conversation, kept: Collection[str]) -> None:
+    locked = _locked(wallet) if kept else []
+    for spent in [spent for stored in kept for spent in _spends(_decoded(wallet, stored))]:
+        if spent not in locked:
+            with _despite(NOT_A_HASH):  # its coin is spent: nothing is left to keep
+                wallet.call("lockunspent", False, [spent])
+
+
+def _locked(wallet: Conversation) -> list[dict[str, Any]]:
+    return [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("listlockunspent")]
+
+
+def _decoded(wallet: Conversation, stored: str) -> dict[str, Any]:
+    decoded = wallet.call("decodepsbt", stored)["tx"] if stored.startswith(UNSIGNED) else wallet.call("decoderawtransaction", stored)
+    return dict(decoded)
+
+
+def _spends(transaction: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"txid": each["txid"], "vout": each["vout"]} for each in transaction["vin"]]
+
+
+def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str, amount: Base) -> None:
+    """Exactly the payout, once. Raises NodeRejected."""
+    script = wallet.call("validateaddress", address)["scriptPubKey"]
+    paid = [parse_coin(Decimal(each["value"]), wallet.coin.code) for each in transaction["vout"] if each["scriptPubKey"]["hex"] == script]
+    if paid != [amount]:
+        raise NodeRejected(f"This transaction does not pay {format_coin(amount, wallet.coin.code)} {wallet.coin.code} to {address}.")
 
 
 def release(coin: Coin, psbt: str) -> None:
     """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
     with open_wallet(coin) as wallet:
-        inputs = [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("decodepsbt", psbt)["tx"]["vin"]]
-        locked = [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("listlockunspent")]
-        wallet.call("lockunspent", True, [each for each in inputs if each in locked])
+        locked = _locked(wallet)
+        wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, psbt)) if spent in locked])
 
 
-def signed_by_staff(coin: Coin, offered: str, signed: str) -> Draft:
+def is_told(coin: Coin, psbt: str) -> bool:
+    """Whether the network knows it already: staff's own wallet may have sent what it signed. Raises NodeUnavailable, NodeRejected.
+
+    Signatures change the name of a transaction that spends coins of the oldest kind (`pkh`): of those it cannot tell.
+    """
+    with open_wallet(coin) as wallet:
+        return _is_known(wallet, _txid(wallet, psbt, ""))
+
+
+def signed_by_staff(coin: Coin, offered: str, signed: str, address: str, amount: Base) -> Draft:
     """The transaction that was offered, with all its signatures. Raises NodeRejected for any other, NodeUnavailable."""
     with open_wallet(coin) as wallet:
         try:
@@ -92,6 +137,7 @@ def signed_by_staff(coin: Coin, offered: str, signed: str) -> Draft:
             raise NodeRejected("This is not a PSBT. Upload the file that your wallet wrote when it signed.") from error
         if _body(before) != _body(after):
             raise NodeRejected("This is another transaction than the one that was offered. Download it again and sign that.")
+        _check_pays(wallet, after["tx"], address, amount)
         both = wallet.call("combinepsbt", [offered, signed])
         raw = _finalised(wallet, both)
         if not raw:
@@ -108,8 +154,13 @@ def _body(decoded: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
-    """Tell the network, as often as one likes. Raises NodeUnavailable, NodeRejected."""
+    """Tell the network, as often as one likes. Raises NodeUnavailable, NodeRejected.
+
+    Never in place of another transaction: what replaces one that was sent takes that buyer's money away.
+    """
     with open_payout_wallet(coin) as wallet:
+        if not _is_known(wallet, txid) and (hindrance := _hindrance(wallet, _spends(_decoded(wallet, raw)))):
+            return hindrance
         try:
             wallet.call("sendrawtransaction", raw)
         except JSONRPCError as error:
@@ -117,9 +168,20 @@ def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
             if code == ALREADY_IN_CHAIN or (code in REJECTED and _is_known(wallet, txid)):
                 return Outcome("sent")
             if code in REJECTED:
-                return Outcome("failed", f"The network does not take it: {error.error['message']}")
+                return Outcome("waits", f"{coin.node} does not take it now: {error.error['message']}")
             raise
         return Outcome("sent")
+
+
+def _hindrance(wallet: Conversation, spends: list[dict[str, Any]]) -> Outcome | None:
+    """What else spends its coins. Only what stands in a block is final; a coin whose own transaction is not in one may come back."""
+    for each in spends:
+        if wallet.call("gettxout", each["txid"], each["vout"], True) is not None:
+            continue
+        if wallet.call("gettxout", each["txid"], each["vout"], False) is None and _confirmations(wallet, each["txid"]) > 0:
+            return Outcome("failed", "Another transaction has spent its coins, so it can never be sent.")
+        return Outcome("waits", "Another transaction, which is in no block yet, spends its coins.")
+    return None
 
 
 def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
@@ -138,13 +200,21 @@ def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
 
 
 def _is_known(wallet: Conversation, txid: str) -> bool:
-    """In the mempool, or in a block although all its outputs were spent since."""
-    try:
-        return bool(wallet.call("gettransaction", txid, True)["confirmations"] >= 0)
-    except JSONRPCError as error:
-        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
-            raise
-        return False
+    """On its way or in a block, also when all its outputs were spent since; not when another has taken its place."""
+    told = _transaction(wallet, txid)
+    confirmations = told.get("confirmations", -1)
+    return bool(confirmations > 0 or (confirmations == 0 and not told.get("mempoolconflicts")))
+
+
+def _confirmations(wallet: Conversation, txid: str) -> int:
+    return int(_transaction(wallet, txid).get("confirmations", -1))
+
+
+def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
+    """Empty when the wallet does not know it."""
+    with _despite(NOT_IN_WALLET_OR_MEMPOOL):
+        return dict(wallet.call("gettransaction", txid, True))
+    return {}
 
 
 def _finalised(wallet: Conversation, psbt: str) -> str:
@@ -154,3 +224,20 @@ def _finalised(wallet: Conversation, psbt: str) -> str:
 
 def _txid(wallet: Conversation, psbt: str, raw: str) -> str:
     return str(wallet.call("decoderawtransaction", raw)["txid"] if raw else wallet.call("decodepsbt", psbt)["tx"]["txid"])
+
+
+@contextmanager
+def _despite(code: int) -> Iterator[None]:
+    """Goes on when the node answers with this error."""
+    try:
+        yield
+    except JSONRPCError as error:
+        if error.error["code"] != code:
+            raise
+
+
+def _change(wallet: Conversation) -> dict[str, str]:
+    """A wallet that watches one descriptor has no addresses for change: one of those that it receives by does as well."""
+    if wallet.call("getwalletinfo")["private_keys_enabled"]:
+        return {}
+    return {"changeAddress": new_address(wallet, "change of a payout")}
