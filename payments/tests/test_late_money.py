@@ -130,7 +130,7 @@ def test_money_is_not_taken_once_some_of_it_went_back():
     settle(part.invoice_id, at=LATE)
     PayoutFactory(invoice=part.invoice, amount_base=DUE // 2, status="sent")
     CursorFactory()
-    PaymentFactory(option=part.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+    PaymentFactory(option=part.option, amount_base=DUE, first_seen_at=LATE, height=TIP - 1)
 
     settle(part.invoice_id, at=LATE)
 
