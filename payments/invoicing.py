@@ -13,12 +13,11 @@ from django.conf import settings
 from cryptons.events.models import record
 from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
 from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
-from payments.evaluation import evaluate
 from payments.models import Invoice, Option, Payment
 from payments.networks import failing_networks, get_network, offered_networks
 from payments.networks.base import DestinationRequest
 from payments.rates import rate_for
-from payments.settlement import apply_verdict, received_as, terms_of
+from payments.settlement import apply_verdict, standings, verdict_on
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +169,7 @@ def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
 
 def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
     invoice.marked = mark
-    payments = Payment.objects.filter(invoice=invoice).prefetch_related("option")
-    verdict = evaluate(terms_of(invoice), [received_as(payment, payment.status) for payment in payments], at=at)
+    statuses = standings(invoice)
+    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
     data: dict[str, Any] = {"mark": mark, "reason": reason}
-    apply_verdict(invoice, verdict, {}, at=at, actor=actor, data=data)
+    apply_verdict(invoice, verdict_on(invoice, statuses, at=at), moved, at=at, actor=actor, data=data)

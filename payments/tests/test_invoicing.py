@@ -10,7 +10,7 @@ from cryptons.money import Minor
 from payments import invoicing
 from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from payments.invoicing import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer, prepare_offers
-from payments.models import Invoice, Option, Rate
+from payments.models import Invoice, Option, Payment, Rate
 from payments.networks import get_network, network_states, offered_networks
 from payments.networks.base import Destination
 from payments.networks.lightning import LightningNetwork
@@ -180,3 +180,14 @@ def test_staff_settle_an_invoice_by_hand():
     event = Event.objects.get()
     assert (invoice.status, invoice.flags) == ("settled", {"manual"})
     assert (event.actor, event.data["reason"]) == ("staff", "paid in cash")
+
+
+@pytest.mark.parametrize("mark", ["settled", "invalid"])
+def test_a_mark_weighs_the_facts_that_no_verdict_has_weighed_yet(mark):
+    """It clears the note for the sweep, so nobody would weigh them later."""
+    payment = PaymentFactory(is_present=False)
+    Invoice.objects.update(needs_settling=True, paid_seen_minor=10_000)
+    with atomic():
+        mark_invoice(payment.invoice_id, mark, actor="staff", reason="so be it", at=NOW)
+    invoice = Invoice.objects.get()
+    assert (Payment.objects.get().status, invoice.paid_seen_minor, invoice.needs_settling) == ("gone", 0, False)
