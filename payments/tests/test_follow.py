@@ -208,3 +208,14 @@ def test_what_went_a_day_ago_is_asked_for_no_more(option, now):
     turn(option)
     Payment.objects.update(is_present=False, status="gone", updated_at=now - timedelta(days=1, seconds=1))
     assert _unsettled("BTC", at=now) == []
+
+
+def test_the_day_begins_when_it_went_however_long_it_had_waited(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(updated_at=now - timedelta(days=3))
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now)
+    turn(option)
+    Payment.objects.update(is_conflicted=False)
+
+    assert _unsettled("BTC", at=timezone.now()) == [f"{sent.txid}:0"]
