@@ -212,9 +212,10 @@ def _confirmations(wallet: Conversation, txid: str) -> int:
 
 def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
     """Empty when the wallet does not know it."""
+    told: dict[str, Any] = {}
     with _despite(NOT_IN_WALLET_OR_MEMPOOL):
-        return dict(wallet.call("gettransaction", txid, True))
-    return {}
+        told = wallet.call("gettransaction", txid, True)
+    return told
 
 
 def _finalised(wallet: Conversation, psbt: str) -> str:
