@@ -212,10 +212,12 @@ def _confirmations(wallet: Conversation, txid: str) -> int:
 
 def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
     """Empty when the wallet does not know it."""
-    told: dict[str, Any] = {}
-    with _despite(NOT_IN_WALLET_OR_MEMPOOL):
-        told = wallet.call("gettransaction", txid, True)
-    return told
+    try:
+        return dict(wallet.call("gettransaction", txid, True))
+    except JSONRPCError as error:
+        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
+            raise
+        return {}
 
 
 def _finalised(wallet: Conversation, psbt: str) -> str:

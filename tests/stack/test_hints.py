@@ -8,6 +8,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def accepted(answer: httpx.Response) -> None:
 def hint(bought: Bought, txid: str, confirmations: int = 0) -> dict[str, Any]:
     """Each is another one: they say when they were sent."""
     data = {"orderId": bought.number, "transactionHash": txid, "amount": bought.amount, "confirmations": confirmations}
-    return {"event": "payment.seen", "data": data | {"timestamp": time.time_ns() // 10**9}}
+    return {"event": "payment.seen", "data": data | {"timestamp": datetime.now(UTC).isoformat()}}
 
 
 def key() -> bytes:
