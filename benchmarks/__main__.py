@@ -1,5 +1,8 @@
-"""`make bench`: all measurements, one after the other."""
+"""`make bench`: all measurements, one after the other, each in a process of its own."""
 
-from benchmarks import catalogue
+import subprocess
+import sys
 
-catalogue.main()
+for name in ("catalogue", "followers"):
+    print(f"\n--- {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)  # noqa: S603

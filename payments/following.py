@@ -105,7 +105,7 @@ def _touch_deeper(network: str, tip_height: int) -> set[UUID]:
     unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
     moved = Payment.objects.filter(settles | unsettles, network=network, is_present=True)
     deeper = set(moved.values_list("invoice_id", flat=True))
-    waiting = set(Invoice.objects.touched().values_list("pk", flat=True))
+    waiting = set(Invoice.objects.touched().order_by("id").values_list("pk", flat=True))
     touch(deeper)
     return deeper - waiting
 

@@ -23,7 +23,7 @@ from django.db.models import F  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from cryptons.events.models import Event  # noqa: E402
-from cryptons.money import Minor  # noqa: E402
+from cryptons.money import Base, Minor  # noqa: E402
 from payments.invoicing import MONITOR, Offer, confirmations_for, prepare_offer  # noqa: E402
 from payments.models import Invoice, Option  # noqa: E402
 from shop.models import Category, Order, OrderLine, Product, new_order_number  # noqa: E402
@@ -34,22 +34,21 @@ PRICE = Minor(2_000)
 BATCH = 1_000
 
 
-def open_invoices(count: int, *, network: str = "BTC", begin: int = 0) -> None:
+def open_invoices(count: int, *, begin: int = 0) -> None:
     """That nobody will ever pay: their addresses are made up."""
     now = timezone.now()
     for start in range(begin, begin + count, BATCH):
         numbers = range(start, min(start + BATCH, begin + count))
-        offers = [_made_up(network, number, now) for number in numbers]
-        _write_invoices([(f"order_{number}", offer) for number, offer in zip(numbers, offers, strict=True)], now)
+        offers = [_made_up(number, now) for number in numbers]
+        write_invoices([(f"order_{number}", offer) for number, offer in zip(numbers, offers, strict=True)], now)
 
 
-def _made_up(network: str, number: int, now: datetime) -> Offer:
-    destination = f"{number:064x}" if network == "BTC-LN" else f"bcrt1qnever{number:031d}"
+def _made_up(number: int, now: datetime) -> Offer:
     rate = Decimal(6_500_000)
-    return Offer(network, destination, "", 30_770, rate, {"fixed": "65000"}, now, now + timedelta(days=1))  # type: ignore[arg-type]
+    return Offer("BTC", f"bcrt1qnever{number:031d}", "", Base(30_770), rate, {"fixed": "65000"}, now, now + timedelta(days=1))
 
 
-def _write_invoices(labelled: Sequence[tuple[str, Offer]], now: datetime, orders: Sequence[Order] = ()) -> list[Invoice]:
+def write_invoices(labelled: Sequence[tuple[str, Offer]], now: datetime, orders: Sequence[Order] = ()) -> list[Invoice]:
     invoices = [
         Invoice(
             label=label,
@@ -98,7 +97,7 @@ def place_orders(product: Product, offers: Sequence[Offer], numbers: Sequence[st
     lines = [OrderLine(order=order, product=product, name=product.name, sku=product.sku, price_minor=PRICE, quantity=1) for order in orders]
     OrderLine.objects.bulk_create(lines, batch_size=BATCH)
     Product.objects.filter(pk=product.pk).update(stock=F("stock") - len(orders))
-    invoices = _write_invoices([(f"order_{order.number}", offer) for order, offer in zip(orders, offers, strict=True)], now, orders)
+    invoices = write_invoices([(f"order_{order.number}", offer) for order, offer in zip(orders, offers, strict=True)], now, orders)
     told = [("invoice", "invoice.new", each.pk, {"status": "new", "flags": [], "network": "BTC"}) for each in invoices]
     told += [("order", "order.placed", each.pk, state_of(each)) for each in orders]
     events = [Event(subject_type=kind, subject_id=pk, seq=1, type=what, data=data) for kind, what, pk, data in told]
@@ -113,10 +112,9 @@ def _coin(offer: Offer) -> str:
     return f"{Decimal(offer.due_base).scaleb(-8):.8f}"
 
 
-def real_offers(numbers: Sequence[str]) -> list[Offer]:
-    """With addresses of the shop's own wallet, and the price of this moment."""
-    now = timezone.now()
-    return [prepare_offer("BTC", PRICE, label=f"order_{number}", at=now) for number in numbers]
+def real_offers(numbers: Sequence[str], network: str = "BTC") -> list[Offer]:
+    """With addresses of the shop's own wallet, or its node's Lightning invoices, and the price of this moment."""
+    return [prepare_offer(network, PRICE, label=f"order_{number}", at=timezone.now()) for number in numbers]
 
 
 def make_product(name: str, stock: int) -> Product:
