@@ -29,7 +29,7 @@ from shop.ways_to_pay import usable, ways_to_pay
 STATUS_LIMIT = "600/minute"
 """Of one client address: thirty buyers behind it, each asking every three seconds."""
 
-LOOK_AGAIN = timedelta(hours=1)
+LOOK_AGAIN = timedelta(hours=2)
 """How long an expired invoice's page still asks: money that was sent in time may be told late."""
 
 

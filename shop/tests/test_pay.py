@@ -262,7 +262,7 @@ def test_a_payment_that_the_shop_closed_is_told():
     assert state_of(order, order.created_at).title == "Closed by the shop"
 
 
-def test_an_expired_page_stops_asking_after_an_hour():
+def test_an_expired_page_stops_asking_after_a_while():
     order = placed()
     run_out(order)
     assert state_of(order, LATE).seconds == 15

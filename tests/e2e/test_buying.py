@@ -90,3 +90,38 @@ def ship(staff: Browser, number: str) -> None:
     staff.wait_until_shown("Mark this order as shipped?")
     staff.press("Mark as shipped", within="body//form")
     staff.wait_until_shown("Shipped")
+
+
+@pytest.mark.parametrize(
+    ("size", "javascript"), [pytest.param(PHONE, True, id="phone"), pytest.param(DESKTOP, False, id="without-javascript")]
+)
+def test_a_guest_pays_in_another_coin_and_staff_take_what_came_late(
+    shop: Shop, open_browser: Callable[..., Browser], size: tuple[int, int], javascript: bool
+):
+    guest = open_browser(size, javascript=javascript)
+    find_the_kettle(guest)
+    check_out(guest)
+    guest.find(".pay__other summary").click()
+    guest.find(".pay__other [value=LTC]").click()
+    guest.press("Get a fresh quote")
+    assert guest.find("main .pay__code").get_attribute("href").startswith("litecoin:")
+    guest.check_the_page()
+
+    guest.press("Pay after the time has run out")
+    guest.wait_until_shown("Your payment came late", seconds=90)
+    assert not guest.driver.find_elements("css selector", ".pay__other") or not guest.find(".pay__other").is_displayed()
+    guest.check_the_page()
+
+    staff = open_browser(DESKTOP)
+    staff.open("/admin/")
+    staff.fill(name=STAFF["username"], password=STAFF["password"])
+    staff.press("Log in")
+    staff.wait_until_shown("Payments to decide about")
+    staff.open("/admin/exceptions/")
+    staff.press("Ask for the rest", within="body")
+    staff.find(".submit-row [type=submit]").click()
+    staff.wait_until_shown("What came is enough at today's rate.")
+
+    guest.driver.refresh()
+    guest.wait_until_shown("Your payment is complete", seconds=90)
+    guest.check_the_page()
