@@ -19,6 +19,7 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from payments.destinations import BadDestination, check_destination  # noqa: E402
 from payments.errors import PaymentError  # noqa: E402
 from payments.models import Payout  # noqa: E402
 from payments.networks import lightning_payer  # noqa: E402
@@ -48,6 +49,15 @@ def sign(payout_id: str, psbt: str) -> str:
     return ""
 
 
+def check(address: str, network: str, amount: int) -> str:
+    """As a buyer gives it."""
+    try:
+        check_destination(network, address, amount, at=timezone.now())
+    except BadDestination as error:
+        return str(error)
+    return ""
+
+
 def sweep(patience: int | None) -> None:
     """As if the time of each next try had come; LND is waited for so many seconds."""
     if patience is not None:
@@ -56,7 +66,7 @@ def sweep(patience: int | None) -> None:
         send(payout_id, at=max(due_at, timezone.now()))
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"make": make, "send": send_one, "sign": sign, "sweep": sweep}
+COMMANDS: dict[str, Callable[..., Any]] = {"check": check, "make": make, "send": send_one, "sign": sign, "sweep": sweep}
 
 if __name__ == "__main__":
     for line in sys.stdin:

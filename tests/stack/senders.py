@@ -26,7 +26,7 @@ def fill_purse(node: Node, name: str, *, coins: int) -> str:
 
 
 def node_settings(node: Node, purse: str) -> dict[str, str]:
-    return {**node.settings(), "BITCOIN_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00"}
+    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00"}
 
 
 class Books:
@@ -80,6 +80,10 @@ class Books:
     def sign(self, payout_id: str, psbt: str) -> str:
         """What the shop says to the uploaded file; nothing when it takes it."""
         return str(self._ask("sign", payout_id, psbt))
+
+    def check(self, address: str, network: str, amount: int) -> str:
+        """What the shop says to an address that a buyer gives; nothing when it takes it."""
+        return str(self._ask("check", address, network, amount))
 
     def row(self, payout_id: str) -> dict[str, Any]:
         with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=20)) as database:

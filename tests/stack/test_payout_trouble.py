@@ -70,6 +70,13 @@ def restart(node: Node, *options: str) -> None:
         node.options = usual
 
 
+def test_addresses_of_another_chain_or_of_a_kind_that_nothing_protects_yet_are_refused(watching: Books, node: Node):
+    mine = [node.call("getnewaddress", "", kind, wallet=node.buyers) for kind in ("legacy", "p2sh-segwit", "bech32", "bech32m")]
+    mainnet = ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]
+    witness_version_2 = node.call("decodescript", "5210" + "00" * 16)["address"]
+    assert [bool(watching.check(each, "BTC", SAT)) for each in [*mine, *mainnet, witness_version_2]] == [False] * 4 + [True] * 3
+
+
 def test_an_empty_wallet_fails_and_one_whose_coins_are_set_aside_waits(watching: Books, node: Node):
     poor = drafted(watching, node)
     watching.sweep()
