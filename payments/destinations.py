@@ -18,6 +18,7 @@ LEAST_TIME = timedelta(minutes=10)
 
 BECH32 = ("bc1", "tb1", "bcrt1", "ltc1", "tltc1", "rltc1", "ltcmweb1", "tmweb1")
 """Addresses that mean the same in capitals, as codes to scan have them; stored in small letters."""
+MWEB = ("ltcmweb1", "tmweb1")
 
 
 class BadDestination(ValueError):
@@ -39,6 +40,8 @@ def check_destination(network: str, text: str, amount_base: int, *, at: datetime
         address = address.lower()
     if Option.objects.filter(network=network, destination=address).exists():
         raise BadDestination("This is an address of the shop itself. Please give one of your own wallet.")
+    if network == "LTC" and address.startswith(MWEB):
+        raise BadDestination("The shop cannot send to MWEB addresses. Please give one that begins with ltc1, L or M.")
     if not is_sandbox():
         _check_on_chain(network, address)
     elif len(address) < 8 or not split_destination(address)[0].isalnum():

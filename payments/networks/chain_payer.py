@@ -51,10 +51,18 @@ class Outcome:
     problem: str = ""
 
 
+NEWEST_WITNESS = 1
+"""Taproot. Money sent to a later version is anybody's until the network gives it a meaning."""
+
+
 def is_address(coin: Coin, text: str) -> bool:
-    """By the node's own word. Raises NodeUnavailable, NodeRejected."""
+    """One that a payout may go to, by the node's own word. Raises NodeUnavailable, NodeRejected.
+
+    litecoind calls an address within MWEB valid too, but then makes an output with an empty script, which anybody may spend.
+    """
     with open_wallet(coin) as wallet:
-        return bool(wallet.call("validateaddress", text)["isvalid"])
+        told = wallet.call("validateaddress", text)
+        return bool(told["isvalid"] and told["scriptPubKey"] and told.get("witness_version", 0) <= NEWEST_WITNESS)
 
 
 def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
@@ -75,10 +83,14 @@ def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) ->
                 raise
             kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
             raise kind(f"The wallet for payouts cannot pay this: {text}") from error
-        _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
-        signed = wallet.call("walletprocesspsbt", made["psbt"])
-        raw = _finalised(wallet, signed["psbt"])
-        txid = _txid(wallet, signed["psbt"], raw)
+        try:
+            _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
+            signed = wallet.call("walletprocesspsbt", made["psbt"])
+            raw = _finalised(wallet, signed["psbt"])
+            txid = _txid(wallet, signed["psbt"], raw)
+        except (JSONRPCError, NodeRejected):  # else each try would set more coins aside
+            _give_back(wallet, made["psbt"])
+            raise
         return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
 
 
@@ -107,15 +119,19 @@ def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str,
     """Exactly the payout, once. Raises NodeRejected."""
     script = wallet.call("validateaddress", address)["scriptPubKey"]
     paid = [parse_coin(Decimal(each["value"]), wallet.coin.code) for each in transaction["vout"] if each["scriptPubKey"]["hex"] == script]
-    if paid != [amount]:
+    if not script or paid != [amount]:
         raise NodeRejected(f"This transaction does not pay {format_coin(amount, wallet.coin.code)} {wallet.coin.code} to {address}.")
 
 
 def release(coin: Coin, psbt: str) -> None:
     """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
-    with open_wallet(coin) as wallet:
-        locked = _locked(wallet)
-        wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, psbt)) if spent in locked])
+    with open_payout_wallet(coin) as wallet:
+        _give_back(wallet, psbt)
+
+
+def _give_back(wallet: Conversation, stored: str) -> None:
+    locked = _locked(wallet)
+    wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, stored)) if spent in locked])
 
 
 def is_told(coin: Coin, psbt: str) -> bool:
@@ -123,7 +139,7 @@ def is_told(coin: Coin, psbt: str) -> bool:
 
     Signatures change the name of a transaction that spends coins of the oldest kind (`pkh`): of those it cannot tell.
     """
-    with open_wallet(coin) as wallet:
+    with open_payout_wallet(coin) as wallet:
         return _is_known(wallet, _txid(wallet, psbt, ""))
 
 

@@ -1,9 +1,15 @@
-"""The payouts' worker as processes that can be killed at any moment: `python -m tests.stack.sender make|serve|sweep`."""
+"""The payouts' worker as processes that can be killed at any moment: `python -m tests.stack.sender`.
+
+For each line that comes in, `["command", argument…]`, a process does it: its pid goes out at once, its answer when it has one, and
+`ended`, whatever it died of.
+"""
 
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import django
@@ -13,49 +19,62 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from payments.destinations import BadDestination, check_destination  # noqa: E402
+from payments.errors import PaymentError  # noqa: E402
 from payments.models import Payout  # noqa: E402
-from payments.sending import send  # noqa: E402
+from payments.networks import lightning_payer  # noqa: E402
+from payments.sending import accept_signed, send  # noqa: E402
 from payments.tests.factories import InvoiceFactory, PayoutFactory  # noqa: E402
 
 
-def make(network: str, amount: str, *destinations: str) -> None:
-    """Approved payouts; their ids as JSON."""
+def make(network: str, amount: int, *destinations: str) -> list[str]:
+    """Approved payouts; their ids."""
     now = timezone.now()
     invoice = InvoiceFactory(status="expired", expires_at=now, monitor_until=now)
-    rows = [
-        PayoutFactory(
-            invoice=invoice,
-            network=network,
-            amount_base=int(amount),
-            destination=destination,
-            status="approved",
-            approved_at=now,
-            next_try_at=now,
-        )
-        for destination in destinations
-    ]
-    print(json.dumps([str(row.pk) for row in rows]))
+    values = {"invoice": invoice, "network": network, "amount_base": amount}
+    times = {"approved_at": now, "next_try_at": now}
+    return [str(PayoutFactory(destination=destination, status="approved", **values, **times).pk) for destination in destinations]
 
 
-def serve() -> None:
-    """For each id that comes in, a process that sends it: its pid goes out at once, and a line when it has ended."""
+def send_one(payout_id: str) -> None:
+    send(UUID(payout_id), at=timezone.now())
+
+
+def sign(payout_id: str, psbt: str) -> str:
+    """As staff upload it; what the shop refuses is said."""
+    try:
+        accept_signed(UUID(payout_id), psbt, actor="grace", at=timezone.now())
+    except PaymentError as error:
+        return str(error)
+    return ""
+
+
+def check(address: str, network: str, amount: int) -> str:
+    """As a buyer gives it."""
+    try:
+        check_destination(network, address, amount, at=timezone.now())
+    except BadDestination as error:
+        return str(error)
+    return ""
+
+
+def sweep(patience: int | None) -> None:
+    """As if the time of each next try had come; LND is waited for so many seconds."""
+    if patience is not None:
+        lightning_payer.WAIT_FOR = timedelta(seconds=patience)
+    for payout_id, due_at in list(Payout.objects.exclude(next_try_at=None).values_list("pk", "next_try_at")):
+        send(payout_id, at=max(due_at, timezone.now()))
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"check": check, "make": make, "send": send_one, "sign": sign, "sweep": sweep}
+
+if __name__ == "__main__":
     for line in sys.stdin:
-        sys.stdout.flush()
+        command, *arguments = json.loads(line)
         pid = os.fork()
         if not pid:
             print(os.getpid(), flush=True)
-            send(UUID(line.strip()), at=timezone.now())
+            print(json.dumps(COMMANDS[command](*arguments)), flush=True)
             os._exit(0)
         os.waitpid(pid, 0)
         print("ended", flush=True)
-
-
-def sweep() -> None:
-    """As if an hour had passed."""
-    later = timezone.now() + timedelta(hours=1)
-    for payout_id in Payout.objects.filter(next_try_at__lte=later).values_list("pk", flat=True):
-        send(payout_id, at=later)
-
-
-if __name__ == "__main__":
-    {"make": make, "serve": serve, "sweep": sweep}[sys.argv[1]](*sys.argv[2:])

@@ -33,6 +33,7 @@ from tests.stack.buying import (
 from tests.stack.chain import take_back, take_coin
 from tests.stack.conftest import open_shop
 from tests.stack.litecoind import LitecoinNode, extended_key
+from tests.stack.senders import Books, fill_purse, node_settings
 
 DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
 
@@ -493,3 +494,24 @@ def test_a_password_that_was_changed_is_said_and_stops_litecoin_alone(shop: Shop
         litecoin.change_password("regtest-only")
         litecoin.start()
     wait_for("orders to be taken again", lambda: order(shop, product, coin="LTC").status_code == 201)
+
+
+def test_money_goes_back_but_not_into_mweb(litecoin: LitecoinNode, tmp_path: Path):
+    """litecoind would make an output for MWEB that anybody may spend."""
+    purse = fill_purse(litecoin, f"purse-{litecoin.watching}", coins=2)
+    books = Books(tmp_path, node_settings(litecoin, purse))
+    home = litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)
+    hidden = litecoin.call("getnewaddress", "", "mweb", wallet=litecoin.hidden)
+    assert [books.check(address, "LTC", 100_000) for address in (home, hidden)] == [
+        "",
+        "The shop cannot send to MWEB addresses. Please give one that begins with ltc1, L or M.",
+    ]
+    sent, stopped = books.make("LTC", 100_000, [home, hidden])
+    for _ in range(2):
+        books.sweep()
+
+    assert (books.status(sent), books.status(stopped)) == ("sent", "approved")
+    assert "does not pay" in books.row(stopped)["error"]
+    assert litecoin.call("getreceivedbyaddress", home, 0, wallet=litecoin.buyers) == Decimal("0.001")
+    assert litecoin.call("getrawmempool") == [books.row(sent)["reference"]]
+    books.stop()

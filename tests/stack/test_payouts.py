@@ -1,18 +1,10 @@
 """Money goes back: over the chain, signed by staff, over Lightning; and a sender that is killed never pays twice and forgets nothing."""
 
 import base64
-import contextlib
-import json
-import os
 import random
 import re
-import signal
-import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import ROOT, STAFF, Shop, wait_for
+from tests.running import STAFF, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import buy, hidden, read_order, stock_product
 from tests.stack.conftest import open_shop
 from tests.stack.lightning import LightningPair
+from tests.stack.senders import Books, fill_purse, node_settings
 
 KILLS = 30
 SAT = 20_000
@@ -40,13 +33,7 @@ def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Light
 
 @pytest.fixture(scope="module")
 def purse(node: Node) -> str:
-    """A wallet with keys and many coins, for payouts."""
-    name = f"purse-{node.watching}"
-    node.call("createwallet", wallet_name=name, load_on_startup=True)
-    outputs = {node.call("getnewaddress", wallet=name): "0.01" for _ in range(60)}
-    node.call("sendmany", "", outputs, wallet=node.buyers)
-    node.mine()
-    return name
+    return fill_purse(node, f"purse-{node.watching}", coins=60)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +138,7 @@ def test_an_order_is_refunded_over_lightning(shop: Shop, node: Node, pair: Light
     wait_for("the order to say so", lambda: read_order(shop, bought)["paymentStatus"] == "refunded")
 
 
-def test_a_fee_limit_that_is_too_low_or_a_receiver_that_is_away_fails_and_the_money_stays(shop: Shop, node: Node, pair: LightningPair):
+def test_a_payment_that_the_receiver_refuses_fails_and_the_money_stays(shop: Shop, node: Node, pair: LightningPair):
     _, invoice = overpaid_order(shop, node)
     request = pair.payer.cli("addinvoice", "--amt=1000", "--expiry=86400")
     drafted = draft(shop, invoice, network="BTC-LN", amount="0.00001", destination=request["payment_request"])
@@ -184,51 +171,24 @@ def test_staff_sign_where_the_shop_has_no_keys(watching_shop: Shop, node: Node):
     assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == Decimal(drafted["amount"])
 
 
+def test_what_the_signing_wallet_sent_by_itself_is_not_withdrawn(watching_shop: Shop, node: Node):
+    shop = watching_shop
+    _, invoice = overpaid_order(shop, node)
+    drafted = draft(shop, invoice, destination=node.call("getnewaddress", wallet=node.buyers))
+    browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
+    press(browser, f"{page}/act/approve/")
+    file = wait_for("the transaction to sign", lambda: (got := browser.get(f"{page}/psbt/")).status_code == 200 and got)
+    signed = node.call("walletprocesspsbt", base64.b64encode(file.content).decode(), wallet=node.merchant)["psbt"]
+    txid = node.call("sendrawtransaction", node.call("finalizepsbt", signed)["hex"])
+
+    assert "was sent already" in press(browser, f"{page}/act/withdraw/", reason="a slip").text
+    press(browser, f"{page}/act/sign/", text=signed)
+
+    sent = wait_for("the payout to be sent", lambda: (row := payout(shop, drafted["id"]))["status"] == "sent" and row)
+    assert sent["reference"] == txid
+
+
 # --- Killed in between --------------------------------------------------------------------------------------------------------
-
-
-class Books:
-    """A database with payouts and no shop around it, for senders that are killed."""
-
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.shop = Shop(folder, **settings)
-        self.run("manage.py", "migrate", "--verbosity=0")
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        command = [sys.executable, "-m", "tests.stack.sender", "serve"]
-        self.server = subprocess.Popen(command, cwd=ROOT, env=self.shop.environment, text=True, **pipes)
-
-    def run(self, *command: str) -> str:
-        environment = self.shop.environment
-        return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-    def make(self, network: str, amount: int, destinations: list[str]) -> list[str]:
-        return list(json.loads(self.run("-m", "tests.stack.sender", "make", network, str(amount), *destinations)))
-
-    def send_and_kill(self, payout_id: str, wait: Callable[[], object]) -> None:
-        """A process begins to send it, and is killed when the wait is over."""
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        self.server.stdin.write(f"{payout_id}\n")
-        self.server.stdin.flush()
-        pid = int(self.server.stdout.readline())
-        wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        assert self.server.stdout.readline() == "ended\n"
-
-    def sweep(self) -> None:
-        self.run("-m", "tests.stack.sender", "sweep")
-
-    def statuses(self) -> dict[str, str]:
-        with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=20)) as database:
-            return {str(key): status for key, status in database.execute("select id, status from payments_payout")}
-
-    def status(self, payout_id: str) -> str:
-        return self.statuses()[payout_id.replace("-", "")]
-
-
-def node_settings(node: Node, purse: str) -> dict[str, str]:
-    return {**node.settings(), "BITCOIN_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00"}
 
 
 def test_a_sender_that_is_killed_pays_once_on_the_chain(node: Node, purse: str, tmp_path: Path):
@@ -261,7 +221,7 @@ def test_a_sender_that_is_killed_pays_once_on_the_chain(node: Node, purse: str, 
     incoming = [each["address"] for each in received if each["category"] == "receive"]
     assert sorted(incoming) == sorted(addresses)
     assert {each["amount"] for each in received if each["category"] == "receive"} == {Decimal(SAT).scaleb(-8)}
-    books.server.kill()
+    books.stop()
 
 
 def test_a_sender_that_is_killed_pays_once_over_lightning(node: Node, purse: str, pair: LightningPair, tmp_path: Path):
@@ -283,4 +243,4 @@ def test_a_sender_that_is_killed_pays_once_over_lightning(node: Node, purse: str
     told = [pair.payer.cli("lookupinvoice", each["r_hash"]) for each in requests]
     assert {(each["state"], each["amt_paid_sat"]) for each in told} == {("SETTLED", str(SAT))}
     assert {sum(htlc["state"] == "SETTLED" for htlc in each["htlcs"]) for each in told} == {1}
-    books.server.kill()
+    books.stop()

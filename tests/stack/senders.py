@@ -1,0 +1,95 @@
+"""Payouts in a database with no shop around it, and the processes that send them, which may be killed at any moment."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.running import ROOT, Shop
+from tests.stack.bitcoind import Node
+
+
+def fill_purse(node: Node, name: str, *, coins: int) -> str:
+    """A wallet with keys for payouts, and coins of 0.01 in it. Its name."""
+    node.call("createwallet", wallet_name=name, load_on_startup=True)
+    node.pay_many({node.call("getnewaddress", wallet=name): Decimal("0.01") for _ in range(coins)})
+    node.mine()
+    return name
+
+
+def node_settings(node: Node, purse: str) -> dict[str, str]:
+    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00"}
+
+
+class Books:
+    """A database with payouts and no shop around it, and a server of processes that do something about them (tests/stack/sender.py)."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.shop = Shop(folder, **settings)
+        about: dict[str, Any] = {"cwd": ROOT, "env": self.shop.environment}
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], check=True, **about)
+        command = [sys.executable, "-m", "tests.stack.sender"]
+        self.server = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **about)
+
+    def stop(self) -> None:
+        self.server.kill()
+        self.server.wait()
+
+    def _begin(self, *command: Any) -> int:
+        """Its pid."""
+        assert self.server.stdin is not None
+        self.server.stdin.write(f"{json.dumps(command)}\n")
+        self.server.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self.server.stdout is not None
+        return self.server.stdout.readline()
+
+    def _ask(self, *command: Any) -> Any:
+        self._begin(*command)
+        answer = self._line()
+        assert answer != "ended\n", "The process died."
+        assert self._line() == "ended\n"
+        return json.loads(answer)
+
+    def make(self, network: str, amount: int, destinations: list[str]) -> list[str]:
+        return list(self._ask("make", network, amount, *destinations))
+
+    def send_and_kill(self, payout_id: str, wait: Callable[[], object]) -> None:
+        """A process begins to send it, and is killed when the wait is over."""
+        pid = self._begin("send", payout_id)
+        wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        while self._line() != "ended\n":
+            pass
+
+    def sweep(self, *, patience: int | None = None) -> None:
+        """As if the time of each next try had come; with so many seconds for LND's answer."""
+        self._ask("sweep", patience)
+
+    def sign(self, payout_id: str, psbt: str) -> str:
+        """What the shop says to the uploaded file; nothing when it takes it."""
+        return str(self._ask("sign", payout_id, psbt))
+
+    def check(self, address: str, network: str, amount: int) -> str:
+        """What the shop says to an address that a buyer gives; nothing when it takes it."""
+        return str(self._ask("check", address, network, amount))
+
+    def row(self, payout_id: str) -> dict[str, Any]:
+        with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=20)) as database:
+            database.row_factory = sqlite3.Row
+            found = database.execute("select * from payments_payout where id = ?", [payout_id.replace("-", "")]).fetchone()
+        return dict(found)
+
+    def status(self, payout_id: str) -> str:
+        return str(self.row(payout_id)["status"])

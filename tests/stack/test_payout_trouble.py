@@ -1,0 +1,270 @@
+"""Payouts whose node restarts, refuses, or does not know yet: none is given up that may still be paid, none takes another's place."""
+
+import hashlib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import wait_for
+from tests.stack.bitcoind import Node
+from tests.stack.lightning import LightningPair, Lnd
+from tests.stack.senders import Books, node_settings
+
+SAT = 20_000
+FEE_SAT = 50
+"""What the payer takes for a payment that it hands on: more than the ten satoshis that are always allowed."""
+
+# --- Chain --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watching(node: Node, tmp_path: Path) -> Iterator[Books]:
+    """Without keys; its wallet holds nothing that other tests left there."""
+    fresh = f"{node.watching}-{tmp_path.name}"
+    wallet = {"BITCOIN_WALLET": fresh, "BITCOIN_DESCRIPTOR": public_descriptor(node, fresh)}
+    books = Books(tmp_path, node_settings(node, "") | wallet)
+    yield books
+    books.stop()
+
+
+def public_descriptor(node: Node, name: str) -> str:
+    """Of a new wallet `keys-…` that signs for it."""
+    node.call("createwallet", wallet_name=f"keys-{name}", load_on_startup=True)
+    descriptors = node.call("listdescriptors", wallet=f"keys-{name}")["descriptors"]
+    return next(each["desc"] for each in descriptors if each["desc"].startswith("wpkh(") and not each["internal"])
+
+
+def wallet_of(books: Books) -> str:
+    return books.shop.environment["BITCOIN_WALLET"]
+
+
+def give_coins(books: Books, node: Node, coins: int) -> None:
+    keys = f"keys-{wallet_of(books)}"
+    node.pay_many({node.call("getnewaddress", "", "bech32", wallet=keys): Decimal("0.01") for _ in range(coins)})
+    node.mine()
+
+
+def drafted(books: Books, node: Node) -> str:
+    (payout_id,) = books.make("BTC", SAT, [node.call("getnewaddress", wallet=node.buyers)])
+    return payout_id
+
+
+def coins_of(node: Node, psbt: str) -> set[tuple[str, int]]:
+    return {(each["txid"], each["vout"]) for each in node.call("decodepsbt", psbt)["tx"]["vin"]}
+
+
+def signed(books: Books, node: Node, payout_id: str) -> str:
+    return str(node.call("walletprocesspsbt", books.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(books)}")["psbt"])
+
+
+def restart(node: Node, *options: str) -> None:
+    usual = node.options
+    node.stop()
+    node.options = (*usual, *options)
+    try:
+        node.start()
+    finally:
+        node.options = usual
+
+
+def test_addresses_of_another_chain_or_of_a_kind_that_nothing_protects_yet_are_refused(watching: Books, node: Node):
+    mine = [node.call("getnewaddress", "", kind, wallet=node.buyers) for kind in ("legacy", "p2sh-segwit", "bech32", "bech32m")]
+    mainnet = ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]
+    witness_version_2 = node.call("decodescript", "5210" + "00" * 16)["address"]
+    assert [bool(watching.check(each, "BTC", SAT)) for each in [*mine, *mainnet, witness_version_2]] == [False] * 4 + [True] * 3
+
+
+def test_an_empty_wallet_fails_and_one_whose_coins_are_set_aside_waits(watching: Books, node: Node):
+    poor = drafted(watching, node)
+    watching.sweep()
+    assert watching.status(poor) == "failed"
+    assert "Insufficient funds" in watching.row(poor)["error"]
+
+    give_coins(watching, node, 1)
+    first = drafted(watching, node)
+    watching.sweep()
+    second = drafted(watching, node)
+    watching.sweep()
+    assert (watching.status(first), watching.status(second)) == ("approved", "approved")
+    assert "Insufficient funds" in watching.row(second)["error"]
+
+    assert watching.sign(first, signed(watching, node, first)) == ""
+    watching.sweep()
+    node.mine()
+    watching.sweep()
+    assert watching.status(first) == "sent"
+    assert watching.row(second)["psbt"]
+
+
+def test_after_a_restart_two_payouts_do_not_spend_the_same_coin(watching: Books, node: Node):
+    poor = drafted(watching, node)
+    watching.sweep()
+    give_coins(watching, node, 2)
+    first = drafted(watching, node)
+    watching.sweep()
+    restart(node)
+    assert node.call("listlockunspent", wallet=wallet_of(watching)) == []
+
+    second = drafted(watching, node)
+    watching.sweep()
+    both = [first, second]
+    assert not coins_of(node, watching.row(first)["psbt"]) & coins_of(node, watching.row(second)["psbt"])
+    assert [watching.sign(each, signed(watching, node, each)) for each in both] == ["", ""]
+    watching.sweep()
+
+    assert [watching.status(each) for each in [poor, *both]] == ["failed", "sent", "sent"]
+    assert {watching.row(each)["reference"] for each in both} <= set(node.call("getrawmempool"))
+    node.mine()
+
+
+def test_a_payout_whose_coin_went_elsewhere_replaces_nothing_and_fails_once_that_is_certain(watching: Books, node: Node):
+    drafted(watching, node)
+    watching.sweep()
+    give_coins(watching, node, 1)
+    payout_id = drafted(watching, node)
+    watching.sweep()
+    assert watching.sign(payout_id, signed(watching, node, payout_id)) == ""
+    keys = f"keys-{wallet_of(watching)}"
+    sweep_out = node.call("sendall", [node.call("getnewaddress", wallet=node.buyers)], None, "unset", 1, wallet=keys)["txid"]
+
+    watching.sweep()
+    watching.sweep()
+    assert watching.status(payout_id) == "unknown"
+    assert "in no block yet" in watching.row(payout_id)["error"]
+    assert sweep_out in node.call("getrawmempool")
+
+    node.mine()
+    watching.sweep()
+    row = watching.row(payout_id)
+    assert (row["status"], row["reference"], row["next_try_at"]) == ("failed", None, None)
+
+
+def test_what_the_mempool_refuses_now_is_sent_when_it_takes_it(watching: Books, node: Node):
+    drafted(watching, node)
+    watching.sweep()
+    give_coins(watching, node, 1)
+    payout_id = drafted(watching, node)
+    watching.sweep()
+    assert watching.sign(payout_id, signed(watching, node, payout_id)) == ""
+    restart(node, "-minrelaytxfee=0.01")
+
+    watching.sweep()
+    row = watching.row(payout_id)
+    assert (row["status"], "does not take it now" in row["error"]) == ("unknown", True)
+    assert row["reference"] not in node.call("getrawmempool")
+
+    restart(node)
+    watching.sweep()
+    assert watching.status(payout_id) == "sent"
+    assert row["reference"] in node.call("getrawmempool")
+    node.mine()
+
+
+# --- Lightning ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightningPair]:
+    pair = LightningPair(tmp_path_factory.mktemp("lightning"), node)
+    pair.start()
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture(scope="module")
+def far(node: Node, pair: LightningPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lnd]:
+    """A third node that the shop reaches through the payer alone, who takes FEE_SAT for it."""
+    far = Lnd("far", tmp_path_factory.mktemp("far") / "far", node)
+    far.folder.mkdir(parents=True, exist_ok=True)
+    far.start()
+    pair.payer.cli("connect", f"{far.pubkey()}@127.0.0.1:{far.peer_port}")
+    pair.payer.cli("openchannel", f"--node_key={far.pubkey()}", "--local_amt=2000000", "--private", "--sat_per_vbyte=2")
+    node.mine(6)
+    wait_for("a channel to the far node", lambda: far.try_to("listchannels", "--active_only").get("channels"))
+    point = far.cli("listchannels")["channels"][0]["channel_point"]
+    policy = [f"--base_fee_msat={FEE_SAT * 1000}", "--fee_rate_ppm=0", "--time_lock_delta=40", f"--chan_point={point}"]
+    wait_for("the payer's fee", lambda: not pair.payer.cli("updatechanpolicy", *policy)["failed_updates"])
+    wait_for("the far node to know the fee", lambda: fee_told_by(far) == FEE_SAT * 1000)
+    yield far
+    far.stop()
+
+
+def fee_told_by(far: Lnd) -> int:
+    """In millisatoshis: what its invoices say that the last step costs."""
+    request = far.cli("addinvoice", "--amt=1", "--private")["payment_request"]
+    hints = far.cli("decodepayreq", request)["route_hints"]
+    return int(hints[0]["hop_hints"][0]["fee_base_msat"]) if hints else 0
+
+
+@pytest.fixture
+def books(node: Node, pair: LightningPair, tmp_path: Path) -> Iterator[Books]:
+    books = Books(tmp_path, node_settings(node, "") | pair.shop.settings())
+    yield books
+    books.stop()
+
+
+def held_invoice(pair: LightningPair, preimage: bytes) -> str:
+    """One that the payer neither takes nor refuses until it is told to."""
+    payment_hash = hashlib.sha256(preimage).hexdigest()
+    return str(pair.payer.cli("addholdinvoice", payment_hash, f"--amt={SAT}", "--expiry=86400")["payment_request"])
+
+
+def paid_by_the_shop(pair: LightningPair) -> list[dict[str, Any]]:
+    return list(pair.shop.cli("listpayments", "--include_incomplete")["payments"])
+
+
+def test_a_deadline_is_unknown_until_lnd_tells_how_it_ended(books: Books, pair: LightningPair):
+    taken, refused = (hashlib.sha256(f"{books.shop.folder} {name}".encode()).digest() for name in ("taken", "refused"))
+    paid, unpaid = books.make("BTC-LN", SAT * 1000, [held_invoice(pair, taken), held_invoice(pair, refused)])
+    before = len(paid_by_the_shop(pair))
+
+    books.sweep(patience=2)
+    books.sweep(patience=2)
+    assert (books.status(paid), books.status(unpaid)) == ("unknown", "unknown")
+
+    pair.payer.cli("settleinvoice", taken.hex())
+    pair.payer.cli("cancelinvoice", hashlib.sha256(refused).hexdigest())
+    wait_for("both to end", lambda: all(each["status"] != "IN_FLIGHT" for each in paid_by_the_shop(pair)))
+    books.sweep()
+
+    assert (books.status(paid), books.status(unpaid)) == ("sent", "failed")
+    assert len(paid_by_the_shop(pair)) == before + 2
+    for file in (books.shop.data).glob("cryptons.sqlite3*"):
+        assert taken.hex().encode() not in file.read_bytes()
+        assert taken not in file.read_bytes()
+
+
+def test_a_receiver_that_is_down_fails_and_is_paid_by_another_payout(books: Books, pair: LightningPair):
+    request = pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400")
+    (payout_id,) = books.make("BTC-LN", SAT * 1000, [request["payment_request"]])
+    pair.payer.stop()
+    wait_for("the shop to see that", lambda: not pair.shop.cli("listchannels", "--active_only")["channels"])
+    books.sweep()
+    assert books.status(payout_id) == "failed"
+
+    pair.payer.start()
+    pair.connect()
+    wait_for("a way to the payer", lambda: pair.shop.try_to("queryroutes", pair.payer.pubkey(), str(SAT)))
+    (again,) = books.make("BTC-LN", SAT * 1000, [request["payment_request"]])
+    books.sweep()
+    assert books.status(again) == "sent"
+    assert pair.payer.cli("lookupinvoice", request["r_hash"])["amt_paid_sat"] == str(SAT)
+
+
+def test_a_way_that_costs_more_than_the_limit_is_not_taken(books: Books, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair):
+    first, second = (far.cli("addinvoice", "--amt=1000", "--expiry=86400", "--private")["payment_request"] for _ in range(2))
+    (payout_id,) = books.make("BTC-LN", 1_000_000, [first])
+    books.sweep()
+    row = books.row(payout_id)
+    assert (row["status"], row["fee_limit_base"]) == ("failed", 10_000), row["error"]
+    assert "fee limit" in row["error"]
+
+    generous = Books(tmp_path / "generous", node_settings(node, "") | pair.shop.settings() | {"PAYOUT_FEE_PERCENT": "10"})
+    (payout_id,) = generous.make("BTC-LN", 1_000_000, [second])
+    generous.sweep()
+    row = generous.row(payout_id)
+    generous.stop()
+    assert (row["status"], row["fee_base"]) == ("sent", FEE_SAT * 1000)
