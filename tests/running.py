@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -110,10 +111,26 @@ class Shop:
         """The process stands still meanwhile, as one whose machine is asleep."""
         pid = wait_for(name, lambda: self.child(name))
         os.kill(pid, signal.SIGSTOP)
+        while self._is_locked():
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+    def _is_locked(self) -> bool:
+        """Whether somebody was stopped in the middle of a write: on SQLite nobody else could write until they go on."""
+        if "DATABASE_URL" in self.environment:
+            return False
+        with contextlib.closing(sqlite3.connect(self.data / "cryptons.sqlite3", timeout=0.5, isolation_level=None)) as database:
+            try:
+                database.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return True
+            database.execute("rollback")
+            return False
 
     def staff(self) -> dict[str, str]:
         """Headers of a request by staff."""
