@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.checks import check_descriptor, check_networks, check_node, check_rate_sources
+from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.coins import BITCOIN, LITECOIN
 
@@ -16,6 +16,22 @@ def test_a_shop_that_can_take_nothing_is_told_so(settings):
     assert ids(check_networks()) == ["payments.W001"]
     settings.SANDBOX = True
     assert ids(check_networks()) == []
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:28332", "tcp://[::1]:28332", "tcp://bitcoind:1", "ipc:///run/bitcoind.zmq"])
+def test_where_a_node_publishes_is_an_address(settings, address):
+    settings.BITCOIN_ZMQ = [address]
+    assert check_hints() == []
+
+
+@pytest.mark.parametrize(
+    "address", ["28332", "127.0.0.1:28332", "tcp://bitcoind", "tcp://:28332", "tcp://a:99999", "http://a:1", "ipc://", "tcp://a:1/x"]
+)
+def test_anything_else_stops_the_start(settings, address):
+    settings.LITECOIN_ZMQ = [address]
+    (error,) = check_hints()
+    assert (error.id, error.level) == ("payments.E007", 40)
+    assert f"LITECOIN_ZMQ must be an address that the node publishes on, not {address!r}" in error.msg
 
 
 def test_an_unknown_source_of_rates_stops_the_start(settings):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.tests.factories import ApiClient
 from cryptons.api.limits import forget_counts
 from cryptons.standard_webhooks import sign
-from payments.incoming import canonical
+from payments.incoming import canonical, check_signature
 from payments.models import IncomingWebhook, Payment
 from payments.tasks import forget_old_webhooks
 from payments.tests.factories import OptionFactory
@@ -247,6 +247,16 @@ def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
 
     assert ApiClient().generic("POST", PATH, body[:-1] + b',"signature":"' + signature + b'"}').status_code == 202
+
+
+def test_what_the_docs_show_is_signed(settings):
+    """By openssl, with the secret `a-secret`."""
+    settings.WEBHOOK_SECRET = ["a-secret"]
+    body = (
+        b'{"data":{"amount":"0.00200000","confirmations":0,"orderId":"7K3M9-2QFXA","transactionHash":"x"},"event":"payment.seen",'
+        b'"signature":"d70717f272986af4e645f7aaebfcc5d1bc838db23636cc321e088550fa1b2c26"}'
+    )
+    assert check_signature({}, body).webhook_id.startswith("d70717f2")
 
 
 def test_the_canonical_form_sorts_on_every_level_and_keeps_letters():
