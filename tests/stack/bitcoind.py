@@ -107,6 +107,10 @@ class Node:
         self.password = password
         self.http = self._client()
 
+    def look_far_ahead(self) -> None:
+        """Let the merchant's wallet know the addresses of orders that nobody paid, and those behind them: it looks ten ahead by itself."""
+        self.call("keypoolrefill", 2000, wallet=self.merchant)
+
     def descriptor(self) -> str:
         """The merchant's receiving addresses, without private keys."""
         for each in self.call("listdescriptors", wallet=self.merchant)["descriptors"]:

@@ -56,6 +56,7 @@ def test_a_guest_pays_and_sees_the_order(node: Node, shop: Shop):
 def test_the_money_is_the_merchants(node: Node, shop: Shop):
     bought = buy(shop, stock_product(shop, stock=1))
 
+    node.look_far_ahead()
     assert node.call("getaddressinfo", bought.address, wallet=node.merchant)["ismine"]
     assert node.call("getwalletinfo", wallet=node.watching)["private_keys_enabled"] is False
 

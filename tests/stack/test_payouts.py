@@ -164,6 +164,7 @@ def test_staff_sign_where_the_shop_has_no_keys(watching_shop: Shop, node: Node):
     other = node.call("walletcreatefundedpsbt", [], [{home: "0.5"}], wallet=node.buyers)["psbt"]
     foreign = node.call("walletprocesspsbt", other, wallet=node.buyers)["psbt"]
     assert "another transaction" in press(browser, f"{page}/act/sign/", text=foreign).text
+    node.look_far_ahead()
     signed = base64.b64decode(node.call("walletprocesspsbt", offered, wallet=node.merchant)["psbt"])
     press(browser, f"{page}/act/sign/", files={"file": ("signed.psbt", signed)})
 
@@ -178,6 +179,7 @@ def test_what_the_signing_wallet_sent_by_itself_is_not_withdrawn(watching_shop: 
     browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
     press(browser, f"{page}/act/approve/")
     file = wait_for("the transaction to sign", lambda: (got := browser.get(f"{page}/psbt/")).status_code == 200 and got)
+    node.look_far_ahead()
     signed = node.call("walletprocesspsbt", base64.b64encode(file.content).decode(), wallet=node.merchant)["psbt"]
     txid = node.call("sendrawtransaction", node.call("finalizepsbt", signed)["hex"])
 
