@@ -71,8 +71,8 @@ def _take(network: str, holder: UUID, *, at: datetime) -> bool:
 
 
 def is_wanted(network: str) -> bool:
-    """Whether somebody wanted a turn while the last one was under way. To be asked after it."""
-    return Cursor.objects.filter(network=network, is_wanted=True).exists()
+    """Whether somebody wanted a turn while the last one was under way, and nobody has taken one since. To be asked after it."""
+    return Cursor.objects.filter(network=network, is_wanted=True, holder=None).exists()
 
 
 def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:

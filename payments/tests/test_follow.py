@@ -123,6 +123,7 @@ def test_who_comes_during_a_turn_is_promised_another_one(now):
     assert not is_wanted("BTC")
     with lease("BTC", at=now):
         follow("BTC", at=now)
+        assert not is_wanted("BTC")
     assert is_wanted("BTC")
     follow("BTC", at=now)
     assert not is_wanted("BTC")
@@ -136,6 +137,18 @@ def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
     follow_network("BTC")
 
     assert queued == [("payments.tasks.follow_network", ("BTC",))]
+
+
+def test_who_finds_another_at_it_does_not_come_again_and_again_by_himself(now, monkeypatch):
+    """The other sees that a turn is wanted; if he is dead, the tick after his lease finds out."""
+    queued = []
+    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append(task.name))
+    Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
+
+    follow_network("BTC")
+
+    assert queued == []
+    assert Cursor.objects.get().is_wanted
 
 
 def test_a_turn_that_ends_while_another_begins_is_not_missed(now, monkeypatch):
