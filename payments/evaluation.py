@@ -128,9 +128,9 @@ _EXCEPTIONS = {
 
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
-    """Whether the late money, if it were taken, would make enough of what is not enough."""
+    """Whether there is enough if the late money is taken."""
     paid = _total(payment for payment in payments if payment.status != GONE and payment.counts) - invoice.returned_minor
-    return paid < invoice.enough_minor <= paid + _total(payment for payment in late if payment.status != GONE)
+    return paid + _total(payment for payment in late if payment.status != GONE) >= invoice.enough_minor
 
 
 def _total(payments: Iterable[Received]) -> Fraction:

@@ -1,6 +1,5 @@
 """Whether money that came after its quote had ended is taken at that quote all the same: soon enough, and the rate has hardly moved."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,15 +10,12 @@ from payments.models import Payment
 from payments.rates import rate_for
 
 
-def may_accept(late: Iterable[Payment], *, at: datetime) -> bool:
+def may_accept(payment: Payment, *, at: datetime) -> bool:
     """Whether stock is left is the shop's to say: see signals.accepting_late. Without a fresh rate nothing is taken."""
-    grace = timedelta(minutes=settings.LATE_GRACE_MINUTES)
+    if payment.first_seen_at - payment.option.expires_at > timedelta(minutes=settings.LATE_GRACE_MINUTES):
+        return False
     try:
-        return all(
-            payment.first_seen_at - payment.option.expires_at <= grace
-            and has_kept_its_worth(payment.option.minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
-            for payment in late
-        )
+        return has_kept_its_worth(payment.option.minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
     except RateUnavailable:
         return False
 

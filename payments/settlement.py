@@ -149,10 +149,12 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
     invoice = Invoice.objects.get(pk=invoice_id)
     statuses = standings(invoice)
     late = undecided_late(invoice, statuses)
-    if late and not promised(invoice.pk).exists() and may_accept(late, at=at):
+    taken = [payment for payment in late if may_accept(payment, at=at)] if late and not promised(invoice.pk).exists() else []
+    if would_complete(taken, invoice, statuses):
         try:
-            return in_transaction(lambda: _accept_late(copy(invoice), statuses, late, at=at))
+            return in_transaction(lambda: _accept_late(copy(invoice), statuses, late, taken, at=at))
         except LateMoneyRefused as refusal:
+            taken = []
             logger.info("late money waits for a decision", extra={"error": str(refusal)})
     verdict = verdict_on(invoice, statuses, at=at)
     moved = {payment: status for payment, status in statuses.items() if payment.status != status}
@@ -162,7 +164,7 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
         return verdict
 
     def write() -> None:
-        _decide(late, Payment.Late.WAITING)
+        _decide([payment for payment in late if payment not in taken], Payment.Late.WAITING)
         apply_verdict(copy(invoice), verdict, moved, at=at)
 
     in_transaction(write)
@@ -191,23 +193,29 @@ def verdict_on(invoice: Invoice, statuses: dict[Payment, str], *, at: datetime) 
 
 
 def undecided_late(invoice: Invoice, statuses: dict[Payment, str]) -> list[Payment]:
-    """Late money that nobody weighed yet and that would make enough of what is not enough; nothing else is worth a decision."""
-    received = {payment: received_as(payment, status) for payment, status in statuses.items()}
+    """Late money that nobody weighed yet, once there is enough with it; less is not worth a decision."""
     late = [
-        payment for payment, each in received.items() if each.is_late and payment.late == Payment.Late.UNDECIDED and each.status != GONE
+        payment
+        for payment, status in statuses.items()
+        if payment.late == Payment.Late.UNDECIDED and status != GONE and received_as(payment, status).is_late
     ]
-    if invoice.marked or not late or not completes(terms_of(invoice, received), received.values(), [received[payment] for payment in late]):
-        return []
-    return late
+    return late if not invoice.marked and would_complete(late, invoice, statuses) else []
 
 
-def _accept_late(invoice: Invoice, statuses: dict[Payment, str], late: list[Payment], *, at: datetime) -> Verdict:
-    """In the caller's transaction. Raises LateMoneyRefused when the shop cannot serve any more, InvoiceMoved."""
+def would_complete(late: list[Payment], invoice: Invoice, statuses: dict[Payment, str]) -> bool:
+    """Whether there is enough if these are taken. Also where there is enough without them: which came first must not matter."""
+    received = [received_as(payment, status) for payment, status in statuses.items()]
+    return bool(late) and completes(terms_of(invoice, statuses), received, [received_as(payment, statuses[payment]) for payment in late])
+
+
+def _accept_late(invoice: Invoice, statuses: dict[Payment, str], late: list[Payment], taken: list[Payment], *, at: datetime) -> Verdict:
+    """In the caller's transaction; the rest of it waits. Raises LateMoneyRefused when the shop cannot serve any more, InvoiceMoved."""
     accepting_late.send(Invoice, invoice=invoice)
-    _decide(late, Payment.Late.ACCEPTED)
+    _decide([payment for payment in late if payment not in taken], Payment.Late.WAITING)
+    _decide(taken, Payment.Late.ACCEPTED)
     verdict = verdict_on(invoice, statuses, at=at)
     moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    apply_verdict(invoice, verdict, moved, at=at, data={"acceptedLate": [payment.reference for payment in late]})
+    apply_verdict(invoice, verdict, moved, at=at, data={"acceptedLate": [payment.reference for payment in taken]})
     return verdict
 
 

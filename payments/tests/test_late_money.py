@@ -11,7 +11,7 @@ from payments.late_money import has_kept_its_worth
 from payments.models import Invoice, Payment
 from payments.settlement import settle
 from payments.signals import accepting_late
-from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, PaymentFactory, PayoutFactory
+from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -88,6 +88,40 @@ def test_late_money_that_is_still_too_little_is_not_weighed_yet():
 
     PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
     assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+
+def test_late_money_that_is_taken_does_not_wait_for_other_money_that_is_not():
+    """As it would not, had a worker heard of it alone."""
+    payment = late_payment()
+    hopeless = PaymentFactory(option=payment.option, first_seen_at=LATE + timedelta(minutes=1))
+
+    assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+    payment.refresh_from_db()
+    hopeless.refresh_from_db()
+    assert (payment.late, hopeless.late) == ("accepted", "waiting")
+    assert Event.objects.get().data["acceptedLate"] == [payment.reference]
+
+
+def test_late_money_that_waits_does_not_keep_what_may_still_be_completed():
+    payment = late_payment(amount_base=DUE // 2)
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE + timedelta(minutes=1))
+    assert settle(payment.invoice_id, at=LATE).status == "expired"
+
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+    assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+
+@pytest.mark.parametrize("first", ["the late", "the punctual"])
+def test_late_money_beside_money_in_time_counts_whichever_was_heard_of_first(first):
+    CursorFactory()
+    option = OptionFactory()
+    moments = {"the late": {"first_seen_at": LATE, "height": TIP - 1}, "the punctual": {"first_seen_at": EXPIRY}}
+    for which in sorted(moments, key=lambda which: which != first):
+        PaymentFactory(option=option, **moments[which])
+        settle(option.invoice_id, at=LATE)
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.flags) == ("settled", {"over"})
 
 
 def test_late_money_that_goes_again_leaves_nothing_to_decide():
