@@ -1,0 +1,481 @@
+"""The life of invoices on the database while networks, workers, queue, clock and staff do what they like, and processes die.
+
+Nothing here asks the program how it decides: the networks know what was paid, and sums are made anew from what the rows say.
+"""
+
+import sys
+from collections import defaultdict
+from contextlib import ExitStack
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from unittest import mock
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from cryptons.db import in_transaction
+from cryptons.events.models import Event
+from payments import deciding, networks
+from payments.errors import PaymentError
+from payments.evaluation import evaluate, exceptions
+from payments.following import LEASE, LOOK_AGAIN, ask_now
+from payments.invoicing import cancel_invoice
+from payments.models import Alert, Cursor, Invoice, Option, Payment
+from payments.networks.base import final_depth
+from payments.requoting import prepare_quote, requote
+from payments.settlement import received_as, stored_verdict, terms_of
+from payments.tasks import follow_network, settle_invoices, sweep_invoices
+from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
+from payments.tests.replaying import replay
+from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger
+from tests.interrupting import Queue, dies_before, meets
+
+ENOUGH = DUE - DUE // 200
+"""The least that is enough of it: half a percent may be missing."""
+SCALE = {"BTC": 1, "BTC-LN": 1000, "XRP": 1000}
+"""What a satoshi is worth in each network's base unit, at RATES."""
+RATES = {"BTC": Decimal("50000.00"), "XRP": Decimal("0.50")}
+BASE_PER_COIN = {"BTC": 10**8, "BTC-LN": 10**11, "XRP": 10**6}
+GRACE = timedelta(minutes=60)
+
+MONEY = {
+    "a_follower_takes_its_turn": 5,
+    "all_workers_do_their_work": 5,
+    "a_worker_takes_a_message": 3,
+    "the_sweep_comes": 3,
+    "somebody_asks_the_nodes": 1,
+    "staff_decide": 2,
+    "a_buyer_asks_anew": 1,
+    "two_buyers_get_one_address": 1,
+    "the_queue_is_lost": 1,
+    "a_buyer_pays": 4,
+    "one_transaction_pays_several_times": 1,
+    "money_comes_that_nobody_waits_for": 1,
+    "blocks_are_found": 4,
+    "a_reorg_drops_blocks": 4,
+    "the_mempool_decides": 2,
+    "nodes_tell_it_another_way": 1,
+    "time_passes": 3,
+    "the_rates_move": 1,
+}
+"""What may happen, and how often it does."""
+
+
+def happenings(weights):
+    """One rule for all of it. With a rule for each, Hypothesis leaves most of them out of most sequences."""
+
+    @rule(
+        what=st.sampled_from([name for name, weight in weights.items() for _ in range(weight)]),
+        number=st.integers(0, 95),
+        interruption=st.tuples(
+            st.sampled_from(["death", "death", "death", "none", "a settler", "a follower", "a slow turn", "staff", "a buyer"]),
+            st.integers(1, 20),
+        ),
+    )
+    def something_happens(self, what, number, interruption):
+        getattr(self, what)(number, interruption)
+
+    return something_happens
+
+
+class MoneyLife(RuleBasedStateMachine):
+    lived = 0
+    """How many sequences were run to their end."""
+
+    def __init__(self):
+        super().__init__()
+        self.clock = Clock(timezone.now().replace(microsecond=0) + timedelta(hours=1))
+        self.chain = ScriptedChain("BTC", self.clock)
+        self.networks = {
+            "BTC": self.chain,
+            "BTC-LN": ScriptedLedger("BTC-LN", self.clock),
+            "XRP": ScriptedLedger("XRP", self.clock),
+        }
+        self.queue = Queue()
+        self.options, self.seqs, self.booked = {}, {}, set()
+        self.patches = ExitStack()
+        self.patches.enter_context(self.queue.used())
+        self.patches.enter_context(mock.patch.object(timezone, "now", self.clock))
+        self.patches.enter_context(mock.patch.object(networks, "_real_networks", return_value=self.networks))
+        settings.FIXED_RATES = dict(RATES)
+
+    def teardown(self):
+        if sys.exc_info()[0] is not None and sys.exc_info()[0].__name__ != "StopTest":
+            import traceback
+
+            traceback.print_exc()
+        try:
+            if sys.exc_info()[0] is None:  # else it has failed already, or Hypothesis gave it up
+                self.everybody_recovers()
+                if self.is_patient:
+                    self.nothing_moves_any_more()
+                type(self).lived += 1
+        finally:
+            self.patches.close()
+            for model in self.models():
+                model.objects.all()._raw_delete(using="default")
+
+    def models(self):
+        return Payment, Option, Invoice, Event, Cursor, Alert
+
+    @initialize(
+        needed=st.sampled_from([1, 2, 6]),
+        story=st.sampled_from(["settled", "paid", "seen", "late"]),
+        number=st.integers(0, 95),
+        is_patient=st.sampled_from([False, True, False]),
+    )
+    def invoices_are_opened(self, needed, story, number, is_patient):
+        """And it has begun already."""
+        self.is_patient = is_patient
+        self.open_invoices(needed)
+        self.learn_options()
+        if story == "late":
+            self.clock.forward(timedelta(minutes=16))
+        self.a_buyer_pays(number % 16 if story == "settled" else number, None)
+        if story != "paid":
+            self.chain.mine(needed if story == "settled" else 0)
+            self.all_workers_do_their_work(number, None)
+
+    def open_invoices(self, needed):
+        opened, until = self.clock.now, self.clock.now + timedelta(minutes=15)
+        times = {"created_at": opened, "expires_at": until, "monitor_until": until + timedelta(days=30)}
+        invoices = Invoice.objects.bulk_create([InvoiceFactory.build(confirmations_needed=each, **times) for each in (needed, 2)])
+        Option.objects.bulk_create(
+            OptionFactory.build(
+                invoice=invoice,
+                network=network,
+                destination=self.networks[network].open_destination(None).text,
+                due_base=DUE * SCALE[network],
+                minor_per_coin=RATES[network.partition("-")[0]] * 100,
+                quoted_at=opened,
+                created_at=opened,
+            )
+            for invoice, network in zip((*invoices, *invoices), ("BTC", "BTC", "BTC-LN", "XRP"), strict=True)
+        )
+
+    def learn_options(self):
+        """I7: each destination is one option's, and stays so."""
+        found = list(Option.objects.order_by("created_at", "id"))
+        options = {(option.network, option.destination): option for option in found}
+        assert len(options) == len(found)
+        assert all(options[key].pk == option.pk for key, option in self.options.items())
+        self.options = options
+
+    # --- What the networks, the clock and the market do ---------------------------------------------------------------------
+
+    def some_option(self, number, network=None):
+        options = [option for option in self.options.values() if network in (None, option.network)]
+        return options[number % len(options)]
+
+    def a_buyer_pays(self, number, _):
+        option = self.some_option(number)
+        sats = (DUE, DUE // 2, ENOUGH, DUE // 3, ENOUGH - 1, DUE * 3 // 2)[number // 16]
+        node, amount = self.networks[option.network], sats * SCALE[option.network]
+        node.pay((option.destination, amount)) if node is self.chain else node.pay(option.destination, amount)
+
+    def one_transaction_pays_several_times(self, number, _):
+        """Two invoices, or one twice; and somebody else beside them."""
+        paid = [self.some_option(number + other, "BTC").destination for other in ((0, 0), (0, 1), (0, 1, 1))[number % 3]]
+        self.chain.pay(("somebody-else", DUE), *((destination, DUE // 2) for destination in paid))
+
+    def money_comes_that_nobody_waits_for(self, number, _):
+        self.networks["XRP"].pay("xrp-account?dt=77", DUE)
+
+    def blocks_are_found(self, number, _):
+        self.chain.mine((1, 1, 2, 6)[number % 4])
+
+    def a_reorg_drops_blocks(self, number, _):
+        self.chain.drop(1 + number % 3, ("there", "there", "gone", "spent")[number // 25])
+
+    def the_mempool_decides(self, number, _):
+        waiting = [sent for sent in self.chain.transactions if sent.height is None]
+        if waiting:
+            self.chain.decide(waiting[number % len(waiting)], ("there", "gone", "spent", "spent")[number // 25])
+
+    def nodes_tell_it_another_way(self, number, _):
+        for node in self.networks.values():
+            node.tells_backwards, node.tells_twice = bool(number % 2), bool(number // 50)
+
+    def time_passes(self, number, _):
+        self.clock.forward(timedelta(seconds=(1, 31, 300, 900, 3600, 26 * 3600)[number % 6]))
+
+    def the_rates_move(self, number, _):
+        settings.FIXED_RATES = {coin: price * (100, 98, 97, 150)[number % 4] / 100 for coin, price in RATES.items()}
+
+    # --- What the program does --------------------------------------------------------------------------------------------
+
+    def busy(self):
+        """The networks of which there is something to hear, and the chain."""
+        return [code for code, node in self.networks.items() if node is self.chain or node.facts]
+
+    def everybody_follows(self):
+        for network in self.busy():
+            follow_network(network)
+
+    def a_follower_takes_its_turn(self, number, interruption):
+        self.act(lambda: follow_network(self.busy()[number % len(self.busy())]), interruption)
+
+    def a_worker_takes_a_message(self, number, interruption):
+        """Which may come again, to this worker or to another."""
+        if not self.queue.messages:
+            return
+        message = self.queue.messages[number % len(self.queue.messages)]
+        if number < 75:
+            self.queue.messages.remove(message)
+        task, arguments = message
+        self.act(lambda: task(*arguments), interruption)
+
+    def the_queue_is_lost(self, number, _):
+        self.queue.clear()
+
+    def the_sweep_comes(self, number, interruption):
+        self.act(sweep_invoices, interruption)
+
+    def all_workers_do_their_work(self, number, _):
+        self.everybody_follows()
+        while self.queue.messages:
+            task, arguments = self.queue.messages.pop(0)
+            task(*arguments)
+        self.check()
+
+    def somebody_asks_the_nodes(self, number, interruption):
+        self.act(lambda: ask_now(self.some_option(number).invoice_id, at=self.clock.now), interruption)
+
+    def staff_decide(self, number, interruption):
+        self.act(lambda: self.decide(number), interruption)
+
+    def decide(self, number):
+        act = ("accept", "close", "keep", "put_back", "take_mark_back", "cancel")[number % 6]
+        invoice, at = Invoice.objects.get(pk=self.some_option(number).invoice_id), self.clock.now
+        who = {"actor": "" if number > 85 else "grace", "reason": "so be it", "at": at}
+        if act == "cancel":
+            in_transaction(lambda: cancel_invoice(invoice.pk, **who))
+        else:
+            in_transaction(lambda: getattr(deciding, act)(invoice.pk, version=invoice.version, **who))
+
+    def a_buyer_asks_anew(self, number, interruption):
+        self.act(lambda: self.ask_anew(number), interruption)
+
+    def ask_anew(self, number):
+        quote = prepare_quote(self.some_option(number).invoice_id, ("BTC", "XRP")[number // 48], at=self.clock.now)
+        in_transaction(lambda: requote(quote, at=self.clock.now))
+
+    def two_buyers_get_one_address(self, number, _):
+        """From a node that forgets what it gave away. Who comes second is refused."""
+        quotes = []
+        for invoice_id in {option.invoice_id for option in self.options.values()}:
+            self.chain.is_forgetful = True
+            self.attempt(lambda invoice_id=invoice_id: quotes.append(prepare_quote(invoice_id, "BTC", at=self.clock.now)))
+        for quote in quotes:
+            self.attempt(lambda quote=quote: in_transaction(lambda: requote(quote, at=self.clock.now)))
+        self.check()
+
+    something_happens = happenings(MONEY)
+
+    def act(self, do, interruption):
+        kind, step = interruption
+        others = {
+            "a settler": lambda: settle_invoices([str(option.invoice_id) for option in self.options.values()]),
+            "a follower": lambda: follow_network("BTC"),
+            "a slow turn": self.another_follower_takes_over,
+            "staff": lambda: self.attempt(lambda: self.decide(step)),
+            "a buyer": lambda: self.attempt(lambda: self.ask_anew(step)),
+        }
+        if kind == "none":
+            self.attempt(do)
+        elif kind == "death":
+            with dies_before(step):
+                self.attempt(do)
+        else:
+            with meets(step, others[kind]):
+                self.attempt(do)
+        self.check()
+
+    def another_follower_takes_over(self):
+        self.clock.forward(LEASE)
+        follow_network("BTC")
+
+    def attempt(self, do):
+        try:
+            do()
+        except self.refusals():
+            return False
+        return True
+
+    def refusals(self):
+        return PaymentError, IntegrityError
+
+    # --- What must be true after each step --------------------------------------------------------------------------------
+
+    def check(self):
+        self.learn_options()
+        books = Books(self.options)
+        self.each_payment_is_booked_once_where_it_belongs(books)
+        for invoice in books.invoices:
+            self.the_log_tells_its_state(invoice, books)
+            self.what_is_out_of_line_will_be_found(invoice, books)
+            self.what_settled_has_its_reason(invoice, books)
+
+    def each_payment_is_booked_once_where_it_belongs(self, books):
+        """I1, I7: by what the networks say was paid, and to whom."""
+        truth = self.truth()
+        assert len(books.by_reference) == len(books.payments)
+        for (network, reference), payment in books.by_reference.items():
+            fact = truth[network, reference]
+            owner = self.options[network, fact.destination]
+            assert (payment.option_id, payment.invoice_id) == (owner.pk, owner.invoice_id)
+            assert (payment.amount_base, payment.first_seen_at) == (fact.amount_base, fact.first_seen_at)
+        assert books.by_reference.keys() >= self.booked
+        self.booked = set(books.by_reference)
+        alerts = list(Alert.objects.values_list("key", flat=True)) if self.networks["XRP"].facts else []
+        assert {f"unclaimed XRP {reference}" for network, reference in truth if not self.is_ours(truth[network, reference])} >= set(alerts)
+
+    def is_ours(self, fact):
+        return any(destination == fact.destination for _, destination in self.options)
+
+    def truth(self):
+        return {(code, reference): fact for code, node in self.networks.items() for reference, fact in node.truth().items()}
+
+    def the_log_tells_its_state(self, invoice, books):
+        """I4, I8."""
+        told = replay(books.events[invoice.pk])
+        payments = books.of[invoice.pk]
+        assert (told.status, told.flags, told.marked) == (invoice.status, invoice.flags, invoice.marked)
+        assert (told.paid_seen_minor, told.paid_safe_minor) == (invoice.paid_seen_minor, invoice.paid_safe_minor)
+        assert told.to_decide == (invoice.exceptions if invoice.needs_decision else frozenset())
+        assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
+        assert told.accepted == {p.reference for p in payments if p.late == "accepted"}
+
+    def what_is_out_of_line_will_be_found(self, invoice, books):
+        """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
+        statuses = {payment: books.standing(payment, invoice) for payment in books.of[invoice.pk]}
+        verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=self.clock.now)
+        in_line = verdict == stored_verdict(invoice) and all(payment.status == status for payment, status in statuses.items())
+        overdue = invoice.status == "new" and self.clock.now >= invoice.expires_at
+        deeper = any(p.height is not None and p.is_present and p.status != status for p, status in statuses.items())
+        assert in_line or invoice.needs_settling or overdue or deeper
+
+    def what_settled_has_its_reason(self, invoice, books):
+        """I5, of each invoice that an event of this step calls settled."""
+        news = [event for event in books.events[invoice.pk] if event.seq > self.seqs.get(invoice.pk, 0)]
+        self.seqs[invoice.pk] = max((event.seq for event in books.events[invoice.pk]), default=0)
+        for event in news:
+            taken = [payment for payment in books.of[invoice.pk] if payment.reference in event.data.get("acceptedLate", ())]
+            self.late_money_was_rightly_taken(taken, by_itself="quotes" not in event.data)
+        if invoice.marked and news:
+            by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("mark"))
+            assert (by.actor and by.data["reason"]) or invoice.marked == "cancelled"
+        if news and invoice.status == "settled" and not invoice.marked and not invoice.needs_settling:
+            assert books.safe_minor(invoice) >= 9_950
+
+    def late_money_was_rightly_taken(self, payments, *, by_itself):
+        """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
+        for payment in payments:
+            rate = settings.FIXED_RATES[payment.network.partition("-")[0]] * 100
+            if by_itself:
+                assert payment.first_seen_at <= payment.option.expires_at + GRACE
+                assert payment.minor_per_coin is None
+                assert rate >= payment.option.minor_per_coin * 98 / 100
+            else:
+                assert payment.minor_per_coin == rate
+
+    # --- What must be true when all is quiet ------------------------------------------------------------------------------
+
+    def everybody_recovers(self):
+        """Only the followers and the sweeps: no message arrives. Twice, where a node learns only later what became of money."""
+        for _ in range(1 + any(sent.fate == "spent" for sent in self.chain.transactions)):
+            self.clock.forward(LEASE + timedelta(seconds=1))
+            self.everybody_follows()
+            self.sweep()
+            self.queue.clear()
+        self.check()
+        self.the_books_are_the_truth()
+
+    def sweep(self):
+        sweep_invoices()
+
+    def the_books_are_the_truth(self):
+        """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
+        books = Books(self.options)
+        truth = self.truth()
+        present = {key for key, fact in truth.items() if fact.is_present and self.is_ours(fact)}
+        assert books.by_reference.keys() >= present
+        for key, payment in books.by_reference.items():
+            invoice = books.invoice[payment.invoice_id]
+            if key[0] == "BTC" and payment.is_final:
+                assert self.transaction(payment).deepest >= final_depth(invoice.confirmations_needed)
+            else:
+                self.it_is_as_the_network_says(payment, truth[key])
+            assert payment.status == books.standing(payment, invoice)
+        for invoice in books.invoices:
+            received = [received_as(payment, payment.status) for payment in books.of[invoice.pk]]
+            verdict = evaluate(terms_of(invoice), received, at=self.clock.now)
+            assert (stored_verdict(invoice), invoice.exceptions, invoice.needs_settling) == (verdict, exceptions(verdict), False)
+            if invoice.status == "settled" and not invoice.marked:
+                assert books.safe_minor(invoice) >= 9_950
+        unclaimed = {
+            f"unclaimed XRP {reference}" for (network, reference), fact in truth.items() if network == "XRP" and not self.is_ours(fact)
+        }
+        assert set(Alert.objects.values_list("key", flat=True)) == unclaimed
+
+    def transaction(self, payment):
+        return next(sent for sent in self.chain.transactions if sent.txid == payment.txid)
+
+    def it_is_as_the_network_says(self, payment, fact):
+        assert (payment.height, payment.block_hash, payment.is_present) == (fact.height, fact.block_hash, fact.is_present)
+        if fact.is_conflicted and self.clock.now - self.transaction(payment).went_at > LOOK_AGAIN:
+            return
+        assert payment.is_conflicted == fact.is_conflicted
+
+    def nothing_moves_any_more(self):
+        """I2: the same told again to a program at rest."""
+        before = self.everything()
+        self.everybody_follows()
+        self.sweep()
+        assert self.everything() == before
+
+    def everything(self):
+        return [list(model.objects.order_by("pk").values()) for model in (Invoice, Payment, Event)]
+
+
+class Books:
+    """What the database says now, in four questions."""
+
+    def __init__(self, options):
+        by_id = {option.pk: option for option in options.values()}
+        self.invoices = list(Invoice.objects.all())
+        self.invoice = {invoice.pk: invoice for invoice in self.invoices}
+        self.payments = list(Payment.objects.all())
+        self.tips = dict(Cursor.objects.values_list("network", "tip_height"))
+        self.events, self.of = defaultdict(list), defaultdict(list)
+        for event in Event.objects.order_by("seq"):
+            self.events[event.subject_id].append(event)
+        for payment in self.payments:
+            payment.option = by_id[payment.option_id]
+            self.of[payment.invoice_id].append(payment)
+        self.by_reference = {(payment.network, payment.reference): payment for payment in self.payments}
+
+    def standing(self, payment, invoice):
+        if not payment.is_present:
+            return "gone"
+        return "settled" if self.is_safe(payment, invoice) else "seen"
+
+    def is_safe(self, payment, invoice):
+        tip = self.tips.get(payment.network)
+        deep = payment.height is not None and tip is not None and tip + 1 - payment.height >= invoice.confirmations_needed
+        return payment.is_safe or payment.is_final or deep
+
+    def safe_minor(self, invoice):
+        """Of what came in time or was taken all the same."""
+        return sum(
+            Fraction(payment.amount_base)
+            * Fraction(payment.minor_per_coin or payment.option.minor_per_coin)
+            / BASE_PER_COIN[payment.network]
+            for payment in self.of[invoice.pk]
+            if payment.is_present and self.is_safe(payment, invoice)
+            if payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
+        )
