@@ -13,9 +13,12 @@ from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
 from payments.settlement import settle, store_facts
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory
-from payments.tests.money_life import ENOUGH, RATES, SCALE
-from tests.sequences import lives, sequence_settings
+from payments.tests.invoice_life import ENOUGH, RATES, SCALE
+from tests.interrupting import dies_before
+from tests.sequences import lives, seeded, settings_for
 
+PARTS = 2
+NEVER = 1_000
 ALL_TOLD = EXPIRY + timedelta(hours=3)
 
 payments = st.lists(
@@ -30,8 +33,14 @@ payments = st.lists(
 )
 """Each one's network, worth in satoshis, when it was seen (counted from the expiry), and what became of it."""
 
-telling = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "settle", "much later"])), max_size=6)
-"""Which payment is told next, perhaps again, and whether a worker settles then. What is left is told at last, all at once."""
+telling = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from(["", "settle", "settle much later", "die"]), st.integers(1, 20)),
+    max_size=5,
+)
+"""Which payment is told next, perhaps again; what the worker does then, and before which step it dies if it does.
+
+What is left is told at last, all at once.
+"""
 
 
 @pytest.fixture
@@ -74,12 +83,13 @@ def state_after(payments, telling, which):
     """Tell it to an invoice of its own. Lightning tells of a payment once."""
     invoice_id, now = opened(which), NOW
     facts = [(payment[0], fact(number, payment, which)) for number, payment in enumerate(payments)]
-    for number, then in telling:
+    for number, then, step in telling:
         network, told = facts[number % len(facts)]
-        in_transaction(partial(store_facts, network, [told]))
-        if then:
-            now = ALL_TOLD - timedelta(hours=1) if then == "much later" else now
-            settle(invoice_id, at=now)
+        now = ALL_TOLD - timedelta(hours=1) if then == "settle much later" else now
+        with dies_before(step if then == "die" else NEVER):
+            in_transaction(partial(store_facts, network, [told]))
+            if then:
+                settle(invoice_id, at=now)
     for network in SCALE:
         in_transaction(partial(store_facts, network, [told for of, told in facts if of == network]))
     settle(invoice_id, at=ALL_TOLD)
@@ -92,20 +102,21 @@ def state_after(payments, telling, which):
     )
 
 
-def test_facts_in_any_order_end_in_one_state(invoices):
-    lived = []
+@pytest.mark.parametrize("part", range(PARTS))
+def test_facts_in_any_order_end_in_one_state(part, invoices):
+    lived, count = [], lives("facts in two orders", parts=PARTS)
 
     @given(payments, telling, telling)
-    @sequence_settings(lives("facts in two orders"))
+    @settings_for(count)
     def told_in_two_orders_are_one(payments, one, other):
         only_one = {payment[0]: payment for payment in payments if payment[0] == "BTC-LN"}
         payments = [payment for payment in payments if payment[0] != "BTC-LN"] + list(only_one.values())
         try:
             assert state_after(payments, one, "x") == state_after(payments, other, "y")
-            lived.append(1)
+            lived.append(payments)
         finally:
             for model in (Payment, Option, Invoice, Event):
                 model.objects.all()._raw_delete(using="default")
 
-    told_in_two_orders_are_one()
-    assert len(lived) >= lives("facts in two orders")
+    seeded(told_in_two_orders_are_one, part)()
+    assert len(lived) >= count

@@ -1,33 +1,14 @@
+"""Random lives of invoices: see payments.tests.invoice_life."""
+
 import pytest
 
-pytest.register_assert_rewrite("payments.tests.money_life", "payments.tests.replaying")
-import pytest
-from hypothesis import HealthCheck, settings as hsettings, seed, Phase
-from hypothesis.stateful import run_state_machine_as_test
-from payments.tests.money_life import MoneyLife
-import os
+from payments.tests.invoice_life import InvoiceLife
+from tests.sequences import live
+
+STEPS = (8, 8, 10, 16)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_life(settings):
-    n = int(os.environ.get("HYPOTHESIS_N", "100"))
-    import logging
-
-    logging.disable(logging.ERROR)
-
-    class Life(MoneyLife):
-        lived = 0
-
-    run_state_machine_as_test(
-        seed(int(os.environ.get("HYPOTHESIS_S", "1")))(Life),
-        settings=hsettings(
-            max_examples=n,
-            stateful_step_count=int(os.environ.get("HYPOTHESIS_STEPS", "15")),
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-            database=None,
-            phases=[Phase.generate] if "HYPOTHESIS_NOSHRINK" in os.environ else list(Phase),
-        ),
-    )
-    print("LIVED", Life.lived)
+@pytest.mark.parametrize("part", range(len(STEPS)))
+def test_every_life_of_an_invoice_keeps_the_rules(part, settings):
+    live(InvoiceLife, "invoices", part=part, parts=len(STEPS), steps=STEPS[part])

@@ -1,0 +1,167 @@
+"""The life of orders: what payments.tests.invoice_life has, with a shop on top. Buyers, staff and mails; and stock that never gets lost."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import F
+
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from cryptons.mail.sending import HOLD
+from cryptons.mail.tasks import sweep_mails
+from payments.models import Invoice, Payment
+from payments.settlement import stored_verdict
+from payments.tests.invoice_life import INVOICES, InvoiceLife, happenings
+from shop.checkout import order_products
+from shop.errors import ShopError
+from shop.models import Category, Order, OrderLine, Product
+from shop.orders import cancel_own_order, change_status, payment_status, release_hold, state_of
+from shop.requoting import ask_for_rest, requote_order
+from shop.tests.factories import ADDRESS, ProductFactory
+
+ORDERS = {
+    **INVOICES,
+    "somebody_orders": 2,
+    "the_buyer_cancels": 1,
+    "staff_move_it": 2,
+    "staff_release_it": 1,
+    "the_stock_changes": 1,
+    "mails_are_sent": 2,
+}
+MOST_ORDERS = 3
+
+
+class OrderLife(InvoiceLife):
+    ignored = frozenset({"shop.tasks.index_products"})
+
+    def models(self):
+        return *super().models(), Mail, OrderLine, Order, Product, Category
+
+    def open_shop(self, needed, *, stock):
+        settings.CONFIRMATION_TIERS = [(Decimal("Infinity"), needed)]
+        self.supply = stock
+        self.product = ProductFactory(stock=stock, price_minor=10_000)
+
+    def open_invoices(self, needed):
+        self.open_shop(needed, stock=3)
+        self.place("BTC", uuid.uuid4())
+        self.place("XRP", uuid.uuid4())
+        self.queue.clear()
+
+    def place(self, network, token):
+        buyer = {"email": "ada@example.com", "user": None, "address": ADDRESS}
+        return order_products({self.product.pk: 1}, network=network, at=self.clock.now, token=token, **buyer)
+
+    def refusals(self):
+        return *super().refusals(), ShopError
+
+    def some_order(self, number):
+        orders = list(Order.objects.order_by("created_at", "id").values_list("pk", flat=True))
+        return orders[number % len(orders)]
+
+    # --- What happens in a shop ---------------------------------------------------------------------------------------------
+
+    def somebody_orders(self, number, interruption):
+        """Whose button does nothing, it seems; so it is pressed again."""
+        if Order.objects.count() >= MOST_ORDERS:
+            return
+        token, network = uuid.uuid4(), ("BTC", "XRP")[number % 2]
+        self.act(lambda: self.place(network, token), interruption)
+        had_stock = Product.objects.get().stock
+        placed = Order.objects.filter(checkout_token=token).count()
+        self.attempt(lambda: self.place(network, token))
+        assert Order.objects.filter(checkout_token=token).count() == (1 if placed or had_stock else 0)
+        self.check()
+
+    def the_buyer_cancels(self, number, interruption):
+        self.act(lambda: cancel_own_order(self.some_order(number), at=self.clock.now), interruption)
+
+    def staff_move_it(self, number, interruption):
+        to = ("processing", "shipped", "shipped", "delivered", "cancelled")[number % 5]
+        self.act(lambda: change_status(self.some_order(number // 5), to, actor="grace", at=self.clock.now), interruption)
+
+    def staff_release_it(self, number, interruption):
+        self.act(lambda: release_hold(self.some_order(number), actor="grace", at=self.clock.now), interruption)
+
+    def ask_anew(self, number):
+        order, network = self.some_order(number), ("BTC", "XRP")[number // 48]
+        if number % 2:
+            requote_order(order, network, at=self.clock.now)
+        else:
+            version = Invoice.objects.get(subject_id=order).version
+            ask_for_rest(order, network, version=version, actor="grace", at=self.clock.now)
+
+    def the_stock_changes(self, number, _):
+        """Somebody else buys the last one, or more of it comes."""
+        change = 1 if number % 2 else -Product.objects.get().stock
+        Product.objects.update(stock=F("stock") + change)
+        self.supply += change
+
+    def mails_are_sent(self, number, interruption):
+        self.act(sweep_mails, interruption)
+
+    something_happens = happenings(ORDERS)
+
+    # --- What must be true after each step ----------------------------------------------------------------------------------
+
+    def check(self):
+        super().check()
+        orders = {order.pk: order for order in Order.objects.all()}
+        self.no_stock_is_lost_or_made(orders)
+        self.mails = set(Mail.objects.values_list("key", flat=True))
+        for order in orders.values():
+            self.its_log_tells_its_state(order)
+            self.it_is_told_once(order)
+        for invoice in Invoice.objects.all():
+            self.who_may_pay_finds_it_in_stock(invoice, orders[invoice.subject_id])
+
+    def no_stock_is_lost_or_made(self, orders):
+        """I6."""
+        left = Product.objects.get().stock
+        assert left >= 0
+        assert left + sum(order.holds_stock for order in orders.values()) == self.supply
+
+    def its_log_tells_its_state(self, order):
+        """I4, I8."""
+        told = list(Event.objects.filter(subject_id=order.pk).order_by("seq"))
+        assert [event.seq for event in told] == list(range(1, order.version + 1))
+        assert told[-1].data | {"reason": ""} == state_of(order) | {"reason": ""}
+        self.types = {**getattr(self, "types", {}), order.pk: {event.type for event in told}}
+
+    def it_is_told_once(self, order):
+        """I8: one mail for each occasion, and none without."""
+        assert f"order-received:{order.pk}" in self.mails
+        assert (f"order-shipped:{order.pk}" in self.mails) == ("order.shipped" in self.types[order.pk])
+        if f"payment-confirmed:{order.pk}" in self.mails:
+            assert Event.objects.filter(subject_id__in=Invoice.objects.filter(subject_id=order.pk), type="invoice.settled").exists()
+
+    def who_may_pay_finds_it_in_stock(self, invoice, order):
+        assert bool(order.hold_reason) == order.on_hold
+        assert not (order.status == "cancelled" and order.holds_stock)
+        if order.status == "pending" and invoice.status in ("new", "expired"):
+            assert order.holds_stock == (invoice.status == "new")
+        if order.status in ("processing", "shipped", "delivered"):
+            assert order.holds_stock or order.on_hold
+        if invoice.status == "settled" and order.status != "cancelled":
+            assert f"payment-confirmed:{order.pk}" in self.mails
+
+    # --- What must be true when all is quiet --------------------------------------------------------------------------------
+
+    def sweep(self):
+        super().sweep()
+        self.clock.forward(HOLD + timedelta(seconds=1))
+        sweep_mails()
+
+    def the_books_are_the_truth(self):
+        super().the_books_are_the_truth()
+        for order in Order.objects.all():
+            assert order.payment_status == payment_status(stored_verdict(Invoice.objects.get(subject_id=order.pk)))
+        files = {file.stem for file in Path(settings.MAIL_DIR).glob("*")}
+        assert files >= {str(pk) for pk in Mail.objects.values_list("pk", flat=True)}
+        assert not Mail.objects.filter(sent_at=None).exists()
+
+    def everything(self):
+        return [list(model.objects.order_by("pk").values()) for model in (Invoice, Payment, Event, Order, Product, Mail)]
