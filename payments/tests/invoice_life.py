@@ -34,8 +34,8 @@ from payments.tests.replaying import replay
 from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger
 from tests.interrupting import Queue, dies_before, meets
 
-ENOUGH = DUE - DUE // 200
-"""The least that is enough of it: half a percent may be missing."""
+ENOUGH, ENOUGH_MINOR = DUE - DUE // 200, 9_950
+"""The least that is enough, in satoshis and in cents: half a percent may be missing."""
 SCALE = {"BTC": 1, "BTC-LN": 1000, "XRP": 1000}
 """What a satoshi is worth in each network's base unit, at RATES."""
 RATES = {"BTC": Decimal("50000.00"), "XRP": Decimal("0.50")}
@@ -374,7 +374,7 @@ class InvoiceLife(RuleBasedStateMachine):
             by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("mark"))
             assert (by.actor and by.data["reason"]) or invoice.marked == "cancelled"
         if news and invoice.status == "settled" and not invoice.marked and not invoice.needs_settling:
-            assert books.safe_minor(invoice) >= 9_950
+            assert books.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
 
     def late_money_was_rightly_taken(self, payments, *, by_itself):
         """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
@@ -406,6 +406,7 @@ class InvoiceLife(RuleBasedStateMachine):
         """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
         books = Books(self.options)
         truth = self.truth()
+        assert books.tips["BTC"] == self.chain.tip
         present = {key for key, fact in truth.items() if fact.is_present and self.is_ours(fact)}
         assert books.by_reference.keys() >= present
         for key, payment in books.by_reference.items():
@@ -419,8 +420,9 @@ class InvoiceLife(RuleBasedStateMachine):
             received = [received_as(payment, payment.status) for payment in books.of[invoice.pk]]
             verdict = evaluate(terms_of(invoice), received, at=self.clock.now)
             assert (stored_verdict(invoice), invoice.exceptions, invoice.needs_settling) == (verdict, exceptions(verdict), False)
-            if invoice.status == "settled" and not invoice.marked:
-                assert books.safe_minor(invoice) >= 9_950
+            assert invoice.status == books.status(invoice, self.clock.now)
+            assert invoice.paid_seen_minor == int(books.minor(invoice))
+            assert invoice.paid_safe_minor == int(books.minor(invoice, safe=True))
         unclaimed = {
             f"unclaimed XRP {reference}" for (network, reference), fact in truth.items() if network == "XRP" and not self.is_ours(fact)
         }
@@ -473,13 +475,21 @@ class Books:
         deep = payment.height is not None and tip is not None and tip + 1 - payment.height >= invoice.confirmations_needed
         return payment.is_safe or payment.is_final or deep
 
-    def safe_minor(self, invoice):
-        """Of what came in time or was taken all the same."""
+    def minor(self, invoice, *, safe=False, counted=False):
+        """What is there of its money, or what is safe of it; or what of it came in time or was taken all the same."""
         return sum(
             Fraction(payment.amount_base)
             * Fraction(payment.minor_per_coin or payment.option.minor_per_coin)
             / BASE_PER_COIN[payment.network]
             for payment in self.of[invoice.pk]
-            if payment.is_present and self.is_safe(payment, invoice)
-            if payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
+            if payment.is_present and (not safe or self.is_safe(payment, invoice))
+            if not counted or payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
         )
+
+    def status(self, invoice, at):
+        """As the rules of payments say it."""
+        if invoice.marked:
+            return invoice.marked
+        if self.minor(invoice, counted=True) >= ENOUGH_MINOR:
+            return "settled" if self.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR else "processing"
+        return "expired" if at >= invoice.expires_at else "new"
