@@ -168,7 +168,7 @@ class PayoutLife(RuleBasedStateMachine):
 def test_no_life_of_payouts_sends_back_more_than_came():
     run_state_machine_as_test(
         PayoutLife,
-        settings=settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
     )
 
 
