@@ -1,5 +1,6 @@
 """Thin shells: an id comes in, the row is loaded, the work is done if it is still wanted. Each is found again by a sweep."""
 
+import random
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,7 +105,9 @@ def sweep_invoices() -> None:
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         follow(network, at=now)
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP])
-    for start in range(0, len(touched), BATCH):
+    starts = list(range(0, len(touched), BATCH))
+    random.shuffle(starts)  # in one order, this sweep, the next and the messages would go side by side and settle the same twice
+    for start in starts:
         _settle_touched(touched[start : start + BATCH])
     for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
         settle_one(invoice_id)

@@ -1,9 +1,11 @@
 """Payouts for integrators: read, and drafted. Agreeing to one is a person's act, in the admin."""
 
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -14,12 +16,15 @@ from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.permissions import may
-from cryptons.api.schema import DECIMAL, ID, LIMIT, PAGE, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
+from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, paginated, success
+from cryptons.csv_lines import csv_download
 from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
+from payments.api.received import filters, invoices_of, read_filters
 from payments.destinations import BadDestination, check_destination
-from payments.models import Invoice, Payout
+from payments.ledger import COLUMNS, ledger
+from payments.models import Invoice, Payment, Payout
 from payments.payouts import draft_payout
 
 PAYOUT = shape(
@@ -38,7 +43,6 @@ PAYOUT = shape(
     createdAt=TIME,
     sentAt=nullable(TIME),
 )
-STATUS = OpenApiParameter("status", one_of(*Payout.Status.values), description="Only those that stand so")
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", {"type": "string", "maxLength": 255}, OpenApiParameter.HEADER, description="The same key and body: the same payout"
 )
@@ -79,16 +83,20 @@ class Payouts(ApiView):
         "Money that goes back to buyers, newest first",
         data=array(PAYOUT),
         meta=shape(**PAGED),
-        parameters=[PAGE, LIMIT, STATUS],
+        parameters=filters(Payout.Status.values),
         errors=[400, 403],
         login=True,
+        file=True,
     )
-    def get(self, request: Request) -> Response:
-        rows = Payout.objects.order_by("-created_at")
-        status = request.query_params.get("status", "")
-        if status and status not in Payout.Status.values:
-            raise Invalid("Some values cannot be accepted.", details=[{"field": "status", "message": "Must be a payout's status."}])
-        return paginated(request, rows.filter(status=status) if status else rows, show_payout)
+    def get(self, request: Request) -> HttpResponseBase:
+        asked = read_filters(request, Payout.Status.values)
+        same = {name: value for name, value in (("network", asked.network), ("status", asked.status)) if value}
+        payouts = Payout.objects.filter(asked.period.of("created_at"), **same)
+        if asked.order:
+            payouts = payouts.filter(invoice__in=list(invoices_of(asked.order).values_list("pk", flat=True)))
+        if asked.as_file:
+            return csv_download("payouts", chain([COLUMNS], (row.cells() for row in ledger(Payment.objects.none(), payouts))))
+        return paginated(request, payouts.order_by("-created_at", "-id"), show_payout)
 
     @describe(
         "Draft a payout: without an amount all that this kind allows; a person agrees to it in the admin",

@@ -162,6 +162,31 @@ def test_the_buyer_is_none_of_the_two(settings):
     assert (payout.status, payout.approved_by, payout.confirmed_by) == ("approved", "grace", "ada")
 
 
+def test_who_said_where_to_is_not_joined_by_who_drafted_it_before(settings):
+    """Or one person could send to themselves what another one meant for the buyer."""
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    payout = draft(paid())
+    set_destination(payout.pk, "bcrt1qada", actor="ada", at=NOW)
+
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(payout.pk, actor="ada", at=NOW)
+    payout = approve_payout(payout.pk, actor="grace", at=NOW)
+
+    assert (payout.status, payout.approved_by) == ("approved", "grace")
+
+
+def test_who_drafted_it_is_one_of_two_when_the_buyer_said_where_to(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    payout = draft(paid())
+    set_destination(payout.pk, "bcrt1qada", actor="ada", at=NOW)
+    set_destination(payout.pk, "bcrt1qhome", actor="buyer", at=NOW)
+
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+
+    assert approve_payout(payout.pk, actor="ada", at=NOW).status == "approved"
+
+
 def test_nothing_is_approved_before_it_is_known_where_to():
     with pytest.raises(PayoutRefused, match="where"):
         approve_payout(draft(paid()).pk, actor="grace", at=NOW)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
 from payments.models import Payout
-from payments.tests.factories import DUE, InvoiceFactory, PaymentFactory, PayoutFactory
+from payments.tests.factories import DUE, NOW, InvoiceFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,6 +131,21 @@ def test_the_list_is_filtered_by_status(grace):
     PayoutFactory(status="draft")
     assert [each["id"] for each in grace.get("/api/payouts?status=sent").json()["data"]] == [str(sent.pk)]
     assert len(grace.get("/api/payouts").json()["data"]) == 2
+
+
+def test_the_list_is_filtered_by_network_order_and_day(grace):
+    payout = PayoutFactory(network="LTC", invoice__label="order_ABC")
+    PayoutFactory()
+    for query in ("network=LTC", "order=ABC", "order=ABC&from=2026-11-01&to=2026-11-02"):
+        assert [each["id"] for each in grace.get(f"/api/payouts?{query}").json()["data"]] == [str(payout.pk)]
+    assert grace.get("/api/payouts?to=2026-11-01").json()["data"] == []
+
+
+def test_the_list_comes_as_a_file_too(grace):
+    PayoutFactory(reference="f" * 64, status="sent", sent_at=NOW)
+    answer = grace.get("/api/payouts?format=csv")
+    lines = answer.getvalue().decode().splitlines()
+    assert (len(lines), lines[0].startswith("time,kind,order"), "f" * 64 in lines[1]) == (2, True, True)
 
 
 def test_a_status_that_is_none_is_refused(grace):

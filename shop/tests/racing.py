@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -16,11 +17,15 @@ class Buyer:
     def __init__(self, folder, database, *options):
         environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": database, "CELERY_BROKER_URL": "memory://"}
         command = [sys.executable, "-m", "shop.tests.racing_buyer", *options]
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.errors = folder / f"errors-{time.time_ns()}"
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
 
     def answer(self):
         line = self.process.stdout.readline()
-        assert line, f"the buyer's process ended with {self.process.wait()}"
+        assert line, f"the buyer's process ended with {self.process.wait()}: {self.errors.read_text()[-500:]}"
         return json.loads(line)
 
     def tell(self, act, **options):

@@ -131,6 +131,19 @@ def count_settled(product):
     }
 
 
+def ask_again(act, **options):
+    """As a client does whom a busy database answered with 503."""
+    from cryptons.db import is_outage
+
+    for _ in range(3):
+        try:
+            return act(**options)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+    return act(**options)
+
+
 def main():
     import django
     from django.core.management import call_command
@@ -141,7 +154,7 @@ def main():
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         act, options = json.loads(line)
-        print(json.dumps(globals()[act](**options)), flush=True)
+        print(json.dumps(ask_again(globals()[act], **options)), flush=True)
 
 
 if __name__ == "__main__":

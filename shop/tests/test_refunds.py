@@ -67,6 +67,19 @@ def test_an_excess_that_went_back_refunds_no_order():
     assert (order.status, order.payment_status) == ("processing", "overpaid")
 
 
+def test_an_order_is_refunded_whichever_part_goes_last():
+    order = placed()
+    pay(order, percent=150)
+    excess = drafted(order, "excess", destination=HOME)
+    sent(order)
+    assert order.payment_status == "overpaid"
+    approve_payout(excess.pk, actor="ada", at=NOW)
+    excess.refresh_from_db()
+    mark_sent(excess, "e" * 64, fee_base=1, at=NOW)
+    order.refresh_from_db()
+    assert order.payment_status == "refunded"
+
+
 def test_a_promise_is_no_refund():
     order = placed()
     pay(order)

@@ -231,12 +231,23 @@ def test_a_sender_that_is_killed_pays_once_over_lightning(node: Node, purse: str
     requests = [pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400") for _ in range(KILLS)]
     payouts = books.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])
     chance, between = random.Random(KILLS), 0
-    for payout_id, request in zip(payouts, requests, strict=True):
-        books.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.25)))
+
+    def until_lnd_is_asked(payout_id: str) -> None:
+        """The intent is stored, and the payment is about to begin, under way, or about to be noted."""
+        deadline = time.monotonic() + 5
+        while books.status(payout_id) == "approved" and time.monotonic() < deadline:
+            pass
+        time.sleep(chance.uniform(0, 0.08))
+
+    for turn, (payout_id, request) in enumerate(zip(payouts, requests, strict=True)):
+        if turn % 3:
+            books.send_and_kill(payout_id, lambda payout_id=payout_id: until_lnd_is_asked(payout_id))  # type: ignore[misc]
+        else:
+            books.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.25)))
         time.sleep(0.3)
         paid = pair.payer.cli("lookupinvoice", request["r_hash"])["state"] == "SETTLED"
         between += paid and books.status(payout_id) != "sent"
-    assert between, "None was killed between LND and database."
+    assert between >= KILLS // 6, f"Only {between} were killed between LND and database."
 
     for _ in range(3):
         books.sweep()

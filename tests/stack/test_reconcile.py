@@ -15,6 +15,7 @@ from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_
 from tests.stack.chain import coins, mine_without, take_back, take_coin
 from tests.stack.conftest import open_shop
 from tests.stack.lightning import LightningPair
+from tests.stack.senders import fill_purse
 from tests.stack.test_payouts import admin_of, draft, overpaid_order, payout, press
 
 FINAL = 10
@@ -31,12 +32,7 @@ def pair(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Light
 
 @pytest.fixture(scope="module")
 def purse(node: Node) -> str:
-    name = f"purse-{node.watching}"
-    node.call("createwallet", wallet_name=name, load_on_startup=True)
-    for _ in range(3):
-        node.pay(node.call("getnewaddress", wallet=name), "0.1")
-    node.mine()
-    return name
+    return fill_purse(node, f"reconciled-{node.watching}", coins=20)
 
 
 @pytest.fixture(scope="module")
