@@ -4,13 +4,15 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.running import Shop
 from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
+
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 @pytest.fixture
@@ -23,7 +25,11 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("bitcoind"))
+    yield from open_node(Node(tmp_path_factory.mktemp("bitcoind")))
+
+
+def open_node(node: AnyNode) -> Iterator[AnyNode]:
+    """Running, with its wallets."""
     node.start()
     node.make_wallets()
     yield node

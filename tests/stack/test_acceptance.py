@@ -36,7 +36,7 @@ from tests.stack.buying import (
     wait_until_settled,
 )
 from tests.stack.chain import coins, mine_ahead, mine_without, take_back, take_coin
-from tests.stack.conftest import open_shop
+from tests.stack.conftest import open_node, open_shop
 from tests.stack.lightning import CliError, LightningPair
 
 # 20.00 at 65,000.00 for a bitcoin: 30,769.2… satoshis, and ten cents may be missing.
@@ -47,12 +47,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """One of its own: here blocks are taken back."""
-    node = Node(tmp_path_factory.mktemp("bitcoind"))
-    node.start()
-    node.make_wallets()
-    yield node
-    if node.is_ours and node.process is not None:
-        node.stop()
+    yield from open_node(Node(tmp_path_factory.mktemp("bitcoind")))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from tests.stack.buying import (
     wait_until,
 )
 from tests.stack.chain import take_back, take_coin
-from tests.stack.conftest import open_shop
+from tests.stack.conftest import open_node, open_shop
 from tests.stack.litecoind import LitecoinNode, extended_key
 from tests.stack.senders import Books, fill_purse, node_settings
 
@@ -40,12 +40,7 @@ DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
 
 @pytest.fixture(scope="module")
 def litecoin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LitecoinNode]:
-    node = LitecoinNode(tmp_path_factory.mktemp("litecoind"))
-    node.start()
-    node.make_wallets()
-    yield node
-    if node.is_ours and node.process is not None:
-        node.stop()
+    yield from open_node(LitecoinNode(tmp_path_factory.mktemp("litecoind")))
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,19 @@ from tests.stack.bitcoind import Node
 from tests.stack.books import change_books, differences, manage, notes, read_books, reference_of
 from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
 from tests.stack.chain import coins, mine_without, take_back, take_coin
-from tests.stack.conftest import open_shop
+from tests.stack.conftest import open_node, open_shop
 from tests.stack.lightning import LightningPair
 from tests.stack.senders import fill_purse
 from tests.stack.test_payouts import admin_of, draft, overpaid_order, payout, press
 
 FINAL = 10
 """So deep that no follower asks again."""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One of its own: here the wallets' whole books are told, and blocks are taken back."""
+    yield from open_node(Node(tmp_path_factory.mktemp("bitcoind")))
 
 
 @pytest.fixture(scope="module")
