@@ -190,7 +190,11 @@ class Order(BaseModel):
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["user", "-created_at"], name="order_user_newest")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="order_user_newest"),
+            models.Index(fields=["status", "on_hold"], name="order_work"),
+            models.Index(fields=["updated_at"], condition=models.Q(on_hold=True), name="order_held"),
+        ]
 
     def __str__(self) -> str:
         return self.number

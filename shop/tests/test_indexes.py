@@ -42,6 +42,8 @@ BUSIEST = {
     "a user's cart": lambda: Cart.objects.filter(user=new_id()),
     "a user's orders": lambda: Order.objects.filter(user=new_id()).order_by("-created_at")[:20],
     "the newest orders": lambda: Order.objects.order_by("-created_at")[:20],
+    "orders to ship": lambda: Order.objects.to_ship().order_by(),
+    "orders on hold": lambda: Order.objects.on_hold().order_by("updated_at"),
     "an order by its number": lambda: Order.objects.filter(number="7K3M9-2QFXA"),
     "an order by its link": lambda: Order.objects.filter(access_token="x"),
     "where money went": lambda: Option.objects.filter(network="BTC", destination__in=["a", "b"]).order_by(),
