@@ -12,9 +12,11 @@ from payments.networks import chain_payer, is_sandbox, lightning_payer
 from payments.networks.bitcoin_books import read_spending
 from payments.networks.bitcoin_wallet import open_payout_wallet
 from payments.networks.coins import COINS, Coin
+from payments.networks.lightning_books import BOOKS, read_payments
+from payments.networks.lnd_rpc import open_lnd
 from payments.periods import Period
 from payments.reconciliation import Difference, Kind
-from payments.reconciling import Report
+from payments.reconciling import Report, chunks
 
 LIGHTNING = "BTC-LN"
 
@@ -33,13 +35,13 @@ def check_payouts(period: Period, *, network: str = "") -> Report:
                 unread[f"{coin.code} payouts"] = str(error)
     if settings.LND_HOST and network in ("", LIGHTNING):
         over_lightning = list(sent.filter(network=LIGHTNING, fee_limit_base__isnull=False))
-        if over_lightning and not settings.LND_PAYOUT_MACAROON:
-            left_out.append("Payouts over Lightning are left out: LND_PAYOUT_MACAROON is not set here.")
-        else:
+        if settings.LND_PAYOUT_MACAROON:
             try:
-                differences += _check_lightning(over_lightning)
+                differences += _check_lightning(over_lightning, period)
             except (NodeUnavailable, NodeRejected) as error:
                 unread[f"{LIGHTNING} payouts"] = str(error)
+        elif over_lightning:
+            left_out.append("Payouts over Lightning are left out: LND_PAYOUT_MACAROON is not set here.")
     return Report(tuple(differences), {}, unread, tuple(left_out))
 
 
@@ -61,7 +63,7 @@ def _unordered(coin: Coin, since: datetime, until: datetime) -> Iterator[Differe
     """What left a wallet that is for payouts alone."""
     with open_payout_wallet(coin) as wallet:
         spent = read_spending(wallet, since, until)
-    known = set(Payout.objects.filter(network=coin.code, reference__in=list(spent)).values_list("reference", flat=True))
+    known = _sent_by_the_shop(coin.code, spent)
     for txid, paid in spent.items():
         if txid not in known:
             amounts = ", ".join(f"{format_coin(amount, coin.code)} {coin.code} to {address}" for address, amount in paid.items())
@@ -71,13 +73,38 @@ def _unordered(coin: Coin, since: datetime, until: datetime) -> Iterator[Differe
             yield Difference(Kind.UNORDERED, coin.code, txid, text)
 
 
-def _check_lightning(payouts: Iterable[Payout]) -> Iterator[Difference]:
+def _check_lightning(payouts: Iterable[Payout], period: Period) -> Iterator[Difference]:
     for payout in payouts:
         outcome = lightning_payer.track(payout.reference or "")
         if outcome.status == "unknown":
             raise NodeUnavailable(outcome.problem or f"LND does not say how the payment {payout.reference} stands.")
         if outcome.status != "sent":
             yield _difference(payout, f"for LND it is {outcome.status}.")
+    if period.since and period.until:
+        yield from _unordered_over_lightning(period.since, period.until)
+
+
+def _unordered_over_lightning(since: datetime, until: datetime) -> Iterator[Difference]:
+    """What LND paid, or is paying, by nobody's order in the shop."""
+    with open_lnd(within=BOOKS, macaroon=lightning_payer.MACAROON) as lnd:
+        spent = read_payments(lnd, since, until)
+    known = _sent_by_the_shop(LIGHTNING, spent)
+    for payment_hash, spending in spent.items():
+        if payment_hash not in known:
+            text = (
+                f"{format_coin(spending.amount_msat, LIGHTNING)} {LIGHTNING} {'left' if spending.is_settled else 'is leaving'} LND by a "
+                f"payment that began at {spending.begun_at:%Y-%m-%d %H:%M:%S} UTC, and no payout of the shop sent it. If nobody did so by "
+                "hand, a macaroon that can pay is stolen."
+            )
+            yield Difference(Kind.UNORDERED, LIGHTNING, payment_hash, text)
+
+
+def _sent_by_the_shop(network: str, references: Iterable[str]) -> set[str | None]:
+    """Those of them that a payout has; it has its own before a node hears of it."""
+    found: set[str | None] = set()
+    for piece in chunks(references):
+        found.update(Payout.objects.filter(network=network, reference__in=piece).values_list("reference", flat=True))
+    return found
 
 
 def _difference(payout: Payout, problem: str) -> Difference:

@@ -111,7 +111,7 @@ def _compare(network: str, entries: Collection[BookEntry], period: Period, watch
     differences: list[Difference] = []
     done = 0
     references: set[str] = set()
-    for piece in _chunks(entries):
+    for piece in chunks(entries):
         payments = _booked(Payment.objects.filter(network=network, reference__in=[entry.reference for entry in piece]))
         ours = _destinations(network, {entry.destination for entry in piece})
         differences += compare(network, _without_change(network, piece, ours), payments, ours, period)
@@ -120,7 +120,7 @@ def _compare(network: str, entries: Collection[BookEntry], period: Period, watch
         watch(f"Comparing {network} with the node", done, len(entries))
     own = Payment.objects.filter(period.of("first_seen_at"), network=network).values_list("reference", flat=True).order_by()
     missing = [reference for reference in own.iterator() if reference not in references]
-    for names in _chunks(missing):
+    for names in chunks(missing):
         payments = _booked(Payment.objects.filter(network=network, reference__in=names))
         differences += compare(network, [], payments, {}, period)
     return differences
@@ -133,7 +133,7 @@ def _without_change(network: str, entries: list[BookEntry], ours: Collection[str
     return [entry for entry in entries if entry.destination in ours or entry.reference.partition(":")[0] not in payouts]
 
 
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
     rest = iter(items)
     while piece := list(islice(rest, CHUNK)):
         yield piece
@@ -171,7 +171,7 @@ def check_invoices(period: Period, network: str = "", watch: Watch = lambda *_: 
         ids.update(Invoice.objects.filter(period.of("created_at")).values_list("pk", flat=True).order_by().iterator())
     differences: list[Difference] = []
     done = 0
-    for piece in _chunks(sorted(ids)):
+    for piece in chunks(sorted(ids)):
         differences += _check_piece(piece)
         done += len(piece)
         watch("Adding up invoices", done, len(ids))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
-from payments.networks.lightning_books import read_books
+from payments.networks.lightning_books import BOOKS, read_books
 from payments.networks.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lnd.lightning_pb2 import (
     AddInvoiceResponse,
@@ -36,7 +36,6 @@ PAGE = timedelta(seconds=1.5)
 TURN = timedelta(seconds=20)
 FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
 """LND never says that its backlog has ended: silence does."""
-BOOKS = timedelta(minutes=4)
 HEALTH = timedelta(seconds=1.2)
 """All that LND is asked for its health."""
 INFO = timedelta(seconds=0.8)

@@ -27,11 +27,12 @@ PAY_OUT = frozenset(
         "uri:/lnrpc.Lightning/GetInfo",
         "uri:/lnrpc.Lightning/ChannelBalance",
         "uri:/lnrpc.Lightning/DecodePayReq",
+        "uri:/lnrpc.Lightning/ListPayments",
         "uri:/routerrpc.Router/SendPaymentV2",
         "uri:/routerrpc.Router/TrackPaymentV2",
     }
 )
-"""All that is needed to pay."""
+"""All that is needed to pay, and to tell what was paid."""
 
 
 def permissions(macaroon: bytes) -> frozenset[str]:

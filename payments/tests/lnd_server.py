@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from payments.networks.lnd import invoices_pb2, lightning_pb2
-from payments.networks.lnd.lightning_pb2 import Invoice, WalletState
+from payments.networks.lnd.lightning_pb2 import Invoice, Payment, WalletState
 
 UNKNOWN = grpc.StatusCode.UNKNOWN
 
@@ -25,6 +25,7 @@ class LocalLnd:
         self.hanging = set()
         """Methods that do not answer."""
         self.invoices = {}
+        self.payments = []
         self.channels = []
         self.asked = []
         self.server = grpc.server(ThreadPoolExecutor(8))
@@ -40,6 +41,7 @@ class LocalLnd:
                     ListChannels=lightning_pb2.ListChannelsRequest,
                     ChannelBalance=lightning_pb2.ChannelBalanceRequest,
                     SubscribeInvoices=lightning_pb2.InvoiceSubscription,
+                    ListPayments=lightning_pb2.ListPaymentsRequest,
                 ),
                 self._serve("invoicesrpc.Invoices", CancelInvoice=invoices_pb2.CancelInvoiceMsg),
             )
@@ -80,6 +82,14 @@ class LocalLnd:
         paid = self.invoices[payment_hash]
         paid.state, paid.amt_paid_msat, paid.settle_date = Invoice.SETTLED, paid.value_msat, int(at.timestamp())
         paid.settle_index = max(settled) + 1
+
+    def send(self, at, status=Payment.SUCCEEDED, *, value_msat=1_000):
+        """The hash of a payment that it makes."""
+        index = len(self.payments) + 1
+        begun = int(at.timestamp() * 10**6) * 1000
+        payment = Payment(payment_hash=f"{index:064x}", value_msat=value_msat, status=status, creation_time_ns=begun, payment_index=index)
+        self.payments.append(payment)
+        return payment.payment_hash
 
     # --- What it answers ---
 
@@ -139,6 +149,19 @@ class LocalLnd:
         page = before[-request.num_max_invoices :]
         first, last = (page[0].add_index, page[-1].add_index) if page else (0, 0)
         return lightning_pb2.ListInvoiceResponse(invoices=page, first_index_offset=first, last_index_offset=last)
+
+    def _ListPayments(self, request, context):  # noqa: N802
+        """So many after the offset, which is exclusive; by whole seconds, both ends within."""
+        found = [
+            payment
+            for payment in self.payments
+            if payment.payment_index > request.index_offset
+            and request.creation_date_start <= payment.creation_time_ns // 10**9 <= request.creation_date_end
+            and (request.include_incomplete or payment.status == Payment.SUCCEEDED)
+        ]
+        page = found[: request.max_payments]
+        first, last = (page[0].payment_index, page[-1].payment_index) if page else (0, 0)
+        return lightning_pb2.ListPaymentsResponse(payments=page, first_index_offset=first, last_index_offset=last)
 
     def _CancelInvoice(self, request, context):  # noqa: N802
         invoice = self.invoices.get(request.payment_hash.hex())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.lightning import Channel, LightningNetwork, next_index, receivable_msat
-from payments.networks.lnd.lightning_pb2 import Invoice
+from payments.networks.lnd.lightning_pb2 import Invoice, Payment
 from payments.networks.lnd_rpc import LndError, credential, translated
 
 UNKNOWN, UNAVAILABLE = grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE
@@ -80,6 +80,10 @@ def test_a_preimage_is_never_read():
     with_preimage = Invoice(r_hash=b"\x01" * 32).SerializeToString() + b"\x1a\x20" + b"\x07" * 32
     assert "r_preimage" not in Invoice.DESCRIPTOR.fields_by_name
     assert "preimage" not in str(Invoice.FromString(with_preimage)).lower()
+    sent = Payment.FromString(Payment(payment_hash="01").SerializeToString() + b"\x32\x04" + b"0707")
+    assert "payment_preimage" not in Payment.DESCRIPTOR.fields_by_name
+    assert "htlcs" not in Payment.DESCRIPTOR.fields_by_name
+    assert "0707" not in str(sent)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import subprocess
 from collections.abc import Iterator
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -222,7 +224,43 @@ def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node:
     sent = payout(shop, chain["id"])
     assert sent["reference"] == "ab" * 32
     told = sorted(row[:2] for row in differences(shop))
-    assert told == [["left without a payout", "BTC"]] * 2 + [["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
+    unordered = [["left without a payout", "BTC"]] * 2 + [["left without a payout", "BTC-LN"]]
+    assert told == [*unordered, ["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
+
+
+def test_what_lnd_pays_by_nobodys_order_is_told_unless_it_fails(shop: Shop, pair: LightningPair):
+    before = unordered_over_lightning(shop)
+    gone = pair.payer.cli("addinvoice", "--amt=1234")
+    preimage = pair.payer.cli("lookupinvoice", gone["r_hash"])["r_preimage"]
+    assert pair.shop.pay(gone["payment_request"])["status"] == "SUCCEEDED"
+    flying = sha256(b"nobody takes it").hexdigest()
+    request = pair.payer.cli("addholdinvoice", flying, "--amt=4321")["payment_request"]
+    command = [*pair.shop.lncli(), "payinvoice", "--force", "--json", request]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sender:
+        try:
+            wait_for("it to arrive", lambda: pair.payer.cli("lookupinvoice", flying)["state"] == "ACCEPTED")
+
+            told = unordered_over_lightning(shop)
+
+            assert set(told) - set(before) == {gone["r_hash"], flying}
+            assert told[gone["r_hash"]].startswith("0.00001234000 BTC-LN left LND by a payment that began at ")
+            assert told[flying].startswith("0.00004321000 BTC-LN is leaving LND by a payment that began at ")
+            assert differences(shop, "--network", "BTC-LN", "--until", "2020-02-01", "--since", "2020-01-01") == []
+        finally:
+            pair.payer.cli("cancelinvoice", flying)
+        assert sender.wait(60) != 0
+    assert set(unordered_over_lightning(shop)) - set(before) == {gone["r_hash"]}
+
+    _, *said = manage(shop, "reconcile")
+    assert preimage not in "".join([*said, shop.said()])
+    for file in shop.data.glob("cryptons.sqlite3*"):
+        assert preimage.encode() not in file.read_bytes()
+
+
+def unordered_over_lightning(shop: Shop) -> dict[str, str]:
+    """What is said of each payment."""
+    rows = differences(shop, "--network", "BTC-LN")
+    return {row[2]: row[3] for row in rows if row[0] == "left without a payout"}
 
 
 def test_the_ledger_of_a_real_shop_adds_up_to_what_was_paid(shop: Shop, tmp_path: Path):

@@ -616,6 +616,8 @@ Global___PayReq: _TypeAlias = PayReq  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
+    """payment_preimage (6), and htlcs (14), which hold it too, are not read."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _PaymentStatus:
@@ -638,7 +640,6 @@ class Payment(_message.Message):
     INITIATED: Payment.PaymentStatus.ValueType  # 4
 
     PAYMENT_HASH_FIELD_NUMBER: _builtins.int
-    PAYMENT_PREIMAGE_FIELD_NUMBER: _builtins.int
     VALUE_SAT_FIELD_NUMBER: _builtins.int
     VALUE_MSAT_FIELD_NUMBER: _builtins.int
     PAYMENT_REQUEST_FIELD_NUMBER: _builtins.int
@@ -650,8 +651,6 @@ class Payment(_message.Message):
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
     payment_hash: _builtins.str
     """hex"""
-    payment_preimage: _builtins.str
-    """hex; 64 zeros while not settled"""
     value_sat: _builtins.int
     value_msat: _builtins.int
     payment_request: _builtins.str
@@ -665,7 +664,6 @@ class Payment(_message.Message):
         self,
         *,
         payment_hash: _builtins.str = ...,
-        payment_preimage: _builtins.str = ...,
         value_sat: _builtins.int = ...,
         value_msat: _builtins.int = ...,
         payment_request: _builtins.str = ...,
@@ -678,11 +676,76 @@ class Payment(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_time_ns", b"creation_time_ns", "failure_reason", b"failure_reason", "fee_msat", b"fee_msat", "fee_sat", b"fee_sat", "payment_hash", b"payment_hash", "payment_index", b"payment_index", "payment_preimage", b"payment_preimage", "payment_request", b"payment_request", "status", b"status", "value_msat", b"value_msat", "value_sat", b"value_sat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_time_ns", b"creation_time_ns", "failure_reason", b"failure_reason", "fee_msat", b"fee_msat", "fee_sat", b"fee_sat", "payment_hash", b"payment_hash", "payment_index", b"payment_index", "payment_request", b"payment_request", "status", b"status", "value_msat", b"value_msat", "value_sat", b"value_sat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class ListPaymentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCLUDE_INCOMPLETE_FIELD_NUMBER: _builtins.int
+    INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    MAX_PAYMENTS_FIELD_NUMBER: _builtins.int
+    REVERSED_FIELD_NUMBER: _builtins.int
+    CREATION_DATE_START_FIELD_NUMBER: _builtins.int
+    CREATION_DATE_END_FIELD_NUMBER: _builtins.int
+    OMIT_HOPS_FIELD_NUMBER: _builtins.int
+    include_incomplete: _builtins.bool
+    index_offset: _builtins.int
+    max_payments: _builtins.int
+    reversed: _builtins.bool
+    creation_date_start: _builtins.int
+    """in seconds, as is the end; both are within"""
+    creation_date_end: _builtins.int
+    omit_hops: _builtins.bool
+    """v0.21 and later"""
+    def __init__(
+        self,
+        *,
+        include_incomplete: _builtins.bool = ...,
+        index_offset: _builtins.int = ...,
+        max_payments: _builtins.int = ...,
+        reversed: _builtins.bool = ...,
+        creation_date_start: _builtins.int = ...,
+        creation_date_end: _builtins.int = ...,
+        omit_hops: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_date_end", b"creation_date_end", "creation_date_start", b"creation_date_start", "include_incomplete", b"include_incomplete", "index_offset", b"index_offset", "max_payments", b"max_payments", "omit_hops", b"omit_hops", "reversed", b"reversed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_OFFSET_FIELD_NUMBER: _builtins.int
+    first_index_offset: _builtins.int
+    last_index_offset: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]: ...
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+        first_index_offset: _builtins.int = ...,
+        last_index_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_index_offset", b"first_index_offset", "last_index_offset", b"last_index_offset", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
 
 @_typing.final
 class GetStateRequest(_message.Message):
