@@ -28,6 +28,7 @@ class Node:
     program = "bitcoind"
     choice: Mapping[str, str] = {}
     """What the script that gets the program is told."""
+    code = "BTC"
     prefix = "BITCOIN"
     """Of the shop's settings about it."""
     default_port = "18443"

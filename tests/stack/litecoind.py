@@ -14,6 +14,7 @@ MWEB_HEIGHT = 432
 class LitecoinNode(Node):
     program = "litecoind"
     choice = {"PKG": "litecoind", "SUITE": "trixie"}
+    code = "LTC"
     prefix = "LITECOIN"
     default_port = "19443"
     options = ("-mempoolreplacement=1",)  # off by default, but who mines may see it otherwise

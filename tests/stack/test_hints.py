@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+import zmq
 
 from tests.running import ROOT, Shop, free_port, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
 from tests.stack.conftest import shop_on
+from tests.stack.litecoind import LitecoinNode
 
 SELDOM = {"FOLLOW_SECONDS": "600"}
 SECRET = "whsec_" + b64encode(b"known to the shop and to its payment watcher").decode()
@@ -27,9 +29,15 @@ Open = Callable[..., tuple[Node, Shop]]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Open]:
+def kind() -> type[Node]:
+    """Of node; tests that are for another one say so."""
+    return Node
+
+
+@pytest.fixture
+def opened(kind: type[Node], tmp_path: Path) -> Iterator[Open]:
     """A node of this test's own, with these options, and a shop on it, which had its first look at it."""
-    node, shops = Node(tmp_path / "bitcoind"), []
+    node, shops = kind(tmp_path / "node"), []
     if not node.is_ours:
         pytest.fail("These tests start the node with options: they need one of their own.", pytrace=False)
 
@@ -51,14 +59,14 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
 
 def looks_at(shop: Shop) -> str | None:
-    """When a follower of BTC had its last answer, as staff are told."""
+    """When the follower of its one network had its last answer, as staff are told."""
     (node,) = shop.get("/api/admin/health", headers=shop.staff())["nodes"]["networks"]
     return node["follower"]["answeredAt"]
 
 
 def pay_and_settle(node: Node, shop: Shop, tell: Callable[[Bought, str], None] = lambda bought, txid: None) -> None:
     """A buyer pays, `tell` gives a hint of it; a block comes, and again."""
-    bought = buy(shop, stock_product(shop, stock=5))
+    bought = buy(shop, stock_product(shop, stock=5), coin=node.code)
     txid = node.pay(bought.address, bought.amount)
     tell(bought, txid)
     wait_for("the payment to be seen", lambda: invoice_status(shop, bought) == "processing")
@@ -97,9 +105,26 @@ def test_zmq_tells_of_payments_and_blocks_also_after_the_node_was_away(opened: O
     assert "Traceback" not in shop.said()
 
 
-def test_walletnotify_tells_of_payments_and_blocks(opened: Open, tmp_path: Path):
+@pytest.mark.parametrize("kind", [LitecoinNode])
+def test_what_litecoins_zmq_publishes_is_a_hint(kind: type[Node], opened: Open):
+    """Debian builds litecoind without ZMQ: what one with it says is played here."""
+    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+        publisher.linger, publisher.rcvtimeo = 0, 60_000
+        address = f"tcp://127.0.0.1:{publisher.bind_to_random_port('tcp://127.0.0.1')}"
+        node, shop = opened(LITECOIN_ZMQ=address)
+        while publisher.recv() != b"\x01sequence":
+            pass  # until the shop listens to that topic as well
+
+        def tell(bought: Bought, txid: str) -> None:
+            publisher.send_multipart([b"sequence", bytes.fromhex(txid) + b"A" + bytes(8), bytes(4)])
+
+        pay_and_settle(node, shop, tell)
+
+
+@pytest.mark.parametrize("kind", [Node, LitecoinNode])
+def test_walletnotify_tells_of_payments_and_blocks(kind: type[Node], opened: Open, tmp_path: Path):
     command = ["env", f"DATA_DIR={tmp_path / 'shop' / 'data'}", "CRYPTONS_DOTENV=off", sys.executable, str(ROOT / "manage.py")]
-    node, shop = opened(f"-walletnotify={shlex.join(command)} notify_payment %s")
+    node, shop = opened(f"-walletnotify={shlex.join(command)} notify_payment %s --network {kind.code}")
     pay_and_settle(node, shop)
 
 
