@@ -1,6 +1,8 @@
 """What one turn of a follower costs with few and with many open invoices, on a real bitcoind: `python -m benchmarks.followers [MANY]`.
 
-The sweep that stands behind it is counted by itself, and so is Lightning's slow round, which asks lnd about each open invoice.
+Medians of twenty turns each without news, with one payment, and with a block that holds one; every open invoice has a row and an address
+of the node's wallet. The verdict on a touched invoice and the sweep that stands behind it are counted by themselves, and so is Lightning's
+slow round, which asks lnd about each open invoice.
 """
 
 import os
@@ -8,8 +10,9 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.catalogue import milliseconds
 from benchmarks.shop_of import prepare
@@ -17,10 +20,15 @@ from tests.servers import Missing
 from tests.stack.bitcoind import Node
 from tests.stack.lightning import LightningPair
 
+if TYPE_CHECKING:
+    from shop.models import Product
+
 FEW, MANY = 100, 100_000
 TURNS = 20
 PAID = 30
-"""Payments that are not final yet: each turn asks for them, however many invoices are open."""
+"""Payments that are not final yet: each turn hears of them, however many invoices are open."""
+FINAL = 10
+"""Blocks after which nobody asks for a payment any more."""
 MOST = 1.2
 LIGHTNING_FEW, LIGHTNING_MANY = 100, 1_000
 ROUNDS = 5
@@ -63,17 +71,94 @@ def start_lnd(folder: Path, node: Node) -> LightningPair | None:
 
 
 def measure_turns(node: Node, many: int) -> None:
-    from shop.models import new_order_number
-    from tests.stack.filling import make_product, open_invoices, place_orders, real_offers
+    from tests.stack.filling import make_product, open_invoices
 
-    numbers = [new_order_number() for _ in range(PAID)]
-    for each in place_orders(make_product("thing", PAID), real_offers(numbers), numbers):
-        node.pay(each["address"], each["amount"])
+    product = make_product("thing", 2 * (PAID + TURNS))
+    counts, costs = [], []
+    for count, begin in ((FEW, 0), (many - FEW, FEW)):
+        open_invoices(count, begin=begin)
+        counts.append(count_open())
+        costs.append(costs_of_turns(node, product))
+    show("open invoices", counts, costs)
+
+
+def count_open() -> int:
+    from payments.models import Invoice
+
+    return Invoice.objects.filter(status=Invoice.Status.NEW).count()
+
+
+def costs_of_turns(node: Node, product: "Product") -> dict[str, float]:
+    """However many invoices are open, there are as many payments that are not final yet, and as much news."""
+    for _ in range(PAID):
+        pay_an_order(node, product)
+    mine(node)
+    take_turn()
+    take_turn()
+    quiet = [milliseconds(ask_the_node) for _ in range(TURNS)]
+    sweeps = [milliseconds(sweep) for _ in range(TURNS)]
+    paid, mined, verdicts = [], [], []
+    for _ in range(TURNS):
+        pay_an_order(node, product)
+        paid.append(milliseconds(hear_news))
+        verdicts.append(milliseconds(settle_touched))
+        mine(node)
+        mined.append(milliseconds(hear_news))
+        verdicts.append(milliseconds(settle_touched))
+    node.mine(FINAL)
+    take_turn()
+    told = {"a turn, no news": quiet, "a turn, a payment": paid, "a turn, a block": mined, "a verdict": verdicts, "a sweep": sweeps}
+    return {name: statistics.median(each) for name, each in told.items()}
+
+
+def pay_an_order(node: Node, product: "Product") -> None:
+    from shop.models import new_order_number
+    from tests.stack.filling import place_orders, real_offers
+
+    number = new_order_number()
+    (bought,) = place_orders(product, real_offers([number]), [number])
+    node.pay(bought["address"], bought["amount"])
+    node.call("syncwithvalidationinterfacequeue")  # until its wallets know
+
+
+def mine(node: Node) -> None:
     node.mine()
-    open_invoices(FEW - PAID)
-    few = cost_of_a_turn(), cost_of_a_sweep()
-    open_invoices(many - FEW, begin=FEW)
-    show("open invoices", (FEW, many), {"a turn": (few[0], cost_of_a_turn()), "a sweep": (few[1], cost_of_a_sweep())})
+    node.call("syncwithvalidationinterfacequeue")
+
+
+def take_turn() -> None:
+    ask_the_node()
+    settle_touched()
+
+
+def ask_the_node() -> int:
+    """The number of invoices that it told of something."""
+    from django.utils import timezone
+
+    from payments.following import follow
+
+    return len(follow("BTC", at=timezone.now()))
+
+
+def hear_news() -> None:
+    if ask_the_node() != 1:
+        raise AssertionError("This turn was to hear of one payment.")
+
+
+def settle_touched() -> None:
+    from django.utils import timezone
+
+    from payments.models import Invoice
+    from payments.settlement import settle
+
+    for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)):
+        settle(invoice_id, at=timezone.now())
+
+
+def sweep() -> None:
+    from payments.tasks import sweep_invoices
+
+    sweep_invoices()
 
 
 def measure_rounds() -> None:
@@ -81,9 +166,10 @@ def measure_rounds() -> None:
     costs = []
     for count in (LIGHTNING_FEW, LIGHTNING_MANY - LIGHTNING_FEW):
         open_over_lightning(count)
-        costs.append(cost_of_a_round())
-    show("over Lightning", (LIGHTNING_FEW, LIGHTNING_MANY), {"a slow round": (costs[0], costs[1])})
-    print(f"{costs[1] / LIGHTNING_MANY:.2f} ms for each open invoice, beside the turns and under a lease of its own.", flush=True)
+        costs.append({"a slow round": cost_of_a_round()})
+    show("over Lightning", [LIGHTNING_FEW, LIGHTNING_MANY], costs)
+    each = costs[1]["a slow round"] / LIGHTNING_MANY
+    print(f"{each:.2f} ms for each open invoice, beside the turns and under a lease of its own.", flush=True)
 
 
 def open_over_lightning(count: int) -> None:
@@ -96,41 +182,22 @@ def open_over_lightning(count: int) -> None:
     write_invoices(list(zip(numbers, real_offers(numbers, "BTC-LN"), strict=True)), timezone.now())
 
 
-def show(what: str, counts: tuple[int, int], costs: dict[str, tuple[float, float]]) -> None:
-    print(f"{what:16}{counts[0]:>12,}{counts[1]:>12,}   ratio")
-    for name, (few, many) in costs.items():
-        note = f" (more than {MOST})" if name == "a turn" and many / few > MOST else ""
-        print(f"{name:16}{few:9.2f} ms{many:9.2f} ms   {many / few:4.2f} ×{note}", flush=True)
-
-
-def cost_of_a_turn() -> float:
-    from django.utils import timezone
-
-    from payments.following import follow
-    from payments.settlement import settle
-
-    for invoice_id in follow("BTC", at=timezone.now()):  # the news, before it is measured what no news costs
-        settle(invoice_id, at=timezone.now())
-    return median(lambda: follow("BTC", at=timezone.now()))
-
-
-def cost_of_a_sweep() -> float:
-    from payments.tasks import sweep_invoices
-
-    return median(sweep_invoices)
+def show(what: str, counts: Sequence[int], costs: Sequence[dict[str, float]]) -> None:
+    (few, many), (cheap, dear) = counts, costs
+    print(f"{what:20}{few:>12,}{many:>12,}   ratio   load {os.getloadavg()[0]:.1f}")
+    for name in cheap:
+        ratio = dear[name] / cheap[name]
+        note = f" (more than {MOST})" if name.startswith("a turn") and ratio > MOST else ""
+        print(f"{name:20}{cheap[name]:9.2f} ms{dear[name]:9.2f} ms   {ratio:4.2f} ×{note}", flush=True)
 
 
 def cost_of_a_round() -> float:
+    """Milliseconds, as everywhere here."""
     from django.utils import timezone
 
     from payments.lightning_round import take_round
 
-    return median(lambda: take_round(at=timezone.now()), times=ROUNDS)
-
-
-def median(act: Callable[[], object], times: int = TURNS) -> float:
-    """Milliseconds."""
-    return statistics.median(milliseconds(act) for _ in range(times))
+    return statistics.median(milliseconds(lambda: take_round(at=timezone.now())) for _ in range(ROUNDS))
 
 
 if __name__ == "__main__":

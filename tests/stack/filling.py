@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import django
+import httpx
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 django.setup()
@@ -26,6 +27,8 @@ from cryptons.events.models import Event  # noqa: E402
 from cryptons.money import Base, Minor  # noqa: E402
 from payments.invoicing import MONITOR, Offer, confirmations_for, prepare_offer  # noqa: E402
 from payments.models import Invoice, Option  # noqa: E402
+from payments.networks.bitcoin_wallet import open_wallet  # noqa: E402
+from payments.networks.coins import BITCOIN  # noqa: E402
 from shop.models import Category, Order, OrderLine, Product, new_order_number  # noqa: E402
 from shop.orders import state_of  # noqa: E402
 
@@ -35,17 +38,26 @@ BATCH = 1_000
 
 
 def open_invoices(count: int, *, begin: int = 0) -> None:
-    """That nobody will ever pay: their addresses are made up."""
+    """For a day, each with an address of the shop's own wallet: the node watches them all, as it does after as many checkouts."""
     now = timezone.now()
     for start in range(begin, begin + count, BATCH):
-        numbers = range(start, min(start + BATCH, begin + count))
-        offers = [_made_up(number, now) for number in numbers]
-        write_invoices([(f"order_{number}", offer) for number, offer in zip(numbers, offers, strict=True)], now)
+        labels = [f"order_{number}" for number in range(start, min(start + BATCH, begin + count))]
+        offers = [_quoted(address, now) for address in new_addresses(labels)]
+        write_invoices(list(zip(labels, offers, strict=True)), now)
 
 
-def _made_up(number: int, now: datetime) -> Offer:
+def _quoted(address: str, now: datetime) -> Offer:
     rate = Decimal(6_500_000)
-    return Offer("BTC", f"bcrt1qnever{number:031d}", "", Base(30_770), rate, {"fixed": "65000"}, now, now + timedelta(days=1))
+    return Offer("BTC", address, "", Base(30_770), rate, {"fixed": "65000"}, now, now + timedelta(days=1))
+
+
+def new_addresses(labels: Sequence[str]) -> list[str]:
+    """As the shop asks for them, but all in one request."""
+    with open_wallet(BITCOIN):  # which makes it, if it is not there yet
+        asked = [{"method": "getnewaddress", "params": [label, "bech32"], "id": number} for number, label in enumerate(labels)]
+        url = f"http://{BITCOIN.host}:{BITCOIN.port}/wallet/{BITCOIN.wallet}"
+        told = httpx.post(url, json=asked, auth=(BITCOIN.user, BITCOIN.password), timeout=120).json()
+    return [str(each["result"]) for each in told]
 
 
 def write_invoices(labelled: Sequence[tuple[str, Offer]], now: datetime, orders: Sequence[Order] = ()) -> list[Invoice]:
