@@ -15,6 +15,9 @@ import pytest
 from tests.running import free_port, wait_for
 from tests.servers import COMPOSE, command_of
 
+MOST_OUTPUTS = 200
+"""Of one transaction."""
+
 
 class RpcError(Exception):
     def __init__(self, code: int, message: str) -> None:
@@ -131,6 +134,26 @@ class Node:
     def pay_many(self, amounts: Mapping[str, Decimal]) -> str:
         """All of them by one transaction. Its id."""
         return str(self.call("sendmany", "", {address: str(amount) for address, amount in amounts.items()}, wallet=self.buyers))
+
+    def pay_each(self, amounts: Mapping[str, Decimal]) -> list[str]:
+        """Each by a transaction of its own, of one coin and without change. Their ids."""
+        fee = Decimal("0.00001")
+        left = list(amounts.values())
+        homes: dict[str, Decimal] = {}
+        while left:
+            part = {self.call("getnewaddress", wallet=self.buyers): amount + fee for amount in left[:MOST_OUTPUTS]}
+            self.pay_many(part)
+            homes |= part
+            del left[:MOST_OUTPUTS]
+        self.mine()
+        coins = {coin["address"]: coin for coin in self.call("listunspent", 1, 1, list(homes), wallet=self.buyers)}
+        sent = []
+        for address, home in zip(amounts, homes, strict=True):
+            coin = {"txid": coins[home]["txid"], "vout": coins[home]["vout"]}
+            raw = self.call("createrawtransaction", [coin], [{address: str(amounts[address])}])
+            signed = self.call("signrawtransactionwithwallet", raw, wallet=self.buyers)
+            sent.append(str(self.call("sendrawtransaction", signed["hex"])))
+        return sent
 
     def stop(self) -> None:
         if self.process is None:
