@@ -24,8 +24,6 @@ RECEIVE = frozenset(
 """All that is needed to be paid, and to compare the books."""
 PAY_OUT = frozenset(
     {
-        "uri:/lnrpc.Lightning/GetInfo",
-        "uri:/lnrpc.Lightning/ChannelBalance",
         "uri:/lnrpc.Lightning/DecodePayReq",
         "uri:/lnrpc.Lightning/ListPayments",
         "uri:/routerrpc.Router/SendPaymentV2",

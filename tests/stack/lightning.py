@@ -22,7 +22,7 @@ RECEIVE = [
 ]
 """What a shop must be allowed to do to be paid, and nothing else."""
 PAY_OUT = [
-    *(f"uri:/lnrpc.Lightning/{method}" for method in ("GetInfo", "ChannelBalance", "DecodePayReq", "ListPayments")),
+    *(f"uri:/lnrpc.Lightning/{method}" for method in ("DecodePayReq", "ListPayments")),
     *(f"uri:/routerrpc.Router/{method}" for method in ("SendPaymentV2", "TrackPaymentV2")),
 ]
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node
+from tests.stack.books import manage
 from tests.stack.buying import Bought, buy, invoice_status, order, read_order, stock_of, stock_product, wait_until_settled
 from tests.stack.conftest import open_shop
 from tests.stack.lightning import CliError, LightningPair, Lnd
@@ -148,6 +149,17 @@ def test_more_than_the_channels_can_take_is_chain_only(shop: Shop):
     _, payment = payment_of(shop, stock_product(shop, stock=1, price="200000.00"))
     assert payment["lightning"] is None
     assert payment["uri"].startswith("bitcoin:")
+
+
+def test_the_deploy_check_reads_what_lnd_baked(shop: Shop, pair: LightningPair):
+    """The narrow ones, which all else here is done with, and the one that may do everything."""
+    narrow = manage(shop, "check", "--deploy")
+    shop.environment["LND_PAYOUT_MACAROON"], given = str(pair.shop.admin_macaroon), shop.environment["LND_PAYOUT_MACAROON"]
+    wide = manage(shop, "check", "--deploy")
+    shop.environment["LND_PAYOUT_MACAROON"] = given
+
+    assert "MACAROON" not in "".join(narrow[1:])
+    assert "LND_PAYOUT_MACAROON ALLOWS MORE THAN IT NEEDS TO: address:read, address:write, info:read" in wide[2]
 
 
 @pytest.mark.parametrize(
