@@ -1,10 +1,11 @@
 """What staff must be told: a row in their queue, and a mail to STAFF_EMAIL where one is set. Rows only, in the caller's transaction."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
 
+from cryptons.db import in_transaction
 from cryptons.mail.queueing import queue_mail
 from payments.models import Alert, Invoice
 
@@ -15,6 +16,8 @@ EXCEPTIONS = {
     "reorged": "The chain took back a payment that had settled. Nothing ships until it settles again.",
     "double_spent": "The money was spent elsewhere before it was confirmed.",
 }
+MOST_FAILURES = 20
+"""What is wrong with one may be wrong with thousands."""
 CLOSED = "Money came although this was closed: it is to be sent back."
 
 
@@ -24,6 +27,23 @@ def alert(key: str, text: str, *, at: datetime) -> None:
         return
     row = Alert.objects.create(key=key, text=text, created_at=at)
     mail_staff(f"alert:{row.pk}", "Please look at this", text, path=reverse("admin:payments_alert_change", args=[row.pk]))
+
+
+def alert_of_failure(act: str, reference: object, error: Exception, *, at: datetime) -> None:
+    """The shop failed at an act, by a fault of its own. In a transaction of its own; MOST_FAILURES of an act in a day, the log has all."""
+    kind = type(error).__name__
+    key = f"failure {act} {reference} {kind}"
+    text = (
+        f"The shop failed at {act}: {reference}. It met an error of its own ({kind}); its log says more. "
+        "The others go on meanwhile, and this one is tried again and again."
+    )
+
+    def tell() -> None:
+        told = Alert.objects.filter(key__startswith=f"failure {act} ", created_at__gt=at - timedelta(days=1))
+        if told.count() < MOST_FAILURES:
+            alert(key, text, at=at)
+
+    in_transaction(tell)
 
 
 def exception_words(invoice: Invoice) -> str:

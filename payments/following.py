@@ -1,18 +1,23 @@
 """One turn of a network's follower: ask the node once, write facts and cursor together, then let the touched invoices settle."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.db import NotSupportedError, ProgrammingError
 from django.db.models import Q
+from django.utils import timezone
 
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, is_outage
+from cryptons.one_by_one import log_failure
+from payments.alerts import alert
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks import get_network
-from payments.networks.base import FINAL_DEPTH, CursorState, FactPage
+from payments.networks.base import FINAL_DEPTH, CursorState, Fact, FactPage, Network
 from payments.replaced_node import tell_staff
 from payments.settlement import settle, store_facts, touch
 from payments.unclaimed import note_unclaimed
@@ -28,18 +33,62 @@ class LeaseLost(PaymentError):
     """The turn took too long, and another follower reads on from the old cursor. Nothing of this turn is written."""
 
 
+NOT_THE_FACTS_FAULT = (ProgrammingError, NotSupportedError)
+"""The database is not as this program expects it (a migration is missing): no fact could be stored, and none must be passed over."""
+
+
 def follow(network: str, *, at: datetime) -> set[UUID]:
-    """Take one turn. Returns the invoices that need a new verdict; none when another follower holds the lease or the node is away."""
+    """Take one turn. Returns the invoices that need a new verdict; none when another follower holds the lease or the node is away.
+
+    Raises only what the database says, and NetworkNotOffered: an error of our own is remembered as the node's trouble is.
+    """
     with lease(network, at=at) as cursor:
         if cursor is None:
             return set()
+        node = get_network(network)
         try:
-            page = get_network(network).facts_since(CursorState(cursor.value, cursor.node_id), _unsettled(network, at=at))
+            return _turn(node, cursor, at=at)
         except (NodeUnavailable, NodeRejected) as error:
             remember_failure(cursor, str(error), at=at)
-            return set()
+        except LeaseLost as error:
+            logger.warning("a turn took too long", extra={"network": network, "error": str(error)})
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("a follower's turn failed", extra={"network": network})
+            remember_failure(cursor, f"The shop met an error of its own ({type(error).__name__}). Its log says more.", at=at)
+        return set()
+
+
+def _turn(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
+    page = node.facts_since(CursorState(cursor.value, cursor.node_id), _unsettled(cursor.network, at=at))
+    try:
         touched = in_transaction(lambda: _write(cursor, page, at=at))
-        return touched | (_touch_deeper(network, page.tip_height) if page.tip_height is not None else set())
+    except (LeaseLost, *NOT_THE_FACTS_FAULT):
+        raise
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log_failure("storing the facts of a turn", cursor.network, error)
+        touched = _write_one_by_one(cursor, page, at=at)
+    return touched | (_touch_deeper(cursor.network, page.tip_height) if page.tip_height is not None else set())
+
+
+def _write_one_by_one(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
+    """Where all together could not be stored. The cursor goes over a fact that cannot only once staff have been told of it by name."""
+    touched: set[UUID] = set()
+    for fact in page.facts:
+        renew(cursor, at=timezone.now())
+        try:
+            touched |= in_transaction(lambda fact=fact: _store(cursor.network, [fact], at=at))  # type: ignore[misc]
+        except NOT_THE_FACTS_FAULT:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log_failure("storing a fact", fact.reference, error)
+            in_transaction(lambda fact=fact: tell_of_unread(cursor.network, fact.reference, at=at))  # type: ignore[misc]
+    return touched | in_transaction(lambda: _write(cursor, replace(page, facts=()), at=at))
 
 
 def _unsettled(network: str, *, at: datetime) -> list[str]:
@@ -47,6 +96,12 @@ def _unsettled(network: str, *, at: datetime) -> list[str]:
     there = Payment.objects.filter(network=network, is_final=False, is_present=True)
     gone = Payment.objects.filter(network=network, status=Payment.Status.GONE, is_conflicted=False, updated_at__gte=at - LOOK_AGAIN)
     return [*there.values_list("reference", flat=True), *gone.values_list("reference", flat=True)]
+
+
+def renew(cursor: Cursor, *, at: datetime) -> None:
+    """The lease runs anew from now on. Raises LeaseLost when it ran out and another has taken it."""
+    if not Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(until=at + LEASE):
+        raise LeaseLost(f"Another took over {cursor.network}.")
 
 
 @contextmanager
@@ -88,11 +143,31 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     if not advanced:
         raise LeaseLost(f"Another follower of {network} took over.")
     tell_staff(cursor, page.cursor, at=at)
-    touched = store_facts(network, page.facts)
-    note_unclaimed(network, page.facts, at=at)
+    touched = _store(network, page.facts, at=at)
+    for reference in page.unread:
+        tell_of_unread(network, reference, at=at)
     if page.tip_height is not None:
         _finalise(network, page.tip_height)
     return touched
+
+
+def _store(network: str, facts: Sequence[Fact], *, at: datetime) -> set[UUID]:
+    touched = store_facts(network, facts)
+    note_unclaimed(network, facts, at=at)
+    return touched
+
+
+def tell_of_unread(network: str, reference: str, *, at: datetime) -> None:
+    """In the transaction that goes over it."""
+    alert(
+        f"unread {network} {reference}"[:160],
+        (
+            f"The {network} node tells of a payment that the shop cannot understand or store; its log says why. It went on without it, "
+            f"so that the others are seen. Look at it by hand: {reference}. If it pays an invoice and 'check now' there does not find it, "
+            "accept that invoice by hand."
+        ),
+        at=at,
+    )
 
 
 def _touch_deeper(network: str, tip_height: int) -> set[UUID]:

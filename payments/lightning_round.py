@@ -5,11 +5,17 @@ state. This round alone is enough; the stream is quicker.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cryptons.db import in_transaction
-from payments.following import lease
+from django.utils import timezone
+
+from cryptons.db import in_transaction, is_outage
+from cryptons.one_by_one import log_failure
+from payments.alerts import alert_of_failure
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.following import LeaseLost, lease, renew, tell_of_unread
 from payments.models import Cursor, Invoice, Option
 from payments.networks import networks
 from payments.networks.base import CursorState
@@ -21,6 +27,7 @@ from payments.settlement import store_facts
 LIGHTNING = "BTC-LN"
 LEASE = "LN round"
 BATCH = 200
+ACT = "looking after a Lightning invoice"
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
 
 
@@ -30,9 +37,12 @@ def take_round(*, at: datetime) -> set[UUID]:
     if not isinstance(lnd, LightningNetwork):
         return set()
     touched: set[UUID] = set()
-    with lease(LEASE, at=at) as ours:
-        for options in _open_options() if ours else ():
-            touched |= _look_after(lnd, options, at=at)
+    with lease(LEASE, at=at) as ours, suppress(LeaseLost):  # who took over goes round from the start
+        if ours is None:
+            return set()
+        for options in _open_options():
+            renew(ours, at=timezone.now())
+            touched |= _look_after_all(lnd, options, at=at)
     return touched
 
 
@@ -41,6 +51,38 @@ def close_options(invoice_id: UUID, *, at: datetime) -> set[UUID]:
     lnd = networks().get(LIGHTNING)
     options = list(Option.objects.filter(invoice=invoice_id, network=LIGHTNING, is_closed=False).prefetch_related("invoice"))
     return _look_after(lnd, options, at=at) if options and isinstance(lnd, LightningNetwork) else set()
+
+
+def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
+    """Together; where that fails, one by one, so that an option that cannot be looked after keeps no other's money waiting.
+
+    Raises NodeUnavailable, and NodeRejected when LND refuses each of them: then it is not the options' fault.
+    """
+    try:
+        return _look_after(lnd, options, at=at)
+    except NodeUnavailable:
+        raise
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log_failure("looking after many Lightning invoices", LIGHTNING, error)
+    touched: set[UUID] = set()
+    failed: list[tuple[Option, Exception]] = []
+    for option in options:
+        try:
+            touched |= _look_after(lnd, [option], at=at)
+        except NodeUnavailable:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            failed.append((option, error))
+    if len(failed) == len(options) and isinstance(failed[0][1], NodeRejected):
+        raise failed[0][1]
+    for option, error in failed:
+        log_failure(ACT, option.destination, error)
+        alert_of_failure(ACT, option.destination, error, at=at)
+    return touched
 
 
 def _open_options() -> Iterator[list[Option]]:
@@ -64,7 +106,8 @@ def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -
         if option.invoice.status != Invoice.Status.NEW or option.expires_at <= at:
             lnd.close_destination(option.destination)
     stand = lnd.look_up(option.destination for option in options)
-    facts = lnd.facts_of(stand.values())
+    unread: set[str] = set()
+    facts = lnd.facts_of(stand.values(), unread)
     forgotten_since = _forgotten_since(lnd)
 
     def has_ended(option: Option) -> bool:
@@ -72,10 +115,12 @@ def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -
             return stand[option.destination].state in ENDED
         return option.created_at > forgotten_since or option.invoice.monitor_until < at
 
-    ended = [option.pk for option in options if has_ended(option)]
+    ended = [option.pk for option in options if option.destination not in unread and has_ended(option)]
 
     def write() -> set[UUID]:
         Option.objects.filter(pk__in=ended).update(is_closed=True)
+        for reference in unread:
+            tell_of_unread(LIGHTNING, reference, at=at)
         return store_facts(LIGHTNING, facts)
 
     return in_transaction(write)

@@ -3,6 +3,7 @@
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
+from cryptons.one_by_one import sparing_others
 from payments import incoming
+from payments.alerts import alert_of_failure
 from payments.daily_reconciliation import reconcile_recent, reconcile_recent_payouts
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow, is_wanted
@@ -29,6 +32,11 @@ BATCH = 50
 
 SWEEP = 1000
 """Invoices of one sweep; the next one finds the rest."""
+
+MOST_SEEN = 20_000
+"""Of so many, a sweep takes some at random: a thousand that cannot be settled must not stand before all others for ever."""
+
+SETTLING, PAYING_OUT = "settling an invoice", "sending a payout"
 
 QUIET = timedelta(minutes=2)
 """A follower that has not answered for so long has not run, or its node is away."""
@@ -66,13 +74,18 @@ def _settle_touched(invoice_ids: list[UUID]) -> None:
 
 
 def settle_one(invoice_id: UUID) -> None:
-    """A lost race is tried again at once; one that is lost three times is left to the sweep."""
-    for _ in range(3):
-        try:
-            settle(invoice_id, at=timezone.now())
-        except InvoiceMoved:
-            continue
-        return
+    """A lost race is tried again at once; one that is lost three times is left to the sweep. So is what fails: it ends nobody's turn."""
+    with sparing_others(SETTLING, invoice_id, tell=partial(_tell_staff, SETTLING, invoice_id)):
+        for _ in range(3):
+            try:
+                settle(invoice_id, at=timezone.now())
+            except InvoiceMoved:
+                continue
+            return
+
+
+def _tell_staff(act: str, reference: UUID, error: Exception) -> None:
+    alert_of_failure(act, reference, error, at=timezone.now())
 
 
 @shared_task
@@ -104,12 +117,13 @@ def sweep_invoices() -> None:
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         follow(network, at=now)
-    touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:SWEEP])
+    touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_SEEN])
     starts = list(range(0, len(touched), BATCH))
-    random.shuffle(starts)  # in one order, this sweep, the next and the messages would go side by side and settle the same twice
-    for start in starts:
+    # In one order, this sweep, the next and the messages would go side by side and settle the same twice.
+    for start in random.sample(starts, min(len(starts), SWEEP // BATCH)):
         _settle_touched(touched[start : start + BATCH])
-    for invoice_id in list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:SWEEP]):
+    overdue = list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:MOST_SEEN])
+    for invoice_id in overdue if len(overdue) <= SWEEP else random.sample(overdue, SWEEP):
         settle_one(invoice_id)
 
 
@@ -125,7 +139,13 @@ def refresh_stored_rates() -> None:
 
 @shared_task
 def send_payout(payout_id: str) -> None:
-    send(UUID(payout_id), at=timezone.now())
+    _send_one(UUID(payout_id))
+
+
+def _send_one(payout_id: UUID) -> None:
+    """What fails is tried again after sending.HOLD; before it sends anything, it asks whether that was done."""
+    with sparing_others(PAYING_OUT, payout_id, tell=partial(_tell_staff, PAYING_OUT, payout_id)):
+        send(payout_id, at=timezone.now())
 
 
 @receiver(payout_changed)
@@ -139,7 +159,7 @@ def sweep_payouts() -> None:
     """Finds what messages lost, and what is to be tried or asked for again."""
     now = timezone.now()
     for payout_id in list(Payout.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
-        send(payout_id, at=now)
+        _send_one(payout_id)
 
 
 @shared_task

@@ -232,7 +232,7 @@ class FakeRippled:
         found = [
             each
             for each in sorted(self.transactions, key=lambda each: (each.ledger, each.seq))
-            if account in (each.fields["Account"], each.fields["Destination"], each.touches)
+            if account in (each.fields["Account"], each.fields.get("Destination"), each.touches)
             and least <= each.ledger <= most
             and (each.ledger, each.seq) >= from_marker
         ]

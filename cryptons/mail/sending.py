@@ -13,6 +13,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import F, Q
 
 from cryptons.mail.models import Mail
+from cryptons.one_by_one import log_failure
 
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
 """Before each further try; after the last one staff must look."""
@@ -29,7 +30,9 @@ def send(mail_id: UUID, *, at: datetime) -> bool:
     mail = Mail.objects.get(pk=mail_id)
     try:
         _deliver(mail)
-    except OSError as error:  # smtplib's errors are among them
+    except Exception as error:
+        if not isinstance(error, OSError):  # the server's trouble, and smtplib's errors are among them
+            log_failure("sending a mail", mail.pk, error)
         waits = WAITS[mail.attempts - 1 :]
         next_try = at + waits[0] if waits else None
         Mail.objects.filter(pk=mail.pk).update(next_try_at=next_try, last_error=f"{type(error).__name__}: {error}"[:200])

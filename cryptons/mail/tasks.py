@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import send
+from cryptons.one_by_one import sparing_others
 
 SWEEP = 200
 
@@ -19,4 +20,5 @@ def sweep_mails() -> None:
     """Finds what messages lost, and what failed before and is due again."""
     now = timezone.now()
     for mail_id in list(Mail.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
-        send(mail_id, at=now)
+        with sparing_others("sending a mail", mail_id):
+            send(mail_id, at=now)

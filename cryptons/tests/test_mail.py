@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from cryptons.db import atomic, new_id
-from cryptons.mail import sending
+from cryptons.mail import sending, tasks
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail
 from cryptons.mail.sending import WAITS, send
@@ -102,6 +102,34 @@ def test_a_server_that_is_away_is_tried_again_later_and_later(mail, broken_serve
     assert mail.next_try_at is None
     assert mail.sent_at is None
     assert mail.last_error == "SMTPServerDisconnected: gone"
+
+
+def test_a_mail_that_cannot_be_made_waits_longer_and_longer_and_keeps_no_other_waiting(mail, settings, caplog):
+    Mail.objects.filter(pk=mail.pk).update(subject="two\nlines")
+    other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
+
+    sweep_mails()
+
+    mail.refresh_from_db()
+    assert mail.sent_at is None
+    assert mail.next_try_at > timezone.now()
+    assert mail.last_error.startswith("BadHeaderError")
+    assert [record.reference for record in caplog.records if record.levelname == "ERROR"] == [str(mail.pk)]
+    assert [file.stem for file in files(settings)] == [str(other.pk)]
+
+
+def test_nor_does_one_that_fails_in_an_unforeseen_way(mail, monkeypatch, settings):
+    other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
+    as_ever = tasks.send
+
+    def fail(mail_id, at):
+        if mail_id == mail.pk:
+            raise ZeroDivisionError
+        as_ever(mail_id, at=at)
+
+    monkeypatch.setattr(tasks, "send", fail)
+    sweep_mails()
+    assert [file.stem for file in files(settings)] == [str(other.pk)]
 
 
 @pytest.mark.django_db(transaction=True)

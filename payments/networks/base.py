@@ -69,6 +69,8 @@ class FactPage:
     cursor: CursorState
     tip_height: int | None
     """The chain's height at the moment of the facts; None where depth means nothing."""
+    unread: tuple[str, ...] = ()
+    """References of what the node told and nobody here understands: staff must look at it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Bitcoin and Litecoin through a node's wallet. Speaks Bitcoin Core's JSON-RPC; amounts leave here as satoshis or litoshis."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from payments.networks.bitcoin_books import read_books
 from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
 from payments.networks.bitcoin_wallet import describe_wallet, new_address, open_wallet
 from payments.networks.coins import Coin
+from payments.networks.reading import name_of, reading
 
 INCOME = ("receive", "generate", "hogex")
 BLOCK = ("confirmations", "blockhash", "blockheight", "blocktime")
@@ -50,12 +51,14 @@ class BitcoinNetwork:
             tip = checked_chain(wallet)["blocks"]
             depth = max(final_depth(needed) for _, needed in settings.CONFIRMATION_TIERS)
             listing = _list_since(wallet, cursor.value, depth)
-            facts = _facts(wallet, listing["transactions"])
+            unread: set[str] = set()
+            facts = _facts(wallet, listing["transactions"], unread)
             removed = {entry["txid"] for entry in listing.get("removed", ())}
             again = {reference for reference in unsettled if reference not in facts or _txid(reference) in removed}
             for txid in sorted({_txid(reference) for reference in again}):
-                facts.update(_ask_again(wallet, txid, {reference for reference in again if _txid(reference) == txid}, facts))
-            return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip)
+                with reading(txid, unread):
+                    facts.update(_ask_again(wallet, txid, {reference for reference in again if _txid(reference) == txid}, facts, unread))
+            return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
         """Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`; for MWEB `getblockheader`, `listsinceblock`."""
@@ -64,7 +67,7 @@ class BitcoinNetwork:
             for address in destinations:
                 for received in wallet.call("listreceivedbyaddress", 0, True, True, address):
                     for txid in received["txids"]:
-                        facts.update(_facts(wallet, _transaction_entries(wallet, txid)))
+                        facts.update(_facts(wallet, _transaction_entries(wallet, txid), set()))
         wanted = set(destinations)
         return tuple(fact for fact in facts.values() if fact.destination in wanted)
 
@@ -111,10 +114,26 @@ def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, 
     return listing
 
 
-def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]]) -> dict[str, Fact]:
+def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]], unread: set[str]) -> dict[str, Fact]:
     """What the node says of each output that brought money, by reference."""
-    facts = (_fact(wallet, entry) for entry in mweb.dated([entry for entry in entries if _is_income(entry)]))
-    return {fact.reference: fact for fact in facts}
+    facts: dict[str, Fact] = {}
+    for entry in mweb.dated(list(_incomes(entries, unread))):
+        with reading(_name(entry), unread):
+            fact = _fact(wallet, entry)
+            facts[fact.reference] = fact
+    return facts
+
+
+def _incomes(entries: Iterable[dict[str, Any]], unread: set[str]) -> Iterator[dict[str, Any]]:
+    """Those that say at least when the money came and how deep it lies: what is made of the others' depends on that."""
+    for entry in entries:
+        with reading(_name(entry), unread):
+            if _is_income(entry):
+                yield entry | {name: int(entry[name]) for name in ("timereceived", "confirmations")}
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return f"{name_of(entry, 'txid')}:{entry.get('vout', entry.get('address', ''))}"
 
 
 def _is_income(entry: dict[str, Any]) -> bool:
@@ -166,7 +185,7 @@ def _transaction_entries(wallet: Conversation, txid: str) -> list[dict[str, Any]
     return entries
 
 
-def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact]) -> dict[str, Fact]:
+def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact], unread: set[str]) -> dict[str, Fact]:
     """Of a transaction that another one in a block made void, the wallet tells the (negative) depth of that block and no outputs."""
     try:
         transaction = wallet.call("gettransaction", txid, True)
@@ -174,7 +193,7 @@ def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dic
         if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
             raise
         return {reference: _gone(reference) for reference in references if reference not in facts}
-    told = _facts(wallet, _output_entries(transaction))
+    told = _facts(wallet, _output_entries(transaction), unread)
     if transaction["confirmations"] < 0:
         told |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in told}
     return told

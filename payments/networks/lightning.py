@@ -30,6 +30,7 @@ from payments.networks.lnd.lightning_pb2 import (
     WalletState,
 )
 from payments.networks.lnd_rpc import Conversation, LndError, credential, open_lnd
+from payments.networks.reading import reading
 
 PAGE = timedelta(seconds=1.5)
 """A buyer waits no longer for LND."""
@@ -107,13 +108,21 @@ class LightningNetwork:
         settled = [invoice for invoice in heard if invoice is not None and invoice.state == Invoice.SETTLED]
         is_whole = bool(heard) and heard[-1] is None
         index = next_index(start, [invoice.settle_index for invoice in settled], is_whole=is_whole)
-        return FactPage(self.facts_of(settled), CursorState(str(index), node_id), None)
+        unread: set[str] = set()
+        facts = self.facts_of(settled, unread)
+        return FactPage(facts, CursorState(str(index), node_id), None, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        return self.facts_of(self.look_up(destinations).values())
+        return self.facts_of(self.look_up(destinations).values(), set())
 
-    def facts_of(self, invoices: Iterable[Invoice]) -> tuple[Fact, ...]:
-        return tuple(_fact(invoice) for invoice in invoices if invoice.state == Invoice.SETTLED)
+    def facts_of(self, invoices: Iterable[Invoice], unread: set[str]) -> tuple[Fact, ...]:
+        """`unread` takes the payment hashes of those that cannot be understood."""
+        facts = []
+        for invoice in invoices:
+            if invoice.state == Invoice.SETTLED:
+                with reading(invoice.r_hash.hex(), unread):
+                    facts.append(_fact(invoice))
+        return tuple(facts)
 
     def look_up(self, destinations: Iterable[str]) -> dict[str, Invoice]:
         """By payment hash; those that this node does not know are left out. Source: LND `LookupInvoice`."""

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from xrpl.models.requests import AccountTx
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.reading import NOT_UNDERSTOOD, reading
 from payments.networks.xrp_ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
 from payments.networks.xrp_rpc import Conversation, XrpError, open_xrp
 
@@ -55,8 +57,9 @@ class XrpNetwork:
         with open_xrp(within=TURN) as xrp:
             start, node_id = _start(xrp, cursor)
             told = _told_from(xrp, start)
-            facts = tuple(_facts(told.entries))
-        return FactPage(facts, CursorState(str(told.read_to), node_id), told.newest)
+            unread: set[str] = set()
+            facts = tuple(_facts(told.entries, unread))
+        return FactPage(facts, CursorState(str(told.read_to), node_id), told.newest, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
         """The ledger cannot be asked for a tag: all that came to the account since the oldest of these options is read."""
@@ -68,7 +71,7 @@ class XrpNetwork:
         with open_xrp(within=TURN) as xrp:
             start = _ledger_before(xrp, _checked(read_server(xrp)), oldest)
             told = _told_from(xrp, start, to_the_end=True)
-            return tuple(fact for fact in _facts(told.entries) if fact.destination in wanted)
+            return tuple(fact for fact in _facts(told.entries, set()) if fact.destination in wanted)
 
     def books(self, since: datetime, until: datetime) -> list[BookEntry]:
         """Payments in XRP that the ledger carried out. Raises HistoryTooShort too. Source: rippled `account_tx`."""
@@ -78,7 +81,7 @@ class XrpNetwork:
             if since < begins_at:
                 raise HistoryTooShort(str(_history_lost(server, f"of {since:%Y-%m-%d %H:%M} UTC")), begins_at)
             told = _told_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
-            return [_entry(fact) for fact in _facts(told.entries) if since <= fact.first_seen_at < until]
+            return [_entry(fact) for fact in _facts(told.entries, set()) if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:
         try:
@@ -185,11 +188,11 @@ def _told_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> To
         newest = int(page["ledger_index_max"]) if newest is None else newest
         entries += [Entry(raw) for raw in page["transactions"]]
         marker = page.get("marker")
-        read_to = newest if marker is None else max((entry.ledger for entry in entries), default=start) - 1
+        read_to = newest if marker is None else max(_ledgers(entries), default=start) - 1
         is_much = len(entries) >= MOST_AT_ONCE or not xrp.has_time(UNHURRIED)
         if marker is None or (is_much and read_to > start and not to_the_end):
             break
-    unsure = [entry.ledger - 1 for entry in entries if not entry.is_validated]
+    unsure = [ledger - 1 for ledger in _ledgers(entry for entry in entries if not entry.is_validated)]
     return Told(entries, max(start, min([read_to, *unsure])), newest)
 
 
@@ -221,15 +224,26 @@ def _out_of_range(xrp: Conversation, start: int) -> NodeUnavailable:
     return NodeUnavailable(f"The XRP server is behind: ledger {start} was read already, and it knows none after {server.ledger}.")
 
 
-def _facts(entries: Iterable[Entry]) -> Iterator[Fact]:
+def _ledgers(entries: Iterable[Entry]) -> Iterator[int]:
+    """Of one that does not say where it is, nothing follows: `_facts` names it."""
     for entry in entries:
-        if not entry.is_validated or not entry.is_payment_to(settings.XRP_ADDRESS):
-            continue
-        delivered = entry.delivered
-        if isinstance(delivered, str) and delivered.isdecimal():
-            yield entry.fact()
-        elif not isinstance(delivered, dict):
-            logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
+        with suppress(*NOT_UNDERSTOOD):
+            yield entry.ledger
+
+
+def _facts(entries: Iterable[Entry], unread: set[str]) -> Iterator[Fact]:
+    for entry in entries:
+        with reading(entry.name, unread):
+            if entry.ledger and entry.is_validated and entry.is_payment_to(settings.XRP_ADDRESS):
+                yield from _delivered(entry)
+
+
+def _delivered(entry: Entry) -> Iterator[Fact]:
+    delivered = entry.delivered
+    if isinstance(delivered, str) and delivered.isdecimal():
+        yield entry.fact()
+    elif not isinstance(delivered, dict):
+        logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
 
 
 def _entry(fact: Fact) -> BookEntry:

@@ -14,6 +14,7 @@ from xrpl.utils import ripple_time_to_datetime
 from cryptons.money import Base
 from payments.errors import NodeUnavailable
 from payments.networks.base import Fact
+from payments.networks.reading import name_of
 from payments.networks.xrp_rpc import OUT_OF_STEP, Conversation, XrpError
 
 MAIN_NETWORK = "0"
@@ -106,6 +107,11 @@ class Entry:
     @property
     def reference(self) -> str:
         return str(self.raw.get("hash") or self.transaction["hash"])
+
+    @property
+    def name(self) -> str:
+        """For staff, even if it lacks what it should have."""
+        return name_of(self.raw if "hash" in self.raw else self.raw.get("tx", self.raw), "hash")
 
     @property
     def ledger(self) -> int:

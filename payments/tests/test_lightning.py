@@ -70,7 +70,7 @@ def test_a_settled_invoice_is_a_safe_payment_of_what_came():
     invoice = Invoice(
         r_hash=b"\xab" * 32, value_msat=5_000, amt_paid_msat=7_001, settle_date=1_790_000_000, state=Invoice.SETTLED, settle_index=3
     )
-    (fact,) = LightningNetwork().facts_of([invoice, Invoice(state=Invoice.OPEN), Invoice(state=Invoice.CANCELED)])
+    (fact,) = LightningNetwork().facts_of([invoice, Invoice(state=Invoice.OPEN), Invoice(state=Invoice.CANCELED)], set())
     assert fact.reference == fact.destination == "ab" * 32
     assert (fact.amount_base, fact.is_safe, fact.height) == (7_001, True, None)
     assert fact.first_seen_at == datetime.fromtimestamp(1_790_000_000, UTC)

@@ -149,6 +149,22 @@ def test_what_is_no_xrp_for_the_shop_is_no_fact(xrpl, version, odd):
     assert page.cursor.value == "1001"
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("lacks", [{"touches": SHOP}, {"delivered": "9" * 5000}], ids=["a destination", "an amount that can be read"])
+def test_an_entry_that_makes_no_sense_does_not_hide_the_others(xrpl, version, lacks):
+    xrpl.speaks = version
+    cursor = state(xrpl)
+    good = xrpl.pay(SHOP, DUE, tag=TAG)
+    odd = xrpl.pay(**{"destination": SHOP, "amount": DUE, "tag": TAG, **lacks})
+    if "touches" in lacks:
+        del xrpl.transactions[-1].fields["Destination"]
+
+    page = XrpNetwork().facts_since(cursor, ())
+
+    assert [fact.reference for fact in page.facts] == [good]
+    assert (page.unread, page.cursor.value) == ((odd,), "1002")
+
+
 def test_a_payment_that_failed_is_no_money_whatever_else_stands_there():
     carried_out = {
         "tx_json": {"TransactionType": "Payment", "Account": BUYER, "Destination": SHOP},
