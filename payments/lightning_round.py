@@ -26,7 +26,7 @@ from payments.settlement import store_facts
 
 LIGHTNING = "BTC-LN"
 LEASE = "LN round"
-BATCH = 200
+BATCH = 50
 ACT = "looking after a Lightning invoice"
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
 
