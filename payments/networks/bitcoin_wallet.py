@@ -1,5 +1,6 @@
 """The node's wallet that the shop watches: loaded after a restart, made watch-only from a descriptor, checked at the start."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from payments.networks.watch_only import watch_only
 @contextmanager
 def open_wallet(coin: Coin) -> Iterator[Conversation]:
     """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected."""
-    with _conversation(coin, coin.wallet, load=lambda: load_wallet(coin)) as wallet:
+    with _conversation(coin, coin.wallet, load=lambda: _load_wallet(coin)) as wallet:
         yield wallet
 
 
@@ -32,16 +33,16 @@ def open_payout_wallet(coin: Coin) -> Iterator[Conversation]:
         yield wallet
 
 
+PAUSE_SECONDS, LOOKS = 0.1, 20
+"""How long somebody waits for a wallet that another is loading."""
+BUSY = ("already load", "already being load", "Database already exists", "exclusive lock")
+
+
 @contextmanager
 def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
     wallet = Conversation(coin, _path(name))
     try:
-        try:
-            wallet.call("getwalletinfo")
-        except JSONRPCError as error:
-            if error.error["code"] != WALLET_NOT_FOUND:
-                raise
-            load()
+        _be_loaded(wallet, load)
         yield wallet
     except JSONRPCError as error:
         raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
@@ -49,11 +50,39 @@ def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterato
         wallet.close()
 
 
+def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
+    """By us, or by whoever else is at it at this moment, as after a node's restart all are at once."""
+    for _ in range(LOOKS):
+        try:
+            wallet.call("getwalletinfo")
+            return
+        except JSONRPCError as error:
+            if error.error["code"] != WALLET_NOT_FOUND:
+                raise
+        try:
+            load()
+        except _Busy:
+            time.sleep(PAUSE_SECONDS)
+    raise NodeUnavailable(f"{wallet.coin.node} is still loading its wallet.")
+
+
+class _Busy(Exception):
+    """Somebody else loads or makes the wallet at this moment, or has just done so."""
+
+
+def _is_busy(error: JSONRPCError) -> bool:
+    """bitcoind has a code for a wallet that is loaded; for all else, and in litecoind, only the words tell."""
+    code, message = error.error["code"], error.error["message"]
+    return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
+
+
 def _load_payout_wallet(coin: Coin) -> None:
     node = Conversation(coin, "/")
     try:
         node.call("loadwallet", coin.payout_wallet, True)
     except JSONRPCError as error:
+        if _is_busy(error):
+            raise _Busy from error
         setting = coin.names("PAYOUT_WALLET")
         raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.error['message']}") from error
     finally:
@@ -64,18 +93,18 @@ def _path(name: str) -> str:
     return f"/wallet/{quote(name, safe='')}"
 
 
-def load_wallet(coin: Coin) -> None:
-    """Load the wallet, or make it watch-only from the descriptor. Safe to repeat; raises NodeUnavailable, NodeRejected."""
+def _load_wallet(coin: Coin) -> None:
+    """Load the wallet, or make it watch-only from the descriptor. Safe to repeat; raises NodeUnavailable, NodeRejected, _Busy."""
     node = Conversation(coin, "/")
     try:
         try:
             node.call("loadwallet", coin.wallet, True)
         except JSONRPCError as error:
-            code, message = error.error["code"], error.error["message"]
-            if code == WALLET_NOT_FOUND:
-                _make_watch_only_wallet(node)
-            elif code != WALLET_ALREADY_LOADED and "already loaded" not in message:  # litecoind has no code of its own for that
-                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {message}") from error
+            if _is_busy(error):
+                raise _Busy from error
+            if error.error["code"] != WALLET_NOT_FOUND:
+                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {error.error['message']}") from error
+            _make_watch_only_wallet(node)
     finally:
         node.close()
 
@@ -90,6 +119,8 @@ def _make_watch_only_wallet(node: Conversation) -> None:
         node.call("createwallet", coin.wallet, True, True, "", True, coin.has_descriptor_wallets, True)
         _watch(wallet, descriptor)
     except JSONRPCError as error:
+        if _is_busy(error):
+            raise _Busy from error
         raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.error['message']}") from error
     finally:
         wallet.close()

@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import httpx
@@ -115,3 +116,13 @@ def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
 
     wait_for("the payment to be seen", lambda: Decimal(shop.get(f"/api/invoices/{bought.invoice}")["paid"]) > 0)
     assert invoice_status(shop, bought) == "new"
+
+
+def test_many_orders_at_once_on_a_node_without_the_wallet_are_all_taken(shop: Shop, node: Node):
+    product = stock_product(shop, stock=100)
+    shop.buyer()
+    for _ in range(5):
+        node.call("unloadwallet", node.watching)
+        with ThreadPoolExecutor(8) as buyers:
+            answers = list(buyers.map(lambda _: order(shop, product).status_code, range(8)))
+        assert set(answers) == {201}
