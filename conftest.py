@@ -27,4 +27,4 @@ def _empty_caches() -> Iterator[None]:
     for cache in caches.all():
         cache.clear()
     forget_all()
-    catalogue_version._remembered = None
+    catalogue_version._remembered, catalogue_version._owes = None, False

@@ -16,7 +16,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "cryptons.file_queue:Transport"
 
-app = Celery("cryptons")
+WRITE_SECONDS = 0.5
+"""Somebody may wait for a page while work is given away. Who takes it waits longer: see settings."""
+
+
+class _Celery(Celery):
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        patience = {"socket_timeout": WRITE_SECONDS, "socket_connect_timeout": WRITE_SECONDS, "max_retries": 0}
+        return super().connection_for_write(url, transport_options=patience, **options)
+
+
+app = _Celery("cryptons")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

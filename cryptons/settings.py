@@ -184,10 +184,17 @@ REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
 if REDIS_URL:
+    from cryptons.redis_patience import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
+
     _redis = {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SOCKET_CONNECT_TIMEOUT": WAIT_SECONDS,
+            "SOCKET_TIMEOUT": WAIT_SECONDS,
+            "CONNECTION_POOL_KWARGS": {"connection_class": connection_class(REDIS_URL)},
+        },
     }
     _json = {**_redis["OPTIONS"], "SERIALIZER": "django_redis.serializers.json.JSONSerializer"}  # type: ignore[dict-item]
     CACHES = {

@@ -13,6 +13,9 @@ REMEMBER_SECONDS = 1
 LATE_SECONDS = 15
 """A replica is seldom later than that."""
 
+_owes = False
+"""Whether this process had something to tell while the cache did not answer. The cache may come back with the old token."""
+
 _remembered: tuple[str, int] | None = None
 """The token, and the monotonic nanosecond until which this process does not ask again."""
 
@@ -23,6 +26,7 @@ def catalogue_version() -> str:
     remembered = _remembered
     if remembered and time.monotonic_ns() < remembered[1]:
         return remembered[0]
+    tell_what_is_owed()
     token = _aged(_read() or _start())
     _remembered = (token, time.monotonic_ns() + REMEMBER_SECONDS * 10**9)
     return token
@@ -31,6 +35,11 @@ def catalogue_version() -> str:
 def catalogue_changed() -> None:
     """A public page shows something else from now on: after the commit, at once without a transaction."""
     on_commit(_renew)
+
+
+def tell_what_is_owed() -> None:
+    if _owes:
+        _renew()
 
 
 def _read() -> str:
@@ -58,6 +67,6 @@ def _aged(token: str) -> str:
 
 
 def _renew() -> None:
-    global _remembered
+    global _remembered, _owes
     caches["shared"].set(KEY, _new(), timeout=None)
-    _remembered = None
+    _remembered, _owes = None, not _read()

@@ -4,6 +4,7 @@ import ipaddress
 import math
 import time
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,8 +15,14 @@ from limits.strategies import FixedWindowRateLimiter
 
 @cache
 def _limiter(redis_url: str) -> FixedWindowRateLimiter:
-    storage: Storage = RedisStorage(redis_url, socket_timeout=1, socket_connect_timeout=1) if redis_url else MemoryStorage()
-    return FixedWindowRateLimiter(storage)
+    return FixedWindowRateLimiter(_redis(redis_url) if redis_url else MemoryStorage())
+
+
+def _redis(url: str) -> Storage:
+    from cryptons.redis_patience import WAIT_SECONDS, connection_class
+
+    options: Any = {"connection_class": connection_class(url)}
+    return RedisStorage(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, **options)
 
 
 @cache

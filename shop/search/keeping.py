@@ -9,7 +9,7 @@ from django.utils import timezone
 from cryptons.celery import soon
 from cryptons.db import on_commit
 from shop import product_cache
-from shop.catalogue_version import catalogue_changed
+from shop.catalogue_version import catalogue_changed, tell_what_is_owed
 from shop.category_tree import CategoryTree
 from shop.models import Category, Product
 from shop.search import engine, index_products
@@ -49,6 +49,7 @@ def sweep() -> int:
 
     Raises IndexBusy when another writes, which is as good.
     """
+    tell_what_is_owed()
     if not engine.is_ready():
         return rebuild()
     products, indexed = Product.objects.all(), engine.newest_change()

@@ -86,3 +86,16 @@ def test_a_cache_that_is_away_breaks_nothing(settings):
     settings.CACHES = {**settings.CACHES, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
     assert catalogue_version().startswith("away-")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_the_cache_was_not_told_of_is_told_when_it_is_back(settings):
+    before = catalogue_version()
+    kept = settings.CACHES
+    settings.CACHES = {**kept, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    catalogue_changed()
+    settings.CACHES = kept
+    assert caches["shared"].get(module.KEY) == before
+
+    assert catalogue_version() != before
+    assert caches["shared"].get(module.KEY) == catalogue_version()

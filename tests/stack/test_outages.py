@@ -9,15 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from tests.running import Shop, wait_for
+from tests.running import STAFF, Shop, wait_for
 from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
-from tests.stack.buying import order, stock_of, stock_product
+from tests.stack.buying import hidden, order, stock_of, stock_product
 
 CHECKOUTS = 100
 VIEWS = 1000
 STOCK = 500
+PATIENCE = 3
+"""Seconds that no page takes, on a machine that is busy with other things."""
 
 
 @pytest.fixture
@@ -144,6 +147,55 @@ def test_a_search_that_hangs_is_answered_by_the_database(tmp_path: Path, start_s
     assert Counter(answers) == {("database", 1): VIEWS // 5}
     wait_for("the engine to be asked again", lambda: finds(shop, "thing") == ("elasticsearch", 1))
     server.stop()
+
+
+def test_a_redis_that_hangs_keeps_no_page_waiting(tmp_path: Path, start_shop: Callable[..., Shop]):
+    server = redis_server(tmp_path / "redis")
+    shop = start_shop(**server.settings)
+    product = stock_product(shop, stock=STOCK)
+    shop.buyer()
+    staff = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    staff.post("/account/login/", data={**hidden(staff.get("/account/login/")), "name": STAFF["username"], "password": STAFF["password"]})
+    invoices = []
+
+    def buy() -> httpx.Response:
+        answer = order(shop, product)
+        invoices.append(answer.json()["data"]["payment"]["invoiceId"])
+        return answer
+
+    acts: dict[str, Callable[[], httpx.Response]] = {
+        "health for staff": lambda: shop.http.get("/healthz", headers=shop.staff()),
+        "health in full": lambda: shop.http.get("/api/admin/health", headers=shop.staff()),
+        "home": lambda: shop.http.get("/"),
+        "cart": lambda: staff.get("/cart/"),
+        "product": lambda: shop.http.get(f"/api/products/{product}"),
+        "admin": lambda: staff.get("/admin/"),
+        "nodes": lambda: staff.get("/admin/payments/cursor/nodes/"),
+        "order": buy,
+        "pay page": lambda: shop.http.get(f"/pay/{invoices[-1]}/"),
+    }
+    assert {name: act().status_code for name, act in acts.items()} == dict.fromkeys(acts, 200) | {"order": 201}
+
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            took = {name: timed(act) for name, act in acts.items()}
+            assert {name: seconds for name, seconds in took.items() if seconds > PATIENCE} == {}
+            time.sleep(2.5)  # by then it is asked again
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+    assert shop.http.post("/api/sandbox/pay", json={"invoiceId": invoices[-1], "play": "exact"}).status_code == 202
+    wait_for("the worker to be back at work", lambda: shop.get(f"/api/invoices/{invoices[-1]}")["status"] != "new", seconds=90)
+    server.stop()
+
+
+def timed(act: Callable[[], httpx.Response]) -> float:
+    """The seconds that an answer took."""
+    started = time.monotonic()
+    answer = act()
+    assert answer.status_code in (200, 201), answer.text
+    return time.monotonic() - started
 
 
 def finds(shop: Shop, text: str) -> tuple[str, int]:
