@@ -14,17 +14,15 @@ _explained: set[tuple[str, str, str]] = set()
 
 
 @contextmanager
-def sparing_others(
-    act: str, reference: object, *, tell: Callable[[Exception], object] | None = None, ends: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
+def sparing_others(act: str, reference: object, *, tell: Callable[[Exception], object] | None = None) -> Iterator[None]:
     """What goes wrong in the block is logged and told by `tell`; then the next one has its turn. The next sweep finds this one again.
 
-    A database that is away is no fault of this one: its errors end the turn, and so do those of `ends`.
+    A database that is away is no fault of this one: its errors end the turn.
     """
     try:
         yield
     except Exception as error:
-        if is_outage(error) or isinstance(error, ends):
+        if is_outage(error):
             raise
         log_failure(act, reference, error)
         if tell is not None:

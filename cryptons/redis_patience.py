@@ -43,7 +43,7 @@ class _Impatient(AbstractConnection):
     def send_packed_command(self, *arguments: Any, **options: Any) -> Any:
         _refuse_while_away()
         with _noting():
-            return super().send_packed_command(*arguments, **options)
+            return super().send_packed_command(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         with _noting():

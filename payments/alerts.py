@@ -1,12 +1,15 @@
 """What staff must be told: a row in their queue, and a mail to STAFF_EMAIL where one is set. Rows only, in the caller's transaction."""
 
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from cryptons.db import in_transaction
 from cryptons.mail.queueing import queue_mail
+from cryptons.one_by_one import sparing_others
 from payments.models import Alert, Invoice
 
 EXCEPTIONS = {
@@ -27,6 +30,11 @@ def alert(key: str, text: str, *, at: datetime) -> None:
         return
     row = Alert.objects.create(key=key, text=text, created_at=at)
     mail_staff(f"alert:{row.pk}", "Please look at this", text, path=reverse("admin:payments_alert_change", args=[row.pk]))
+
+
+def sparing_and_telling(act: str, reference: object) -> AbstractContextManager[None]:
+    """As sparing_others; staff are told too."""
+    return sparing_others(act, reference, tell=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
 
 
 def alert_of_failure(act: str, reference: object, error: Exception, *, at: datetime) -> None:

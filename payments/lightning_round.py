@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cryptons.db import in_transaction, is_outage
 from cryptons.one_by_one import log_failure
-from payments.alerts import alert_of_failure
+from payments.alerts import sparing_and_telling
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.following import LeaseLost, lease, renew, tell_of_unread
 from payments.models import Cursor, Invoice, Option
@@ -27,7 +27,6 @@ from payments.settlement import store_facts
 LIGHTNING = "BTC-LN"
 LEASE = "LN round"
 BATCH = 50
-ACT = "looking after a Lightning invoice"
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
 
 
@@ -79,9 +78,9 @@ def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetim
             failed.append((option, error))
     if len(failed) == len(options) and isinstance(failed[0][1], NodeRejected):
         raise failed[0][1]
-    for option, error in failed:
-        log_failure(ACT, option.destination, error)
-        alert_of_failure(ACT, option.destination, error, at=at)
+    for option, failure in failed:
+        with sparing_and_telling("looking after a Lightning invoice", option.destination):
+            raise failure
     return touched
 
 

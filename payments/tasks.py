@@ -3,7 +3,6 @@
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,8 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
-from cryptons.one_by_one import sparing_others
 from payments import incoming
-from payments.alerts import alert_of_failure
+from payments.alerts import sparing_and_telling
 from payments.daily_reconciliation import reconcile_recent, reconcile_recent_payouts
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.following import follow, is_wanted
@@ -35,8 +33,6 @@ SWEEP = 1000
 
 MOST_SEEN = 20_000
 """Of so many, a sweep takes some at random: a thousand that cannot be settled must not stand before all others for ever."""
-
-SETTLING, PAYING_OUT = "settling an invoice", "sending a payout"
 
 QUIET = timedelta(minutes=2)
 """A follower that has not answered for so long has not run, or its node is away."""
@@ -75,17 +71,13 @@ def _settle_touched(invoice_ids: list[UUID]) -> None:
 
 def settle_one(invoice_id: UUID) -> None:
     """A lost race is tried again at once; one that is lost three times is left to the sweep. So is what fails: it ends nobody's turn."""
-    with sparing_others(SETTLING, invoice_id, tell=partial(_tell_staff, SETTLING, invoice_id)):
+    with sparing_and_telling("settling an invoice", invoice_id):
         for _ in range(3):
             try:
                 settle(invoice_id, at=timezone.now())
             except InvoiceMoved:
                 continue
             return
-
-
-def _tell_staff(act: str, reference: UUID, error: Exception) -> None:
-    alert_of_failure(act, reference, error, at=timezone.now())
 
 
 @shared_task
@@ -144,7 +136,7 @@ def send_payout(payout_id: str) -> None:
 
 def _send_one(payout_id: UUID) -> None:
     """What fails is tried again after sending.HOLD; before it sends anything, it asks whether that was done."""
-    with sparing_others(PAYING_OUT, payout_id, tell=partial(_tell_staff, PAYING_OUT, payout_id)):
+    with sparing_and_telling("sending a payout", payout_id):
         send(payout_id, at=timezone.now())
 
 
