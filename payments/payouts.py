@@ -17,15 +17,14 @@ from cryptons.db import in_transaction, new_id
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
-from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.models import Cursor, Invoice, Option, Payout
 from payments.rates import rate_for
-from payments.refundable import most_of_kind, promised, refundable
+from payments.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
 from payments.signals import payout_changed
 
 BUYER = "buyer"
 APPROVALS = "payouts"
 DAY = timedelta(hours=24)
-STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
 ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
 
 
@@ -270,9 +269,3 @@ def _first_or_again(act: Callable[[], Payout]) -> Payout:
         except (InvoiceMoved, PayoutMoved):
             continue
     raise PayoutMoved("Somebody else changed this at the same moment. Please look at it again.")
-
-
-def received_text(invoice_id: UUID) -> list[str]:
-    """What came and is settled, for people: `0.00041234 BTC` each."""
-    payments = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED)
-    return [f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments]
