@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -25,11 +25,10 @@ from cryptons.events.models import Event
 from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
 from payments.destinations import BadDestination, check_destination
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
-from payments.models import Invoice, Payout
+from payments.models import Invoice, Payment, Payout
 from payments.networks import chain_payer
 from payments.networks.coins import COINS, Coin
 from payments.payouts import (
-    STILL_PAYABLE,
     approve_payout,
     draft_payout,
     people_needed,
@@ -37,12 +36,13 @@ from payments.payouts import (
     set_destination,
     withdraw_payout,
 )
-from payments.read_only_admin import ReadOnly
-from payments.refundable import most_of_kind
+from payments.read_only_admin import ReadOnly, buttons
+from payments.refundable import most_of_kind, promised, staffs_kinds
 from payments.sending import accept_signed, try_again
 
 Status = Payout.Status
-DRAFTS = {"excess": "Send the excess back", "late": "Send all of it back", "refund": "Refund"}
+DRAFTS = {"excess": "Send the excess back", "late": "Send the money back", "refund": "Refund"}
+MAY_DRAFT, MAY_ACT = "payments.add_payout", "payments.change_payout"
 
 
 class ReasonForm(forms.Form):
@@ -183,11 +183,25 @@ ACTS = {
 }
 
 
-def drafts_that_fit(invoice: Invoice) -> dict[str, str]:
-    """{kind: what its button says}, of those for which there is money that could go back."""
-    if invoice.status in STILL_PAYABLE:
-        return {}
-    return {kind: words for kind, words in DRAFTS.items() if most_of_kind(invoice, kind)}
+def draft_links(invoice: Invoice, user: Any) -> list[tuple[str, str]]:
+    """(what the button says, where it leads): those for which there is money that could go back, for who may draft payouts."""
+    if not user.has_perm(MAY_DRAFT):
+        return []
+    return [(DRAFTS[kind], draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice)]
+
+
+def draft_path(invoice_id: UUID, kind: str) -> str:
+    return reverse("admin:payments_payout_draft", args=[invoice_id, kind])
+
+
+def _came(invoice: Invoice) -> str:
+    payments = Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED)
+    return ", ".join(f"{payment.amount_text} {payment.network}" for payment in payments)
+
+
+def _goes(invoice: Invoice) -> str:
+    payouts = promised(invoice.pk).order_by("created_at")
+    return ", ".join(f"{payout.amount_text} {payout.network} ({payout.get_status_display().lower()})" for payout in payouts)
 
 
 def _withdraw(payout: Payout, reason: str, actor: str, at: datetime) -> None:
@@ -240,6 +254,10 @@ class PayoutAdmin(ReadOnly):
     )
     readonly_fields = fields
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Buttons for those alone who may press them."""
+        return [name for name in self.fields if name != "acts" or request.user.has_perm(MAY_ACT)]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("invoice")
 
@@ -266,12 +284,12 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description="what to do")
     def acts(self, payout: Payout) -> SafeString:
-        buttons = [
-            (reverse("admin:payments_payout_act", args=[payout.pk, name]), act.label) for name, act in ACTS.items() if act.fits(payout)
+        links = [
+            (act.label, reverse("admin:payments_payout_act", args=[payout.pk, name])) for name, act in ACTS.items() if act.fits(payout)
         ]
         if payout.status == Status.APPROVED and payout.psbt:
-            buttons.insert(0, (reverse("admin:payments_payout_psbt", args=[payout.pk]), "Download the transaction (PSBT)"))
-        return format_html_join("", '<a class="button" href="{}">{}</a> ', buttons) or SafeString("–")
+            links.insert(0, ("Download the transaction (PSBT)", reverse("admin:payments_payout_psbt", args=[payout.pk])))
+        return buttons(links)
 
     @admin.display(description="what happened")
     def history(self, payout: Payout) -> SafeString:
@@ -292,7 +310,7 @@ class PayoutAdmin(ReadOnly):
         ]
 
     def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-        if not request.user.has_perm("payments.change_payout"):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
         if name not in ACTS:
             raise Http404("There is no such act.")
@@ -315,7 +333,7 @@ class PayoutAdmin(ReadOnly):
         return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
 
     def psbt(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not request.user.has_perm("payments.change_payout"):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
         payout = get_object_or_404(Payout.objects.exclude(psbt=""), pk=pk, status=Status.APPROVED)
         try:
@@ -329,7 +347,7 @@ class PayoutAdmin(ReadOnly):
         )
 
     def draft(self, request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
-        if not request.user.has_perm("payments.add_payout"):
+        if not request.user.has_perm(MAY_DRAFT):
             raise PermissionDenied
         invoice = get_object_or_404(Invoice, pk=invoice_id)
         if kind not in DRAFTS:
@@ -357,8 +375,9 @@ class PayoutAdmin(ReadOnly):
                 form.add_error(None, str(error))
             else:
                 messages.success(request, "It is drafted. A mail asks the buyer where it shall go to; you can say it for them, too.")
-                return redirect("admin:payments_payout_change", payout.pk)
-        facts = [("Order", invoice.label), ("Price", f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}")]
+                return redirect(reverse("admin:payments_payout_change", args=[payout.pk]) if self.has_view_permission(request) else back)
+        price = f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+        facts = [("Order", invoice.label), ("Price", price), ("Came and settled", _came(invoice)), ("Goes back already", _goes(invoice))]
         question = "How much goes back? The buyer is asked by mail where to; then it waits until somebody agrees."
         return self._ask(request, form, title=DRAFTS[kind], question=question, button="Draft it", facts=facts, back=back)
 

@@ -87,6 +87,35 @@ def test_who_may_only_look_gets_no_transaction_to_sign():
     assert staff_who_may("view_payout", "add_payout").get(f"/admin/payments/payout/{payout.pk}/psbt/").status_code == 403
 
 
+def test_who_may_only_look_sees_no_buttons():
+    browser = staff_who_may("view_payout", "add_payout", "view_invoice")
+    for payout in (payout_of(), payout_of(status="approved", psbt="cHNidP8="), payout_of(status="unknown")):
+        page = browser.get(page_of(payout))
+        assert page.status_code == 200
+        assert f"/payout/{payout.pk}/act/" not in page.content.decode()
+        assert "Download the transaction" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("permission", "may_decide", "may_draft"),
+    [("view_payment", False, False), ("change_invoice", True, False), ("add_payout", False, True), ("change_payout", False, False)],
+)
+def test_the_invoice_shows_each_person_what_they_may_press(permission, may_decide, may_draft):
+    browser, invoice = staff_who_may("view_invoice", permission), paid("expired")
+    page = browser.get(f"/admin/payments/invoice/{invoice.pk}/change/").content.decode()
+    assert (f"/invoice/{invoice.pk}/decide/" in page, draft_path(invoice, "late") in page) == (may_decide, may_draft)
+    assert browser.get(f"/admin/payments/invoice/{invoice.pk}/decide/accept/").status_code == (200 if may_decide else 403)
+    assert browser.get(draft_path(invoice, "late")).status_code == (200 if may_draft else 403)
+    assert "Ask the node now" in page
+
+
+def test_who_drafts_without_seeing_payouts_comes_back_to_the_invoice():
+    browser, invoice = staff_who_may("view_invoice", "add_payout"), paid()
+    answer = browser.post(draft_path(invoice), {"network": "BTC", "amount": "0.0005", "reason": "a scratch"}, follow=True)
+    assert answer.status_code == 200
+    assert answer.redirect_chain[-1][0] == f"/admin/payments/invoice/{invoice.pk}/change/"
+
+
 def test_who_may_change_payouts_drafts_none():
     browser, invoice = staff_who_may("view_payout", "change_payout", "view_invoice"), paid()
     assert browser.get(draft_path(invoice)).status_code == 403
@@ -128,11 +157,14 @@ def test_the_form_of_another_site_is_refused():
 
 def test_a_draft_is_made_from_the_invoice(grace):
     invoice = paid()
-    assert "0.00200000" in grace.get(draft_path(invoice)).content.decode()
+    PayoutFactory(invoice=invoice, amount_base=1_000, status="sent")
+    page = grace.get(draft_path(invoice)).content.decode()
+    for words in ("0.00200000 BTC", "0.00001000 BTC (sent)", "at most 0.00199000 BTC"):
+        assert words in page
 
     page = grace.post(draft_path(invoice), {"network": "BTC", "amount": "0.0005", "reason": "a scratch"}, follow=True)
 
-    payout = Payout.objects.get()
+    payout = Payout.objects.get(status="draft")
     assert (payout.amount_base, payout.kind, payout.created_by, payout.reason) == (50_000, "refund", "grace", "a scratch")
     assert page.redirect_chain[-1][0] == page_of(payout)
 
@@ -172,10 +204,10 @@ def test_without_money_there_is_nothing_to_draft(grace):
 @pytest.mark.parametrize(
     ("status", "amount", "shown"),
     [
-        ("settled", DUE, {"late", "refund"}),
-        ("settled", DUE * 2, {"excess", "late", "refund"}),
-        ("expired", DUE // 2, {"late", "refund"}),
-        ("new", DUE // 2, set()),
+        ("settled", DUE, {"refund"}),
+        ("settled", DUE * 2, {"excess", "refund"}),
+        *((status, DUE // 2, {"late"}) for status in ("expired", "cancelled", "invalid")),
+        *((status, DUE // 2, set()) for status in ("new", "processing")),
     ],
 )
 def test_the_invoice_shows_only_the_buttons_that_fit(grace, status, amount, shown):

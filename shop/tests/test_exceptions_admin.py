@@ -94,13 +94,48 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
     assert order.number in shown(client)
 
 
-def test_who_may_not_draft_payouts_has_no_such_button(client):
+def staff_who_may(client, *permissions):
     staff = UserFactory(is_staff=True)
-    staff.user_permissions.set(Permission.objects.filter(codename__in=("view_invoice", "change_invoice")))
+    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client.force_login(staff)
+
+
+def test_who_may_not_draft_payouts_has_no_such_button(client):
+    staff_who_may(client, "view_invoice", "change_invoice")
     order = partial_order()
     assert "/admin/payments/payout/draft/" not in shown(client)
     assert client.get(f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/").status_code == 403
+
+
+def test_who_may_draft_payouts_alone_has_that_button_alone(client):
+    staff_who_may(client, "view_invoice", "add_payout")
+    order = partial_order()
+    text = shown(client)
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/" in text
+    assert "/decide/" not in text
+    assert "Ask for the rest" not in text
+
+
+def test_who_may_not_see_payouts_gets_no_link_to_them(client):
+    payout = PayoutFactory(status="unknown")
+    staff_who_may(client, "view_invoice")
+    assert payout.amount_text in shown(client)
+    assert f"/admin/payments/payout/{payout.pk}/" not in shown(client)
+    staff_who_may(client, "view_invoice", "view_payout")
+    assert f"/admin/payments/payout/{payout.pk}/" in shown(client)
+
+
+def test_an_order_that_was_cancelled_after_it_was_paid_has_a_button_that_refunds_it(client, grace):
+    order = long_ago()
+    pay(order)
+    change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/refund/"
+    assert link in shown(client)
+    assert link in client.get(f"/admin/shop/order/{order.pk}/change/").text
+
+    staff_who_may(client, "view_invoice", "view_order", "change_order", "view_payout")
+    assert order.number in shown(client)
+    assert link not in shown(client) + client.get(f"/admin/shop/order/{order.pk}/change/").text
 
 
 def test_the_oldest_comes_first(client, grace):
