@@ -27,6 +27,7 @@ from payments.destinations import BadDestination, check_destination
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.models import Invoice, Payment, Payout
 from payments.networks import chain_payer
+from payments.networks.base import FINAL_DEPTH
 from payments.networks.coins import COINS, Coin
 from payments.payouts import (
     approve_payout,
@@ -34,11 +35,12 @@ from payments.payouts import (
     people_needed,
     record_sent_by_hand,
     set_destination,
+    try_again,
     withdraw_payout,
 )
 from payments.read_only_admin import ReadOnly, buttons
 from payments.refundable import most_of_kind, promised, staffs_kinds
-from payments.sending import accept_signed, try_again
+from payments.sending import accept_signed
 
 Status = Payout.Status
 DRAFTS = {"excess": "Send the excess back", "late": "Send the money back", "refund": "Refund"}
@@ -159,10 +161,10 @@ ACTS = {
     ),
     "again": Act(
         "Try again now",
-        "Ask the node again now?",
+        "Ask the node again now? What it takes is sent. What can never be sent any more fails, and its money can go back anew.",
         "It is tried again within seconds.",
         lambda payout: payout.status in (Status.SENDING, Status.UNKNOWN) or (payout.status == Status.APPROVED and not payout.psbt),
-        lambda payout, values, actor, at: try_again(payout.pk, at=at),
+        lambda payout, values, actor, at: try_again(payout.pk, actor=actor, at=at),
     ),
     "hand": Act(
         "Record that it was sent by hand",
@@ -242,6 +244,7 @@ class PayoutAdmin(ReadOnly):
         "kind",
         "status",
         "acts",
+        "way_out",
         "destination",
         "people",
         "reason",
@@ -255,8 +258,11 @@ class PayoutAdmin(ReadOnly):
     readonly_fields = fields
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """Buttons for those alone who may press them."""
-        return [name for name in self.fields if name != "acts" or request.user.has_perm(MAY_ACT)]
+        """Buttons for those alone who may press them; the way out where one is needed."""
+        hidden = set() if request.user.has_perm(MAY_ACT) else {"acts"}
+        if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != "BTC-LN"):
+            hidden.add("way_out")
+        return [name for name in self.fields if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("invoice")
@@ -290,6 +296,22 @@ class PayoutAdmin(ReadOnly):
         if payout.status == Status.APPROVED and payout.psbt:
             links.insert(0, ("Download the transaction (PSBT)", reverse("admin:payments_payout_psbt", args=[payout.pk])))
         return buttons(links)
+
+    @admin.display(description="how to give it up")
+    def way_out(self, payout: Payout) -> SafeString:
+        """Nobody can call a signed transaction off by their word: what is promised anew could be paid twice."""
+        coins = format_html_join(" or ", "<code>{}</code>", ((coin,) for coin in chain_payer.coins_of(payout.psbt)))
+        return format_html(
+            "<p>Its transaction is signed, and stays good until a coin that it spends is spent otherwise. The shop offers it to the node "
+            "again by itself{}; as soon as the node takes it, it is sent. If that shall not happen:</p><ol>"
+            "<li>In the wallet that holds it, send {} to an address of that wallet itself, with a fee that brings it into a block.</li>"
+            "<li>Wait until that stands {} blocks deep. The shop notices it by itself, or at once when you press “{}”: "
+            "this payout fails then, and its money can go back by a new one.</li></ol>",
+            f", next at {payout.next_try_at:%H:%M} UTC" if payout.next_try_at else "",
+            coins or "a coin that it spends",
+            FINAL_DEPTH,
+            ACTS["again"].label,
+        )
 
     @admin.display(description="what happened")
     def history(self, payout: Payout) -> SafeString:

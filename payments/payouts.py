@@ -25,7 +25,8 @@ from payments.signals import payout_changed
 BUYER = "buyer"
 APPROVALS = "payouts"
 DAY = timedelta(hours=24)
-ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
+UNFINISHED = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN)
+ON_ITS_WAY = (*UNFINISHED, Payout.Status.SENT)
 
 
 def draft_payout(
@@ -201,6 +202,18 @@ def withdraw_payout(payout_id: UUID, *, actor: str, reason: str, at: datetime) -
         )
 
     return _first_or_again(withdraw)
+
+
+def try_again(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
+    """Somebody does not want to wait for the next try. Raises PayoutRefused, PayoutMoved."""
+
+    def hurry() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status not in UNFINISHED:
+            raise PayoutRefused(f"This payout is {payout.status}: there is nothing to try again.")
+        return _write(payout, "payout.try_again", actor=actor, at=at, next_try_at=at)
+
+    return _first_or_again(hurry)
 
 
 def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: str, at: datetime) -> Payout:

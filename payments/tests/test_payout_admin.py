@@ -337,8 +337,31 @@ def test_what_cannot_be_tried_again_is_refused(grace):
 
 def test_what_waits_is_tried_again_at_once(grace):
     payout = payout_of(status="unknown")
-    press(grace, payout, "again")
-    assert Payout.objects.get(pk=payout.pk).next_try_at is not None
+    page = press(grace, payout, "again").content.decode()
+    event = Event.objects.filter(subject_id=payout.pk).earliest("seq")
+    assert (event.type, event.actor) == ("payout.try_again", "grace")
+    assert "payout.try_again" in page
+
+
+RAW = f"0200000001{'ab' * 32}0700000000fdffffff01e803000000000000160014{'00' * 20}00000000"
+"""It spends the output 7 of the transaction abab…."""
+
+
+@pytest.mark.parametrize(
+    ("network", "status", "is_shown"),
+    [("BTC", "unknown", True), ("LTC", "unknown", True), ("BTC-LN", "unknown", False), ("BTC", "sending", False), ("BTC", "sent", False)],
+)
+def test_what_no_node_takes_says_how_it_is_given_up(grace, network, status, is_shown):
+    payout = payout_of(status=status, network=network, psbt=RAW, next_try_at=NOW, error="too low a fee")
+    page = grace.get(page_of(payout)).content.decode()
+    assert (f"{'ab' * 32}:7" in page, "6 blocks deep" in page) == (is_shown, is_shown)
+    assert "too low a fee" in page
+
+
+@pytest.mark.parametrize("raw", ["", "0200zz", "00", "cHNidP8="])
+def test_what_only_a_node_can_read_says_so_in_words(grace, raw):
+    page = grace.get(page_of(payout_of(status="unknown", psbt=raw))).content.decode()
+    assert "send a coin that it spends" in page
 
 
 # --- Signing ------------------------------------------------------------------------------------------------------------------
