@@ -73,7 +73,7 @@ class InvoiceAdmin(ReadOnly):
     readonly_fields = fields
     inlines = (OptionInline, PaymentInline, PayoutInline)
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Buttons for those alone who may press them."""
         needed = {"decide": PERMISSION, "send_back": MAY_DRAFT}
         return [name for name in self.fields if name not in needed or request.user.has_perm(needed[name])]

@@ -36,6 +36,7 @@ from payments.payouts import (
     record_sent_by_hand,
     set_destination,
     try_again,
+    weigh,
     withdraw_payout,
 )
 from payments.read_only_admin import ReadOnly, buttons
@@ -257,7 +258,7 @@ class PayoutAdmin(ReadOnly):
     )
     readonly_fields = fields
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Buttons for those alone who may press them; the way out where one is needed."""
         hidden = set() if request.user.has_perm(MAY_ACT) else {"acts"}
         if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != "BTC-LN"):
@@ -349,8 +350,15 @@ class PayoutAdmin(ReadOnly):
             else:
                 messages.success(request, act.done)
             return redirect("admin:payments_payout_change", pk)
-        amount, worth = self.amount(payout), self.worth(payout)
-        facts = [("Amount", amount), ("Worth", worth), ("Order", payout.invoice.label), ("Where to", payout.destination)]
+        if payout.status == Status.DRAFT:
+            weigh(payout, at=timezone.now())
+        facts = [
+            ("Amount", self.amount(payout)),
+            ("Worth", self.worth(payout)),
+            ("Order", payout.invoice.label),
+            ("Where to", payout.destination),
+            ("Drafted and agreed on by", self.people(payout)),
+        ]
         back = reverse("admin:payments_payout_change", args=[pk])
         return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
 

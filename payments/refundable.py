@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -92,4 +93,5 @@ def buyers_kind(invoice: Invoice) -> str:
 
 
 def is_wanted(invoice: Invoice) -> bool:
-    return all(answer is not False for _, answer in asking_if_wanted.send(Invoice, invoice=invoice))
+    answers: list[Any] = [answer for _, answer in asking_if_wanted.send(Invoice, invoice=invoice)]
+    return False not in answers

@@ -213,9 +213,9 @@ def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
     pending = Payout.objects.filter(invoice=invoice).exclude(status__in=(Payout.Status.SENT, *NOTHING_WENT)).exists()
     is_more_than_excess = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exists()
     if is_more_than_excess and not pending and not refundable(invoice.pk):
+        hold_reason = ALL_WENT_BACK if order.status == Status.PROCESSING else ""
+        values: dict[str, Any] = {"payment_status": PaymentStatus.REFUNDED, "on_hold": bool(hold_reason), "hold_reason": hold_reason}
         try:
-            hold_reason = ALL_WENT_BACK if order.status == Status.PROCESSING else ""
-            values = {"payment_status": PaymentStatus.REFUNDED, "on_hold": bool(hold_reason), "hold_reason": hold_reason}
             _write(order, "order.refunded", at=at, **values)
         except OrderMoved as error:
             raise PayoutMoved(str(error)) from error

@@ -289,6 +289,14 @@ def test_two_people_agree_to_much(grace, settings):
     assert payout.status in ("approved", "sent")
 
 
+def test_who_is_asked_to_agree_sees_its_worth_of_now(grace, settings):
+    payout = payout_of(created_by="buyer")
+    settings.FIXED_RATES = {"BTC": Decimal("60000.00")}
+    page = grace.get(act_path(payout, "approve")).content.decode()
+    assert "120.00 USD" in page
+    assert "needs two people" in page
+
+
 def test_who_looked_at_another_address_agrees_to_nothing(grace):
     payout = payout_of()
     seen = grace.get(act_path(payout, "approve")).context["form"]["version"].value()
