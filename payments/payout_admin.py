@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +22,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cryptons.events.models import Event
-from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
-from payments.destinations import BadDestination, check_destination
+from cryptons.money import UNITS, format_coin, format_fiat
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.models import Invoice, Payment, Payout
 from payments.networks import chain_payer
 from payments.networks.base import FINAL_DEPTH
 from payments.networks.coins import COINS, Coin
+from payments.payout_forms import AgreeForm, DestinationForm, DraftForm, HandForm, ReasonForm, SignedForm
 from payments.payouts import (
     approve_payout,
     draft_payout,
@@ -46,81 +46,6 @@ from payments.sending import accept_signed
 Status = Payout.Status
 DRAFTS = {"excess": "Send the excess back", "late": "Send the money back", "refund": "Refund"}
 MAY_DRAFT, MAY_ACT = "payments.add_payout", "payments.change_payout"
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=200, help_text="Stands in the event log beside your name.")
-
-
-class HandForm(ReasonForm):
-    reference = forms.CharField(max_length=128, label="Transaction", help_text="Its id, as the wallet shows it.")
-
-
-class AgreeForm(forms.Form):
-    version = forms.IntegerField(widget=forms.HiddenInput)
-    """Of the payout as the person sees it: whoever changes it meanwhile, where to above all, makes them look again."""
-
-    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["version"].initial = payout.version
-
-
-class DestinationForm(forms.Form):
-    destination = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "cols": 70}), help_text="As the buyer gave it.")
-
-    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.payout = payout
-
-    def clean_destination(self) -> str:
-        text: str = self.cleaned_data["destination"]
-        try:
-            return check_destination(self.payout.network, text, self.payout.amount_base, at=timezone.now())
-        except (BadDestination, PaymentError) as error:
-            raise forms.ValidationError(str(error)) from error
-
-
-class SignedForm(forms.Form):
-    file = forms.FileField(required=False, label="The signed file")
-    text = forms.CharField(required=False, label="or its text (base64)", widget=forms.Textarea(attrs={"rows": 4, "cols": 70}))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        file, text = cleaned.get("file"), (cleaned.get("text") or "").strip()
-        if file is not None and file.size > 1_000_000:
-            raise forms.ValidationError("This file is too large for a PSBT.")
-        raw = file.read() if file is not None else b""
-        cleaned["psbt"] = (
-            base64.b64encode(raw).decode() if raw.startswith(b"psbt\xff") else (raw.decode("ascii", "replace").strip() or text)
-        )
-        if not cleaned["psbt"]:
-            raise forms.ValidationError("Choose the file that your wallet wrote, or paste its text.")
-        return cleaned
-
-
-class DraftForm(ReasonForm):
-    field_order = ("network", "amount", "reason")
-    network = forms.ChoiceField(label="Over")
-    amount = forms.DecimalField(min_value=0, label="How much, in coins")
-
-    def __init__(self, *args: Any, most: Mapping[str, int], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.most = most
-        field = self.fields["network"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [
-            (network, f"{UNITS[network].name}: at most {format_coin(amount, network)} {UNITS[network].coin}")
-            for network, amount in most.items()
-        ]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("amount") is not None and cleaned.get("network"):
-            try:
-                cleaned["amount_base"] = parse_coin(cleaned["amount"], cleaned["network"])
-            except ValueError as error:
-                self.add_error("amount", str(error))
-        return cleaned
 
 
 @dataclass(frozen=True)
@@ -240,10 +165,12 @@ class PayoutAdmin(ReadOnly):
     search_fields = ("invoice__label", "reference", "destination")
     fields = (
         "label",
+        "order",
         "amount",
         "worth",
         "kind",
         "status",
+        "error",
         "acts",
         "way_out",
         "destination",
@@ -251,7 +178,6 @@ class PayoutAdmin(ReadOnly):
         "reason",
         "reference",
         "fee",
-        "error",
         "created_at",
         "sent_at",
         "history",
@@ -260,7 +186,9 @@ class PayoutAdmin(ReadOnly):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Buttons for those alone who may press them; the way out where one is needed."""
-        hidden = set() if request.user.has_perm(MAY_ACT) else {"acts"}
+        hidden = {"label"} if request.user.has_perm("payments.view_invoice") else {"order"}
+        if not request.user.has_perm(MAY_ACT):
+            hidden.add("acts")
         if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != "BTC-LN"):
             hidden.add("way_out")
         return [name for name in self.fields if name not in hidden]
@@ -271,6 +199,11 @@ class PayoutAdmin(ReadOnly):
     @admin.display(description="order")
     def label(self, payout: Payout) -> str:
         return payout.invoice.label
+
+    @admin.display(description="order")
+    def order(self, payout: Payout) -> SafeString:
+        """For who may look at invoices."""
+        return format_html('<a href="{}">{}</a>', reverse("admin:payments_invoice_change", args=[payout.invoice_id]), payout.invoice.label)
 
     @admin.display(description="amount")
     def amount(self, payout: Payout) -> str:
@@ -284,10 +217,11 @@ class PayoutAdmin(ReadOnly):
     def fee(self, payout: Payout) -> str:
         return "–" if payout.fee_base is None else f"{format_coin(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
 
-    @admin.display(description="drafted and agreed on by")
+    @admin.display(description="drafted by")
     def people(self, payout: Payout) -> str:
-        names = ", ".join(name for name in (payout.created_by, payout.approved_by, payout.confirmed_by) if name)
-        return f"{names} (needs two people)" if payout.status == Status.DRAFT and people_needed(payout) > 1 else names
+        agreed = [name for name in (payout.approved_by, payout.confirmed_by) if name]
+        told = f"{payout.created_by}; {' and '.join(agreed)} agreed" if agreed else payout.created_by
+        return f"{told} (needs two people)" if payout.status == Status.DRAFT and people_needed(payout) > 1 else told
 
     @admin.display(description="what to do")
     def acts(self, payout: Payout) -> SafeString:
@@ -357,7 +291,7 @@ class PayoutAdmin(ReadOnly):
             ("Worth", self.worth(payout)),
             ("Order", payout.invoice.label),
             ("Where to", payout.destination),
-            ("Drafted and agreed on by", self.people(payout)),
+            ("Drafted by", self.people(payout)),
         ]
         back = reverse("admin:payments_payout_change", args=[pk])
         return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
@@ -388,7 +322,8 @@ class PayoutAdmin(ReadOnly):
             messages.error(request, "There is no settled money of this invoice that could go back.")
             return redirect(back)
         network = next(iter(most))
-        form = DraftForm(request.POST or None, most=most, initial={"network": network, "amount": format_coin(most[network], network)})
+        initial = {"network": network, "amount": format_coin(most[network], network)}
+        form = DraftForm(request.POST or None, most=most, currency=invoice.currency, initial=initial)
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
             try:

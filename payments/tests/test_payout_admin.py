@@ -111,7 +111,7 @@ def test_the_invoice_shows_each_person_what_they_may_press(permission, may_decid
 
 def test_who_drafts_without_seeing_payouts_comes_back_to_the_invoice():
     browser, invoice = staff_who_may("view_invoice", "add_payout"), paid()
-    answer = browser.post(draft_path(invoice), {"network": "BTC", "amount": "0.0005", "reason": "a scratch"}, follow=True)
+    answer = browser.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0005", "reason": "a scratch"}, follow=True)
     assert answer.status_code == 200
     assert answer.redirect_chain[-1][0] == f"/admin/payments/invoice/{invoice.pk}/change/"
 
@@ -119,7 +119,7 @@ def test_who_drafts_without_seeing_payouts_comes_back_to_the_invoice():
 def test_who_may_change_payouts_drafts_none():
     browser, invoice = staff_who_may("view_payout", "change_payout", "view_invoice"), paid()
     assert browser.get(draft_path(invoice)).status_code == 403
-    assert browser.post(draft_path(invoice), {"network": "BTC", "amount": "0.001", "reason": "x"}).status_code == 403
+    assert browser.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.001", "reason": "x"}).status_code == 403
     assert not Payout.objects.exists()
 
 
@@ -162,7 +162,7 @@ def test_a_draft_is_made_from_the_invoice(grace):
     for words in ("0.00200000 BTC", "0.00001000 BTC (sent)", "at most 0.00199000 BTC"):
         assert words in page
 
-    page = grace.post(draft_path(invoice), {"network": "BTC", "amount": "0.0005", "reason": "a scratch"}, follow=True)
+    page = grace.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0005", "reason": "a scratch"}, follow=True)
 
     payout = Payout.objects.get(status="draft")
     assert (payout.amount_base, payout.kind, payout.created_by, payout.reason) == (50_000, "refund", "grace", "a scratch")
@@ -174,7 +174,7 @@ def test_a_draft_is_made_from_the_invoice(grace):
     [("0.00200001", "Between 0.00000547 and 0.00200000 BTC"), ("0.000000001", "finer than BTC"), ("0", "Between"), ("-1", "greater than")],
 )
 def test_an_amount_that_cannot_go_back_stays_in_the_form(grace, amount, says):
-    answer = grace.post(draft_path(paid()), {"network": "BTC", "amount": amount, "reason": "a scratch"})
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "coins", "amount": amount, "reason": "a scratch"})
     page = answer.content.decode()
     assert answer.status_code == 400
     assert says in page
@@ -182,14 +182,56 @@ def test_an_amount_that_cannot_go_back_stays_in_the_form(grace, amount, says):
     assert not Payout.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("network", "amount", "base"),
+    [("BTC", "20.00", 40_000), ("BTC", "0.99", 1_980), ("BTC-LN", "0.99", 1_980_000), ("BTC", "100", 200_000)],
+)
+def test_a_part_may_be_said_in_the_shops_currency(grace, network, amount, base):
+    """At the rate of now."""
+    grace.post(draft_path(paid()), {"network": network, "unit": "fiat", "amount": amount, "reason": "a scratch"})
+    payout = Payout.objects.get()
+    assert (payout.network, payout.amount_base) == (network, base)
+
+
+def test_more_than_came_is_too_much_in_any_unit(grace, settings):
+    settings.FIXED_RATES = {"BTC": Decimal("49000.00")}
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "fiat", "amount": "98.01", "reason": "a scratch"})
+    assert "today worth 98.00 USD" in answer.content.decode()
+    assert "Between" in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_without_a_fresh_rate_it_is_said_in_coins(grace, settings):
+    settings.FIXED_RATES = {}
+    invoice = paid()
+    answer = grace.post(draft_path(invoice), {"network": "BTC", "unit": "fiat", "amount": "20.00", "reason": "a scratch"})
+    assert (answer.status_code, "say it in coins" in answer.content.decode()) == (400, True)
+    assert "today worth" not in answer.content.decode()
+    grace.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0004", "reason": "a scratch"})
+    assert Payout.objects.get().amount_base == 40_000
+
+
+def test_an_order_in_another_currency_than_todays_is_refunded_in_coins(grace):
+    invoice = paid(option__invoice__currency="EUR")
+    page = grace.get(draft_path(invoice)).content.decode()
+    assert "at today" not in page
+    assert "today worth" not in page
+    assert grace.post(draft_path(invoice), {"network": "BTC", "unit": "fiat", "amount": "20", "reason": "a scratch"}).status_code == 400
+
+
+def test_more_decimals_than_the_currency_has_are_refused(grace):
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "fiat", "amount": "1.001", "reason": "a scratch"})
+    assert "more decimals" in answer.content.decode()
+
+
 def test_over_lightning_only_whole_satoshis_go_back(grace):
-    answer = grace.post(draft_path(paid()), {"network": "BTC-LN", "amount": "0.00100000001", "reason": "a scratch"})
+    answer = grace.post(draft_path(paid()), {"network": "BTC-LN", "unit": "coins", "amount": "0.00100000001", "reason": "a scratch"})
     assert "whole satoshis" in answer.content.decode()
     assert not Payout.objects.exists()
 
 
 def test_a_draft_needs_a_reason(grace):
-    assert grace.post(draft_path(paid()), {"network": "BTC", "amount": "0.001"}).status_code == 400
+    assert grace.post(draft_path(paid()), {"network": "BTC", "unit": "coins", "amount": "0.001"}).status_code == 400
 
 
 def test_a_kind_that_does_not_exist_is_not_found(grace):

@@ -82,7 +82,9 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
 
     page = client.get(link)
     assert page.status_code == 200
-    answer = client.post(link, {"network": "BTC", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True)
+    answer = client.post(
+        link, {"network": "BTC", "unit": "coins", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True
+    )
 
     assert "It is drafted" in answer.text
     payout = Payout.objects.get()
