@@ -160,6 +160,7 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     release_stock(order)
     if invoice is not None and (invoice.status == Invoice.Status.NEW or (invoice.status == Invoice.Status.EXPIRED and not has_money)):
         cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at, despite_money=has_money)
+        order.refresh_from_db()
     if invoice is not None and is_owed:
         mail_money_back(order, invoice)
     return order

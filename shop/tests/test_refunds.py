@@ -208,6 +208,18 @@ def test_a_part_of_a_cancelled_order_goes_back_at_once(client):
     assert (payout.kind, payout.amount_base) == ("late", came(order))
 
 
+def test_the_payment_of_a_cancelled_order_is_not_called_complete(client):
+    order = placed()
+    pay(order)
+    page = f"/pay/{Invoice.objects.get().pk}/"
+    assert "we are preparing your order" in client.get(page).text
+    cancel(order)
+    assert "The order was cancelled" in client.get(page).text
+    assert "we are preparing your order" not in client.get(page).text
+    sent(order)
+    assert "Your money was sent back" in client.get(page).text
+
+
 def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
     order = placed()
     tell(order, percent=60)

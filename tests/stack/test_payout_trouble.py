@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.running import wait_for
-from tests.stack.bitcoind import Node
+from tests.stack.bitcoind import Node, restart
 from tests.stack.lightning import LightningPair, Lnd
 from tests.stack.senders import Books, fill_purse, node_settings
 
@@ -58,16 +58,6 @@ def coins_of(node: Node, psbt: str) -> set[tuple[str, int]]:
 
 def signed(books: Books, node: Node, payout_id: str) -> str:
     return str(node.call("walletprocesspsbt", books.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(books)}")["psbt"])
-
-
-def restart(node: Node, *options: str) -> None:
-    usual = node.options
-    node.stop()
-    node.options = (*usual, *options)
-    try:
-        node.start()
-    finally:
-        node.options = usual
 
 
 def test_addresses_of_another_chain_or_of_a_kind_that_nothing_protects_yet_are_refused(watching: Books, node: Node):
