@@ -326,6 +326,12 @@ def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
     assert ("no route" in shown(client)) is is_shown
 
 
+@pytest.mark.parametrize(("network", "words"), [("BTC", "how to give it up"), ("BTC-LN", "Nobody knows yet whether it was sent")])
+def test_a_payout_that_no_node_took_says_what_to_do(client, grace, network, words):
+    PayoutFactory(status="unknown", network=network)
+    assert words in shown(client)
+
+
 def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):
     failed = PayoutFactory(status="failed", error="no route", created_at=timezone.now() - timedelta(hours=1))
     assert "no route" in shown(client)
