@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -14,14 +15,15 @@ from django.utils.safestring import SafeString
 from cryptons.events.models import Event
 from cryptons.money import format_fiat
 from payments.alerts import exception_words
-from payments.decision_pages import DECISIONS, decide, decision_path
+from payments.decision_pages import DECISIONS, PERMISSION, decide, decision_path
 from payments.errors import PaymentError
 from payments.following import ask_now
 from payments.ledger_pages import LedgerAdmin
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
-from payments.payout_admin import PayoutAdmin, drafts_that_fit
-from payments.read_only_admin import ReadOnly, ReadOnlyInline
+from payments.payout_admin import DRAFTS, MAY_DRAFT, PayoutAdmin, draft_path
+from payments.read_only_admin import ReadOnly, ReadOnlyInline, buttons
+from payments.refundable import staffs_kinds
 
 
 class OptionInline(ReadOnlyInline):
@@ -33,6 +35,13 @@ class OptionInline(ReadOnlyInline):
 class PaymentInline(ReadOnlyInline):
     model = Payment
     fields = ("network", "amount_text", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
+    readonly_fields = fields
+
+
+class PayoutInline(ReadOnlyInline):
+    model = Payout
+    verbose_name_plural = "Payouts: what goes back"
+    fields = ("kind", "network", "amount_text", "status", "destination", "reference", "created_at", "sent_at")
     readonly_fields = fields
 
 
@@ -57,10 +66,17 @@ class InvoiceAdmin(ReadOnly):
         "marked",
         "waits_for",
         "decide",
+        "send_back",
+        "ask_the_node",
         "history",
     )
     readonly_fields = fields
-    inlines = (OptionInline, PaymentInline)
+    inlines = (OptionInline, PaymentInline, PayoutInline)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Buttons for those alone who may press them."""
+        needed = {"decide": PERMISSION, "send_back": MAY_DRAFT}
+        return [name for name in self.fields if name not in needed or request.user.has_perm(needed[name])]
 
     @admin.display(description="flags")
     def flag_words(self, invoice: Invoice) -> str:
@@ -84,19 +100,17 @@ class InvoiceAdmin(ReadOnly):
 
     @admin.display(description="decide")
     def decide(self, invoice: Invoice) -> SafeString:
-        links = [
-            format_html('<a class="button" href="{}">{}</a> ', decision_path(invoice.pk, decision.name), decision.label)
-            for decision in DECISIONS.values()
-            if decision.fits(invoice)
-        ]
-        links += [
-            format_html('<a class="button" href="{}">{}</a> ', reverse("admin:payments_payout_draft", args=[invoice.pk, kind]), words)
-            for kind, words in drafts_that_fit(invoice).items()
-        ]
-        links.append(
-            format_html('<a class="button" href="{}">Ask the node now</a>', reverse("admin:payments_invoice_ask", args=[invoice.pk]))
+        return buttons(
+            (decision.label, decision_path(invoice.pk, decision.name)) for decision in DECISIONS.values() if decision.fits(invoice)
         )
-        return SafeString("".join(links))
+
+    @admin.display(description="send back")
+    def send_back(self, invoice: Invoice) -> SafeString:
+        return buttons((DRAFTS[kind], draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice))
+
+    @admin.display(description="look again")
+    def ask_the_node(self, invoice: Invoice) -> SafeString:
+        return buttons([("Ask the node now", reverse("admin:payments_invoice_ask", args=[invoice.pk]))])
 
     @admin.display(description="events")
     def history(self, invoice: Invoice) -> SafeString:

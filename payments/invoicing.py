@@ -128,12 +128,15 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
         )
 
 
-def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime) -> None:
-    """Stop waiting for money, inside the caller's transaction. Raises IllegalMark once money was seen, InvoiceMoved on a lost race."""
+def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime, despite_money: bool = False) -> None:
+    """Stop waiting for money, inside the caller's transaction.
+
+    Raises IllegalMark once there is enough, or once any money was seen unless it is to be sent back; InvoiceMoved on a lost race.
+    """
     invoice = Invoice.objects.get(pk=invoice_id)
     if invoice.status == Invoice.Status.CANCELLED:
         return
-    has_money = Payment.objects.filter(invoice=invoice, is_present=True).exists()
+    has_money = not despite_money and Payment.objects.filter(invoice=invoice, is_present=True).exists()
     if has_money or invoice.status not in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
         raise IllegalMark("A payment was already seen, so this can no longer be cancelled.")
     _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)

@@ -243,7 +243,7 @@ class Payout(BaseModel):
     """What the network took for it; paid by the shop on top."""
     currency = models.CharField(max_length=3)
     value_minor = models.BigIntegerField()
-    """Its worth when it was drafted."""
+    """Its worth when it was last agreed to; until then, when it was drafted."""
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
     rate_sources = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)

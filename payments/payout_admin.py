@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -22,102 +22,30 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cryptons.events.models import Event
-from cryptons.money import UNITS, format_coin, format_fiat, parse_coin
-from payments.destinations import BadDestination, check_destination
+from cryptons.money import UNITS, format_coin, format_fiat
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
-from payments.models import Invoice, Payout
+from payments.models import Invoice, Payment, Payout
 from payments.networks import chain_payer
+from payments.networks.base import FINAL_DEPTH
 from payments.networks.coins import COINS, Coin
+from payments.payout_forms import AgreeForm, DestinationForm, DraftForm, HandForm, ReasonForm, SignedForm
 from payments.payouts import (
-    STILL_PAYABLE,
     approve_payout,
     draft_payout,
     people_needed,
     record_sent_by_hand,
     set_destination,
+    try_again,
+    weigh,
     withdraw_payout,
 )
-from payments.read_only_admin import ReadOnly
-from payments.refundable import most_of_kind
-from payments.sending import accept_signed, try_again
+from payments.read_only_admin import ReadOnly, buttons
+from payments.refundable import most_of_kind, promised, staffs_kinds
+from payments.sending import accept_signed
 
 Status = Payout.Status
-DRAFTS = {"excess": "Send the excess back", "late": "Send all of it back", "refund": "Refund"}
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=200, help_text="Stands in the event log beside your name.")
-
-
-class HandForm(ReasonForm):
-    reference = forms.CharField(max_length=128, label="Transaction", help_text="Its id, as the wallet shows it.")
-
-
-class AgreeForm(forms.Form):
-    version = forms.IntegerField(widget=forms.HiddenInput)
-    """Of the payout as the person sees it: whoever changes it meanwhile, where to above all, makes them look again."""
-
-    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["version"].initial = payout.version
-
-
-class DestinationForm(forms.Form):
-    destination = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "cols": 70}), help_text="As the buyer gave it.")
-
-    def __init__(self, *args: Any, payout: Payout, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.payout = payout
-
-    def clean_destination(self) -> str:
-        text: str = self.cleaned_data["destination"]
-        try:
-            return check_destination(self.payout.network, text, self.payout.amount_base, at=timezone.now())
-        except (BadDestination, PaymentError) as error:
-            raise forms.ValidationError(str(error)) from error
-
-
-class SignedForm(forms.Form):
-    file = forms.FileField(required=False, label="The signed file")
-    text = forms.CharField(required=False, label="or its text (base64)", widget=forms.Textarea(attrs={"rows": 4, "cols": 70}))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        file, text = cleaned.get("file"), (cleaned.get("text") or "").strip()
-        if file is not None and file.size > 1_000_000:
-            raise forms.ValidationError("This file is too large for a PSBT.")
-        raw = file.read() if file is not None else b""
-        cleaned["psbt"] = (
-            base64.b64encode(raw).decode() if raw.startswith(b"psbt\xff") else (raw.decode("ascii", "replace").strip() or text)
-        )
-        if not cleaned["psbt"]:
-            raise forms.ValidationError("Choose the file that your wallet wrote, or paste its text.")
-        return cleaned
-
-
-class DraftForm(ReasonForm):
-    field_order = ("network", "amount", "reason")
-    network = forms.ChoiceField(label="Over")
-    amount = forms.DecimalField(min_value=0, label="How much, in coins")
-
-    def __init__(self, *args: Any, most: Mapping[str, int], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.most = most
-        field = self.fields["network"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [
-            (network, f"{UNITS[network].name}: at most {format_coin(amount, network)} {UNITS[network].coin}")
-            for network, amount in most.items()
-        ]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("amount") is not None and cleaned.get("network"):
-            try:
-                cleaned["amount_base"] = parse_coin(cleaned["amount"], cleaned["network"])
-            except ValueError as error:
-                self.add_error("amount", str(error))
-        return cleaned
+DRAFTS = {"excess": "Send the excess back", "late": "Send the money back", "refund": "Refund"}
+MAY_DRAFT, MAY_ACT = "payments.add_payout", "payments.change_payout"
 
 
 @dataclass(frozen=True)
@@ -159,10 +87,10 @@ ACTS = {
     ),
     "again": Act(
         "Try again now",
-        "Ask the node again now?",
+        "Ask the node again now? What it takes is sent. What can never be sent any more fails, and its money can go back anew.",
         "It is tried again within seconds.",
         lambda payout: payout.status in (Status.SENDING, Status.UNKNOWN) or (payout.status == Status.APPROVED and not payout.psbt),
-        lambda payout, values, actor, at: try_again(payout.pk, at=at),
+        lambda payout, values, actor, at: try_again(payout.pk, actor=actor, at=at),
     ),
     "hand": Act(
         "Record that it was sent by hand",
@@ -183,11 +111,25 @@ ACTS = {
 }
 
 
-def drafts_that_fit(invoice: Invoice) -> dict[str, str]:
-    """{kind: what its button says}, of those for which there is money that could go back."""
-    if invoice.status in STILL_PAYABLE:
-        return {}
-    return {kind: words for kind, words in DRAFTS.items() if most_of_kind(invoice, kind)}
+def draft_links(invoice: Invoice, user: Any) -> list[tuple[str, str]]:
+    """(what the button says, where it leads): those for which there is money that could go back, for who may draft payouts."""
+    if not user.has_perm(MAY_DRAFT):
+        return []
+    return [(DRAFTS[kind], draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice)]
+
+
+def draft_path(invoice_id: UUID, kind: str) -> str:
+    return reverse("admin:payments_payout_draft", args=[invoice_id, kind])
+
+
+def _came(invoice: Invoice) -> str:
+    payments = Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED)
+    return ", ".join(f"{payment.amount_text} {payment.network}" for payment in payments)
+
+
+def _goes(invoice: Invoice) -> str:
+    payouts = promised(invoice.pk).order_by("created_at")
+    return ", ".join(f"{payout.amount_text} {payout.network} ({payout.get_status_display().lower()})" for payout in payouts)
 
 
 def _withdraw(payout: Payout, reason: str, actor: str, at: datetime) -> None:
@@ -223,22 +165,33 @@ class PayoutAdmin(ReadOnly):
     search_fields = ("invoice__label", "reference", "destination")
     fields = (
         "label",
+        "order",
         "amount",
         "worth",
         "kind",
         "status",
+        "error",
         "acts",
+        "way_out",
         "destination",
         "people",
         "reason",
         "reference",
         "fee",
-        "error",
         "created_at",
         "sent_at",
         "history",
     )
     readonly_fields = fields
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Buttons for those alone who may press them; the way out where one is needed."""
+        hidden = {"label"} if request.user.has_perm("payments.view_invoice") else {"order"}
+        if not request.user.has_perm(MAY_ACT):
+            hidden.add("acts")
+        if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != "BTC-LN"):
+            hidden.add("way_out")
+        return [name for name in self.fields if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("invoice")
@@ -246,6 +199,11 @@ class PayoutAdmin(ReadOnly):
     @admin.display(description="order")
     def label(self, payout: Payout) -> str:
         return payout.invoice.label
+
+    @admin.display(description="order")
+    def order(self, payout: Payout) -> SafeString:
+        """For who may look at invoices."""
+        return format_html('<a href="{}">{}</a>', reverse("admin:payments_invoice_change", args=[payout.invoice_id]), payout.invoice.label)
 
     @admin.display(description="amount")
     def amount(self, payout: Payout) -> str:
@@ -259,19 +217,36 @@ class PayoutAdmin(ReadOnly):
     def fee(self, payout: Payout) -> str:
         return "–" if payout.fee_base is None else f"{format_coin(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
 
-    @admin.display(description="drafted and agreed on by")
+    @admin.display(description="drafted by")
     def people(self, payout: Payout) -> str:
-        names = ", ".join(name for name in (payout.created_by, payout.approved_by, payout.confirmed_by) if name)
-        return f"{names} (needs two people)" if payout.status == Status.DRAFT and people_needed(payout) > 1 else names
+        agreed = [name for name in (payout.approved_by, payout.confirmed_by) if name]
+        told = f"{payout.created_by}; {' and '.join(agreed)} agreed" if agreed else payout.created_by
+        return f"{told} (needs two people)" if payout.status == Status.DRAFT and people_needed(payout) > 1 else told
 
     @admin.display(description="what to do")
     def acts(self, payout: Payout) -> SafeString:
-        buttons = [
-            (reverse("admin:payments_payout_act", args=[payout.pk, name]), act.label) for name, act in ACTS.items() if act.fits(payout)
+        links = [
+            (act.label, reverse("admin:payments_payout_act", args=[payout.pk, name])) for name, act in ACTS.items() if act.fits(payout)
         ]
         if payout.status == Status.APPROVED and payout.psbt:
-            buttons.insert(0, (reverse("admin:payments_payout_psbt", args=[payout.pk]), "Download the transaction (PSBT)"))
-        return format_html_join("", '<a class="button" href="{}">{}</a> ', buttons) or SafeString("–")
+            links.insert(0, ("Download the transaction (PSBT)", reverse("admin:payments_payout_psbt", args=[payout.pk])))
+        return buttons(links)
+
+    @admin.display(description="how to give it up")
+    def way_out(self, payout: Payout) -> SafeString:
+        """Nobody can call a signed transaction off by their word: what is promised anew could be paid twice."""
+        coins = format_html_join(" or ", "<code>{}</code>", ((coin,) for coin in chain_payer.coins_of(payout.psbt)))
+        return format_html(
+            "<p>Its transaction is signed, and stays good until a coin that it spends is spent otherwise. The shop offers it to the node "
+            "again by itself{}; as soon as the node takes it, it is sent. If that shall not happen:</p><ol>"
+            "<li>In the wallet that holds it, send {} to an address of that wallet itself, with a fee that brings it into a block.</li>"
+            "<li>Wait until that stands {} blocks deep. The shop notices it by itself, or at once when you press “{}”: "
+            "this payout fails then, and its money can go back by a new one.</li></ol>",
+            f", next at {payout.next_try_at:%H:%M} UTC" if payout.next_try_at else "",
+            coins or "a coin that it spends",
+            FINAL_DEPTH,
+            ACTS["again"].label,
+        )
 
     @admin.display(description="what happened")
     def history(self, payout: Payout) -> SafeString:
@@ -292,7 +267,7 @@ class PayoutAdmin(ReadOnly):
         ]
 
     def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-        if not request.user.has_perm("payments.change_payout"):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
         if name not in ACTS:
             raise Http404("There is no such act.")
@@ -309,13 +284,20 @@ class PayoutAdmin(ReadOnly):
             else:
                 messages.success(request, act.done)
             return redirect("admin:payments_payout_change", pk)
-        amount, worth = self.amount(payout), self.worth(payout)
-        facts = [("Amount", amount), ("Worth", worth), ("Order", payout.invoice.label), ("Where to", payout.destination)]
+        if payout.status == Status.DRAFT:
+            weigh(payout, at=timezone.now())
+        facts = [
+            ("Amount", self.amount(payout)),
+            ("Worth", self.worth(payout)),
+            ("Order", payout.invoice.label),
+            ("Where to", payout.destination),
+            ("Drafted by", self.people(payout)),
+        ]
         back = reverse("admin:payments_payout_change", args=[pk])
         return self._ask(request, form, title=act.label, question=act.question, button=act.label, facts=facts, back=back)
 
     def psbt(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not request.user.has_perm("payments.change_payout"):
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
         payout = get_object_or_404(Payout.objects.exclude(psbt=""), pk=pk, status=Status.APPROVED)
         try:
@@ -329,7 +311,7 @@ class PayoutAdmin(ReadOnly):
         )
 
     def draft(self, request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
-        if not request.user.has_perm("payments.add_payout"):
+        if not request.user.has_perm(MAY_DRAFT):
             raise PermissionDenied
         invoice = get_object_or_404(Invoice, pk=invoice_id)
         if kind not in DRAFTS:
@@ -340,7 +322,8 @@ class PayoutAdmin(ReadOnly):
             messages.error(request, "There is no settled money of this invoice that could go back.")
             return redirect(back)
         network = next(iter(most))
-        form = DraftForm(request.POST or None, most=most, initial={"network": network, "amount": format_coin(most[network], network)})
+        initial = {"network": network, "amount": format_coin(most[network], network)}
+        form = DraftForm(request.POST or None, most=most, currency=invoice.currency, initial=initial)
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
             try:
@@ -357,8 +340,9 @@ class PayoutAdmin(ReadOnly):
                 form.add_error(None, str(error))
             else:
                 messages.success(request, "It is drafted. A mail asks the buyer where it shall go to; you can say it for them, too.")
-                return redirect("admin:payments_payout_change", payout.pk)
-        facts = [("Order", invoice.label), ("Price", f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}")]
+                return redirect(reverse("admin:payments_payout_change", args=[payout.pk]) if self.has_view_permission(request) else back)
+        price = f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+        facts = [("Order", invoice.label), ("Price", price), ("Came and settled", _came(invoice)), ("Goes back already", _goes(invoice))]
         question = "How much goes back? The buyer is asked by mail where to; then it waits until somebody agrees."
         return self._ask(request, form, title=DRAFTS[kind], question=question, button="Draft it", facts=facts, back=back)
 

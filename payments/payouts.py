@@ -16,17 +16,17 @@ from django.db.models import F, Sum
 from cryptons.db import in_transaction, new_id
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
-from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused, RateUnavailable
-from payments.models import Cursor, Invoice, Option, Payment, Payout
-from payments.rates import rate_for
-from payments.refundable import most_of_kind, promised, refundable
+from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
+from payments.models import Cursor, Invoice, Option, Payout
+from payments.rates import is_fresh, latest_rate
+from payments.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
 from payments.signals import payout_changed
 
 BUYER = "buyer"
 APPROVALS = "payouts"
 DAY = timedelta(hours=24)
-STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
-ON_ITS_WAY = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN, Payout.Status.SENT)
+UNFINISHED = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN)
+ON_ITS_WAY = (*UNFINISHED, Payout.Status.SENT)
 
 
 def draft_payout(
@@ -51,7 +51,8 @@ def draft_payout(
         if invoice.status in STILL_PAYABLE:
             raise PayoutRefused(f"{invoice.label} can still be paid, and what came counts for it. Close it as invalid first.")
         amount = _amount(invoice, kind, network, amount_base)
-        rate, sources = _worth(invoice, network, at=at)
+        option = Option.objects.filter(invoice=invoice).latest("created_at")
+        worth = _worth(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
         if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
             raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
         payout = Payout.objects.create(
@@ -62,9 +63,7 @@ def draft_payout(
             destination=destination,
             amount_base=amount,
             currency=invoice.currency,
-            value_minor=round_half_up(base_to_fiat(amount, minor_per_coin=rate, network=network)),
-            minor_per_coin=rate,
-            rate_sources=sources,
+            **worth,
             reason=reason,
             created_by=actor,
             created_at=at,
@@ -89,15 +88,22 @@ def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Ba
     return amount
 
 
-def _worth(invoice: Invoice, network: str, *, at: datetime) -> tuple[Decimal, dict[str, Any]]:
-    """The rate of now; that of the payment where there is none."""
-    try:
-        rate = rate_for(network, at=at)
-    except RateUnavailable:
-        option = Option.objects.filter(invoice=invoice).order_by("-created_at").first()
-        assert option is not None
-        return option.minor_per_coin, option.rate_sources
-    return rate.minor_per_coin, rate.sources
+def _worth(amount: int, network: str, currency: str, known: tuple[Decimal, dict[str, Any]], *, at: datetime) -> dict[str, Any]:
+    """At the rate of now. Without a fresh one at the last that there was, or at the known one, if that is more: it bounds what may go."""
+    rate, sources = known
+    latest = latest_rate(network, at=at) if currency == settings.CURRENCY else None
+    if latest and (is_fresh(latest.quoted_at, at) or latest.minor_per_coin > rate):
+        rate, sources = latest.minor_per_coin, latest.sources
+    value = round_half_up(base_to_fiat(amount, minor_per_coin=rate, network=network))
+    return {"value_minor": value, "minor_per_coin": rate, "rate_sources": sources}
+
+
+def weigh(payout: Payout, *, at: datetime) -> dict[str, Any]:
+    """Give it its worth of now, which is returned, too. Writes nothing."""
+    worth = _worth(payout.amount_base, payout.network, payout.currency, (payout.minor_per_coin, payout.rate_sources), at=at)
+    for name, value in worth.items():
+        setattr(payout, name, value)
+    return worth
 
 
 def set_destination(payout_id: UUID, destination: str, *, network: str | None = None, actor: str, at: datetime) -> Payout:
@@ -132,7 +138,8 @@ def people_needed(payout: Payout) -> int:
 def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: int | None = None) -> Payout:
     """A member of staff agrees. Above PAYOUT_SECOND_PERSON_ABOVE two have to; who drafted it is one of them, the buyer is none.
 
-    `seen_version` is the payout as the person saw it. Raises PayoutRefused, PayoutMoved.
+    What counts is its worth now, whatever it was when it was drafted. `seen_version` is the payout as the person saw it.
+    Raises PayoutRefused, PayoutMoved.
     """
 
     def approve() -> Payout:
@@ -146,15 +153,17 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
         if not _is_covered(payout):
             raise PayoutRefused("The money that this payout would send back is no longer there: withdraw it.")
         _one_at_a_time()
+        worth = weigh(payout, at=at)
         before = {_author(payout), payout.approved_by} - {BUYER, ""}
         people = before | {actor}
-        name = "confirmed_by" if payout.approved_by else "approved_by"
+        name = "confirmed_by" if payout.approved_by not in ("", actor) else "approved_by"
         if len(people) < people_needed(payout):
             if actor in before:
-                raise PayoutRefused("A second person has to agree to a payout of this worth.")
-            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor})
+                now = f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
+                raise PayoutRefused(f"A second person has to agree to what is worth so much: it is {now} now.")
+            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor}, **worth)
         _within_limits(payout, at=at)
-        values: dict[str, Any] = {name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
+        values: dict[str, Any] = {**worth, name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
         return _write(payout, "payout.approved", actor=actor, at=at, **values)
 
     return _first_or_again(approve)
@@ -202,6 +211,18 @@ def withdraw_payout(payout_id: UUID, *, actor: str, reason: str, at: datetime) -
         )
 
     return _first_or_again(withdraw)
+
+
+def try_again(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
+    """Somebody does not want to wait for the next try. Raises PayoutRefused, PayoutMoved."""
+
+    def hurry() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status not in UNFINISHED:
+            raise PayoutRefused(f"This payout is {payout.status}: there is nothing to try again.")
+        return _write(payout, "payout.try_again", actor=actor, at=at, next_try_at=at)
+
+    return _first_or_again(hurry)
 
 
 def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: str, at: datetime) -> Payout:
@@ -270,9 +291,3 @@ def _first_or_again(act: Callable[[], Payout]) -> Payout:
         except (InvoiceMoved, PayoutMoved):
             continue
     raise PayoutMoved("Somebody else changed this at the same moment. Please look at it again.")
-
-
-def received_text(invoice_id: UUID) -> list[str]:
-    """What came and is settled, for people: `0.00041234 BTC` each."""
-    payments = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED)
-    return [f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments]

@@ -36,11 +36,17 @@ class CurrentRate:
 
 def rate_for(network: str, *, at: datetime) -> CurrentRate:
     """A rate fresh enough to price an invoice. Raises RateUnavailable."""
-    coin = UNITS[network].coin
-    rate = _fixed(coin, at) if settings.FIXED_RATES else _stored(coin)
+    rate = latest_rate(network, at=at)
     if rate is None or not is_fresh(rate.quoted_at, at):
+        coin = UNITS[network].coin
         raise RateUnavailable(f"There is no fresh {coin} price right now. Please try again in a few minutes, or pay with another coin.")
     return rate
+
+
+def latest_rate(network: str, *, at: datetime) -> CurrentRate | None:
+    """The newest that there is, however old."""
+    coin = UNITS[network].coin
+    return _fixed(coin, at) if settings.FIXED_RATES else _stored(coin)
 
 
 def current_rates() -> dict[str, CurrentRate]:

@@ -1,8 +1,17 @@
 """Rows of money are looked at, never edited: they change through the payment rules alone."""
 
+from collections.abc import Iterable
+
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+
+def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
+    """From (words, address) each."""
+    return format_html_join("", '<a class="button" href="{1}">{0}</a> ', links) or SafeString("–")
 
 
 class ReadOnly(admin.ModelAdmin[Model]):

@@ -20,7 +20,7 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks import is_sandbox, offered_networks
 from payments.payouts import BUYER, draft_payout, set_destination
 from payments.refund_links import BadRefundLink, read_token
-from payments.refundable import most_of_kind, promised, refundable
+from payments.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
 
 LIMIT = "30/hour"
 """Of one client address."""
@@ -107,6 +107,7 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         "ways": ways,
         "form": form if can_change and ways else None,
         "is_open": bool(form.errors) or not is_answered or "change" in request.GET,
+        "is_payable": invoice.status == Invoice.Status.NEW,
         "is_waiting": not ways and Payment.objects.filter(invoice=invoice, status=Payment.Status.SEEN).exists(),
     }
     return render(request, "payments/refund.html", context, status=400 if form.errors else 200)
@@ -121,20 +122,16 @@ def _open_payout(invoice_id: UUID) -> Payout | None:
 
 
 def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
-    """What of the invoice's money its buyer may ask for: all that it did not take, or what is beyond the price."""
+    """What of the invoice's money its buyer may ask for: what staff drafted; else all that nobody waits for any more."""
     if payout is not None and payout.status == Payout.Status.DRAFT:
         amounts = {payout.network: Base(payout.amount_base)}
         if UNITS[payout.network].coin == "BTC":
             msat = payout.amount_base if payout.network == "BTC-LN" else payout.amount_base * 1000
             amounts = {"BTC": Base(msat // 1000), "BTC-LN": Base(msat - msat % 1000)}
-    elif payout is not None and payout.status != Payout.Status.SENT:
+    elif (payout is not None and payout.status != Payout.Status.SENT) or invoice.status in STILL_PAYABLE:
         return []
-    elif invoice.status == Invoice.Status.SETTLED:
-        amounts = most_of_kind(invoice, Payout.Kind.EXCESS)
-    elif invoice.status != Invoice.Status.PROCESSING:
-        amounts = refundable(invoice.pk)
     else:
-        return []  # it is enough, and being confirmed
+        amounts = most_of_kind(invoice, buyers_kind(invoice))
     usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else ["BTC-LN"])}
     return [Back(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
 
@@ -144,5 +141,4 @@ def _ask(invoice: Invoice, payout: Payout | None, network: str, destination: str
     if payout is not None and payout.status == Payout.Status.DRAFT:
         set_destination(payout.pk, destination, network=network, actor=BUYER, at=now)
         return
-    kind = Payout.Kind.EXCESS if invoice.status == Invoice.Status.SETTLED else Payout.Kind.LATE
-    draft_payout(invoice.pk, kind=kind, network=network, destination=destination, actor=BUYER, at=now)
+    draft_payout(invoice.pk, kind=buyers_kind(invoice), network=network, destination=destination, actor=BUYER, at=now)

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from cryptons.money import UNITS, Base, base_to_fiat
 from payments.models import Invoice, Payment, Payout
+from payments.signals import asking_if_wanted
 
 NOTHING_WENT = (Payout.Status.FAILED, Payout.Status.WITHDRAWN)
+STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
 
 
 def left_of(received: Iterable[tuple[str, int]], paid_out: Iterable[tuple[str, int]]) -> dict[str, Fraction]:
@@ -32,6 +35,12 @@ def in_base(coins: Fraction, network: str) -> Base:
 def promised(invoice_id: UUID) -> QuerySet[Payout]:
     """What went back, or still may."""
     return Payout.objects.filter(invoice=invoice_id).exclude(status__in=NOTHING_WENT)
+
+
+def unreturned(invoice_id: UUID) -> dict[str, Fraction]:
+    """{coin: coins} that came, whether they are settled yet or not, and that nobody promised to send back."""
+    came = Payment.objects.filter(invoice=invoice_id, is_present=True).order_by().values_list("network", "amount_base")
+    return left_of(came, promised(invoice_id).order_by().values_list("network", "amount_base"))
 
 
 def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, Base]:
@@ -66,3 +75,23 @@ def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
     if kind == Payout.Kind.EXCESS:
         most = {network: min(amount, excess(invoice, network)) for network, amount in most.items()}
     return {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
+
+
+def staffs_kinds(invoice: Invoice) -> list[str]:
+    """The kinds of payout for which there is money that could go back."""
+    if invoice.status in STILL_PAYABLE:
+        return []
+    kinds = (Payout.Kind.EXCESS, Payout.Kind.REFUND) if invoice.status == Invoice.Status.SETTLED else (Payout.Kind.LATE,)
+    return [kind for kind in kinds if most_of_kind(invoice, kind)]
+
+
+def buyers_kind(invoice: Invoice) -> str:
+    """Of what the buyer may ask for without being asked: all of it, unless it pays for something that somebody still waits for."""
+    if invoice.status != Invoice.Status.SETTLED:
+        return Payout.Kind.LATE
+    return Payout.Kind.EXCESS if is_wanted(invoice) else Payout.Kind.REFUND
+
+
+def is_wanted(invoice: Invoice) -> bool:
+    answers: list[Any] = [answer for _, answer in asking_if_wanted.send(Invoice, invoice=invoice)]
+    return False not in answers

@@ -19,7 +19,7 @@ from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRe
 from payments.models import Payout
 from payments.networks import chain_payer, is_sandbox, lightning_payer
 from payments.networks.coins import COINS, Coin
-from payments.payouts import mark_sent, move_payout
+from payments.payouts import UNFINISHED, mark_sent, move_payout
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ HOLD = timedelta(minutes=2)
 """How long a payout is left alone while somebody sends it: longer than any conversation with a node takes."""
 WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600)]
 Status = Payout.Status
-UNFINISHED = (Status.APPROVED, Status.SENDING, Status.UNKNOWN)
 
 
 def send(payout_id: UUID, *, at: datetime) -> None:
@@ -46,13 +45,6 @@ def send(payout_id: UUID, *, at: datetime) -> None:
         logger.warning("a payout waits", extra={"network": payout.network, "error": str(error)})
     except PayoutMoved:
         return
-
-
-def try_again(payout_id: UUID, *, at: datetime) -> None:
-    """A person does not want to wait for the next try: the sweep takes it up. Raises PayoutRefused."""
-    unfinished = Payout.objects.filter(pk=payout_id, status__in=UNFINISHED)
-    if not unfinished.update(next_try_at=at):
-        raise PayoutRefused("There is nothing to try again.")
 
 
 def _way(payout: Payout) -> Callable[[Payout, datetime], None]:
@@ -83,13 +75,24 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
         made = _draft_on_chain(coin, payout, at)
         if made is None:
             return
+        try:
+            _store(payout, made, at)
+        except PayoutMoved:
+            chain_payer.release(coin, made.psbt)  # withdrawn meanwhile, or somebody does not want to wait: this one is never sent
+            raise
         if not made.raw:
-            _move(payout, Status.APPROVED, at, psbt=made.psbt, fee_base=made.fee_base, next_try_at=None, error="")
             return
-        values = {"reference": made.txid, "psbt": made.raw, "fee_base": made.fee_base, "next_try_at": at + HOLD, "error": ""}
-        _move(payout, Status.SENDING, at, **values)
     outcome = chain_payer.broadcast(coin, payout.psbt, payout.reference or "")
     _conclude(payout, outcome.status, outcome.problem, payout.fee_base, at)
+
+
+def _store(payout: Payout, made: chain_payer.Draft, at: datetime) -> None:
+    """Before the network hears of it, or staff sign it."""
+    if made.raw:
+        values = {"reference": made.txid, "psbt": made.raw, "fee_base": made.fee_base, "next_try_at": at + HOLD, "error": ""}
+        _move(payout, Status.SENDING, at, **values)
+    else:
+        _move(payout, Status.APPROVED, at, psbt=made.psbt, fee_base=made.fee_base, next_try_at=None, error="")
 
 
 def _draft_on_chain(coin: Coin, payout: Payout, at: datetime) -> chain_payer.Draft | None:

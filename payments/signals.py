@@ -14,6 +14,12 @@ accepting_late = Signal()
 A receiver that can no longer serve (sold out, cancelled) raises LateMoneyRefused; nothing is taken or asked for then.
 """
 
+asking_if_wanted = Signal()
+"""Arguments: `invoice`. Whether anybody still waits for what it pays for.
+
+A receiver answers False when nobody does (the order was cancelled): then all of its money may go back, not only what is beyond the price.
+"""
+
 payout_changed = Signal()
 """Arguments: `payout` (with its new values), `at`. Sent inside the transaction that changed it, so receivers only write rows."""
 

@@ -9,11 +9,12 @@ from django.utils.text import get_text_list
 
 from accounts.addresses import country_name
 from cryptons.mail.queueing import queue_mail
-from cryptons.money import UNITS
+from cryptons.money import UNITS, format_coin
 from payments.alerts import mail_staff
 from payments.evaluation import Verdict
 from payments.models import Invoice, Payment, Payout
 from payments.refund_links import refund_path
+from payments.refundable import in_base, unreturned
 from shop.models import Order
 
 
@@ -57,13 +58,15 @@ def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
 
 
 def mail_money_back(order: Order, invoice: Invoice) -> None:
-    """Money that the order does not take: its buyer says where to send it."""
-    _mail_with_choices("money_back", order, invoice)
+    """Money that the order does not take: its buyer says where to send it, unless all of it went back, or will."""
+    if any(unreturned(invoice.pk).values()):
+        _mail_with_choices("money_back", order, invoice)
 
 
 def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """The same because the buyer asked for it, once a day."""
-    _mail_with_choices("money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
+    is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
+    _mail_with_choices("payment_over" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
 
 
 def mail_rest(order: Order, invoice: Invoice) -> None:
@@ -88,6 +91,7 @@ def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasio
         refund_url=settings.PUBLIC_URL + refund_path(invoice.pk),
         invoice=invoice,
         received=_received(invoice),
+        left=_left(invoice),
         over_minor=max(0, invoice.paid_seen_minor - invoice.price_minor),
     )
 
@@ -98,9 +102,15 @@ def _link(page: str, order: Order, invoice: Invoice) -> str:
 
 
 def _received(invoice: Invoice) -> str:
-    """`0.001 BTC and 0.5 LTC`: whatever came and did not go."""
+    """`0.001 BTC and 0.5 LTC`: each payment that came and did not go."""
     payments = Payment.objects.filter(invoice=invoice, is_present=True)
     return get_text_list([f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments], "and")
+
+
+def _left(invoice: Invoice) -> str:
+    """Of all of them together, what was not sent back, nor promised to be."""
+    here = unreturned(invoice.pk).items()
+    return get_text_list([f"{format_coin(in_base(coins, coin), coin)} {coin}" for coin, coins in here if coins], "and")
 
 
 def _mail(template: str, key: str, order: Order, **context: Any) -> None:

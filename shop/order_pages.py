@@ -81,6 +81,8 @@ def can_cancel(order: Order) -> bool:
 def state_in_words(order: Order, invoice: Invoice | None) -> tuple[str, str]:
     """(tone, sentence): how the order stands and what the buyer can do."""
     status, payment = Order.Status, Order.PaymentStatus
+    if order.payment_status == payment.REFUNDED and order.status not in (status.SHIPPED, status.DELIVERED):
+        return "info", f"{'This order is cancelled, and your' if order.status == status.CANCELLED else 'Your'} money was sent back to you."
     if order.status == status.CANCELLED:
         if order.payment_status in (payment.UNPAID, payment.EXPIRED):
             return "info", "This order is cancelled. Nothing has to be paid for it."

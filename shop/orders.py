@@ -14,7 +14,7 @@ from payments.evaluation import Verdict
 from payments.invoicing import cancel_invoice
 from payments.models import Invoice, Payment, Payout
 from payments.refundable import NOTHING_WENT, promised, refundable
-from payments.signals import accepting_late, invoice_changed, payout_changed
+from payments.signals import accepting_late, asking_if_wanted, invoice_changed, payout_changed
 from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order
 from shop.order_mails import (
@@ -41,6 +41,7 @@ NEXT: dict[str, tuple[str, ...]] = {
 }
 
 PAID = (Invoice.Status.PROCESSING, Invoice.Status.SETTLED)
+ALL_WENT_BACK = "All of its money went back: cancel it, unless it shall be sent all the same."
 CLOSED = (Invoice.Status.EXPIRED, Invoice.Status.INVALID, Invoice.Status.CANCELLED)
 
 
@@ -152,13 +153,15 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     invoice = current_invoice(order)
     values: dict[str, Any] = {"status": Status.CANCELLED}
     has_money = _has_money(order)
-    if has_money:
+    is_owed = has_money and order.payment_status != PaymentStatus.REFUNDED
+    if is_owed:
         values |= {"on_hold": True, "hold_reason": "Cancelled after money came: send it back."}
     _write(order, "order.cancelled", at=at, actor=actor, reason=reason, **values)
     release_stock(order)
-    if invoice is not None and not has_money and invoice.status in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
-        cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at)
-    if invoice is not None and has_money:
+    if invoice is not None and (invoice.status == Invoice.Status.NEW or (invoice.status == Invoice.Status.EXPIRED and not has_money)):
+        cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at, despite_money=has_money)
+        order.refresh_from_db()
+    if invoice is not None and is_owed:
         mail_money_back(order, invoice)
     return order
 
@@ -177,7 +180,7 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
         return
     shortage = _follow_with_stock(order, verdict)
     is_refunded = order.payment_status == PaymentStatus.REFUNDED and not refundable(invoice.pk)
-    hold_reason = "" if is_refunded else _hold_reason(order, verdict, shortage)
+    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, verdict, shortage)
     wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
         "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(verdict),
@@ -211,10 +214,18 @@ def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
     pending = Payout.objects.filter(invoice=invoice).exclude(status__in=(Payout.Status.SENT, *NOTHING_WENT)).exists()
     is_more_than_excess = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exists()
     if is_more_than_excess and not pending and not refundable(invoice.pk):
+        hold_reason = ALL_WENT_BACK if order.status == Status.PROCESSING else ""
+        values: dict[str, Any] = {"payment_status": PaymentStatus.REFUNDED, "on_hold": bool(hold_reason), "hold_reason": hold_reason}
         try:
-            _write(order, "order.refunded", at=at, payment_status=PaymentStatus.REFUNDED, on_hold=False, hold_reason="")
+            _write(order, "order.refunded", at=at, **values)
         except OrderMoved as error:
             raise PayoutMoved(str(error)) from error
+
+
+@receiver(asking_if_wanted)
+def is_wanted(sender: Any, invoice: Invoice, **_: Any) -> bool:
+    """A cancelled order stays cancelled."""
+    return not Order.objects.filter(pk=invoice.subject_id, status=Status.CANCELLED).exists()
 
 
 @receiver(accepting_late)

@@ -53,10 +53,13 @@ class PayState:
 IN_THE_MAIL = "The mail that we sent you has a link for each."
 
 
-def describe(progress: Progress, *, at: datetime) -> PayState:
-    """Every state has its words and what to do next. Pure."""
+def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> PayState:
+    """Every state has its words and what to do next. Pure. `is_wanted` is false once the order was cancelled."""
     if progress.payout_status and progress.payout_kind != Payout.Kind.EXCESS:
         return _going_back(progress)
+    if progress.status == Invoice.Status.SETTLED and not is_wanted:
+        text = "It was paid before. The mail that we sent you has a link by which you say where to send your money back."
+        return PayState("cancelled-paid", "warning", "The order was cancelled", text, can_have_back=True)
     match progress.status:
         case Invoice.Status.SETTLED:
             return PayState("settled", "success", "Paid", _paid_text(progress), can_have_back=_has_excess(progress))
@@ -180,6 +183,13 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     return render(request, "shop/pay.html#live", {**context, "is_fragment": True})
 
 
+def _is_wanted(progress: Progress) -> bool:
+    """Asked of what is paid alone: what is not closes with its order."""
+    if progress.status != Invoice.Status.SETTLED:
+        return True
+    return not Order.objects.filter(pk=progress.subject_id, status=Order.Status.CANCELLED).exists()
+
+
 def _progress(invoice_id: UUID) -> Progress:
     try:
         return read_progress(invoice_id)
@@ -200,7 +210,7 @@ def is_theirs(request: HttpRequest, order: Order) -> bool:
 
 
 def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
-    state = describe(progress, at=at)
+    state = describe(progress, at=at, is_wanted=_is_wanted(progress))
     shown = (state, progress.destination, progress.remaining_base, progress.paid_seen_minor)
     return {
         "progress": progress,

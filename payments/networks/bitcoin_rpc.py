@@ -10,6 +10,7 @@ from django.conf import settings
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.coins import Coin
 
+MISUSED = -1
 WALLET_ERROR = -4
 NOT_IN_WALLET_OR_MEMPOOL = -5
 NOT_A_HASH = -8

@@ -4,7 +4,8 @@ Whatever happens then, the same transaction is sent again, which is no second pa
 call of it that is given up may still be carried out after the wallet was asked whether it was. A wallet that only watches makes the
 same transaction without signatures: a PSBT, for staff to sign.
 
-Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`.
+Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`,
+`gettxout`, `listsinceblock`.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,11 +14,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from bitcoin.core import CTransaction, b2lx
+from bitcoin.core.serialize import SerializationError
 from bitcoin.rpc import JSONRPCError
 
 from cryptons.money import Base, format_coin, parse_coin
 from payments.errors import NodeRejected
-from payments.networks.bitcoin_rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
+from payments.networks.base import FINAL_DEPTH
+from payments.networks.bitcoin_rpc import MISUSED, NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
 from payments.networks.bitcoin_wallet import new_address, open_payout_wallet, open_wallet
 from payments.networks.coins import Coin
 
@@ -190,14 +194,56 @@ def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
 
 
 def _hindrance(wallet: Conversation, spends: list[dict[str, Any]]) -> Outcome | None:
-    """What else spends its coins. Only what stands in a block is final; a coin whose own transaction is not in one may come back."""
-    for each in spends:
-        if wallet.call("gettxout", each["txid"], each["vout"], True) is not None:
-            continue
-        if wallet.call("gettxout", each["txid"], each["vout"], False) is None and _confirmations(wallet, each["txid"]) > 0:
-            return Outcome("failed", "Another transaction has spent its coins, so it can never be sent.")
-        return Outcome("waits", "Another transaction, which is in no block yet, spends its coins.")
+    """What came between its coins and it; of several the one that is for good."""
+    found = [told for coin in spends if (told := _lost(wallet, coin["txid"], coin["vout"]))]
+    return next((each for each in found if each.status == "failed"), next(iter(found), None))
+
+
+def _lost(wallet: Conversation, txid: str, vout: int) -> Outcome | None:
+    """For good is only what is FINAL_DEPTH deep: what a reorg gives back may be spent after all, by a payout that was given up too."""
+    if wallet.call("gettxout", txid, vout, True) is not None:
+        return None
+    if wallet.call("gettxout", txid, vout, False) is not None:
+        return Outcome("waits", "Another transaction, which is in no block yet, spends one of its coins.")
+    made = _confirmations(wallet, txid)
+    if made <= -FINAL_DEPTH:
+        return Outcome("failed", "A coin that it spends was never made, for another transaction took the place of the one that made it.")
+    if made <= 0:
+        return Outcome("waits", "The node does not see a coin that it spends: the transaction that makes it is in no block.")
+    depth = _depth_of_spender(wallet, txid, vout)
+    if depth is None:
+        return Outcome("failed", "Another transaction has spent one of its coins, so it can never be sent.")
+    return Outcome("waits", f"Another transaction has spent one of its coins, {depth} of {FINAL_DEPTH} blocks deep: then this fails.")
+
+
+def _depth_of_spender(wallet: Conversation, txid: str, vout: int) -> int | None:
+    """Of whatever else of the wallet spends this coin of its; None when it is deep enough to stay."""
+    for spender in _shallow(wallet):
+        told = wallet.call("gettransaction", spender, True, True)
+        if any((each.get("txid"), each.get("vout")) == (txid, vout) for each in told["decoded"]["vin"]):
+            return max(0, int(told["confirmations"]))
     return None
+
+
+def _shallow(wallet: Conversation) -> set[str]:
+    """The wallet's own transactions that are less than FINAL_DEPTH deep, or in no block."""
+    since = wallet.call("getblockhash", max(0, wallet.call("getblockcount") - FINAL_DEPTH + 1))
+    try:
+        listed = wallet.call("listsinceblock", since, 1, True, False, True)
+    except JSONRPCError as error:  # older ones, litecoind too, cannot tell of what goes to the wallet's change alone
+        if error.error["code"] != MISUSED:
+            raise
+        listed = wallet.call("listsinceblock", since, 1, True, False)
+    return {each["txid"] for each in listed["transactions"]}
+
+
+def coins_of(raw: str) -> list[str]:
+    """`txid:vout` of each coin that a stored transaction spends; none of a kind that only its own node can read. Asks nobody."""
+    try:
+        spent = [each.prevout for each in CTransaction.deserialize(bytes.fromhex(raw)).vin]
+    except (ValueError, SerializationError):
+        return []
+    return [f"{b2lx(each.hash)}:{each.n}" for each in spent]
 
 
 def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:

@@ -87,10 +87,39 @@ def test_who_may_only_look_gets_no_transaction_to_sign():
     assert staff_who_may("view_payout", "add_payout").get(f"/admin/payments/payout/{payout.pk}/psbt/").status_code == 403
 
 
+def test_who_may_only_look_sees_no_buttons():
+    browser = staff_who_may("view_payout", "add_payout", "view_invoice")
+    for payout in (payout_of(), payout_of(status="approved", psbt="cHNidP8="), payout_of(status="unknown")):
+        page = browser.get(page_of(payout))
+        assert page.status_code == 200
+        assert f"/payout/{payout.pk}/act/" not in page.content.decode()
+        assert "Download the transaction" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("permission", "may_decide", "may_draft"),
+    [("view_payment", False, False), ("change_invoice", True, False), ("add_payout", False, True), ("change_payout", False, False)],
+)
+def test_the_invoice_shows_each_person_what_they_may_press(permission, may_decide, may_draft):
+    browser, invoice = staff_who_may("view_invoice", permission), paid("expired")
+    page = browser.get(f"/admin/payments/invoice/{invoice.pk}/change/").content.decode()
+    assert (f"/invoice/{invoice.pk}/decide/" in page, draft_path(invoice, "late") in page) == (may_decide, may_draft)
+    assert browser.get(f"/admin/payments/invoice/{invoice.pk}/decide/accept/").status_code == (200 if may_decide else 403)
+    assert browser.get(draft_path(invoice, "late")).status_code == (200 if may_draft else 403)
+    assert "Ask the node now" in page
+
+
+def test_who_drafts_without_seeing_payouts_comes_back_to_the_invoice():
+    browser, invoice = staff_who_may("view_invoice", "add_payout"), paid()
+    answer = browser.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0005", "reason": "a scratch"}, follow=True)
+    assert answer.status_code == 200
+    assert answer.redirect_chain[-1][0] == f"/admin/payments/invoice/{invoice.pk}/change/"
+
+
 def test_who_may_change_payouts_drafts_none():
     browser, invoice = staff_who_may("view_payout", "change_payout", "view_invoice"), paid()
     assert browser.get(draft_path(invoice)).status_code == 403
-    assert browser.post(draft_path(invoice), {"network": "BTC", "amount": "0.001", "reason": "x"}).status_code == 403
+    assert browser.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.001", "reason": "x"}).status_code == 403
     assert not Payout.objects.exists()
 
 
@@ -128,11 +157,14 @@ def test_the_form_of_another_site_is_refused():
 
 def test_a_draft_is_made_from_the_invoice(grace):
     invoice = paid()
-    assert "0.00200000" in grace.get(draft_path(invoice)).content.decode()
+    PayoutFactory(invoice=invoice, amount_base=1_000, status="sent")
+    page = grace.get(draft_path(invoice)).content.decode()
+    for words in ("0.00200000 BTC", "0.00001000 BTC (sent)", "at most 0.00199000 BTC"):
+        assert words in page
 
-    page = grace.post(draft_path(invoice), {"network": "BTC", "amount": "0.0005", "reason": "a scratch"}, follow=True)
+    page = grace.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0005", "reason": "a scratch"}, follow=True)
 
-    payout = Payout.objects.get()
+    payout = Payout.objects.get(status="draft")
     assert (payout.amount_base, payout.kind, payout.created_by, payout.reason) == (50_000, "refund", "grace", "a scratch")
     assert page.redirect_chain[-1][0] == page_of(payout)
 
@@ -142,7 +174,7 @@ def test_a_draft_is_made_from_the_invoice(grace):
     [("0.00200001", "Between 0.00000547 and 0.00200000 BTC"), ("0.000000001", "finer than BTC"), ("0", "Between"), ("-1", "greater than")],
 )
 def test_an_amount_that_cannot_go_back_stays_in_the_form(grace, amount, says):
-    answer = grace.post(draft_path(paid()), {"network": "BTC", "amount": amount, "reason": "a scratch"})
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "coins", "amount": amount, "reason": "a scratch"})
     page = answer.content.decode()
     assert answer.status_code == 400
     assert says in page
@@ -150,14 +182,56 @@ def test_an_amount_that_cannot_go_back_stays_in_the_form(grace, amount, says):
     assert not Payout.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("network", "amount", "base"),
+    [("BTC", "20.00", 40_000), ("BTC", "0.99", 1_980), ("BTC-LN", "0.99", 1_980_000), ("BTC", "100", 200_000)],
+)
+def test_a_part_may_be_said_in_the_shops_currency(grace, network, amount, base):
+    """At the rate of now."""
+    grace.post(draft_path(paid()), {"network": network, "unit": "fiat", "amount": amount, "reason": "a scratch"})
+    payout = Payout.objects.get()
+    assert (payout.network, payout.amount_base) == (network, base)
+
+
+def test_more_than_came_is_too_much_in_any_unit(grace, settings):
+    settings.FIXED_RATES = {"BTC": Decimal("49000.00")}
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "fiat", "amount": "98.01", "reason": "a scratch"})
+    assert "today worth 98.00 USD" in answer.content.decode()
+    assert "Between" in answer.content.decode()
+    assert not Payout.objects.exists()
+
+
+def test_without_a_fresh_rate_it_is_said_in_coins(grace, settings):
+    settings.FIXED_RATES = {}
+    invoice = paid()
+    answer = grace.post(draft_path(invoice), {"network": "BTC", "unit": "fiat", "amount": "20.00", "reason": "a scratch"})
+    assert (answer.status_code, "say it in coins" in answer.content.decode()) == (400, True)
+    assert "today worth" not in answer.content.decode()
+    grace.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0004", "reason": "a scratch"})
+    assert Payout.objects.get().amount_base == 40_000
+
+
+def test_an_order_in_another_currency_than_todays_is_refunded_in_coins(grace):
+    invoice = paid(option__invoice__currency="EUR")
+    page = grace.get(draft_path(invoice)).content.decode()
+    assert "at today" not in page
+    assert "today worth" not in page
+    assert grace.post(draft_path(invoice), {"network": "BTC", "unit": "fiat", "amount": "20", "reason": "a scratch"}).status_code == 400
+
+
+def test_more_decimals_than_the_currency_has_are_refused(grace):
+    answer = grace.post(draft_path(paid()), {"network": "BTC", "unit": "fiat", "amount": "1.001", "reason": "a scratch"})
+    assert "more decimals" in answer.content.decode()
+
+
 def test_over_lightning_only_whole_satoshis_go_back(grace):
-    answer = grace.post(draft_path(paid()), {"network": "BTC-LN", "amount": "0.00100000001", "reason": "a scratch"})
+    answer = grace.post(draft_path(paid()), {"network": "BTC-LN", "unit": "coins", "amount": "0.00100000001", "reason": "a scratch"})
     assert "whole satoshis" in answer.content.decode()
     assert not Payout.objects.exists()
 
 
 def test_a_draft_needs_a_reason(grace):
-    assert grace.post(draft_path(paid()), {"network": "BTC", "amount": "0.001"}).status_code == 400
+    assert grace.post(draft_path(paid()), {"network": "BTC", "unit": "coins", "amount": "0.001"}).status_code == 400
 
 
 def test_a_kind_that_does_not_exist_is_not_found(grace):
@@ -172,10 +246,10 @@ def test_without_money_there_is_nothing_to_draft(grace):
 @pytest.mark.parametrize(
     ("status", "amount", "shown"),
     [
-        ("settled", DUE, {"late", "refund"}),
-        ("settled", DUE * 2, {"excess", "late", "refund"}),
-        ("expired", DUE // 2, {"late", "refund"}),
-        ("new", DUE // 2, set()),
+        ("settled", DUE, {"refund"}),
+        ("settled", DUE * 2, {"excess", "refund"}),
+        *((status, DUE // 2, {"late"}) for status in ("expired", "cancelled", "invalid")),
+        *((status, DUE // 2, set()) for status in ("new", "processing")),
     ],
 )
 def test_the_invoice_shows_only_the_buttons_that_fit(grace, status, amount, shown):
@@ -257,6 +331,14 @@ def test_two_people_agree_to_much(grace, settings):
     assert payout.status in ("approved", "sent")
 
 
+def test_who_is_asked_to_agree_sees_its_worth_of_now(grace, settings):
+    payout = payout_of(created_by="buyer")
+    settings.FIXED_RATES = {"BTC": Decimal("60000.00")}
+    page = grace.get(act_path(payout, "approve")).content.decode()
+    assert "120.00 USD" in page
+    assert "needs two people" in page
+
+
 def test_who_looked_at_another_address_agrees_to_nothing(grace):
     payout = payout_of()
     seen = grace.get(act_path(payout, "approve")).context["form"]["version"].value()
@@ -305,8 +387,31 @@ def test_what_cannot_be_tried_again_is_refused(grace):
 
 def test_what_waits_is_tried_again_at_once(grace):
     payout = payout_of(status="unknown")
-    press(grace, payout, "again")
-    assert Payout.objects.get(pk=payout.pk).next_try_at is not None
+    page = press(grace, payout, "again").content.decode()
+    event = Event.objects.filter(subject_id=payout.pk).earliest("seq")
+    assert (event.type, event.actor) == ("payout.try_again", "grace")
+    assert "payout.try_again" in page
+
+
+RAW = f"0200000001{'ab' * 32}0700000000fdffffff01e803000000000000160014{'00' * 20}00000000"
+"""It spends the output 7 of the transaction abab…."""
+
+
+@pytest.mark.parametrize(
+    ("network", "status", "is_shown"),
+    [("BTC", "unknown", True), ("LTC", "unknown", True), ("BTC-LN", "unknown", False), ("BTC", "sending", False), ("BTC", "sent", False)],
+)
+def test_what_no_node_takes_says_how_it_is_given_up(grace, network, status, is_shown):
+    payout = payout_of(status=status, network=network, psbt=RAW, next_try_at=NOW, error="too low a fee")
+    page = grace.get(page_of(payout)).content.decode()
+    assert (f"{'ab' * 32}:7" in page, "6 blocks deep" in page) == (is_shown, is_shown)
+    assert "too low a fee" in page
+
+
+@pytest.mark.parametrize("raw", ["", "0200zz", "00", "cHNidP8="])
+def test_what_only_a_node_can_read_says_so_in_words(grace, raw):
+    page = grace.get(page_of(payout_of(status="unknown", psbt=raw))).content.decode()
+    assert "send a coin that it spends" in page
 
 
 # --- Signing ------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cryptons.events.models import Event
 from payments.errors import PayoutRefused
-from payments.models import Invoice, Payment, Payout
+from payments.models import Invoice, Payment, Payout, Rate
 from payments.payouts import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
 from payments.refundable import in_base, left_of, most_of_kind, refundable
 from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -185,6 +185,60 @@ def test_who_drafted_it_is_one_of_two_when_the_buyer_said_where_to(settings):
         approve_payout(payout.pk, actor="grace", at=NOW)
 
     assert approve_payout(payout.pk, actor="ada", at=NOW).status == "approved"
+
+
+# --- What it is worth when somebody agrees --------------------------------------------------------------------------------------
+
+
+def test_a_rise_since_the_draft_is_no_way_past_the_second_person(settings):
+    payout = draft(paid(), destination="bcrt1qback")
+    assert payout.value_minor == 10_000
+    settings.FIXED_RATES = {"BTC": Decimal("50010.00")}
+
+    with pytest.raises(PayoutRefused, match="second person"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+    assert Payout.objects.get().status == "draft"
+    assert approve_payout(payout.pk, actor="ada", at=NOW).status == "approved"
+
+
+@pytest.mark.parametrize(("limit", "amount"), [("PAYOUT_LIMIT", "150"), ("PAYOUT_DAILY_LIMIT", "150")])
+def test_a_rise_since_the_draft_is_no_way_past_a_limit(settings, limit, amount):
+    setattr(settings, limit, Decimal(amount))
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(1000)
+    payout = draft(paid(), destination="bcrt1qback")
+    settings.FIXED_RATES = {"BTC": Decimal("75010.00")}
+    with pytest.raises(PayoutRefused, match=limit):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+
+
+def test_what_was_agreed_to_keeps_its_worth_of_then(settings):
+    payout = draft(paid(), destination="bcrt1qback")
+    settings.FIXED_RATES = {"BTC": Decimal("40000.00")}
+    approve_payout(payout.pk, actor="grace", at=NOW)
+    payout.refresh_from_db()
+    assert (payout.value_minor, payout.minor_per_coin, payout.rate_sources) == (8_000, 4_000_000, {"fixed": "40000.00"})
+
+
+@pytest.mark.parametrize(("stored", "value"), [(None, 10_000), ("40000.00", 10_000), ("60000.00", 12_000)])
+def test_without_a_fresh_rate_the_highest_that_is_known_counts(settings, stored, value):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(1000)
+    payout = draft(paid(), destination="bcrt1qback")
+    settings.FIXED_RATES = {}
+    if stored:
+        old = NOW - timedelta(hours=1)
+        Rate.objects.create(coin="BTC", currency="USD", minor_per_coin=Decimal(stored) * 100, sources={"a": stored}, quoted_at=old)
+
+    assert approve_payout(payout.pk, actor="grace", at=NOW).value_minor == value
+    assert draft(paid()).value_minor == value
+
+
+def test_a_fall_after_the_first_of_two_agreed_names_no_person_twice(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
+    payout = draft(paid(), destination="bcrt1qback", actor="buyer")
+    approve_payout(payout.pk, actor="grace", at=NOW)
+    settings.FIXED_RATES = {"BTC": Decimal("49000.00")}
+    payout = approve_payout(payout.pk, actor="grace", at=NOW)
+    assert (payout.status, payout.approved_by, payout.confirmed_by) == ("approved", "grace", "")
 
 
 def test_nothing_is_approved_before_it_is_known_where_to():

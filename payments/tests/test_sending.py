@@ -16,8 +16,8 @@ from payments.models import Payout
 from payments.networks import chain_payer, lightning_payer
 from payments.networks.chain_payer import Draft
 from payments.networks.lightning_payer import Outcome
-from payments.payouts import withdraw_payout
-from payments.sending import HOLD, WAITS, fee_limit, send, try_again
+from payments.payouts import try_again, withdraw_payout
+from payments.sending import HOLD, WAITS, fee_limit, send
 from payments.tests.factories import DUE, NOW, PayoutFactory
 from payments.tests.test_bolt11 import DONATION, HASH
 
@@ -102,14 +102,15 @@ def test_a_payout_withdrawn_under_the_senders_hands_is_not_sent(bitcoin, monkeyp
         withdraw_payout(payout.pk, actor="ada", reason="a slip", at=NOW)
         return Draft("cHNidP8=", "00", "f" * 64, 100)
 
-    told = []
+    told, released = [], []
     monkeypatch.setattr(chain_payer, "draft", draft)
+    monkeypatch.setattr(chain_payer, "release", lambda coin, psbt: released.append(psbt))
     monkeypatch.setattr(chain_payer, "broadcast", lambda *args: told.append(args))
 
     send(payout.pk, at=NOW)
 
     payout.refresh_from_db()
-    assert (payout.status, payout.reference, told) == ("withdrawn", None, [])
+    assert (payout.status, payout.reference, told, released) == ("withdrawn", None, [], ["cHNidP8="])
 
 
 def test_of_two_workers_one_sends(bitcoin, monkeypatch):
@@ -181,7 +182,38 @@ def test_a_coin_that_nobody_sends_waits_and_says_so(real):
 def test_what_is_over_is_not_tried_again(status):
     payout = PayoutFactory(status=status)
     with pytest.raises(PayoutRefused):
-        try_again(payout.pk, at=NOW)
+        try_again(payout.pk, actor="grace", at=NOW)
+
+
+def test_who_does_not_want_to_wait_stands_in_the_log(bitcoin, monkeypatch):
+    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    payout = due(status="unknown", next_try_at=NOW + timedelta(hours=1), error="does not take it now")
+    try_again(payout.pk, actor="ada", at=NOW)
+    payout.refresh_from_db()
+    event = Event.objects.get(subject_id=payout.pk)
+    assert (payout.status, payout.next_try_at) == ("unknown", NOW)
+    assert (event.type, event.actor, event.seq) == ("payout.try_again", "ada", payout.version)
+
+
+def test_a_transaction_made_while_somebody_hurried_is_not_sent_beside_the_next(bitcoin, monkeypatch):
+    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    payout, made, released, told = due(), [], [], []
+
+    def draft(*_):
+        made.append(f"{len(made):064x}")
+        if len(made) == 1:
+            try_again(payout.pk, actor="ada", at=NOW)
+        return Draft(f"psbt {len(made)}", "0200", made[-1], 100)
+
+    monkeypatch.setattr(chain_payer, "draft", draft)
+    monkeypatch.setattr(chain_payer, "release", lambda coin, psbt: released.append(psbt))
+    monkeypatch.setattr(chain_payer, "broadcast", lambda coin, raw, txid: told.append(txid) or chain_payer.Outcome("sent"))
+
+    send(payout.pk, at=NOW)
+    send(payout.pk, at=NOW)
+
+    payout.refresh_from_db()
+    assert (payout.status, released, told) == ("sent", ["psbt 1"], [made[1]])
 
 
 # --- Chains -------------------------------------------------------------------------------------------------------------------
@@ -193,7 +225,7 @@ def test_a_wallet_without_keys_leaves_a_transaction_to_sign(bitcoin, monkeypatch
     payout = due()
 
     send(payout.pk, at=NOW)
-    try_again(payout.pk, at=NOW)
+    try_again(payout.pk, actor="grace", at=NOW)
     send(payout.pk, at=NOW)
 
     payout.refresh_from_db()

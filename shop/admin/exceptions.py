@@ -16,9 +16,12 @@ from payments.deciding import close_alert, open_alert
 from payments.decision_pages import PERMISSION, decision_path
 from payments.errors import PaymentError
 from payments.models import Alert, Invoice
+from payments.payout_admin import MAY_DRAFT, draft_links, draft_path
 from payments.requoting import Reckoning, reckon
 from shop.errors import ShopError
 from shop.exceptions_queue import Case, read_case, read_queue
+from shop.models import Order
+from shop.orders import current_invoice
 from shop.requoting import ask_for_rest
 from shop.ways_to_pay import usable, ways_to_pay
 
@@ -30,33 +33,40 @@ def queue(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("payments.view_invoice"):
         raise PermissionDenied
     found = read_queue(at=timezone.now())
-    may_decide = request.user.has_perm(PERMISSION)
+    may_decide, may_see_orders = request.user.has_perm(PERMISSION), request.user.has_perm("shop.view_order")
     context = {
         **admin.site.each_context(request),
         "title": "Exceptions",
         "queue": found,
-        "to_decide": [(case, _acts(case, request.user) if may_decide else []) for case in found.to_decide],
-        "stuck": [(case, _acts(case, request.user) if may_decide else []) for case in found.stuck],
+        "to_decide": [(case, _acts(case, request.user)) for case in found.to_decide],
+        "stuck": [(case, _acts(case, request.user)) for case in found.stuck],
+        "held": [(order, _refunds(order, request.user)) for order in found.held] if may_see_orders else [],
         "may_decide": may_decide,
-        "may_see_orders": request.user.has_perm("shop.view_order"),
+        "may_see_orders": may_see_orders,
     }
     return render(request, "shop/admin/exceptions.html", context)
 
 
 def _acts(case: Case, user: Any) -> list[tuple[str, str]]:
-    """(what the button says, where it leads)."""
-    here, invoice = reverse("exceptions:queue"), case.invoice
+    """(what the button says, where it leads), of those that this person may press."""
+    here, invoice, may_decide = reverse("exceptions:queue"), case.invoice, user.has_perm(PERMISSION)
     acts = []
-    if case.can_be_accepted:
+    if may_decide and case.can_be_accepted:
         acts.append(("Accept as paid", decision_path(invoice.pk, "accept", back=here)))
-    if case.can_be_asked:
+    if may_decide and case.can_be_asked:
         acts.append(("Ask for the rest", reverse("exceptions:ask", args=[invoice.pk])))
-    if case.can_be_sent_back and user.has_perm("payments.add_payout"):
+    if case.can_be_sent_back and user.has_perm(MAY_DRAFT):
         kind = "late" if invoice.status != Invoice.Status.SETTLED else "excess" if case.is_wanted else "refund"
-        acts.append(("Send it back", reverse("admin:payments_payout_draft", args=[invoice.pk, kind])))
-    if invoice.needs_decision:
+        acts.append(("Send it back", draft_path(invoice.pk, kind)))
+    if may_decide and invoice.needs_decision:
         acts.append(("Keep as it is", decision_path(invoice.pk, "keep", back=here)))
     return acts
+
+
+def _refunds(order: Order, user: Any) -> list[tuple[str, str]]:
+    """The same of an order that was cancelled after money came."""
+    invoice = current_invoice(order) if order.status == Order.Status.CANCELLED else None
+    return draft_links(invoice, user) if invoice else []
 
 
 class AskForm(forms.Form):

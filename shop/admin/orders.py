@@ -21,7 +21,8 @@ from django.utils.safestring import SafeString
 from accounts.addresses import country_name
 from cryptons.templatetags.money import fiat
 from cryptons.whole_admin import WholeAdmin
-from payments.models import Invoice, Payment
+from payments.models import Invoice, Payment, Payout
+from payments.payout_admin import draft_links
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
 from shop.order_pages import PAYMENT_TONES, STATUS_TONES
@@ -222,7 +223,13 @@ class OrderAdmin(WholeAdmin[Order]):
     ) -> HttpResponse:
         order = self.get_object(request, object_id)
         acts = [act for act in ACTS.values() if order and self.has_change_permission(request, order) and act.fits(order)]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "acts": acts})
+        invoices = list(Invoice.objects.filter(subject_id=order.pk).order_by("-created_at")) if order else []
+        more = {
+            "acts": acts,
+            "refunds": [link for invoice in invoices for link in draft_links(invoice, request.user)],
+            "payouts": Payout.objects.filter(invoice__in=[invoice.pk for invoice in invoices]).order_by("created_at"),
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def get_urls(self) -> list[URLPattern]:
         return [path("<uuid:pk>/<slug:name>/do/", self.admin_site.admin_view(self.act_on_one), name="shop_order_act"), *super().get_urls()]

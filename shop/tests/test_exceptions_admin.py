@@ -82,7 +82,9 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
 
     page = client.get(link)
     assert page.status_code == 200
-    answer = client.post(link, {"network": "BTC", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True)
+    answer = client.post(
+        link, {"network": "BTC", "unit": "coins", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True
+    )
 
     assert "It is drafted" in answer.text
     payout = Payout.objects.get()
@@ -94,13 +96,48 @@ def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
     assert order.number in shown(client)
 
 
-def test_who_may_not_draft_payouts_has_no_such_button(client):
+def staff_who_may(client, *permissions):
     staff = UserFactory(is_staff=True)
-    staff.user_permissions.set(Permission.objects.filter(codename__in=("view_invoice", "change_invoice")))
+    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client.force_login(staff)
+
+
+def test_who_may_not_draft_payouts_has_no_such_button(client):
+    staff_who_may(client, "view_invoice", "change_invoice")
     order = partial_order()
     assert "/admin/payments/payout/draft/" not in shown(client)
     assert client.get(f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/").status_code == 403
+
+
+def test_who_may_draft_payouts_alone_has_that_button_alone(client):
+    staff_who_may(client, "view_invoice", "add_payout")
+    order = partial_order()
+    text = shown(client)
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/" in text
+    assert "/decide/" not in text
+    assert "Ask for the rest" not in text
+
+
+def test_who_may_not_see_payouts_gets_no_link_to_them(client):
+    payout = PayoutFactory(status="unknown")
+    staff_who_may(client, "view_invoice")
+    assert payout.amount_text in shown(client)
+    assert f"/admin/payments/payout/{payout.pk}/" not in shown(client)
+    staff_who_may(client, "view_invoice", "view_payout")
+    assert f"/admin/payments/payout/{payout.pk}/" in shown(client)
+
+
+def test_an_order_that_was_cancelled_after_it_was_paid_has_a_button_that_refunds_it(client, grace):
+    order = long_ago()
+    pay(order)
+    change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/refund/"
+    assert link in shown(client)
+    assert link in client.get(f"/admin/shop/order/{order.pk}/change/").text
+
+    staff_who_may(client, "view_invoice", "view_order", "change_order", "view_payout")
+    assert order.number in shown(client)
+    assert link not in shown(client) + client.get(f"/admin/shop/order/{order.pk}/change/").text
 
 
 def test_the_oldest_comes_first(client, grace):
@@ -287,6 +324,12 @@ def test_a_network_that_does_not_answer_is_shown(client, grace):
 def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
     PayoutFactory(status=status, error="no route")
     assert ("no route" in shown(client)) is is_shown
+
+
+@pytest.mark.parametrize(("network", "words"), [("BTC", "how to give it up"), ("BTC-LN", "Nobody knows yet whether it was sent")])
+def test_a_payout_that_no_node_took_says_what_to_do(client, grace, network, words):
+    PayoutFactory(status="unknown", network=network)
+    assert words in shown(client)
 
 
 def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):

@@ -7,6 +7,8 @@ from django.contrib.auth.models import Permission
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.events.models import Event
+from payments.models import Invoice
+from payments.payouts import draft_payout
 from shop.models import Order, Product
 from shop.tests.factories import NOW, OrderFactory
 from shop.tests.paying import LATE, TXID, pay, placed, run_out, tell
@@ -227,3 +229,22 @@ def test_a_long_list_costs_as_many_queries_as_a_short_one(client, grace, django_
     client.get(LIST)
     with django_assert_max_num_queries(12):
         client.get(LIST)
+
+
+def test_the_order_shows_what_goes_back(client, grace):
+    order = placed()
+    pay(order)
+    invoice = Invoice.objects.get()
+    assert f"/admin/payments/payout/draft/{invoice.pk}/refund/" in page_of(client, order)
+    payout = draft_payout(invoice.pk, kind="refund", network="BTC", actor="grace", at=NOW)
+
+    page = page_of(client, order)
+    assert f"/admin/payments/payout/{payout.pk}/change/" in page
+    assert "The buyer was asked where to." in page
+    assert "/payout/draft/" not in page
+
+    staff = UserFactory(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    client.force_login(staff)
+    assert f"/admin/payments/payout/{payout.pk}/change/" not in page_of(client, order)
+    assert payout.amount_text in page_of(client, order)

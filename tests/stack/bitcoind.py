@@ -175,3 +175,14 @@ class Node:
         if told["error"]:
             raise RpcError(told["error"]["code"], told["error"]["message"])
         return told["result"]
+
+
+def restart(node: Node, *options: str) -> None:
+    """With these options until it starts again."""
+    usual = node.options
+    node.stop()
+    node.options = (*usual, *options)
+    try:
+        node.start()
+    finally:
+        node.options = usual

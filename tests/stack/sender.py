@@ -23,6 +23,7 @@ from payments.destinations import BadDestination, check_destination  # noqa: E40
 from payments.errors import PaymentError  # noqa: E402
 from payments.models import Payout  # noqa: E402
 from payments.networks import lightning_payer  # noqa: E402
+from payments.networks.chain_payer import coins_of  # noqa: E402
 from payments.sending import accept_signed, send  # noqa: E402
 from payments.tests.factories import InvoiceFactory, PayoutFactory  # noqa: E402
 
@@ -49,6 +50,10 @@ def sign(payout_id: str, psbt: str) -> str:
     return ""
 
 
+def coins(payout_id: str) -> list[str]:
+    return coins_of(Payout.objects.get(pk=payout_id).psbt)
+
+
 def check(address: str, network: str, amount: int) -> str:
     """As a buyer gives it."""
     try:
@@ -66,7 +71,7 @@ def sweep(patience: int | None) -> None:
         send(payout_id, at=max(due_at, timezone.now()))
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"check": check, "make": make, "send": send_one, "sign": sign, "sweep": sweep}
+COMMANDS: dict[str, Callable[..., Any]] = {"check": check, "coins": coins, "make": make, "send": send_one, "sign": sign, "sweep": sweep}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -81,6 +81,10 @@ class Books:
         """What the shop says to the uploaded file; nothing when it takes it."""
         return str(self._ask("sign", payout_id, psbt))
 
+    def coins(self, payout_id: str) -> list[str]:
+        """`txid:vout` of each coin that it spends, as its page tells."""
+        return list(self._ask("coins", payout_id))
+
     def check(self, address: str, network: str, amount: int) -> str:
         """What the shop says to an address that a buyer gives; nothing when it takes it."""
         return str(self._ask("check", address, network, amount))

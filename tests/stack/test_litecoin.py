@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.running import ROOT, Shop, wait_for
-from tests.stack.bitcoind import Node
+from tests.stack.bitcoind import Node, restart
 from tests.stack.books import change_books, differences, reference_of
 from tests.stack.buying import (
     buy,
@@ -509,3 +509,31 @@ def test_money_goes_back_but_not_into_mweb(litecoin: LitecoinNode, tmp_path: Pat
     assert litecoin.call("getreceivedbyaddress", home, 0, wallet=litecoin.buyers) == Decimal("0.001")
     assert litecoin.call("getrawmempool") == [books.row(sent)["reference"]]
     books.stop()
+
+
+def test_a_payout_is_given_up_once_its_coin_is_spent_for_good(litecoin: LitecoinNode, tmp_path: Path):
+    """As in test_payout_trouble.py, though litecoind tells less about its wallet."""
+    purse = fill_purse(litecoin, f"purse-{tmp_path.name}", coins=1)
+    litecoin.pay(litecoin.call("getnewaddress", "", "bech32", wallet=purse), "1")
+    litecoin.mine()
+    books = Books(tmp_path, node_settings(litecoin, purse))
+    restart(litecoin, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
+    (payout_id,) = books.make("LTC", 20_000, [litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)])
+    books.sweep()
+    assert (books.status(payout_id), "does not take it now" in books.row(payout_id)["error"]) == ("unknown", True)
+
+    txid, vout = books.coins(payout_id)[0].split(":")
+    own = litecoin.call("getnewaddress", "", "bech32", wallet=purse)
+    value = litecoin.call("gettxout", txid, int(vout))["value"]
+    raw = litecoin.call("createrawtransaction", [{"txid": txid, "vout": int(vout)}], [{own: str(value - Decimal("0.001"))}])
+    litecoin.call("sendrawtransaction", litecoin.call("signrawtransactionwithwallet", raw, wallet=purse)["hex"])
+    for blocks, words in ((0, "in no block yet"), (1, "1 of 6 blocks deep"), (4, "5 of 6 blocks deep")):
+        if blocks:
+            litecoin.mine(blocks)
+        books.sweep()
+        assert words in books.row(payout_id)["error"]
+    litecoin.mine()
+    books.sweep()
+    books.stop()
+    restart(litecoin)
+    assert books.status(payout_id) == "failed"

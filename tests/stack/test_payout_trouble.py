@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.running import wait_for
-from tests.stack.bitcoind import Node
+from tests.stack.bitcoind import Node, restart
 from tests.stack.lightning import LightningPair, Lnd
-from tests.stack.senders import Books, node_settings
+from tests.stack.senders import Books, fill_purse, node_settings
 
 SAT = 20_000
 FEE_SAT = 50
@@ -58,16 +58,6 @@ def coins_of(node: Node, psbt: str) -> set[tuple[str, int]]:
 
 def signed(books: Books, node: Node, payout_id: str) -> str:
     return str(node.call("walletprocesspsbt", books.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(books)}")["psbt"])
-
-
-def restart(node: Node, *options: str) -> None:
-    usual = node.options
-    node.stop()
-    node.options = (*usual, *options)
-    try:
-        node.start()
-    finally:
-        node.options = usual
 
 
 def test_addresses_of_another_chain_or_of_a_kind_that_nothing_protects_yet_are_refused(watching: Books, node: Node):
@@ -136,10 +126,82 @@ def test_a_payout_whose_coin_went_elsewhere_replaces_nothing_and_fails_once_that
     assert "in no block yet" in watching.row(payout_id)["error"]
     assert sweep_out in node.call("getrawmempool")
 
+    (block,) = node.mine()
+    watching.sweep()
+    assert watching.status(payout_id) == "unknown"
+    assert "1 of 6 blocks deep" in watching.row(payout_id)["error"]
+    node.call("invalidateblock", block)
+    watching.sweep()
+    assert "in no block yet" in watching.row(payout_id)["error"]
+
+    node.mine(5)
+    watching.sweep()
+    assert "5 of 6 blocks deep" in watching.row(payout_id)["error"]
     node.mine()
     watching.sweep()
     row = watching.row(payout_id)
     assert (row["status"], row["reference"], row["next_try_at"]) == ("failed", None, None)
+
+
+def test_a_payout_whose_coin_was_never_made_fails_once_that_is_certain(watching: Books, node: Node):
+    """It spends the change of another one, whose fee staff raised by their own wallet."""
+    drafted(watching, node)
+    watching.sweep()
+    give_coins(watching, node, 1)
+    keys = f"keys-{wallet_of(watching)}"
+    first = drafted(watching, node)
+    watching.sweep()
+    assert watching.sign(first, signed(watching, node, first)) == ""
+    watching.sweep()
+    second = drafted(watching, node)
+    watching.sweep()
+    spent = watching.row(first)["reference"]
+    assert {txid for txid, _ in coins_of(node, watching.row(second)["psbt"])} == {spent}
+    psbt = signed(watching, node, second)
+
+    paid = [round(each["value"] * 10**8) for each in node.call("gettransaction", spent, None, True, wallet=keys)["decoded"]["vout"]]
+    node.call("bumpfee", spent, {"original_change_index": 1 - paid.index(SAT)}, wallet=keys)
+    assert watching.sign(second, psbt) == ""
+    node.mine()
+    watching.sweep()
+    assert watching.status(second) == "unknown"
+    node.mine(5)
+    watching.sweep()
+    row = watching.row(second)
+    assert (row["status"], "never made" in row["error"]) == ("failed", True), row["error"]
+
+
+@pytest.mark.parametrize("is_change", [False, True])
+def test_what_the_node_never_takes_is_given_up_as_its_page_tells(node: Node, tmp_path: Path, is_change: bool):
+    """By spending one of its coins, which the wallet has set aside, to the wallet itself."""
+    purse = fill_purse(node, f"purse-{tmp_path.name}", coins=1)
+    node.pay(node.call("getnewaddress", wallet=purse), "1")
+    node.mine()
+    books = Books(tmp_path, node_settings(node, purse))
+    restart(node, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
+    payout_id = drafted(books, node)
+    books.sweep()
+    row = books.row(payout_id)
+    assert (row["status"], "does not take it now" in row["error"]) == ("unknown", True)
+    txid, vout = books.coins(payout_id)[0].split(":")
+    own = node.call("getrawchangeaddress", wallet=purse) if is_change else node.call("getnewaddress", wallet=purse)
+
+    options = {"inputs": [{"txid": txid, "vout": int(vout)}], "fee_rate": 20}
+    node.call("sendall", recipients=[own], options=options, wallet=purse)
+    books.sweep()
+    assert "in no block yet" in books.row(payout_id)["error"]
+    node.mine(5)
+    books.sweep()
+    assert "5 of 6 blocks deep" in books.row(payout_id)["error"]
+    node.mine()
+    books.sweep()
+    assert books.status(payout_id) == "failed"
+
+    again = drafted(books, node)
+    restart(node)
+    books.sweep()
+    books.stop()
+    assert books.status(again) == "sent"
 
 
 def test_what_the_mempool_refuses_now_is_sent_when_it_takes_it(watching: Books, node: Node):
