@@ -57,8 +57,8 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
             raise IllegalTransition(f"This order is {order.status}: it cannot become {to}.")
         if to == Status.CANCELLED:
             return _cancel(order, actor=actor, reason=reason, at=at)
-        if to == Status.SHIPPED and order.on_hold:
-            raise OnHold(f"This order is on hold: {order.hold_reason}")
+        if to == Status.SHIPPED:
+            _check_may_ship(order)
         if to == Status.PROCESSING:
             hold_stock(order)
         _write(order, f"order.{to}", at=at, actor=actor, reason=reason, status=to)
@@ -67,6 +67,16 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
         return order
 
     return _first_or_again(change)
+
+
+def _check_may_ship(order: Order) -> None:
+    if order.on_hold:
+        raise OnHold(f"This order is on hold: {order.hold_reason}")
+    invoice = current_invoice(order)
+    if invoice is None or refundable(invoice.pk):
+        return
+    if promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exclude(status=Payout.Status.SENT).exists():
+        raise IllegalTransition("All of its money is on its way back to its buyer: cancel the order, or withdraw the payout first.")
 
 
 def cancel_own_order(order_id: UUID, *, at: datetime) -> Order:
@@ -176,7 +186,7 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
     if order is None:
         return
     shortage = _follow_with_stock(order, verdict)
-    is_refunded = order.payment_status == PaymentStatus.REFUNDED and not refundable(invoice.pk)
+    is_refunded = _is_refunded(order, invoice)
     hold_reason = "" if is_refunded else _hold_reason(order, verdict, shortage)
     wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
@@ -259,6 +269,15 @@ def _follow_with_stock(order: Order, verdict: Verdict) -> str:
     elif verdict.status in CLOSED and order.status == Status.PENDING:
         release_stock(order)
     return ""
+
+
+def _is_refunded(order: Order, invoice: Invoice) -> bool:
+    """Still: what comes after the money that paid it went back pays nothing again. It waits for a decision, as too much."""
+    if order.payment_status != PaymentStatus.REFUNDED:
+        return False
+    back = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
+    has_gone = invoice.settled_at is not None and back.filter(created_at__gte=invoice.settled_at).exists()
+    return has_gone or not refundable(invoice.pk)
 
 
 def _hold_reason(order: Order, verdict: Verdict, shortage: str) -> str:
