@@ -187,7 +187,7 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
         return
     shortage = _follow_with_stock(order, verdict)
     is_refunded = _is_refunded(order, invoice)
-    hold_reason = "" if is_refunded else _hold_reason(order, verdict, shortage)
+    hold_reason = "" if is_refunded else _hold_reason(order, invoice, verdict, shortage)
     wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
         "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(verdict),
@@ -280,18 +280,24 @@ def _is_refunded(order: Order, invoice: Invoice) -> bool:
     return has_gone or not refundable(invoice.pk)
 
 
-def _hold_reason(order: Order, verdict: Verdict, shortage: str) -> str:
-    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock."""
+DOUBLE_SPENT = "The money was spent elsewhere before it was confirmed (double spend)."
+
+
+def _hold_reason(order: Order, invoice: Invoice, verdict: Verdict, shortage: str) -> str:
+    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock.
+
+    And but money that went after a person, who may have relied on it, accepted the invoice as paid.
+    """
     if order.status == Status.CANCELLED:
         return order.hold_reason or ("Money came for this cancelled order: send it back." if verdict.paid_seen_minor else "")
     if shortage:
         return shortage[:200]
     if verdict.status == Invoice.Status.SETTLED:
-        return ""
+        return DOUBLE_SPENT if "double_spent" in verdict.flags and invoice.needs_decision else ""
     if "reorged" in verdict.flags:
         return "The payment lost its place in the chain: wait until it settles again."
     if "double_spent" in verdict.flags:
-        return "The money was spent elsewhere before it was confirmed (double spend)."
+        return DOUBLE_SPENT
     was_paid = order.payment_status in (PaymentStatus.PENDING, PaymentStatus.CONFIRMING, PaymentStatus.PAID, PaymentStatus.OVERPAID)
     if order.status != Status.PENDING and was_paid and verdict.status not in PAID:
         return "The payment is gone."
