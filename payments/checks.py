@@ -73,6 +73,14 @@ def _is_zmq(address: str) -> bool:
 
 
 @register(deploy=True)
+def check_sandbox(**_: Any) -> list[CheckMessage]:
+    if not is_sandbox():
+        return []
+    hint = "Set SANDBOX=false, and a node: BITCOIN_RPC_HOST, LITECOIN_RPC_HOST, LND_HOST or XRP_URL."
+    return [Warning("SANDBOX IS ON: anybody can play a payment, and the order goes on as paid.", hint=hint, id="payments.W009")]
+
+
+@register(deploy=True)
 def check_macaroons(**_: Any) -> list[CheckMessage]:
     """Whoever takes over the shop, or its payouts' worker, can do with LND what the macaroon there allows."""
     if not settings.LND_HOST:

@@ -120,7 +120,7 @@ _CLOSED = frozenset({"late", "over"})
 _EXCEPTIONS = {
     "new": _WAITING,
     "processing": _WAITING,
-    "settled": frozenset({"over"}),
+    "settled": frozenset({"over", "double_spent"}),  # the latter only where a person said that it is paid
     "expired": _WAITING | _CLOSED | {"partial"},
     "cancelled": _CLOSED,
     "invalid": _CLOSED,

@@ -175,4 +175,5 @@ def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime)
     statuses = standings(invoice)
     moved = {payment: status for payment, status in statuses.items() if payment.status != status}
     data: dict[str, Any] = {"mark": mark, "reason": reason}
-    apply_verdict(invoice, verdict_on(invoice, statuses, at=at), moved, at=at, actor=actor, data=data)
+    verdict = verdict_on(invoice, statuses, at=at)
+    apply_verdict(invoice, verdict, moved, at=at, actor=actor, data=data, decided=frozenset({"double_spent"}))

@@ -18,6 +18,7 @@ from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
 from payments.models import Cursor, Invoice, Option, Payout
+from payments.payout_depth import missing_confirmations
 from payments.rates import is_fresh, latest_rate
 from payments.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
 from payments.signals import payout_changed
@@ -152,6 +153,8 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
             raise PayoutRefused("Nobody said yet where this money goes to.")
         if not _is_covered(payout):
             raise PayoutRefused("The money that this payout would send back is no longer there: withdraw it.")
+        if missing := missing_confirmations(payout.invoice):
+            raise PayoutRefused(f"What came is too much to go back yet: it needs {missing} more confirmations. Approve this later.")
         _one_at_a_time()
         worth = weigh(payout, at=at)
         before = {_author(payout), payout.approved_by} - {BUYER, ""}

@@ -19,6 +19,9 @@ from payments.rate_sources import COINS, Quote, ask_sources
 logger = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=10)
+"""What prices an order is no older than this, by its source's own word where it tells the time."""
+LAG = timedelta(minutes=5)
+"""So much of it may be over when a source is asked: what comes of it then lasts until the sources were asked some times more."""
 MOST_STRAY = Decimal("0.02")
 LEAST_SOURCES = 2
 CACHE_SECONDS = 60
@@ -85,7 +88,8 @@ def refresh_rates(*, at: datetime) -> set[str]:
     told = ask_sources(settings.CURRENCY)
     refreshed = set()
     for coin in COINS:
-        agreed = agree(fresh_prices({name: quotes[coin] for name, quotes in told.items() if coin in quotes}, at=at))
+        fresh = fresh_quotes({name: quotes[coin] for name, quotes in told.items() if coin in quotes}, at=at)
+        agreed = agree({name: quote.price for name, quote in fresh.items()})
         if agreed is None:
             logger.warning("no rate agreed on", extra={"coin": coin})
             continue
@@ -96,7 +100,7 @@ def refresh_rates(*, at: datetime) -> set[str]:
                 "currency": settings.CURRENCY,
                 "minor_per_coin": _minor(price),
                 "sources": {name: str(quote) for name, quote in used.items()},
-                "quoted_at": at,
+                "quoted_at": min(at, *(fresh[name].told_at or at for name in used)),
             },
         )
         refreshed.add(coin)
@@ -104,9 +108,9 @@ def refresh_rates(*, at: datetime) -> set[str]:
     return refreshed
 
 
-def fresh_prices(quotes: dict[str, Quote], *, at: datetime) -> dict[str, Decimal]:
-    """Without those that their own source calls old. Pure."""
-    return {name: quote.price for name, quote in quotes.items() if quote.told_at is None or is_fresh(quote.told_at, at)}
+def fresh_quotes(quotes: dict[str, Quote], *, at: datetime) -> dict[str, Quote]:
+    """Without those that their own source calls old, or of a later moment. Pure."""
+    return {name: quote for name, quote in quotes.items() if quote.told_at is None or abs(at - quote.told_at) <= LAG}
 
 
 def agree(quotes: dict[str, Decimal]) -> tuple[Decimal, dict[str, Decimal]] | None:

@@ -230,16 +230,24 @@ def stored_verdict(invoice: Invoice) -> Verdict:
 
 
 def apply_verdict(
-    invoice: Invoice, verdict: Verdict, moved: dict[Payment, str], *, at: datetime, actor: str = "", data: dict[str, Any] | None = None
+    invoice: Invoice,
+    verdict: Verdict,
+    moved: dict[Payment, str],
+    *,
+    at: datetime,
+    actor: str = "",
+    data: dict[str, Any] | None = None,
+    decided: frozenset[str] = frozenset(),
 ) -> None:
     """Write verdict, payment statuses, event and everything that follows from them, in the caller's one transaction.
 
-    Raises InvoiceMoved when the invoice's version is no longer the one that was read; the caller's transaction then undoes all of it.
+    `decided`: exceptions about which the person who acts decides by that. Raises InvoiceMoved when the invoice's version is no longer the
+    one that was read; the caller's transaction then undoes all of it.
     """
     was = invoice.status
     kinds = exceptions(verdict)
     is_news = (kinds, verdict.status, verdict.paid_seen_minor) != (invoice.exceptions, was, invoice.paid_seen_minor)
-    needs_decision = bool(kinds) and (is_news or invoice.needs_decision)
+    needs_decision = bool(kinds - decided) and (is_news or invoice.needs_decision)
     is_new_to_staff = needs_decision and (kinds != invoice.exceptions or not invoice.needs_decision)
     values: dict[str, Any] = {
         "status": verdict.status,

@@ -5,7 +5,7 @@ It belongs to somebody who will ask for it, so staff are told of each, once.
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from cryptons.db import on_commit
@@ -20,6 +20,11 @@ logger = logging.getLogger(__name__)
 SHARED = ("XRP",)
 """Networks on which all buyers pay to one account."""
 CHUNK = 500
+SMALL = {"XRP": 1_000_000}
+"""Less than this, in base units, is sent by the thousand for next to nothing, to be read: each would be a mail to staff."""
+MOST_A_DAY = 20
+"""After so many, small ones are only told of together."""
+DAY = timedelta(days=1)
 
 
 def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
@@ -37,11 +42,17 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
     waited_for = set(Option.objects.filter(network=network, destination__in=asked).values_list("destination", flat=True))
     unclaimed = {key: fact for key, fact in facts.items() if fact.destination not in waited_for}
     told = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
+    told_today = Alert.objects.filter(key__startswith=f"unclaimed {network} ", created_at__gt=at - DAY).count()
     for key, fact in unclaimed.items():
-        if key not in told:
+        if key in told:
+            continue
+        if fact.amount_base >= SMALL[network] or told_today < MOST_A_DAY:
             alert(key, _sentence(network, fact), at=at)
-            extra = {"network": network, "reference": fact.reference}
-            on_commit(partial(logger.warning, "money that no invoice waits for", extra=extra))
+            told_today += 1
+        else:
+            alert(f"unclaimed many {network} {at:%Y-%m-%d}", _sentence_of_many(network), at=at)
+        extra = {"network": network, "reference": fact.reference}
+        on_commit(partial(logger.warning, "money that no invoice waits for", extra=extra))
 
 
 def _sentence(network: str, fact: Fact) -> str:
@@ -50,4 +61,11 @@ def _sentence(network: str, fact: Fact) -> str:
     return (
         f"{format_coin(fact.amount_base, network)} {network} came to {address} at {fact.first_seen_at:%Y-%m-%d %H:%M:%S} UTC {without}. "
         f"Whoever paid it will ask: accept their invoice by hand, or send it back. Transaction {fact.reference}."
+    )
+
+
+def _sentence_of_many(network: str) -> str:
+    return (
+        f"More small sums came in {network} that no invoice waits for than are told one by one. It is most likely advertising; "
+        f"manage.py reconcile --network {network} lists each of them."
     )

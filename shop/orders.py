@@ -58,8 +58,8 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
             raise IllegalTransition(f"This order is {order.status}: it cannot become {to}.")
         if to == Status.CANCELLED:
             return _cancel(order, actor=actor, reason=reason, at=at)
-        if to == Status.SHIPPED and order.on_hold:
-            raise OnHold(f"This order is on hold: {order.hold_reason}")
+        if to == Status.SHIPPED:
+            _check_may_ship(order)
         if to == Status.PROCESSING:
             hold_stock(order)
         _write(order, f"order.{to}", at=at, actor=actor, reason=reason, status=to)
@@ -68,6 +68,16 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
         return order
 
     return _first_or_again(change)
+
+
+def _check_may_ship(order: Order) -> None:
+    if order.on_hold:
+        raise OnHold(f"This order is on hold: {order.hold_reason}")
+    invoice = current_invoice(order)
+    if invoice is None or refundable(invoice.pk):
+        return
+    if promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exclude(status=Payout.Status.SENT).exists():
+        raise IllegalTransition("All of its money is on its way back to its buyer: cancel the order, or withdraw the payout first.")
 
 
 def cancel_own_order(order_id: UUID, *, at: datetime) -> Order:
@@ -179,8 +189,8 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
     if order is None:
         return
     shortage = _follow_with_stock(order, verdict)
-    is_refunded = order.payment_status == PaymentStatus.REFUNDED and not refundable(invoice.pk)
-    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, verdict, shortage)
+    is_refunded = _is_refunded(order, invoice)
+    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, verdict, shortage)
     wanted: dict[str, Any] = {
         "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
         "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(verdict),
@@ -272,18 +282,33 @@ def _follow_with_stock(order: Order, verdict: Verdict) -> str:
     return ""
 
 
-def _hold_reason(order: Order, verdict: Verdict, shortage: str) -> str:
-    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock."""
+def _is_refunded(order: Order, invoice: Invoice) -> bool:
+    """Still: what comes after the money that paid it went back pays nothing again. It waits for a decision, as too much."""
+    if order.payment_status != PaymentStatus.REFUNDED:
+        return False
+    back = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
+    has_gone = invoice.settled_at is not None and back.filter(created_at__gte=invoice.settled_at).exists()
+    return has_gone or not refundable(invoice.pk)
+
+
+DOUBLE_SPENT = "The money was spent elsewhere before it was confirmed (double spend)."
+
+
+def _hold_reason(order: Order, invoice: Invoice, verdict: Verdict, shortage: str) -> str:
+    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock.
+
+    And but money that went after a person, who may have relied on it, accepted the invoice as paid.
+    """
     if order.status == Status.CANCELLED:
         return order.hold_reason or ("Money came for this cancelled order: send it back." if verdict.paid_seen_minor else "")
     if shortage:
         return shortage[:200]
     if verdict.status == Invoice.Status.SETTLED:
-        return ""
+        return DOUBLE_SPENT if "double_spent" in verdict.flags and invoice.needs_decision else ""
     if "reorged" in verdict.flags:
         return "The payment lost its place in the chain: wait until it settles again."
     if "double_spent" in verdict.flags:
-        return "The money was spent elsewhere before it was confirmed (double spend)."
+        return DOUBLE_SPENT
     was_paid = order.payment_status in (PaymentStatus.PENDING, PaymentStatus.CONFIRMING, PaymentStatus.PAID, PaymentStatus.OVERPAID)
     if order.status != Status.PENDING and was_paid and verdict.status not in PAID:
         return "The payment is gone."

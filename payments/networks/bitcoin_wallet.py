@@ -17,7 +17,10 @@ from payments.networks.watch_only import watch_only
 
 @contextmanager
 def open_wallet(coin: Coin) -> Iterator[Conversation]:
-    """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected."""
+    """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected.
+
+    NodeUnavailable too for an answer that lacks what the caller reads in it: something else answers at the node's address.
+    """
     with _conversation(coin, coin.wallet, load=lambda: _load_wallet(coin)) as wallet:
         yield wallet
 
@@ -46,6 +49,8 @@ def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterato
         yield wallet
     except JSONRPCError as error:
         raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NodeUnavailable(f"{coin.node} gives an answer that cannot be understood ({type(error).__name__}: {error}).") from error
     finally:
         wallet.close()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources
+from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources, check_sandbox
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.coins import BITCOIN, LITECOIN
 
@@ -47,6 +47,12 @@ def test_fewer_sources_than_make_a_price_stop_the_start(settings, named):
     settings.FIXED_RATES = {}
     settings.RATE_SOURCES = named
     assert ids(check_rate_sources()) == ["payments.E003"]
+
+
+@pytest.mark.parametrize(("sandbox", "host", "expected"), [(True, "", ["payments.W009"]), (True, "127.0.0.1", []), (False, "", [])])
+def test_play_money_is_named_where_a_shop_is_deployed(settings, sandbox, host, expected):
+    settings.SANDBOX, settings.BITCOIN_RPC_HOST = sandbox, host
+    assert ids(check_sandbox()) == expected
 
 
 @pytest.mark.parametrize("setting", ["BITCOIN_DESCRIPTOR", "LITECOIN_DESCRIPTOR"])

@@ -11,7 +11,7 @@ from cryptons.events.models import Event
 from payments import deciding
 from payments.alerts import alert
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
-from payments.models import Alert, Invoice
+from payments.models import Alert, Invoice, Payment
 from payments.payouts import draft_payout, move_payout, set_destination, withdraw_payout
 from payments.settlement import settle, touch
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -60,6 +60,22 @@ def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
     invoice = Invoice.objects.get()
     deciding.accept(invoice.pk, version=invoice.version, **REASON)
     assert (state()[0], state()[2]) == ("settled", False)
+
+
+def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE // 2)
+    settle(payment.invoice_id, at=EXPIRY)
+    invoice = Invoice.objects.get()
+    deciding.accept(invoice.pk, version=invoice.version, **REASON)
+    assert state() == ("settled", {"manual"}, False)
+    Payment.objects.update(is_present=False, is_conflicted=True)
+    settle(invoice.pk, at=LATER)
+    assert state() == ("settled", {"manual", "double_spent"}, True)
+    invoice.refresh_from_db()
+    deciding.keep(invoice.pk, version=invoice.version, **REASON)
+    settle(invoice.pk, at=LATER)
+    assert not state()[2]
 
 
 def test_what_is_closed_as_invalid_waits_until_its_money_is_sent_back():
@@ -205,6 +221,15 @@ def test_a_decision_is_asked_with_what_it_is_about(client, grace):
     for words in ("Only a part of the price was paid in time.", "$100.00", "$50.00", "0.00100000 BTC", "the buyer is told"):
         assert words in text
     assert state()[0] == "expired"
+
+
+def test_who_decides_is_told_what_is_not_confirmed_yet(client, grace):
+    invoice = partial_invoice()
+    words = "not confirmed yet: it may still go"
+    assert words not in client.get(path(invoice)).text
+    Payment.objects.update(height=None)
+    settle(invoice.pk, at=LATER)
+    assert words in client.get(path(invoice)).text
 
 
 def test_it_is_done_by_name_and_can_be_undone(client, grace):

@@ -133,7 +133,7 @@ def test_late_money_is_worth_a_decision_once_there_is_enough_with_it(in_time, la
         ("cancelled", {"late"}, {"late"}),
         ("invalid", {"manual", "late"}, {"late"}),
         ("new", {"double_spent"}, {"double_spent"}),
-        ("settled", {"manual", "double_spent"}, set()),
+        ("settled", {"manual", "double_spent"}, {"double_spent"}),
         ("cancelled", {"double_spent"}, set()),
         ("cancelled", {"late", "over"}, {"late", "over"}),
         ("expired", {"partial", "reorged"}, {"partial", "reorged"}),

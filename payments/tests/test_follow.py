@@ -2,15 +2,19 @@
 
 import socket
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from django.utils import timezone
 
 from cryptons.db import new_id
 from payments import following
+from payments.errors import NodeUnavailable
 from payments.following import LEASE, LeaseLost, _unsettled, _write, follow, is_wanted, lease
 from payments.models import Cursor, Payment, SandboxChain, SandboxTransaction
-from payments.networks.base import CursorState, FactPage
+from payments.networks import get_network
+from payments.networks.base import CursorState, DestinationRequest, FactPage
 from payments.networks.sandbox import mine_block, receive, unmine
 from payments.settlement import settle
 from payments.tasks import follow_network
@@ -201,6 +205,35 @@ def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
     follow("BTC", at=now)
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)
+
+
+NONSENSE = [b'{"result": null}', b"[]", b"\xff", b'{"result": "regtest"}', b'{"result": {"chain": "main", "headers": 1}}']
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
+    class Stranger(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = "127.0.0.1", server.server_port
+        settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
+        assert follow("BTC", at=now) == set()
+        with pytest.raises(NodeUnavailable):
+            get_network("BTC").open_destination(DestinationRequest("order_X", DUE, now))
+        server.shutdown()
+
+    cursor = Cursor.objects.get(network="BTC")
+    assert (cursor.failing_since, cursor.holder) == (now, None)
+    assert "The Bitcoin node" in cursor.last_error
 
 
 def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):

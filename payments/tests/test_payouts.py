@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from cryptons.events.models import Event
 from payments.errors import PayoutRefused
 from payments.models import Invoice, Payment, Payout, Rate
+from payments.payout_depth import missing_confirmations
 from payments.payouts import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
 from payments.refundable import in_base, left_of, most_of_kind, refundable
-from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
+from payments.settlement import settle
+from payments.tests.factories import DUE, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +38,30 @@ def draft(invoice, **more):
 def approved(invoice, **more):
     payout = draft(invoice, destination="bcrt1qback", **more)
     return approve_payout(payout.pk, actor="grace", at=NOW)
+
+
+# --- How deep --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("height", "missing"), [(TIP, 5), (TIP - 4, 1), (TIP - 5, 0)])
+def test_much_more_than_the_price_goes_back_only_once_it_is_as_deep_as_a_price_of_its_own(height, missing):
+    CursorFactory()
+    invoice = paid(DUE * 11, option__invoice__confirmations_needed=1)
+    Payment.objects.update(height=height)
+    settle(invoice.pk, at=NOW)
+    payout = draft(invoice, kind="excess", destination="bcrt1qback", amount_base=DUE)
+    if missing:
+        with pytest.raises(PayoutRefused, match=f"it needs {missing} more confirmation"):
+            approve_payout(payout.pk, actor="grace", at=NOW)
+    else:
+        assert approve_payout(payout.pk, actor="grace", at=NOW).status == "approved"
+
+
+@pytest.mark.parametrize("network", ["BTC-LN", "XRP"])
+def test_what_is_final_by_its_networks_word_needs_no_depth(network):
+    invoice = paid(10**12, network=network, option__network=network, is_final=True)
+    Invoice.objects.update(paid_safe_minor=10**9)
+    assert missing_confirmations(invoice) == 0
 
 
 # --- How much -----------------------------------------------------------------------------------------------------------------

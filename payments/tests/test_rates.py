@@ -16,7 +16,7 @@ from payments.errors import RateUnavailable
 from payments.invoicing import open_invoice, prepare_offer
 from payments.models import Option, Rate
 from payments.rate_sources import KNOWN, UNREADABLE, Quote, ask_sources, sources
-from payments.rates import agree, current_rates, fresh_prices, rate_for, rates_version, refresh_rates
+from payments.rates import agree, current_rates, fresh_quotes, rate_for, rates_version, refresh_rates
 from payments.tests.exchanges import NAMES, Exchanges, breaks_off, drips, is_long, is_silent, says, tell
 from payments.tests.factories import NOW
 
@@ -208,6 +208,7 @@ def test_the_median_is_stored_with_its_sources(exchanges):
 def test_a_price_is_kept_with_the_option_that_it_made(exchanges):
     exchanges.prices["coinbase"] = {"BTC": "50000.40"}
     now = timezone.now().replace(microsecond=0)
+    exchanges.told_at = dict.fromkeys(NAMES, int(now.timestamp()))
     refresh_rates(at=now)
 
     offer = prepare_offer("BTC", Minor(10_000), label="order_X", at=now + timedelta(minutes=5))
@@ -252,15 +253,26 @@ def test_a_quote_that_its_own_source_calls_old_is_dropped(exchanges, minutes):
     assert set(current_rates()["BTC"].sources) == {"coinbase", "kraken"}
 
 
-def test_a_quote_of_ten_minutes_ago_is_still_good():
-    quotes = {"a": Quote(Decimal(1), NOW - timedelta(minutes=10)), "b": Quote(Decimal(2), NOW - timedelta(minutes=10, seconds=1))}
-    assert fresh_prices(quotes, at=NOW) == {"a": Decimal(1)}
+def test_a_quote_of_five_minutes_ago_is_still_good():
+    quotes = {"a": Quote(Decimal(1), NOW - timedelta(minutes=5)), "b": Quote(Decimal(2), NOW - timedelta(minutes=5, seconds=1))}
+    assert set(fresh_quotes(quotes, at=NOW)) == {"a"}
+
+
+@pytest.mark.django_db
+def test_a_price_is_as_old_as_the_oldest_quote_that_it_was_made_from(exchanges):
+    now = timezone.now().replace(microsecond=0)
+    exchanges.told_at["bitstamp"] = int((now - timedelta(minutes=4)).timestamp())
+    refresh_rates(at=now)
+    assert rate_for("BTC", at=now + timedelta(minutes=6)).quoted_at == now - timedelta(minutes=4)
+    with pytest.raises(RateUnavailable):
+        rate_for("BTC", at=now + timedelta(minutes=6, seconds=1))
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("minutes", [11, -11])
 def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes):
     now = timezone.now().replace(microsecond=0)
+    exchanges.told_at = dict.fromkeys(NAMES, int(now.timestamp()))
     refresh_rates(at=now)
     Rate.objects.update(quoted_at=now - timedelta(minutes=minutes))
     with pytest.raises(RateUnavailable, match=r"There is no fresh BTC price right now\. Please try again in a few minutes"):
@@ -273,6 +285,7 @@ def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes)
 def test_while_no_two_agree_nothing_can_be_bought_and_then_it_can_again(exchanges):
     """The last good rate serves for ten minutes."""
     begin = timezone.now().replace(microsecond=0)
+    exchanges.told_at = dict.fromkeys(NAMES, int(begin.timestamp()))
     refresh_rates(at=begin)
     exchanges.moods = dict.fromkeys(NAMES, says(503, b""))
 

@@ -677,6 +677,21 @@ def test_staff_are_told_once_of_money_without_a_known_tag(xrpl, option, caplog, 
     assert [record.reference for record in caplog.records if record.message == "money that no invoice waits for"] == [untagged, mistyped]
 
 
+def test_who_sends_next_to_nothing_a_hundred_times_does_not_fill_the_queue(xrpl, option):
+    first_turn()
+    for _ in range(100):
+        xrpl.pay(SHOP, 11)
+    forgotten = xrpl.pay(SHOP, DUE)
+
+    turn()
+    turn()
+
+    texts = list(Alert.objects.values_list("text", flat=True))
+    assert len(texts) == 22
+    assert sum("More small sums came in XRP" in text for text in texts) == 1
+    assert any(forgotten in text for text in texts)
+
+
 # --- settings ---
 
 

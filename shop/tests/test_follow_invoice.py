@@ -256,6 +256,24 @@ def test_a_person_who_accepts_the_invoice_sets_the_order_going():
     assert (order.status, order.payment_status, order.holds_stock) == ("processing", "paid", True)
 
 
+def test_money_that_goes_after_a_person_accepted_it_holds_the_order():
+    order = placed()
+    tell(order, percent=90)
+    settled_by_hand(order)
+    assert (order.status, order.on_hold) == ("processing", False)
+    tell(order, percent=90, present=False, conflicted=True)
+    assert (order.on_hold, order.hold_reason) == (True, "The money was spent elsewhere before it was confirmed (double spend).")
+    assert Invoice.objects.get().needs_decision
+
+
+def test_a_double_spend_that_a_person_knew_of_when_they_accepted_holds_nothing():
+    order = placed()
+    tell(order, present=True)
+    tell(order, present=False, conflicted=True)
+    settled_by_hand(order)
+    assert (order.status, order.on_hold) == ("processing", False)
+
+
 def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
     order = placed()
     tell(order)

@@ -11,12 +11,15 @@ from cryptons.mail.models import Mail
 from payments.models import Invoice, Payment, Payout
 from payments.payouts import approve_payout, draft_payout, mark_sent, set_destination, withdraw_payout
 from payments.refund_links import refund_path
+from shop.errors import IllegalTransition
 from shop.orders import change_status, release_hold
 from shop.tests.paying import NOW, TIP, TOO_LATE, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOME = "bcrt1qhome00000000000000"
+LATER = NOW + timedelta(minutes=5)
+"""After the payment settled."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +74,39 @@ def test_an_order_is_refunded_when_all_went_back():
     sent(order)
     assert order.payment_status == "refunded"
     assert Event.objects.filter(subject_id=order.pk).latest("seq").type == "order.refunded"
+
+
+def test_money_that_comes_after_a_refund_pays_the_order_no_second_time():
+    order = placed()
+    pay(order)
+    sent(order, at=LATER)
+    tell(order, percent=1, height=TIP - 1, at=LATER + timedelta(minutes=1), reference=f"{'b' * 64}:0")
+    assert (order.status, order.payment_status) == ("processing", "refunded")
+    assert list(Invoice.objects.to_decide().values_list("subject_id", flat=True)) == [order.pk]
+
+
+def test_an_order_whose_money_is_on_its_way_back_does_not_ship():
+    order = placed()
+    pay(order)
+    drafted(order, destination=HOME, at=LATER)
+    with pytest.raises(IllegalTransition, match="All of its money is on its way back to its buyer"):
+        change_status(order.pk, "shipped", actor="grace", at=LATER)
+
+
+@pytest.mark.parametrize("kind", ["excess", "refund"])
+def test_an_order_of_which_a_part_goes_back_ships(kind):
+    order = placed()
+    pay(order, percent=150)
+    sent(order, kind, at=LATER, **({"amount_base": 10_000} if kind == "refund" else {}))
+    assert change_status(order.pk, "shipped", actor="grace", at=LATER).status == "shipped"
+
+
+def test_an_order_ships_once_its_refund_is_withdrawn():
+    order = placed()
+    pay(order)
+    payout = drafted(order, destination=HOME, at=LATER)
+    withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
+    assert change_status(order.pk, "shipped", actor="grace", at=LATER).status == "shipped"
 
 
 def test_a_part_that_went_back_refunds_no_order():

@@ -352,6 +352,22 @@ def test_a_coin_that_the_merchant_spent_while_all_workers_were_down(shop: Shop, 
     wait_until(shop, bought, "settled")
 
 
+# --- Cancelled ----------------------------------------------------------------------------------------------------------------
+
+
+def test_money_for_an_order_that_its_buyer_cancelled_is_recorded_and_shown(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    assert shop.http.post(f"/api/orders/{bought.id}/cancel", headers=shop.buyer(), json={}).status_code == 200
+
+    node.pay(bought.address, bought.amount)
+    node.mine()
+
+    wait_until(shop, bought, "cancelled", "late")
+    wait_for("the order to say so", lambda: read_order(shop, bought)["paymentStatus"] == "late")
+    assert read_order(shop, bought)["status"] == "cancelled"
+    assert rows(shop, "select needs_decision from payments_invoice where label = ?", f"order_{bought.number}") == [(1,)]
+
+
 # --- Fresh quotes -------------------------------------------------------------------------------------------------------------
 
 
@@ -409,6 +425,28 @@ def test_the_address_of_the_quote_before_is_still_paid(shop: Shop, node: Node, p
     node.pay(bought.address, bought.amount)
     node.mine()
     wait_until(shop, bought, "settled")
+
+
+def test_one_transaction_pays_both_addresses_of_an_invoice(shop: Shop, node: Node, product: str):
+    bought = buy(shop, product)
+    fresh = requote(shop, bought)["address"]
+
+    take_coin(node).pay({bought.address: coins(DUE // 2), fresh: coins(DUE - DUE // 2)})
+    node.mine()
+
+    wait_until(shop, bought, "settled")
+
+
+def test_a_part_on_the_chain_and_the_rest_over_lightning_add_up(shop: Shop, node: Node, pair: LightningPair, product: str):
+    bought = buy(shop, product)
+    node.pay(bought.address, coins(DUE // 2))
+    node.mine()
+    wait_for_money(shop, bought)
+
+    assert pair.payer.pay(requote(shop, bought)["lightning"])["status"] == "SUCCEEDED"
+
+    wait_until(shop, bought, "settled")
+    assert read_order(shop, bought)["paymentStatus"] == "paid"
 
 
 def test_the_lightning_code_before_is_still_paid_and_the_fresh_one_is_then_refused(shop: Shop, pair: LightningPair, product: str):
