@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from cryptons.db import atomic
 from shop.catalogue_version import catalogue_version
 from shop.models import Product
 from shop.search import Query, engine, index_products, remove_products, search
+from shop.search.base import IndexBusy, read_entries
 from shop.search.keeping import product_changed, sweep
 from shop.tests.factories import CategoryFactory, ProductFactory
 
@@ -111,6 +113,22 @@ def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
         engine.rebuild(broken())
 
     assert found() == {"Copper Kettle"}
+
+
+def test_of_two_rebuilds_at_once_one_wins_and_searches_well(build_index):
+    product = ProductFactory()
+    build_index()
+
+    def entries_while_another_rebuilds():
+        yield from read_entries(Product.objects.all())
+        with suppress(IndexBusy):
+            engine.rebuild(read_entries(Product.objects.all()))
+
+    with suppress(IndexBusy):
+        engine.rebuild(entries_while_another_rebuilds())
+
+    assert found("kettel") == {"Copper Kettle"}
+    assert search(Query()).facets.categories == {product.category_id: 1}
 
 
 def test_the_command_rebuilds_and_says_how_many(capsys):

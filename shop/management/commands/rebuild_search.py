@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shop.models import Product
-from shop.search.base import IndexBusy
+from shop.search.base import IndexBusy, SearchUnavailable
 from shop.search.keeping import rebuild
 
 
@@ -18,4 +18,6 @@ class Command(BaseCommand):
                 count = rebuild(lambda more: progress.advance(bar, more))
             except IndexBusy as error:
                 raise CommandError("Another process writes to the search index. Try again in a moment.") from error
+            except SearchUnavailable as error:
+                raise CommandError(f"{error}. Start it, or correct ELASTICSEARCH_URL, and try again: the old index was not changed.") from error
         self.stdout.write(f"{count} products can be found.")
