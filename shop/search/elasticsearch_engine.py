@@ -44,6 +44,10 @@ PAGE_SECONDS = 0.4
 AWAY_SECONDS = 3
 """After a failure no page asks again for so long."""
 
+PROBE_SECONDS = 2
+REST_SECONDS = 15
+"""Who wants to index asks first whether it is there, and after a failure not again for so long: workers have payments to settle."""
+
 BULK = 500
 MAX_WINDOW = 1_000_000
 
@@ -77,6 +81,7 @@ class ElasticsearchEngine:
     def __init__(self, alias: str = "cryptons-products") -> None:
         self.alias = alias
         self._away_until = 0
+        self._rests_until = 0
         # A connection's time-out is for each read: a server that drips would hold a page for ever.
         self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
 
@@ -88,8 +93,15 @@ class ElasticsearchEngine:
 
     def is_ready(self) -> bool:
         """Raises SearchUnavailable."""
-        with _told_as_unavailable():
-            return bool(self._client.indices.exists_alias(name=self.alias))
+        if time.monotonic_ns() < self._rests_until:
+            raise SearchUnavailable("Elasticsearch was away a moment ago.")
+        probe = self._client.options(request_timeout=PROBE_SECONDS, max_retries=0)
+        try:
+            with _told_as_unavailable():
+                return bool(probe.indices.exists_alias(name=self.alias))
+        except SearchUnavailable:
+            self._rests_until = time.monotonic_ns() + REST_SECONDS * 10**9
+            raise
 
     def search(self, query: Query) -> Result:
         words = read_words(query.text)
