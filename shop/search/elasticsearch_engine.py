@@ -63,7 +63,7 @@ SORTED_BY: dict[str, list[dict[str, str]]] = {
 
 @contextmanager
 def _told_as_unavailable() -> Iterator[None]:
-    """A wrong query (400) is a bug of ours and is raised as it is. All else is a server that does not serve: away, too busy, not letting us in."""
+    """A wrong query (400) is a bug of ours and is raised as it is. All else is a server that does not serve: away, busy, closed to us."""
     try:
         yield
     except TransportError as error:

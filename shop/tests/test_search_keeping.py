@@ -2,14 +2,14 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from cryptons.db import atomic
 from shop.catalogue_version import catalogue_version
 from shop.models import Product
 from shop.search import Query, engine, index_products, remove_products, search
-from shop.search.base import IndexBusy, read_entries
+from shop.search.base import IndexBusy, SearchUnavailable, read_entries
 from shop.search.keeping import product_changed, sweep
 from shop.tests.factories import CategoryFactory, ProductFactory
 
@@ -138,6 +138,16 @@ def test_the_command_rebuilds_and_says_how_many(capsys):
 
     assert "3 products can be found." in capsys.readouterr().out
     assert search(Query()).total == 3
+
+
+def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
+    def away(*args):
+        raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
+
+    monkeypatch.setattr(engine, "rebuild", away)
+
+    with pytest.raises(CommandError, match=r"ConnectionError.* correct ELASTICSEARCH_URL"):
+        call_command("rebuild_search")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,7 +19,6 @@ class Command(BaseCommand):
             except IndexBusy as error:
                 raise CommandError("Another process writes to the search index. Try again in a moment.") from error
             except SearchUnavailable as error:
-                raise CommandError(
-                    f"{error}. Start it, or correct ELASTICSEARCH_URL, and try again: the old index was not changed."
-                ) from error
+                advice = "The old index was not changed: start it or correct ELASTICSEARCH_URL, then try again."
+                raise CommandError(f"{error}. {advice}") from error
         self.stdout.write(f"{count} products can be found.")
