@@ -95,4 +95,4 @@ def _mongo(name: str, url: str) -> dict[str, Any]:
     defaults = {option: value for option, value in MONGO_OPTIONS.items() if option.lower() not in given}
     if "minPoolSize" in defaults:
         defaults["minPoolSize"] = min(defaults["minPoolSize"], given.get("maxpoolsize") or defaults["minPoolSize"])
-    return {"ENGINE": "django_mongodb_backend", "NAME": parsed["database"], "HOST": url, "OPTIONS": defaults}
+    return {"ENGINE": "cryptons.mongodb", "NAME": parsed["database"], "HOST": url, "OPTIONS": defaults}

@@ -97,6 +97,19 @@ def test_the_busiest_reads_join_no_tables(read):
 
 
 @pytest.mark.parametrize("query", BUSIEST)
+def test_mongodb_is_asked_to_sort_before_it_makes_or_leaves_out_fields(query):
+    """After such a stage it sorts without an index. On the other databases there is nothing to see."""
+    with CaptureQueriesContext(connection) as asked:
+        list(BUSIEST[query]().values_list("pk", flat=True))
+        list(BUSIEST[query]())
+
+    for each in asked.captured_queries:
+        before_sorting = each["sql"].partition("$sort")[0] if "$sort" in each["sql"] else ""
+        assert "$project" not in before_sorting
+        assert "$addFields" not in before_sorting
+
+
+@pytest.mark.parametrize("query", BUSIEST)
 def test_the_busiest_queries_use_an_index(query):
     rows = BUSIEST[query]()
     if connection.vendor == "mongodb":  # the protocol server does not explain: an index begins with a column of the query

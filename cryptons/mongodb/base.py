@@ -1,0 +1,10 @@
+from django_mongodb_backend import base
+from django_mongodb_backend.operations import DatabaseOperations as BackendOperations
+
+
+class DatabaseOperations(BackendOperations):  # type: ignore[misc]
+    compiler_module = "cryptons.mongodb.compiler"
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
+    ops_class = DatabaseOperations
