@@ -71,7 +71,15 @@ POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?repl
 def test_a_replica_of_postgres_has_an_address_of_its_own():
     entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons", "primary")
     assert (entry["HOST"], entry["USER"]) == ("two", "reader")
-    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 5}
+    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 1}
+
+
+def test_a_replica_is_waited_for_shortly_unless_its_address_says_otherwise():
+    entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons?connect_timeout=9&pool_timeout=8", "primary")
+    assert (entry["OPTIONS"]["connect_timeout"], entry["OPTIONS"]["pool"]["timeout"]) == ("9", 8)
+    assert replica_entry(POSTGRES, "postgres://two/cryptons", "primary")["OPTIONS"]["connect_timeout"] == 2
+    assert replica_entry(MONGO, "", "secondary")["OPTIONS"]["serverSelectionTimeoutMS"] == 1_000
+    assert "socketTimeoutMS" not in replica_entry(f"{MONGO}&socketTimeoutMS=9", "", "secondary")["OPTIONS"]
 
 
 def test_mongodb_reads_what_may_be_late_from_its_secondaries_and_nothing_else():
