@@ -1,1 +1,1 @@
-"""MongoDB's own backend for Django, with one thing mended: what is sorted is sorted by its index."""
+"""MongoDB's own backend for Django, with two things mended: rows are found, and sorted, by their indexes."""
