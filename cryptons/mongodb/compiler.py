@@ -13,6 +13,8 @@ SORTING = ("$sort", "$skip", "$limit")
 
 
 class SortedQuery(MongoQuery):  # type: ignore[misc]
+    extra_fields: Stage | None
+
     def get_pipeline(self) -> list[Stage]:
         if self.extra_fields:
             self.extra_fields = {name: value for name, value in self.extra_fields.items() if value != f"${name}"}

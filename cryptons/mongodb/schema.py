@@ -3,6 +3,7 @@
 The backend makes every unique index partial by `$type`, so that many rows may have null there: who looked for one row by its key read all.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Index, Model
@@ -31,7 +32,7 @@ class _Provable:
         return made
 
 
-def provable(partial: Filter, nullable: set[str]) -> Filter:
+def provable(partial: Filter, nullable: Collection[str | None]) -> Filter:
     """The same rows but for nulls that cannot be: no `$type` of what is never null, and of strings that they are `""` or more."""
     kept: Filter = {}
     for column, condition in partial.items():
