@@ -1,12 +1,17 @@
 """Rows of money are looked at, never edited: they change through the payment rules alone."""
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from cryptons.whole_admin import LONGEST_SEARCH
 
 
 class ReadOnly(admin.ModelAdmin[Model]):
     """Looked at, never edited: rows of money change through the payment rules alone."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Model], search_term: str) -> tuple[QuerySet[Model], bool]:
+        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
