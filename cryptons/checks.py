@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import Error as DatabaseError
 from django.db import connection
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
+from cryptons.databases import is_mongo
 from cryptons.db import ping
 
 UNREACHABLE = "The database of DATABASE_URL does not answer. Start it, or correct DATABASE_URL, and start the shop again."
@@ -19,6 +23,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
         ping()
         problem = standalone_problem(connection.connection.admin.command("hello")) if connection.vendor == "mongodb" else ""
     except (DatabaseError, PyMongoError) as error:
+        if is_mongo(settings.DATABASE_URL) and (problem := other_set_problem(settings.DATABASE_URL)):
+            return [Error(problem, id="cryptons.E002")]
         return [Error(f"{UNREACHABLE} ({type(error.__cause__ or error).__name__})", id="cryptons.E001")]
     return [Error(problem, id="cryptons.E002")] if problem else []
 
@@ -31,3 +37,24 @@ def standalone_problem(hello: Mapping[str, Any]) -> str:
         "The MongoDB server of DATABASE_URL stands alone and so has no transactions, without which money is lost. "
         "Start mongod with --replSet rs0, run rs.initiate() once in mongosh, and put ?replicaSet=rs0 at the end of DATABASE_URL."
     )
+
+
+def other_set_problem(url: str) -> str:
+    """With `replicaSet` in its address the driver says of servers that are in no such set only that none is there. So ask each."""
+    try:
+        asked = parse_uri(url)
+    except PyMongoError:
+        return ""
+    wanted = asked["options"].get("replicaSet")
+    tls = {name: value for name, value in asked["options"].items() if name.lower().startswith("tls")}
+    for host, port in asked["nodelist"]:
+        try:
+            with MongoClient[dict[str, Any]](host, port, directConnection=True, serverSelectionTimeoutMS=1_000, **tls) as server:
+                hello = server.admin.command("hello")
+        except PyMongoError:
+            continue
+        if problem := standalone_problem(hello):
+            return problem
+        if wanted and hello.get("setName") not in (None, wanted):
+            return f"The MongoDB server {host}:{port} is in a set of another name: put ?replicaSet={hello['setName']} into DATABASE_URL."
+    return ""

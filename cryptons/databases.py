@@ -28,6 +28,11 @@ MONGO_OPTIONS: dict[str, Any] = {
 }
 POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
 
+# A replica that is away is not waited for as the primary is: that one knows all of it too.
+MONGO_REPLICA = {"serverSelectionTimeoutMS": 1_000, "connectTimeoutMS": 1_000, "socketTimeoutMS": 5_000}
+POSTGRES_REPLICA = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
+REPLICA_POOL_SECONDS = 1
+
 
 def is_mongo(url: str) -> bool:
     return urlsplit(url).scheme in MONGO_SCHEMES
@@ -56,10 +61,16 @@ def replica_entry(url: str, replica: str, preference: str) -> dict[str, Any] | N
             "DATABASE_READ_PREFERENCE must be left out unless DATABASE_URL is MongoDB's; for PostgreSQL set DATABASE_REPLICA_URL."
         )
     if replica:
-        return read_database("DATABASE_REPLICA_URL", replica) | {"TEST": {"MIRROR": "default"}}
+        entry = read_database("DATABASE_REPLICA_URL", replica)
+        given = parse_qs(urlsplit(replica).query)
+        options = {**entry["OPTIONS"], **{name: value for name, value in POSTGRES_REPLICA.items() if name not in given}}
+        if "pool_timeout" not in given:
+            options["pool"] = {**options["pool"], "timeout": REPLICA_POOL_SECONDS}
+        return entry | {"OPTIONS": options, "TEST": {"MIRROR": "default"}}
     if preference != "primary":
         entry = read_database("DATABASE_URL", url)
-        options = {**entry["OPTIONS"], "readPreference": preference, "readConcernLevel": "local"}
+        quick = {name: value for name, value in MONGO_REPLICA.items() if name in entry["OPTIONS"]}  # the address says the others
+        options = {**entry["OPTIONS"], **quick, "readPreference": preference, "readConcernLevel": "local"}
         return entry | {"OPTIONS": options, "TEST": {"MIRROR": "default"}}
     return None
 
@@ -95,4 +106,4 @@ def _mongo(name: str, url: str) -> dict[str, Any]:
     defaults = {option: value for option, value in MONGO_OPTIONS.items() if option.lower() not in given}
     if "minPoolSize" in defaults:
         defaults["minPoolSize"] = min(defaults["minPoolSize"], given.get("maxpoolsize") or defaults["minPoolSize"])
-    return {"ENGINE": "django_mongodb_backend", "NAME": parsed["database"], "HOST": url, "OPTIONS": defaults}
+    return {"ENGINE": "cryptons.mongodb", "NAME": parsed["database"], "HOST": url, "OPTIONS": defaults}

@@ -234,6 +234,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it takes: not everybody starts one again
 # What comes in crowds has a queue of its own, so that the ticks of beat never stand behind it. A worker takes from all in turn.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
 CELERY_TASK_ROUTES = {

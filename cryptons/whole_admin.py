@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from cryptons.db import atomic
@@ -12,7 +12,14 @@ from cryptons.db import atomic
 Row = TypeVar("Row", bound=Model)
 
 
+LONGEST_SEARCH = 500
+"""More letters than anything has that is searched for; MongoDB refuses patterns that are too long for an index."""
+
+
 class WholeAdmin(admin.ModelAdmin[Row]):
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Row], search_term: str) -> tuple[QuerySet[Row], bool]:
+        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+
     def changeform_view(self, request: HttpRequest, *args: Any, **named: Any) -> Any:
         with _writing(request):
             return super().changeform_view(request, *args, **named)

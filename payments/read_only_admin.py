@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -13,9 +13,14 @@ def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
     """From (words, address) each."""
     return format_html_join("", '<a class="button" href="{1}">{0}</a> ', links) or SafeString("–")
 
+from cryptons.whole_admin import LONGEST_SEARCH
+
 
 class ReadOnly(admin.ModelAdmin[Model]):
     """Looked at, never edited: rows of money change through the payment rules alone."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Model], search_term: str) -> tuple[QuerySet[Model], bool]:
+        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -23,16 +23,14 @@ def plain_key(name: str, prefix: str, version: int) -> str:
 
 def read(product_id: UUID) -> dict[str, Any] | None:
     """What is kept, unless the catalogue changed since: who wrote it may have read the row before that."""
-    kept = caches["products"].get(key(product_id))
-    if not kept:
-        return None
-    found: dict[str, Any] = orjson.loads(kept)
-    return found["product"] if found["version"] == catalogue_version() else None
+    kept: dict[str, Any] | None = caches["products"].get(key(product_id))
+    return kept["product"] if kept and kept["version"] == catalogue_version() else None
 
 
 def keep(product_id: UUID, shown: dict[str, Any], *, version: str) -> None:
     """`version`: the catalogue's, from before the row was read."""
-    caches["products"].set(key(product_id), orjson.dumps({"version": version, "product": shown}).decode(), timeout=SECONDS)
+    plain = orjson.loads(orjson.dumps(shown))  # ids and times written as everywhere in the API
+    caches["products"].set(key(product_id), {"version": version, "product": plain}, timeout=SECONDS)
 
 
 def forget(ids: Iterable[UUID]) -> None:

@@ -385,7 +385,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     match sys.argv[1:]:
         case ["run", name, "--", *command]:
-            sys.exit(run(name, command))
+            try:
+                sys.exit(run(name, command))
+            except Missing as error:
+                sys.exit(str(error))
         case ["up"]:
             up()
         case ["down"]:

@@ -47,6 +47,22 @@ def test_every_setting_is_one_that_the_shop_reads():
         assert set(SERVICES[name]["environment"]) <= known
 
 
+@pytest.mark.parametrize("name", ["BITCOIN", "LITECOIN"])
+def test_a_node_of_ones_own_is_named_in_the_file_of_settings(name):
+    settings = SERVICES["web"]["environment"]
+    for each in ("NETWORK", "RPC_HOST", "RPC_PORT", "RPC_USER", "RPC_PASS", "ZMQ", "WALLET", "DESCRIPTOR"):
+        assert settings[f"{name}_{each}"].startswith(f"${{{name}_{each}")
+    assert re.fullmatch(rf"\${{{name}_RPC_HOST-\w+}}", settings[f"{name}_RPC_HOST"])  # not `:-`: set to nothing it is off
+
+
+def test_the_proxy_tells_the_visitors_address_and_scheme_from_its_own():
+    proxy = (ROOT / "deploy/nginx/cryptons.conf").read_text(encoding="utf-8")
+    believed = SERVICES["web"]["environment"]["TRUSTED_PROXIES"]
+    assert f"set_real_ip_from {believed};" in proxy
+    assert "real_ip_header X-Forwarded-For;" in proxy
+    assert "X-Forwarded-Proto $visitors_scheme;" in proxy
+
+
 def test_only_this_machine_reaches_what_is_published():
     for service in SERVICES.values():
         assert all("127.0.0.1:" in port for port in service.get("ports", []))

@@ -12,6 +12,7 @@ from django.db import OperationalError
 from cryptons import checks
 from cryptons.checks import check_database, standalone_problem
 from cryptons.databases import read_database, replica_entry
+from cryptons.tests.lonely_mongo import lonely_mongo
 
 
 def read(url):
@@ -70,7 +71,15 @@ POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?repl
 def test_a_replica_of_postgres_has_an_address_of_its_own():
     entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons", "primary")
     assert (entry["HOST"], entry["USER"]) == ("two", "reader")
-    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 5}
+    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 1}
+
+
+def test_a_replica_is_waited_for_shortly_unless_its_address_says_otherwise():
+    entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons?connect_timeout=9&pool_timeout=8", "primary")
+    assert (entry["OPTIONS"]["connect_timeout"], entry["OPTIONS"]["pool"]["timeout"]) == ("9", 8)
+    assert replica_entry(POSTGRES, "postgres://two/cryptons", "primary")["OPTIONS"]["connect_timeout"] == 2
+    assert replica_entry(MONGO, "", "secondary")["OPTIONS"]["serverSelectionTimeoutMS"] == 1_000
+    assert "socketTimeoutMS" not in replica_entry(f"{MONGO}&socketTimeoutMS=9", "", "secondary")["OPTIONS"]
 
 
 def test_mongodb_reads_what_may_be_late_from_its_secondaries_and_nothing_else():
@@ -125,15 +134,35 @@ def test_a_database_that_is_away_stops_the_start_in_a_sentence(monkeypatch):
     assert "secret" not in error.msg
 
 
-@pytest.mark.parametrize(
-    "url", ["postgres://127.0.0.1:1/cryptons?pool_timeout=1", "mongodb://127.0.0.1:1/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300"]
-)
-def test_serving_ends_with_that_sentence_and_no_traceback(url, tmp_path):
-    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path), "PORT": "1"}
-    environment["PORT"] = "18999"
+def serve(url, folder):
+    """What a start on that database ends with."""
+    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(folder), "PORT": "18999"}
     done = subprocess.run(
         [sys.executable, "manage.py", "serve", "--no-demo"], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert "does not answer" in done.stderr
     assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://127.0.0.1:1/cryptons?pool_timeout=1", "mongodb://127.0.0.1:1/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300"]
+)
+def test_serving_ends_with_that_sentence_and_no_traceback(url, tmp_path):
+    assert "does not answer" in serve(url, tmp_path)
+
+
+@pytest.mark.parametrize("query", ["", "?replicaSet=rs0&serverSelectionTimeoutMS=300"])
+def test_serving_on_a_mongodb_that_stands_alone_ends_with_what_to_do(query, tmp_path):
+    with lonely_mongo() as address:
+        said = serve(f"mongodb://{address}/cryptons{query}", tmp_path)
+
+    assert "stands alone" in said
+    assert "rs.initiate()" in said
+
+
+def test_serving_on_a_set_of_another_name_ends_with_its_name(tmp_path):
+    with lonely_mongo(setName="main") as address:
+        said = serve(f"mongodb://{address}/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300", tmp_path)
+
+    assert "?replicaSet=main" in said

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 
 from accounts.addresses import country_name
 from cryptons.templatetags.money import fiat
-from cryptons.whole_admin import WholeAdmin
+from cryptons.whole_admin import LONGEST_SEARCH, WholeAdmin
 from payments.models import Invoice, Payment, Payout
 from payments.payout_admin import draft_links
 from shop.errors import ShopError
@@ -166,7 +166,7 @@ class OrderAdmin(WholeAdmin[Order]):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Also by any transaction that paid it, the first or not."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        term = search_term.strip()
+        term = search_term.strip()[:LONGEST_SEARCH]
         if len(term) >= 16:
             paid = Payment.objects.filter(reference__startswith=term).values_list("invoice__subject_id", flat=True)
             found = found | queryset.filter(pk__in=list(paid[:100]))

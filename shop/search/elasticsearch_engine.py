@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch, helpers
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, UnsupportedProductError, helpers
 from elasticsearch.dsl.connections import connections
 
 from shop.search.base import (
@@ -24,6 +24,7 @@ from shop.search.base import (
     EPOCH,
     Entry,
     Facets,
+    IndexBusy,
     Query,
     Result,
     SearchUnavailable,
@@ -43,9 +44,12 @@ PAGE_SECONDS = 0.4
 AWAY_SECONDS = 3
 """After a failure no page asks again for so long."""
 
+PROBE_SECONDS = 2
+REST_SECONDS = 15
+"""Who wants to index asks first whether it is there, and after a failure not again for so long: workers have payments to settle."""
+
 BULK = 500
 MAX_WINDOW = 1_000_000
-OUTAGES = {429, 500, 502, 503, 504}
 
 SORTED_BY: dict[str, list[dict[str, str]]] = {
     "price": [{"price": "asc"}, {"name_order": "asc"}],
@@ -59,15 +63,16 @@ SORTED_BY: dict[str, list[dict[str, str]]] = {
 
 @contextmanager
 def _told_as_unavailable() -> Iterator[None]:
-    """An outage is told from a bug: a wrong query (400) is one of ours and is raised as it is."""
+    """A wrong query (400) is a bug of ours and is raised as it is. All else is a server that does not serve: away, busy, closed to us."""
     try:
         yield
     except TransportError as error:
         raise SearchUnavailable(f"Elasticsearch does not answer: {type(error).__name__}") from error
     except ApiError as error:
-        if error.status_code not in OUTAGES and error.status_code != 404:
+        if error.status_code == 400:
             raise
-        raise SearchUnavailable(f"Elasticsearch cannot answer: {error.status_code}") from error
+        reason = "it is another program" if isinstance(error, UnsupportedProductError) else error.status_code
+        raise SearchUnavailable(f"Elasticsearch cannot answer: {reason}") from error
 
 
 class ElasticsearchEngine:
@@ -76,6 +81,7 @@ class ElasticsearchEngine:
     def __init__(self, alias: str = "cryptons-products") -> None:
         self.alias = alias
         self._away_until = 0
+        self._rests_until = 0
         # A connection's time-out is for each read: a server that drips would hold a page for ever.
         self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
 
@@ -87,8 +93,15 @@ class ElasticsearchEngine:
 
     def is_ready(self) -> bool:
         """Raises SearchUnavailable."""
-        with _told_as_unavailable():
-            return bool(self._client.indices.exists_alias(name=self.alias))
+        if time.monotonic_ns() < self._rests_until:
+            raise SearchUnavailable("Elasticsearch was away a moment ago.")
+        probe = self._client.options(request_timeout=PROBE_SECONDS, max_retries=0)
+        try:
+            with _told_as_unavailable():
+                return bool(probe.indices.exists_alias(name=self.alias))
+        except SearchUnavailable:
+            self._rests_until = time.monotonic_ns() + REST_SECONDS * 10**9
+            raise
 
     def search(self, query: Query) -> Result:
         words = read_words(query.text)
@@ -139,34 +152,51 @@ class ElasticsearchEngine:
         self._bulk([*_indexing(entries), *deletions], self.alias)
 
     def rebuild(self, entries: Iterable[Entry]) -> int:
-        """A new index of these entries and no others takes the place of the old one; the old one serves until then. Returns how many."""
+        """A new index of these entries and no others takes the place of the old one; the old one serves until then. Returns how many.
+
+        Of several at once the first that is done wins: it takes away all other indexes, and the others find theirs gone (IndexBusy).
+        """
         new, count = f"{self.alias}-{secrets.token_hex(6)}", 0
+        filling = f"filling-{new}"
         with _told_as_unavailable():
             indices = self._client.indices
             shape = ProductDocument._index.to_dict()
-            indices.create(index=new, mappings=shape["mappings"], settings=shape["settings"])
+            indices.create(index=new, mappings=shape["mappings"], settings=shape["settings"], aliases={filling: {}})
             try:
                 actions = _indexing(entries)
                 while batch := list(islice(actions, BULK)):
-                    self._bulk(batch, new, refresh=False)
+                    self._bulk(batch, filling, refresh=False)
                     count += len(batch)
                 indices.refresh(index=new)
+                old = [name for name in indices.get(index=f"{self.alias}-*") if name != new]
+                serve = {"add": {"index": new, "alias": self.alias}}, {"remove": {"index": new, "alias": filling}}
+                indices.update_aliases(actions=[*serve, *({"remove_index": {"index": name}} for name in old)])
+            except NotFoundError as error:
+                raise IndexBusy("Another process built the index meanwhile.") from error
             except BaseException:  # also Ctrl-C: what is half filled goes, and the error goes on
                 indices.delete(index=new, ignore_unavailable=True)
                 raise
-            old = [name for name in indices.get(index=f"{self.alias}-*") if name != new]
-            indices.update_aliases(
-                actions=[{"add": {"index": new, "alias": self.alias}}, *({"remove_index": {"index": name}} for name in old)]
-            )
         return count
 
-    def _bulk(self, actions: Sequence[dict[str, Any]], index: str, *, refresh: bool = True) -> None:
-        """A newer version that is there already, and what was gone before, are as good."""
+    def _bulk(self, actions: Sequence[dict[str, Any]], alias: str, *, refresh: bool = True) -> None:
+        """A newer version that is there already, and what was gone before, are as good.
+
+        To an alias that must be there: written to by a name that is gone, Elasticsearch would make an index of its own shape.
+        """
         with _told_as_unavailable():
             for done, answer in helpers.streaming_bulk(
-                self._client, actions, index=index, chunk_size=BULK, max_retries=3, raise_on_error=False, refresh=refresh
+                self._client,
+                actions,
+                index=alias,
+                require_alias=True,
+                chunk_size=BULK,
+                max_retries=3,
+                raise_on_error=False,
+                refresh=refresh,
             ):
                 ((_, result),) = answer.items()
+                if result["status"] == 404 and "error" in result:
+                    raise IndexBusy("Another process built the index meanwhile.")
                 if not done and result["status"] not in (404, 409):
                     raise SearchUnavailable(f"Elasticsearch did not take a product: {result['status']}")
 

@@ -18,6 +18,7 @@ def _own_index(tmp_path, monkeypatch):
         return
     monkeypatch.setattr(engine, "alias", f"test-{new_id().hex}")
     monkeypatch.setattr(engine, "_away_until", 0)
+    monkeypatch.setattr(engine, "_rests_until", 0)
     yield
     for index in engine._client.indices.get(index=f"{engine.alias}-*"):
         engine._client.indices.delete(index=index)

@@ -9,7 +9,7 @@ from PIL import Image
 from shop.demo.goods import DEPARTMENTS
 from shop.models import Category, Product, ProductImage
 from shop.search import engine
-from shop.search.base import Query
+from shop.search.base import Query, SearchUnavailable
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +77,15 @@ def test_a_larger_shop_has_exactly_as_many_products_as_were_asked_for():
 def test_fewer_than_the_demo_has_is_refused():
     with pytest.raises(CommandError, match="--products must be 37 or more"):
         load_demo(products=3)
+
+
+@pytest.mark.usefixtures("_plain_pictures")
+def test_a_search_engine_that_is_away_does_not_keep_the_demo_out(monkeypatch, capsys):
+    def away(*args):
+        raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
+
+    monkeypatch.setattr(engine, "rebuild", away)
+
+    assert "are new" in load_demo()
+    assert "The database searches until the search engine does." in capsys.readouterr().err
+    assert Product.objects.exists()

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from elasticsearch.dsl.connections import connections
 
+from cryptons.db import new_id
 from shop.search import elasticsearch_engine
 from shop.search.base import Query, SearchUnavailable
 from shop.search.elasticsearch_engine import ElasticsearchEngine
@@ -65,15 +67,31 @@ def overload(visitor: socket.socket) -> None:
     visitor.sendall(answer(429, {"error": "too many"}))
 
 
+def let_nobody_in(visitor: socket.socket) -> None:
+    visitor.sendall(answer(401, {"error": "missing credentials"}))
+
+
+def be_another(visitor: socket.socket) -> None:
+    """A web server that has a page for everything."""
+    visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
+
+
 @pytest.fixture
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     peer = Peer(request.param)
-    connections.configure(page={"hosts": [peer.url], "request_timeout": 0.3, "max_retries": 0, "retry_on_timeout": False})
+    asked = {"hosts": [peer.url], "request_timeout": 0.3, "max_retries": 0, "retry_on_timeout": False}
+    connections.configure(page=asked, default=asked)
     yield peer
     peer.socket.close()
 
 
-@pytest.mark.parametrize("peer", [hang, drip, overload], indirect=True)
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    connections.configure(**getattr(settings, "ELASTICSEARCH_DSL", {}))
+
+
+@pytest.mark.parametrize("peer", [hang, drip, overload, let_nobody_in, be_another], indirect=True)
 def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
     engine = ElasticsearchEngine()
 
@@ -81,6 +99,18 @@ def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
         engine.search(Query(text="kettle"))
     with pytest.raises(SearchUnavailable, match="a moment ago"):
         engine.search(Query(text="kettle"))
+
+    assert peer.visits == 1
+
+
+@pytest.mark.parametrize("peer", [hang, overload, let_nobody_in], indirect=True)
+def test_who_indexes_does_not_ask_again_at_once_either(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(elasticsearch_engine, "PROBE_SECONDS", 0.2)
+    engine = ElasticsearchEngine()
+
+    for _ in range(5):
+        with pytest.raises(SearchUnavailable):
+            engine.write([], gone=[new_id()])
 
     assert peer.visits == 1
 

@@ -85,6 +85,14 @@ def test_the_contracts_index_is_there(model, fields, is_unique):
     assert any(found == columns(model, fields) and unique >= is_unique for found, unique in indexes_of(model))
 
 
+@pytest.mark.parametrize("model", list(dict.fromkeys(model for model, *_ in CONTRACT)), ids=lambda model: model.__name__)
+def test_no_index_of_mongodb_is_one_that_it_would_not_use(model):
+    """It cannot tell what `$type` says of a value that it looks for. The other databases have no such indexes."""
+    known = connection.get_collection(model._meta.db_table).index_information() if connection.vendor == "mongodb" else {}
+
+    assert not [name for name, index in known.items() if "$type" in str(index.get("partialFilterExpression"))]
+
+
 @pytest.mark.parametrize("read", BUSIEST_READS)
 def test_the_busiest_reads_join_no_tables(read):
     """Some databases join all rows of both before they look for the few that are wanted."""
@@ -94,6 +102,19 @@ def test_the_busiest_reads_join_no_tables(read):
 
     assert asked.captured_queries
     assert not [query["sql"] for query in asked.captured_queries if "$lookup" in query["sql"] or " JOIN " in query["sql"]]
+
+
+@pytest.mark.parametrize("query", BUSIEST)
+def test_mongodb_is_asked_to_sort_before_it_makes_or_leaves_out_fields(query):
+    """After such a stage it sorts without an index. On the other databases there is nothing to see."""
+    with CaptureQueriesContext(connection) as asked:
+        list(BUSIEST[query]().values_list("pk", flat=True))
+        list(BUSIEST[query]())
+
+    for each in asked.captured_queries:
+        before_sorting = each["sql"].partition("$sort")[0] if "$sort" in each["sql"] else ""
+        assert "$project" not in before_sorting
+        assert "$addFields" not in before_sorting
 
 
 @pytest.mark.parametrize("query", BUSIEST)

@@ -10,7 +10,9 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 
 from accounts.tests.factories import StaffFactory
-from cryptons.moving import differences, read_lines
+from cryptons.mail.models import Mail
+from cryptons.moving import differences, is_empty, read_lines
+from cryptons.tests.lonely_mongo import lonely_mongo
 from payments.tests.factories import PaymentFactory
 from shop.models import Product
 from shop.tests.databases import database_of_its_own
@@ -67,8 +69,14 @@ def test_times_stay_as_they_were(shop, tmp_path):
 def test_a_shop_moves_to_a_server_too(shop, tmp_path):
     with database_of_its_own(tmp_path) as url:
         assert "counts and sums agree" in move(url)
-        with pytest.raises(CommandError, match="There is a shop in that database already"):
+        with pytest.raises(CommandError, match="There is a shop, or a part of one"):
             move(url)
+
+
+def test_a_database_with_a_single_row_of_any_kind_is_not_empty():
+    assert is_empty()
+    Mail.objects.create(key="x", to="a@example.com", subject="x", text="x", html="x")
+    assert not is_empty()
 
 
 def test_what_did_not_arrive_is_told(shop):
@@ -96,6 +104,35 @@ def test_a_shop_does_not_move_onto_itself():
         move(settings.DATABASE_URL)
 
 
-def test_a_server_that_is_away_changes_nothing(shop):
-    with pytest.raises(CommandError, match="nothing was changed here"):
+def test_a_server_that_is_away_is_told_in_a_sentence(shop, capfd):
+    with pytest.raises(CommandError, match=r"does not answer.* correct --to, and try again"):
         move("postgres://127.0.0.1:1/cryptons?pool_timeout=1")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_mongodb_that_stands_alone_is_refused(shop):
+    with lonely_mongo() as address, pytest.raises(CommandError, match="stands alone"):
+        move(f"mongodb://{address}/cryptons")
+
+
+def test_the_replica_of_this_database_is_none_of_the_other(shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_REPLICA_URL", "postgres://replica/cryptons")
+    monkeypatch.setenv("DATABASE_READ_PREFERENCE", "secondary")
+
+    assert "counts and sums agree" in move(f"sqlite:///{tmp_path / 'moved.sqlite3'}")
+
+
+def test_a_move_that_is_broken_off_can_be_begun_again(shop, tmp_path, monkeypatch, capfd):
+    def lines_until_ctrl_c(progress):
+        for line in read_lines(progress):
+            yield line
+            if b"shop.Product" in line:
+                raise KeyboardInterrupt
+
+    with database_of_its_own(tmp_path) as url:
+        with monkeypatch.context() as broken, pytest.raises(CommandError, match="Broken off"):
+            broken.setattr("cryptons.management.commands.move_data.read_lines", lines_until_ctrl_c)
+            move(url)
+        assert "Traceback" not in capfd.readouterr().err
+
+        assert "counts and sums agree" in move(url)

@@ -1,13 +1,15 @@
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from cryptons.db import atomic
 from shop.catalogue_version import catalogue_version
 from shop.models import Product
 from shop.search import Query, engine, index_products, remove_products, search
+from shop.search.base import IndexBusy, SearchUnavailable, read_entries
 from shop.search.keeping import product_changed, sweep
 from shop.tests.factories import CategoryFactory, ProductFactory
 
@@ -113,6 +115,22 @@ def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
     assert found() == {"Copper Kettle"}
 
 
+def test_of_two_rebuilds_at_once_one_wins_and_searches_well(build_index):
+    product = ProductFactory()
+    build_index()
+
+    def entries_while_another_rebuilds():
+        yield from read_entries(Product.objects.all())
+        with suppress(IndexBusy):
+            engine.rebuild(read_entries(Product.objects.all()))
+
+    with suppress(IndexBusy):
+        engine.rebuild(entries_while_another_rebuilds())
+
+    assert found("kettel") == {"Copper Kettle"}
+    assert search(Query()).facets.categories == {product.category_id: 1}
+
+
 def test_the_command_rebuilds_and_says_how_many(capsys):
     ProductFactory.create_batch(3)
 
@@ -120,6 +138,16 @@ def test_the_command_rebuilds_and_says_how_many(capsys):
 
     assert "3 products can be found." in capsys.readouterr().out
     assert search(Query()).total == 3
+
+
+def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
+    def away(*args):
+        raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
+
+    monkeypatch.setattr(engine, "rebuild", away)
+
+    with pytest.raises(CommandError, match=r"ConnectionError.* correct ELASTICSEARCH_URL"):
+        call_command("rebuild_search")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,6 @@
 """A server that the shop stands on is killed while people buy."""
 
+import json
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import redis
 
 from tests.running import STAFF, Shop, wait_for
 from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
@@ -90,6 +92,10 @@ def test_nobody_notices_that_redis_and_elasticsearch_are_killed(tmp_path: Path, 
     slug = shop.get(f"/api/products/{product}")["slug"]
     shop.buyer()
     wait_for("the product to be in the index", lambda: finds(shop, "thing") == ("elasticsearch", 1))
+    with redis.Redis.from_url(servers[0].settings["REDIS_URL"]) as cache:
+        kept = json.loads(cache.get(f"product:{product}"))  # that it is JSON there, for whoever reads it
+        assert kept["product"]["slug"] == slug
+        assert 3500 < cache.ttl(f"product:{product}") <= 3600
 
     def look(number: int) -> int:
         cookie = {"Cookie": f"sessionid=nobody{number}"} if number % 3 == 0 else {}

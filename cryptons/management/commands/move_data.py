@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -29,15 +30,18 @@ class Command(BaseCommand):
             raise CommandError("--to is the database that the shop is in already.")
         receiver = subprocess.Popen(  # noqa: S603
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "receive_data"],
-            env={**os.environ, "DATABASE_URL": to},
+            env={**os.environ, "DATABASE_URL": to, "DATABASE_REPLICA_URL": "", "DATABASE_READ_PREFERENCE": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         try:
             rows = self.send(receiver)
+        except KeyboardInterrupt:
+            raise CommandError("Broken off. Nothing was changed here, and the other database is left empty.") from None
         finally:
             assert receiver.stdin is not None
-            receiver.stdin.close()
+            with suppress(BrokenPipeError):  # it ended before it took all
+                receiver.stdin.close()
             receiver.wait()
         if receiver.returncode:
             raise CommandError("The other database did not keep it. What went wrong is told above; nothing was changed here.")

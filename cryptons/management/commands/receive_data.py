@@ -1,5 +1,6 @@
 """The far end of `move_data`, started by it with the other database's settings: reads lines, answers each with a number or an error."""
 
+import signal
 import sys
 from contextlib import nullcontext
 from typing import Any
@@ -9,7 +10,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
+from cryptons.checks import check_database
 from cryptons.moving import differences, is_empty, write_line
+
+
+class Incomplete(Exception):
+    """The sender ended before its last line, or not all of it is here."""
 
 
 class Command(BaseCommand):
@@ -17,24 +23,41 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, who then ends the lines
+        if problems := check_database():
+            said = " ".join(str(problem.msg) for problem in problems)
+            self.answer({"error": said.replace("DATABASE_URL", "--to").replace("start the shop again", "try again")})
+            return
         call_command("migrate", interactive=False, verbosity=0)
         if not is_empty():
-            self.answer({"error": "There is a shop in that database already. Name one that is empty."})
+            self.answer({"error": "There is a shop, or a part of one, in that database already. Name one that is empty."})
             return
         self.answer({"ready": True})
-        # One transaction holds all of it, except on MongoDB, where it would be too large: there a broken move leaves a database to drop.
-        with nullcontext() if connection.vendor == "mongodb" else transaction.atomic():
-            for line in sys.stdin.buffer:
-                written = write_line(line)
-                told = orjson.loads(line)
-                if told["kind"] == "tally":
-                    found = differences(told["rows"])
-                    if found and connection.vendor != "mongodb":
-                        transaction.set_rollback(True)
-                    self.answer({"differences": found})
-                    return
-                self.answer({"written": written})
-            raise ConnectionAbortedError("The sender ended before its last line.")
+        try:
+            self.receive()
+        except Incomplete:
+            sys.exit(1)
+
+    def receive(self) -> None:
+        """All of it or nothing: in one transaction, but for MongoDB, where that would be too large and what came is thrown away."""
+        is_mongo = connection.vendor == "mongodb"
+        try:
+            with nullcontext() if is_mongo else transaction.atomic():
+                for line in sys.stdin.buffer:
+                    written = write_line(line)
+                    told = orjson.loads(line)
+                    if told["kind"] == "tally":
+                        found = differences(told["rows"])
+                        self.answer({"differences": found})
+                        if found:
+                            raise Incomplete
+                        return
+                    self.answer({"written": written})
+                raise Incomplete
+        except BaseException:
+            if is_mongo:
+                call_command("flush", interactive=False, verbosity=0)
+            raise
 
     def answer(self, value: dict[str, Any]) -> None:
         sys.stdout.buffer.write(orjson.dumps(value) + b"\n")

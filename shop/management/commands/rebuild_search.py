@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shop.models import Product
-from shop.search.base import IndexBusy
+from shop.search.base import IndexBusy, SearchUnavailable
 from shop.search.keeping import rebuild
 
 
@@ -18,4 +18,7 @@ class Command(BaseCommand):
                 count = rebuild(lambda more: progress.advance(bar, more))
             except IndexBusy as error:
                 raise CommandError("Another process writes to the search index. Try again in a moment.") from error
+            except SearchUnavailable as error:
+                advice = "The old index was not changed: start it or correct ELASTICSEARCH_URL, then try again."
+                raise CommandError(f"{error}. {advice}") from error
         self.stdout.write(f"{count} products can be found.")

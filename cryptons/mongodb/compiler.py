@@ -1,0 +1,37 @@
+"""MongoDB sorts by an index only before any stage that makes or leaves out fields; the backend puts such a stage before each sort."""
+
+from typing import Any
+
+from django_mongodb_backend import compiler
+from django_mongodb_backend.compiler import SQLAggregateCompiler, SQLDeleteCompiler, SQLInsertCompiler, SQLUpdateCompiler
+from django_mongodb_backend.query import MongoQuery
+
+__all__ = ["SQLAggregateCompiler", "SQLCompiler", "SQLDeleteCompiler", "SQLInsertCompiler", "SQLUpdateCompiler"]
+
+Stage = dict[str, Any]
+SORTING = ("$sort", "$skip", "$limit")
+
+
+class SortedQuery(MongoQuery):  # type: ignore[misc]
+    extra_fields: Stage | None
+
+    def get_pipeline(self) -> list[Stage]:
+        if self.extra_fields:
+            self.extra_fields = {name: value for name, value in self.extra_fields.items() if value != f"${name}"}
+        stages: list[Stage] = super().get_pipeline()
+        return sort_before_choosing(stages)
+
+
+class SQLCompiler(compiler.SQLCompiler):  # type: ignore[misc]
+    query_class = SortedQuery
+
+
+def sort_before_choosing(stages: list[Stage]) -> list[Stage]:
+    """The same rows with the same fields. A sort by what `$project` computes stays behind it."""
+    for at, stage in enumerate(stages[:-1]):
+        if "$project" in stage and "$sort" in stages[at + 1] and all(stage["$project"].get(name) == 1 for name in stages[at + 1]["$sort"]):
+            end = at + 1
+            while end < len(stages) and next(iter(stages[end])) in SORTING:
+                end += 1
+            return [*stages[:at], *stages[at + 1 : end], stage, *stages[end:]]
+    return stages
