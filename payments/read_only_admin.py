@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from cryptons.whole_admin import LONGEST_SEARCH
+
 
 def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
     """From (words, address) each."""
     return format_html_join("", '<a class="button" href="{1}">{0}</a> ', links) or SafeString("–")
-
-from cryptons.whole_admin import LONGEST_SEARCH
 
 
 class ReadOnly(admin.ModelAdmin[Model]):
