@@ -10,7 +10,7 @@ from django.utils import timezone
 from cryptons.db import in_transaction
 from cryptons.mail.queueing import queue_mail
 from cryptons.one_by_one import sparing_others
-from payments.models import Alert, Invoice
+from payments.models import Alert, Invoice, Payout
 
 EXCEPTIONS = {
     "late": "Money came after the time had run out.",
@@ -19,6 +19,8 @@ EXCEPTIONS = {
     "reorged": "The chain took back a payment that had settled. Nothing ships until it settles again.",
     "double_spent": "The money was spent elsewhere before it was confirmed.",
 }
+FAILING_FOR = timedelta(minutes=10)
+"""So long a node may be away before anybody is woken."""
 MOST_FAILURES = 20
 """What is wrong with one may be wrong with thousands."""
 CLOSED = "Money came although this was closed: it is to be sent back."
@@ -65,6 +67,32 @@ def mail_exception(invoice: Invoice) -> None:
     """Once for each version of it, so once each time that it comes into the queue."""
     path = reverse("admin:payments_invoice_change", args=[invoice.pk])
     mail_staff(f"exception:{invoice.pk}:{invoice.version}", f"{invoice.label} waits for a decision", exception_words(invoice), path=path)
+
+
+def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> None:
+    """Once for each time that its node stays away; what is short, nobody need know."""
+    if at - since < FAILING_FOR:
+        return
+    text = (
+        f"{error} It has been so since {since:%Y-%m-%d %H:%M} UTC. The shop goes on without {network}; what was paid meanwhile is seen "
+        "once the node is back, and counts as paid when it came."
+    )
+    mail_staff(f"failing:{network}:{since:%Y-%m-%dT%H:%M:%S}", f"{network} does not work", text, path=reverse("admin:payments_nodes"))
+
+
+def mail_payout_trouble(payout: Payout) -> None:
+    """Once when it failed, once when nobody knows whether it went."""
+    if payout.status == Payout.Status.FAILED:
+        text = f"A payout of {payout.amount_text} {payout.network} failed, and nothing was sent. {payout.error} Draft another one."
+    elif payout.status == Payout.Status.UNKNOWN:
+        text = (
+            f"Whether a payout of {payout.amount_text} {payout.network} went out is not known yet. {payout.error} The shop goes on asking, "
+            "and never pays it twice. Look at it when it stays so."
+        )
+    else:
+        return
+    path = reverse("admin:payments_payout_change", args=[payout.pk])
+    mail_staff(f"payout:{payout.pk}:{payout.status}", f"A payout is {payout.get_status_display().lower()}", text, path=path)
 
 
 def mail_staff(key: str, subject: str, text: str, *, path: str) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.db import NotSupportedError, ProgrammingError
+from django.db import IntegrityError, NotSupportedError, ProgrammingError
 from django.db.models import Q
 from django.utils import timezone
 
 from cryptons.db import in_transaction, is_outage
 from cryptons.one_by_one import log_failure
-from payments.alerts import alert
+from payments.alerts import alert, mail_failing
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks import get_network
@@ -193,7 +193,17 @@ def _finalise(network: str, tip_height: int) -> None:
 
 def remember_failure(cursor: Cursor, text: str, *, at: datetime) -> None:
     logger.warning("follower got no answer", extra={"network": cursor.network, "error": text})
-    Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(failing_since=cursor.failing_since or at, last_error=text[:300])
+    since = cursor.failing_since or at
+    Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(failing_since=since, last_error=text[:300])
+    in_transaction(lambda: mail_failing(cursor.network, since=since, error=text[:300], at=at))
+
+
+def _store_beside_follower(network: str, facts: Sequence[Fact]) -> None:
+    """Who books a payment at the very moment when the follower does looks again, and finds it booked."""
+    try:
+        in_transaction(lambda: store_facts(network, facts))
+    except IntegrityError:
+        in_transaction(lambda: store_facts(network, facts))
 
 
 def ask_now(invoice_id: UUID, *, at: datetime) -> int:
@@ -205,6 +215,7 @@ def ask_now(invoice_id: UUID, *, at: datetime) -> int:
     for network, destination in Option.objects.filter(invoice=invoice_id).values_list("network", "destination"):
         destinations.setdefault(network, []).append(destination)
     told = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
-    in_transaction(lambda: [store_facts(network, facts) for network, facts in told.items()])
+    for network, facts in told.items():
+        _store_beside_follower(network, facts)
     settle(invoice_id, at=at)
     return sum(len(facts) for facts in told.values())

@@ -16,6 +16,7 @@ from django.db.models import F, Sum
 from cryptons.db import in_transaction, new_id
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
+from payments.alerts import mail_payout_trouble
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
 from payments.models import Cursor, Invoice, Option, Payout
 from payments.payout_depth import missing_confirmations
@@ -259,7 +260,9 @@ def _sent(payout: Payout, reference: str, *, at: datetime, actor: str = "", reas
 def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> Payout:
     """What sending makes of it: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
     event = f"payout.{status}" if status != payout.status else "payout.updated"
-    return _write(payout, event, at=at, status=status, **values)
+    moved = _write(payout, event, at=at, status=status, **values)
+    mail_payout_trouble(moved)
+    return moved
 
 
 def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:

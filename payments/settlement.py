@@ -1,14 +1,14 @@
 """Store what nodes say; then bring the invoice in line with it. Two steps, each safe to repeat."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from copy import copy
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, prefetch_related_objects
+from django.db.models import F, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from cryptons.db import in_transaction
@@ -101,7 +101,7 @@ def _booked(network: str, fact: Fact, option: Option) -> Payment:
     )
 
 
-def terms_of(invoice: Invoice, payments: Iterable[Payment] = ()) -> Terms:
+def terms_of(invoice: Invoice, payments: Collection[Payment] = ()) -> Terms:
     """Of the payments only those that went back matter here."""
     return Terms(
         price_minor=invoice.price_minor,
@@ -114,14 +114,29 @@ def terms_of(invoice: Invoice, payments: Iterable[Payment] = ()) -> Terms:
     )
 
 
-def _returned(invoice: Invoice, payments: Iterable[Payment]) -> Fraction:
-    """At the rate at which it was credited. What goes back after it settled is a refund of what it took, and changes no fact."""
-    rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
-    if not rates:
-        return Fraction(0)
+def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
+    """What goes back after it settled is a refund of what it took, and changes no fact."""
     payouts = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
     if invoice.settled_at is not None:
         payouts = payouts.filter(created_at__lt=invoice.settled_at)
+    return _worth(payouts, payments) + _excess_without_cover(invoice, payments)
+
+
+def _excess_without_cover(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
+    """What went back as beyond the price, of money that went afterwards: it is taken from what else came."""
+    here = [payment for payment in payments if payment.is_present]
+    if len(here) == len(payments):
+        return Fraction(0)
+    beyond = sum((_value(payment) for payment in here), Fraction(-invoice.price_minor))
+    went = _worth(promised(invoice.pk).filter(kind=Payout.Kind.EXCESS), payments)
+    return max(Fraction(0), went - max(Fraction(0), beyond))
+
+
+def _worth(payouts: QuerySet[Payout], payments: Iterable[Payment]) -> Fraction:
+    """In the invoice's minor units, at the rate at which money of that coin was credited."""
+    rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
+    if not rates:
+        return Fraction(0)
     values = (
         base_to_fiat(amount, minor_per_coin=rates[UNITS[network].coin], network=network)
         for network, amount in payouts.order_by().values_list("network", "amount_base")
@@ -130,10 +145,15 @@ def _returned(invoice: Invoice, payments: Iterable[Payment]) -> Fraction:
     return sum(values, Fraction(0))
 
 
+def _value(payment: Payment) -> Fraction:
+    """In the invoice's minor units."""
+    return base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network)
+
+
 def received_as(payment: Payment, status: str) -> Received:
     rate = payment.credited_minor_per_coin
     return Received(
-        value_minor=base_to_fiat(payment.amount_base, minor_per_coin=rate, network=payment.network),
+        value_minor=_value(payment),
         dust_minor=base_to_fiat(UNITS[payment.network].dust_base, minor_per_coin=rate, network=payment.network),
         first_seen_at=payment.first_seen_at,
         due_by=payment.option.expires_at,

@@ -6,8 +6,9 @@ from accounts.tests.factories import StaffFactory
 from cryptons.mail.models import Mail
 from payments.alerts import alert
 from payments.models import Alert, Invoice
+from payments.payouts import move_payout
 from payments.settlement import settle
-from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, PaymentFactory
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,17 @@ def test_and_another_when_it_comes_back_for_another_reason(settings):
         "Only a part of the price was paid in time.",
         "More came than was asked for.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays it twice"), ("sending", None), ("approved", None)]
+)
+def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    payout = PayoutFactory(status="sending")
+    move_payout(payout, status, at=NOW, error="The wallet is empty.")
+    move_payout(payout, status, at=NOW, error="The wallet is still empty.")
+
+    texts = [mail.text for mail in Mail.objects.all()]
+    assert len(texts) == (told is not None)
+    assert all(told in text and "The wallet is empty." in text and f"/admin/payments/payout/{payout.pk}/change/" in text for text in texts)

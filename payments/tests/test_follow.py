@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from cryptons.db import new_id
+from cryptons.mail.models import Mail
 from payments import following
 from payments.errors import NodeUnavailable
 from payments.following import LEASE, LeaseLost, _unsettled, _write, follow, is_wanted, lease
@@ -205,6 +206,25 @@ def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
     follow("BTC", at=now)
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)
+
+
+@pytest.mark.parametrize(("away", "mails"), [(timedelta(minutes=9), 0), (timedelta(minutes=10), 1), (timedelta(hours=1), 1)])
+def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, absent_node, now):
+    settings.STAFF_EMAIL = "grace@example.com"
+    for at in (now, now + away, now + away + timedelta(seconds=5)):
+        follow("BTC", at=at)
+
+    assert [(mail.subject, "the node" in mail.text.lower()) for mail in Mail.objects.all()] == [("BTC does not work", True)] * mails
+
+
+def test_staff_get_another_mail_when_it_goes_away_again(settings, absent_node, now):
+    settings.STAFF_EMAIL = "grace@example.com"
+    for away in (now, now + timedelta(hours=2)):
+        follow("BTC", at=away)
+        follow("BTC", at=away + timedelta(minutes=11))
+        Cursor.objects.update(failing_since=None)
+
+    assert Mail.objects.count() == 2
 
 
 NONSENSE = [b'{"result": null}', b"[]", b"\xff", b'{"result": "regtest"}', b'{"result": {"chain": "main", "headers": 1}}']

@@ -14,8 +14,8 @@ from payments.models import Invoice, Payment, Payout, Rate
 from payments.payout_depth import missing_confirmations
 from payments.payouts import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
 from payments.refundable import in_base, left_of, most_of_kind, refundable
-from payments.settlement import settle
-from payments.tests.factories import DUE, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
+from payments.settlement import settle, touch
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,6 +107,33 @@ def test_an_excess_goes_back_once():
     with pytest.raises(PayoutRefused):
         draft(invoice, kind="excess")
     assert most_of_kind(invoice, "refund")["BTC"] == DUE
+
+
+@pytest.mark.parametrize(("later", "status"), [(DUE, "expired"), (DUE * 3 // 2, "settled")])
+def test_an_excess_that_went_back_of_money_that_is_gone_is_taken_from_what_came_instead(later, status):
+    CursorFactory()
+    invoice = paid(DUE * 3 // 2)
+    settle(invoice.pk, at=NOW)
+    payout = draft(invoice, kind="excess", destination="bcrt1qback")
+    assert payout.amount_base == DUE // 2
+    Payment.objects.update(is_present=False, is_conflicted=True, status="gone")
+    PaymentFactory(option=payout.invoice.options.get(), amount_base=later, height=1)
+    touch([invoice.pk])
+    settle(invoice.pk, at=EXPIRY)
+    invoice.refresh_from_db()
+    assert (invoice.status, "reorged" in invoice.flags) == (status, status == "expired")
+
+
+def test_an_excess_that_went_back_of_money_that_is_there_changes_nothing():
+    CursorFactory()
+    invoice = paid(DUE * 3 // 2)
+    settle(invoice.pk, at=NOW)
+    draft(invoice, kind="excess", destination="bcrt1qback")
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE, is_present=False, is_conflicted=True, status="gone")
+    touch([invoice.pk])
+    settle(invoice.pk, at=EXPIRY)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.flags) == ("settled", {"over"})
 
 
 def test_the_exact_price_leaves_no_excess():
@@ -354,7 +381,7 @@ def test_money_of_another_coin_goes_back_as_that_coin():
 # --- What was once a way to get more --------------------------------------------------------------------------------------------
 
 
-def test_an_excess_goes_back_once():
+def test_an_excess_goes_back_in_two_parts():
     invoice = paid(DUE * 3 // 2)
     draft(invoice, kind="excess", amount_base=DUE // 4)
     assert most_of_kind(invoice, "excess")["BTC"] == DUE // 4

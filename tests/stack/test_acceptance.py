@@ -133,7 +133,7 @@ def test_two_transactions_add_up(shop: Shop, node: Node, product: str):
     wait_until(shop, bought, "settled")
 
 
-def test_one_transaction_pays_two_invoices_and_one_of_them_twice(shop: Shop, node: Node, product: str):
+def test_one_transaction_pays_two_invoices_and_another_the_rest_of_one(shop: Shop, node: Node, product: str):
     first, second = buy(shop, product), buy(shop, product)
     coin = take_coin(node)
 
