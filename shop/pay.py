@@ -77,10 +77,14 @@ def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> Pay
 
 
 def _going_back(progress: Progress) -> PayState:
+    """A refund may be a part of what an order took; the mail about it says how much."""
+    is_refund = progress.payout_kind == Payout.Kind.REFUND
     if progress.payout_status == Payout.Status.SENT:
-        return PayState("sent-back", "info", "Your money was sent back", "Please do not send money to this address any more.")
+        title = "Your refund was sent" if is_refund else "Your money was sent back"
+        return PayState("sent-back", "info", title, "Please do not send money to this address any more.")
+    title = "Your refund is on its way" if is_refund else "Your money goes back to you"
     text = "Please do not send money to this address any more. If you have not said yet where to: the mail that we sent you has a link."
-    return PayState("going-back", "info", "Your money goes back to you", text, can_have_back=True)
+    return PayState("going-back", "info", title, text, can_have_back=True)
 
 
 def _has_excess(progress: Progress) -> bool:

@@ -221,11 +221,12 @@ def test_money_that_goes_back_is_told(status, name):
     assert "do not send money" in state.text or status == "failed"
 
 
-def test_a_refund_of_a_paid_order_is_told():
+@pytest.mark.parametrize(("status", "title"), [("approved", "Your refund is on its way"), ("sent", "Your refund was sent")])
+def test_a_refund_of_a_paid_order_is_told_whether_it_is_all_of_it_or_a_part(status, title):
     order = placed()
     pay(order)
-    PayoutFactory(invoice=invoice_of(order), kind="refund", status="sent")
-    assert state_of(order, LATE).name == "sent-back"
+    PayoutFactory(invoice=invoice_of(order), kind="refund", status=status)
+    assert state_of(order, LATE).title == title
 
 
 def test_an_excess_that_went_back_leaves_the_order_paid():
