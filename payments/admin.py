@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from cryptons.events.models import Event
-from cryptons.money import format_fiat
+from cryptons.money import format_fiat, format_rate
 from payments.alerts import exception_words
 from payments.decision_pages import DECISIONS, PERMISSION, decide, decision_path
 from payments.errors import PaymentError
@@ -22,27 +22,42 @@ from payments.ledger_pages import LedgerAdmin
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
 from payments.node_pages import channels_page, nodes_page
 from payments.payout_admin import DRAFTS, MAY_DRAFT, PayoutAdmin, draft_path
-from payments.read_only_admin import ReadOnly, ReadOnlyInline, buttons
+from payments.read_only_admin import ReadOnly, ReadOnlyInline, buttons, plain_words
 from payments.refundable import staffs_kinds
 
 
 class OptionInline(ReadOnlyInline):
     model = Option
-    fields = ("network", "due_text", "destination", "minor_per_coin", "rate_sources", "quoted_at")
+    fields = ("network", "due", "destination", "rate", "sources", "quoted_at")
     readonly_fields = fields
+
+    def due(self, option: Option) -> str:
+        return option.due_text
+
+    def rate(self, option: Option) -> str:
+        return format_rate(option.minor_per_coin, option.invoice.currency)
+
+    def sources(self, option: Option) -> str:
+        return plain_words(option.rate_sources, option.invoice.currency)
 
 
 class PaymentInline(ReadOnlyInline):
     model = Payment
-    fields = ("network", "amount_text", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
+    fields = ("network", "amount", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
     readonly_fields = fields
+
+    def amount(self, payment: Payment) -> str:
+        return payment.amount_text
 
 
 class PayoutInline(ReadOnlyInline):
     model = Payout
     verbose_name_plural = "Payouts: what goes back"
-    fields = ("kind", "network", "amount_text", "status", "destination", "reference", "created_at", "sent_at")
+    fields = ("kind", "network", "amount", "status", "destination", "reference", "created_at", "sent_at")
     readonly_fields = fields
+
+    def amount(self, payout: Payout) -> str:
+        return payout.amount_text
 
 
 @admin.register(Invoice)
@@ -115,12 +130,10 @@ class InvoiceAdmin(ReadOnly):
     @admin.display(description="events")
     def history(self, invoice: Invoice) -> SafeString:
         rows = (
-            format_html(
-                "<li>{} <strong>{}</strong> {} {}</li>", event.created_at.strftime("%Y-%m-%d %H:%M:%S"), event.type, event.actor, event.data
-            )
+            (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, plain_words(event.data, invoice.currency))
             for event in Event.objects.filter(subject_id=invoice.pk).order_by("seq")
         )
-        return format_html("<ul>{}</ul>", SafeString("".join(rows)))
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} <strong>{}</strong> {}<br>{}</li>", rows))
 
     def get_urls(self) -> list[URLPattern]:
         return [

@@ -1,0 +1,22 @@
+"""What staff read instead of JSON."""
+
+import pytest
+
+from payments.read_only_admin import plain_words
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, ""),
+        ({"status": "new", "flags": [], "network": "BTC", "reason": "", "mark": None}, "status new; network BTC"),
+        (
+            {"paidSeenMinor": 4199, "paidSafeMinor": 0, "exceptions": ["late", "over"]},
+            "paid seen 41.99; paid safe 0.00; exceptions late, over",
+        ),
+        ({"payments": [{"network": "BTC", "amount": "0.1"}, {"network": "LTC", "amount": ""}]}, "payments BTC 0.1, LTC"),
+        ({"Kraken": "65000.00"}, "Kraken 65000.00"),
+    ],
+)
+def test_an_event_is_told_without_braces_and_without_what_is_empty(told, words):
+    assert plain_words(told, "USD") == words
