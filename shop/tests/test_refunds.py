@@ -253,7 +253,7 @@ def test_the_payment_of_a_cancelled_order_is_not_called_complete(client):
     assert "The order was cancelled" in client.get(page).text
     assert "we are preparing your order" not in client.get(page).text
     sent(order)
-    assert "Your money was sent back" in client.get(page).text
+    assert "Your refund was sent" in client.get(page).text
 
 
 def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
