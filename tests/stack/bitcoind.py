@@ -178,9 +178,11 @@ class Node:
 
 
 def restart(node: Node, *options: str) -> None:
-    """With these options until it starts again."""
+    """With these options until it starts again, and without its memory of what others paid as a fee."""
     usual = node.options
     node.stop()
+    for memory in node.folder.rglob("fee_estimates.dat"):
+        memory.unlink()
     node.options = (*usual, *options)
     try:
         node.start()

@@ -16,7 +16,7 @@ import pytest
 from tests.running import ROOT, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import confirmations_mailed
-from tests.stack.conftest import shop_on
+from tests.stack.conftest import open_node, shop_on
 
 OPEN, PAID, EXPIRING = 100_000, 2_000, 1_000
 SECONDS = 60
@@ -61,6 +61,12 @@ def measured(shop: Shop, what: str) -> Iterator[None]:
 def processor_seconds(shop: Shop) -> float:
     fields = Path(f"/proc/{shop.child('worker')}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One of its own: a hundred thousand addresses of its wallet are used up here."""
+    yield from open_node(Node(tmp_path_factory.mktemp("bitcoind")))
 
 
 @pytest.fixture(scope="module")
