@@ -32,10 +32,10 @@ stack-down: $(VENV)/develops ## Stop them
 	@exec $(IN) -m tests.servers down
 
 test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), lnd, databases, Redis, Elasticsearch
-	@exec $(IN) -m pytest tests/stack $(ARGS)
+	@exec $(IN) -m pytest -n 2 --dist loadfile tests/stack $(ARGS)
 
 test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
-	@STACK_KILLS=50 exec $(IN) -m pytest tests/stack $(ARGS)
+	@STACK_KILLS=50 exec $(IN) -m pytest -n 2 --dist loadfile tests/stack $(ARGS)
 
 test-e2e: $(VENV)/develops ## Run the tests in a real browser (Chromium)
 	@exec $(IN) -m pytest tests/e2e $(ARGS)
