@@ -54,7 +54,7 @@ class Command(BaseCommand):
                         return
                     self.answer({"written": written})
                 raise Incomplete
-        except BaseException:
+        except BaseException:  # also when it is stopped by a signal: a part of a shop must not look like one
             if is_mongo:
                 call_command("flush", interactive=False, verbosity=0)
             raise
