@@ -63,9 +63,9 @@ locks: $(VENV)/develops ## Resolve pyproject.toml into requirements*.txt (UPGRAD
 	@$(LOCK) $(UPGRADE) -o requirements.txt
 	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
 
-protos: $(VENV)/develops ## Make the code of LND's messages from payments/networks/lnd/*.proto
+protos: $(VENV)/develops ## Make the code of LND's messages from payments/networks/lightning/lnd/*.proto
 	@$(VENV)/bin/uv tool run --quiet --from grpcio-tools==1.76.0 --with mypy-protobuf==5.1.0 python -m grpc_tools.protoc -I. \
-		--python_out=. --mypy_out=. payments/networks/lnd/*.proto
+		--python_out=. --mypy_out=. payments/networks/lightning/lnd/*.proto
 
 bench: $(VENV)/develops ## Measure pages beside a bare Django view, and followers with 100,000 open invoices
 	@exec $(IN) -m benchmarks

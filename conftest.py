@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import caches
 
-from cryptons.ready_bytes import forget_all
-from shop import catalogue_version
+from cryptons.response_cache import forget_all
+from shop.catalogue import version as catalogue_version
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from payments.knocking import knock
+from payments.sync.notify_trigger import knock
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.tokens import forget_user, revoke_all
-from cryptons.whole_admin import WholeAdmin
+from cryptons.atomic_admin import WholeAdmin
 
 
 class NewUserForm(AdminUserCreationForm[User]):

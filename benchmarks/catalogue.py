@@ -43,7 +43,7 @@ def measure() -> None:
     from django.conf import settings
     from django.test import Client
 
-    from cryptons.ready_bytes import forget_all
+    from cryptons.response_cache import forget_all
 
     settings.ROOT_URLCONF = "benchmarks.urls"
     newcomer = Client(SERVER_NAME="localhost")

@@ -48,7 +48,7 @@ def wait_for_it() -> None:
 def measure() -> None:
     from django.db import connection
 
-    from shop.catalogue import Filters, find_products
+    from shop.catalogue.reads import Filters, find_products
     from shop.search import Query, engine
     from shop.search.database_engine import DatabaseEngine
 

@@ -135,7 +135,7 @@ def ask_the_node() -> int:
     """The number of invoices that it told of something."""
     from django.utils import timezone
 
-    from payments.following import follow
+    from payments.sync.follower import follow
 
     return len(follow("BTC", at=timezone.now()))
 
@@ -148,8 +148,8 @@ def hear_news() -> None:
 def settle_touched() -> None:
     from django.utils import timezone
 
+    from payments.invoices.settlement import settle
     from payments.models import Invoice
-    from payments.settlement import settle
 
     for invoice_id in list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)):
         settle(invoice_id, at=timezone.now())
@@ -195,7 +195,7 @@ def cost_of_a_round() -> float:
     """Milliseconds, as everywhere here."""
     from django.utils import timezone
 
-    from payments.lightning_round import take_round
+    from payments.sync.lightning_sweep import take_round
 
     return statistics.median(milliseconds(lambda: take_round(at=timezone.now())) for _ in range(ROUNDS))
 

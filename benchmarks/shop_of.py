@@ -36,7 +36,7 @@ def fill(count: int) -> None:
     from django.utils import timezone
 
     from shop.models import Category, Product
-    from shop.search.keeping import rebuild
+    from shop.search.indexing import rebuild
 
     leaves = []
     for top in range(5):

@@ -22,7 +22,7 @@ from limits import parse as parse_limit
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
-from cryptons.logged_paths import hide_keys
+from cryptons.log_redaction import hide_keys
 from cryptons.standard_webhooks import key_of
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
@@ -111,11 +111,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "cryptons.requests.RequestIdMiddleware",
+    "cryptons.middleware.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "cryptons.requests.SecurityHeadersMiddleware",
+    "cryptons.middleware.SecurityHeadersMiddleware",
     "cryptons.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -184,7 +184,7 @@ REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
 if REDIS_URL:
-    from cryptons.redis_patience import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
+    from cryptons.circuit_breaker import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
 
     _redis = {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -200,7 +200,7 @@ if REDIS_URL:
     CACHES = {
         "default": _redis,
         "shared": _redis,
-        "products": {**_redis, "OPTIONS": _json, "KEY_FUNCTION": "shop.product_cache.plain_key"},
+        "products": {**_redis, "OPTIONS": _json, "KEY_FUNCTION": "shop.catalogue.product_cache.plain_key"},
     }
     SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 else:
@@ -223,7 +223,7 @@ if ELASTICSEARCH_URL:
         # A page waits a third of a second and no longer, then the database answers it.
         "page": {**_search, "request_timeout": 0.3, "max_retries": 0, "connections_per_node": WEB_THREADS},
     }
-    ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.search.keeping follows the rows
+    ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.search.indexing follows the rows
     ELASTICSEARCH_DSL_AUTO_REFRESH = False
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cryptons.db import in_transaction
+from cryptons.failure_isolation import sparing_others
 from cryptons.mail.queueing import queue_mail
-from cryptons.one_by_one import sparing_others
 from payments.models import Alert, Invoice, Payout
 
 EXCEPTIONS = {

@@ -8,8 +8,9 @@ class PaymentsConfig(AppConfig):
         from celery.signals import beat_init
 
         from cryptons.api.errors import translate
-        from payments import checks, deciding, errors  # noqa: F401 (registers the checks, connects the receivers)
-        from payments.hints import start_listening
+        from payments import checks, errors  # noqa: F401 (registers the checks)
+        from payments.invoices import manual_review  # noqa: F401 (connects the receivers)
+        from payments.sync.node_listener import start_listening
 
         beat_init.connect(start_listening)
 

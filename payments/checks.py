@@ -8,13 +8,14 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks import descriptors, is_sandbox, offered_networks
-from payments.networks.bitcoin_wallet import wallet_problem
-from payments.networks.coins import COINS, Coin
-from payments.networks.lnd_rpc import credential
-from payments.networks.macaroons import PAY_OUT, RECEIVE, needless
-from payments.rate_sources import KNOWN, sources
-from payments.rates import LEAST_SOURCES
+from payments.networks.bitcoin import descriptors
+from payments.networks.bitcoin.coins import COINS, Coin
+from payments.networks.bitcoin.wallet import wallet_problem
+from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless
+from payments.networks.lightning.rpc import credential
+from payments.networks.registry import is_sandbox, offered_networks
+from payments.rates.current import LEAST_SOURCES
+from payments.rates.sources import KNOWN, sources
 
 
 @register()
@@ -132,8 +133,8 @@ def check_xrp_address(**_: Any) -> list[CheckMessage]:
 def check_xrp_server(**_: Any) -> list[CheckMessage]:
     if not settings.XRP_URL or check_xrp_address():
         return []
-    from payments.networks.xrp import receiving
-    from payments.networks.xrp_ledger import MAIN_NETWORK
+    from payments.networks.xrp.ledger import MAIN_NETWORK
+    from payments.networks.xrp.network import receiving
 
     try:
         server, account = receiving()

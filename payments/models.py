@@ -81,7 +81,7 @@ class Invoice(BaseModel):
     """Raised by every write: facts that come in, verdicts that go out. Whoever writes compares it first."""
     needs_settling = models.BooleanField(default=False)
     exceptions = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
-    """Why a person should look at it (payments.evaluation.exceptions), whether somebody has or not."""
+    """Why a person should look at it (payments.invoices.evaluation.exceptions), whether somebody has or not."""
     needs_decision = models.BooleanField(default=False)
     """Nobody has decided about these exceptions yet."""
     exception_at = models.DateTimeField(null=True, blank=True)

@@ -3,7 +3,7 @@
 from django.dispatch import Signal
 
 invoice_changed = Signal()
-"""Arguments: `invoice` (with its new values), `verdict` (payments.evaluation.Verdict), `at`.
+"""Arguments: `invoice` (with its new values), `verdict` (payments.invoices.evaluation.Verdict), `at`.
 
 A receiver that lost a race raises InvoiceMoved.
 """
@@ -24,7 +24,7 @@ payout_changed = Signal()
 """Arguments: `payout` (with its new values), `at`. Sent inside the transaction that changed it, so receivers only write rows."""
 
 reconciling = Signal()
-"""Arguments: `period` (payments.periods.Period). Whoever keeps books of its own over invoices checks them against these.
+"""Arguments: `period` (payments.accounting.periods.Period). Whoever keeps books of its own over invoices checks them against these.
 
-A receiver returns a list of payments.reconciliation.Difference.
+A receiver returns a list of payments.accounting.comparison.Difference.
 """

@@ -12,18 +12,18 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.db import on_commit
-from payments import incoming
+from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
 from payments.alerts import sparing_and_telling
-from payments.daily_reconciliation import reconcile_recent, reconcile_recent_payouts
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
-from payments.following import follow, is_wanted
-from payments.lightning_round import close_options, take_round
+from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Payout
-from payments.networks import offered_networks
-from payments.rates import refresh_rates
-from payments.sending import send
-from payments.settlement import settle
+from payments.networks.registry import offered_networks
+from payments.payouts.sending import send
+from payments.rates.current import refresh_rates
 from payments.signals import invoice_changed, payout_changed
+from payments.sync import webhook_hints
+from payments.sync.follower import follow, is_wanted
+from payments.sync.lightning_sweep import close_options, take_round
 
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
@@ -121,7 +121,7 @@ def sweep_invoices() -> None:
 
 @shared_task
 def forget_old_webhooks() -> None:
-    incoming.forget_old_webhooks(at=timezone.now())
+    webhook_hints.forget_old_webhooks(at=timezone.now())
 
 
 @shared_task

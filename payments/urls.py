@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.refund_pages import refund
+from payments.payouts.refund_page import refund
 from payments.views import sandbox_play
 
 app_name = "payments"

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from cryptons.celery import soon
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.models import Invoice
-from payments.sandbox import PLAYS, play
+from payments.networks.sandbox.plays import PLAYS, play
 from payments.tasks import follow_networks
 
 

@@ -6,7 +6,9 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from cryptons.api.errors import translate
-        from shop import cart_merging, errors, order_check, orders  # noqa: F401 (the receivers connect)
+        from shop import errors
+        from shop.cart import merging  # noqa: F401 (the receivers connect)
+        from shop.orders import reconciliation  # noqa: F401 (the receivers connect)
 
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")

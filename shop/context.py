@@ -3,9 +3,9 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from shop.carts import count_items
-from shop.catalogue import read_categories
-from shop.catalogue_version import catalogue_version
+from shop.cart.contents import count_items
+from shop.catalogue.reads import read_categories
+from shop.catalogue.version import catalogue_version
 
 
 def cart_count(request: HttpRequest) -> dict[str, object]:

@@ -10,9 +10,9 @@ from django.core.cache import caches
 from django.db import connection
 from kombu.exceptions import OperationalError
 
-from cryptons.asking import ask_all
 from cryptons.celery import queue_length
 from cryptons.db import ping
+from cryptons.fan_out import ask_all
 from cryptons.mail.models import Mail
 from payments.api.nodes import recent_nodes
 from shop.search import Query, engine

@@ -5,9 +5,9 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from shop import carts
+from shop.cart import contents as carts
 from shop.search import index_products as write_products
-from shop.search import keeping
+from shop.search import indexing
 from shop.search.base import IndexBusy, SearchUnavailable
 
 
@@ -23,7 +23,7 @@ def index_products(product_ids: list[str]) -> None:
 @shared_task
 def sweep_search() -> None:
     try:
-        keeping.sweep()
+        indexing.sweep()
     except (IndexBusy, SearchUnavailable):
         return
 

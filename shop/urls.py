@@ -1,6 +1,11 @@
 from django.urls import path
 
-from shop import cart_pages, checkout_pages, media, order_pages, pages, pay, quote_pages
+from shop.cart import pages as cart_pages
+from shop.catalogue import media, pages
+from shop.checkout import pages as checkout_pages
+from shop.checkout import pay_page as pay
+from shop.checkout import quote_page
+from shop.orders import pages as order_pages
 
 app_name = "shop"
 urlpatterns = [
@@ -17,7 +22,7 @@ urlpatterns = [
     path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
     path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),
     path("pay/<uuid:invoice_id>/status", pay.pay_status, name="pay_status"),
-    path("pay/<uuid:invoice_id>/quote/", quote_pages.quote, name="quote"),
+    path("pay/<uuid:invoice_id>/quote/", quote_page.quote, name="quote"),
     path("orders/<slug:access_token>/", order_pages.order, name="order"),
     path("orders/<slug:access_token>/cancel/", order_pages.order_cancel, name="order_cancel"),
     path("orders/<slug:access_token>/money-back/", order_pages.money_back, name="money_back"),

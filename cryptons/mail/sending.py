@@ -12,8 +12,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import F, Q
 
+from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
-from cryptons.one_by_one import log_failure
 
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
 """Before each further try; after the last one staff must look."""

@@ -3,9 +3,9 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from cryptons.failure_isolation import sparing_others
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import send
-from cryptons.one_by_one import sparing_others
 
 SWEEP = 200
 

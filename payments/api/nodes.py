@@ -13,9 +13,9 @@ from cryptons.api.schema import DECIMAL, TEXT, TIME, WHOLE, YES_NO, array, descr
 from cryptons.api.views import ApiView, success
 from cryptons.money import format_coin
 from payments.errors import NetworkNotOffered
-from payments.networks import networks
-from payments.networks.lightning import Channel, LightningNetwork, receivable_msat, spendable_msat
-from payments.node_health import NodeReport, read_nodes
+from payments.networks.lightning.network import Channel, LightningNetwork, receivable_msat, spendable_msat
+from payments.networks.registry import networks
+from payments.sync.node_health import NodeReport, read_nodes
 
 RECENT_SECONDS = 5
 """So long what the nodes said is told again: whoever polls costs them nothing."""

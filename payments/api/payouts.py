@@ -21,11 +21,11 @@ from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, paginated, success
 from cryptons.csv_lines import csv_download
 from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
-from payments.api.received import filters, invoices_of, read_filters
-from payments.destinations import BadDestination, check_destination
-from payments.ledger import COLUMNS, ledger
+from payments.accounting.ledger import COLUMNS, ledger
+from payments.api.payments import filters, invoices_of, read_filters
 from payments.models import Invoice, Payment, Payout
-from payments.payouts import draft_payout
+from payments.payouts.destinations import BadDestination, check_destination
+from payments.payouts.workflow import draft_payout
 
 PAYOUT = shape(
     id=ID,

@@ -1,11 +1,11 @@
 from django.urls import path
 
-from payments.api import nodes, received, views, webhooks
+from payments.api import nodes, payments, views, webhooks
 from payments.api.payouts import Payouts
 
 urlpatterns = [
-    path("payments", received.Payments.as_view()),
-    path("invoices", received.Invoices.as_view()),
+    path("payments", payments.Payments.as_view()),
+    path("invoices", payments.Invoices.as_view()),
     path("invoices/<str:invoice_id>", views.InvoiceStatus.as_view()),
     path("admin/lightning", nodes.LightningLiquidity.as_view()),
     path("payouts", Payouts.as_view()),

@@ -11,11 +11,11 @@ from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, parse_id, success
 from cryptons.celery import soon
 from cryptons.money import format_coin, format_fiat, minor_digits
+from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice
-from payments.networks import is_sandbox
-from payments.progress import Progress, read_progress
-from payments.rates import current_rates
-from payments.sandbox import PLAYS, play
+from payments.networks.registry import is_sandbox
+from payments.networks.sandbox.plays import PLAYS, play
+from payments.rates.current import current_rates
 from payments.tasks import follow_networks
 
 PROGRESS = shape(

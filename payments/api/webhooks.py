@@ -12,7 +12,7 @@ from cryptons.api.schema import DECIMAL, TEXT, TIME, array, describe, needing, n
 from cryptons.api.serializers import Strict, Text, Whole
 from cryptons.api.views import ApiView, success
 from cryptons.celery import soon
-from payments.incoming import check_signature, invoices_of, is_first, is_fresh, networks_of
+from payments.sync.webhook_hints import check_signature, invoices_of, is_first, is_fresh, networks_of
 from payments.tasks import follow_network
 
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 
 from cryptons.money import UNITS
-from payments.periods import parse_moment
+from payments.accounting.periods import parse_moment
 
 
 def add_period(parser: ArgumentParser, *, since: str, until: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cryptons.one_by_one import log_failure
+from cryptons.failure_isolation import log_failure
 
 NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 """What reading raises where something is missing, or is not what the node's interface says."""

@@ -1,6 +1,6 @@
 from django import template
 
-from payments.node_pages import last_turns
+from payments.admin.nodes import last_turns
 
 register = template.Library()
 

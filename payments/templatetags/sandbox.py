@@ -2,8 +2,8 @@ from uuid import UUID
 
 from django import template
 
-from payments.networks import is_sandbox
-from payments.sandbox import PLAYS
+from payments.networks.registry import is_sandbox
+from payments.networks.sandbox.plays import PLAYS
 
 register = template.Library()
 

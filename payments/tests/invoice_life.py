@@ -19,15 +19,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
-from payments import deciding, networks
+from payments import networks
 from payments.errors import PaymentError
-from payments.evaluation import evaluate, exceptions
-from payments.following import LEASE, LOOK_AGAIN, ask_now
-from payments.invoicing import cancel_invoice
+from payments.invoices import manual_review
+from payments.invoices.evaluation import evaluate, exceptions
+from payments.invoices.opening import cancel_invoice
+from payments.invoices.requoting import prepare_quote, requote
+from payments.invoices.settlement import received_as, stored_verdict, terms_of
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks.base import final_depth
-from payments.requoting import prepare_quote, requote
-from payments.settlement import received_as, stored_verdict, terms_of
+from payments.sync.follower import LEASE, LOOK_AGAIN, ask_now
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
 from payments.tests.replaying import replay
@@ -259,7 +260,7 @@ class InvoiceLife(RuleBasedStateMachine):
         if act == "cancel":
             in_transaction(lambda: cancel_invoice(invoice.pk, **who))
         else:
-            in_transaction(lambda: getattr(deciding, act)(invoice.pk, version=invoice.version, **who))
+            in_transaction(lambda: getattr(manual_review, act)(invoice.pk, version=invoice.version, **who))
 
     def a_buyer_asks_anew(self, number, interruption):
         self.act(lambda: self.ask_anew(number), interruption)

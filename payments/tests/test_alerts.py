@@ -5,9 +5,9 @@ import pytest
 from accounts.tests.factories import StaffFactory
 from cryptons.mail.models import Mail
 from payments.alerts import alert
+from payments.invoices.settlement import settle
 from payments.models import Alert, Invoice
-from payments.payouts import move_payout
-from payments.settlement import settle
+from payments.payouts.workflow import move_payout
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db

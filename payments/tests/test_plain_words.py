@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.read_only_admin import plain_words
+from payments.admin.base import plain_words
 
 
 @pytest.mark.parametrize(

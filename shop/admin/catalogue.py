@@ -13,14 +13,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from PIL import Image
 
+from cryptons.atomic_admin import WholeAdmin
 from cryptons.db import atomic
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
 from cryptons.templatetags.money import fiat
-from cryptons.whole_admin import WholeAdmin
-from shop.catalogue import read_categories
-from shop.images import UnusableImage, read_upload, store_picture
+from shop.catalogue.images import UnusableImage, read_upload, store_picture
+from shop.catalogue.reads import read_categories
 from shop.models import LOW_STOCK, Category, Product, ProductImage
-from shop.search.keeping import category_changed, product_changed
+from shop.search.indexing import category_changed, product_changed
 
 KEPT_BY_THE_SHOP = ("rating_average", "rating_count", "updated_at")
 

@@ -12,18 +12,18 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from payments.deciding import close_alert, open_alert
-from payments.decision_pages import PERMISSION, decision_path
+from payments.admin.decisions import PERMISSION, decision_path
+from payments.admin.payouts import MAY_DRAFT, draft_links, draft_path
 from payments.errors import PaymentError
+from payments.invoices.manual_review import close_alert, open_alert
+from payments.invoices.requoting import Reckoning, reckon
 from payments.models import Alert, Invoice
-from payments.payout_admin import MAY_DRAFT, draft_links, draft_path
-from payments.requoting import Reckoning, reckon
+from shop.checkout.payment_methods import usable, ways_to_pay
+from shop.checkout.requoting import ask_for_rest
 from shop.errors import ShopError
-from shop.exceptions_queue import Case, read_case, read_queue
 from shop.models import Order
-from shop.orders import current_invoice
-from shop.requoting import ask_for_rest
-from shop.ways_to_pay import usable, ways_to_pay
+from shop.orders.exceptions_queue import Case, read_case, read_queue
+from shop.orders.lifecycle import current_invoice
 
 app_name = "exceptions"
 

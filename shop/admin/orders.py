@@ -19,15 +19,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.addresses import country_name
+from cryptons.atomic_admin import LONGEST_SEARCH, WholeAdmin
 from cryptons.templatetags.money import fiat
-from cryptons.whole_admin import LONGEST_SEARCH, WholeAdmin
+from payments.admin.payouts import draft_links
 from payments.models import Invoice, Payment, Payout
-from payments.payout_admin import draft_links
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
-from shop.order_pages import PAYMENT_TONES, STATUS_TONES
-from shop.orders import change_status, release_hold
-from shop.timeline import read_timeline
+from shop.orders.lifecycle import change_status, release_hold
+from shop.orders.pages import PAYMENT_TONES, STATUS_TONES
+from shop.orders.timeline import read_timeline
 
 Status = Order.Status
 

@@ -11,7 +11,7 @@ from cryptons.api.schema import ID, describe, needing, shape
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, success
 from shop.api.show import CART, quantity_from, show_cart
-from shop.carts import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
+from shop.cart.contents import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
 from shop.models import CartItem, Product
 
 

@@ -20,12 +20,12 @@ from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from payments.models import Invoice
 from shop.api.show import EVENT, ORDER, PAYMENT, quantity_from, show_entry, show_order, show_payment
-from shop.carts import MAX_LINES, MAX_QUANTITY, cart_of
-from shop.checkout import order_products, place_order
+from shop.cart.contents import MAX_LINES, MAX_QUANTITY, cart_of
+from shop.checkout.placing import order_products, place_order
+from shop.checkout.requoting import requote_order
 from shop.models import Order, Product
-from shop.orders import cancel_own_order, change_status
-from shop.requoting import requote_order
-from shop.timeline import entry_of, told_events
+from shop.orders.lifecycle import cancel_own_order, change_status
+from shop.orders.timeline import entry_of, told_events
 
 COINS = ("BTC", "LTC", "XRP")
 

@@ -8,13 +8,13 @@ from django.urls import reverse
 from accounts.api.serializers import ADDRESS
 from cryptons.api.schema import DECIMAL, ID, TEXT, TIME, WHOLE, YES_NO, array, nullable, one_of, shape
 from cryptons.money import format_fiat
+from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice
-from payments.networks import is_sandbox
-from payments.progress import Progress, read_progress
-from shop.carts import MAX_QUANTITY, CartContents
+from payments.networks.registry import is_sandbox
+from shop.cart.contents import MAX_QUANTITY, CartContents
 from shop.models import Cart, Order
-from shop.orders import current_invoice
-from shop.timeline import Entry
+from shop.orders.lifecycle import current_invoice
+from shop.orders.timeline import Entry
 
 
 def quantity_from(least: int) -> dict[str, Any]:

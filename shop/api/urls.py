@@ -1,8 +1,8 @@
 from django.urls import path
 
-from cryptons.ready_bytes import ready_bytes
+from cryptons.response_cache import ready_bytes
 from shop.api import carts, categories, health, orders, products
-from shop.catalogue import catalogue_and_rates
+from shop.catalogue.reads import catalogue_and_rates
 
 found = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
 one = ready_bytes(versions=catalogue_and_rates, strict=True)

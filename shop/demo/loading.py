@@ -8,8 +8,8 @@ from django.utils.text import slugify
 from cryptons.db import atomic
 from cryptons.drawing.things import draw
 from cryptons.money import parse_fiat
+from shop.catalogue.images import store_picture
 from shop.demo.goods import DEPARTMENTS, Goods
-from shop.images import store_picture
 from shop.models import Category, Product, ProductImage
 
 GOODS = [goods for shelves in DEPARTMENTS.values() for shelf in shelves.values() for goods in shelf]

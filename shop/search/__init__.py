@@ -1,6 +1,6 @@
 """Finding products. The engine answers while it can, the database when it cannot: nobody is told that search is away.
 
-Who changes products calls `shop.search.keeping.product_changed`.
+Who changes products calls `shop.search.indexing.product_changed`.
 """
 
 import logging

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from payments.models import Invoice
-from shop.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts
 from shop.models import Order
+from shop.orders.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts
 
 register = template.Library()
 

@@ -5,7 +5,7 @@ import pytest
 from cryptons.db import new_id
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
-from shop.search.keeping import rebuild
+from shop.search.indexing import rebuild
 
 
 @pytest.fixture(autouse=True)

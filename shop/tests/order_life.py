@@ -12,14 +12,14 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import HOLD
 from cryptons.mail.tasks import sweep_mails
+from payments.invoices.settlement import stored_verdict
 from payments.models import Invoice, Payment
-from payments.settlement import stored_verdict
 from payments.tests.invoice_life import INVOICES, InvoiceLife, happenings
-from shop.checkout import order_products
+from shop.checkout.placing import order_products
+from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
 from shop.models import Category, Order, OrderLine, Product
-from shop.orders import cancel_own_order, change_status, payment_status, release_hold, state_of
-from shop.requoting import ask_for_rest, requote_order
+from shop.orders.lifecycle import cancel_own_order, change_status, payment_status, release_hold, state_of
 from shop.tests.factories import ADDRESS, ProductFactory
 
 ORDERS = {

@@ -17,7 +17,7 @@ def buy(cart, at):
     """Place the order at that moment of the machine's clock."""
     from django.utils import timezone
 
-    from shop.checkout import place_order
+    from shop.checkout.placing import place_order
     from shop.errors import ShopError
     from shop.models import Cart
     from shop.tests.factories import ADDRESS
@@ -34,7 +34,7 @@ def cancel(order, at):
     from django.utils import timezone
 
     from shop.errors import ShopError
-    from shop.orders import cancel_own_order
+    from shop.orders.lifecycle import cancel_own_order
 
     time.sleep(max(0, at - time.time()))
     try:
@@ -48,7 +48,7 @@ def hear(webhook_id, at):
     """The same signed hint at that moment of the machine's clock."""
     from django.utils import timezone
 
-    from payments.incoming import is_first
+    from payments.sync.webhook_hints import is_first
 
     time.sleep(max(0, at - time.time()))
     return "first" if is_first(webhook_id, at=timezone.now()) else "repeated"
@@ -74,7 +74,7 @@ def prepare_paid(orders):
     from django.utils import timezone
 
     from payments.models import Option
-    from payments.networks.sandbox import mine_block, receive
+    from payments.networks.sandbox.network import mine_block, receive
     from shop.models import Product
 
     made = prepare(left=orders, buyers=orders)
@@ -92,9 +92,9 @@ def follow_and_settle(seconds, role):
     from django.utils import timezone
 
     from payments.errors import InvoiceMoved
-    from payments.following import LeaseLost, follow
+    from payments.invoices.settlement import settle
     from payments.models import Invoice
-    from payments.settlement import settle
+    from payments.sync.follower import LeaseLost, follow
 
     moved, ends = 0, time.time() + seconds
     while time.time() < ends:

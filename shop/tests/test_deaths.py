@@ -11,14 +11,14 @@ from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.tasks import sweep_mails
-from payments import deciding
+from payments.invoices import manual_review
+from payments.invoices.settlement import stored_verdict
 from payments.models import Invoice, Option, Payment
-from payments.settlement import stored_verdict
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE
+from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.models import Order, Product
-from shop.orders import cancel_own_order, change_status, state_of
-from shop.requoting import ask_for_rest, requote_order
+from shop.orders.lifecycle import cancel_own_order, change_status, state_of
 from shop.tests.order_life import OrderLife
 from tests.interrupting import dies_before
 
@@ -105,8 +105,8 @@ PEOPLE = {
         lambda story: (story.pays(blocks=2), story.works()),
         lambda story: change_status(story.order, "shipped", actor="grace", at=story.clock.now),
     ),
-    "accepts": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(deciding.accept)),
-    "keeps": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(deciding.keep)),
+    "accepts": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.accept)),
+    "keeps": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.keep)),
     "asks for the rest": (
         lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()),
         lambda story: ask_for_rest(story.order, version=story.version, actor="grace", at=story.clock.now),

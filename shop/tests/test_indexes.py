@@ -9,11 +9,11 @@ from accounts.models import User
 from cryptons.db import new_id
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
+from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment
-from payments.settlement import settle
 from payments.tests.factories import PaymentFactory
-from shop.carts import read_cart
-from shop.catalogue import Filters, find_products, find_shown
+from shop.cart.contents import read_cart
+from shop.catalogue.reads import Filters, find_products, find_shown
 from shop.models import Cart, Order, Product
 from shop.tests.factories import CartItemFactory, ProductFactory
 

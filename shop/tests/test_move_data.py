@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 
 from accounts.tests.factories import StaffFactory
+from cryptons.data_transfer import differences, is_empty, read_lines
 from cryptons.mail.models import Mail
-from cryptons.moving import differences, is_empty, read_lines
 from cryptons.tests.lonely_mongo import lonely_mongo
 from payments.tests.factories import PaymentFactory
 from shop.models import Product

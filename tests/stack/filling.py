@@ -25,12 +25,12 @@ from django.utils import timezone  # noqa: E402
 
 from cryptons.events.models import Event  # noqa: E402
 from cryptons.money import Base, Minor  # noqa: E402
-from payments.invoicing import MONITOR, Offer, confirmations_for, prepare_offer  # noqa: E402
+from payments.invoices.opening import MONITOR, Offer, confirmations_for, prepare_offer  # noqa: E402
 from payments.models import Invoice, Option  # noqa: E402
-from payments.networks.bitcoin_wallet import open_wallet  # noqa: E402
-from payments.networks.coins import BITCOIN  # noqa: E402
+from payments.networks.bitcoin.coins import BITCOIN  # noqa: E402
+from payments.networks.bitcoin.wallet import open_wallet  # noqa: E402
 from shop.models import Category, Order, OrderLine, Product, new_order_number  # noqa: E402
-from shop.orders import state_of  # noqa: E402
+from shop.orders.lifecycle import state_of  # noqa: E402
 
 PRICE = Minor(2_000)
 """20.00: safe after one confirmation."""

@@ -19,12 +19,12 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
-from payments.destinations import BadDestination, check_destination  # noqa: E402
 from payments.errors import PaymentError  # noqa: E402
 from payments.models import Payout  # noqa: E402
-from payments.networks import lightning_payer  # noqa: E402
-from payments.networks.chain_payer import coins_of  # noqa: E402
-from payments.sending import accept_signed, send  # noqa: E402
+from payments.networks.bitcoin.payouts import coins_of  # noqa: E402
+from payments.networks.lightning import payouts as lightning_payer  # noqa: E402
+from payments.payouts.destinations import BadDestination, check_destination  # noqa: E402
+from payments.payouts.sending import accept_signed, send  # noqa: E402
 from payments.tests.factories import InvoiceFactory, PayoutFactory  # noqa: E402
 
 

@@ -7,7 +7,7 @@ import sys
 from tests.running import ROOT
 from tests.servers import elasticsearch, running
 
-SUITE = ("shop/tests/test_search.py", "shop/tests/test_search_keeping.py")
+SUITE = ("shop/search/tests/test_search.py", "shop/search/tests/test_indexing.py")
 
 
 def test_it_does_what_the_search_inside_does():

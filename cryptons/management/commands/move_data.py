@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cryptons.data_transfer import count_rows, read_lines
 from cryptons.databases import read_database
-from cryptons.moving import count_rows, read_lines
 
 
 class Command(BaseCommand):

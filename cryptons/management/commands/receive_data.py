@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from cryptons.checks import check_database
-from cryptons.moving import differences, is_empty, write_line
+from cryptons.data_transfer import differences, is_empty, write_line
 
 
 class Incomplete(Exception):

@@ -11,9 +11,9 @@ from rich.progress import track
 
 from cryptons.csv_lines import csv_lines
 from cryptons.money import format_coin, format_fiat
-from payments.ledger import COLUMNS, Figures, LedgerRow, Sums, ledger, payments_in, payouts_in
+from payments.accounting.ledger import COLUMNS, Figures, LedgerRow, Sums, ledger, payments_in, payouts_in
+from payments.accounting.periods import Period
 from payments.management.arguments import add_period
-from payments.periods import Period
 
 
 class Command(BaseCommand):

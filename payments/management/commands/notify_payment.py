@@ -3,13 +3,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cryptons.celery import soon
-from payments.knocking import NETWORKS, TXID, about_to_speak
-from payments.networks import offered_networks
+from payments.networks.registry import offered_networks
+from payments.sync.notify_trigger import NETWORKS, TXID, about_to_speak
 from payments.tasks import follow_network
 
 
 class Command(BaseCommand):
-    """The long way: manage.py takes a shorter one where it can, see payments.knocking."""
+    """The long way: manage.py takes a shorter one where it can, see payments.sync.notify_trigger."""
 
     help = "Have a network looked at now because its node heard of a transaction: for bitcoind's walletnotify=… and blocknotify=…"
     requires_system_checks = []

@@ -9,12 +9,12 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from payments.daily_reconciliation import DAYS
+from payments.accounting.comparison import Difference
+from payments.accounting.nightly import DAYS
+from payments.accounting.payouts import check_payouts
+from payments.accounting.periods import Period
+from payments.accounting.reconcile import Report, reconcile
 from payments.management.arguments import add_period
-from payments.payout_check import check_payouts
-from payments.periods import Period
-from payments.reconciliation import Difference
-from payments.reconciling import Report, reconcile
 
 DIFFERS, UNREAD = 1, 2
 """Exit codes: what a script that runs this is to wake somebody for, and what it may try again."""

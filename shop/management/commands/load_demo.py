@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from shop.catalogue_version import catalogue_changed
+from shop.catalogue.version import catalogue_changed
 from shop.demo.loading import GOODS, load, load_more
 
 

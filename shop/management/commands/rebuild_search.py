@@ -5,7 +5,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from shop.models import Product
 from shop.search.base import IndexBusy, SearchUnavailable
-from shop.search.keeping import rebuild
+from shop.search.indexing import rebuild
 
 
 class Command(BaseCommand):

@@ -1,0 +1,204 @@
+"""The books of the shop: one row for each payment and each payout, oldest first, and their sums.
+
+Every number is what it does to the shop: what comes in is positive, what goes out (payouts and their fees) negative.
+
+The value in fiat is exact for each row and then rounded to the currency's smallest unit, halves up; a sum is that of rounded rows. So
+what staff see in the admin is what they get by adding up the file. A payment is worth what its locked rate says; a payout, what it was
+worth when it was drafted.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from heapq import merge
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from cryptons.money import UNITS, base_to_minor, format_coin, format_fiat, format_rate
+from payments.accounting.periods import Period
+from payments.models import Invoice, Option, Payment, Payout
+
+M = TypeVar("M", bound=Model)
+Values = dict[str, Any]
+
+PAGE = 1000
+
+COLUMNS = (
+    *("time", "kind", "order", "network", "amount", "amount_base", "base_unit", "fee_base"),
+    *("currency", "value", "rate", "rate_sources", "reference", "destination", "status"),
+)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    at: datetime
+    """When the node first saw the payment; when the payout was sent, or drafted while it is not."""
+    kind: str
+    """`payment` or `payout`."""
+    order: str
+    network: str
+    amount_base: int
+    fee_base: int | None
+    """What the network took for a payout, on top; None while nobody knows."""
+    currency: str
+    value_minor: int
+    minor_per_coin: Decimal
+    rate_sources: dict[str, str]
+    reference: str
+    destination: str
+    status: str
+
+    def cells(self) -> Sequence[Any]:
+        """In the order of COLUMNS. Sources by name: PostgreSQL does not keep the order in which they were stored."""
+        sources = "; ".join(f"{name} {quote}" for name, quote in sorted(self.rate_sources.items()))
+        return (
+            *(self.at, self.kind, self.order, self.network),
+            *(format_coin(self.amount_base, self.network), self.amount_base, UNITS[self.network].base_name, self.fee_base),
+            *(self.currency, format_fiat(self.value_minor, self.currency), format_rate(self.minor_per_coin, self.currency), sources),
+            *(self.reference, self.destination, self.status),
+        )
+
+
+def payments_in(period: Period, network: str = "") -> QuerySet[Payment]:
+    return _on(network, Payment.objects.filter(period.of("first_seen_at")))
+
+
+def payouts_in(period: Period, network: str = "") -> QuerySet[Payout]:
+    sent = period.of("sent_at") & Q(sent_at__isnull=False)
+    return _on(network, Payout.objects.filter(sent | period.of("created_at") & Q(sent_at__isnull=True)))
+
+
+def _on(network: str, rows: QuerySet[M]) -> QuerySet[M]:
+    return rows.filter(network=network) if network else rows
+
+
+def ledger(payments: QuerySet[Payment], payouts: QuerySet[Payout]) -> Iterator[LedgerRow]:
+    """Oldest first, read as it is asked for: it takes no more memory for a million rows than for a thousand."""
+    return merge(
+        _payment_rows(payments),
+        _payout_rows(payouts.filter(sent_at__isnull=False), "sent_at"),
+        _payout_rows(payouts.filter(sent_at__isnull=True), "created_at"),
+        key=lambda row: row.at,
+    )
+
+
+def order_of(label: str) -> str:
+    """The order's number, as the label of its invoice has it."""
+    return label.removeprefix("order_")
+
+
+def _payment_rows(payments: QuerySet[Payment]) -> Iterator[LedgerRow]:
+    own = ("network", "amount_base", "minor_per_coin", "reference", "status", "option_id", "invoice_id")
+    for page in pages(payments, "first_seen_at", own):
+        options = _by_id(Option, page, "option_id", ("minor_per_coin", "rate_sources", "destination"))
+        invoices = _by_id(Invoice, page, "invoice_id", ("label", "currency"))
+        for payment in page:
+            option, invoice = options[payment["option_id"]], invoices[payment["invoice_id"]]
+            rate = payment["minor_per_coin"] or option["minor_per_coin"]
+            yield LedgerRow(
+                at=payment["first_seen_at"],
+                kind="payment",
+                order=order_of(invoice["label"]),
+                network=payment["network"],
+                amount_base=payment["amount_base"],
+                fee_base=0,
+                currency=invoice["currency"],
+                value_minor=base_to_minor(payment["amount_base"], minor_per_coin=rate, network=payment["network"]),
+                minor_per_coin=rate,
+                rate_sources=option["rate_sources"],
+                reference=payment["reference"],
+                destination=option["destination"],
+                status=payment["status"],
+            )
+
+
+def _payout_rows(payouts: QuerySet[Payout], moment: str) -> Iterator[LedgerRow]:
+    same = ("network", "currency", "minor_per_coin", "rate_sources", "destination", "status")
+    for page in pages(payouts, moment, (*same, "reference", "amount_base", "fee_base", "value_minor", "invoice_id")):
+        invoices = _by_id(Invoice, page, "invoice_id", ("label",))
+        for payout in page:
+            yield LedgerRow(
+                at=payout[moment],
+                kind="payout",
+                order=order_of(invoices[payout["invoice_id"]]["label"]),
+                amount_base=-payout["amount_base"],
+                fee_base=None if payout["fee_base"] is None else -payout["fee_base"],
+                value_minor=-payout["value_minor"],
+                reference=payout["reference"] or "",
+                **{name: payout[name] for name in same},
+            )
+
+
+def pages(rows: QuerySet[Any], moment: str, fields: Sequence[str]) -> Iterator[list[Values]]:
+    """Oldest first, by one short query for each page: no database holds anything open for somebody who downloads slowly."""
+    rows = rows.order_by(moment, "pk").values("pk", moment, *fields)
+    page = list(rows[:PAGE])
+    while page:
+        yield page
+        if len(page) < PAGE:
+            return
+        at, pk = page[-1][moment], page[-1]["pk"]
+        behind = Q(**{f"{moment}__gt": at}) | Q(**{moment: at, "pk__gt": pk})
+        page = list(rows.filter(behind, **{f"{moment}__gte": at})[:PAGE])
+
+
+def _by_id(model: type[Model], page: list[Values], key: str, fields: Sequence[str]) -> dict[UUID, Values]:
+    found = model._default_manager.filter(pk__in={each[key] for each in page}).values("pk", *fields)
+    return {each["pk"]: each for each in found}
+
+
+@dataclass
+class Figures:
+    """What came in and went out over one network in one currency. Seen holds what is safe as well, as an invoice's sums do."""
+
+    network: str
+    currency: str
+    seen_base: int = 0
+    safe_base: int = 0
+    paid_out_base: int = 0
+    fees_base: int = 0
+    seen_minor: int = 0
+    safe_minor: int = 0
+    paid_out_minor: int = 0
+
+    def add(self, row: LedgerRow) -> None:
+        if row.kind == "payment" and row.status in (Payment.Status.SEEN, Payment.Status.SETTLED):
+            self.seen_base += row.amount_base
+            self.seen_minor += row.value_minor
+        if row.kind == "payment" and row.status == Payment.Status.SETTLED:
+            self.safe_base += row.amount_base
+            self.safe_minor += row.value_minor
+        if row.kind == "payout" and row.status == Payout.Status.SENT:
+            self.paid_out_base += row.amount_base
+            self.fees_base += row.fee_base or 0
+            self.paid_out_minor += row.value_minor
+
+
+class Sums:
+    """What the rows that pass through it add up to so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._found: dict[tuple[str, str], Figures] = {}
+
+    def over(self, rows: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
+        for row in rows:
+            key = (row.network, row.currency)
+            if key not in self._found:
+                self._found[key] = Figures(*key)
+            self._found[key].add(row)
+            self.count += 1
+            yield row
+
+    def figures(self) -> list[Figures]:
+        return [self._found[key] for key in sorted(self._found)]
+
+
+def add_up(rows: Iterable[LedgerRow]) -> list[Figures]:
+    sums = Sums()
+    for _ in sums.over(rows):
+        pass
+    return sums.figures()

@@ -1,0 +1,211 @@
+"""Read the books of the nodes and of the shop for a period, and compare them. Changes nothing."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from time import sleep
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+
+from payments.accounting.comparison import Booked, Destination, Difference, Figures, check_invoice, compare
+from payments.accounting.periods import Period
+from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
+from payments.invoices.evaluation import Terms
+from payments.invoices.settlement import received_as, terms_of
+from payments.models import Invoice, Option, Payment, Payout
+from payments.networks.base import BookEntry, Network
+from payments.networks.registry import networks
+from payments.signals import reconciling
+
+T = TypeVar("T")
+
+EDGE = timedelta(days=1)
+"""How far beyond the period both books are read: what one dates shortly before its end, the other may date shortly after."""
+YOUNG = timedelta(hours=1)
+"""Differences about money this young are looked at twice: its follower may only be a moment behind."""
+MOST_PAUSE = timedelta(seconds=20)
+CHUNK = 500
+
+Watch = Callable[[str, int, int], None]
+"""Is told what is being done, and how many of how many are done."""
+
+
+@dataclass(frozen=True)
+class Report:
+    differences: tuple[Difference, ...]
+    compared: dict[str, int]
+    """How many entries each node's books have in the period."""
+    unread: dict[str, str]
+    """Why a node's books could not be read."""
+    left_out: tuple[str, ...] = ()
+    """Sentences about what could not be looked at here, and is nobody's fault."""
+
+    @property
+    def alarms(self) -> list[Difference]:
+        return [difference for difference in self.differences if not difference.is_note]
+
+    @property
+    def notes(self) -> list[Difference]:
+        return [difference for difference in self.differences if difference.is_note]
+
+
+def reconcile(period: Period, *, at: datetime, network: str = "", watch: Watch = lambda *_: None) -> Report:
+    """Every difference of the period, over all networks or one. The period must have both ends.
+
+    A network that was asked for by name and is not offered is in `unread`.
+    """
+    report = _look(period, network, watch)
+    if not any(difference.at is not None and at - difference.at < YOUNG for difference in report.alarms):
+        return report
+    sleep(min(2 * timedelta(seconds=settings.FOLLOW_SECONDS), MOST_PAUSE).total_seconds())
+    again = _look(period, network, watch)
+    keys = {difference.key for difference in report.differences}
+    return replace(again, differences=tuple(difference for difference in again.differences if difference.key in keys))
+
+
+def _look(period: Period, network: str, watch: Watch) -> Report:
+    offered = networks()
+    differences: list[Difference] = []
+    compared: dict[str, int] = {}
+    unread: dict[str, str] = {}
+    left_out: list[str] = []
+    for code in [network] if network else offered:
+        watch(f"Reading the books of {code}", 0, 1)
+        try:
+            if code not in offered:
+                raise NodeRejected("The shop does not take this network.")
+            known, entries = _read(offered[code], period)
+        except (NodeUnavailable, NodeRejected) as error:
+            unread[code] = str(error)
+            continue
+        if known != period:
+            left_out.append(f"{code}: the node's history begins at {known.since:%Y-%m-%d %H:%M} UTC. What came before was not compared.")
+        compared[code] = sum(known.holds(entry.received_at) for entry in entries)
+        differences += _compare(code, entries, known, watch)
+    explained = {difference.invoice_id for difference in differences}
+    differences += [each for each in check_invoices(period, network, watch) if each.invoice_id not in explained]
+    if not network:
+        told: list[tuple[Any, Any]] = reconciling.send(Report, period=period)
+        differences += [difference for _, found in told for difference in found]
+    return Report(tuple(differences), compared, unread, tuple(left_out))
+
+
+def _read(node: Network, period: Period) -> tuple[Period, list[BookEntry]]:
+    """The part of the period that the node knows all of, and its books, read a little beyond."""
+    if period.since is None or period.until is None:
+        raise ValueError("Books are compared for a period with a beginning and an end.")
+    try:
+        told, known = node.books(period.since - EDGE, period.until + EDGE), period
+    except HistoryTooShort as history:
+        if history.begins_at >= period.until:
+            raise
+        told, known = node.books(history.begins_at, period.until + EDGE), Period(max(history.begins_at, period.since), period.until)
+    return known, list({entry.reference: entry for entry in told}.values())
+
+
+def _compare(network: str, entries: Collection[BookEntry], period: Period, watch: Watch) -> list[Difference]:
+    """In pieces, so that the shop's side of years needs no more memory than that of a day."""
+    differences: list[Difference] = []
+    done = 0
+    references: set[str] = set()
+    for piece in chunks(entries):
+        payments = _booked(Payment.objects.filter(network=network, reference__in=[entry.reference for entry in piece]))
+        ours = _destinations(network, {entry.destination for entry in piece})
+        differences += compare(network, _without_change(network, piece, ours), payments, ours, period)
+        references.update(entry.reference for entry in piece)
+        done += len(piece)
+        watch(f"Comparing {network} with the node", done, len(entries))
+    own = Payment.objects.filter(period.of("first_seen_at"), network=network).values_list("reference", flat=True).order_by()
+    missing = [reference for reference in own.iterator() if reference not in references]
+    for names in chunks(missing):
+        payments = _booked(Payment.objects.filter(network=network, reference__in=names))
+        differences += compare(network, [], payments, {}, period)
+    return differences
+
+
+def _without_change(network: str, entries: list[BookEntry], ours: Collection[str]) -> list[BookEntry]:
+    """A payout's change comes back to the wallet that it was paid from."""
+    txids = {entry.reference.partition(":")[0] for entry in entries if entry.destination not in ours}
+    payouts = set(Payout.objects.filter(network=network, reference__in=txids).values_list("reference", flat=True))
+    return [entry for entry in entries if entry.destination in ours or entry.reference.partition(":")[0] not in payouts]
+
+
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while piece := list(islice(rest, CHUNK)):
+        yield piece
+
+
+def _booked(payments: Iterable[Payment]) -> list[Booked]:
+    rows = list(payments)
+    options = Option.objects.in_bulk({row.option_id for row in rows})
+    labels = dict(Invoice.objects.filter(pk__in={row.invoice_id for row in rows}).values_list("pk", "label"))
+    return [
+        Booked(
+            reference=row.reference,
+            destination=options[row.option_id].destination,
+            amount_base=row.amount_base,
+            first_seen_at=row.first_seen_at,
+            status=row.status,
+            height=row.height,
+            owner=Destination(row.invoice_id, labels[row.invoice_id]),
+        )
+        for row in rows
+    ]
+
+
+def _destinations(network: str, destinations: Collection[str]) -> dict[str, Destination]:
+    options = dict(Option.objects.filter(network=network, destination__in=destinations).values_list("destination", "invoice_id"))
+    labels = dict(Invoice.objects.filter(pk__in=set(options.values())).values_list("pk", "label"))
+    return {destination: Destination(invoice_id, labels[invoice_id]) for destination, invoice_id in options.items()}
+
+
+def check_invoices(period: Period, network: str = "", watch: Watch = lambda *_: None) -> list[Difference]:
+    """Those that were opened or paid in the period. What waits for its verdict is still under way."""
+    paid = Payment.objects.filter(period.of("first_seen_at"), **({"network": network} if network else {}))
+    ids: set[UUID] = set(paid.values_list("invoice_id", flat=True).order_by().iterator())
+    if not network:
+        ids.update(Invoice.objects.filter(period.of("created_at")).values_list("pk", flat=True).order_by().iterator())
+    differences: list[Difference] = []
+    done = 0
+    for piece in chunks(sorted(ids)):
+        differences += _check_piece(piece)
+        done += len(piece)
+        watch("Adding up invoices", done, len(ids))
+    return differences
+
+
+def _check_piece(invoice_ids: list[UUID]) -> list[Difference]:
+    """What was settled anew meanwhile is left to the next time: invoice and payments were not read at one moment."""
+    invoices = {invoice.pk: invoice for invoice in Invoice.objects.filter(pk__in=invoice_ids, needs_settling=False)}
+    rows = list(Payment.objects.filter(invoice__in=list(invoices)))
+    options = Option.objects.in_bulk({row.option_id for row in rows})
+    payments: dict[UUID, list[Payment]] = {}
+    for row in rows:
+        row.option = options[row.option_id]
+        payments.setdefault(row.invoice_id, []).append(row)
+    with_payouts = set(Payout.objects.filter(invoice__in=list(invoices)).values_list("invoice_id", flat=True))
+    differences = [
+        difference
+        for pk, invoice in invoices.items()
+        for difference in _check(invoice, payments.get(pk, []), terms_of(invoice, payments.get(pk, []) if pk in with_payouts else []))
+    ]
+    if not differences:
+        return []
+    versions = dict(Invoice.objects.filter(pk__in=list(invoices)).values_list("pk", "version"))
+    return [each for each in differences if each.invoice_id and versions.get(each.invoice_id) == invoices[each.invoice_id].version]
+
+
+def _check(invoice: Invoice, payments: list[Payment], terms: Terms) -> list[Difference]:
+    figures = Figures(
+        invoice_id=invoice.pk,
+        label=invoice.label,
+        currency=invoice.currency,
+        status=invoice.status,
+        paid_seen_minor=invoice.paid_seen_minor,
+        paid_safe_minor=invoice.paid_safe_minor,
+    )
+    return check_invoice(figures, terms, [received_as(payment, payment.status) for payment in payments])

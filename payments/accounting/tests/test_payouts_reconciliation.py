@@ -1,0 +1,89 @@
+"""What LND paid beside the shop's payouts. A real one is asked in tests/stack/test_reconcile.py, and so are the chains' wallets."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments.accounting.payouts import check_payouts
+from payments.accounting.periods import Period
+from payments.networks.lightning import history as lightning_history
+from payments.networks.lightning.lnd.lightning_pb2 import Payment
+from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
+from payments.tests.factories import NOW, PayoutFactory
+
+pytestmark = pytest.mark.django_db
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+PERIOD = Period(NOW, NOW + DAY)
+
+
+@pytest.fixture
+def paying(lnd, settings):
+    settings.LND_PAYOUT_MACAROON = lnd.macaroon
+    return lnd
+
+
+def told(period=PERIOD, **more):
+    return [(each.kind.value, each.network, each.subject) for each in check_payouts(period, **more).differences]
+
+
+def test_a_payment_that_no_payout_ordered_is_told(paying):
+    payment_hash = paying.send(NOW, value_msat=5_000_123)
+    (difference,) = check_payouts(PERIOD).differences
+    assert (difference.kind.value, difference.network, difference.subject) == ("left without a payout", "BTC-LN", payment_hash)
+    assert difference.text.startswith("0.00005000123 BTC-LN left LND by a payment that began at 2026-")
+    assert not difference.is_note
+
+
+def test_a_payment_on_its_way_is_told_and_one_that_failed_is_not(paying):
+    flying = paying.send(NOW, Payment.IN_FLIGHT)
+    paying.send(NOW, Payment.FAILED)
+    (difference,) = check_payouts(PERIOD).differences
+    assert difference.subject == flying
+    assert "is leaving LND" in difference.text
+
+
+@pytest.mark.parametrize("status", ["sending", "unknown", "sent"])
+def test_a_payment_of_a_payout_is_not_told_however_the_payout_stands(paying, status):
+    PayoutFactory(network="BTC-LN", status=status, reference=paying.send(NOW))
+    assert told() == []
+
+
+def test_a_payout_of_another_network_explains_no_payment(paying):
+    PayoutFactory(network="BTC", status="sent", reference=paying.send(NOW))
+    assert len(told()) == 1
+
+
+def test_payments_count_by_when_they_began_to_the_microsecond(paying):
+    instant = timedelta(microseconds=1)
+    since, until = NOW + timedelta(seconds=0.5), NOW + DAY + timedelta(seconds=0.5)
+    for begun in (since - instant, since, until - instant, until):
+        paying.send(begun)
+    assert [int(subject, 16) for _, _, subject in told(Period(since, until))] == [2, 3]
+
+
+def test_payments_are_read_in_pages_until_there_are_no_more(paying, monkeypatch):
+    monkeypatch.setattr(lightning_history, "PAGE_OF_PAYMENTS", 2)
+    sent = [paying.send(NOW + number * HOUR) for number in range(5)]
+    assert [subject for _, _, subject in told()] == sent
+    assert paying.asked.count("ListPayments") == 4
+
+
+def test_without_the_macaroon_that_pays_lnd_is_not_asked(lnd, settings):
+    settings.LND_PAYOUT_MACAROON = ""
+    lnd.send(NOW)
+    assert told() == []
+    assert lnd.asked == []
+
+
+def test_lnds_payments_are_no_matter_of_another_network(paying):
+    paying.send(NOW)
+    assert told(network="BTC") == []
+    assert paying.asked == []
+
+
+def test_an_lnd_that_refuses_to_list_payments_is_said(paying, settings):
+    settings.LND_PAYOUT_MACAROON = "00" * 32
+    report = check_payouts(PERIOD)
+    assert report.differences == ()
+    assert "LND_PAYOUT_MACAROON" in report.unread["BTC-LN payouts"]

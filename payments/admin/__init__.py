@@ -1,0 +1,3 @@
+from payments.admin import invoices, payouts
+
+__all__ = ["invoices", "payouts"]

@@ -1,0 +1,63 @@
+"""Rows of money are looked at, never edited: they change through the payment rules alone."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from cryptons.atomic_admin import LONGEST_SEARCH
+from cryptons.money import format_fiat
+
+
+def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
+    """From (words, address) each."""
+    return format_html_join("", '<a class="button" href="{1}">{0}</a> ', links) or SafeString("–")
+
+
+def plain_words(told: Mapping[str, Any], currency: str) -> str:
+    """What an event or a quote says, without what is empty: `paid seen 41.99; flags over`. Amounts are in the invoice's currency."""
+    return "; ".join(_pair(name, value, currency) for name, value in told.items() if value not in ("", [], {}, None))
+
+
+def _pair(name: str, value: Any, currency: str) -> str:
+    words = re.sub("(?<=[a-z])[A-Z]", lambda capital: f" {capital[0].lower()}", name)
+    return f"{words.removesuffix(' minor')} {format_fiat(value, currency) if name.endswith('Minor') else _plain(value)}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(_plain(each) for each in value.values() if each not in ("", None))
+    return ", ".join(_plain(each) for each in value) if isinstance(value, list) else str(value)
+
+
+class ReadOnly(admin.ModelAdmin[Model]):
+    """Looked at, never edited: rows of money change through the payment rules alone."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Model], search_term: str) -> tuple[QuerySet[Model], bool]:
+        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(admin.TabularInline[Model, Model]):
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,205 @@
+"""Staff see every fact about money and change none; what a person decides needs a reason and stands in the event log."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from cryptons.events.models import Event
+from cryptons.money import format_fiat, format_rate
+from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, plain_words
+from payments.admin.decisions import DECISIONS, PERMISSION, decide, decision_path
+from payments.admin.nodes import channels_page, nodes_page
+from payments.admin.payments_list import LedgerAdmin
+from payments.admin.payouts import DRAFTS, MAY_DRAFT, PayoutAdmin, draft_path
+from payments.alerts import exception_words
+from payments.errors import PaymentError
+from payments.invoices.refundable import staffs_kinds
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
+from payments.sync.follower import ask_now
+
+
+class OptionInline(ReadOnlyInline):
+    model = Option
+    fields = ("network", "due", "destination", "rate", "sources", "quoted_at")
+    readonly_fields = fields
+
+    def due(self, option: Option) -> str:
+        return option.due_text
+
+    def rate(self, option: Option) -> str:
+        return format_rate(option.minor_per_coin, option.invoice.currency)
+
+    def sources(self, option: Option) -> str:
+        return plain_words(option.rate_sources, option.invoice.currency)
+
+
+class PaymentInline(ReadOnlyInline):
+    model = Payment
+    fields = ("network", "amount", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
+    readonly_fields = fields
+
+    def amount(self, payment: Payment) -> str:
+        return payment.amount_text
+
+
+class PayoutInline(ReadOnlyInline):
+    model = Payout
+    verbose_name_plural = "Payouts: what goes back"
+    fields = ("kind", "network", "amount", "status", "destination", "reference", "created_at", "sent_at")
+    readonly_fields = fields
+
+    def amount(self, payout: Payout) -> str:
+        return payout.amount_text
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly):
+    list_display = ("label", "status", "flag_words", "price", "paid", "created_at", "expires_at")
+    list_filter = ("status", "created_at")
+    search_fields = ("label", "options__destination", "payments__reference")
+    search_help_text = "Order number, address or transaction"
+    date_hierarchy = None
+    fields = (
+        "label",
+        "status",
+        "flag_words",
+        "price",
+        "paid",
+        "safe",
+        "confirmations_needed",
+        "created_at",
+        "expires_at",
+        "settled_at",
+        "marked",
+        "waits_for",
+        "decide",
+        "send_back",
+        "ask_the_node",
+        "history",
+    )
+    readonly_fields = fields
+    inlines = (OptionInline, PaymentInline, PayoutInline)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Buttons for those alone who may press them."""
+        needed = {"decide": PERMISSION, "send_back": MAY_DRAFT}
+        return [name for name in self.fields if name not in needed or request.user.has_perm(needed[name])]
+
+    @admin.display(description="flags")
+    def flag_words(self, invoice: Invoice) -> str:
+        return ", ".join(sorted(invoice.flags)) or "–"
+
+    @admin.display(ordering="price_minor")
+    def price(self, invoice: Invoice) -> str:
+        return f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+
+    @admin.display(description="paid (seen)")
+    def paid(self, invoice: Invoice) -> str:
+        return format_fiat(invoice.paid_seen_minor, invoice.currency)
+
+    @admin.display(description="paid (safe)")
+    def safe(self, invoice: Invoice) -> str:
+        return format_fiat(invoice.paid_safe_minor, invoice.currency)
+
+    @admin.display(description="waits for a decision")
+    def waits_for(self, invoice: Invoice) -> str:
+        return exception_words(invoice) if invoice.needs_decision else "No"
+
+    @admin.display(description="decide")
+    def decide(self, invoice: Invoice) -> SafeString:
+        return buttons(
+            (decision.label, decision_path(invoice.pk, decision.name)) for decision in DECISIONS.values() if decision.fits(invoice)
+        )
+
+    @admin.display(description="send back")
+    def send_back(self, invoice: Invoice) -> SafeString:
+        return buttons((DRAFTS[kind], draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice))
+
+    @admin.display(description="look again")
+    def ask_the_node(self, invoice: Invoice) -> SafeString:
+        return buttons([("Ask the node now", reverse("admin:payments_invoice_ask", args=[invoice.pk]))])
+
+    @admin.display(description="events")
+    def history(self, invoice: Invoice) -> SafeString:
+        rows = (
+            (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, plain_words(event.data, invoice.currency))
+            for event in Event.objects.filter(subject_id=invoice.pk).order_by("seq")
+        )
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} <strong>{}</strong> {}<br>{}</li>", rows))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("<uuid:pk>/decide/<slug:name>/", self.admin_site.admin_view(decide), name="payments_invoice_decide"),
+            path("<uuid:pk>/ask/", self.admin_site.admin_view(self.ask), name="payments_invoice_ask"),
+            *super().get_urls(),
+        ]
+
+    def ask(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """A person's question to the node, answered at once; what it says is a fact like any other."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        invoice = get_object_or_404(Invoice, pk=pk)
+        try:
+            told = ask_now(invoice.pk, at=timezone.now())
+        except PaymentError as error:
+            messages.error(request, str(error))
+        else:
+            messages.info(request, f"The node knows {told} payment{'' if told == 1 else 's'} for it.")
+        return redirect("admin:payments_invoice_change", pk)
+
+
+admin.site.register(Payout, PayoutAdmin)
+
+
+@admin.register(Payment)
+class PaymentAdmin(LedgerAdmin, ReadOnly):
+    list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
+    search_fields = ("reference", "invoice__label")
+    list_select_related = ("invoice",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("text", "created_at", "closed_at", "closed_by")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("text",)
+
+
+@admin.register(Cursor)
+class CursorAdmin(ReadOnly):
+    list_display = ("network", "tip_height", "answered_at", "failing_since", "last_error")
+    change_list_template = "payments/admin/cursor_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("nodes/", self.admin_site.admin_view(self.nodes), name="payments_nodes"),
+            path("channels/", self.admin_site.admin_view(self.channels), name="payments_channels"),
+            *super().get_urls(),
+        ]
+
+    def nodes(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return nodes_page(request, self.admin_site)
+
+    def channels(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return channels_page(request, self.admin_site)
+
+
+@admin.register(Rate)
+class RateAdmin(ReadOnly):
+    list_display = ("coin", "currency", "price", "quoted_at", "sources")
+
+    @admin.display(description="one coin costs")
+    def price(self, rate: Rate) -> str:
+        return format_fiat(int(rate.minor_per_coin), rate.currency)

@@ -1,0 +1,128 @@
+"""Staff look at nodes and channels."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from accounts.tests.factories import StaffFactory, UserFactory
+from payments.networks.lightning.lnd.lightning_pb2 import WalletState
+from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
+from payments.tests.factories import CursorFactory
+
+pytestmark = pytest.mark.django_db
+
+NODES, CHANNELS = "/admin/payments/cursor/nodes/", "/admin/payments/cursor/channels/"
+
+
+@pytest.fixture
+def staff_who_may(client):
+    def log_in(*permissions):
+        staff = StaffFactory(is_superuser=False)
+        staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client.force_login(staff)
+
+    return log_in
+
+
+def read(client, path):
+    """The page's words."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+
+@pytest.mark.parametrize("path", [NODES, CHANNELS])
+def test_who_may_not_look_is_refused(client, staff_who_may, lnd, path):
+    staff_who_may("view_payment", "change_invoice")
+    assert client.get(path).status_code == 403
+    assert lnd.asked == []
+
+
+@pytest.mark.parametrize("path", [NODES, CHANNELS])
+def test_a_buyer_does_not_get_in(client, path):
+    client.force_login(UserFactory())
+    assert client.get(path).status_code == 302
+
+
+def test_a_node_that_is_well_is_shown_with_all_that_it_tells(client, staff_who_may, lnd):
+    CursorFactory(network="BTC-LN", answered_at=timezone.now(), tip_height=None)
+    staff_who_may("view_cursor")
+
+    page = read(client, NODES)
+
+    assert "Bitcoin Lightning ✓ Ready" in page
+    assert "block 800,000" in page
+    assert "Can receive now 1,990,000 sat" in page
+    assert lnd.pubkey in page
+    assert "Oldest unsettled fact none" in page
+
+
+def test_a_node_in_trouble_is_shown_in_words(client, staff_who_may, lnd):
+    lnd.state = WalletState.LOCKED
+    staff_who_may("view_cursor")
+    page = read(client, NODES)
+    assert "✕ Cannot be used LND&#x27;s wallet is locked: unlock it with `lncli unlock`." in page
+
+
+def test_the_pretended_networks_are_shown(client, staff_who_may):
+    staff_who_may("view_cursor")
+    page = read(client, NODES)
+    assert [name in page for name in ("Bitcoin", "Litecoin", "XRP")] == [True, True, True]
+    assert "play money" in page
+
+
+def test_without_any_network_the_page_says_what_to_set(client, staff_who_may, settings):
+    settings.SANDBOX = False
+    staff_who_may("view_cursor")
+    assert "BITCOIN_RPC_HOST" in read(client, NODES)
+
+
+def test_each_channel_is_shown_and_what_all_of_them_can_take(client, staff_who_may, lnd):
+    lnd.add_channel(local=600_000, remote=400_000, active=False)
+    staff_who_may("view_cursor")
+
+    page = read(client, CHANNELS)
+
+    assert "Can receive now 1,990,000 sat" in page
+    assert "Can send now, about 2,990,000 sat" in page
+    assert "Being opened 5,000 sat ours" in page
+    assert "! Its peer is away 1,000,000 600,000 400,000 – –" in page
+    assert "✓ Active 5,000,000 3,000,000 2,000,000 1,990,000 2,990,000" in page
+    assert "All 2 channels 6,000,000 3,600,000 2,400,000 1,990,000 2,990,000" in page
+
+
+def test_channels_that_can_receive_nothing_are_named(client, staff_who_may, lnd_of):
+    lnd_of("poor").add_channel(local=600_000, remote=0)
+    staff_who_may("view_cursor")
+    assert "Nothing can be received" in read(client, CHANNELS)
+
+
+def test_the_channels_of_an_lnd_that_is_away_are_not_guessed(client, staff_who_may, lnd):
+    lnd.stop()
+    staff_who_may("view_cursor")
+    page = read(client, CHANNELS)
+    assert "no connection to LND_HOST" in page
+    assert "Can receive" not in page
+
+
+def test_without_lnd_the_page_says_what_to_set(client, staff_who_may):
+    staff_who_may("view_cursor")
+    assert "LND_HOST" in read(client, CHANNELS)
+
+
+def test_the_admins_first_page_and_the_list_of_cursors_lead_there(client, staff_who_may, lnd):
+    CursorFactory(network="BTC-LN", failing_since=timezone.now(), last_error="It is away.")
+    staff_who_may("view_cursor")
+    first, cursors = client.get("/admin/"), client.get("/admin/payments/cursor/")
+    assert [NODES in page.text for page in (first, cursors)] == [True, True]
+    assert CHANNELS in cursors.text
+    assert "no answer since" in first.text
+    assert lnd.asked == []
+
+
+def test_who_may_not_look_is_not_led_there(client, staff_who_may):
+    CursorFactory()
+    staff_who_may("view_payment")
+    assert NODES not in client.get("/admin/").text

@@ -1,0 +1,119 @@
+"""Nodes and channels for staff's programs: over the API, and beside the probe's answer."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from cryptons.api.limits import forget_counts
+from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
+from payments.tests.factories import CursorFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_counts():
+    forget_counts()
+
+
+def staff_who_may(*permissions):
+    staff = StaffFactory(is_superuser=False)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return staff
+
+
+def browser_of(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_the_channels_and_what_can_be_taken_are_decimal_strings(lnd):
+    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+
+    data = answer.json()["data"]
+    assert (data["receivable"], data["spendable"]) == ("0.01990000000", "0.02990000000")
+    assert (data["capacity"], data["local"], data["remote"]) == ("0.05000000", "0.03000000", "0.02000000")
+    assert (data["openingLocal"], data["openingRemote"]) == ("0.00005000", "0.00000000")
+    (channel,) = data["channels"]
+    assert (channel["receivable"], channel["spendable"], channel["active"]) == ("0.01990000", "0.02990000", True)
+
+
+@pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_cursor"), 403)])
+def test_who_may_not_see_payments_sees_no_channels(lnd, who, status):
+    assert ApiClient(who() if who else None).get("/api/admin/lightning").status_code == status
+    assert lnd.asked == []
+
+
+def test_without_lnd_there_are_no_channels():
+    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (503, "No LND is configured.")
+
+
+def test_an_lnd_that_is_away_is_said(lnd):
+    lnd.stop()
+    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+    assert answer.status_code == 503
+    assert "no connection to LND_HOST" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("client_of", [ApiClient, browser_of])
+def test_the_probe_tells_staff_how_the_nodes_are(lnd, client_of):
+    CursorFactory(network="BTC-LN", failing_since="2026-11-24T10:00:00Z", last_error="It was away.")
+
+    answer = client_of(staff_who_may("view_cursor")).get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+    (node,) = answer.json()["details"]["nodes"]
+    assert (node["network"], node["status"], node["height"], node["peers"]) == ("BTC-LN", "attention", 800_000, 1)
+    assert node["channels"] == {"total": 1, "active": 1, "receivable": "0.01990000000", "spendable": "0.02990000000"}
+    assert node["follower"]["lastError"] == "It was away."
+    assert node["oldestUnsettledSeconds"] is None
+    assert answer["Cache-Control"] == "no-store"
+
+
+def nobody():
+    return Client()
+
+
+@pytest.mark.parametrize(
+    "client_of",
+    [
+        nobody,
+        lambda: Client(HTTP_AUTHORIZATION="Bearer nonsense"),
+        lambda: Client(HTTP_AUTHORIZATION="Basic eDp5"),
+        lambda: ApiClient(UserFactory()),
+        lambda: browser_of(UserFactory()),
+        lambda: ApiClient(staff_who_may("view_payment", "view_order")),
+        lambda: browser_of(staff_who_may("view_payment", "view_order")),
+        lambda: ApiClient(StaffFactory(is_active=False)),
+    ],
+)
+def test_the_probe_tells_others_nothing_and_asks_no_node(lnd, client_of):
+    answer = client_of().get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert lnd.asked == []
+
+
+def test_a_former_member_of_staff_is_told_nothing(lnd):
+    """Permissions outlive the job."""
+    former = staff_who_may("view_cursor")
+    client = browser_of(former)
+    former.is_staff = False
+    former.save()
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_probe_costs_no_query_but_its_own(django_assert_max_num_queries, client):
+    with django_assert_max_num_queries(1):
+        client.get("/healthz")
+
+
+def test_who_polls_the_probe_costs_the_nodes_nothing(lnd):
+    client = ApiClient(staff_who_may("view_cursor"))
+    first = client.get("/healthz").json()["details"]
+    asked = list(lnd.asked)
+    assert [client.get("/healthz").json()["details"] for _ in range(5)] == [first] * 5
+    assert lnd.asked == asked

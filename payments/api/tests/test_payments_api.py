@@ -1,0 +1,242 @@
+"""Payments and invoices over the API, as lists and as files, for those who may read them."""
+
+import csv
+import io
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from cryptons.api.limits import forget_counts
+from payments.accounting.ledger import COLUMNS
+from payments.accounting.tests.test_ledger import exported, fill_books
+from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = ["/api/payments", "/api/invoices"]
+NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def _no_counts():
+    forget_counts()
+
+
+@pytest.fixture
+def api():
+    """Somebody who may read payments and nothing else."""
+    reader = UserFactory()
+    reader.user_permissions.set(Permission.objects.filter(codename="view_payment"))
+    return ApiClient(reader)
+
+
+def data(api, path, **filters):
+    answer = api.get(path, filters)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["data"]
+
+
+def file_of(api, path, **filters):
+    answer = api.get(path, {**filters, "format": "csv"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode(), newline="")))
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("query", ["", "?format=csv"])
+def test_who_may_not_read_payments_gets_none(path, query):
+    PaymentFactory()
+    buyer, clerk = UserFactory(), StaffFactory(is_superuser=False)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "view_order", "change_payment"]))
+
+    assert ApiClient().get(path + query).status_code == 401
+    for person in (buyer, clerk):
+        answer = ApiClient(person).get(path + query)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
+
+
+def test_a_payment_tells_its_worth_its_rate_and_its_transaction(api):
+    option = OptionFactory(rate_sources={"kraken": "50000"}, minor_per_coin=Decimal("5000000.5"))
+    payment = PaymentFactory(option=option, reference=f"{'ab' * 32}:1", status="settled", height=7)
+
+    assert data(api, "/api/payments") == [
+        {
+            "id": str(payment.pk),
+            "invoiceId": str(payment.invoice_id),
+            "orderNumber": "7K3M9-2QFXA",
+            "network": "BTC",
+            "status": "settled",
+            "amount": "0.00200000",
+            "currency": "USD",
+            "value": "100.00",
+            "rate": "50000.005",
+            "rateSources": {"kraken": "50000"},
+            "reference": f"{'ab' * 32}:1",
+            "txid": "ab" * 32,
+            "destination": option.destination,
+            "receivedAt": "2026-11-01T12:01:00+00:00",
+            "height": 7,
+        }
+    ]
+
+
+def test_an_invoice_tells_what_was_asked_and_what_came(api):
+    invoice = InvoiceFactory(paid_seen_minor=10_050, paid_safe_minor=5000, flags={"over", "late"}, status="settled", settled_at=NOW)
+    option = OptionFactory(invoice=invoice, rate_sources={"kraken": "50000"})
+
+    assert data(api, "/api/invoices") == [
+        {
+            "id": str(invoice.pk),
+            "orderId": str(invoice.subject_id),
+            "orderNumber": "7K3M9-2QFXA",
+            "status": "settled",
+            "flags": ["late", "over"],
+            "currency": "USD",
+            "price": "100.00",
+            "paidSeen": "100.50",
+            "paidSafe": "50.00",
+            "options": [
+                {
+                    "network": "BTC",
+                    "destination": option.destination,
+                    "amount": "0.00200000",
+                    "rate": "50000.00",
+                    "rateSources": {"kraken": "50000"},
+                    "quotedAt": "2026-11-01T12:00:00+00:00",
+                    "expiresAt": "2026-11-01T12:15:00+00:00",
+                }
+            ],
+            "createdAt": "2026-11-01T12:00:00+00:00",
+            "expiresAt": "2026-11-01T12:15:00+00:00",
+            "settledAt": "2026-11-01T12:00:00+00:00",
+        }
+    ]
+
+
+def test_the_newest_come_first_page_by_page(api):
+    for hours in (2, 0, 1):
+        PaymentFactory(first_seen_at=NOW + timedelta(hours=hours), invoice__created_at=NOW + timedelta(hours=hours))
+    for path, moment in (("/api/payments", "receivedAt"), ("/api/invoices", "createdAt")):
+        answer = api.get(path, {"limit": 2, "page": 1}).json()
+        assert answer["meta"] == {"page": 1, "limit": 2, "total": 3}
+        assert [row[moment][11:13] for row in answer["data"]] == ["14", "13"] if path == "/api/payments" else ["12", "12"]
+        assert len(data(api, path, limit=2, page=2)) == 1
+
+
+FILTERS = [
+    ({"network": "LTC"}, {"LTC"}),
+    ({"status": "settled"}, {"XRP"}),
+    ({"from": "2026-11-03"}, {"LTC", "XRP"}),
+    ({"to": "2026-11-03"}, {"BTC"}),
+    ({"from": "2026-11-01", "to": "2026-11-03T12:00:00Z"}, {"BTC"}),
+    ({"order": "LTC"}, {"LTC"}),
+    ({"order": "", "network": "", "from": "", "format": ""}, {"BTC", "LTC", "XRP"}),
+    ({"order": "LTC", "network": "BTC"}, set()),
+    ({"order": "=1+1"}, set()),
+    ({"order": NOBODYS_ID}, set()),
+]
+
+
+@pytest.mark.parametrize(("filters", "found"), FILTERS)
+@pytest.mark.parametrize("path", ROUTES)
+def test_lists_and_files_are_narrowed_alike(api, path, filters, found):
+    for days, network in enumerate(("BTC", "LTC", "XRP")):
+        moment = NOW + timedelta(days=2 * days)
+        status = "settled" if network == "XRP" else "new"
+        invoice = InvoiceFactory(label=f"order_{network}", created_at=moment, status=status)
+        option = OptionFactory(invoice=invoice, network=network)
+        PaymentFactory(option=option, first_seen_at=moment, status="settled" if network == "XRP" else "seen")
+
+    assert {row["orderNumber"] for row in data(api, path, **filters)} == found
+    if not filters.get("format", "csv"):
+        return
+    assert {row["order"] for row in file_of(api, path, **filters)} == found
+
+
+def test_an_order_is_found_by_its_id_too(api):
+    payment, _ = PaymentFactory(), PaymentFactory()
+    subject = str(payment.invoice.subject_id)
+    assert [row["id"] for row in data(api, "/api/payments", order=subject)] == [str(payment.pk)]
+    assert [row["id"] for row in data(api, "/api/invoices", order=subject.upper())] == [str(payment.invoice_id)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ({"network": "DOGE"}, "network"),
+        ({"network": "btc"}, "network"),
+        ({"status": "paid"}, "status"),
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"to": "99999999999"}, "to"),
+        ({"order": "x" * 81}, "order"),
+        ({"order": "a\0b"}, "order"),
+        ({"format": "xml"}, "format"),
+        ({"page": "0"}, "page"),
+        ({"limit": "101"}, "limit"),
+    ],
+)
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_filter_that_cannot_be_used_is_named(api, path, filters, field):
+    answer = api.get(path, filters)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [row["field"] for row in answer.json()["error"]["details"]] == [field]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("format_", ["json", "csv"])
+def test_queries_do_not_grow_with_the_rows(api, path, format_):
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            answer = api.get(path, {"format": format_, "limit": 100})
+            b"".join(answer) if answer.streaming else answer.json()
+        return len(asked)
+
+    PaymentFactory()
+    queries()  # looks up who asks, and remembers it
+    few = queries()
+    PaymentFactory.create_batch(20)
+    assert queries() == few
+
+
+def test_the_file_of_payments_is_the_ledgers(api):
+    fill_books(4)
+    PayoutFactory()
+    rows = file_of(api, "/api/payments")
+    assert tuple(rows[0]) == COLUMNS
+    assert rows == [row for row in exported()[0] if row["kind"] == "payment"]
+    listed = data(api, "/api/payments", limit=100)
+    assert sorted((row["reference"], row["value"], row["rate"], row["amount"]) for row in listed) == sorted(
+        (row["reference"], row["value"], row["rate"], row["amount"]) for row in rows
+    )
+
+
+def test_the_file_of_invoices(api):
+    invoice = InvoiceFactory(label="order_+1", flags={"over", "late"}, paid_seen_minor=1, currency="JPY")
+    assert file_of(api, "/api/invoices") == [
+        {
+            "time": "2026-11-01T12:00:00Z",
+            "order": "'+1",
+            "status": "new",
+            "flags": "late over",
+            "currency": "JPY",
+            "price": "10000",
+            "paid_seen": "1",
+            "paid_safe": "0",
+            "expires": "2026-11-01T12:15:00Z",
+            "settled": "",
+            "id": str(invoice.pk),
+        }
+    ]
+
+
+def test_the_document_tells_of_files(client):
+    for path in ROUTES:
+        operation = client.get("/api/schema").json()["paths"][path]["get"]
+        assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+        assert {"from", "to", "order", "network", "status", "format", "page", "limit"} == {each["name"] for each in operation["parameters"]}

@@ -1,0 +1,119 @@
+"""Invoices, rates and the sandbox over the API."""
+
+import pytest
+
+from accounts.tests.factories import ApiClient
+from cryptons.api.limits import forget_counts
+from payments.invoices.settlement import settle
+from payments.models import Payment
+from payments.networks.sandbox.plays import PLAYS
+from payments.tests.factories import DUE, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def _no_counts():
+    forget_counts()
+
+
+@pytest.fixture
+def api():
+    return ApiClient()
+
+
+@pytest.fixture
+def follow(monkeypatch):
+    woken = []
+    monkeypatch.setattr("payments.api.views.soon", lambda task: woken.append(1))
+    return woken
+
+
+def test_an_invoice_tells_what_is_to_be_paid_where(api):
+    option = OptionFactory()
+
+    answer = api.get(f"/api/invoices/{option.invoice_id}")
+
+    data = answer.json()["data"]
+    assert answer["Cache-Control"] == "no-store"
+    assert (data["status"], data["flags"], data["network"]) == ("new", [], "BTC")
+    assert (data["price"], data["currency"], data["amount"], data["amountRemaining"]) == ("100.00", "USD", "0.00200000", "0.00200000")
+    assert data["address"] == option.destination
+    assert data["uri"].startswith(f"bitcoin:{option.destination}?amount=0.002")
+    assert (data["confirmations"], data["confirmationsNeeded"]) == (0, 2)
+
+
+def test_an_invoice_tells_what_was_paid(api):
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE // 4, height=TIP)
+    settle(payment.invoice_id, at=NOW)
+
+    data = api.get(f"/api/invoices/{payment.invoice_id}").json()["data"]
+
+    assert (data["paid"], data["amountRemaining"], data["confirmations"]) == ("25.00", "0.00150000", 1)
+
+
+def test_an_invoice_tells_nothing_about_its_buyer(api):
+    data = api.get(f"/api/invoices/{OptionFactory().invoice_id}").json()["data"]
+    assert not {"email", "order", "label", "subjectId", "user"} & set(data)
+
+
+@pytest.mark.parametrize("invoice_id", [NOBODYS_ID, "x", "1", "%00", "😀", "a" * 500])
+def test_an_invoice_that_is_not_there_is_not_found(api, invoice_id):
+    answer = api.get(f"/api/invoices/{invoice_id}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "NOT_FOUND"
+
+
+def test_the_rates_are_decimal_strings_with_their_age(api, settings):
+    from decimal import Decimal
+
+    settings.FIXED_RATES = {"BTC": Decimal("65000.00")}
+
+    answer = api.get("/api/rates")
+
+    rate = answer.json()["data"]["BTC"]
+    assert (rate["rate"], rate["currency"]) == ("65000.00", "USD")
+    assert rate["ageSeconds"] == 0
+
+
+@pytest.mark.parametrize("play", sorted(PLAYS))
+def test_each_case_can_be_played(api, follow, play):
+    from django.utils import timezone
+
+    option = OptionFactory(invoice__expires_at=timezone.now() + timezone.timedelta(minutes=15))
+
+    answer = api.post("/api/sandbox/pay", {"invoiceId": str(option.invoice_id), "play": play})
+
+    assert answer.status_code == 202
+    assert answer.json()["data"]["does"] == PLAYS[play]
+    assert follow == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"invoiceId": NOBODYS_ID, "play": "exact"}, 404),
+        ({"invoiceId": "x", "play": "exact"}, 400),
+        ({"invoiceId": NOBODYS_ID, "play": "steal"}, 400),
+        ({"invoiceId": NOBODYS_ID}, 400),
+        ({"invoiceId": {"$ne": None}, "play": "exact"}, 400),
+        ({"invoiceId": NOBODYS_ID, "play": "exact", "amount": 1}, 400),
+        ([], 400),
+    ],
+)
+def test_what_cannot_be_played_is_refused(api, follow, body, status):
+    assert api.post("/api/sandbox/pay", body).status_code == status
+    assert follow == []
+
+
+def test_nothing_is_played_where_real_money_is_taken(api, follow, settings):
+    settings.SANDBOX = False
+    option = OptionFactory()
+
+    answer = api.post("/api/sandbox/pay", {"invoiceId": str(option.invoice_id), "play": "exact"})
+
+    assert answer.status_code == 404
+    assert not Payment.objects.exists()

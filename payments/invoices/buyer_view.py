@@ -1,0 +1,173 @@
+"""How an invoice stands, for the page that its buyer looks at: one query, however often it is asked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+
+from cryptons.money import Base, amount_due, format_coin
+from payments.invoices.evaluation import GONE
+from payments.invoices.refundable import NOTHING_WENT
+from payments.invoices.settlement import received_as
+from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.networks.payment_uri import payment_uri, split_destination
+
+LIGHTNING = "BTC-LN"
+OPTION_FIELDS = ("network", "destination", "due_base", "minor_per_coin")
+INVOICE_FIELDS = (
+    "subject_id",
+    "label",
+    "status",
+    "flags",
+    "version",
+    "price_minor",
+    "currency",
+    "paid_seen_minor",
+    "created_at",
+    "expires_at",
+    "confirmations_needed",
+)
+PAYMENT_FIELDS = ("network", "amount_base", "status", "first_seen_at", "height", "is_present", "is_safe", "late", "minor_per_coin")
+
+
+@dataclass(frozen=True)
+class Progress:
+    invoice_id: UUID
+    subject_id: UUID
+    label: str
+    status: str
+    flags: frozenset[str]
+    version: int
+    network: str
+    destination: str
+    payment_request: str
+    """The BOLT11 invoice that pays the same; empty without Lightning, and once a part was paid: it asks for all."""
+    due_base: Base
+    minor_per_coin: Decimal
+    price_minor: int
+    currency: str
+    paid_seen_minor: int
+    """All that was seen, whether it counts or not."""
+    counted_minor: int
+    """What of it pays the price, rounded down; the rest came late and waits for a decision."""
+    created_at: datetime
+    expires_at: datetime
+    confirmations: int
+    """Of the payment that has fewest; 0 while any is not in a block."""
+    confirmations_needed: int
+    payout_status: str
+    """How the newest payout to the buyer stands; empty while nothing is to go back."""
+    payout_kind: str
+
+    @property
+    def address(self) -> str:
+        return split_destination(self.destination)[0]
+
+    @property
+    def destination_tag(self) -> str:
+        return split_destination(self.destination)[1]
+
+    @property
+    def due_text(self) -> str:
+        return format_coin(self.due_base, self.network)
+
+    @property
+    def remaining_minor(self) -> int:
+        return max(0, self.price_minor - self.counted_minor)
+
+    @property
+    def remaining_base(self) -> Base:
+        """What is still to be paid, at the newest quote."""
+        if not self.counted_minor:
+            return self.due_base
+        return amount_due(self.remaining_minor, minor_per_coin=self.minor_per_coin, network=self.network)
+
+    @property
+    def remaining_text(self) -> str:
+        return format_coin(self.remaining_base, self.network)
+
+    @property
+    def uri(self) -> str:
+        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
+
+    @property
+    def waiting_minor(self) -> int:
+        """What came too late and was not taken yet, at the rate of its quote."""
+        return self.paid_seen_minor - self.counted_minor
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the buyer is still asked for money."""
+        return self.status == Invoice.Status.NEW
+
+    @property
+    def paid_share(self) -> Fraction:
+        return Fraction(min(self.counted_minor, self.price_minor), self.price_minor)
+
+
+def read_progress(invoice_id: UUID) -> Progress:
+    """Raises Invoice.DoesNotExist."""
+    rows = _read_rows(invoice_id)
+    if not rows:
+        raise Invoice.DoesNotExist
+    options = {row["pk"]: row for row in rows}
+    by_payment = {row["invoice__payments__id"]: row for row in rows if row["invoice__payments__id"]}
+    payments = [_payment(row, options) for row in by_payment.values()]
+    newest_quote = [row for row in options.values() if row["created_at"] == rows[0]["created_at"]]
+    newest = next((row for row in newest_quote if row["network"] != LIGHTNING), newest_quote[0])
+    lightning = next((row["payment_request"] for row in newest_quote if row["network"] == LIGHTNING), "")
+    progress = Progress(
+        invoice_id=invoice_id,
+        payment_request=lightning,
+        counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),
+        confirmations=_confirmations(payments, options.values(), newest["invoice__confirmations_needed"]),
+        payout_status=newest["payout_status"] or "",
+        payout_kind=newest["payout_kind"] or "",
+        **{name: newest[name] for name in OPTION_FIELDS},
+        **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
+    )
+    return progress if progress.remaining_base == progress.due_base else replace(progress, payment_request="")
+
+
+def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
+    """One for each option and payment of the invoice, those of the newest quote first."""
+    tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
+    payouts = Payout.objects.filter(invoice=OuterRef("invoice")).exclude(status__in=NOTHING_WENT).order_by("-created_at")
+    options = Option.objects.filter(invoice=invoice_id).annotate(
+        tip_height=Subquery(tip), payout_status=Subquery(payouts.values("status")[:1]), payout_kind=Subquery(payouts.values("kind")[:1])
+    )
+    own = ("pk", "tip_height", "payout_status", "payout_kind", "created_at", "expires_at", "payment_request", *OPTION_FIELDS)
+    of_payments = [f"invoice__payments__{name}" for name in ("id", "option", *PAYMENT_FIELDS)]
+    of_invoice = [f"invoice__{name}" for name in INVOICE_FIELDS]
+    return list(options.order_by("-created_at", "-pk").values(*own, *of_invoice, *of_payments))
+
+
+def _payment(row: dict[str, Any], options: dict[UUID, dict[str, Any]]) -> Payment:
+    option = options[row["invoice__payments__option"]]
+    its_option = Option(minor_per_coin=option["minor_per_coin"], expires_at=option["expires_at"])
+    return Payment(option=its_option, **{name: row[f"invoice__payments__{name}"] for name in PAYMENT_FIELDS})
+
+
+def _counted(payments: Iterable[Payment]) -> int:
+    """Rounded down."""
+    received = (received_as(payment, payment.status) for payment in payments if payment.status != GONE)
+    return int(sum((each.value_minor for each in received if each.counts), Fraction(0)))
+
+
+def _confirmations(payments: Iterable[Payment], options: Iterable[dict[str, Any]], needed: int) -> int:
+    tips = {option["network"]: option["tip_height"] for option in options}
+    depths = [_depth(payment, tips[payment.network], needed) for payment in payments if payment.is_present]
+    return min(depths, default=0)
+
+
+def _depth(payment: Payment, tip: int | None, needed: int) -> int:
+    """What is safe by its network's own word, and in no block, is as deep as it needs to be."""
+    if payment.height is None:
+        return needed if payment.is_safe else 0
+    return 0 if tip is None else max(0, tip - payment.height + 1)

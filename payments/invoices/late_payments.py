@@ -1,0 +1,25 @@
+"""Whether money that came after its quote had ended is taken at that quote all the same: soon enough, and the rate has hardly moved."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+from payments.errors import RateUnavailable
+from payments.models import Payment
+from payments.rates.current import rate_for
+
+
+def may_accept(payment: Payment, *, at: datetime) -> bool:
+    """Whether stock is left is the shop's to say: see signals.accepting_late. Without a fresh rate nothing is taken."""
+    if payment.first_seen_at - payment.option.expires_at > timedelta(minutes=settings.LATE_GRACE_MINUTES):
+        return False
+    try:
+        return has_kept_its_worth(payment.option.minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
+    except RateUnavailable:
+        return False
+
+
+def has_kept_its_worth(locked: Decimal, now: Decimal) -> bool:
+    """A coin that is worth more now is the shop's gain. Pure."""
+    return now >= locked * (100 - settings.LATE_RATE_PERCENT) / 100

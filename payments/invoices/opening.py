@@ -1,0 +1,179 @@
+"""Open, cancel and mark an invoice. Node and rate first, without a transaction; then the rows, inside the caller's."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from cryptons.events.models import record
+from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
+from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
+from payments.invoices.settlement import apply_verdict, standings, verdict_on
+from payments.models import Invoice, Option, Payment
+from payments.networks.base import DestinationRequest
+from payments.networks.registry import failing_networks, get_network, offered_networks
+from payments.rates.current import rate_for
+
+logger = logging.getLogger(__name__)
+
+LIGHTNING = "BTC-LN"
+
+MONITOR = timedelta(days=30)
+"""How long after its expiry an invoice's destinations are asked about one by one."""
+
+MOST_USED_DESTINATIONS = 1000
+"""How many used destinations in a row a wallet may hand out (one set up anew starts from its first) before it is refused."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One way to pay, priced and with its destination, not yet written down."""
+
+    network: str
+    destination: str
+    payment_request: str
+    due_base: Base
+    minor_per_coin: Decimal
+    rate_sources: dict[str, str]
+    quoted_at: datetime
+    expires_at: datetime
+
+
+def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
+    """As `prepare_offer`; with Bitcoin's chain comes Lightning, while LND can take this much: without it the order is chain only."""
+    offer = prepare_offer(network, price, label=label, at=at)
+    if network != "BTC" or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
+        return (offer,)
+    try:
+        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at))
+    except (NodeUnavailable, NodeRejected) as error:
+        logger.info("an order without Lightning", extra={"network": LIGHTNING, "error": str(error)})
+        return (offer,)
+
+
+def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Offer:
+    """Price it and ask the node for a destination. Writes nothing: a crash after it leaves one unused address.
+
+    Raises NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered.
+    """
+    node = get_network(network)
+    rate = rate_for(network, at=at)
+    due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
+    expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
+    request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
+    for _ in range(MOST_USED_DESTINATIONS):
+        destination = node.open_destination(request)
+        if not Option.objects.filter(network=network, destination=destination.text).exists():
+            break
+    else:
+        raise NodeUnavailable(f"The {network} wallet keeps giving addresses that were used before.")
+    return Offer(
+        network=network,
+        destination=destination.text,
+        payment_request=destination.payment_request,
+        due_base=due,
+        minor_per_coin=rate.minor_per_coin,
+        rate_sources=rate.sources,
+        quoted_at=rate.quoted_at,
+        expires_at=expires_at,
+    )
+
+
+def confirmations_for(price: Minor, currency: str) -> int:
+    """By the tiers of CONFIRMATION_TIERS: the more there is to lose, the deeper it must lie."""
+    amount = minor_to_decimal(price, currency)
+    tiers: list[tuple[Decimal, int]] = settings.CONFIRMATION_TIERS
+    return next(needed for below, needed in tiers if amount < below)
+
+
+def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
+    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken meanwhile."""
+    offer = offers[0]
+    invoice = Invoice.objects.create(
+        subject_id=subject_id,
+        label=label,
+        price_minor=price,
+        currency=settings.CURRENCY,
+        tolerance_percent=settings.PAYMENT_TOLERANCE_PERCENT,
+        tolerance_cap_minor=decimal_to_minor(settings.PAYMENT_TOLERANCE_CAP, settings.CURRENCY),
+        confirmations_needed=confirmations_for(price, settings.CURRENCY),
+        created_at=at,
+        expires_at=offer.expires_at,
+        monitor_until=offer.expires_at + MONITOR,
+    )
+    add_options(invoice, offers, at=at)
+    record("invoice.new", invoice.pk, seq=invoice.version, data={"status": invoice.status, "flags": [], "network": offer.network})
+    return invoice
+
+
+def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> None:
+    """Those of one moment belong together: the buyer sees them as one code."""
+    for offer in offers:
+        Option.objects.create(
+            invoice=invoice,
+            network=offer.network,
+            destination=offer.destination,
+            payment_request=offer.payment_request,
+            due_base=offer.due_base,
+            minor_per_coin=offer.minor_per_coin,
+            rate_sources=offer.rate_sources,
+            quoted_at=offer.quoted_at,
+            expires_at=offer.expires_at,
+            created_at=at,
+        )
+
+
+def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime, despite_money: bool = False) -> None:
+    """Stop waiting for money, inside the caller's transaction.
+
+    Raises IllegalMark once there is enough, or once any money was seen unless it is to be sent back; InvoiceMoved on a lost race.
+    """
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if invoice.status == Invoice.Status.CANCELLED:
+        return
+    has_money = not despite_money and Payment.objects.filter(invoice=invoice, is_present=True).exists()
+    if has_money or invoice.status not in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
+        raise IllegalMark("A payment was already seen, so this can no longer be cancelled.")
+    _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)
+
+
+def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime, version: int | None = None) -> None:
+    """A named person decides `settled` or `invalid` against the facts, inside the caller's transaction; it stands in the event log.
+
+    `version`: as the person saw it. Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
+    """
+    if status not in ("settled", "invalid"):
+        raise IllegalMark(f"An invoice cannot be marked {status!r}.")
+    check_person(actor, reason)
+    invoice = read_invoice(invoice_id, version)
+    if invoice.status == status:
+        raise IllegalMark(f"The invoice is {status} already.")
+    _mark(invoice, status, actor=actor, reason=reason, at=at)
+
+
+def check_person(actor: str, reason: str) -> None:
+    """Raises IllegalMark: what a person decides needs both."""
+    if not actor.strip() or not reason.strip():
+        raise IllegalMark("This needs a name and a reason.")
+
+
+def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
+    """Raises InvoiceMoved when it is no longer what somebody saw and decided by."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if version is not None and invoice.version != version:
+        raise InvoiceMoved("This has changed since you looked at it: by the network, the buyer or a colleague. Please look again.")
+    return invoice
+
+
+def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
+    invoice.marked = mark
+    statuses = standings(invoice)
+    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
+    data: dict[str, Any] = {"mark": mark, "reason": reason}
+    verdict = verdict_on(invoice, statuses, at=at)
+    apply_verdict(invoice, verdict, moved, at=at, actor=actor, data=data, decided=frozenset({"double_spent"}))

@@ -1,0 +1,211 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from payments.invoices.evaluation import Received, Terms, Verdict, completes, evaluate, exceptions, standing
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+EXPIRY = NOW + timedelta(minutes=15)
+TERMS = Terms(price_minor=10_000, tolerance_percent=Decimal("0.5"), tolerance_cap_minor=100, expires_at=EXPIRY)
+SAT = Fraction(5_000_000, 100_000_000)
+
+
+def paid(value=10_000, status="settled", seen_at=NOW, **more):
+    return Received(value_minor=Fraction(value), dust_minor=546 * SAT, first_seen_at=seen_at, due_by=EXPIRY, status=status, **more)
+
+
+def test_nothing_paid_is_new_until_expiry():
+    assert evaluate(TERMS, [], EXPIRY - timedelta(microseconds=1)).status == "new"
+
+
+def test_nothing_paid_expires_at_expiry():
+    verdict = evaluate(TERMS, [], EXPIRY)
+    assert (verdict.status, verdict.flags) == ("expired", frozenset())
+
+
+def test_the_exact_price_seen_is_processing():
+    verdict = evaluate(TERMS, [paid(status="seen")], NOW)
+    assert (verdict.status, verdict.paid_seen_minor, verdict.paid_safe_minor) == ("processing", 10_000, 0)
+
+
+def test_the_exact_price_safe_is_settled():
+    assert evaluate(TERMS, [paid()], NOW).status == "settled"
+
+
+def test_a_processing_invoice_never_expires():
+    assert evaluate(TERMS, [paid(status="seen")], EXPIRY + timedelta(days=9)).status == "processing"
+
+
+def test_price_less_tolerance_is_enough():
+    assert evaluate(TERMS, [paid(9_950)], NOW).status == "settled"
+
+
+def test_one_satoshi_under_the_tolerance_is_not_enough():
+    assert evaluate(TERMS, [paid(9_950 - SAT)], NOW).status == "new"
+
+
+def test_the_cap_bounds_the_tolerance_of_large_prices():
+    dear = replace(TERMS, price_minor=1_000_000)
+    assert evaluate(dear, [paid(1_000_000 - 100)], NOW).status == "settled"
+    assert evaluate(dear, [paid(1_000_000 - 101)], NOW).status == "new"
+
+
+def test_two_payments_add_up():
+    assert evaluate(TERMS, [paid(4_000), paid(6_000)], NOW).status == "settled"
+
+
+def test_enough_is_seen_but_only_part_is_safe():
+    assert evaluate(TERMS, [paid(4_000), paid(6_000, status="seen")], NOW).status == "processing"
+
+
+def test_money_that_is_gone_does_not_count():
+    assert evaluate(TERMS, [paid(status="gone")], NOW).status == "new"
+
+
+def test_processing_goes_back_to_expired_when_its_money_goes_after_expiry():
+    assert evaluate(TERMS, [paid(status="gone")], EXPIRY).status == "expired"
+
+
+def test_money_first_seen_in_time_reopens_an_expired_invoice_without_late():
+    verdict = evaluate(TERMS, [paid(seen_at=EXPIRY)], EXPIRY + timedelta(hours=5))
+    assert (verdict.status, verdict.flags) == ("settled", frozenset())
+
+
+def test_money_first_seen_after_expiry_is_late_and_waits_for_a_person():
+    verdict = evaluate(TERMS, [paid(seen_at=EXPIRY + timedelta(seconds=1))], EXPIRY + timedelta(hours=5))
+    assert (verdict.status, verdict.flags) == ("expired", {"late"})
+
+
+def test_part_of_the_price_at_expiry_is_partial():
+    verdict = evaluate(TERMS, [paid(5_000)], EXPIRY)
+    assert (verdict.status, verdict.flags) == ("expired", {"partial"})
+
+
+def test_the_rest_that_comes_late_does_not_complete_the_price():
+    verdict = evaluate(TERMS, [paid(5_000), paid(5_000, seen_at=EXPIRY + timedelta(seconds=1))], EXPIRY + timedelta(hours=1))
+    assert (verdict.status, verdict.flags) == ("expired", {"late"})
+
+
+LATE = EXPIRY + timedelta(seconds=1)
+
+
+def test_late_money_that_was_accepted_pays_and_stays_marked():
+    verdict = evaluate(TERMS, [paid(seen_at=LATE, is_accepted=True)], LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"late"})
+
+
+def test_late_money_beside_enough_that_came_in_time_is_only_too_much():
+    verdict = evaluate(TERMS, [paid(), paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"over"})
+
+
+def test_money_for_an_older_quote_is_late_although_the_invoice_is_open_again():
+    verdict = evaluate(replace(TERMS, expires_at=EXPIRY + timedelta(hours=1)), [paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.flags) == ("new", {"late"})
+
+
+def test_safe_late_money_settles_nothing_while_what_counts_is_only_seen():
+    verdict = evaluate(TERMS, [paid(status="seen"), paid(seen_at=LATE)], LATE)
+    assert (verdict.status, verdict.paid_safe_minor) == ("processing", 10_000)
+
+
+@pytest.mark.parametrize(
+    ("in_time", "late", "expected"),
+    [(0, 10_000, True), (5_000, 5_000, True), (5_000, 4_000, False), (10_000, 10_000, True), (0, 9_950, True)],
+)
+def test_late_money_is_worth_a_decision_once_there_is_enough_with_it(in_time, late, expected):
+    received = [paid(in_time), paid(late, seen_at=LATE)]
+    assert completes(TERMS, received, received[1:]) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "flags", "expected"),
+    [
+        ("expired", {"late"}, {"late"}),
+        ("expired", {"partial", "late"}, {"partial", "late"}),
+        ("settled", {"late"}, set()),
+        ("settled", {"over"}, {"over"}),
+        ("processing", {"over"}, set()),
+        ("processing", {"reorged"}, {"reorged"}),
+        ("cancelled", {"late"}, {"late"}),
+        ("invalid", {"manual", "late"}, {"late"}),
+        ("new", {"double_spent"}, {"double_spent"}),
+        ("settled", {"manual", "double_spent"}, {"double_spent"}),
+        ("cancelled", {"double_spent"}, set()),
+        ("cancelled", {"late", "over"}, {"late", "over"}),
+        ("expired", {"partial", "reorged"}, {"partial", "reorged"}),
+    ],
+)
+def test_what_a_person_should_look_at(status, flags, expected):
+    assert exceptions(Verdict(status, frozenset(flags))) == expected
+
+
+@pytest.mark.parametrize(
+    ("in_time", "returned", "expected"),
+    [
+        ([5_000], 5_000, ("expired", {"partial"})),
+        ([5_000, 5_000], 5_000, ("expired", {"partial"})),
+        ([5_000, 10_000], 5_000, ("settled", set())),
+        ([10_000], 10_000, ("expired", set())),
+    ],
+)
+def test_what_goes_back_pays_nothing(in_time, returned, expected):
+    verdict = evaluate(replace(TERMS, returned_minor=Fraction(returned)), [paid(amount) for amount in in_time], LATE)
+    assert (verdict.status, verdict.flags) == expected
+
+
+def test_over_begins_beyond_half_a_percent():
+    assert evaluate(TERMS, [paid(10_050)], NOW).flags == frozenset()
+    assert evaluate(TERMS, [paid(10_050 + SAT)], NOW).flags == {"over"}
+
+
+def test_over_begins_beyond_dust_for_small_prices():
+    cheap = replace(TERMS, price_minor=100)
+    assert evaluate(cheap, [paid(100 + 546 * SAT)], NOW).flags == frozenset()
+    assert evaluate(cheap, [paid(100 + 547 * SAT)], NOW).flags == {"over"}
+
+
+def test_settled_money_that_is_only_seen_again_is_reorged():
+    verdict = evaluate(replace(TERMS, has_settled=True), [paid(status="seen")], NOW)
+    assert (verdict.status, verdict.flags) == ("processing", {"reorged"})
+
+
+def test_settled_money_that_was_spent_elsewhere_is_reorged_and_double_spent():
+    verdict = evaluate(replace(TERMS, has_settled=True), [paid(status="gone", is_conflicted=True)], EXPIRY)
+    assert (verdict.status, verdict.flags) == ("expired", {"reorged", "double_spent"})
+
+
+def test_a_replacement_that_pays_as_well_is_no_double_spend():
+    verdict = evaluate(TERMS, [paid(status="gone", is_conflicted=True), paid(status="seen")], NOW)
+    assert (verdict.status, verdict.flags) == ("processing", frozenset())
+
+
+@pytest.mark.parametrize("mark", ["settled", "invalid"])
+def test_a_persons_mark_stands_against_the_facts(mark):
+    verdict = evaluate(replace(TERMS, marked=mark), [], EXPIRY)
+    assert (verdict.status, verdict.flags) == (mark, {"manual"})
+
+
+def test_a_cancelled_invoice_stays_cancelled_and_shows_money_that_came():
+    verdict = evaluate(replace(TERMS, marked="cancelled"), [paid()], NOW)
+    assert (verdict.status, verdict.flags) == ("cancelled", {"late"})
+
+
+@pytest.mark.parametrize(
+    ("height", "tip", "expected"),
+    [(None, 100, "seen"), (100, 100, "seen"), (99, 100, "settled"), (101, 100, "seen"), (99, None, "seen")],
+)
+def test_depth_decides_what_is_safe(height, tip, expected):
+    facts = {"is_present": True, "is_safe": False, "is_final": False}
+    assert standing(**facts, height=height, tip_height=tip, confirmations_needed=2) == expected
+
+
+def test_what_is_not_present_is_gone_whatever_else_is_said():
+    assert standing(is_present=False, is_safe=True, is_final=True, height=1, tip_height=99, confirmations_needed=1) == "gone"
+
+
+def test_the_networks_own_word_is_enough():
+    assert standing(is_present=True, is_safe=True, is_final=False, height=None, tip_height=None, confirmations_needed=6) == "settled"

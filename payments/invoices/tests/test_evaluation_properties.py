@@ -1,0 +1,84 @@
+"""What must hold for every invoice and every set of payments."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments.invoices.evaluation import Received, Terms, evaluate
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+moments = st.integers(-3600, 7200).map(lambda seconds: NOW + timedelta(seconds=seconds))
+terms = st.builds(
+    Terms,
+    price_minor=st.integers(1, 10**12),
+    tolerance_percent=st.decimals("0", "10", places=2),
+    tolerance_cap_minor=st.integers(0, 10**4),
+    expires_at=moments,
+    marked=st.sampled_from(["", "", "", "settled", "invalid", "cancelled"]),
+    has_settled=st.booleans(),
+)
+payments = st.builds(
+    Received,
+    value_minor=st.fractions(0, 10**12),
+    dust_minor=st.fractions(0, 100),
+    first_seen_at=moments,
+    due_by=moments,
+    is_accepted=st.booleans(),
+    status=st.sampled_from(["seen", "settled", "gone"]),
+    is_conflicted=st.booleans(),
+)
+
+
+@given(terms, st.lists(payments, max_size=6), moments, st.randoms())
+@settings(max_examples=500)
+def test_the_order_of_payments_changes_nothing(invoice, received, at, random):
+    shuffled = random.sample(received, len(received))
+    assert evaluate(invoice, shuffled, at) == evaluate(invoice, received, at)
+
+
+@given(terms, st.lists(payments, max_size=6), moments)
+@settings(max_examples=500)
+def test_nothing_settles_without_enough_safe_money_or_a_person(invoice, received, at):
+    verdict = evaluate(invoice, received, at)
+    if verdict.status == "settled" and not invoice.marked:
+        safe = sum((payment.value_minor for payment in received if payment.status == "settled"), Fraction(0))
+        assert safe >= invoice.enough_minor
+
+
+@given(terms, st.lists(payments, max_size=6), moments, moments)
+@settings(max_examples=500)
+def test_the_clock_only_ever_expires(invoice, received, at, later):
+    before, after = evaluate(invoice, received, min(at, later)), evaluate(invoice, received, max(at, later))
+    assert before.status == after.status or (before.status, after.status) == ("new", "expired")
+
+
+@given(terms, st.lists(payments, max_size=6), moments)
+@settings(max_examples=500)
+def test_money_seen_is_never_less_than_money_safe(invoice, received, at):
+    verdict = evaluate(invoice, received, at)
+    assert verdict.paid_seen_minor >= verdict.paid_safe_minor >= 0
+
+
+@given(terms, st.lists(payments, max_size=6), payments, moments)
+@settings(max_examples=500)
+def test_more_punctual_money_never_unsettles(invoice, received, extra, at):
+    if evaluate(invoice, received, at).status == "settled":
+        assert evaluate(invoice, [*received, extra], at).status == "settled"
+
+
+@given(terms, st.lists(payments, max_size=6), moments)
+@settings(max_examples=500)
+def test_a_mark_decides_whatever_the_facts(invoice, received, at):
+    if invoice.marked:
+        assert evaluate(invoice, received, at).status == invoice.marked
+
+
+@given(st.integers(1, 10**9), st.decimals("1", "100000000", places=2))
+def test_what_the_buyer_is_asked_for_is_always_enough(price, rate):
+    from cryptons.money import base_to_fiat, fiat_to_base
+
+    due = fiat_to_base(price, minor_per_coin=rate, network="BTC")
+    assert base_to_fiat(due, minor_per_coin=rate, network="BTC") >= price
+    assert base_to_fiat(due - 1, minor_per_coin=rate, network="BTC") < price

@@ -1,0 +1,171 @@
+"""Money that comes after its quote has ended: taken when it is soon enough, worth enough and the shop can still serve."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from cryptons.events.models import Event
+from payments.errors import LateMoneyRefused
+from payments.invoices.late_payments import has_kept_its_worth
+from payments.invoices.settlement import settle
+from payments.models import Invoice, Payment
+from payments.signals import accepting_late
+from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+
+pytestmark = pytest.mark.django_db
+
+LATE = EXPIRY + timedelta(minutes=60)
+
+
+@pytest.fixture(autouse=True)
+def _rate(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
+
+
+def late_payment(*, seen_at=LATE, **more):
+    CursorFactory()
+    return PaymentFactory(first_seen_at=seen_at, height=TIP - 1, **more)
+
+
+def test_money_within_the_grace_is_taken():
+    payment = late_payment()
+
+    settle(payment.invoice_id, at=LATE)
+
+    payment.refresh_from_db()
+    invoice = Invoice.objects.get()
+    assert (payment.late, invoice.status, invoice.flags, invoice.needs_decision) == ("accepted", "settled", {"late"}, False)
+    assert Event.objects.get().data["acceptedLate"] == [payment.reference]
+
+
+def test_money_after_the_grace_waits_in_the_queue():
+    payment = late_payment(seen_at=LATE + timedelta(milliseconds=1))
+
+    settle(payment.invoice_id, at=LATE)
+
+    payment.refresh_from_db()
+    invoice = Invoice.objects.get()
+    assert (payment.late, invoice.status, invoice.exceptions, invoice.needs_decision) == ("waiting", "expired", {"late"}, True)
+    assert invoice.exception_at == LATE
+
+
+@pytest.mark.parametrize(("rate", "status"), [("49000.00", "settled"), ("48999.99", "expired"), ("90000.00", "settled")])
+def test_a_coin_that_lost_more_than_two_percent_waits(settings, rate, status):
+    settings.FIXED_RATES = {"BTC": Decimal(rate)}
+    assert settle(late_payment().invoice_id, at=LATE).status == status
+
+
+def test_without_a_fresh_rate_it_waits(settings):
+    settings.FIXED_RATES = {}
+    assert settle(late_payment().invoice_id, at=LATE).status == "expired"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_that_cannot_serve_refuses_and_is_not_asked_again():
+    asked = []
+
+    def refuse(sender, invoice, **_):
+        asked.append(invoice.pk)
+        raise LateMoneyRefused("sold out")
+
+    payment = late_payment()
+    accepting_late.connect(refuse)
+    try:
+        settle(payment.invoice_id, at=LATE)
+        settle(payment.invoice_id, at=LATE)
+    finally:
+        accepting_late.disconnect(refuse)
+    assert (len(asked), Invoice.objects.get().status, Event.objects.count()) == (1, "expired", 1)
+
+
+def test_late_money_that_is_still_too_little_is_not_weighed_yet():
+    payment = late_payment(amount_base=DUE // 2)
+
+    settle(payment.invoice_id, at=LATE)
+    assert Payment.objects.get().late == ""
+    assert Invoice.objects.get().exceptions == {"late", "partial"}
+
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+    assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+
+def test_late_money_that_is_taken_does_not_wait_for_other_money_that_is_not():
+    """As it would not, had a worker heard of it alone."""
+    payment = late_payment()
+    hopeless = PaymentFactory(option=payment.option, first_seen_at=LATE + timedelta(minutes=1))
+
+    assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+    payment.refresh_from_db()
+    hopeless.refresh_from_db()
+    assert (payment.late, hopeless.late) == ("accepted", "waiting")
+    assert Event.objects.get().data["acceptedLate"] == [payment.reference]
+
+
+def test_late_money_that_waits_does_not_keep_what_may_still_be_completed():
+    payment = late_payment(amount_base=DUE // 2)
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE + timedelta(minutes=1))
+    assert settle(payment.invoice_id, at=LATE).status == "expired"
+
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+    assert settle(payment.invoice_id, at=LATE).status == "settled"
+
+
+@pytest.mark.parametrize("first", ["the late", "the punctual"])
+def test_late_money_beside_money_in_time_counts_whichever_was_heard_of_first(first):
+    CursorFactory()
+    option = OptionFactory()
+    moments = {"the late": {"first_seen_at": LATE, "height": TIP - 1}, "the punctual": {"first_seen_at": EXPIRY}}
+    for which in sorted(moments, key=lambda which: which != first):
+        PaymentFactory(option=option, **moments[which])
+        settle(option.invoice_id, at=LATE)
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.flags) == ("settled", {"over"})
+
+
+def test_late_money_that_goes_again_leaves_nothing_to_decide():
+    payment = late_payment(seen_at=LATE + timedelta(hours=1))
+    settle(payment.invoice_id, at=LATE)
+    Payment.objects.update(is_present=False)
+
+    settle(payment.invoice_id, at=LATE)
+
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.exceptions, invoice.needs_decision, invoice.exception_at) == ("expired", frozenset(), False, None)
+
+
+def test_a_marked_invoice_takes_no_late_money_by_itself():
+    payment = late_payment()
+    Invoice.objects.update(status="cancelled", marked="cancelled")
+    verdict = settle(payment.invoice_id, at=LATE)
+    assert (verdict.status, Payment.objects.get().late, Invoice.objects.get().needs_decision) == ("cancelled", "", True)
+
+
+def test_what_was_kept_as_it_is_comes_back_when_more_money_comes():
+    payment = late_payment(seen_at=LATE + timedelta(hours=1))
+    settle(payment.invoice_id, at=LATE)
+    Invoice.objects.update(needs_decision=False)
+    settle(payment.invoice_id, at=LATE)
+    assert not Invoice.objects.get().needs_decision
+
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=LATE)
+    assert Invoice.objects.get().needs_decision
+
+
+def test_worth_is_compared_exactly():
+    assert has_kept_its_worth(Decimal(100), Decimal(98))
+    assert not has_kept_its_worth(Decimal(100), Decimal("97.99999999"))
+
+
+def test_money_is_not_taken_once_some_of_it_went_back():
+    part = PaymentFactory(amount_base=DUE // 2, status="settled", height=TIP - 1)
+    settle(part.invoice_id, at=LATE)
+    PayoutFactory(invoice=part.invoice, amount_base=DUE // 2, status="sent")
+    CursorFactory()
+    PaymentFactory(option=part.option, amount_base=DUE, first_seen_at=LATE, height=TIP - 1)
+
+    settle(part.invoice_id, at=LATE)
+
+    assert (Invoice.objects.get().status, Payment.objects.latest("first_seen_at").late) == ("expired", "waiting")

@@ -1,0 +1,383 @@
+"""What a person decides: by name and reason, about what they saw, and taken back where that is possible."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.events.models import Event
+from payments.alerts import alert
+from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
+from payments.invoices import manual_review
+from payments.invoices.settlement import settle, touch
+from payments.models import Alert, Invoice, Payment
+from payments.payouts.workflow import draft_payout, move_payout, set_destination, withdraw_payout
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+
+pytestmark = pytest.mark.django_db
+
+LATER = EXPIRY + timedelta(hours=2)
+REASON = {"actor": "grace", "reason": "she called", "at": LATER}
+
+
+def partial_invoice(share=50):
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE * share // 100, height=TIP - 1)
+    settle(payment.invoice_id, at=EXPIRY)
+    return Invoice.objects.get()
+
+
+def state():
+    invoice = Invoice.objects.get()
+    return invoice.status, invoice.flags, invoice.needs_decision
+
+
+def test_a_part_is_accepted_as_paid_and_leaves_the_queue():
+    invoice = partial_invoice()
+    assert state() == ("expired", {"partial"}, True)
+    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    assert state() == ("settled", {"manual"}, False)
+    event = Event.objects.latest("seq")
+    assert (event.type, event.actor, event.data["reason"]) == ("invoice.settled", "grace", "she called")
+
+
+def test_accepting_late_money_that_is_too_much_leaves_the_excess_to_decide():
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE * 2, first_seen_at=LATER, height=TIP - 1)
+    settle(payment.invoice_id, at=LATER)
+    invoice = Invoice.objects.get()
+    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    assert (state(), Invoice.objects.get().exceptions) == (("settled", {"manual", "late", "over"}, True), {"over"})
+
+
+def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
+    CursorFactory()
+    payment = PaymentFactory(is_present=False, is_conflicted=True)
+    settle(payment.invoice_id, at=NOW)
+    assert state() == ("new", {"double_spent"}, True)
+    invoice = Invoice.objects.get()
+    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    assert (state()[0], state()[2]) == ("settled", False)
+
+
+def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
+    CursorFactory()
+    payment = PaymentFactory(amount_base=DUE // 2)
+    settle(payment.invoice_id, at=EXPIRY)
+    invoice = Invoice.objects.get()
+    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    assert state() == ("settled", {"manual"}, False)
+    Payment.objects.update(is_present=False, is_conflicted=True)
+    settle(invoice.pk, at=LATER)
+    assert state() == ("settled", {"manual", "double_spent"}, True)
+    invoice.refresh_from_db()
+    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    settle(invoice.pk, at=LATER)
+    assert not state()[2]
+
+
+def test_what_is_closed_as_invalid_waits_until_its_money_is_sent_back():
+    invoice = partial_invoice()
+    manual_review.close(invoice.pk, version=invoice.version, **REASON)
+    assert (state(), Invoice.objects.get().exceptions) == (("invalid", {"manual", "late"}, True), {"late"})
+
+
+def test_what_was_kept_as_it_is_comes_back_when_it_changes():
+    invoice = partial_invoice()
+
+    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    settle(invoice.pk, at=LATER)
+
+    assert state() == ("expired", {"partial"}, False)
+    event = Event.objects.latest("seq")
+    assert (event.type, event.seq, event.actor, event.data["reason"]) == (
+        "invoice.kept",
+        Invoice.objects.get().version,
+        "grace",
+        "she called",
+    )
+
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE // 10, height=TIP - 1)
+    settle(invoice.pk, at=LATER)
+    assert state() == ("expired", {"partial"}, True)
+
+
+def test_keeping_is_taken_back():
+    invoice = partial_invoice()
+    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    manual_review.put_back(invoice.pk, version=invoice.version + 1, actor="grace", reason="", at=LATER)
+    invoice.refresh_from_db()
+    assert (state()[2], invoice.exception_at, Event.objects.latest("seq").type) == (True, LATER, "invoice.put_back")
+
+
+def test_what_is_no_exception_is_neither_kept_nor_put_back():
+    invoice = OptionFactory().invoice
+    with pytest.raises(IllegalMark, match="Nothing waits"):
+        manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    with pytest.raises(IllegalMark, match="nothing to decide"):
+        manual_review.put_back(invoice.pk, version=invoice.version, **REASON)
+
+
+@pytest.mark.parametrize(
+    "act", [manual_review.accept, manual_review.close, manual_review.keep, manual_review.put_back, manual_review.take_mark_back]
+)
+def test_who_saw_it_before_it_changed_is_told_so(act):
+    invoice = partial_invoice()
+    touch([invoice.pk])
+    before = Invoice.objects.values().get()
+    with pytest.raises(InvoiceMoved, match="Please look again"):
+        act(invoice.pk, version=invoice.version, **REASON)
+    assert Invoice.objects.values().get() == before
+
+
+@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close, manual_review.keep, manual_review.take_mark_back])
+@pytest.mark.parametrize("missing", ["actor", "reason"])
+def test_a_decision_needs_a_name_and_a_reason(act, missing):
+    invoice = partial_invoice()
+    with pytest.raises(IllegalMark, match="a name and a reason"):
+        act(invoice.pk, version=invoice.version, **{**REASON, missing: " "})
+    assert state() == ("expired", {"partial"}, True)
+
+
+@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close])
+def test_a_mark_is_taken_back_and_the_facts_decide(act):
+    invoice = partial_invoice()
+    act(invoice.pk, version=invoice.version, **REASON)
+
+    manual_review.take_mark_back(invoice.pk, version=invoice.version + 1, **REASON)
+
+    assert state() == ("expired", {"partial"}, True)
+    assert Invoice.objects.get().settled_at is None
+
+
+def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    payment.refresh_from_db()
+    payment.height = None
+    payment.save()
+    settle(payment.invoice_id, at=NOW)
+    invoice = Invoice.objects.get()
+    assert state() == ("processing", {"reorged"}, True)
+    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.take_mark_back(invoice.pk, version=invoice.version + 1, **REASON)
+    assert state() == ("processing", {"reorged"}, True)
+
+
+@pytest.mark.parametrize("mark", ["", "cancelled"])
+def test_only_what_a_person_marked_is_taken_back(mark):
+    invoice = OptionFactory(invoice__marked=mark).invoice
+    with pytest.raises(IllegalMark, match="Nobody decided"):
+        manual_review.take_mark_back(invoice.pk, version=invoice.version, **REASON)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "allowed"),
+    [("refund", "draft", False), ("late", "sent", False), ("late", "withdrawn", True), ("excess", "sent", True)],
+)
+def test_money_on_its_way_back_does_not_pay_as_well(kind, status, allowed):
+    invoice = partial_invoice()
+    PayoutFactory(invoice=invoice, kind=kind, status=status)
+    if allowed:
+        manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+        assert state()[0] == "settled"
+        return
+    with pytest.raises(IllegalMark, match="on its way back"):
+        manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+
+
+def test_an_alert_is_closed_by_who_was_first_and_opened_again():
+    alert("x", "Look.", at=NOW)
+    pk = Alert.objects.get().pk
+    manual_review.close_alert(pk, actor="grace", at=NOW)
+    with pytest.raises(AlertClosed):
+        manual_review.close_alert(pk, actor="ada", at=LATER)
+    assert Alert.objects.values_list("closed_by", "closed_at").get() == ("grace", NOW)
+    manual_review.open_alert(pk)
+    assert Alert.objects.values_list("closed_by", "closed_at").get() == ("", None)
+
+
+# --- The pages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def grace(client):
+    grace = StaffFactory(username="grace")
+    client.force_login(grace)
+    return grace
+
+
+def path(invoice, name="accept", back=""):
+    return f"/admin/payments/invoice/{invoice.pk}/decide/{name}/{back}"
+
+
+def press(client, invoice, name="accept", *, back="", **fields):
+    return client.post(path(invoice, name, back), {"version": invoice.version, "reason": "she called", **fields})
+
+
+def test_a_decision_is_asked_with_what_it_is_about(client, grace):
+    text = client.get(path(partial_invoice())).text
+    for words in ("Only a part of the price was paid in time.", "$100.00", "$50.00", "0.00100000 BTC", "the buyer is told"):
+        assert words in text
+    assert state()[0] == "expired"
+
+
+def test_who_decides_is_told_what_is_not_confirmed_yet(client, grace):
+    invoice = partial_invoice()
+    words = "not confirmed yet: it may still go"
+    assert words not in client.get(path(invoice)).text
+    Payment.objects.update(height=None)
+    settle(invoice.pk, at=LATER)
+    assert words in client.get(path(invoice)).text
+
+
+def test_it_is_done_by_name_and_can_be_undone(client, grace):
+    invoice = partial_invoice()
+    response = press(client, invoice)
+    assert response.url == f"/admin/payments/invoice/{invoice.pk}/change/"
+    assert state()[0] == "settled"
+    page = client.get(response.url).text
+    assert f'is accepted as paid. <a href="{path(invoice, "take-back")}">Undo</a>' in page
+    assert "she called" in page
+    invoice.refresh_from_db()
+    press(client, invoice, "take-back")
+    assert state()[0] == "expired"
+
+
+def test_it_goes_back_to_where_the_person_came_from(client, grace):
+    assert press(client, partial_invoice(), "keep", back="?next=/admin/").url == "/admin/"
+
+
+@pytest.mark.parametrize("evil", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+def test_it_goes_nowhere_else(client, grace, evil):
+    invoice = partial_invoice()
+    assert press(client, invoice, back=f"?next={evil}").url == f"/admin/payments/invoice/{invoice.pk}/change/"
+
+
+def test_without_a_reason_nothing_is_done(client, grace):
+    invoice = partial_invoice()
+    assert press(client, invoice, reason=" ").status_code == 400
+    assert state()[0] == "expired"
+
+
+def test_putting_back_needs_no_reason(client, grace):
+    invoice = partial_invoice()
+    press(client, invoice, "keep")
+    invoice.refresh_from_db()
+    assert press(client, invoice, "put-back", reason="").status_code == 302
+    assert state()[2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_second_sees_what_is_now_and_keeps_their_words(client, grace):
+    invoice = partial_invoice()
+    press(client, invoice, "close")
+    response = press(client, invoice, "accept", reason="paid in cash")
+    assert response.status_code == 409
+    assert "This has changed since you looked at it" in response.text
+    assert "Invalid" in response.text
+    assert 'value="paid in cash"' in response.text
+    invoice.refresh_from_db()
+    assert f'name="version" value="{invoice.version}"' in response.text
+
+
+def test_an_unknown_decision_is_not_there(client, grace):
+    assert press(client, partial_invoice(), "steal").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["accept", "close", "keep", "put-back", "take-back"])
+def test_who_may_only_look_decides_nothing(client, name):
+    invoice = partial_invoice()
+    staff = StaffFactory(is_superuser=False)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "change_order"]))
+    client.force_login(staff)
+    assert client.get(path(invoice, name)).status_code == 403
+    assert press(client, invoice, name).status_code == 403
+    client.force_login(UserFactory())
+    assert press(client, invoice, name).status_code == 302
+    assert state() == ("expired", {"partial"}, True)
+
+
+# --- Money that goes back ----------------------------------------------------------------------------------------------------
+
+
+def drafted(invoice, **more):
+    return draft_payout(invoice.pk, kind="late", network="BTC", actor="grace", reason="as she wished", at=LATER, **more)
+
+
+def test_who_sends_the_money_back_has_decided():
+    drafted(partial_invoice())
+    assert state() == ("expired", {"partial"}, False)
+    event = Event.objects.get(type="invoice.sent_back")
+    assert (event.actor, event.data["reason"]) == ("grace", "as she wished")
+
+
+def test_a_payout_that_is_given_up_leaves_it_to_decide_again():
+    payout = drafted(partial_invoice())
+    withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
+    assert (state()[2], Invoice.objects.get().exception_at) == (True, LATER)
+
+
+def test_a_payout_that_fails_leaves_it_to_decide_again():
+    payout = drafted(partial_invoice())
+    move_payout(payout, "failed", at=LATER, error="no route")
+    assert state()[2]
+
+
+def test_the_buyers_answer_decides_nothing_that_came_since():
+    invoice = partial_invoice()
+    payout = drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE // 10, height=TIP - 1)
+    settle(invoice.pk, at=LATER)
+    assert state()[2]
+    set_destination(payout.pk, "bcrt1qback", actor="buyer", at=LATER)
+    assert state()[2]
+
+
+def test_money_that_goes_back_does_not_pay_with_what_is_found_later():
+    """The rest was paid in time too, but the node told of it only after the first part was sent back."""
+    invoice = partial_invoice()
+    payout = drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), amount_base=DUE // 2, first_seen_at=NOW, height=TIP - 1)
+
+    settle(invoice.pk, at=LATER)
+    assert state() == ("expired", {"partial"}, True)
+
+    withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
+    settle(invoice.pk, at=LATER)
+    assert state() == ("settled", frozenset(), False)
+
+
+def test_late_money_that_goes_back_completes_nothing(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
+    CursorFactory()
+    soon = EXPIRY + timedelta(minutes=10)
+    payment = PaymentFactory(amount_base=DUE // 2, first_seen_at=soon, height=TIP - 1)
+    settle(payment.invoice_id, at=soon)
+    drafted(payment.invoice)
+    PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=soon, height=TIP - 1)
+
+    settle(payment.invoice_id, at=soon)
+
+    assert state() == ("expired", {"late", "partial"}, True)
+
+
+def test_a_refund_of_what_was_paid_is_no_reorg():
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    draft_payout(payment.invoice_id, kind="refund", network="BTC", actor="grace", at=LATER)
+    settle(payment.invoice_id, at=LATER)
+    assert state() == ("settled", frozenset(), False)
+
+
+def test_what_went_back_before_it_settled_is_not_too_much_afterwards():
+    invoice = partial_invoice()
+    drafted(invoice)
+    PaymentFactory(option=invoice.options.get(), first_seen_at=NOW, height=TIP - 1)
+    for minutes in (1, 2):
+        settle(invoice.pk, at=LATER + timedelta(minutes=minutes))
+    assert state() == ("settled", frozenset(), False)

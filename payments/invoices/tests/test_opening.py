@@ -1,0 +1,193 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError
+
+from cryptons.db import atomic, new_id
+from cryptons.events.models import Event
+from cryptons.money import Minor
+from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
+from payments.invoices import opening
+from payments.invoices.opening import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer, prepare_offers
+from payments.invoices.settlement import settle
+from payments.models import Invoice, Option, Payment, Rate
+from payments.networks.base import Destination
+from payments.networks.lightning.network import LightningNetwork
+from payments.networks.registry import get_network, network_states, offered_networks
+from payments.tests.factories import NOW, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def opened(offer, price=10_000):
+    with atomic():
+        return open_invoice([offer], subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
+
+
+def test_an_offer_locks_rate_amount_and_destination():
+    offer = prepare_offer("BTC", Minor(6_500), label="order_1", at=NOW)
+    assert (offer.due_base, offer.minor_per_coin, offer.rate_sources) == (100_000, Decimal(6_500_000), {"fixed": "65000.00"})
+    assert offer.destination.startswith("bcrt1q")
+    assert offer.expires_at == NOW + timedelta(minutes=15)
+
+
+def test_opening_writes_invoice_option_and_event():
+    invoice = opened(prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW))
+    option = Option.objects.get()
+    assert (invoice.status, invoice.confirmations_needed, invoice.tolerance_cap_minor) == ("new", 2, 100)
+    assert option.invoice_id == invoice.pk
+    assert [event.type for event in Event.objects.all()] == ["invoice.new"]
+
+
+def test_a_destination_is_never_used_twice():
+    offer = prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+    opened(offer)
+    with pytest.raises(IntegrityError):
+        opened(offer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wallet_that_only_repeats_addresses_is_refused(monkeypatch):
+    used = OptionFactory()
+
+    class Repeating:
+        def open_destination(self, request):
+            from payments.networks.base import Destination
+
+            return Destination(used.destination)
+
+    monkeypatch.setattr("payments.invoices.opening.get_network", lambda code: Repeating())
+    with pytest.raises(NodeUnavailable):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_an_unknown_network_is_not_offered():
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer("DOGE", Minor(10_000), label="order_1", at=NOW)
+
+
+def test_no_network_is_offered_without_node_and_sandbox(settings):
+    settings.SANDBOX = False
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+@pytest.mark.parametrize(("node", "other"), [("BITCOIN_RPC_HOST", "LTC"), ("LITECOIN_RPC_HOST", "BTC"), ("LITECOIN_RPC_HOST", "XRP")])
+def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings, node, other):
+    setattr(settings, node, "127.0.0.1")
+    with pytest.raises(NetworkNotOffered):
+        prepare_offer(other, Minor(10_000), label="order_1", at=NOW)
+
+
+def test_each_configured_node_is_offered_and_no_other(settings):
+    settings.LITECOIN_RPC_HOST = "127.0.0.1"
+    assert offered_networks() == ("LTC",)
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    assert offered_networks() == ("BTC", "LTC")
+    assert [state.name for state in network_states()] == ["Bitcoin", "Litecoin"]
+
+
+def answer_as_lnd(monkeypatch, answer):
+    monkeypatch.setattr(LightningNetwork, "open_destination", answer)
+    monkeypatch.setattr(opening, "offered_networks", lambda: ("BTC", "BTC-LN"))
+    monkeypatch.setattr(opening, "get_network", lambda code: LightningNetwork() if code == "BTC-LN" else get_network(code))
+
+
+def test_bitcoin_comes_with_lightning_for_the_same_amount(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: Destination("ab" * 32, f"lnbc{request.amount_base}"))
+    chain, lightning = prepare_offers("BTC", Minor(10_001), label="order_1", at=NOW)
+    assert lightning.due_base == chain.due_base * 1000
+    assert lightning.payment_request == f"lnbc{chain.due_base * 1000}"
+    assert lightning.minor_per_coin == chain.minor_per_coin
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable("hung"), NodeRejected("macaroon")])
+def test_without_an_answer_of_lnd_the_order_is_chain_only(monkeypatch, error):
+    def fail(self, request):
+        raise error
+
+    answer_as_lnd(monkeypatch, fail)
+    assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
+
+
+def test_an_lnd_that_failed_the_last_time_is_not_asked(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
+    CursorFactory(network="BTC-LN", failing_since=NOW)
+    assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
+
+
+def test_other_coins_come_without_lightning(monkeypatch):
+    answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
+    assert [offer.network for offer in prepare_offers("LTC", Minor(10_000), label="order_1", at=NOW)] == ["LTC"]
+
+
+def test_no_fresh_rate_opens_no_invoice(settings):
+    settings.FIXED_RATES = {}
+    Rate.objects.create(coin="BTC", currency="USD", minor_per_coin=Decimal(5_000_000), quoted_at=NOW - timedelta(minutes=11))
+    with pytest.raises(RateUnavailable):
+        prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
+
+
+@pytest.mark.parametrize(("price", "needed"), [(4_999, 1), (5_000, 2), (99_999, 2), (100_000, 6), (10**12, 6)])
+def test_dearer_invoices_need_more_confirmations(price, needed):
+    assert confirmations_for(Minor(price), "USD") == needed
+
+
+def test_an_unpaid_invoice_can_be_cancelled():
+    invoice = InvoiceFactory()
+    with atomic():
+        cancel_invoice(invoice.pk, actor="buyer", reason="changed my mind", at=NOW)
+    invoice.refresh_from_db()
+    assert (invoice.status, Event.objects.get().data["reason"]) == ("cancelled", "changed my mind")
+
+
+def test_cancelling_twice_is_cancelling_once():
+    invoice = InvoiceFactory()
+    for _ in range(2):
+        with atomic():
+            cancel_invoice(invoice.pk, actor="buyer", reason="changed my mind", at=NOW)
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_with_money_cannot_be_cancelled():
+    payment = PaymentFactory()
+    with pytest.raises(IllegalMark), atomic():
+        cancel_invoice(payment.invoice_id, actor="buyer", reason="changed my mind", at=NOW)
+    assert Invoice.objects.get().status == "new"
+
+
+def test_a_cancelled_invoice_stays_cancelled_when_its_time_runs_out():
+    invoice = InvoiceFactory()
+    with atomic():
+        cancel_invoice(invoice.pk, actor="buyer", reason="x", at=NOW)
+    assert settle(invoice.pk, at=NOW + timedelta(days=1)).status == "cancelled"
+
+
+def test_a_mark_needs_a_name_and_a_reason():
+    invoice = InvoiceFactory()
+    for actor, reason in (("", "paid in cash"), ("staff", " ")):
+        with pytest.raises(IllegalMark), atomic():
+            mark_invoice(invoice.pk, "settled", actor=actor, reason=reason, at=NOW)
+
+
+def test_staff_settle_an_invoice_by_hand():
+    invoice = InvoiceFactory()
+    with atomic():
+        mark_invoice(invoice.pk, "settled", actor="staff", reason="paid in cash", at=NOW)
+    invoice.refresh_from_db()
+    event = Event.objects.get()
+    assert (invoice.status, invoice.flags) == ("settled", {"manual"})
+    assert (event.actor, event.data["reason"]) == ("staff", "paid in cash")
+
+
+@pytest.mark.parametrize("mark", ["settled", "invalid"])
+def test_a_mark_weighs_the_facts_that_no_verdict_has_weighed_yet(mark):
+    """It clears the note for the sweep, so nobody would weigh them later."""
+    payment = PaymentFactory(is_present=False)
+    Invoice.objects.update(needs_settling=True, paid_seen_minor=10_000)
+    with atomic():
+        mark_invoice(payment.invoice_id, mark, actor="staff", reason="so be it", at=NOW)
+    invoice = Invoice.objects.get()
+    assert (Payment.objects.get().status, invoice.paid_seen_minor, invoice.needs_settling) == ("gone", 0, False)

@@ -1,0 +1,258 @@
+"""A fresh quote: what counts stays, what came late is taken at the rate of now, and only what is missing is asked for."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from cryptons.events.models import Event
+from payments.errors import InvoiceMoved, LateMoneyRefused, NetworkNotOffered, QuoteRefused
+from payments.invoices.requoting import MOST_QUOTES, prepare_quote, reckon, requote
+from payments.invoices.settlement import settle, touch
+from payments.models import Invoice, Option, Payment
+from payments.signals import accepting_late
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+
+pytestmark = pytest.mark.django_db
+
+SOON = NOW + timedelta(minutes=5)
+TOO_LATE = EXPIRY + timedelta(minutes=61)
+"""Beyond the grace: money that comes now is not taken by itself."""
+
+
+@pytest.fixture(autouse=True)
+def _rates(settings):
+    settings.SANDBOX = True
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00"), "LTC": Decimal("80.00")}
+    CursorFactory()
+
+
+def cheaper(settings, price="25000.00"):
+    settings.FIXED_RATES = {**settings.FIXED_RATES, "BTC": Decimal(price)}
+
+
+def quote_anew(invoice_id, network="BTC", *, at=SOON, **more):
+    return requote(prepare_quote(invoice_id, network, at=at), at=at, **more)
+
+
+def newest():
+    return Option.objects.latest("created_at")
+
+
+def state():
+    invoice = Invoice.objects.get()
+    return invoice.status, invoice.flags
+
+
+def test_another_coin_and_the_old_destination_stays():
+    old = OptionFactory()
+
+    assert quote_anew(old.invoice_id, "LTC").status == "new"
+
+    new = newest()
+    assert (new.network, new.due_base, new.minor_per_coin, new.created_at) == ("LTC", 125_000_000, Decimal(8000), SOON)
+    assert Option.objects.filter(pk=old.pk, expires_at=EXPIRY, is_closed=False).exists()
+    invoice = Invoice.objects.get()
+    assert (invoice.expires_at, invoice.monitor_until) == (SOON + timedelta(minutes=15), SOON + timedelta(days=30, minutes=15))
+
+
+def test_it_stands_in_the_log():
+    quote_anew(OptionFactory().invoice_id, actor="grace")
+    event = Event.objects.get()
+    assert (event.type, event.actor) == ("invoice.updated", "grace")
+    assert event.data["quotes"] == [{"network": "BTC", "amount": "0.00200000"}]
+
+
+def test_an_expired_invoice_is_open_again():
+    option = OptionFactory()
+    settle(option.invoice_id, at=EXPIRY)
+    assert state() == ("expired", frozenset())
+
+    quote_anew(option.invoice_id, at=TOO_LATE)
+
+    assert state() == ("new", frozenset())
+    assert list(Event.objects.order_by("seq").values_list("type", flat=True)) == ["invoice.expired", "invoice.new"]
+    assert settle(option.invoice_id, at=TOO_LATE + timedelta(minutes=14)).status == "new"
+    assert settle(option.invoice_id, at=TOO_LATE + timedelta(minutes=15)).status == "expired"
+
+
+def test_the_old_quote_is_good_until_its_end(settings):
+    """Whoever has scanned the old code already pays at what it said, whatever the rate is now."""
+    old = OptionFactory()
+    cheaper(settings)
+    quote_anew(old.invoice_id)
+
+    PaymentFactory(option=old, first_seen_at=EXPIRY, height=TIP - 1)
+
+    assert (settle(old.invoice_id, at=EXPIRY).status, *state()) == ("settled", "settled", frozenset())
+
+
+def test_after_its_end_the_old_quote_pays_nothing_by_itself(settings):
+    old = OptionFactory()
+    cheaper(settings)
+    quote_anew(old.invoice_id, at=EXPIRY)
+
+    payment = PaymentFactory(option=old, first_seen_at=EXPIRY + timedelta(seconds=1), height=TIP - 1)
+    settle(old.invoice_id, at=EXPIRY + timedelta(minutes=1))
+
+    payment.refresh_from_db()
+    assert (state(), payment.late) == (("new", {"late"}), "waiting")
+
+
+def test_a_part_that_came_in_time_keeps_its_worth_and_the_rest_has_the_new_rate(settings):
+    old = PaymentFactory(amount_base=DUE // 2, height=TIP - 1).option
+    settle(old.invoice_id, at=EXPIRY)
+    cheaper(settings)
+
+    quote_anew(old.invoice_id, at=TOO_LATE)
+
+    assert newest().due_base == DUE
+    assert Payment.objects.get().minor_per_coin is None
+    PaymentFactory(option=newest(), amount_base=DUE, first_seen_at=TOO_LATE, height=TIP - 1)
+    assert (settle(old.invoice_id, at=TOO_LATE).status, state()[1]) == ("settled", frozenset())
+
+
+def test_late_money_is_taken_at_the_rate_of_now(settings):
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=TOO_LATE)
+    assert state() == ("expired", {"late"})
+    cheaper(settings)
+
+    quote_anew(payment.invoice_id, "LTC", at=TOO_LATE)
+
+    payment.refresh_from_db()
+    assert (payment.late, payment.minor_per_coin) == ("accepted", Decimal(2_500_000))
+    assert (newest().network, newest().due_base) == ("LTC", 62_500_000)
+    assert state() == ("new", {"late"})
+    assert not Invoice.objects.get().needs_decision
+    PaymentFactory(option=newest(), amount_base=62_500_000, first_seen_at=TOO_LATE, is_safe=True)
+    assert settle(payment.invoice_id, at=TOO_LATE).status == "settled"
+
+
+def test_late_money_that_is_enough_needs_no_new_destination():
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=TOO_LATE)
+
+    quote = prepare_quote(payment.invoice_id, "BTC", at=TOO_LATE)
+    assert quote.offers == ()
+    requote(quote, at=TOO_LATE)
+
+    assert (state(), Option.objects.count()) == (("settled", {"late"}), 1)
+    assert Event.objects.latest("seq").data["acceptedLate"] == [payment.reference]
+    assert Invoice.objects.get().expires_at == EXPIRY
+
+
+def test_late_money_that_a_little_is_missing_of_is_enough(settings):
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    cheaper(settings, "49750.00")
+    assert reckon(payment.invoice_id, at=TOO_LATE).is_enough
+    cheaper(settings, "49749.99")
+    assert not reckon(payment.invoice_id, at=TOO_LATE).is_enough
+
+
+def test_the_rate_of_now_counts_when_it_is_better_as_well():
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1, option__minor_per_coin=Decimal(2_500_000))
+    quote_anew(payment.invoice_id, at=TOO_LATE)
+    assert (state(), Invoice.objects.get().paid_safe_minor) == (("settled", {"late"}), 10_000)
+
+
+def test_late_money_that_went_again_is_not_taken():
+    payment = PaymentFactory(first_seen_at=TOO_LATE, is_present=False)
+    quote_anew(payment.invoice_id, at=TOO_LATE)
+    payment.refresh_from_db()
+    assert (payment.late, newest().due_base) == ("", DUE)
+
+
+def test_what_came_meanwhile_is_weighed_first():
+    payment = PaymentFactory()
+    touch([payment.invoice_id])
+    with pytest.raises(QuoteRefused, match="Enough was paid already"):
+        prepare_quote(payment.invoice_id, "BTC", at=SOON)
+
+
+@pytest.mark.parametrize("status", ["processing", "settled", "cancelled", "invalid"])
+def test_what_is_paid_or_closed_gets_no_quote(status):
+    option = OptionFactory()
+    Invoice.objects.update(status=status)
+    with pytest.raises(QuoteRefused):
+        reckon(option.invoice_id, at=SOON)
+
+
+@pytest.mark.parametrize("status", ["draft", "approved", "sending", "sent", "unknown"])
+def test_money_that_goes_back_pays_nothing_any_more(status):
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=TOO_LATE)
+    quote = prepare_quote(payment.invoice_id, "BTC", at=TOO_LATE)
+    PayoutFactory(invoice=payment.invoice, status=status)
+
+    with pytest.raises(QuoteRefused, match="on its way back"):
+        requote(quote, at=TOO_LATE)
+    with pytest.raises(QuoteRefused, match="on its way back"):
+        prepare_quote(payment.invoice_id, "BTC", at=TOO_LATE)
+
+    assert state() == ("expired", {"late"})
+
+
+@pytest.mark.parametrize("status", ["failed", "withdrawn"])
+def test_a_payout_that_will_not_happen_is_in_nobodys_way(status):
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    PayoutFactory(invoice=payment.invoice, status=status)
+    assert quote_anew(payment.invoice_id, at=TOO_LATE).status == "settled"
+
+
+def test_ten_quotes_are_enough():
+    option = OptionFactory()
+    for minute in range(MOST_QUOTES - 1):
+        quote_anew(option.invoice_id, "LTC", at=NOW + timedelta(minutes=1 + minute))
+    with pytest.raises(QuoteRefused, match="10 quotes"):
+        prepare_quote(option.invoice_id, "LTC", at=SOON)
+    assert Option.objects.count() == MOST_QUOTES
+
+
+def test_who_was_second_writes_nothing():
+    option = OptionFactory()
+    first, second = (prepare_quote(option.invoice_id, network, at=SOON) for network in ("BTC", "LTC"))
+    requote(first, at=SOON)
+    with pytest.raises(InvoiceMoved):
+        requote(second, at=SOON)
+
+
+def test_a_fact_that_comes_while_the_node_is_asked_is_not_overlooked():
+    option = OptionFactory()
+    quote = prepare_quote(option.invoice_id, "BTC", at=SOON)
+    touch([option.invoice_id])
+    with pytest.raises(InvoiceMoved):
+        requote(quote, at=SOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_that_cannot_serve_asks_for_nothing():
+    def refuse(sender, invoice, **_):
+        raise LateMoneyRefused("sold out")
+
+    payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=TOO_LATE)
+    accepting_late.connect(refuse)
+    try:
+        with pytest.raises(LateMoneyRefused, match="sold out"):
+            quote_anew(payment.invoice_id, at=TOO_LATE)
+    finally:
+        accepting_late.disconnect(refuse)
+    payment.refresh_from_db()
+    assert (state(), payment.late, payment.minor_per_coin) == (("expired", {"late"}), "waiting", None)
+
+
+def test_what_is_missing_may_be_too_little_for_a_coin():
+    """0.06 of 10.00 is more than the tolerance, and less than a payment on the chain costs."""
+    payment = PaymentFactory(
+        amount_base=19_880, option__due_base=20_000, option__invoice__price_minor=1_000, option__invoice__tolerance_cap_minor=1
+    )
+    settle(payment.invoice_id, at=EXPIRY)
+    with pytest.raises(QuoteRefused, match="too little for Bitcoin"):
+        prepare_quote(payment.invoice_id, "BTC", at=SOON)
+    assert prepare_quote(payment.invoice_id, "LTC", at=SOON).offers[0].due_base == 75_000
+
+
+def test_a_network_that_the_shop_does_not_take():
+    with pytest.raises(NetworkNotOffered):
+        prepare_quote(OptionFactory().invoice_id, "BTC-LN", at=SOON)

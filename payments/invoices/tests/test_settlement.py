@@ -1,0 +1,229 @@
+"""Facts come in, a verdict goes out: on the database, in one transaction, safe to repeat."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+
+from cryptons.events.models import Event
+from payments.errors import InvoiceMoved
+from payments.invoices.settlement import apply_verdict, settle, store_facts, stored_verdict
+from payments.models import Invoice, Option, Payment
+from payments.networks.base import Fact
+from payments.signals import invoice_changed
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def fact(option, reference="a" * 64 + ":0", amount=DUE, **more):
+    return Fact(reference=reference, destination=option.destination, amount_base=amount, first_seen_at=NOW, **more)
+
+
+@pytest.fixture
+def heard():
+    """What the signal told, in order."""
+    verdicts = []
+
+    def hear(sender, invoice, verdict, at, **_):
+        verdicts.append((verdict.status, verdict.flags))
+
+    invoice_changed.connect(hear)
+    yield verdicts
+    invoice_changed.disconnect(hear)
+
+
+def test_a_fact_books_a_payment_and_touches_its_invoice():
+    option = OptionFactory()
+
+    touched = store_facts("BTC", [fact(option)])
+
+    payment = Payment.objects.get()
+    option.invoice.refresh_from_db()
+    assert touched == {option.invoice_id}
+    assert (payment.invoice_id, payment.amount_base, payment.status) == (option.invoice_id, DUE, "seen")
+    assert (option.invoice.needs_settling, option.invoice.version) == (True, 2)
+
+
+def test_the_same_fact_twice_changes_nothing():
+    option = OptionFactory()
+    store_facts("BTC", [fact(option)])
+
+    assert store_facts("BTC", [fact(option)]) == set()
+
+    option.invoice.refresh_from_db()
+    assert Payment.objects.count() == 1
+    assert option.invoice.version == 2
+
+
+def test_money_for_a_foreign_address_is_left_alone():
+    option = OptionFactory.build(destination="bcrt1qsomebodyelse")
+    assert store_facts("BTC", [fact(option)]) == set()
+    assert not Payment.objects.exists()
+
+
+def test_the_same_address_on_another_network_is_not_ours():
+    option = OptionFactory()
+    assert store_facts("LTC", [fact(option)]) == set()
+
+
+def test_one_transaction_pays_two_invoices():
+    first, second = OptionFactory(), OptionFactory()
+    touched = store_facts("BTC", [fact(first, "b" * 64 + ":0"), fact(second, "b" * 64 + ":1")])
+    assert touched == {first.invoice_id, second.invoice_id}
+
+
+def test_one_transaction_pays_one_invoice_twice():
+    option = OptionFactory()
+    store_facts("BTC", [fact(option, "b" * 64 + ":0", DUE // 2), fact(option, "b" * 64 + ":1", DUE // 2)])
+    assert settle(option.invoice_id, at=NOW).status == "processing"
+
+
+def test_a_forgotten_transaction_is_gone_without_its_address():
+    payment = PaymentFactory()
+    gone = Fact(reference=payment.reference, destination="", amount_base=0, first_seen_at=NOW + timedelta(days=1), is_present=False)
+
+    assert store_facts("BTC", [gone]) == {payment.invoice_id}
+
+    payment.refresh_from_db()
+    assert (payment.is_present, payment.amount_base, payment.first_seen_at) == (False, DUE, NOW + timedelta(minutes=1))
+
+
+def test_a_final_payment_no_longer_moves():
+    payment = PaymentFactory(is_final=True, height=TIP - 9)
+    assert store_facts("BTC", [fact(payment.option, payment.reference, is_present=False)]) == set()
+
+
+def test_the_earliest_sight_counts():
+    payment = PaymentFactory(first_seen_at=NOW + timedelta(minutes=20))
+    store_facts("BTC", [fact(payment.option, payment.reference)])
+    payment.refresh_from_db()
+    assert payment.first_seen_at == NOW
+
+
+def test_seen_money_makes_an_invoice_processing(heard):
+    payment = PaymentFactory()
+
+    settle(payment.invoice_id, at=NOW)
+
+    invoice = Invoice.objects.get()
+    event = Event.objects.get()
+    assert (invoice.status, invoice.paid_seen_minor, invoice.paid_safe_minor, invoice.version) == ("processing", 10_000, 0, 2)
+    assert (event.type, event.subject_id, event.seq) == ("invoice.processing", invoice.pk, 2)
+    assert heard == [("processing", frozenset())]
+
+
+def test_deep_money_settles_an_invoice_and_its_payment(heard):
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+
+    settle(payment.invoice_id, at=NOW)
+
+    payment.refresh_from_db()
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.settled_at, payment.status) == ("settled", NOW, "settled")
+
+
+def test_settling_twice_tells_once(heard):
+    payment = PaymentFactory()
+    settle(payment.invoice_id, at=NOW)
+    settle(payment.invoice_id, at=NOW)
+    assert len(heard) == Event.objects.count() == 1
+
+
+def test_settling_clears_the_mark_of_touched_invoices_even_without_a_change():
+    invoice = InvoiceFactory(needs_settling=True)
+    OptionFactory(invoice=invoice)
+
+    settle(invoice.pk, at=NOW)
+
+    invoice.refresh_from_db()
+    assert (invoice.needs_settling, invoice.version) == (False, 1)
+
+
+def test_a_lost_race_changes_nothing_and_says_so(heard):
+    payment = PaymentFactory()
+    invoice = Invoice.objects.get()
+    verdict = stored_verdict(Invoice(status="processing"))
+    Invoice.objects.update(version=F("version") + 1)
+
+    with pytest.raises(InvoiceMoved):
+        apply_verdict(invoice, verdict, {payment: "settled"}, at=NOW)
+
+    payment.refresh_from_db()
+    assert (payment.status, Event.objects.count(), heard) == ("seen", 0, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_facts_that_come_in_between_make_the_verdict_lose():
+    payment = PaymentFactory()
+
+    def more_facts(sender, **_):
+        raise AssertionError("the verdict was written although facts came in")
+
+    invoice = Invoice.objects.get()
+    store_facts("BTC", [fact(payment.option, "c" * 64 + ":0")])
+    invoice_changed.connect(more_facts)
+    try:
+        with pytest.raises(InvoiceMoved):
+            apply_verdict(invoice, stored_verdict(Invoice(status="processing")), {}, at=NOW)
+    finally:
+        invoice_changed.disconnect(more_facts)
+    assert Invoice.objects.get().needs_settling
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_fails_undoes_the_whole_verdict():
+    payment = PaymentFactory()
+
+    def fail(sender, **_):
+        raise InvoiceMoved("lost a race")
+
+    invoice_changed.connect(fail)
+    try:
+        with pytest.raises(InvoiceMoved):
+            settle(payment.invoice_id, at=NOW)
+    finally:
+        invoice_changed.disconnect(fail)
+    assert (Invoice.objects.get().status, Event.objects.count()) == ("new", 0)
+
+
+def test_a_reorg_after_settlement_puts_the_invoice_back(heard):
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    store_facts("BTC", [fact(payment.option, payment.reference)])
+
+    settle(payment.invoice_id, at=EXPIRY)
+
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.flags, invoice.settled_at) == ("processing", {"reorged"}, NOW)
+
+
+def test_a_payment_that_is_mined_again_settles_again(heard):
+    test_a_reorg_after_settlement_puts_the_invoice_back(heard)
+    option = Option.objects.get()
+    store_facts("BTC", [fact(option, Payment.objects.get().reference, height=TIP - 1)])
+
+    settle(option.invoice_id, at=EXPIRY)
+
+    assert [status for status, _ in heard] == ["settled", "processing", "settled"]
+    assert Invoice.objects.get().flags == frozenset()
+
+
+def test_the_events_replay_to_the_stored_state():
+    CursorFactory()
+    option = OptionFactory()
+    for height in (None, TIP - 1, None):
+        store_facts("BTC", [fact(option, height=height)])
+        settle(option.invoice_id, at=EXPIRY)
+
+    invoice = Invoice.objects.get()
+    last = Event.objects.filter(subject_id=invoice.pk).latest("seq")
+    assert (last.data["status"], last.data["flags"], last.data["paidSeenMinor"]) == ("processing", ["reorged"], 10_000)
+    assert (invoice.status, sorted(invoice.flags), invoice.paid_seen_minor) == ("processing", ["reorged"], 10_000)
+    assert list(Event.objects.order_by("seq").values_list("type", flat=True)) == [
+        "invoice.processing",
+        "invoice.settled",
+        "invoice.processing",
+    ]

@@ -1,0 +1,100 @@
+"""Output descriptors and bare extended keys: what BITCOIN_DESCRIPTOR and LITECOIN_DESCRIPTOR may hold. Pure; asks no node.
+
+Sources: BIP 32 (extended keys), BIP 380-386 (descriptors), SLIP-132 (the version bytes that name a script type; Litecoin's wallets write
+those of Bitcoin or their own).
+"""
+
+import re
+
+from bitcoin.base58 import Base58Error, InvalidBase58Error, decode, encode
+from bitcoin.core import Hash
+
+from payments.networks.bitcoin.coins import Coin
+
+MAIN, TEST = "mainnet", "test networks"
+LEGACY, WRAPPED, SEGWIT = "pkh({key}/0/*)", "sh(wpkh({key}/0/*))", "wpkh({key}/0/*)"
+
+# Prefix: (network family, descriptor around the key).
+EXTENDED_KEYS = {
+    "xpub": (MAIN, LEGACY),
+    "ypub": (MAIN, WRAPPED),
+    "zpub": (MAIN, SEGWIT),
+    "Ltub": (MAIN, LEGACY),
+    "Mtub": (MAIN, WRAPPED),
+    "tpub": (TEST, LEGACY),
+    "upub": (TEST, WRAPPED),
+    "vpub": (TEST, SEGWIT),
+    "ttub": (TEST, LEGACY),
+}
+VERSION = {MAIN: bytes.fromhex("0488B21E"), TEST: bytes.fromhex("043587CF")}
+"""BIP 32's own, which is all that nodes read, Litecoin's too."""
+
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
+_PRIVATE = re.compile(rf"\b(?:[xyztuv]prv|[LMt]tpv){_BASE58}{{20,}}|(?<!{_BASE58})[5KL6Tc9]{_BASE58}{{50,51}}(?!{_BASE58})")
+_BARE = re.compile(rf"(?:{'|'.join(EXTENDED_KEYS)}){_BASE58}{{20,}}")
+_KEY = re.compile(rf"\b({'|'.join(EXTENDED_KEYS)}){_BASE58}{{20,}}")
+_ONE_KEY = re.compile(r"(?:pkh|wpkh|sh\(wpkh)\([^()]*\)+(?:#.*)?")
+
+
+class DescriptorError(ValueError):
+    """The text is a sentence for the person who set it."""
+
+
+def has_private_keys(coin: Coin) -> str:
+    return f"{coin.names('DESCRIPTOR')} holds private keys. Give the public descriptor: the shop must not be able to spend."
+
+
+def not_ranged(coin: Coin) -> str:
+    return f"{coin.names('DESCRIPTOR')} must be ranged (with /*), so that each order gets an address of its own."
+
+
+def normalised(text: str, network: str, coin: Coin) -> str:
+    """A descriptor as the node reads it, made from a descriptor or a bare extended public key. Raises DescriptorError."""
+    text, name = text.strip(), coin.names("DESCRIPTOR")
+    if _PRIVATE.search(text):
+        raise DescriptorError(has_private_keys(coin))
+    family = MAIN if network == "mainnet" else TEST
+    keys = _KEY.findall(text)
+    if not keys or any(prefix not in coin.key_prefixes for prefix in keys):
+        *most, last = coin.key_prefixes
+        raise DescriptorError(f"{name} must be a public ranged descriptor such as wpkh([…]xpub…/0/*), or an {', '.join(most)} or {last}.")
+    for prefix in keys:
+        if EXTENDED_KEYS[prefix][0] != family:
+            raise DescriptorError(
+                f"{name} holds a key of {EXTENDED_KEYS[prefix][0]} ({prefix}…), but {coin.names('NETWORK')} is {network!r}."
+            )
+    if _BARE.fullmatch(text):
+        return EXTENDED_KEYS[keys[0]][1].format(key=_plain_key(text, coin))
+    if any(prefix not in ("xpub", "tpub") for prefix in keys):
+        raise DescriptorError(f"Inside {name}'s descriptor keys begin with xpub or tpub; a key with another beginning stands alone.")
+    if "/*" not in text:
+        raise DescriptorError(not_ranged(coin))
+    if not coin.has_descriptor_wallets and not _ONE_KEY.fullmatch(text):
+        raise DescriptorError(f"{name} must be pkh(…), wpkh(…) or sh(wpkh(…)): {coin.node} gives addresses of no other kind.")
+    return text
+
+
+def address_type(text: str) -> str:
+    """What `getnewaddress` calls the addresses of this descriptor or key."""
+    text = text.strip()
+    wrapped = EXTENDED_KEYS[text[:4]][1] if text[:4] in EXTENDED_KEYS else text
+    if wrapped.startswith("tr("):
+        return "bech32m"
+    if wrapped.startswith(("wpkh(", "wsh(")):
+        return "bech32"
+    if wrapped.startswith(("sh(wpkh(", "sh(wsh(")):
+        return "p2sh-segwit"
+    return "legacy"
+
+
+def _plain_key(key: str, coin: Coin) -> str:
+    """The same key with BIP 32's own version bytes."""
+    try:
+        raw = decode(key)
+    except (Base58Error, InvalidBase58Error) as error:
+        raise DescriptorError(f"{coin.names('DESCRIPTOR')} is not a whole extended key: a letter is wrong.") from error
+    body, checksum = raw[:-4], raw[-4:]
+    if len(body) != 78 or Hash(body)[:4] != checksum:
+        raise DescriptorError(f"{coin.names('DESCRIPTOR')} is not a whole extended key: a letter is wrong or missing.")
+    body = VERSION[EXTENDED_KEYS[key[:4]][0]] + body[4:]
+    return str(encode(body + Hash(body)[:4]))

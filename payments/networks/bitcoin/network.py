@@ -1,0 +1,211 @@
+"""Bitcoin and Litecoin through a node's wallet. Speaks Bitcoin Core's JSON-RPC; amounts leave here as satoshis or litoshis."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from bitcoin.rpc import JSONRPCError
+from django.conf import settings
+
+from cryptons.money import Base, parse_coin
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
+from payments.networks.bitcoin import mweb
+from payments.networks.bitcoin.coins import Coin
+from payments.networks.bitcoin.history import read_books
+from payments.networks.bitcoin.rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
+from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_wallet
+from payments.networks.reading import name_of, reading
+
+INCOME = ("receive", "generate", "hogex")
+BLOCK = ("confirmations", "blockhash", "blockheight", "blocktime")
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class BitcoinNetwork:
+    def __init__(self, coin: Coin) -> None:
+        self.coin = coin
+        self.code = coin.code
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        with open_wallet(self.coin) as wallet:
+            chain = checked_chain(wallet)
+            if behind(chain):
+                raise NodeUnavailable(f"{self.coin.node} is still catching up with the chain.")
+            return Destination(new_address(wallet, request.label))
+
+    def close_destination(self, destination: str) -> None:
+        """Nobody can be kept from paying to an address."""
+
+    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        """What the wallet received after the cursor's block, what a reorg took back, and how the named payments stand.
+
+        Source: Bitcoin Core RPC `listsinceblock` (`transactions`, `removed`), `gettransaction`, `getmempoolentry`. The next cursor is the
+        block that lies as deep as a payment must to be final, so younger ones are told again each turn.
+        """
+        with open_wallet(self.coin) as wallet:
+            tip = checked_chain(wallet)["blocks"]
+            depth = max(final_depth(needed) for _, needed in settings.CONFIRMATION_TIERS)
+            listing = _list_since(wallet, cursor.value, depth)
+            unread: set[str] = set()
+            facts = _facts(wallet, listing["transactions"], unread)
+            removed = {entry["txid"] for entry in listing.get("removed", ())}
+            again = {reference for reference in unsettled if reference not in facts or _txid(reference) in removed}
+            for txid in sorted({_txid(reference) for reference in again}):
+                with reading(txid, unread):
+                    facts.update(_ask_again(wallet, txid, {reference for reference in again if _txid(reference) == txid}, facts, unread))
+            return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip, tuple(sorted(unread)))
+
+    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+        """Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`; for MWEB `getblockheader`, `listsinceblock`."""
+        facts: dict[str, Fact] = {}
+        with open_wallet(self.coin) as wallet:
+            for address in destinations:
+                for received in wallet.call("listreceivedbyaddress", 0, True, True, address):
+                    for txid in received["txids"]:
+                        facts.update(_facts(wallet, _transaction_entries(wallet, txid), set()))
+        wanted = set(destinations)
+        return tuple(fact for fact in facts.values() if fact.destination in wanted)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        with open_wallet(self.coin) as wallet:
+            checked_chain(wallet)
+            return list(read_books(wallet, since, until))
+
+    def health(self) -> NodeHealth:
+        """Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`."""
+        try:
+            with open_wallet(self.coin) as wallet:
+                chain = checked_chain(wallet)
+                network = wallet.call("getnetworkinfo")
+                words = describe_wallet(wallet)
+        except (NodeUnavailable, NodeRejected) as error:
+            return NodeHealth(problem=str(error))
+        peers = network["connections"]
+        alone = peers == 0 and chain["chain"] != "regtest"
+        return NodeHealth(
+            problem=f"{self.coin.node} is still catching up with the chain." if behind(chain) else "",
+            warning="The node has no peers: it hears of no new block and of no payment." if alone else "",
+            height=chain["blocks"],
+            behind=chain["headers"] - chain["blocks"],
+            tip_at=_time(chain.get("time", chain["mediantime"])),
+            peers=peers,
+            wallet=words,
+            version=network["subversion"].strip("/"),
+        )
+
+
+def _txid(reference: str) -> str:
+    return reference.partition(":")[0]
+
+
+def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, Any]:
+    """From the wallet's beginning when the block is unknown to this node: it is another node, another chain's end, or was the sandbox."""
+    try:
+        listing: dict[str, Any] = wallet.call("listsinceblock", block_hash, depth, True, True)
+    except JSONRPCError as error:
+        if error.error["code"] not in (NOT_IN_WALLET_OR_MEMPOOL, NOT_A_HASH) or not block_hash:
+            raise
+        listing = wallet.call("listsinceblock", "", depth, True, True)
+    return listing
+
+
+def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]], unread: set[str]) -> dict[str, Fact]:
+    """What the node says of each output that brought money, by reference."""
+    facts: dict[str, Fact] = {}
+    for entry in mweb.dated(list(_incomes(entries, unread))):
+        with reading(_name(entry), unread):
+            fact = _fact(wallet, entry)
+            facts[fact.reference] = fact
+    return facts
+
+
+def _incomes(entries: Iterable[dict[str, Any]], unread: set[str]) -> Iterator[dict[str, Any]]:
+    """Those that say at least when the money came and how deep it lies: what is made of the others' depends on that."""
+    for entry in entries:
+        with reading(_name(entry), unread):
+            if _is_income(entry):
+                yield entry | {name: int(entry[name]) for name in ("timereceived", "confirmations")}
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return f"{name_of(entry, 'txid')}:{entry.get('vout', entry.get('address', ''))}"
+
+
+def _is_income(entry: dict[str, Any]) -> bool:
+    """Not money that left, coinbase that is not ripe, or an output without an address."""
+    category = entry["category"]
+    is_hogex = category in ("immature", "orphan") and not entry.get("generated")
+    return "address" in entry and (category in INCOME or is_hogex)
+
+
+def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
+    confirmations = entry["confirmations"]
+    is_payout = mweb.is_payout(entry)
+    waits = confirmations == 0 and in_mempool(wallet, entry["txid"])
+    if confirmations == 0 and not waits:
+        now = wallet.call("gettransaction", entry["txid"], True)
+        if now["confirmations"] > 0:  # mined between the two questions
+            if not is_payout:
+                return _fact(wallet, entry | {name: now[name] for name in BLOCK})
+            waits = True  # until the next turn tells of its output
+    in_block = confirmations > 0 and not is_payout
+    first_seen = min(entry["timereceived"], entry["blocktime"]) if in_block else entry["timereceived"]
+    conflicts = [*entry.get("walletconflicts", ()), *entry.get("mempoolconflicts", ())]
+    present = in_block or waits
+    return Fact(
+        reference=f"{entry['txid']}:{entry['address'] if is_payout else entry['vout']}",
+        destination=entry["address"],
+        amount_base=parse_coin(Decimal(entry["amount"]), wallet.coin.code),
+        first_seen_at=_time(first_seen),
+        height=entry["blockheight"] if in_block else None,
+        block_hash=entry["blockhash"] if in_block else "",
+        is_present=present,
+        is_conflicted=not present and (confirmations < 0 or bool(conflicts)),
+    )
+
+
+def _output_entries(transaction: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `gettransaction` says, in the form of `listsinceblock`."""
+    return [transaction | output for output in transaction["details"]]
+
+
+def _transaction_entries(wallet: Conversation, txid: str) -> list[dict[str, Any]]:
+    """With the outputs by which its block paid out what came from MWEB."""
+    transaction = wallet.call("gettransaction", txid, True)
+    entries = _output_entries(transaction)
+    if transaction["confirmations"] > 0 and any(mweb.is_payout(entry) for entry in entries):
+        before = wallet.call("getblockheader", transaction["blockhash"])["previousblockhash"]
+        listed = _list_since(wallet, before, 1)["transactions"]
+        entries += [entry for entry in listed if entry.get("blockhash") == transaction["blockhash"] and entry["txid"] != txid]
+    return entries
+
+
+def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact], unread: set[str]) -> dict[str, Fact]:
+    """Of a transaction that another one in a block made void, the wallet tells the (negative) depth of that block and no outputs."""
+    try:
+        transaction = wallet.call("gettransaction", txid, True)
+    except JSONRPCError as error:
+        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
+            raise
+        return {reference: _gone(reference) for reference in references if reference not in facts}
+    told = _facts(wallet, _output_entries(transaction), unread)
+    if transaction["confirmations"] < 0:
+        told |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in told}
+    return told
+
+
+def _gone(reference: str, *, is_conflicted: bool = False) -> Fact:
+    """Only presence is told of a booked payment; the rest is kept."""
+    return Fact(
+        reference=reference,
+        destination="",
+        amount_base=Base(0),
+        first_seen_at=datetime.max.replace(tzinfo=UTC),
+        is_present=False,
+        is_conflicted=is_conflicted,
+    )

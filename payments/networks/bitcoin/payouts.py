@@ -1,0 +1,308 @@
+"""Paying out on a chain, once at most: the transaction is made, signed and stored before the network hears of it.
+
+Whatever happens then, the same transaction is sent again, which is no second payment. `sendtoaddress` makes another one each time, and a
+call of it that is given up may still be carried out after the wallet was asked whether it was. A wallet that only watches makes the
+same transaction without signatures: a PSBT, for staff to sign.
+
+Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`,
+`gettxout`, `listsinceblock`.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bitcoin.core import CTransaction, b2lx
+from bitcoin.core.serialize import SerializationError
+from bitcoin.rpc import JSONRPCError
+
+from cryptons.money import Base, format_coin, parse_coin
+from payments.errors import NodeRejected
+from payments.networks.base import FINAL_DEPTH
+from payments.networks.bitcoin.coins import Coin
+from payments.networks.bitcoin.rpc import MISUSED, NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
+from payments.networks.bitcoin.wallet import new_address, open_payout_wallet, open_wallet
+
+INSUFFICIENT_FUNDS = (-6, -4)
+ALREADY_IN_CHAIN = -27
+REJECTED = (-25, -26)
+UNSIGNED = "cHNidP"
+"""How a PSBT begins in base64; anything else that is stored is a transaction in hex."""
+
+
+class OutOfFunds(NodeRejected):
+    """The wallet for payouts holds too little, or what it holds is set aside."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A transaction that pays the payout and nothing else but change."""
+
+    psbt: str
+    raw: str
+    """Signed and ready, in hex; empty while signatures are missing."""
+    txid: str
+    fee_base: Base
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`status`: sent; failed: this transaction can never be in a block; waits: not taken now, and nobody can say that it never will be."""
+
+    status: str
+    problem: str = ""
+
+
+NEWEST_WITNESS = 1
+"""Taproot. Money sent to a later version is anybody's until the network gives it a meaning."""
+
+
+def is_address(coin: Coin, text: str) -> bool:
+    """One that a payout may go to, by the node's own word. Raises NodeUnavailable, NodeRejected.
+
+    litecoind calls an address within MWEB valid too, but then makes an output with an empty script, which anybody may spend.
+    """
+    with open_wallet(coin) as wallet:
+        told = wallet.call("validateaddress", text)
+        return bool(told["isvalid"] and told["scriptPubKey"] and told.get("witness_version", 0) <= NEWEST_WITNESS)
+
+
+def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
+    """Its coins are set aside for it, as are those of `kept`: stored transactions that may yet be sent.
+
+    The node forgets what is set aside when it restarts; two transactions over one coin would replace each other, and one buyer would get
+    nothing. Raises NodeUnavailable, NodeRejected, OutOfFunds.
+    """
+    with open_payout_wallet(coin) as wallet:
+        _set_aside(wallet, kept)
+        outputs = [{address: format_coin(amount, coin.code)}]
+        options = {"lockUnspents": True, **_change(wallet)}
+        try:
+            made = wallet.call("walletcreatefundedpsbt", [], outputs, 0, options, True)
+        except JSONRPCError as error:
+            code, text = error.error["code"], error.error["message"]
+            if code not in INSUFFICIENT_FUNDS:
+                raise
+            kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
+            raise kind(f"The wallet for payouts cannot pay this: {text}") from error
+        try:
+            _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
+            signed = wallet.call("walletprocesspsbt", made["psbt"])
+            raw = _finalised(wallet, signed["psbt"])
+            txid = _txid(wallet, signed["psbt"], raw)
+        except (JSONRPCError, NodeRejected):  # else each try would set more coins aside
+            _give_back(wallet, made["psbt"])
+            raise
+        return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
+
+
+def _set_aside(wallet: Conversation, kept: Collection[str]) -> None:
+    locked = _locked(wallet) if kept else []
+    for spent in [spent for stored in kept for spent in _spends(_decoded(wallet, stored))]:
+        if spent not in locked:
+            with _despite(NOT_A_HASH):  # its coin is spent: nothing is left to keep
+                wallet.call("lockunspent", False, [spent])
+
+
+def _locked(wallet: Conversation) -> list[dict[str, Any]]:
+    return [{"txid": each["txid"], "vout": each["vout"]} for each in wallet.call("listlockunspent")]
+
+
+def _decoded(wallet: Conversation, stored: str) -> dict[str, Any]:
+    decoded = wallet.call("decodepsbt", stored)["tx"] if stored.startswith(UNSIGNED) else wallet.call("decoderawtransaction", stored)
+    return dict(decoded)
+
+
+def _spends(transaction: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"txid": each["txid"], "vout": each["vout"]} for each in transaction["vin"]]
+
+
+def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str, amount: Base) -> None:
+    """Exactly the payout, once. Raises NodeRejected."""
+    script = wallet.call("validateaddress", address)["scriptPubKey"]
+    paid = [parse_coin(Decimal(each["value"]), wallet.coin.code) for each in transaction["vout"] if each["scriptPubKey"]["hex"] == script]
+    if not script or paid != [amount]:
+        raise NodeRejected(f"This transaction does not pay {format_coin(amount, wallet.coin.code)} {wallet.coin.code} to {address}.")
+
+
+def release(coin: Coin, psbt: str) -> None:
+    """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
+    with open_payout_wallet(coin) as wallet:
+        _give_back(wallet, psbt)
+
+
+def _give_back(wallet: Conversation, stored: str) -> None:
+    locked = _locked(wallet)
+    wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, stored)) if spent in locked])
+
+
+def is_told(coin: Coin, psbt: str) -> bool:
+    """Whether the network knows it already: staff's own wallet may have sent what it signed. Raises NodeUnavailable, NodeRejected.
+
+    Signatures change the name of a transaction that spends coins of the oldest kind (`pkh`): of those it cannot tell.
+    """
+    with open_payout_wallet(coin) as wallet:
+        return _is_known(wallet, _txid(wallet, psbt, ""))
+
+
+def signed_by_staff(coin: Coin, offered: str, signed: str, address: str, amount: Base) -> Draft:
+    """The transaction that was offered, with all its signatures. Raises NodeRejected for any other, NodeUnavailable."""
+    with open_wallet(coin) as wallet:
+        try:
+            before = wallet.call("decodepsbt", offered)
+            after = wallet.call("decodepsbt", signed)
+        except JSONRPCError as error:
+            raise NodeRejected("This is not a PSBT. Upload the file that your wallet wrote when it signed.") from error
+        if _body(before) != _body(after):
+            raise NodeRejected("This is another transaction than the one that was offered. Download it again and sign that.")
+        _check_pays(wallet, after["tx"], address, amount)
+        both = wallet.call("combinepsbt", [offered, signed])
+        raw = _finalised(wallet, both)
+        if not raw:
+            raise NodeRejected("Signatures are missing. Sign it with each of the wallet's keys, then upload it again.")
+        return Draft(both, raw, _txid(wallet, both, raw), parse_coin(Decimal(before["fee"]), coin.code))
+
+
+def _body(decoded: dict[str, Any]) -> tuple[Any, ...]:
+    """What the transaction does: which coins it spends, and whom it pays how much."""
+    transaction = decoded["tx"]
+    spends = [(each["txid"], each["vout"], each["sequence"]) for each in transaction["vin"]]
+    pays = [(each["value"], each["scriptPubKey"]["hex"]) for each in transaction["vout"]]
+    return spends, pays, transaction["locktime"], transaction["version"]
+
+
+def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
+    """Tell the network, as often as one likes. Raises NodeUnavailable, NodeRejected.
+
+    Never in place of another transaction: what replaces one that was sent takes that buyer's money away.
+    """
+    with open_payout_wallet(coin) as wallet:
+        if not _is_known(wallet, txid) and (hindrance := _hindrance(wallet, _spends(_decoded(wallet, raw)))):
+            return hindrance
+        try:
+            wallet.call("sendrawtransaction", raw)
+        except JSONRPCError as error:
+            code = error.error["code"]
+            if code == ALREADY_IN_CHAIN or (code in REJECTED and _is_known(wallet, txid)):
+                return Outcome("sent")
+            if code in REJECTED:
+                return Outcome("waits", f"{coin.node} does not take it now: {error.error['message']}")
+            raise
+        return Outcome("sent")
+
+
+def _hindrance(wallet: Conversation, spends: list[dict[str, Any]]) -> Outcome | None:
+    """What came between its coins and it; of several the one that is for good."""
+    found = [told for coin in spends if (told := _lost(wallet, coin["txid"], coin["vout"]))]
+    return next((each for each in found if each.status == "failed"), next(iter(found), None))
+
+
+def _lost(wallet: Conversation, txid: str, vout: int) -> Outcome | None:
+    """For good is only what is FINAL_DEPTH deep: what a reorg gives back may be spent after all, by a payout that was given up too."""
+    if wallet.call("gettxout", txid, vout, True) is not None:
+        return None
+    if wallet.call("gettxout", txid, vout, False) is not None:
+        return Outcome("waits", "Another transaction, which is in no block yet, spends one of its coins.")
+    made = _confirmations(wallet, txid)
+    if made <= -FINAL_DEPTH:
+        return Outcome("failed", "A coin that it spends was never made, for another transaction took the place of the one that made it.")
+    if made <= 0:
+        return Outcome("waits", "The node does not see a coin that it spends: the transaction that makes it is in no block.")
+    depth = _depth_of_spender(wallet, txid, vout)
+    if depth is None:
+        return Outcome("failed", "Another transaction has spent one of its coins, so it can never be sent.")
+    return Outcome("waits", f"Another transaction has spent one of its coins, {depth} of {FINAL_DEPTH} blocks deep: then this fails.")
+
+
+def _depth_of_spender(wallet: Conversation, txid: str, vout: int) -> int | None:
+    """Of whatever else of the wallet spends this coin of its; None when it is deep enough to stay."""
+    for spender in _shallow(wallet):
+        told = wallet.call("gettransaction", spender, True, True)
+        if any((each.get("txid"), each.get("vout")) == (txid, vout) for each in told["decoded"]["vin"]):
+            return max(0, int(told["confirmations"]))
+    return None
+
+
+def _shallow(wallet: Conversation) -> set[str]:
+    """The wallet's own transactions that are less than FINAL_DEPTH deep, or in no block."""
+    since = wallet.call("getblockhash", max(0, wallet.call("getblockcount") - FINAL_DEPTH + 1))
+    try:
+        listed = wallet.call("listsinceblock", since, 1, True, False, True)
+    except JSONRPCError as error:  # older ones, litecoind too, cannot tell of what goes to the wallet's change alone
+        if error.error["code"] != MISUSED:
+            raise
+        listed = wallet.call("listsinceblock", since, 1, True, False)
+    return {each["txid"] for each in listed["transactions"]}
+
+
+def coins_of(raw: str) -> list[str]:
+    """`txid:vout` of each coin that a stored transaction spends; none of a kind that only its own node can read. Asks nobody."""
+    try:
+        spent = [each.prevout for each in CTransaction.deserialize(bytes.fromhex(raw)).vin]
+    except (ValueError, SerializationError):
+        return []
+    return [f"{b2lx(each.hash)}:{each.n}" for each in spent]
+
+
+def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
+    """What each of these transactions pays to which address; without those that the wallet does not know, or that are void.
+
+    Raises NodeUnavailable, NodeRejected.
+    """
+    paid: dict[str, dict[str, Base]] = {}
+    with open_payout_wallet(coin) as wallet:
+        for txid in txids:
+            if _is_known(wallet, txid):
+                outputs = wallet.call("gettransaction", txid, True)["details"]
+                spent = [each for each in outputs if each["category"] == "send" and "address" in each]
+                paid[txid] = {each["address"]: parse_coin(-Decimal(each["amount"]), coin.code) for each in spent}
+    return paid
+
+
+def _is_known(wallet: Conversation, txid: str) -> bool:
+    """On its way or in a block, also when all its outputs were spent since; not when another has taken its place."""
+    told = _transaction(wallet, txid)
+    confirmations = told.get("confirmations", -1)
+    return bool(confirmations > 0 or (confirmations == 0 and not told.get("mempoolconflicts")))
+
+
+def _confirmations(wallet: Conversation, txid: str) -> int:
+    return int(_transaction(wallet, txid).get("confirmations", -1))
+
+
+def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
+    """Empty when the wallet does not know it."""
+    try:
+        return dict(wallet.call("gettransaction", txid, True))
+    except JSONRPCError as error:
+        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
+            raise
+        return {}
+
+
+def _finalised(wallet: Conversation, psbt: str) -> str:
+    told = wallet.call("finalizepsbt", psbt)
+    return str(told["hex"]) if told["complete"] else ""
+
+
+def _txid(wallet: Conversation, psbt: str, raw: str) -> str:
+    return str(wallet.call("decoderawtransaction", raw)["txid"] if raw else wallet.call("decodepsbt", psbt)["tx"]["txid"])
+
+
+@contextmanager
+def _despite(code: int) -> Iterator[None]:
+    """Goes on when the node answers with this error."""
+    try:
+        yield
+    except JSONRPCError as error:
+        if error.error["code"] != code:
+            raise
+
+
+def _change(wallet: Conversation) -> dict[str, str]:
+    """A wallet that watches one descriptor has no addresses for change: one of those that it receives by does as well."""
+    if wallet.call("getwalletinfo")["private_keys_enabled"]:
+        return {}
+    return {"changeAddress": new_address(wallet, "change of a payout")}

@@ -1,0 +1,200 @@
+"""The node's wallet that the shop watches: loaded after a restart, made watch-only from a descriptor, checked at the start."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from bitcoin.rpc import JSONRPCError
+from django.conf import settings
+
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.bitcoin import descriptors
+from payments.networks.bitcoin.coins import Coin
+from payments.networks.bitcoin.rpc import KEYS_RAN_OUT, WALLET_ALREADY_LOADED, WALLET_ERROR, WALLET_NOT_FOUND, Conversation, checked_chain
+from payments.networks.bitcoin.watch_only import watch_only
+
+
+@contextmanager
+def open_wallet(coin: Coin) -> Iterator[Conversation]:
+    """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected.
+
+    NodeUnavailable too for an answer that lacks what the caller reads in it: something else answers at the node's address.
+    """
+    with _conversation(coin, coin.wallet, load=lambda: _load_wallet(coin)) as wallet:
+        yield wallet
+
+
+@contextmanager
+def open_payout_wallet(coin: Coin) -> Iterator[Conversation]:
+    """The same about the wallet that pays out: one with keys, or the shop's own, whose transactions staff sign."""
+    if not coin.payout_wallet:
+        with open_wallet(coin) as wallet:
+            yield wallet
+        return
+    with _conversation(coin, coin.payout_wallet, load=lambda: _load_payout_wallet(coin)) as wallet:
+        yield wallet
+
+
+PAUSE_SECONDS, LOOKS = 0.1, 20
+"""How long somebody waits for a wallet that another is loading."""
+BUSY = ("already load", "already being load", "Database already exists", "exclusive lock")
+
+
+@contextmanager
+def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
+    wallet = Conversation(coin, _path(name))
+    try:
+        _be_loaded(wallet, load)
+        yield wallet
+    except JSONRPCError as error:
+        raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NodeUnavailable(f"{coin.node} gives an answer that cannot be understood ({type(error).__name__}: {error}).") from error
+    finally:
+        wallet.close()
+
+
+def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
+    """By us, or by whoever else is at it at this moment, as after a node's restart all are at once."""
+    for _ in range(LOOKS):
+        try:
+            wallet.call("getwalletinfo")
+            return
+        except JSONRPCError as error:
+            if error.error["code"] != WALLET_NOT_FOUND:
+                raise
+        try:
+            load()
+        except _Busy:
+            time.sleep(PAUSE_SECONDS)
+    raise NodeUnavailable(f"{wallet.coin.node} is still loading its wallet.")
+
+
+class _Busy(Exception):
+    """Somebody else loads or makes the wallet at this moment, or has just done so."""
+
+
+def _is_busy(error: JSONRPCError) -> bool:
+    """bitcoind has a code for a wallet that is loaded; for all else, and in litecoind, only the words tell."""
+    code, message = error.error["code"], error.error["message"]
+    return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
+
+
+def _load_payout_wallet(coin: Coin) -> None:
+    node = Conversation(coin, "/")
+    try:
+        node.call("loadwallet", coin.payout_wallet, True)
+    except JSONRPCError as error:
+        if _is_busy(error):
+            raise _Busy from error
+        setting = coin.names("PAYOUT_WALLET")
+        raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.error['message']}") from error
+    finally:
+        node.close()
+
+
+def _path(name: str) -> str:
+    return f"/wallet/{quote(name, safe='')}"
+
+
+def _load_wallet(coin: Coin) -> None:
+    """Load the wallet, or make it watch-only from the descriptor. Safe to repeat; raises NodeUnavailable, NodeRejected, _Busy."""
+    node = Conversation(coin, "/")
+    try:
+        try:
+            node.call("loadwallet", coin.wallet, True)
+        except JSONRPCError as error:
+            if _is_busy(error):
+                raise _Busy from error
+            if error.error["code"] != WALLET_NOT_FOUND:
+                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {error.error['message']}") from error
+            _make_watch_only_wallet(node)
+    finally:
+        node.close()
+
+
+def _make_watch_only_wallet(node: Conversation) -> None:
+    coin, setting = node.coin, node.coin.names("DESCRIPTOR")
+    if not coin.descriptor:
+        raise NodeRejected(f"{coin.node} has no wallet {coin.wallet!r}. Set {setting}, and the shop makes it; or make it yourself.")
+    wallet = Conversation(coin, _path(coin.wallet))
+    try:
+        descriptor = _checked_descriptor(node)
+        node.call("createwallet", coin.wallet, True, True, "", True, coin.has_descriptor_wallets, True)
+        _watch(wallet, descriptor)
+    except JSONRPCError as error:
+        if _is_busy(error):
+            raise _Busy from error
+        raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.error['message']}") from error
+    finally:
+        wallet.close()
+
+
+def _checked_descriptor(node: Conversation) -> str:
+    """The descriptor as the node itself writes it, with its checksum."""
+    coin = node.coin
+    try:
+        checked = node.call("getdescriptorinfo", descriptors.normalised(coin.descriptor, coin.network, coin))
+    except descriptors.DescriptorError as error:
+        raise NodeRejected(str(error)) from error
+    except JSONRPCError as error:
+        raise NodeRejected(f"{coin.node} cannot read {coin.names('DESCRIPTOR')}: {error.error['message']}") from error
+    if checked["hasprivatekeys"]:
+        raise NodeRejected(descriptors.has_private_keys(coin))
+    if not checked["isrange"]:
+        raise NodeRejected(descriptors.not_ranged(coin))
+    return str(checked["descriptor"])
+
+
+def _watch(wallet: Conversation, descriptor: str) -> None:
+    coin = wallet.coin
+    if objection := watch_only(coin).watch(wallet, descriptor):
+        raise NodeRejected(f"{coin.node} refuses {coin.names('DESCRIPTOR')}: {objection}")
+
+
+def new_address(wallet: Conversation, label: str) -> str:
+    """One that the wallet never gave out before; of the descriptor's own kind."""
+    coin = wallet.coin
+    kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32"
+    try:
+        return str(wallet.call("getnewaddress", label, kind))
+    except JSONRPCError as error:
+        if coin.has_descriptor_wallets or not coin.descriptor or error.error["code"] not in (KEYS_RAN_OUT, WALLET_ERROR):
+            raise
+    _watch(wallet, _checked_descriptor(wallet))
+    return str(wallet.call("getnewaddress", label, kind))
+
+
+def describe_wallet(wallet: Conversation) -> str:
+    """For staff: `watch-only, 1,234 addresses given out`."""
+    keys = "with private keys" if wallet.call("getwalletinfo")["private_keys_enabled"] else "watch-only"
+    try:
+        known = wallet.call("listdescriptors")["descriptors"]
+    except JSONRPCError:  # a wallet from before descriptors keeps no count
+        return keys
+    given = sum(entry.get("next_index", entry.get("next", 0)) for entry in known if entry["active"] and not entry["internal"])
+    return f"{keys}, {given:,} address{'' if given == 1 else 'es'} given out"
+
+
+def wallet_problem(coin: Coin) -> str:
+    """Why this node and wallet must not serve the shop, as a sentence; empty when they may. Raises NodeUnavailable, NodeRejected."""
+    with open_wallet(coin) as wallet:
+        checked_chain(wallet)
+        info = wallet.call("getwalletinfo")
+        if info["private_keys_enabled"] and coin.network == "mainnet" and not settings.DEBUG:
+            return (
+                f"The wallet {coin.wallet!r} on the {coin.name} node holds private keys. In production the shop takes a watch-only wallet "
+                f"only: set {coin.names('DESCRIPTOR')} to your public descriptor and {coin.names('WALLET')} to a new name."
+            )
+        if coin.descriptor:
+            wanted = _checked_descriptor(wallet)
+            watches = watch_only(coin).watches(wallet, wanted)
+            if watches is None:  # a start was cut off between making the wallet and telling it what to watch
+                _watch(wallet, wanted)
+            elif not watches:
+                return (
+                    f"The wallet {coin.wallet!r} on the {coin.name} node was made from another descriptor than "
+                    f"{coin.names('DESCRIPTOR')}. Set {coin.names('WALLET')} to a new name, and the shop makes that wallet."
+                )
+    return ""

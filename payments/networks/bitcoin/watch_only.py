@@ -1,0 +1,65 @@
+"""The two kinds of wallet in which a node keeps what it watches without being able to spend it."""
+
+from itertools import count
+from typing import Protocol
+
+from payments.networks.bitcoin.coins import Coin
+from payments.networks.bitcoin.rpc import Conversation
+
+CHUNK = 1000
+"""Addresses that a pool of keys is filled up with at a time."""
+
+
+class WatchOnly(Protocol):
+    def watch(self, wallet: Conversation, descriptor: str) -> str:
+        """Make the wallet give out the descriptor's addresses. Safe to repeat. The node's objection, empty when it has none."""
+
+    def watches(self, wallet: Conversation, descriptor: str) -> bool | None:
+        """Whether it gives out this descriptor's addresses; None while nobody told it any."""
+
+
+class DescriptorWallet:
+    """Bitcoin Core's: it knows the descriptor and counts by itself."""
+
+    def watch(self, wallet: Conversation, descriptor: str) -> str:
+        request = {"desc": descriptor, "active": True, "internal": False, "timestamp": "now", "range": [0, CHUNK - 1]}
+        return _objection(wallet.call("importdescriptors", [request]))
+
+    def watches(self, wallet: Conversation, descriptor: str) -> bool | None:
+        known = {_body(entry["desc"]) for entry in wallet.call("listdescriptors")["descriptors"]}
+        return _body(descriptor) in known if known else None
+
+
+class KeyPoolWallet:
+    """litecoind's: it knows public keys, in the descriptor's order, and takes each out of its pool once.
+
+    litecoind 0.21 can make descriptor wallets only where it was built with SQLite, and cannot list what they hold.
+    """
+
+    def watch(self, wallet: Conversation, descriptor: str) -> str:
+        """The next keys go into the pool; the node passes over those that it has. Nobody was given them yet: no old block is read."""
+        start = next(start for start in count(0, CHUNK) if not self._knows(wallet, descriptor, start + CHUNK - 1))
+        request = {"desc": descriptor, "range": [start, start + CHUNK - 1], "timestamp": "now", "watchonly": True, "keypool": True}
+        return _objection(wallet.call("importmulti", [request], {"rescan": False}))
+
+    def watches(self, wallet: Conversation, descriptor: str) -> bool | None:
+        if not wallet.call("listlabels"):
+            return None
+        return self._knows(wallet, descriptor, 0) and not wallet.call("getwalletinfo")["private_keys_enabled"]
+
+    def _knows(self, wallet: Conversation, descriptor: str, index: int) -> bool:
+        (address,) = wallet.call("deriveaddresses", descriptor, [index, index])
+        return bool(wallet.call("getaddressinfo", address)["iswatchonly"])
+
+
+def watch_only(coin: Coin) -> WatchOnly:
+    return DescriptorWallet() if coin.has_descriptor_wallets else KeyPoolWallet()
+
+
+def _objection(results: list[dict[str, dict[str, str]]]) -> str:
+    (result,) = results
+    return "" if result["success"] else result["error"]["message"]
+
+
+def _body(descriptor: str) -> str:
+    return descriptor.partition("#")[0]

@@ -1,0 +1,284 @@
+"""Bitcoin Lightning through LND. Speaks LND's gRPC; amounts leave here as millisatoshis."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from django.conf import settings
+from django.utils import timezone
+
+from cryptons.money import Base
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.lightning.history import BOOKS, read_books
+from payments.networks.lightning.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
+from payments.networks.lightning.lnd.lightning_pb2 import (
+    AddInvoiceResponse,
+    ChannelBalanceRequest,
+    ChannelBalanceResponse,
+    GetInfoRequest,
+    GetInfoResponse,
+    GetStateRequest,
+    GetStateResponse,
+    Invoice,
+    InvoiceSubscription,
+    ListChannelsRequest,
+    ListChannelsResponse,
+    PaymentHash,
+    WalletState,
+)
+from payments.networks.lightning.rpc import Conversation, LndError, credential, open_lnd
+from payments.networks.reading import reading
+
+PAGE = timedelta(seconds=1.5)
+"""A buyer waits no longer for LND."""
+TURN = timedelta(seconds=20)
+FIRST_WORD, QUIET = timedelta(seconds=2), timedelta(seconds=0.5)
+"""LND never says that its backlog has ended: silence does."""
+HEALTH = timedelta(seconds=1.2)
+"""All that LND is asked for its health."""
+INFO = timedelta(seconds=0.8)
+"""GetInfo hangs for as long as lnd waits for its Bitcoin node."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    peer: str
+    point: str
+    capacity_sat: int
+    local_sat: int
+    remote_sat: int
+    receivable_sat: int
+    """What the other side may still send: its balance, less what it must keep."""
+    sendable_sat: int
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Liquidity:
+    """All channels, and the money in those that are being opened."""
+
+    channels: tuple[Channel, ...]
+    opening_local_sat: int
+    opening_remote_sat: int
+
+
+class LightningNetwork:
+    code = "BTC-LN"
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        """A BOLT11 invoice that LND takes no money for after its time. Source: LND `ListChannels`, `AddInvoice`."""
+        with open_lnd(within=PAGE) as lnd:
+            if receivable_msat(_channels(lnd, active_only=True)) < request.amount_base:
+                raise NodeUnavailable("Lightning cannot receive this much at the moment.")
+            invoice = Invoice(
+                memo=request.label,
+                value_msat=request.amount_base,
+                expiry=max(1, int((request.expires_at - timezone.now()).total_seconds())),  # 0 would be a day
+                private=True,
+            )
+            added = lnd.call("/lnrpc.Lightning/AddInvoice", invoice, AddInvoiceResponse)
+            return Destination(added.r_hash.hex(), added.payment_request)
+
+    def close_destination(self, destination: str) -> None:
+        """LND refuses payments of it from now on. One that is settled or cancelled already, or unknown, stays as it is."""
+        with open_lnd(within=PAGE) as lnd:
+            try:
+                message = CancelInvoiceMsg(payment_hash=bytes.fromhex(destination))
+                lnd.call("/invoicesrpc.Invoices/CancelInvoice", message, CancelInvoiceResp)
+            except LndError as error:
+                if "already settled" not in str(error) and not _is_unknown(error):
+                    raise
+
+    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        """What was settled after the cursor's settle index. Source: LND `GetState`, `SubscribeInvoices`.
+
+        LND's indexes are exclusive, and 0 asks for nothing old: what is missed so is found by `payments.sync.lightning_sweep`. The
+        stream of an LND that hangs is as silent as that of one that has nothing to tell, so it must say first that it lives.
+        """
+        with open_lnd(within=TURN) as lnd:
+            _state(lnd)
+            node_id = _node_id(lnd, cursor)
+            start = int(cursor.value or 0) if CursorState(node_id=node_id).node_name == cursor.node_name else 0
+            subscription = InvoiceSubscription(settle_index=start)
+            told = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD, quiet=QUIET)
+            heard = list(told)
+        settled = [invoice for invoice in heard if invoice is not None and invoice.state == Invoice.SETTLED]
+        is_whole = bool(heard) and heard[-1] is None
+        index = next_index(start, [invoice.settle_index for invoice in settled], is_whole=is_whole)
+        unread: set[str] = set()
+        facts = self.facts_of(settled, unread)
+        return FactPage(facts, CursorState(str(index), node_id), None, tuple(sorted(unread)))
+
+    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+        return self.facts_of(self.look_up(destinations).values(), set())
+
+    def facts_of(self, invoices: Iterable[Invoice], unread: set[str]) -> tuple[Fact, ...]:
+        """`unread` takes the payment hashes of those that cannot be understood."""
+        facts = []
+        for invoice in invoices:
+            if invoice.state == Invoice.SETTLED:
+                with reading(invoice.r_hash.hex(), unread):
+                    facts.append(_fact(invoice))
+        return tuple(facts)
+
+    def look_up(self, destinations: Iterable[str]) -> dict[str, Invoice]:
+        """By payment hash; those that this node does not know are left out. Source: LND `LookupInvoice`."""
+        invoices = {}
+        with open_lnd(within=TURN) as lnd:
+            for destination in destinations:
+                try:
+                    asked = PaymentHash(r_hash=bytes.fromhex(destination))
+                    invoices[destination] = lnd.call("/lnrpc.Lightning/LookupInvoice", asked, Invoice)
+                except LndError as error:
+                    if not _is_unknown(error):
+                        raise
+        return invoices
+
+    def has_met(self, cursor: CursorState) -> bool:
+        """Whether the follower's last turn was with this very node. Asks nobody; raises NodeRejected."""
+        return cursor.node_id.endswith(f" {_credentials()}")
+
+    def liquidity(self) -> Liquidity:
+        """For staff. Source: LND `ListChannels`, `ChannelBalance`."""
+        with open_lnd(within=PAGE) as lnd:
+            channels = _channels(lnd, active_only=False)
+            balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
+            return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        with open_lnd(within=BOOKS) as lnd:
+            return list(read_books(lnd, since, until))
+
+    def health(self) -> NodeHealth:
+        """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""
+        try:
+            with open_lnd(within=HEALTH) as lnd:
+                if problem := _STATES.get(_state(lnd)):
+                    return NodeHealth(problem=problem)
+                channels = _health_of(_channels(lnd, active_only=False))
+                return _with_chain(lnd, channels)
+        except (NodeUnavailable, NodeRejected) as error:
+            return NodeHealth(problem=str(error))
+
+
+CHAIN_AWAY = (
+    "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle meanwhile; "
+    "start that node again soon, for without the chain nobody watches the channels."
+)
+
+_STATES = {
+    WalletState.NON_EXISTING: "LND has no wallet yet: make one with `lncli create`.",
+    WalletState.LOCKED: "LND's wallet is locked: unlock it with `lncli unlock`.",
+    WalletState.UNLOCKED: "LND is starting up.",
+    WalletState.WAITING_TO_START: "LND is starting up.",
+}
+
+
+def _state(lnd: Conversation) -> WalletState.ValueType:
+    return lnd.call("/lnrpc.State/GetState", GetStateRequest(), GetStateResponse, within=PAGE).state
+
+
+def _health_of(channels: Sequence[Channel]) -> NodeHealth:
+    return NodeHealth(
+        problem="",
+        channels=len(channels),
+        active_channels=sum(channel.is_active for channel in channels),
+        receivable_base=Base(receivable_msat(channels)),
+        spendable_base=Base(spendable_msat(channels)),
+    )
+
+
+def _with_chain(lnd: Conversation, health: NodeHealth) -> NodeHealth:
+    """What LND knows of the chain. While its Bitcoin node is away it says nothing of it, and goes on being paid."""
+    try:
+        info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
+    except NodeUnavailable:
+        return replace(health, warning=CHAIN_AWAY)
+    except LndError as error:
+        if "best block" in str(error):
+            return replace(health, warning=CHAIN_AWAY)
+        raise
+    return replace(
+        health,
+        warning="" if info.synced_to_chain else "LND is still catching up with the chain. Lightning payments arrive meanwhile.",
+        height=info.block_height,
+        tip_at=datetime.fromtimestamp(info.best_header_timestamp, UTC) if info.best_header_timestamp else None,
+        peers=info.num_peers,
+        node_name=info.identity_pubkey,
+        version=f"lnd {info.version.partition(' ')[0]}",
+    )
+
+
+def _is_unknown(error: LndError) -> bool:
+    return error.code == grpc.StatusCode.NOT_FOUND or "unable to locate invoice" in str(error)
+
+
+def _fact(invoice: Invoice) -> Fact:
+    payment_hash = invoice.r_hash.hex()
+    return Fact(
+        reference=payment_hash,
+        destination=payment_hash,
+        amount_base=Base(invoice.amt_paid_msat),
+        first_seen_at=datetime.fromtimestamp(invoice.settle_date, UTC),
+        is_safe=True,
+    )
+
+
+def next_index(start: int, indexes: Sequence[int], *, is_whole: bool) -> int:
+    """How far everything was told. Pure.
+
+    Some of LND's stores tell a backlog in another order than that of the settlements: of one that was cut off, only what has no gap counts.
+    """
+    if not indexes:
+        return start
+    if is_whole or not start:
+        return max(start, *indexes)
+    told, at = set(indexes), start
+    while at + 1 in told:
+        at += 1
+    return at
+
+
+def _channels(lnd: Conversation, *, active_only: bool) -> list[Channel]:
+    listing = lnd.call("/lnrpc.Lightning/ListChannels", ListChannelsRequest(active_only=active_only), ListChannelsResponse)
+    return [
+        Channel(
+            peer=each.remote_pubkey,
+            point=each.channel_point,
+            capacity_sat=each.capacity,
+            local_sat=each.local_balance,
+            remote_sat=each.remote_balance,
+            receivable_sat=max(0, each.remote_balance - each.remote_constraints.chan_reserve_sat),
+            sendable_sat=max(0, each.local_balance - each.local_constraints.chan_reserve_sat),
+            is_active=each.active,
+        )
+        for each in listing.channels
+    ]
+
+
+def receivable_msat(channels: Iterable[Channel]) -> int:
+    """By one payment, which may come in parts over all channels that are up."""
+    return sum(channel.receivable_sat for channel in channels if channel.is_active) * 1000
+
+
+def spendable_msat(channels: Iterable[Channel]) -> int:
+    """As `receivable_msat`, the other way. A little less in truth: fees, and what a channel's opener keeps for them."""
+    return sum(channel.sendable_sat for channel in channels if channel.is_active) * 1000
+
+
+def _node_id(lnd: Conversation, cursor: CursorState) -> str:
+    """The node's public key, and which credentials it took: while these are the same, so is the node, and it need not be asked.
+
+    A node refuses the macaroons of another.
+    """
+    if cursor.node_id.endswith(f" {_credentials()}"):
+        return cursor.node_id
+    info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
+    return f"{info.identity_pubkey} {_credentials()}"
+
+
+def _credentials() -> str:
+    return hashlib.sha256(credential("LND_MACAROON") + settings.LND_HOST.encode()).hexdigest()[:12]

@@ -1,0 +1,86 @@
+"""Paying a BOLT11 request through LND, once at most: LND knows each payment by its hash and never pays one hash twice.
+
+Source: LND `DecodePayReq`, `routerrpc.SendPaymentV2`, `routerrpc.TrackPaymentV2`. A client that goes away, by time-out or by its death,
+does not stop a payment; only what TrackPaymentV2 says of it counts.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.lightning.lnd.lightning_pb2 import Payment, PaymentFailureReason, PayReq, PayReqString
+from payments.networks.lightning.lnd.router_pb2 import SendPaymentRequest, TrackPaymentRequest
+from payments.networks.lightning.rpc import LndError, open_lnd
+
+MACAROON = "LND_PAYOUT_MACAROON"
+TRY_FOR = timedelta(seconds=40)
+"""So long LND looks for ways; a part that is under way then still arrives or comes back."""
+WAIT_FOR = timedelta(seconds=50)
+ASK_FOR = timedelta(seconds=5)
+
+REASONS = {
+    PaymentFailureReason.FAILURE_REASON_TIMEOUT: "No way to the receiver was found in time.",
+    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: "There is no way to the receiver within the fee limit.",
+    PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: "The receiver does not take this payment: its invoice is paid or over.",
+    PaymentFailureReason.FAILURE_REASON_INSUFFICIENT_BALANCE: "No channel can send this much now, or the receiver cannot be reached.",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`status`: sent, failed, unknown (under way, or nobody knows), absent (LND never heard of it), refused (it took no order)."""
+
+    status: str
+    fee_msat: int = 0
+    problem: str = ""
+
+
+def decode(request: str) -> PayReq:
+    """What LND reads in it, its signature checked. Raises NodeUnavailable, NodeRejected."""
+    with open_lnd(within=ASK_FOR, macaroon=MACAROON) as lnd:
+        return lnd.call("/lnrpc.Lightning/DecodePayReq", PayReqString(pay_req=request), PayReq)
+
+
+def pay(request: str, *, amount_msat: int, asks_amount: bool, fee_limit_msat: int) -> Outcome:
+    """Pay it and wait. `asks_amount`: the request itself says how much. Raises NodeUnavailable and NodeRejected when LND took no order."""
+    message = SendPaymentRequest(
+        payment_request=request,
+        amt_msat=0 if asks_amount else amount_msat,
+        fee_limit_msat=fee_limit_msat,
+        timeout_seconds=int(TRY_FOR.total_seconds()),
+        no_inflight_updates=True,
+    )
+    with open_lnd(within=WAIT_FOR, macaroon=MACAROON) as lnd:
+        try:
+            return _outcome(lnd.last("/routerrpc.Router/SendPaymentV2", message, Payment))
+        except LndError as error:
+            if error.code == grpc.StatusCode.ALREADY_EXISTS:  # it is under way, or was paid: by us, before a crash
+                return Outcome("unknown")
+            return Outcome("refused", problem=f"LND refuses: {error}")
+        except NodeUnavailable as error:
+            return Outcome("unknown", problem=str(error))
+
+
+def track(payment_hash: str) -> Outcome:
+    """How it stands, as LND alone knows. Raises NodeUnavailable, NodeRejected."""
+    message = TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=True)
+    with open_lnd(within=ASK_FOR, macaroon=MACAROON) as lnd:
+        try:
+            return _outcome(lnd.last("/routerrpc.Router/TrackPaymentV2", message, Payment))
+        except LndError as error:
+            if error.code == grpc.StatusCode.NOT_FOUND:
+                return Outcome("absent")
+            raise NodeRejected(f"LND refuses: {error}") from error
+        except NodeUnavailable as error:
+            return Outcome("unknown", problem=str(error))
+
+
+def _outcome(payment: Payment | None) -> Outcome:
+    """By `status` alone: the reason of a failure may be there with a success."""
+    if payment is None or payment.status not in (Payment.SUCCEEDED, Payment.FAILED):
+        return Outcome("unknown")
+    if payment.status == Payment.SUCCEEDED:
+        return Outcome("sent", fee_msat=payment.fee_msat)
+    return Outcome("failed", problem=REASONS.get(payment.failure_reason, "LND could not send it."))

@@ -1,0 +1,85 @@
+import pytest
+from django.test import override_settings
+
+from payments.checks import check_macaroons
+from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless, permissions
+
+
+def field(number, value):
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def macaroon(*allowed, version=2, start=b"\x03"):
+    """As LND writes it, with what a signature would be."""
+    operations = b""
+    for each in allowed:
+        entity, _, action = each.partition(":")
+        operations += field(3, field(1, entity.encode()) + field(2, action.encode()))
+    identifier = start + field(1, b"\x00" * 16) + field(2, b"0") + operations
+    length = bytes([len(identifier) & 0x7F | 0x80, len(identifier) >> 7])
+    return bytes([version, 1, 3]) + b"lnd" + b"\x02" + length + identifier + b"\x00\x00\x06\x20" + b"\x00" * 32
+
+
+def test_a_macaroon_tells_what_it_allows():
+    assert permissions(macaroon("info:read", "uri:/lnrpc.Lightning/AddInvoice")) == {"info:read", "uri:/lnrpc.Lightning/AddInvoice"}
+
+
+def test_one_that_can_only_be_paid_has_nothing_needless():
+    assert needless(macaroon(*RECEIVE), RECEIVE) == []
+
+
+def test_one_that_can_spend_says_so():
+    assert needless(macaroon(*RECEIVE, "offchain:write", "onchain:write"), RECEIVE) == ["offchain:write", "onchain:write"]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"\x02", b"\x02\x02\x7f", macaroon("a:b")[:12], macaroon("a:b", version=1), macaroon("a:b", start=b"\x01")]
+)
+def test_what_is_no_macaroon_of_lnd_is_refused(broken):
+    with pytest.raises(ValueError, match=r"^This "):
+        permissions(broken)
+
+
+def check(value, payouts=""):
+    with override_settings(LND_HOST="127.0.0.1:1", LND_MACAROON=value, LND_PAYOUT_MACAROON=payouts):
+        return check_macaroons()
+
+
+def test_the_deploy_check_is_content_with_the_narrowest():
+    assert check(macaroon(*RECEIVE).hex()) == []
+
+
+def test_the_deploy_check_names_what_is_too_much_and_how_to_make_a_narrow_one():
+    (warning,) = check(macaroon(*RECEIVE, "macaroon:generate").hex())
+    assert "macaroon:generate" in warning.msg
+    assert "lncli bakemacaroon" in warning.hint
+
+
+def test_the_deploy_check_says_that_a_macaroon_cannot_be_read(tmp_path):
+    (warning,) = check(str(tmp_path / "none.macaroon"))
+    assert "LND_MACAROON" in warning.msg
+
+
+def test_the_payouts_macaroon_may_pay_and_nothing_else():
+    assert check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT).hex()) == []
+
+    (warning,) = check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT, "onchain:write", "macaroon:generate").hex())
+
+    assert warning.id == "payments.W003"
+    assert warning.msg == "LND_PAYOUT_MACAROON ALLOWS MORE THAN IT NEEDS TO: macaroon:generate, onchain:write."
+    assert "uri:/routerrpc.Router/SendPaymentV2" in warning.hint
+    assert "AddInvoice" not in warning.hint
+
+
+def test_a_macaroon_that_may_pay_is_too_much_for_being_paid():
+    (warning,) = check(macaroon(*RECEIVE, *PAY_OUT).hex())
+    assert "SendPaymentV2" in warning.msg
+
+
+def test_the_deploy_check_says_that_the_payouts_macaroon_cannot_be_read(tmp_path):
+    (warning,) = check(macaroon(*RECEIVE).hex(), payouts=str(tmp_path / "none.macaroon"))
+    assert (warning.id, "LND_PAYOUT_MACAROON" in warning.msg) == ("payments.W004", True)
+
+
+def test_without_lnd_there_is_nothing_to_check():
+    assert check_macaroons() == []

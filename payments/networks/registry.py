@@ -1,0 +1,84 @@
+"""Which networks the shop takes, and the adapter of each."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from cryptons.money import UNITS
+from payments.errors import NetworkNotOffered
+from payments.models import Cursor
+from payments.networks.base import Network
+from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
+from payments.networks.bitcoin.network import BitcoinNetwork
+from payments.networks.lightning.network import LightningNetwork
+from payments.networks.sandbox.network import SandboxNetwork
+
+SANDBOX_NETWORKS = ("BTC", "LTC", "XRP")
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    code: str
+    name: str
+    problem: str
+    """A sentence for the buyer why it cannot be used now; empty while it can."""
+
+
+def _real_networks() -> dict[str, Network]:
+    real: dict[str, Network] = {}
+    if BITCOIN.host:
+        real["BTC"] = BitcoinNetwork(BITCOIN)
+    if settings.LND_HOST:
+        real["BTC-LN"] = LightningNetwork()
+    if LITECOIN.host:
+        real["LTC"] = BitcoinNetwork(LITECOIN)
+    if settings.XRP_URL:
+        from payments.networks.xrp.network import XrpNetwork  # xrpl-py takes a third of a second to load: only where it is used
+
+        real["XRP"] = XrpNetwork()
+    return real
+
+
+def is_sandbox() -> bool:
+    """Whether pretended networks serve: only where it is allowed, and only while no real node is configured."""
+    return bool(settings.SANDBOX) and not _real_networks()
+
+
+def networks() -> dict[str, Network]:
+    if is_sandbox():
+        return {code: SandboxNetwork(code) for code in SANDBOX_NETWORKS}
+    return _real_networks()
+
+
+def offered_networks() -> tuple[str, ...]:
+    return tuple(networks())
+
+
+def get_network(code: str) -> Network:
+    """Raises NetworkNotOffered."""
+    try:
+        return networks()[code]
+    except KeyError:
+        raise NetworkNotOffered(f"This shop does not take {UNITS[code].name if code in UNITS else code} at the moment.") from None
+
+
+def failing_networks() -> set[str]:
+    """Those whose follower got no answer at its last turn. Asks no node."""
+    return set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
+
+
+def network_states() -> list[NetworkState]:
+    """How each network that a buyer can choose stood at the last turn of its follower. Asks no node.
+
+    Lightning comes with Bitcoin's chain, as one code; alone it is offered where the chain is not, or not now.
+    """
+    failing = failing_networks()
+    offered = [code for code in networks() if code != "BTC-LN" or "BTC" not in networks() or "BTC" in failing]
+    return [
+        NetworkState(
+            code,
+            UNITS[code].name,
+            f"{UNITS[code].name} cannot be reached right now. Please choose another way to pay." if code in failing else "",
+        )
+        for code in offered
+    ]

@@ -1,0 +1,85 @@
+"""The sandbox's pay button: play, on one invoice, what a buyer and a chain can do."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F
+
+from cryptons.money import Base
+from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.invoices.settlement import settle
+from payments.models import Invoice, Option, SandboxTransaction
+from payments.networks.registry import is_sandbox
+from payments.networks.sandbox.network import mine_block, receive, unmine
+
+PLAYS = {
+    "exact": "Pay the exact amount",
+    "under": "Pay too little",
+    "over": "Pay too much",
+    "late": "Pay after the time has run out",
+    "doubleSpend": "Pay, then take the money back",
+    "reorg": "Pay, then let the chain drop the block",
+    "confirm": "Mine a block now",
+}
+
+
+def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
+    """Make the sandbox network say it; the follower hears it as it would hear a node.
+
+    Raises NetworkNotOffered where no sandbox serves, Invoice.DoesNotExist, and UnknownPlay for an act that is none of PLAYS.
+    """
+    if not is_sandbox():
+        raise NetworkNotOffered("This shop takes real payments: there is no sandbox.")
+    if act not in _ACTS:
+        raise UnknownPlay(f"The sandbox cannot play {act!r}. It plays {', '.join(PLAYS)}.")
+    invoice = Invoice.objects.get(pk=invoice_id)
+    option = Option.objects.filter(invoice=invoice).latest("created_at")
+    _ACTS[act](invoice, option, at)
+
+
+def _pay(share_percent: int) -> Callable[[Invoice, Option, datetime], None]:
+    def pay(invoice: Invoice, option: Option, at: datetime) -> None:
+        receive(option.network, option.destination, Base(option.due_base * share_percent // 100), at=at)
+
+    return pay
+
+
+def _pay_late(invoice: Invoice, option: Option, at: datetime) -> None:
+    """The time, and the grace that follows it, are over at once: nobody should wait an hour to see it."""
+    over = at - timedelta(minutes=settings.LATE_GRACE_MINUTES, seconds=1)
+    if Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.NEW).update(expires_at=over, version=F("version") + 1):
+        Option.objects.filter(invoice=invoice).update(expires_at=over)
+        settle(invoice.pk, at=at)
+    receive(option.network, option.destination, Base(option.due_base), at=at)
+
+
+def _double_spend(invoice: Invoice, option: Option, at: datetime) -> None:
+    waiting = SandboxTransaction.objects.filter(destination=option.destination, height__isnull=True, is_conflicted=False)
+    if not waiting.update(is_conflicted=True, changed_at=at):
+        receive(option.network, option.destination, Base(option.due_base), at=at, fate="doubleSpend")
+
+
+def _reorg(invoice: Invoice, option: Option, at: datetime) -> None:
+    mined = list(SandboxTransaction.objects.filter(destination=option.destination, height__isnull=False))
+    for transaction in mined:
+        unmine(transaction.pk, now=at)
+    if not mined:
+        receive(option.network, option.destination, Base(option.due_base), at=at, fate="reorg")
+
+
+def _confirm(invoice: Invoice, option: Option, at: datetime) -> None:
+    SandboxTransaction.objects.filter(destination=option.destination, height__isnull=True).update(mine_after=at)
+    mine_block(option.network, at)
+
+
+_ACTS: dict[str, Callable[[Invoice, Option, datetime], None]] = {
+    "exact": _pay(100),
+    "under": _pay(60),
+    "over": _pay(150),
+    "late": _pay_late,
+    "doubleSpend": _double_spend,
+    "reorg": _reorg,
+    "confirm": _confirm,
+}

@@ -1,0 +1,99 @@
+"""Each play on one invoice, followed as beat would follow it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.invoices.settlement import settle
+from payments.models import Invoice, SandboxChain
+from payments.networks.sandbox.network import mine_block
+from payments.networks.sandbox.plays import PLAYS, play
+from payments.sync.follower import follow
+from payments.tests.factories import OptionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def invoice():
+    now = timezone.now()
+    SandboxChain.objects.create(network="BTC", height=100, mined_at=now + timedelta(hours=1))
+    return OptionFactory(
+        invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15), invoice__monitor_until=now + timedelta(days=30)
+    ).invoice
+
+
+def after(invoice, *acts):
+    """Play, let the follower hear each act, and say where the invoice stands."""
+    for act in acts:
+        if act == "block":
+            mine_block("BTC", timezone.now() + timedelta(minutes=1))
+        else:
+            play(invoice.pk, act, at=timezone.now())
+        follow("BTC", at=timezone.now())
+        settle(invoice.pk, at=timezone.now())
+    invoice.refresh_from_db()
+    return invoice.status, set(invoice.flags)
+
+
+def test_exact_money_settles_after_its_confirmations(invoice):
+    assert after(invoice, "exact") == ("processing", set())
+    assert after(invoice, "confirm") == ("processing", set())
+    assert after(invoice, "confirm") == ("settled", set())
+
+
+def test_too_little_money_leaves_it_open(invoice):
+    assert after(invoice, "under") == ("new", set())
+    assert invoice.paid_seen_minor == 6_000
+
+
+def test_too_much_money_is_flagged(invoice):
+    assert after(invoice, "over", "confirm", "confirm") == ("settled", {"over"})
+
+
+def test_late_money_waits_for_a_person(invoice):
+    assert after(invoice, "late", "confirm", "confirm") == ("expired", {"late"})
+
+
+def test_money_taken_back_leaves_it_open(invoice):
+    assert after(invoice, "doubleSpend") == ("processing", set())
+    assert after(invoice, "block") == ("new", {"double_spent"})
+
+
+def test_money_already_seen_can_be_taken_back(invoice):
+    assert after(invoice, "exact", "doubleSpend") == ("new", {"double_spent"})
+
+
+def test_a_settled_payment_can_lose_its_block_and_settle_again(invoice):
+    assert after(invoice, "exact", "confirm", "confirm", "reorg") == ("processing", {"reorged"})
+    assert after(invoice, "confirm", "confirm") == ("settled", set())
+
+
+def test_a_reorg_is_played_from_the_first_payment_on(invoice):
+    statuses = [after(invoice, act) for act in ("reorg", "block", "block", "block", "block", "confirm", "confirm")]
+    assert ("settled", set()) in statuses
+    assert ("processing", {"reorged"}) in statuses
+    assert statuses[-1] == ("settled", set())
+
+
+@pytest.mark.parametrize("act", ["", "steal", "EXACT"])
+def test_an_unknown_play_is_refused(invoice, act):
+    with pytest.raises(UnknownPlay):
+        play(invoice.pk, act, at=timezone.now())
+
+
+@pytest.mark.parametrize("act", PLAYS)
+def test_nothing_is_played_where_real_money_is_taken(invoice, settings, act):
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    with pytest.raises(NetworkNotOffered):
+        play(invoice.pk, act, at=timezone.now())
+
+
+@pytest.mark.parametrize("act", PLAYS)
+def test_an_unknown_invoice_does_not_exist(act):
+    from cryptons.db import new_id
+
+    with pytest.raises(Invoice.DoesNotExist):
+        play(new_id(), act, at=timezone.now())

@@ -1,0 +1,250 @@
+"""XRP through a server of the XRP Ledger. Speaks rippled's JSON-RPC; amounts leave here as drops.
+
+All buyers pay to one account: what tells them apart is the destination tag, a number of 32 bits that each option has for itself.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from xrpl.models.requests import AccountTx
+
+from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
+from payments.models import Cursor, Option
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.reading import NOT_UNDERSTOOD, reading
+from payments.networks.xrp.ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
+from payments.networks.xrp.rpc import Conversation, XrpError, open_xrp
+
+logger = logging.getLogger(__name__)
+
+TURN = timedelta(seconds=20)
+BOOKS = timedelta(minutes=4)
+UNHURRIED, MOST_AT_ONCE = timedelta(seconds=10), 5000
+"""With less time left, or with so many transactions read, a turn leaves the pages that remain to the next one."""
+PAGE_SIZE = 400
+"""The most that rippled tells a stranger at once."""
+MOST_TAG = 2**32 - 1
+CLOCKS = timedelta(minutes=1)
+"""How far the ledger's clock and ours may be apart."""
+OUT_OF_RANGE = ("lgrIdxMalformed", "lgrIdxsInvalid", "invalidLgrRange")
+
+
+class XrpNetwork:
+    code = "XRP"
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        """A tag that nobody can guess, and not 0, which some wallets take for none. Refused where the follower would not see it paid."""
+        server, _ = receiving()
+        _check_history(server)
+        return Destination(tagged(settings.XRP_ADDRESS, 1 + secrets.randbelow(MOST_TAG)))
+
+    def close_destination(self, destination: str) -> None:
+        """Nobody can be kept from paying with a tag."""
+
+    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        """What came to the account since the cursor's ledger. Source: rippled `account_tx`, forward, page by page.
+
+        The cursor's own ledger is told again: a question that begins behind the newest ledger is an error to the server.
+        """
+        with open_xrp(within=TURN) as xrp:
+            start, node_id = _start(xrp, cursor)
+            told = _told_from(xrp, start)
+            unread: set[str] = set()
+            facts = tuple(_facts(told.entries, unread))
+        return FactPage(facts, CursorState(str(told.read_to), node_id), told.newest, tuple(sorted(unread)))
+
+    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+        """The ledger cannot be asked for a tag: all that came to the account since the oldest of these options is read."""
+        opened = Option.objects.filter(network=self.code, destination__in=destinations).order_by("created_at")
+        oldest = opened.values_list("created_at", flat=True).first()
+        if oldest is None:
+            return ()
+        wanted = set(destinations)
+        with open_xrp(within=TURN) as xrp:
+            start = _ledger_before(xrp, _checked(read_server(xrp)), oldest)
+            told = _told_from(xrp, start, to_the_end=True)
+            return tuple(fact for fact in _facts(told.entries, set()) if fact.destination in wanted)
+
+    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+        """Payments in XRP that the ledger carried out. Raises HistoryTooShort too. Source: rippled `account_tx`."""
+        with open_xrp(within=BOOKS) as xrp:
+            server = _checked(read_server(xrp))
+            begins_at = read_close_time(xrp, server.first) + CLOCKS
+            if since < begins_at:
+                raise HistoryTooShort(str(_history_lost(server, f"of {since:%Y-%m-%d %H:%M} UTC")), begins_at)
+            told = _told_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
+            return [_entry(fact) for fact in _facts(told.entries, set()) if since <= fact.first_seen_at < until]
+
+    def health(self) -> NodeHealth:
+        try:
+            server, _ = receiving()
+            _check_history(server)
+        except (NodeUnavailable, NodeRejected) as error:
+            return NodeHealth(problem=str(error))
+        return NodeHealth(problem="", height=server.ledger)
+
+
+def receiving() -> tuple[Server, Account]:
+    """Server and account, both fit to take money. Somebody waits for it. Raises NodeUnavailable, NodeRejected."""
+    with open_xrp(within=timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)) as xrp:
+        server = _checked(read_server(xrp))
+        account = read_account(xrp, settings.XRP_ADDRESS)
+    if account.refuses_strangers:
+        raise NodeRejected(f"The XRP account {settings.XRP_ADDRESS} has DepositAuth set, so the ledger refuses what buyers pay. Clear it.")
+    return server, account
+
+
+def _checked(server: Server) -> Server:
+    if server.problem:
+        raise NodeUnavailable(server.problem)
+    return server
+
+
+def _check_history(server: Server) -> None:
+    """Raises when the follower could not read on at this server: what is paid now would not be seen."""
+    cursor = Cursor.objects.filter(network=XrpNetwork.code).first()
+    if cursor is None or not cursor.value.isdecimal():
+        return
+    _check_network(server, cursor.node_id)
+    if server.first > int(cursor.value):
+        raise _history_lost(server, f"from {cursor.value} on")
+
+
+def _history_lost(server: Server, missing: str) -> NodeUnavailable:
+    return NodeUnavailable(
+        f"The XRP server no longer has the ledgers {missing}, in which payments may be: it has {server.first} to {server.ledger}. "
+        "Set XRP_URL to a server with a longer history until the shop has caught up."
+    )
+
+
+def _check_network(server: Server, node_id: str) -> None:
+    before = node_id.partition(" ")[0]
+    if server.network_id != before:
+        raise NodeRejected(
+            f"XRP_URL is a server of network {server.network_id}, but this shop has read network {before} so far (0 is the real one): "
+            "a shop for another network needs a database of its own."
+        )
+
+
+def _start(xrp: Conversation, cursor: CursorState) -> tuple[int, str]:
+    """The ledger to read from, and what the cursor shall say of the server: its network, and by which XRP_URL that is known.
+
+    While XRP_URL is the same, the server need not be asked who it is. A value that is no number was the sandbox's.
+    """
+    url = hashlib.sha256(settings.XRP_URL.encode()).hexdigest()[:12]
+    if cursor.value.isdecimal() and cursor.node_id.endswith(f" {url}"):
+        return int(cursor.value), cursor.node_id
+    server = _checked(read_server(xrp))
+    if not cursor.value.isdecimal():
+        return _first_start(xrp, server), f"{server.network_id} {url}"
+    _check_network(server, cursor.node_id)
+    return int(cursor.value), f"{server.network_id} {url}"
+
+
+def _first_start(xrp: Conversation, server: Server) -> int:
+    """What came before the first option was opened is no buyer's: without an option, from the last ledger on.
+
+    The server was asked before the options are read: who opens one after that can only be paid in later ledgers.
+    """
+    opened = Option.objects.filter(network=XrpNetwork.code, destination__startswith=f"{settings.XRP_ADDRESS}?").order_by("created_at")
+    oldest = opened.values_list("created_at", flat=True).first()
+    return server.ledger if oldest is None else _ledger_before(xrp, server, oldest)
+
+
+def _ledger_before(xrp: Conversation, server: Server, moment: datetime) -> int:
+    """A ledger that closed before then, and from which on the server has all. Raises NodeUnavailable when its history begins later.
+
+    Ledgers close a second apart at least.
+    """
+    before = server.ledger - (timezone.now() - moment + CLOCKS) // timedelta(seconds=1) - 1
+    if before < server.first and read_close_time(xrp, server.first) > moment - CLOCKS:
+        raise _history_lost(server, f"of {moment:%Y-%m-%d %H:%M} UTC")
+    return max(before, server.first)
+
+
+@dataclass(frozen=True)
+class Told:
+    entries: list[Entry]
+    read_to: int
+    """Up to and with this ledger, nothing is missing."""
+    newest: int
+
+
+def _told_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> Told:
+    """What concerned the account from this ledger on, oldest first: as many pages as there is time for, one whole ledger at least."""
+    entries: list[Entry] = []
+    newest: int | None = None
+    marker: Any = None
+    while True:
+        page = _page(xrp, start, newest, marker)
+        newest = int(page["ledger_index_max"]) if newest is None else newest
+        entries += [Entry(raw) for raw in page["transactions"]]
+        marker = page.get("marker")
+        read_to = newest if marker is None else max(_ledgers(entries), default=start) - 1
+        is_much = len(entries) >= MOST_AT_ONCE or not xrp.has_time(UNHURRIED)
+        if marker is None or (is_much and read_to > start and not to_the_end):
+            break
+    unsure = [ledger - 1 for ledger in _ledgers(entry for entry in entries if not entry.is_validated)]
+    return Told(entries, max(start, min([read_to, *unsure])), newest)
+
+
+def _page(xrp: Conversation, start: int, newest: int | None, marker: Any) -> dict[str, Any]:
+    """Raises NodeUnavailable when the server does not have these ledgers, which API version 1 tells by beginning or ending elsewhere."""
+    question = AccountTx(
+        account=settings.XRP_ADDRESS,
+        ledger_index_min=start,
+        ledger_index_max=newest,
+        forward=True,
+        limit=PAGE_SIZE,
+        marker=marker,
+    )
+    try:
+        page = xrp.ask(question)
+    except XrpError as error:
+        if error.code not in OUT_OF_RANGE:
+            raise
+        raise _out_of_range(xrp, start) from error
+    if int(page["ledger_index_min"]) > start or int(page["ledger_index_max"]) < (newest or start):
+        raise _out_of_range(xrp, start)
+    return page
+
+
+def _out_of_range(xrp: Conversation, start: int) -> NodeUnavailable:
+    server = _checked(read_server(xrp))
+    if server.first > start:
+        return _history_lost(server, f"from {start} on")
+    return NodeUnavailable(f"The XRP server is behind: ledger {start} was read already, and it knows none after {server.ledger}.")
+
+
+def _ledgers(entries: Iterable[Entry]) -> Iterator[int]:
+    """Of one that does not say where it is, nothing follows: `_facts` names it."""
+    for entry in entries:
+        with suppress(*NOT_UNDERSTOOD):
+            yield entry.ledger
+
+
+def _facts(entries: Iterable[Entry], unread: set[str]) -> Iterator[Fact]:
+    for entry in entries:
+        with reading(entry.name, unread):
+            if entry.ledger and entry.is_validated and entry.is_payment_to(settings.XRP_ADDRESS):
+                yield from _delivered(entry)
+
+
+def _delivered(entry: Entry) -> Iterator[Fact]:
+    delivered = entry.delivered
+    if isinstance(delivered, str) and delivered.isdecimal():
+        yield entry.fact()
+    elif not isinstance(delivered, dict):
+        logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
+
+
+def _entry(fact: Fact) -> BookEntry:
+    return BookEntry(fact.reference, fact.destination, fact.amount_base, fact.first_seen_at, is_confirmed=True, height=fact.height)

@@ -1,0 +1,144 @@
+"""Where a buyer says where their money shall go back to: the page behind the signed link of their mail."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from cryptons.api.limits import client_ip, count
+from cryptons.money import UNITS, Base, format_coin
+from cryptons.private_link import unlisted
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
+from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
+from payments.models import Invoice, Payment, Payout
+from payments.networks.registry import is_sandbox, offered_networks
+from payments.payouts.destinations import BadDestination, check_destination
+from payments.payouts.refund_links import BadRefundLink, read_token
+from payments.payouts.workflow import BUYER, draft_payout, set_destination
+
+LIMIT = "30/hour"
+"""Of one client address."""
+
+
+@dataclass(frozen=True)
+class Back:
+    """What can go back to the buyer over one network."""
+
+    network: str
+    amount_base: Base
+
+    @property
+    def label(self) -> str:
+        return f"{format_coin(self.amount_base, self.network)} {UNITS[self.network].coin}"
+
+    @property
+    def words(self) -> str:
+        kind = "an address" if self.network != "BTC-LN" else "a Lightning invoice"
+        return f"{self.label}, to {kind} of {UNITS[self.network].name}"
+
+
+class RefundForm(forms.Form):
+    network = forms.ChoiceField(label="How", widget=forms.RadioSelect)
+    destination = forms.CharField(
+        label="Where to",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}),
+        help_text="An address of your own wallet. Not one of an exchange that asks for a memo or does not know you.",
+    )
+
+    def __init__(self, data: object, ways: list[Back], chosen: str) -> None:
+        super().__init__(data, initial={"network": chosen})  # type: ignore[arg-type]
+        self.ways = {back.network: back for back in ways}
+        field = self.fields["network"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(back.network, back.words) for back in ways]
+        if len(ways) == 1:
+            field.widget = forms.HiddenInput()
+
+    def clean(self) -> dict[str, object]:
+        cleaned = super().clean() or {}
+        network, text = cleaned.get("network"), cleaned.get("destination")
+        if network and text:
+            try:
+                cleaned["destination"] = check_destination(network, text, self.ways[network].amount_base, at=timezone.now())
+            except BadDestination as error:
+                self.add_error("destination", str(error))
+            except (NodeUnavailable, NodeRejected):
+                self.add_error("destination", "This cannot be checked right now. Nothing was changed: please try again in some minutes.")
+        return cleaned
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@unlisted
+def refund(request: HttpRequest, token: str) -> HttpResponse:
+    try:
+        invoice = Invoice.objects.get(pk=read_token(token))
+    except BadRefundLink as error:
+        return render(request, "payments/refund.html", {"problem": str(error)}, status=404)
+    except Invoice.DoesNotExist:
+        return render(request, "payments/refund.html", {"problem": "This order is no longer kept. Please write to us."}, status=404)
+    if request.method == "POST" and not count(LIMIT, "refund", client_ip(request))[0]:
+        return render(request, "payments/refund.html", {"problem": "That was often. Please try again in an hour."}, status=429)
+    payout = _open_payout(invoice.pk)
+    ways = ways_back(invoice, payout)
+    is_answered = payout is not None and payout.status != Payout.Status.SENT and bool(payout.destination)
+    can_change = payout is None or payout.status == Payout.Status.SENT or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
+    chosen = payout.network if payout else ""
+    form = RefundForm(request.POST or None, ways, chosen if chosen in [way.network for way in ways] else ways[0].network if ways else "")
+    if request.method == "POST" and can_change and ways and form.is_valid():
+        try:
+            _ask(invoice, payout, form.cleaned_data["network"], form.cleaned_data["destination"])
+        except PayoutRefused as error:
+            messages.error(request, str(error))
+        except PaymentError:
+            messages.error(request, "Something changed at the same moment. Please look at it again.")
+        else:
+            messages.success(request, "Thank you. We look at it and send your money back; a mail tells you when.")
+        return redirect("payments:refund", token)
+    context = {
+        "invoice": invoice,
+        "payout": payout,
+        "ways": ways,
+        "form": form if can_change and ways else None,
+        "is_open": bool(form.errors) or not is_answered or "change" in request.GET,
+        "is_payable": invoice.status == Invoice.Status.NEW,
+        "is_waiting": not ways and Payment.objects.filter(invoice=invoice, status=Payment.Status.SEEN).exists(),
+    }
+    return render(request, "payments/refund.html", context, status=400 if form.errors else 200)
+
+
+def _open_payout(invoice_id: UUID) -> Payout | None:
+    """The one that waits for the buyer; else the newest that was not given up, those that are not sent yet before the others."""
+    rows = list(promised(invoice_id).order_by("-created_at"))
+    asks = [payout for payout in rows if payout.status == Payout.Status.DRAFT and not payout.destination]
+    unsent = [payout for payout in rows if payout.status != Payout.Status.SENT]
+    return next(iter(asks or unsent or rows), None)
+
+
+def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
+    """What of the invoice's money its buyer may ask for: what staff drafted; else all that nobody waits for any more."""
+    if payout is not None and payout.status == Payout.Status.DRAFT:
+        amounts = {payout.network: Base(payout.amount_base)}
+        if UNITS[payout.network].coin == "BTC":
+            msat = payout.amount_base if payout.network == "BTC-LN" else payout.amount_base * 1000
+            amounts = {"BTC": Base(msat // 1000), "BTC-LN": Base(msat - msat % 1000)}
+    elif (payout is not None and payout.status != Payout.Status.SENT) or invoice.status in STILL_PAYABLE:
+        return []
+    else:
+        amounts = most_of_kind(invoice, buyers_kind(invoice))
+    usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else ["BTC-LN"])}
+    return [Back(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
+
+
+def _ask(invoice: Invoice, payout: Payout | None, network: str, destination: str) -> None:
+    now = timezone.now()
+    if payout is not None and payout.status == Payout.Status.DRAFT:
+        set_destination(payout.pk, destination, network=network, actor=BUYER, at=now)
+        return
+    draft_payout(invoice.pk, kind=buyers_kind(invoice), network=network, destination=destination, actor=BUYER, at=now)

@@ -1,0 +1,204 @@
+"""Random lives of the payouts of one invoice: never more goes back than came, whoever drafts, withdraws, fails or comes too late."""
+
+from contextlib import nullcontext, suppress
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from threading import Barrier, Thread
+
+import pytest
+from django.db import OperationalError, connection
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from cryptons.db import in_transaction
+from cryptons.events.models import Event
+from cryptons.money import UNITS
+from payments.errors import PaymentError, PayoutMoved, PayoutRefused
+from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.payouts.workflow import (
+    approve_payout,
+    draft_payout,
+    mark_sent,
+    move_payout,
+    record_sent_by_hand,
+    set_destination,
+    withdraw_payout,
+)
+from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STAFF = st.sampled_from(["grace", "ada"])
+ANYBODY = st.sampled_from(["grace", "ada", "buyer"])
+KINDS = st.sampled_from(["excess", "late", "refund"])
+NUMBERS = st.integers(0, 5)
+NETWORKS = st.sampled_from(["BTC", "BTC-LN"])
+MAY_HAVE_GONE = ("draft", "approved", "sending", "unknown", "sent")
+
+
+@pytest.fixture(autouse=True)
+def _settings(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
+    settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT, settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(150), Decimal(200), Decimal(50)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    """Nobody sends by itself."""
+    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+
+
+def in_coins(rows):
+    return sum((Fraction(row.amount_base, UNITS[row.network].base_per_coin) for row in rows), Fraction(0))
+
+
+def part(share, network):
+    """So many percent of the price."""
+    return DUE * share // 100 * (1000 if network == "BTC-LN" else 1)
+
+
+class PayoutLife(RuleBasedStateMachine):
+    @initialize(share=st.integers(50, 400))
+    def an_order_was_paid(self, share):
+        self.option = OptionFactory(invoice__status="expired")
+        self.invoice_id, self.now, self.payments = self.option.invoice_id, NOW, 0
+        self.money_comes("BTC", share, is_safe=True)
+
+    def teardown(self):
+        for rows in (Payout, Payment, Option, Invoice, Event, Cursor):
+            rows.objects.all().delete()
+
+    def pick(self, number, **more):
+        """One of the payouts that there are."""
+        rows = list(Payout.objects.filter(**more).order_by("pk"))
+        return rows[number % len(rows)] if rows else None
+
+    @rule(network=NETWORKS, share=st.integers(1, 150), is_safe=st.booleans())
+    def money_comes(self, network, share, is_safe):
+        self.payments += 1
+        PaymentFactory(
+            option=self.option,
+            network=network,
+            amount_base=part(share, network),
+            status="settled" if is_safe else "seen",
+            reference=f"{self.payments:064x}:0",
+        )
+
+    @rule(kind=KINDS, network=NETWORKS, share=st.none() | st.integers(1, 250), by=ANYBODY)
+    def somebody_drafts(self, kind, network, share, by):
+        amount = share and part(share, network)
+        where = {"destination": "there", "actor": by, "reason": "so", "at": self.now}
+        with suppress(PayoutRefused):
+            draft_payout(self.invoice_id, kind=kind, network=network, amount_base=amount, **where)
+
+    @rule(number=NUMBERS, network=NETWORKS, by=ANYBODY)
+    def somebody_says_where_to(self, number, network, by):
+        self.act_on(number, lambda pk: set_destination(pk, "elsewhere", network=network, actor=by, at=self.now))
+
+    @rule(number=NUMBERS, by=STAFF)
+    def somebody_agrees(self, number, by):
+        self.act_on(number, lambda pk: approve_payout(pk, actor=by, at=self.now))
+
+    @rule(share=st.integers(1, 250), network=NETWORKS, minutes=st.integers(0, 60))
+    def one_is_drafted_and_both_agree(self, share, network, minutes):
+        self.now += timedelta(minutes=minutes)
+        self.somebody_drafts("refund", network, share, "buyer")
+        for by in ("grace", "ada"):
+            self.somebody_agrees(-1, by)
+
+    @rule(number=NUMBERS)
+    def somebody_withdraws(self, number):
+        self.act_on(number, lambda pk: withdraw_payout(pk, actor="ada", reason="a slip", at=self.now))
+
+    @rule(number=NUMBERS)
+    def somebody_sends_by_hand(self, number):
+        self.act_on(number, lambda pk: record_sent_by_hand(pk, f"by hand {pk}", actor="ada", reason="so", at=self.now))
+
+    def act_on(self, number, act):
+        if payout := self.pick(number):
+            with suppress(PayoutRefused):
+                act(payout.pk)
+
+    @rule(number=NUMBERS, outcome=st.sampled_from(["sending", "unknown", "failed", "sent"]), is_stale=st.booleans())
+    def the_sender_moves_it(self, number, outcome, is_stale):
+        """As payments.payouts.sending does: from what it read, which another may have changed since."""
+        row = self.pick(number, status__in=["approved", "sending", "unknown"])
+        if row is None:
+            return
+        with pytest.raises(PayoutMoved) if is_stale else nullcontext():
+            row.version -= is_stale
+            in_transaction(lambda: self.move(row, outcome))
+
+    def move(self, row, outcome):
+        return mark_sent(row, f"tx {row.pk}", fee_base=1, at=self.now) if outcome == "sent" else move_payout(row, outcome, at=self.now)
+
+    @rule(hours=st.integers(1, 30))
+    def time_passes(self, hours):
+        self.now += timedelta(hours=hours)
+
+    @invariant()
+    def all_is_well(self):
+        rows, told = list(Payout.objects.all()), {}
+        for event in Event.objects.filter(subject_type="payout").order_by("seq"):
+            told.setdefault(event.subject_id, []).append(event)
+        self.no_more_goes_back_than_came([row for row in rows if row.status in MAY_HAVE_GONE])
+        self.who_may_spend_agreed([row for row in rows if row.status in ("approved", "sending", "unknown")], told)
+        self.a_day_has_its_limit([row for row in rows if row.status in MAY_HAVE_GONE and row.approved_at])
+        self.the_log_tells_how_each_stands(rows, told)
+
+    def no_more_goes_back_than_came(self, rows):
+        assert in_coins(rows) <= in_coins(Payment.objects.filter(status="settled"))
+
+    def who_may_spend_agreed(self, rows, told):
+        """More than 50.00 needs two of staff who knew what staff said of where to; no more than 150.00 goes at once."""
+        for row in rows:
+            people = set()
+            for event in told[row.pk]:
+                if event.type == "payout.destination" and event.actor != "buyer":
+                    people = set()
+                people |= {event.actor} - {"", "buyer"}
+            assert row.value_minor <= 5_000 or len(people) == 2
+            assert row.value_minor <= 15_000
+
+    def a_day_has_its_limit(self, rows):
+        for last in rows:
+            day = [row for row in rows if last.approved_at - timedelta(hours=24) < row.approved_at <= last.approved_at]
+            assert sum(row.value_minor for row in day) <= 20_000
+
+    def the_log_tells_how_each_stands(self, rows, told):
+        for row in rows:
+            assert [event.seq for event in told[row.pk]] == list(range(1, row.version + 1))
+            assert told[row.pk][-1].data["status"] == row.status
+
+
+def test_no_life_of_payouts_sends_back_more_than_came():
+    run_state_machine_as_test(
+        PayoutLife,
+        settings=settings(max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
+    )
+
+
+def test_of_many_who_draft_the_same_money_at_once_one_does():
+    payment = PaymentFactory(status="settled", option__invoice=InvoiceFactory(status="expired"))
+    start, drafted = Barrier(6), []
+
+    def draft():
+        start.wait()
+        with suppress(PaymentError):
+            while True:
+                try:
+                    drafted.append(draft_payout(payment.invoice_id, kind="refund", network="BTC", actor="grace", at=NOW).pk)
+                    break
+                except OperationalError:  # SQLite in memory lets nobody wait
+                    continue
+        connection.close()
+
+    threads = [Thread(target=draft) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(drafted) == Payout.objects.count() == 1

@@ -1,0 +1,136 @@
+"""The slow round over Lightning's open invoices: tells LND which nobody waits for any more, and finds what its stream did not tell.
+
+The stream forgets a node's first settlement, tells nothing of cancelled invoices, and falls silent when a node was restored from an older
+state. This round alone is enough; the stream is quicker.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from cryptons.db import in_transaction, is_outage
+from cryptons.failure_isolation import log_failure
+from payments.alerts import sparing_and_telling
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.invoices.settlement import store_facts
+from payments.models import Cursor, Invoice, Option
+from payments.networks.base import CursorState
+from payments.networks.lightning.lnd.lightning_pb2 import Invoice as LndInvoice
+from payments.networks.lightning.network import LightningNetwork
+from payments.networks.registry import networks
+from payments.sync.follower import LeaseLost, lease, renew, tell_of_unread
+from payments.sync.replaced_node import replaced_at
+
+LIGHTNING = "BTC-LN"
+LEASE = "LN round"
+BATCH = 50
+ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
+
+
+def take_round(*, at: datetime) -> set[UUID]:
+    """Returns the invoices that need a new verdict; none when another worker is at it. Raises NodeUnavailable, NodeRejected."""
+    lnd = networks().get(LIGHTNING)
+    if not isinstance(lnd, LightningNetwork):
+        return set()
+    touched: set[UUID] = set()
+    with lease(LEASE, at=at) as ours, suppress(LeaseLost):  # who took over goes round from the start
+        if ours is None:
+            return set()
+        for options in _open_options():
+            renew(ours, at=timezone.now())
+            touched |= _look_after_all(lnd, options, at=at)
+    return touched
+
+
+def close_options(invoice_id: UUID, *, at: datetime) -> set[UUID]:
+    """As the round, for one invoice, now: called when it needs no money any more."""
+    lnd = networks().get(LIGHTNING)
+    options = list(Option.objects.filter(invoice=invoice_id, network=LIGHTNING, is_closed=False).prefetch_related("invoice"))
+    return _look_after(lnd, options, at=at) if options and isinstance(lnd, LightningNetwork) else set()
+
+
+def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
+    """Together; where that fails, one by one, so that an option that cannot be looked after keeps no other's money waiting.
+
+    Raises NodeUnavailable, and NodeRejected when LND refuses each of them: then it is not the options' fault.
+    """
+    try:
+        return _look_after(lnd, options, at=at)
+    except NodeUnavailable:
+        raise
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log_failure("looking after many Lightning invoices", LIGHTNING, error)
+    touched: set[UUID] = set()
+    failed: list[tuple[Option, Exception]] = []
+    for option in options:
+        try:
+            touched |= _look_after(lnd, [option], at=at)
+        except NodeUnavailable:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            failed.append((option, error))
+    if len(failed) == len(options) and isinstance(failed[0][1], NodeRejected):
+        raise failed[0][1]
+    for option, failure in failed:
+        with sparing_and_telling("looking after a Lightning invoice", option.destination):
+            raise failure
+    return touched
+
+
+def _open_options() -> Iterator[list[Option]]:
+    """All that LND may still take money for, in batches."""
+    last: UUID | None = None
+    while True:
+        rest = Option.objects.filter(network=LIGHTNING, is_closed=False).order_by("id")
+        batch = list((rest.filter(pk__gt=last) if last else rest).prefetch_related("invoice")[:BATCH])
+        if not batch:
+            return
+        yield batch
+        last = batch[-1].pk
+
+
+def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
+    """Nobody waits for money of an invoice that is paid, expired or cancelled, nor of a quote that has ended: LND shall refuse it.
+
+    A quote that a fresh one took the place of lives on until its end: its buyer may be looking at the old code. Then: how do they stand?
+    """
+    for option in options:
+        if option.invoice.status != Invoice.Status.NEW or option.expires_at <= at:
+            lnd.close_destination(option.destination)
+    stand = lnd.look_up(option.destination for option in options)
+    unread: set[str] = set()
+    facts = lnd.facts_of(stand.values(), unread)
+    forgotten_since = _forgotten_since(lnd)
+
+    def has_ended(option: Option) -> bool:
+        if option.destination in stand:
+            return stand[option.destination].state in ENDED
+        return option.created_at > forgotten_since or option.invoice.monitor_until < at
+
+    ended = [option.pk for option in options if option.destination not in unread and has_ended(option)]
+
+    def write() -> set[UUID]:
+        Option.objects.filter(pk__in=ended).update(is_closed=True)
+        for reference in unread:
+            tell_of_unread(LIGHTNING, reference, at=at)
+        return store_facts(LIGHTNING, facts)
+
+    return in_transaction(write)
+
+
+def _forgotten_since(lnd: LightningNetwork) -> datetime:
+    """What LND does not know of invoices younger than this it has forgotten, as it may with cancelled ones.
+
+    Older ones were made by a node whose place it took: that one may still be paid for them, and may come back.
+    """
+    cursor = Cursor.objects.filter(network=LIGHTNING).first()
+    if cursor is None or not lnd.has_met(CursorState(cursor.value, cursor.node_id)):
+        return datetime.max.replace(tzinfo=UTC)
+    return replaced_at(LIGHTNING) or datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,287 @@
+"""One turn of a follower, heard from the sandbox's chain and from a node that is away."""
+
+import socket
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from django.utils import timezone
+
+from cryptons.db import new_id
+from cryptons.mail.models import Mail
+from payments.errors import NodeUnavailable
+from payments.invoices.settlement import settle
+from payments.models import Cursor, Payment, SandboxChain, SandboxTransaction
+from payments.networks.base import CursorState, DestinationRequest, FactPage
+from payments.networks.registry import get_network
+from payments.networks.sandbox.network import mine_block, receive, unmine
+from payments.sync import follower
+from payments.sync.follower import LEASE, LeaseLost, _unsettled, _write, follow, is_wanted, lease
+from payments.tasks import follow_network
+from payments.tests.factories import DUE, OptionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now():
+    return timezone.now().replace(microsecond=0)
+
+
+@pytest.fixture
+def option(now):
+    return OptionFactory(
+        invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15), invoice__monitor_until=now + timedelta(days=30)
+    )
+
+
+@pytest.fixture(autouse=True)
+def resting_chain(now):
+    """No block comes by itself during a test."""
+    return SandboxChain.objects.create(network="BTC", height=100, mined_at=now + timedelta(hours=1))
+
+
+def mine(now, blocks=1):
+    for _ in range(blocks):
+        mine_block("BTC", now + timedelta(minutes=1))
+
+
+def turn(option):
+    touched = follow("BTC", at=timezone.now())
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in touched]
+
+
+def test_a_payment_is_followed_from_sight_to_settlement(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    assert turn(option) == ["processing"]
+    mine(now)
+    assert turn(option) == ["processing"]
+    mine(now)
+    assert turn(option) == ["settled"]
+
+
+def test_a_turn_without_news_touches_nothing(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    assert follow("BTC", at=timezone.now()) == set()
+
+
+def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    mine(now)
+    turn(option)
+    SandboxTransaction.objects.update(changed_at=now - timedelta(days=1))
+    mine(now)
+    assert follow("BTC", at=timezone.now()) == {option.invoice_id}
+
+
+def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    mine(now, 2)
+    assert turn(option) == ["settled"]
+    unmine(sent.pk, now=now)
+    assert turn(option) == ["processing"]
+    mine(now, 2)
+    SandboxTransaction.objects.update(height=101, changed_at=now)
+    assert turn(option) == ["settled"]
+
+
+def test_money_six_deep_is_final_and_no_reorg_moves_it(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    mine(now, 6)
+    turn(option)
+    assert Payment.objects.get().is_final
+    unmine(sent.pk, now=now)
+    assert turn(option) == []
+
+
+def test_a_double_spend_takes_the_money_away(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now)
+    assert turn(option) == ["new"]
+    assert Payment.objects.get().status == "gone"
+
+
+def test_what_came_while_no_worker_ran_is_found_and_in_time(option, now):
+    turn(option)
+    receive("BTC", option.destination, DUE, at=now)
+    mine(now, 2)
+    later = now + timedelta(hours=3)
+    assert follow("BTC", at=later) == {option.invoice_id}
+    assert settle(option.invoice_id, at=later) == settle(option.invoice_id, at=later)
+    option.invoice.refresh_from_db()
+    assert (option.invoice.status, option.invoice.flags) == ("settled", frozenset())
+
+
+def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    with lease("BTC", at=now) as cursor:
+        assert cursor is not None
+        assert follow("BTC", at=now) == set()
+    assert follow("BTC", at=now) == {option.invoice_id}
+
+
+def test_who_comes_during_a_turn_is_promised_another_one(now):
+    follow("BTC", at=now)
+    assert not is_wanted("BTC")
+    with lease("BTC", at=now):
+        follow("BTC", at=now)
+        assert not is_wanted("BTC")
+    assert is_wanted("BTC")
+    follow("BTC", at=now)
+    assert not is_wanted("BTC")
+
+
+def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
+    queued = []
+    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append((task.name, arguments)))
+    monkeypatch.setattr("payments.tasks.follow", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
+
+    follow_network("BTC")
+
+    assert queued == [("payments.tasks.follow_network", ("BTC",))]
+
+
+def test_who_finds_another_at_it_does_not_come_again_and_again_by_himself(now, monkeypatch):
+    """The other sees that a turn is wanted; if he is dead, the tick after his lease finds out."""
+    queued = []
+    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append(task.name))
+    Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
+
+    follow_network("BTC")
+
+    assert queued == []
+    assert Cursor.objects.get().is_wanted
+
+
+def test_a_turn_that_ends_while_another_begins_is_not_missed(now, monkeypatch):
+    """The second comes too early to take the lease and too late for the first to be told."""
+    Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
+    tell = follower.in_transaction
+
+    def end_the_first(act):
+        Cursor.objects.update(holder=None, until=None)
+        return tell(act)
+
+    monkeypatch.setattr(follower, "in_transaction", end_the_first)
+    with lease("BTC", at=now) as cursor:
+        assert cursor is not None
+
+
+def test_a_lease_that_ran_out_is_taken_over(now):
+    with lease("BTC", at=now), lease("BTC", at=now + LEASE) as second:
+        assert second is not None
+
+
+def test_a_follower_that_was_taken_over_writes_nothing(option, now):
+    with lease("BTC", at=now) as cursor:
+        Cursor.objects.update(holder=None)
+        with pytest.raises(LeaseLost):
+            _write(cursor, FactPage((), CursorState("later"), 7), at=now)
+    assert Cursor.objects.get().value == ""
+
+
+@pytest.fixture
+def absent_node(settings):
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = "127.0.0.1", probe.getsockname()[1]
+    settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
+
+
+def test_a_node_that_is_away_is_remembered_with_the_time_it_left(absent_node, now):
+    assert follow("BTC", at=now) == set()
+    assert follow("BTC", at=now + timedelta(seconds=5)) == set()
+    cursor = Cursor.objects.get()
+    assert (cursor.failing_since, cursor.holder) == (now, None)
+    assert "does not answer" in cursor.last_error
+
+
+def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
+    follow("BTC", at=now)
+    settings.BITCOIN_RPC_HOST = ""
+    follow("BTC", at=now)
+    cursor = Cursor.objects.get()
+    assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)
+
+
+@pytest.mark.parametrize(("away", "mails"), [(timedelta(minutes=9), 0), (timedelta(minutes=10), 1), (timedelta(hours=1), 1)])
+def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, absent_node, now):
+    settings.STAFF_EMAIL = "grace@example.com"
+    for at in (now, now + away, now + away + timedelta(seconds=5)):
+        follow("BTC", at=at)
+
+    assert [(mail.subject, "the node" in mail.text.lower()) for mail in Mail.objects.all()] == [("BTC does not work", True)] * mails
+
+
+def test_staff_get_another_mail_when_it_goes_away_again(settings, absent_node, now):
+    settings.STAFF_EMAIL = "grace@example.com"
+    for away in (now, now + timedelta(hours=2)):
+        follow("BTC", at=away)
+        follow("BTC", at=away + timedelta(minutes=11))
+        Cursor.objects.update(failing_since=None)
+
+    assert Mail.objects.count() == 2
+
+
+NONSENSE = [b'{"result": null}', b"[]", b"\xff", b'{"result": "regtest"}', b'{"result": {"chain": "main", "headers": 1}}']
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
+    class Stranger(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = "127.0.0.1", server.server_port
+        settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
+        assert follow("BTC", at=now) == set()
+        with pytest.raises(NodeUnavailable):
+            get_network("BTC").open_destination(DestinationRequest("order_X", DUE, now))
+        server.shutdown()
+
+    cursor = Cursor.objects.get(network="BTC")
+    assert (cursor.failing_since, cursor.holder) == (now, None)
+    assert "The Bitcoin node" in cursor.last_error
+
+
+def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(is_present=False)
+    settle(option.invoice_id, at=now)
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now - timedelta(days=1))
+
+    turn(option)
+
+    assert Payment.objects.get().is_conflicted
+    assert _unsettled("BTC", at=timezone.now()) == []
+
+
+def test_what_went_a_day_ago_is_asked_for_no_more(option, now):
+    receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(is_present=False, status="gone", updated_at=now - timedelta(days=1, seconds=1))
+    assert _unsettled("BTC", at=now) == []
+
+
+def test_the_day_begins_when_it_went_however_long_it_had_waited(option, now):
+    sent = receive("BTC", option.destination, DUE, at=now)
+    turn(option)
+    Payment.objects.update(updated_at=now - timedelta(days=3))
+    SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now)
+    turn(option)
+    Payment.objects.update(is_conflicted=False)
+
+    assert _unsettled("BTC", at=timezone.now()) == [f"{sent.txid}:0"]

@@ -1,0 +1,170 @@
+"""What staff are told of each node."""
+
+import socket
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.models import Payment
+from payments.networks.lightning.lnd.lightning_pb2 import WalletState
+from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
+from payments.sync.node_health import read_nodes
+from payments.tests.factories import CursorFactory, OptionFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now():
+    return timezone.now().replace(microsecond=0)
+
+
+@pytest.fixture
+def heard(lnd, now):
+    """The follower took its turn a moment ago."""
+    return CursorFactory(network="BTC-LN", node_id=f"{lnd.pubkey} credentials", tip_height=None, answered_at=now)
+
+
+def report_of(now, network="BTC-LN"):
+    (report,) = [report for report in read_nodes(at=now) if report.network == network]
+    return report
+
+
+@pytest.fixture
+def hanging_bitcoind(settings):
+    """Takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = server.getsockname()
+        settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
+        settings.NODE_TIMEOUT_SECONDS = 5
+        yield
+
+
+def test_a_node_that_is_well_says_so_and_what_it_can_take(lnd, heard, now):
+    lnd.add_channel(local=7_000_000, remote=7_000_000, active=False)
+
+    report = report_of(now)
+
+    health = report.health
+    assert (report.state, report.warnings, health.problem) == ("ok", (), "")
+    assert (health.height, health.peers, health.version) == (800_000, 1, "lnd 0.21.3-beta")
+    assert (health.channels, health.active_channels) == (2, 1)
+    assert (health.receivable_base, health.spendable_base) == (1_990_000_000, 2_990_000_000)
+    assert report.milliseconds is not None
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda lnd: setattr(lnd, "state", WalletState.LOCKED), "LND's wallet is locked: unlock it with `lncli unlock`."),
+        (lambda lnd: setattr(lnd, "state", WalletState.WAITING_TO_START), "LND is starting up."),
+        (lambda lnd: setattr(lnd, "state", WalletState.NON_EXISTING), "LND has no wallet yet: make one with `lncli create`."),
+        (lambda lnd: lnd.hanging.add("GetState"), "LND does not answer in time: does it hang?"),
+        (lambda lnd: lnd.hanging.add("ListChannels"), "LND does not answer in time: does it hang?"),
+        (
+            lambda lnd: setattr(lnd, "macaroon", "ff"),
+            "LND refuses LND_MACAROON: it was made by another node, or was revoked. Bake a new one.",
+        ),
+        (lambda lnd: lnd.stop(), "LND does not answer: no connection to LND_HOST. Is it running?"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(lnd, heard, now, break_it, says):
+    break_it(lnd)
+    report = report_of(now)
+    assert (report.state, report.health.problem, report.milliseconds) == ("trouble", says, None)
+
+
+def test_without_its_chain_lightning_still_serves_and_staff_are_warned(lnd, heard, now):
+    lnd.hanging.add("GetInfo")
+
+    report = report_of(now)
+
+    assert (report.state, report.health.problem) == ("attention", "")
+    assert "is its Bitcoin node down? Lightning payments still arrive" in report.warnings[0]
+    assert report.health.channels == 1
+
+
+def test_an_lnd_that_catches_up_still_serves(lnd, heard, now):
+    lnd.is_synced = False
+    assert report_of(now).warnings == ("LND is still catching up with the chain. Lightning payments arrive meanwhile.",)
+
+
+def test_nodes_that_hang_do_not_hide_the_others(lnd, heard, hanging_bitcoind, now):
+    reports = {report.network: report for report in read_nodes(at=now)}
+    assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time: does it hang?"
+    assert (reports["BTC"].state, reports["BTC-LN"].state) == ("trouble", "ok")
+
+
+def test_an_error_of_our_own_does_not_hide_the_page(lnd, heard, monkeypatch, now):
+    def broken(self):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("payments.networks.lightning.network.LightningNetwork.health", broken)
+    report = report_of(now)
+    assert (report.state, "KeyError" in report.health.problem) == ("trouble", True)
+
+
+def test_the_pretended_networks_are_well(now):
+    for network in ("BTC", "LTC", "XRP"):
+        CursorFactory(network=network, tip_height=90, answered_at=now)
+    reports = read_nodes(at=now)
+    assert [(report.network, report.state, report.follower_behind) for report in reports] == [
+        ("BTC", "ok", 10),
+        ("LTC", "ok", 10),
+        ("XRP", "ok", 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "says"),
+    [
+        ({}, "Nobody has listened to it yet"),
+        ({"answered_at": timedelta(minutes=3)}, "Nobody has listened to it since"),
+        ({"answered_at": timedelta(minutes=1)}, ""),
+        ({"answered_at": timedelta(0), "failing_since": timedelta(hours=1), "last_error": "It is away."}, ": It is away."),
+    ],
+)
+def test_a_follower_that_does_not_follow_is_named(now, cursor, says):
+    values = {"answered_at": None} | {name: now - value if isinstance(value, timedelta) else value for name, value in cursor.items()}
+    CursorFactory(**values)
+    warnings = report_of(now, "BTC").warnings
+    assert [says in warning for warning in warnings] == ([True] if says else [])
+
+
+def test_what_the_node_and_its_follower_say_alike_is_said_once(lnd, heard, now):
+    lnd.state = WalletState.LOCKED
+    heard.failing_since, heard.last_error = now, "LND's wallet is locked: unlock it with `lncli unlock`."
+    heard.save()
+    (warning,) = report_of(now).warnings
+    assert "unlock" not in warning
+
+
+def test_the_oldest_fact_without_a_verdict_is_told_by_network(now):
+    CursorFactory(answered_at=now)
+    for minutes, touched, network in [(90, False, "BTC"), (30, True, "BTC"), (20, True, "BTC"), (40, True, "LTC")]:
+        option = OptionFactory(network=network, invoice__needs_settling=touched)
+        payment = PaymentFactory(option=option)
+        Payment.objects.filter(pk=payment.pk).update(updated_at=now - timedelta(minutes=minutes))
+
+    report = report_of(now, "BTC")
+
+    assert report.oldest_unsettled_at == now - timedelta(minutes=30)
+    assert "still waits for its verdict" in report.warnings[0]
+
+
+def test_a_fact_of_this_moment_worries_nobody(now):
+    CursorFactory(answered_at=now)
+    payment = PaymentFactory(option=OptionFactory(invoice__needs_settling=True))
+    Payment.objects.filter(pk=payment.pk).update(updated_at=now)
+    report = report_of(now, "BTC")
+    assert (report.oldest_unsettled_at, report.warnings) == (now, ())
+
+
+@pytest.mark.parametrize("touched", [0, 1, 20])
+def test_a_look_costs_few_queries_however_much_waits(now, django_assert_max_num_queries, touched):
+    for _ in range(touched):
+        PaymentFactory(option=OptionFactory(invoice__needs_settling=True))
+    read_nodes(at=now)
+    with django_assert_max_num_queries(10):
+        read_nodes(at=now)

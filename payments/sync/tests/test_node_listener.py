@@ -1,0 +1,369 @@
+"""What wakes the follower before its time: ZMQ of a node, marks on the disk, and the command that touches them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zmq
+from celery.signals import beat_init
+from django.core.management import CommandError, call_command
+from kombu.exceptions import OperationalError
+
+from payments.sync import node_listener, notify_trigger
+from payments.sync.node_listener import DELAY_MS, GAP_MS, Bell, Ear, Marks
+from payments.sync.notify_trigger import about_to_speak, knock, mark
+from tests.running import free_port
+
+TXID = "ab" * 32
+ROOT = Path(__file__).resolve().parents[3]
+
+
+# --- When it rings ----------------------------------------------------------------------------------------------------------
+
+
+def rung(*heard, until=10_000):
+    """(when, network) of each ring, looked for each millisecond, when the bell hears these at their moments."""
+    bell, rings = Bell(), []
+    for now in range(until):
+        for when, network in heard:
+            if when == now:
+                bell.hear(network, at_ms=now)
+        rings += [(now, network) for network in bell.ring(at_ms=now)]
+    return rings
+
+
+def test_a_hint_rings_once_and_soon():
+    assert rung((0, "BTC")) == [(DELAY_MS, "BTC")]
+
+
+def test_a_burst_rings_once_and_once_more_at_the_end_of_the_gap():
+    burst = [(when, "BTC") for when in range(900)]
+    assert rung(*burst) == [(DELAY_MS, "BTC"), (DELAY_MS + GAP_MS, "BTC")]
+
+
+def test_what_is_heard_just_after_a_ring_is_not_forgotten():
+    assert rung((0, "BTC"), (DELAY_MS + 1, "BTC")) == [(DELAY_MS, "BTC"), (DELAY_MS + GAP_MS, "BTC")]
+
+
+def test_however_long_it_goes_on_it_rings_once_in_each_gap():
+    always = [(when, "BTC") for when in range(0, 10_000, 10)]
+    assert len(rung(*always)) == 10
+
+
+def test_networks_do_not_wait_for_each_other():
+    assert rung((0, "BTC"), (1, "LTC")) == [(DELAY_MS, "BTC"), (DELAY_MS + 1, "LTC")]
+
+
+# --- ZMQ --------------------------------------------------------------------------------------------------------------------
+
+
+class Node:
+    """What a node's ZMQ is: it publishes, and does not know to whom."""
+
+    def __init__(self, port=0):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.XPUB)
+        self.socket.rcvtimeo = 20_000
+        self.port = port or free_port()
+        self.socket.bind(f"tcp://127.0.0.1:{self.port}")
+
+    def wait_for_a_listener(self):
+        for _ in node_listener.TOPICS:
+            self.socket.recv()
+
+    def publish(self, topic):
+        self.socket.send_multipart([topic, b"\0" * 32, b"\0" * 4])
+
+    def stop(self):
+        self.context.destroy(linger=0)
+
+
+@pytest.fixture
+def node():
+    node = Node()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def ear(node):
+    ear = Ear({"BTC": [f"tcp://127.0.0.1:{node.port}"]})
+    yield ear
+    ear.close()
+
+
+def hear(ear):
+    """What it hears, however slow this machine is; nothing when it never does."""
+    return next((heard for _ in range(100) if (heard := ear.heard())), set())
+
+
+@pytest.mark.parametrize("topic", node_listener.TOPICS)
+def test_each_topic_is_a_hint(node, ear, topic):
+    node.wait_for_a_listener()
+    node.publish(topic)
+    assert hear(ear) == {"BTC"}
+
+
+def test_a_burst_is_heard_whole(node, ear):
+    node.wait_for_a_listener()
+    for _ in range(500):
+        node.publish(b"sequence")
+    while hear(ear) and ear._poller.poll(200):
+        pass
+    assert ear.heard() == set()
+
+
+def test_other_topics_of_the_same_address_are_not_even_sent(node, ear):
+    node.wait_for_a_listener()
+    node.publish(b"rawblock")
+    node.publish(b"hashblock")
+    assert hear(ear) == {"BTC"}
+    assert ear.heard() == set()
+
+
+def test_a_node_that_comes_back_is_heard_again(node, ear):
+    node.wait_for_a_listener()
+    node.stop()
+    assert ear.heard() == set()
+    again = Node(node.port)
+    again.wait_for_a_listener()
+    again.publish(b"sequence")
+    assert hear(ear) == {"BTC"}
+    again.stop()
+
+
+def test_a_node_that_is_not_there_yet_is_waited_for_in_silence():
+    ear = Ear({"BTC": ["tcp://127.0.0.1:1"], "LTC": []})
+    assert ear.heard() == set()
+    ear.close()
+
+
+def test_without_any_address_there_is_nothing_to_hear(monkeypatch):
+    monkeypatch.setattr(node_listener, "LOOK_MS", 1)
+    ear = Ear({})
+    assert ear.heard() == set()
+    ear.close()
+
+
+def test_only_networks_that_the_shop_takes_are_listened_to(settings, monkeypatch):
+    settings.BITCOIN_ZMQ, settings.LITECOIN_ZMQ = ["tcp://127.0.0.1:28332"], ["tcp://127.0.0.1:28333"]
+    monkeypatch.setattr(node_listener, "offered_networks", lambda: ("BTC", "XRP"))
+    assert node_listener.addresses() == {"BTC": ["tcp://127.0.0.1:28332"]}
+
+
+# --- Marks ------------------------------------------------------------------------------------------------------------------
+
+
+def test_each_touch_is_seen_once(tmp_path):
+    marks = Marks(tmp_path, ["BTC", "LTC"])
+    assert marks.touched() == []
+    for _ in range(2):
+        os.utime(mark(tmp_path, "LTC"))
+        assert marks.touched() == ["LTC"]
+        assert marks.touched() == []
+
+
+# --- The listener -----------------------------------------------------------------------------------------------------------
+
+
+class Stop(BaseException):
+    pass
+
+
+def test_beat_starts_the_listener():
+    assert node_listener.start_listening in [receiver() for _, receiver in beat_init.receivers]
+
+
+def test_the_listener_begins_with_a_look_and_wakes_whom_it_hears_of(monkeypatch, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    woken, now = [], [0]
+    monkeypatch.setattr(node_listener, "soon", lambda task, network, **_: woken.append((now[0], network)))
+    monkeypatch.setattr(node_listener.time, "monotonic_ns", lambda: now[0] * 10**6)
+
+    def heard(ear):
+        now[0] += 500
+        if now[0] == 3000:
+            knock([TXID, "--network", "LTC"], tmp_path)
+        if now[0] == 5000:
+            raise Stop
+        return {"BTC"} if now[0] == 1500 else set()
+
+    monkeypatch.setattr(Ear, "heard", heard)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    with pytest.raises(Stop):
+        node_listener.listen()
+
+    assert sorted(woken) == [(500, "BTC"), (500, "LTC"), (2000, "BTC"), (3500, "LTC")]
+
+
+def test_a_listener_that_breaks_begins_anew(monkeypatch):
+    tries, pauses = [], []
+
+    def listen():
+        tries.append(1)
+        if len(tries) == 3:
+            raise Stop
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(node_listener, "listen", listen)
+    monkeypatch.setattr(node_listener.time, "sleep", pauses.append)
+    with pytest.raises(Stop):
+        node_listener.listen_for_ever()
+    assert pauses == [node_listener.RESTART_SECONDS] * 2
+
+
+# --- manage.py notify_payment -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queued(monkeypatch):
+    queued = []
+    monkeypatch.setattr("payments.management.commands.notify_payment.soon", lambda task, network, **_: queued.append((task.name, network)))
+    return queued
+
+
+@pytest.mark.parametrize(("options", "network"), [([], "BTC"), (["--network", "LTC"], "LTC"), (["--network=LTC"], "LTC")])
+def test_the_command_queues_a_turn_of_the_follower(queued, options, network):
+    call_command("notify_payment", TXID, *options)
+    assert queued == [("payments.tasks.follow_network", network)]
+
+
+@pytest.mark.parametrize("txid", ["", "ab", TXID[1:], TXID + "0", "g" * 64, "é" * 64, f"{TXID}\n", "$(reboot)"])
+def test_what_is_no_transactions_id_is_refused(queued, txid):
+    with pytest.raises(CommandError, match="64 hex digits"):
+        call_command("notify_payment", txid)
+    assert queued == []
+
+
+def test_a_network_that_the_shop_does_not_take_is_refused(queued, monkeypatch):
+    monkeypatch.setattr("payments.management.commands.notify_payment.offered_networks", lambda: ("BTC",))
+    with pytest.raises(CommandError, match="does not take LTC"):
+        call_command("notify_payment", TXID, "--network", "LTC")
+
+
+def test_a_queue_that_is_away_is_no_error(monkeypatch):
+    def away(*_, **__):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("payments.tasks.follow_network.apply_async", away)
+    call_command("notify_payment", TXID)
+
+
+def run(tmp_path, *arguments, **environment):
+    known = {name: value for name, value in os.environ.items() if name not in ("DATA_DIR", "CELERY_BROKER_URL")}
+    command = [sys.executable, "manage.py", "notify_payment", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=known | {"DATA_DIR": str(tmp_path)} | environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "said"),
+    [
+        ([TXID], {}, 0, ""),
+        ([TXID], {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "LOG_LEVEL": "ERROR"}, 0, ""),
+        (["x"], {}, 1, "CommandError: TXID must be 64 hex digits."),
+        ([TXID, "--network", "DOGE"], {}, 1, "invalid choice"),
+        ([], {}, 1, "required: TXID"),
+    ],
+)
+def test_the_exit_code_tells_whether_it_was_understood(tmp_path, arguments, environment, code, said):
+    ended = run(tmp_path, *arguments, **environment)
+    assert (ended.returncode != 0) == bool(code), ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_message_waits_when_nobody_listens(tmp_path):
+    assert run(tmp_path, TXID).returncode == 0
+    assert len(list((tmp_path / "queue" / "messages" / "celery").iterdir())) == 1
+
+
+# --- The short way ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def marks(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    return Marks(tmp_path, ["BTC", "LTC"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "touched"),
+    [
+        ([TXID], ["BTC"]),
+        ([TXID.upper()], ["BTC"]),
+        ([TXID, "--network", "BTC"], ["BTC"]),
+        ([TXID, "--network", "LTC"], ["LTC"]),
+        ([], []),
+        (["x"], []),
+        ([f"{TXID}\n"], []),
+        ([TXID, "--network", "../x"], []),
+        (["--help"], []),
+    ],
+)
+def test_a_mark_is_touched_where_somebody_listens(marks, tmp_path, arguments, touched):
+    assert knock(arguments, tmp_path) == bool(touched)
+    assert marks.touched() == touched
+
+
+def test_each_of_two_hints_of_one_moment_is_seen(marks, tmp_path):
+    for _ in range(100):
+        knock([TXID], tmp_path)
+        assert marks.touched() == ["BTC"]
+
+
+@pytest.fixture
+def nobody(tmp_path, monkeypatch):
+    """Listens here."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    yield
+    about_to_speak()
+
+
+def test_where_nobody_listens_one_of_a_crowd_takes_the_long_way_for_all(nobody, tmp_path, queued):
+    assert [knock([TXID], tmp_path) for _ in range(3)] == [False, True, True]
+    assert not knock([TXID, "--network", "LTC"], tmp_path)
+
+    call_command("notify_payment", TXID)
+
+    assert len(queued) == 1
+    assert not knock([TXID], tmp_path), "what comes after it spoke is news"
+
+
+def test_a_folder_that_is_not_there_is_not_made(nobody, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "elsewhere"))
+    assert not knock([TXID], tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "folder"),
+    [
+        ("", "var"),
+        ("PORT=1\nDATA_DIR=here\n", "here"),
+        ('export DATA_DIR="a b"\n', "a b"),
+        ("DATA_DIR='x'", "x"),
+        ("#DATA_DIR=no\n", "var"),
+        ("MY_DATA_DIR=no", "var"),
+    ],
+)
+def test_the_folder_is_found_as_the_settings_find_it(tmp_path, monkeypatch, dotenv, folder):
+    import environ
+
+    monkeypatch.delenv("DATA_DIR")
+    monkeypatch.delenv("CRYPTONS_DOTENV")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(dotenv)
+    assert notify_trigger.data_dir(tmp_path).resolve() == tmp_path / folder
+    environ.Env.read_env(str(tmp_path / ".env"))
+    assert Path(os.environ.pop("DATA_DIR", "var")) == Path(folder)
+
+
+def test_the_short_way_loads_no_django(tmp_path, marks):
+    told = "import sys; sys.argv = ['manage.py', 'notify_payment', '" + TXID + "']; import manage; manage.main(); print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"django", "celery", "cryptons", "zmq"} & {name.partition(".")[0] for name in ended.stdout.split()}
+    assert marks.touched() == ["BTC"]

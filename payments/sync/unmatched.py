@@ -1,0 +1,71 @@
+"""Money that came to an account which all buyers share, and that no option waits for: without a tag, or with a wrong one.
+
+It belongs to somebody who will ask for it, so staff are told of each, once.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+
+from cryptons.db import on_commit
+from cryptons.money import format_coin
+from payments.alerts import alert
+from payments.models import Alert, Option
+from payments.networks.base import Fact
+from payments.networks.payment_uri import split_destination
+
+logger = logging.getLogger(__name__)
+
+SHARED = ("XRP",)
+"""Networks on which all buyers pay to one account."""
+CHUNK = 500
+SMALL = {"XRP": 1_000_000}
+"""Less than this, in base units, is sent by the thousand for next to nothing, to be read: each would be a mail to staff."""
+MOST_A_DAY = 20
+"""After so many, small ones are only told of together."""
+DAY = timedelta(days=1)
+
+
+def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
+    """Inside the caller's transaction. Safe to repeat: what was told already is not told again."""
+    if network not in SHARED:
+        return
+    by_key = {f"unclaimed {network} {fact.reference}": fact for fact in facts}
+    keys = list(by_key)
+    for start in range(0, len(keys), CHUNK):
+        _note_chunk(network, {key: by_key[key] for key in keys[start : start + CHUNK]}, at=at)
+
+
+def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
+    asked = {fact.destination for fact in facts.values()}
+    waited_for = set(Option.objects.filter(network=network, destination__in=asked).values_list("destination", flat=True))
+    unclaimed = {key: fact for key, fact in facts.items() if fact.destination not in waited_for}
+    told = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
+    told_today = Alert.objects.filter(key__startswith=f"unclaimed {network} ", created_at__gt=at - DAY).count()
+    for key, fact in unclaimed.items():
+        if key in told:
+            continue
+        if fact.amount_base >= SMALL[network] or told_today < MOST_A_DAY:
+            alert(key, _sentence(network, fact), at=at)
+            told_today += 1
+        else:
+            alert(f"unclaimed many {network} {at:%Y-%m-%d}", _sentence_of_many(network), at=at)
+        extra = {"network": network, "reference": fact.reference}
+        on_commit(partial(logger.warning, "money that no invoice waits for", extra=extra))
+
+
+def _sentence(network: str, fact: Fact) -> str:
+    address, tag = split_destination(fact.destination)
+    without = f"with the destination tag {tag}, which no invoice has" if tag else "without a destination tag"
+    return (
+        f"{format_coin(fact.amount_base, network)} {network} came to {address} at {fact.first_seen_at:%Y-%m-%d %H:%M:%S} UTC {without}. "
+        f"Whoever paid it will ask: accept their invoice by hand, or send it back. Transaction {fact.reference}."
+    )
+
+
+def _sentence_of_many(network: str) -> str:
+    return (
+        f"More small sums came in {network} that no invoice waits for than are told one by one. It is most likely advertising; "
+        f"manage.py reconcile --network {network} lists each of them."
+    )

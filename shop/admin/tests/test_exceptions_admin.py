@@ -1,0 +1,427 @@
+"""The exceptions queue: what waits for a person, and what each button does to the order, the stock and the mails."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from payments.alerts import alert
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout
+from payments.tests.factories import PayoutFactory
+from shop.models import Product
+from shop.orders.lifecycle import change_status
+from shop.tests.paying import TIP, newest_option, open_order, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUEUE = "/admin/exceptions/"
+
+
+@pytest.fixture
+def grace(client):
+    grace = StaffFactory(username="grace")
+    client.force_login(grace)
+    return grace
+
+
+def long_ago(**more):
+    return placed(at=timezone.now() - timedelta(days=2), **more)
+
+
+def partial_order(**more):
+    order = long_ago(**more)
+    tell(order, percent=60, height=TIP - 1, reference=f"{order.pk}:0")
+    run_out(order)
+    return order
+
+
+def late_order():
+    order = long_ago()
+    run_out(order)
+    tell(order, height=TIP - 1, seen_at=timezone.now(), at=timezone.now())
+    return order
+
+
+def invoice_of(order):
+    return Invoice.objects.get(subject_id=order.pk)
+
+
+def shown(client):
+    return client.get(QUEUE).text
+
+
+def press(client, order, act, **fields):
+    invoice = invoice_of(order)
+    path = f"{QUEUE}{invoice.pk}/ask/" if act == "ask" else f"/admin/payments/invoice/{invoice.pk}/decide/{act}/?next={QUEUE}"
+    return client.post(path, {"version": invoice.version, "reason": "she called", "network": "BTC", **fields}, follow=True)
+
+
+def test_an_empty_queue_says_so(client, grace):
+    assert "Nothing waits for you." in shown(client)
+
+
+def test_a_part_is_shown_with_what_it_is_what_is_missing_and_what_can_be_done(client, grace):
+    order = partial_order()
+    text = shown(client)
+    for words in (order.number, "Only a part of the price was paid in time.", "$99.98", "$59.98", "$40.00", "0.00092289 BTC"):
+        assert words in text
+    for words in ("Accept as paid", "Ask for the rest", "Keep as it is"):
+        assert words in text
+    assert f'href="/admin/shop/order/{order.pk}/change/"' in text
+
+
+def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
+    order = partial_order()
+    link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/"
+    assert link in shown(client)
+
+    page = client.get(link)
+    assert page.status_code == 200
+    answer = client.post(
+        link, {"network": "BTC", "unit": "coins", "amount": page.context["form"].initial["amount"], "reason": "too little"}, follow=True
+    )
+
+    assert "It is drafted" in answer.text
+    payout = Payout.objects.get()
+    assert (payout.kind, payout.status, payout.created_by) == ("late", "draft", "grace")
+    assert Mail.objects.filter(key=f"refund-asked:{payout.pk}", to=order.email).exists()
+    assert "Nothing waits for you." in shown(client)
+
+    client.post(f"/admin/payments/payout/{payout.pk}/act/withdraw/", {"reason": "a slip"})
+    assert order.number in shown(client)
+
+
+def staff_who_may(client, *permissions):
+    staff = UserFactory(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(staff)
+
+
+def test_who_may_not_draft_payouts_has_no_such_button(client):
+    staff_who_may(client, "view_invoice", "change_invoice")
+    order = partial_order()
+    assert "/admin/payments/payout/draft/" not in shown(client)
+    assert client.get(f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/").status_code == 403
+
+
+def test_who_may_draft_payouts_alone_has_that_button_alone(client):
+    staff_who_may(client, "view_invoice", "add_payout")
+    order = partial_order()
+    text = shown(client)
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/" in text
+    assert "/decide/" not in text
+    assert "Ask for the rest" not in text
+
+
+def test_who_may_not_see_payouts_gets_no_link_to_them(client):
+    payout = PayoutFactory(status="unknown")
+    staff_who_may(client, "view_invoice")
+    assert payout.amount_text in shown(client)
+    assert f"/admin/payments/payout/{payout.pk}/" not in shown(client)
+    staff_who_may(client, "view_invoice", "view_payout")
+    assert f"/admin/payments/payout/{payout.pk}/" in shown(client)
+
+
+def test_an_order_that_was_cancelled_after_it_was_paid_has_a_button_that_refunds_it(client, grace):
+    order = long_ago()
+    pay(order)
+    change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/refund/"
+    assert link in shown(client)
+    assert link in client.get(f"/admin/shop/order/{order.pk}/change/").text
+
+    staff_who_may(client, "view_invoice", "view_order", "change_order", "view_payout")
+    assert order.number in shown(client)
+    assert link not in shown(client) + client.get(f"/admin/shop/order/{order.pk}/change/").text
+
+
+def test_the_oldest_comes_first(client, grace):
+    orders = [partial_order(product__sku=sku) for sku in ("A", "B")]
+    Invoice.objects.filter(subject_id=orders[1].pk).update(exception_at=timezone.now() - timedelta(days=9))
+    text = shown(client)
+    assert text.index(orders[1].number) < text.index(orders[0].number)
+
+
+def test_accepting_takes_the_order_on_with_its_stock(client, grace):
+    order = partial_order()
+    text = press(client, order, "accept").text
+    order.refresh_from_db()
+    assert (order.status, order.payment_status, order.on_hold, Product.objects.get().stock) == ("processing", "paid", False, 8)
+    assert "is accepted as paid" in text
+    assert "Nothing waits for you." in text
+    assert Mail.objects.filter(key=f"payment-confirmed:{order.pk}").exists()
+
+
+def test_accepting_what_is_sold_out_holds_the_order(client, grace):
+    order = partial_order()
+    Product.objects.update(stock=0)
+    text = press(client, order, "accept").text
+    assert "Orders on hold (1)" in text
+    assert "Paid, but out of stock. Copper Kettle is sold out." in text
+
+
+def test_accepting_is_undone_and_the_order_is_held(client, grace):
+    order = partial_order()
+    press(client, order, "accept")
+    press(client, order, "take-back")
+    order.refresh_from_db()
+    assert (order.status, order.on_hold, invoice_of(order).status) == ("processing", True, "expired")
+    assert "Accept as paid" in shown(client)
+
+
+def test_closing_gives_the_stock_back_and_is_undone_only_while_it_is_there(client, grace):
+    order = open_order()
+    press(client, order, "close")
+    assert Product.objects.get().stock == 10
+    Product.objects.update(stock=1)
+    response = press(client, order, "take-back")
+    assert (response.status_code, "Only 1 of Copper Kettle is left." in response.text) == (409, True)
+
+    Product.objects.update(stock=2)
+    press(client, order, "take-back")
+    order.refresh_from_db()
+    assert (invoice_of(order).status, order.holds_stock, Product.objects.get().stock) == ("new", True, 0)
+
+
+def test_keeping_takes_it_off_and_putting_back_brings_it_again(client, grace):
+    order = partial_order()
+    assert "Nothing waits for you." in press(client, order, "keep").text
+    order.refresh_from_db()
+    assert (order.status, order.payment_status) == ("pending", "underpaid")
+    assert order.number in press(client, order, "put-back").text
+
+
+def test_asking_for_the_rest_opens_a_quote_and_mails_the_buyer(client, grace, settings):
+    order = partial_order()
+    page = client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
+    assert "ada@example.com gets a mail with the way to pay <strong>$40.00</strong>" in page
+
+    text = press(client, order, "ask", network="LTC").text
+
+    assert "ada@example.com was asked for the rest by mail." in text
+    order.refresh_from_db()
+    option = newest_option(order)
+    assert (order.payment_status, order.holds_stock, order.network) == ("underpaid", True, "LTC")
+    assert (option.network, option.due_base, invoice_of(order).status) == ("LTC", 50_000_000, "new")
+    mail = Mail.objects.get(key__startswith="payment_rest")
+    assert f"{settings.PUBLIC_URL}/pay/{option.invoice_id}/?order={order.access_token}" in mail.text
+    assert "/refund/" in mail.text
+    event = Event.objects.filter(subject_id=order.pk).latest("seq")
+    assert (event.type, event.actor) == ("order.requoted", "grace")
+
+    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now())
+    assert (order.status, order.payment_status) == ("processing", "paid")
+
+
+def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace, settings):
+    order = partial_order()
+    press(client, order, "ask")
+    link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
+    address = "bcrt1qofherownwallet"
+    client.post(link, {"network": "BTC", "destination": address})
+    assert not Payout.objects.exists()  # it can still be paid
+    run_out(order, at=timezone.now() + timedelta(minutes=15))
+
+    client.post(link, {"network": "BTC", "destination": address})
+    payout = Payout.objects.get()
+    assert (payout.kind, payout.status, payout.created_by, payout.destination) == ("late", "draft", "buyer", address)
+
+    tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now() + timedelta(minutes=16))
+    assert (order.status, order.payment_status) == ("pending", "underpaid")
+    assert "Your money goes back to you" in client.get(f"/pay/{payout.invoice_id}/").text
+
+
+def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):
+    order = late_order()
+    assert "That is enough: the order goes on at once" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
+    assert "What came is enough" in press(client, order, "ask").text
+    order.refresh_from_db()
+    assert (order.status, order.payment_status, Payment.objects.get().late) == ("processing", "paid", "accepted")
+    assert not Mail.objects.filter(key__startswith="payment_rest").exists()
+
+
+def test_asking_for_what_is_sold_out_says_so(client, grace):
+    order = partial_order()
+    Product.objects.update(stock=0)
+    response = press(client, order, "ask")
+    assert (response.status_code, "Copper Kettle is sold out." in response.text) == (409, True)
+    assert not Mail.objects.filter(key__startswith="payment_rest").exists()
+
+
+@pytest.mark.parametrize("act", ["accept", "keep", "ask"])
+def test_who_is_second_is_told_so(client, grace, act):
+    order = partial_order()
+    seen = invoice_of(order).version
+    press(client, order, "close")
+    options = Option.objects.count()
+    response = press(client, order, act, version=seen)
+    assert response.status_code == 409
+    assert "This has changed since you looked at it" in response.text
+    assert (invoice_of(order).status, Option.objects.count()) == ("invalid", options)
+
+
+def test_while_the_time_runs_nobody_is_asked_by_staff(client, grace):
+    order = open_order()
+    tell(order, percent=60, height=TIP - 1)
+    assert "its time has not run out" in press(client, order, "ask").text
+
+
+def test_money_for_a_cancelled_order_is_neither_accepted_nor_asked_for(client, grace):
+    order = long_ago()
+    change_status(order.pk, "cancelled", actor="grace", at=order.created_at)
+    tell(order, height=TIP - 1)
+    text = shown(client)
+    assert "Money came although this was closed" in text
+    assert "Accept as paid" not in text
+    assert "Ask for the rest" not in text
+    assert "Keep as it is" in text
+
+
+def test_a_reorg_is_shown_once_not_again_as_an_order_on_hold(client, grace):
+    order = long_ago()
+    pay(order)
+    tell(order)
+    text = shown(client)
+    assert "The chain took back a payment that had settled" in text
+    assert "Orders on hold" not in text
+    pay(order)
+    assert "Nothing waits for you." in shown(client)
+
+
+def test_too_much_is_shown(client, grace):
+    order = long_ago()
+    pay(order, percent=150)
+    text = shown(client)
+    assert "More came than was asked for." in text
+    assert "Too much" in text
+    assert "$49.99" in text
+    assert "Accept as paid" not in text
+
+
+def test_what_is_not_confirmed_for_a_day_is_stuck(client, grace):
+    order, young = long_ago(), open_order(product__sku="POT")
+    tell(order)
+    tell(young, reference="b" * 64 + ":0", seen_at=timezone.now())
+    text = shown(client)
+    assert "Stuck (1)" in text
+    assert order.number in text
+    assert young.number not in text
+    assert "Accept as paid" in text
+    assert "Keep as it is" not in text
+
+
+def test_a_network_that_does_not_answer_is_shown(client, grace):
+    Cursor.objects.create(network="LTC", failing_since=timezone.now(), last_error="connection refused")
+    assert "connection refused" in shown(client)
+
+
+@pytest.mark.parametrize(("status", "is_shown"), [("unknown", True), ("failed", True), ("sent", False), ("draft", False)])
+def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
+    PayoutFactory(status=status, error="no route")
+    assert ("no route" in shown(client)) is is_shown
+
+
+@pytest.mark.parametrize(("network", "words"), [("BTC", "how to give it up"), ("BTC-LN", "Nobody knows yet whether it was sent")])
+def test_a_payout_that_no_node_took_says_what_to_do(client, grace, network, words):
+    PayoutFactory(status="unknown", network=network)
+    assert words in shown(client)
+
+
+def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):
+    failed = PayoutFactory(status="failed", error="no route", created_at=timezone.now() - timedelta(hours=1))
+    assert "no route" in shown(client)
+    PayoutFactory(invoice=failed.invoice, status="draft", created_at=timezone.now())
+    assert "no route" not in shown(client)
+
+
+def test_a_payout_that_failed_is_told_by_its_invoice_alone(client, grace):
+    order = partial_order()
+    PayoutFactory(invoice=invoice_of(order), status="failed", error="no route")
+    text = shown(client)
+    assert "no route" not in text
+    assert order.number in text
+
+
+@pytest.mark.parametrize(("is_cancelled", "kind"), [(False, "excess"), (True, "refund")])
+def test_what_a_paid_order_can_have_back(client, grace, is_cancelled, kind):
+    order = long_ago()
+    pay(order, percent=150)
+    if is_cancelled:
+        change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
+    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/{kind}/" in shown(client)
+
+
+def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
+    alert("x", "The node has 1 sat less than the books.", at=timezone.now())
+    pk = Alert.objects.get().pk
+    assert "1 sat less" in shown(client)
+
+    text = client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
+    assert (Alert.objects.get().closed_by, "closed by grace" in text) == ("grace", True)
+    assert "Somebody closed this already." in client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
+
+    client.post(f"{QUEUE}alerts/{pk}/open/")
+    assert Alert.objects.get().closed_at is None
+
+
+def test_the_first_page_counts_what_waits(client, grace):
+    assert "Nothing waits for you." in client.get("/admin/").text
+    partial_order()
+    pay(long_ago(product__sku="POT"), reference="b" * 64 + ":0")
+    alert("x", "Look.", at=timezone.now())
+    text = client.get("/admin/").text
+    assert "Payments to decide about <strong>1</strong>" in text
+    assert "Orders to ship <strong>1</strong>" in text
+    assert "Alerts <strong>1</strong>" in text
+    assert "Orders on hold" not in text
+
+
+def test_staff_who_may_not_see_money_see_no_queue(client):
+    staff = StaffFactory(is_superuser=False)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "change_order"]))
+    client.force_login(staff)
+    partial_order()
+    assert client.get(QUEUE).status_code == 403
+    assert "Payments to decide about" not in client.get("/admin/").text
+
+
+def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
+    staff = StaffFactory(is_superuser=False)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_invoice"))
+    client.force_login(staff)
+    order = partial_order()
+    alert("x", "Look.", at=timezone.now())
+    text = shown(client)
+    assert "Only a part of the price" in text
+    for words in ("Accept as paid", "Ask for the rest", "Keep as it is", ">Close<", f"/admin/shop/order/{order.pk}"):
+        assert words not in text
+    pk = Alert.objects.get().pk
+    assert press(client, order, "ask").status_code == 403
+    assert client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").status_code == 403
+    assert client.post(f"{QUEUE}alerts/{pk}/close/").status_code == 403
+    assert client.post(f"{QUEUE}alerts/{pk}/open/").status_code == 403
+    assert (invoice_of(order).status, Alert.objects.get().closed_at) == ("expired", None)
+
+
+def test_a_buyer_does_not_get_in(client):
+    client.force_login(UserFactory())
+    assert client.get(QUEUE).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["00000000-0000-7000-8000-000000000000/ask/", "nonsense/"])
+def test_what_is_not_there(client, grace, path):
+    assert client.get(QUEUE + path).status_code == 404
+    assert client.post(f"{QUEUE}alerts/00000000-0000-7000-8000-000000000000/close/").status_code == 404
+
+
+def test_reading_it_costs_a_constant_number_of_queries(client, grace, django_assert_max_num_queries):
+    for sku in "ABCDE":
+        partial_order(product__sku=sku)
+    assert Invoice.objects.to_decide().count() == 5
+    with django_assert_max_num_queries(20):
+        shown(client)

@@ -1,0 +1,250 @@
+"""Staff at work on orders."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.events.models import Event
+from payments.models import Invoice
+from payments.payouts.workflow import draft_payout
+from shop.models import Order, Product
+from shop.tests.factories import NOW, OrderFactory
+from shop.tests.paying import LATE, TXID, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/shop/order/"
+
+
+@pytest.fixture
+def grace(client):
+    grace = StaffFactory(username="grace")
+    client.force_login(grace)
+    return grace
+
+
+def page_of(client, order):
+    return client.get(f"{LIST}{order.pk}/change/").text
+
+
+def press(client, order, act, **fields):
+    return client.post(f"{LIST}{order.pk}/{act}/do/", {"confirmed": "1", **fields}, follow=True)
+
+
+def choose(client, act, *orders, **fields):
+    return client.post(LIST, {"action": f"{act}_selected", "_selected_action": [order.pk for order in orders], **fields}, follow=True)
+
+
+def status(order):
+    order.refresh_from_db()
+    return order.status
+
+
+def test_a_paid_order_ships_and_is_delivered_by_buttons(client, grace):
+    order = placed()
+    pay(order)
+    assert f"{LIST}{order.pk}/ship/do/" in page_of(client, order)
+    assert "Mark this order as shipped?" in client.get(f"{LIST}{order.pk}/ship/do/").text
+    assert status(order) == "processing"
+
+    assert f"1 order shipped: {order.number}" in press(client, order, "ship").text
+    assert status(order) == "shipped"
+    assert press(client, order, "deliver").status_code == 200
+
+    assert status(order) == "delivered"
+    assert list(Event.objects.filter(subject_id=order.pk, actor="grace").order_by("seq").values_list("type", flat=True)) == [
+        "order.shipped",
+        "order.delivered",
+    ]
+    assert "Shipped" in client.get(f"/orders/{order.access_token}/").text
+
+
+def test_a_held_order_does_not_ship_and_says_why(client, grace):
+    order = placed()
+    pay(order)
+    tell(order)
+    assert f"{order.number}: This order is on hold: The payment lost its place in the chain" in press(client, order, "ship").text
+    assert status(order) == "processing"
+
+
+def test_a_hold_is_released_by_a_button(client, grace):
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=0)
+    pay(order, at=LATE)
+    assert f"{LIST}{order.pk}/release/do/" in page_of(client, order)
+    assert "Copper Kettle is sold out." in press(client, order, "release").text
+    Product.objects.update(stock=2)
+
+    press(client, order, "release")
+
+    order.refresh_from_db()
+    assert (order.on_hold, order.holds_stock) == (False, True)
+
+
+def test_cancelling_keeps_the_reason(client, grace):
+    order = placed()
+    press(client, order, "cancel", reason="customer\x00 rang <b>up</b>")
+    assert status(order) == "cancelled"
+    assert Event.objects.get(type="order.cancelled").data["reason"] == "customer rang <b>up</b>"
+    assert "customer rang &lt;b&gt;up&lt;/b&gt;" in page_of(client, order)
+
+
+def test_what_does_not_fit_has_no_button_and_is_refused(client, grace):
+    order = OrderFactory()
+    assert "/ship/do/" not in page_of(client, order)
+    assert "This order is pending: it cannot become shipped." in press(client, order, "ship").text
+
+
+def test_many_ship_at_once_and_those_that_cannot_say_why(client, grace):
+    ready, pending = OrderFactory(status="processing"), OrderFactory()
+    asked = choose(client, "ship", ready, pending)
+    assert "Mark these 2 orders as shipped?" in asked.text
+    assert status(ready) == "processing"
+
+    text = choose(client, "ship", ready, pending, confirmed="1").text
+
+    assert (status(ready), status(pending)) == ("shipped", "pending")
+    assert f"1 order shipped: {ready.number}" in text
+    assert f"{pending.number}: This order is pending: it cannot become shipped." in text
+
+
+@pytest.mark.parametrize(
+    ("act", "start", "end"), [("deliver", "shipped", "delivered"), ("cancel", "pending", "cancelled"), ("release", "pending", "pending")]
+)
+def test_each_act_works_on_many(client, grace, act, start, end):
+    orders = OrderFactory.create_batch(2, status=start, on_hold=True, hold_reason="because")
+    choose(client, act, *orders, confirmed="1")
+    assert [status(order) for order in orders] == [end, end]
+    assert Order.objects.filter(on_hold=False).count() == (2 if act == "release" else 0)
+
+
+def test_who_may_only_look_has_no_buttons(client):
+    clerk = UserFactory(is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client.force_login(clerk)
+    order = OrderFactory(status="processing")
+    text = page_of(client, order)
+    assert order.number in text
+    assert "/do/" not in text
+    assert "ship_selected" not in client.get(LIST).text
+    assert press(client, order, "ship").status_code == 403
+    choose(client, "ship", order, confirmed="1")
+    assert status(order) == "processing"
+
+
+@pytest.mark.parametrize("make", [UserFactory, lambda: UserFactory(is_staff=True)])
+def test_others_see_nothing(client, make):
+    client.force_login(make())
+    order = OrderFactory(status="processing")
+    assert client.get(LIST).status_code in (302, 403)
+    assert client.post(f"{LIST}{order.pk}/ship/do/").status_code in (302, 403)
+    assert status(order) == "processing"
+
+
+def test_an_act_that_is_none(client, grace):
+    order = OrderFactory()
+    assert client.post(f"{LIST}{order.pk}/burn/do/").status_code == 403
+    assert client.get(f"{LIST}01a20be8-13d8-725c-a615-7ea7be2899ed/ship/do/").status_code == 404
+
+
+def test_nobody_adds_deletes_or_edits(client, grace):
+    order = placed()
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.post(f"{LIST}{order.pk}/delete/").status_code == 403
+    edit = {"note": "fragile", "status": "delivered", "total_minor": "1", "payment_status": "paid", "email": "eve@example.com"}
+    client.post(f"{LIST}{order.pk}/change/", {**edit, "lines-TOTAL_FORMS": "0", "lines-INITIAL_FORMS": "0"})
+    order.refresh_from_db()
+    assert (order.note, order.status, order.total_minor, order.payment_status, order.email) == (
+        "fragile", "pending", 9_998, "unpaid", "ada@example.com",
+    )  # fmt: skip
+
+
+def test_a_note_does_not_take_back_what_happened_meanwhile(client, grace, monkeypatch):
+    order = placed()
+    save = Order.full_clean
+
+    def pay_meanwhile(self, *args, **more):
+        save(self, *args, **more)
+        pay(order)
+
+    monkeypatch.setattr(Order, "full_clean", pay_meanwhile)
+    client.post(f"{LIST}{order.pk}/change/", {"note": "fragile", "lines-TOTAL_FORMS": "0", "lines-INITIAL_FORMS": "0"})
+    order.refresh_from_db()
+    assert (order.note, order.status, order.payment_status) == ("fragile", "processing", "paid")
+
+
+def test_the_page_shows_money_lines_and_time_line(client, grace):
+    order = placed()
+    pay(order, percent=150)
+    text = page_of(client, order)
+    for words in (f"{TXID}:0", "0.00230724 BTC", "Copper Kettle", "$99.98", "Order placed", "Paid: we are preparing your order", "London"):
+        assert words in text
+    assert re.search(r"/admin/payments/invoice/[0-9a-f-]+/change/", text)
+    assert f"/orders/{order.access_token}/" in text
+
+
+@pytest.mark.parametrize("by", ["number", "email", "transaction_hash"])
+def test_orders_are_found(client, grace, by):
+    order = placed()
+    pay(order)
+    other = OrderFactory(email="bob@example.com")
+    text = client.get(LIST, {"q": getattr(order, by)}).text
+    assert order.number in text
+    assert other.number not in text
+
+
+def test_an_order_is_found_by_its_second_payment(client, grace):
+    order = placed()
+    tell(order, percent=50)
+    tell(order, percent=50, reference="c" * 64 + ":1", seen_at=order.created_at.replace(minute=2))
+    other = OrderFactory()
+    text = client.get(LIST, {"q": "c" * 64}).text
+    assert order.number in text
+    assert other.number not in text
+
+
+@pytest.mark.parametrize("query", ["\x00", "😀", "‮", "%", "x" * 5000, "'"])
+def test_odd_searches_find_nothing(client, grace, query):
+    OrderFactory()
+    assert client.get(LIST, {"q": query}, follow=True).status_code == 200
+
+
+def test_what_is_to_do_can_be_picked(client, grace):
+    OrderFactory(number="WAITING")
+    OrderFactory(number="READY", status="processing")
+    OrderFactory(number="HELD", status="processing", on_hold=True, hold_reason="because")
+
+    def numbers(work):
+        return re.findall(r"/change/[^>]*>(WAITING|READY|HELD)<", client.get(LIST, {"work": work}).text)
+
+    assert numbers("ship") == ["READY"]
+    assert numbers("hold") == ["HELD"]
+
+
+def test_a_long_list_costs_as_many_queries_as_a_short_one(client, grace, django_assert_max_num_queries):
+    OrderFactory.create_batch(30, user=grace, created_at=NOW)
+    client.get(LIST)
+    with django_assert_max_num_queries(12):
+        client.get(LIST)
+
+
+def test_the_order_shows_what_goes_back(client, grace):
+    order = placed()
+    pay(order)
+    invoice = Invoice.objects.get()
+    assert f"/admin/payments/payout/draft/{invoice.pk}/refund/" in page_of(client, order)
+    payout = draft_payout(invoice.pk, kind="refund", network="BTC", actor="grace", at=NOW)
+
+    page = page_of(client, order)
+    assert f"/admin/payments/payout/{payout.pk}/change/" in page
+    assert "The buyer was asked where to." in page
+    assert "/payout/draft/" not in page
+
+    staff = UserFactory(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    client.force_login(staff)
+    assert f"/admin/payments/payout/{payout.pk}/change/" not in page_of(client, order)
+    assert payout.amount_text in page_of(client, order)

@@ -1,0 +1,276 @@
+"""Products and categories over the API."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test.client import MULTIPART_CONTENT
+from PIL import Image
+
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from cryptons.api.limits import forget_counts
+from shop.models import Category, Product, ProductImage
+from shop.search.indexing import rebuild
+from shop.tests.factories import CategoryFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def _no_limit(settings):
+    settings.RATE_LIMIT_API = "10000/minute"
+    forget_counts()
+
+
+@pytest.fixture
+def api():
+    return ApiClient()
+
+
+@pytest.fixture
+def staff():
+    return ApiClient(StaffFactory())
+
+
+def new(within, **more):
+    return {"name": "Copper Kettle", "sku": "KET-1", "price": "49.99", "category": str(within.pk), "stock": 3, **more}
+
+
+def names(answer):
+    return [row["name"] for row in answer.json()["data"]]
+
+
+def test_a_product_has_the_contracts_shape(api):
+    product = ProductFactory(price_minor=6_500, rating_average=Decimal("4.5"), rating_count=2)
+    data = api.get(f"/api/products/{product.pk}").json()["data"]
+    assert data["price"] == "65.00"
+    assert data["priceInCrypto"] == {"BTC": "0.00100000", "LTC": "0.81250000", "XRP": "118.181819"}
+    assert data["category"] == {"id": str(product.category.pk), "name": product.category.name, "slug": product.category.slug}
+    assert data["ratings"] == {"average": "4.50", "count": 2}
+    assert {"id", "name", "slug", "description", "stock", "images", "sku", "createdAt", "updatedAt"} <= set(data)
+
+
+@pytest.mark.parametrize("product_id", ["invalid-id", "0", "%00", "a" * 300, "{}", NOBODYS_ID, "😀"])
+def test_an_unknown_or_malformed_id_is_not_found(api, product_id):
+    answer = api.get(f"/api/products/{product_id}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"] in ("Product not found", "There is nothing at this address.")
+
+
+def test_an_invalid_id_names_the_product(api):
+    assert api.get("/api/products/invalid-id").json()["error"] == {"code": "NOT_FOUND", "message": "Product not found", "details": []}
+
+
+def test_an_unlisted_product_is_not_found(api):
+    assert api.get(f"/api/products/{ProductFactory(is_listed=False).pk}").status_code == 404
+
+
+def test_a_list_has_meta_and_lighter_rows(api):
+    ProductFactory.create_batch(3, description="long")
+    rebuild()
+    body = api.get("/api/products?limit=2").json()
+    assert (body["meta"]["page"], body["meta"]["limit"], body["meta"]["total"]) == (1, 2, 3)
+    assert body["meta"]["searchEngine"] in ("tantivy", "database")
+    assert {"categories", "prices", "ratings", "inStock"} == set(body["meta"]["facets"])
+    assert body["meta"]["facets"]["inStock"] == 3
+    assert len(body["data"]) == 2
+    assert "description" not in body["data"][0]
+
+
+def test_queries_do_not_grow_with_rows(api, django_assert_max_num_queries):
+    category = CategoryFactory()
+    for count in (5, 45):
+        for product in ProductFactory.create_batch(count, category=category):
+            ProductImage.objects.create(product=product, file="a.webp", width=1, height=1)
+        rebuild()
+        with django_assert_max_num_queries(6):
+            api.get(f"/api/products?limit=100&page=1&x={count}")
+
+
+def test_filters_and_sorts(api):
+    kitchen, desk = CategoryFactory(slug="kitchen"), CategoryFactory(slug="desk")
+    pots = CategoryFactory(slug="pots", parent=kitchen)
+    ProductFactory(name="Pot", category=pots, price_minor=1_000, rating_average=Decimal(5))
+    ProductFactory(name="Pan", category=kitchen, price_minor=2_000, stock=0)
+    ProductFactory(name="Lamp", category=desk, price_minor=3_000)
+    rebuild()
+    assert sorted(names(api.get("/api/products?category=kitchen"))) == ["Pan", "Pot"]
+    assert names(api.get("/api/products?minPrice=15&maxPrice=25.00")) == ["Pan"]
+    assert sorted(names(api.get("/api/products?inStock=true"))) == ["Lamp", "Pot"]
+    assert names(api.get("/api/products?minRating=4")) == ["Pot"]
+    assert names(api.get("/api/products?sort=price")) == ["Pot", "Pan", "Lamp"]
+    assert names(api.get("/api/products?sort=-price")) == ["Lamp", "Pan", "Pot"]
+    assert names(api.get("/api/products?search=lmap")) == ["Lamp"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "minPrice=abc",
+        "minPrice=1e999",
+        "minPrice=NaN",
+        "maxPrice=1.999",
+        "minRating=6",
+        "minRating=x",
+        "inStock=perhaps",
+        "sort=random",
+        "category=nowhere",
+        "page=0",
+        "page=-1",
+        "page=1.5",
+        "page=1000000000000",
+        "page=%C2%B2",
+        "limit=0",
+        "limit=101",
+        "limit=x",
+    ],
+)
+def test_a_bad_filter_is_named(api, query):
+    answer = api.get(f"/api/products?{query}")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR")
+    assert error["details"][0]["field"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("text", ["%00", "%F0%9F%98%80", "%ED%A0%80", '"unbalanced AND (', "a" * 5000, "مرحبا", "*", "-", "name:x", "\\"])
+def test_any_text_can_be_searched(api, text):
+    ProductFactory()
+    rebuild()
+    assert api.get("/api/products", {"search": text}).status_code == 200
+    assert api.get("/api/products/suggest", {"q": text}).status_code == 200
+
+
+def test_staff_create_change_and_delete(staff, api):
+    category = CategoryFactory()
+    made = staff.post("/api/products", new(category))
+    assert made.status_code == 201
+    product_id = made.json()["data"]["id"]
+    assert made.json()["data"]["slug"] == "copper-kettle"
+    patched = staff.patch(f"/api/products/{product_id}", {"price": "39.50"}, content_type="application/json")
+    assert (patched.status_code, patched.json()["data"]["price"], patched.json()["data"]["stock"]) == (200, "39.50", 3)
+    put = staff.put(f"/api/products/{product_id}", new(category, name="Kettle"), content_type="application/json")
+    assert put.json()["data"]["name"] == "Kettle"
+    assert staff.delete(f"/api/products/{product_id}").status_code == 204
+    assert api.get(f"/api/products/{product_id}").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sku_is_given_once(staff):
+    category = CategoryFactory()
+    staff.post("/api/products", new(category))
+    answer = staff.post("/api/products", new(category, name="Other"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
+    assert answer.json()["error"]["details"][0]["field"] == "sku"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("price", "0"),
+        ("price", "-1"),
+        ("price", "1.999"),
+        ("price", 1.5),
+        ("price", "1e99"),
+        ("price", {"$gt": 0}),
+        ("price", True),
+        ("stock", -1),
+        ("stock", 1.5),
+        ("stock", "3"),
+        ("stock", True),
+        ("stock", 10**12),
+        ("name", {"$ne": None}),
+        ("name", ""),
+        ("name", "a\x00"),
+        ("category", NOBODYS_ID),
+        ("category", "x"),
+        ("category", {"$ne": None}),
+        ("slug", "no slug"),
+        ("colour", "red"),
+    ],
+)
+def test_bad_values_are_refused(staff, field, value):
+    answer = staff.post("/api/products", new(CategoryFactory(), **{field: value}))
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
+    assert not Product.objects.exists()
+
+
+WRITES = [("POST", "/api/products"), ("POST", "/api/categories")] + [
+    (method, f"/api/{kind}/{NOBODYS_ID}") for kind in ("products", "categories") for method in ("PUT", "DELETE")
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*WRITES, ("PATCH", f"/api/products/{NOBODYS_ID}"), ("POST", f"/api/products/{NOBODYS_ID}/images")]
+)
+def test_who_may_not_write_is_told_so(api, method, path):
+    assert api.generic(method, path, b"{}").status_code == 401
+    assert ApiClient(UserFactory()).generic(method, path, b"{}").status_code == 403
+    without_permission = UserFactory(is_staff=True)
+    assert ApiClient(without_permission).generic(method, path, b"{}").status_code == 403
+
+
+def test_the_one_permission_is_enough():
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="change_product"))
+    assert ApiClient(user).post("/api/products", new(CategoryFactory())).status_code == 201
+
+
+def test_categories_are_a_tree(api, staff):
+    root = staff.post("/api/categories", {"name": "Kitchen"}).json()["data"]
+    child = staff.post("/api/categories", {"name": "Kettles", "parent": root["id"]}).json()["data"]
+    tree = api.get("/api/categories").json()["data"]
+    assert [branch["slug"] for branch in tree] == ["kitchen"]
+    assert [branch["slug"] for branch in tree[0]["children"]] == ["kettles"]
+    loop = staff.put(f"/api/categories/{root['id']}", {"name": "Kitchen", "parent": child["id"]}, content_type="application/json")
+    assert (loop.status_code, loop.json()["error"]["details"][0]["field"]) == (400, "parent")
+
+
+def test_a_category_that_is_used_stays(staff):
+    product = ProductFactory()
+    assert staff.delete(f"/api/categories/{product.category.pk}").status_code == 409
+    empty = CategoryFactory()
+    assert staff.delete(f"/api/categories/{empty.pk}").status_code == 204
+    assert not Category.objects.filter(pk=empty.pk).exists()
+
+
+def test_staff_upload_a_picture(staff):
+    product = ProductFactory()
+    file = io.BytesIO()
+    Image.new("RGB", (800, 600), "red").save(file, "PNG")
+    file.seek(0)
+    file.name = "kettle.png"
+    answer = staff.post(f"/api/products/{product.pk}/images", {"image": file, "alt": "A kettle"}, content_type=MULTIPART_CONTENT)
+    assert answer.status_code == 201
+    assert (answer.json()["data"]["width"], answer.json()["data"]["alt"]) == (800, "A kettle")
+
+
+def test_a_file_that_is_no_picture_is_refused(staff):
+    file = io.BytesIO(b"<?php echo 1;")
+    file.name = "kettle.png"
+    answer = staff.post(f"/api/products/{ProductFactory().pk}/images", {"image": file}, content_type=MULTIPART_CONTENT)
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "image")
+    assert not ProductImage.objects.exists()
+
+
+def test_a_read_that_is_repeated_costs_no_query_and_is_not_sent_twice(api, django_assert_num_queries):
+    product = ProductFactory()
+    rebuild()
+    for path in ("/api/products?limit=5", f"/api/products/{product.pk}", "/api/categories"):
+        first = api.get(path)
+        with django_assert_num_queries(0):
+            again = api.get(path)
+        assert again.content == first.content
+        assert "public" in again["Cache-Control"]
+        assert api.get(path, HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
+
+
+def test_a_write_makes_new_bytes(api, staff, django_capture_on_commit_callbacks):
+    product = ProductFactory()
+    path = f"/api/products/{product.pk}"
+    api.get(path)
+    with django_capture_on_commit_callbacks(execute=True):
+        staff.patch(path, {"name": "New name"}, content_type="application/json")
+    assert api.get(path).json()["data"]["name"] == "New name"

@@ -1,0 +1,104 @@
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import prefetch_related_objects
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from shop.cart.contents import CartContents, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
+from shop.cart.same_origin import same_origin_only
+from shop.checkout.forms import AddForm, QuantityForm
+from shop.errors import ShopError
+from shop.models import CartItem, Product
+
+REMOVED_KEY = "cart_removed"
+
+
+@never_cache
+@require_safe
+def cart(request: HttpRequest) -> HttpResponse:
+    removed = request.session.pop(REMOVED_KEY, None) if REMOVED_KEY in request.session else None
+    return render(request, "shop/cart.html", {"cart": _contents(request), "removed": removed})
+
+
+def _contents(request: HttpRequest) -> CartContents:
+    """With the products' pictures."""
+    contents = read_cart(find_cart(request))
+    prefetch_related_objects([line.product for line in contents.lines if line.product], "images")
+    return contents
+
+
+@require_POST
+@same_origin_only
+def cart_add(request: HttpRequest) -> HttpResponse:
+    """The one form without a token: the pages that hold it are the same for everybody."""
+    form = AddForm(request.POST)
+    if "product" in form.errors:
+        raise Http404("Product not found")
+    if not form.is_valid():
+        return _refuse(request, _words(form))
+    product = Product.objects.listed().filter(pk=form.cleaned_data["product"]).first()
+    if product is None:
+        raise Http404("Product not found")
+    try:
+        add_to_cart(open_cart(request), product, form.cleaned_data["quantity"])
+    except ShopError as error:
+        return _answer(request, product=product, problem=str(error))
+    return _answer(request, product=product)
+
+
+def _is_htmx(request: HttpRequest) -> bool:
+    return "HX-Request" in request.headers
+
+
+def _words(form: Form) -> str:
+    return " ".join(str(words) for field in form.errors.values() for words in field)
+
+
+def _refuse(request: HttpRequest, problem: str) -> HttpResponse:
+    """Not by way of a message: a newcomer has no session yet that could keep it."""
+    if _is_htmx(request):
+        return _answer(request, problem=problem)
+    return render(request, "shop/cart.html", {"cart": _contents(request), "problem": problem}, status=400)
+
+
+def _answer(request: HttpRequest, *, product: Product | None = None, problem: str = "") -> HttpResponse:
+    if _is_htmx(request):
+        context = {"product": product, "problem": problem, "count": count_items(request)}
+        return render(request, "shop/_cart_added.html", context)
+    if problem:
+        messages.error(request, problem)
+    elif product is not None:
+        messages.success(request, f"{product.name} is in your cart.")
+    return redirect("shop:cart")
+
+
+@require_POST
+def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
+    """A new quantity for one line; 0 (or the button named `remove`) takes it out, with a way back."""
+    item = CartItem.objects.filter(pk=item_id, cart=find_cart(request)).select_related("product", "cart").first()
+    form = QuantityForm({"quantity": 0} if "remove" in request.POST else request.POST)
+    problem, removed = "", None
+    if item is None:
+        problem = "This line is no longer in your cart."
+    elif not form.is_valid():
+        problem = _words(form)
+    else:
+        was = item.quantity
+        try:
+            set_quantity(item, form.cleaned_data["quantity"])
+        except ShopError as error:
+            problem = str(error)
+        if not problem and form.cleaned_data["quantity"] == 0:
+            removed = {"name": item.name, "product": str(item.product_id or ""), "quantity": was}
+    if _is_htmx(request):
+        context = {"cart": _contents(request), "removed": removed, "problem": problem, "is_fragment": True}
+        return render(request, "shop/cart.html#contents", context)
+    if problem:
+        messages.error(request, problem)
+    if removed:
+        request.session[REMOVED_KEY] = removed
+    return redirect("shop:cart")

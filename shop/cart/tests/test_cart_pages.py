@@ -1,0 +1,213 @@
+"""The cart in the browser: with and without scripts, and from nowhere but our own pages."""
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+
+from shop.cart.contents import SESSION_KEY
+from shop.models import CartItem, Product
+from shop.tests.factories import CartItemFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+WEIRD = ["0", "-1", "1.5", "1000000000000", "true", "", "\x00", "😀", "‮", "{'$ne': None}", "1e3", "9" * 400]
+
+
+@pytest.fixture
+def item(client):
+    """Two kettles of ten, in this visitor's cart."""
+    item = CartItemFactory(quantity=2)
+    session = client.session
+    session[SESSION_KEY] = str(item.cart_id)
+    session.save()
+    return item
+
+
+def add(client, product, quantity=1, **headers):
+    return client.post("/cart/add/", {"product": product.pk, "quantity": quantity}, headers=headers or OURS)
+
+
+def update(client, item, follow=True, headers=None, **fields):
+    return client.post(f"/cart/items/{item.pk}/", fields, follow=follow, headers=headers)
+
+
+def test_a_newcomer_adds_and_gets_a_cart(client):
+    kettle = ProductFactory()
+
+    response = add(client, kettle, 2)
+
+    assert (response.status_code, response["Location"]) == (302, "/cart/")
+    page = client.get("/cart/").text
+    assert "Copper Kettle is in your cart." in page
+    assert "$99.98" in page
+
+
+def test_adding_needs_no_token():
+    client = Client(enforce_csrf_checks=True)
+    assert add(client, ProductFactory()).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+        {"Origin": "http://testserver"},
+        {"Origin": "http://127.0.0.1:8000"},
+        {"Referer": "http://testserver/p/copper-kettle/"},
+    ],
+)
+def test_our_own_pages_may_add(client, headers):
+    assert add(client, ProductFactory(), **headers).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+        {"Origin": "https://testserver"},
+        {"Origin": "http://testserver.evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Referer": "http://evil.example/?http://testserver/"},
+        {"Accept": "text/html"},
+    ],
+)
+def test_other_sites_and_the_silent_may_not(client, headers):
+    response = add(client, ProductFactory(), **headers)
+    assert response.status_code == 403
+    assert not CartItem.objects.exists()
+
+
+def test_only_a_post_adds(client):
+    assert client.get("/cart/add/", headers=OURS).status_code == 405
+
+
+def test_more_than_is_left_says_so(client):
+    kettle = ProductFactory(stock=3)
+    add(client, kettle, 2)
+    response = client.post("/cart/add/", {"product": kettle.pk, "quantity": 2}, headers=OURS, follow=True)
+    assert "Only 3 of Copper Kettle are left; your cart has 2 already." in response.text
+    assert CartItem.objects.get().quantity == 2
+
+
+@pytest.mark.parametrize("quantity", WEIRD)
+def test_a_quantity_that_is_none_is_explained(client, quantity):
+    response = client.post("/cart/add/", {"product": ProductFactory().pk, "quantity": quantity}, headers=OURS)
+    assert response.status_code == 400
+    assert "alert--danger" in response.text
+    assert not CartItem.objects.exists()
+
+
+@pytest.mark.parametrize("product", ["", "nonsense", "\x00", "😀", "{'$ne': None}", "00000000-0000-7000-8000-000000000000"])
+def test_a_product_that_is_not_there_is_not_found(client, product):
+    assert client.post("/cart/add/", {"product": product, "quantity": 1}, headers=OURS).status_code == 404
+
+
+def test_with_htmx_a_fragment_answers(client):
+    response = add(client, ProductFactory(), 1, **OURS, **{"HX-Request": "true"})
+    assert response.status_code == 200
+    assert "<html" not in response.text
+    assert "Copper Kettle is in your cart." in response.text
+
+
+def test_a_quantity_changes(client, item):
+    assert "$149.97" in update(client, item, quantity=3).text
+
+
+def test_a_line_is_removed_and_brought_back(client, item):
+    page = update(client, item, remove="1").text
+    assert "Copper Kettle was removed." in page
+    assert "Your cart is empty." in page
+    assert f'name="product" value="{item.product_id}"' in page
+    assert 'name="quantity" value="2"' in page
+    assert "was removed" not in client.get("/cart/").text
+
+    add(client, item.product, 2)
+
+    assert CartItem.objects.get().quantity == 2
+
+
+def test_quantity_nought_removes(client, item):
+    assert "Copper Kettle was removed." in update(client, item, quantity=0).text
+
+
+@pytest.mark.parametrize("quantity", [quantity for quantity in WEIRD if quantity != "0"])
+def test_a_new_quantity_that_is_none_is_explained(client, item, quantity):
+    response = update(client, item, quantity=quantity)
+    assert response.status_code == 200
+    assert "alert--danger" in response.text
+    item.refresh_from_db()
+    assert item.quantity == 2
+
+
+def test_more_than_the_stock_is_explained(client, item):
+    assert "Only 10 of Copper Kettle are left." in update(client, item, quantity=11).text
+
+
+def test_somebody_elses_line_is_left_alone(client, item):
+    theirs = CartItemFactory(quantity=5)
+    assert "This line is no longer in your cart." in update(client, theirs, quantity=1).text
+    theirs.refresh_from_db()
+    assert theirs.quantity == 5
+
+
+def test_changing_needs_a_token(item):
+    assert update(Client(enforce_csrf_checks=True), item, quantity=1).status_code == 403
+
+
+def test_with_htmx_the_cart_alone_comes_back(client, item):
+    response = update(client, item, quantity=3, headers={"HX-Request": "true"})
+    assert response.text.strip().startswith('<div id="cart"')
+    assert "$149.97" in response.text
+    assert "csrfmiddlewaretoken" in response.text
+    assert re.search(r'id="cart-count" hx-swap-oob="true">3<', response.text)
+
+
+def test_what_ran_short_blocks_the_checkout(client, item):
+    Product.objects.update(stock=1)
+    page = client.get("/cart/").text
+    assert "Only 1 of Copper Kettle is left. Please lower the quantity to 1." in page
+    assert "/checkout/" not in page
+    assert client.get("/checkout/")["Location"] == "/cart/"
+
+
+def test_what_was_deleted_is_shown_and_can_be_removed(client, item):
+    Product.objects.all().delete()
+    assert "Copper Kettle is no longer sold. Please remove it." in client.get("/cart/").text
+    assert "Your cart is empty." in update(client, item, remove="1").text
+
+
+def test_an_empty_cart_says_so(client):
+    assert "Your cart is empty." in client.get("/cart/").text
+
+
+def test_the_number_in_the_header(client, item):
+    assert re.search(r'id="cart-count"(?! hidden)[^>]*>2<', client.get("/cart/").text)
+
+
+def test_a_stale_cart_id_is_no_cart(client):
+    session = client.session
+    session[SESSION_KEY] = str(uuid.uuid4())
+    session.save()
+    assert "Your cart is empty." in client.get("/cart/").text
+    assert add(client, ProductFactory()).status_code == 302
+    assert CartItem.objects.count() == 1
+
+
+def test_a_name_is_escaped(client):
+    add(client, ProductFactory(name="<script>alert(1)</script>"))
+    assert "<script>alert" not in client.get("/cart/").text
+
+
+def test_a_long_cart_costs_as_many_queries_as_a_short_one(client, item, django_assert_max_num_queries):
+    CartItemFactory.create_batch(20, cart=item.cart)
+    client.get("/cart/")
+    with django_assert_max_num_queries(6):
+        client.get("/cart/")

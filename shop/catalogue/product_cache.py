@@ -1,0 +1,37 @@
+"""A product as the API shows it, as JSON under `product:{id}` in Redis, for all processes and servers. Without Redis there is none."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.core.cache import caches
+
+from shop.catalogue.version import catalogue_version
+
+SECONDS = 3600
+
+
+def key(product_id: UUID) -> str:
+    return f"product:{product_id}"
+
+
+def plain_key(name: str, prefix: str, version: int) -> str:
+    """For Django's KEY_FUNCTION: others may read these keys too."""
+    return name
+
+
+def read(product_id: UUID) -> dict[str, Any] | None:
+    """What is kept, unless the catalogue changed since: who wrote it may have read the row before that."""
+    kept: dict[str, Any] | None = caches["products"].get(key(product_id))
+    return kept["product"] if kept and kept["version"] == catalogue_version() else None
+
+
+def keep(product_id: UUID, shown: dict[str, Any], *, version: str) -> None:
+    """`version`: the catalogue's, from before the row was read."""
+    plain = orjson.loads(orjson.dumps(shown))  # ids and times written as everywhere in the API
+    caches["products"].set(key(product_id), {"version": version, "product": plain}, timeout=SECONDS)
+
+
+def forget(ids: Iterable[UUID]) -> None:
+    caches["products"].delete_many([key(product_id) for product_id in ids])

@@ -1,0 +1,55 @@
+import io
+
+import pytest
+from PIL import Image
+
+from shop.catalogue.images import FULL, UnusableImage, make_thumbnail, read_upload
+
+
+def picture(kind="PNG", size=(60, 40), mode="RGB", **options):
+    out = io.BytesIO()
+    Image.new(mode, size, "red").save(out, kind, **options)
+    out.seek(0)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_three_kinds_are_taken_by_their_content(kind):
+    assert read_upload(picture(kind)).size == (60, 40)
+
+
+@pytest.mark.parametrize(
+    "file", [picture("GIF"), picture("BMP"), io.BytesIO(b"<svg onload=alert(1)>"), io.BytesIO(b""), io.BytesIO(b"\xff\xd8\xff")]
+)
+def test_anything_else_is_refused(file):
+    with pytest.raises(UnusableImage):
+        read_upload(file)
+
+
+def test_half_a_picture_is_refused():
+    with pytest.raises(UnusableImage):
+        read_upload(io.BytesIO(picture("PNG", (500, 500)).getvalue()[:200]))
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked():
+    with pytest.raises(UnusableImage, match="million pixels"):
+        read_upload(picture("PNG", (9000, 9000), mode="1"))
+
+
+def test_a_file_that_is_too_large_is_refused():
+    with pytest.raises(UnusableImage, match="MB"):
+        read_upload(io.BytesIO(b"\x89PNG" + b"0" * 9_000_000))
+
+
+def test_a_picture_is_turned_upright_and_its_place_forgotten():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x8825] = {1: "N"}
+    upright = read_upload(picture("JPEG", exif=exif))
+    assert upright.size == (40, 60)
+    assert not Image.open(make_thumbnail(upright)).getexif()
+
+
+def test_a_thumbnail_is_small_and_keeps_its_shape():
+    thumbnail = Image.open(make_thumbnail(read_upload(picture(size=(FULL, FULL // 2)))))
+    assert thumbnail.size == (480, 240)

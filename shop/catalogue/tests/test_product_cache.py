@@ -1,0 +1,55 @@
+"""What Redis keeps of a product, here kept by the process; that it is JSON there, tests/stack/test_outages.py sees."""
+
+import pytest
+from django.core.cache import caches
+
+from shop.catalogue import product_cache
+from shop.catalogue.version import catalogue_changed, catalogue_version
+from shop.search.indexing import product_changed
+from shop.tests.factories import ProductFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _with_a_cache(settings):
+    settings.CACHES = {**settings.CACHES, "products": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "products"}}
+    yield
+    caches["products"].clear()
+
+
+def read(client, product):
+    answer = client.get(f"/api/products/{product.pk}", {"now": "1"})  # an unknown parameter: these bytes are not kept ready
+    assert answer.status_code == 200
+    return answer.content
+
+
+def test_a_product_is_read_from_it_without_a_query_and_looks_the_same(client, django_assert_num_queries):
+    product = ProductFactory()
+    first = read(client, product)
+
+    with django_assert_num_queries(0):
+        assert read(client, product) == first
+    assert caches["products"].get(f"product:{product.pk}")["product"]["sku"] == product.sku
+
+
+def test_a_change_is_seen_at_once_and_its_key_is_gone(client):
+    product = ProductFactory(name="Copper Kettle")
+    read(client, product)
+    product.name = "Steel Kettle"
+    product.save()
+
+    product_changed([product.pk])
+
+    assert caches["products"].get(product_cache.key(product.pk)) is None
+    assert b"Steel Kettle" in read(client, product)
+
+
+def test_what_was_read_before_a_change_and_kept_after_it_is_not_shown():
+    product = ProductFactory()
+    before = catalogue_version()
+    catalogue_changed()
+
+    product_cache.keep(product.pk, {"name": "old"}, version=before)
+
+    assert product_cache.read(product.pk) is None

@@ -1,0 +1,116 @@
+import pytest
+
+from shop.catalogue.reads import Filters, count_categories, find_products, find_shown, read_categories
+from shop.models import Category, Product, ProductImage
+from shop.tests.factories import CategoryFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def home():
+    return CategoryFactory(name="Home", slug="home")
+
+
+@pytest.fixture
+def kitchen(home):
+    return CategoryFactory(name="Kitchen", slug="kitchen", parent=home)
+
+
+@pytest.fixture
+def kettles(kitchen):
+    return CategoryFactory(name="Kettles", slug="kettles", parent=kitchen)
+
+
+def test_a_path_goes_from_the_root_down(home, kitchen, kettles):
+    assert read_categories().path(kettles) == [home, kitchen, kettles]
+
+
+def test_a_category_stands_for_all_below_it(home, kitchen, kettles):
+    product, other = ProductFactory(category=kettles), ProductFactory()
+
+    assert read_categories().ids_below(home) == {home.pk, kitchen.pk, kettles.pk}
+    assert find_products(Filters(category=home)).products == [product]
+    assert set(find_products(Filters()).products) == {product, other}
+
+
+def test_counts_include_all_below(home, kitchen, kettles):
+    ProductFactory(category=kettles)
+    ProductFactory(category=kitchen)
+
+    found = find_products(Filters())
+
+    assert [found.category_counts[one.pk] for one in (home, kitchen, kettles)] == [2, 2, 1]
+
+
+def test_the_way_down_and_its_children_are_offered_but_no_empty_ones(home, kitchen, kettles):
+    CategoryFactory(name="Empty", parent=kitchen)
+    garden = CategoryFactory(name="Garden")
+    ProductFactory(category=kettles)
+    ProductFactory(category=garden)
+
+    inside = count_categories(find_products(Filters(category=kitchen)), kitchen)
+    outside = count_categories(find_products(Filters()), None)
+
+    assert [(one.category.name, one.depth, one.count, one.is_current) for one in inside] == [
+        ("Home", 0, 1, False),
+        ("Kitchen", 1, 1, True),
+        ("Kettles", 2, 1, False),
+    ]
+    assert [one.category.name for one in outside] == ["Garden", "Home"]
+
+
+def test_a_loop_of_categories_breaks_nothing(home, kitchen):
+    Category.objects.filter(pk=home.pk).update(parent=kitchen)
+
+    tree = read_categories()
+
+    assert set(tree.roots) == {home, kitchen}
+    assert tree.ids_below(home) == {home.pk}
+    assert len(tree.path(tree.find("kitchen"))) == 2
+
+
+@pytest.mark.parametrize("rows", [5, 50])
+def test_a_list_has_the_same_number_of_queries_however_long(rows, build_index, django_assert_num_queries):
+    for product in ProductFactory.create_batch(rows):
+        ProductImage.objects.create(product=product, file="a.png", width=1, height=1)
+    build_index()
+
+    with django_assert_num_queries(3):
+        found = find_products(Filters(limit=100))
+        shown = [(product.category.name, [image.file.name for image in product.images.all()]) for product in found.products]
+
+    assert len(shown) == rows
+    assert found.engine == "tantivy"
+
+
+def test_what_was_deleted_or_unlisted_behind_the_index_is_not_shown(build_index):
+    kept, gone, hidden = ProductFactory(), ProductFactory(), ProductFactory()
+    build_index()
+    gone.delete()
+    Product.objects.filter(pk=hidden.pk).update(is_listed=False)
+
+    assert find_products(Filters()).products == [kept]
+
+
+def test_products_come_in_the_order_of_the_search(build_index):
+    cheap, dear = ProductFactory(price_minor=1), ProductFactory(price_minor=2)
+    build_index()
+
+    assert find_products(Filters(sort="-price")).products == [dear, cheap]
+    assert find_products(Filters(sort="price", limit=1, page=2)).products == [dear]
+
+
+def test_pages_are_counted_over_all_that_was_found(build_index):
+    ProductFactory.create_batch(5)
+    build_index()
+
+    page = find_products(Filters(limit=2, page=2)).page
+
+    assert (page.number, page.paginator.num_pages, page.paginator.count, page.has_next()) == (2, 3, 5, True)
+
+
+def test_an_unlisted_product_cannot_be_read():
+    product = ProductFactory(is_listed=False)
+
+    assert find_shown(slug=product.slug) is None

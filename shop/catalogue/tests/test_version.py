@@ -1,0 +1,101 @@
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from django.core.cache import caches
+
+from cryptons.db import atomic
+from shop.catalogue import version as module
+from shop.catalogue.version import catalogue_changed, catalogue_version
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    module._remembered = None
+    yield
+    module._remembered = None
+
+
+def test_the_version_stays_while_nothing_changes():
+    first = catalogue_version()
+    module._remembered = None
+
+    assert first
+    assert catalogue_version() == first
+
+
+@pytest.mark.django_db
+def test_a_change_makes_a_new_version_at_once_without_a_transaction(django_capture_on_commit_callbacks):
+    before = catalogue_version()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        catalogue_changed()
+
+    assert catalogue_version() != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_told_after_the_commit_only():
+    before = catalogue_version()
+
+    with atomic():
+        catalogue_changed()
+        module._remembered = None
+        inside = catalogue_version()
+
+    assert inside == before
+    assert catalogue_version() != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_rolled_back_is_not_told():
+    before = catalogue_version()
+
+    with pytest.raises(RuntimeError), atomic():
+        catalogue_changed()
+        raise RuntimeError
+
+    module._remembered = None
+    assert catalogue_version() == before
+
+
+def test_another_process_sees_the_same_version(settings):
+    program = """
+        import django; django.setup()
+        from shop.catalogue_version import catalogue_version
+        print(catalogue_version())
+    """
+    there = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+
+    assert there.stdout.strip() == catalogue_version()
+
+
+def test_a_version_is_asked_once_a_second_only(monkeypatch):
+    version = catalogue_version()
+    caches["shared"].set(module.KEY, "new")
+    now = module.time.monotonic_ns()
+
+    assert catalogue_version() == version
+
+    monkeypatch.setattr(module.time, "monotonic_ns", lambda: now + 2 * 10**9)
+    assert catalogue_version() == "new"
+
+
+def test_a_cache_that_is_away_breaks_nothing(settings):
+    settings.CACHES = {**settings.CACHES, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+    assert catalogue_version().startswith("away-")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_the_cache_was_not_told_of_is_told_when_it_is_back(settings):
+    before = catalogue_version()
+    kept = settings.CACHES
+    settings.CACHES = {**kept, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    catalogue_changed()
+    settings.CACHES = kept
+    assert caches["shared"].get(module.KEY) == before
+
+    assert catalogue_version() != before
+    assert caches["shared"].get(module.KEY) == catalogue_version()

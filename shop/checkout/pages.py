@@ -1,0 +1,175 @@
+"""The first two of the checkout's three pages; the third is the pay page."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.addresses import country_name
+from accounts.models import User
+from accounts.tokens import forget_user
+from cryptons.money import UNITS
+from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
+from shop.cart.contents import CartContents, find_cart, read_cart
+from shop.checkout.forms import CheckoutForm, PlaceForm
+from shop.checkout.payment_methods import usable, ways_to_pay
+from shop.checkout.placing import place_order, placed_order
+from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
+from shop.models import Order
+from shop.orders.lifecycle import current_invoice
+
+BUYER_KEY = "checkout"
+ORDERS_KEY = "orders"
+"""In the session: the orders that this visitor placed, newest last."""
+MOST_ORDERS = 20
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def checkout(request: HttpRequest) -> HttpResponse:
+    contents = read_cart(find_cart(request))
+    if not contents.can_be_ordered:
+        return redirect("shop:cart")
+    user = _user(request)
+    kept = request.session.get(BUYER_KEY)
+    form = CheckoutForm(request.POST or None, initial=_initial(user, kept), has_account=user is not None)
+    if request.method == "POST" and form.is_valid():
+        request.session[BUYER_KEY] = {
+            "email": form.cleaned_data["email"],
+            "address": form.address(),
+            "save_address": form.cleaned_data.get("save_address", False),
+        }
+        return redirect("shop:checkout_payment")
+    return render(request, "shop/checkout.html", {"form": form, "cart": contents}, status=400 if form.errors else 200)
+
+
+def _initial(user: User | None, kept: dict[str, Any] | None) -> dict[str, Any]:
+    if kept:
+        return {"email": kept["email"], "save_address": kept["save_address"], **kept["address"]}
+    if user:
+        return {"email": user.email, "save_address": not user.address, "name": user.get_full_name(), **user.address}
+    return {}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def checkout_payment(request: HttpRequest) -> HttpResponse:
+    form = PlaceForm(request.POST)
+    if request.method == "POST" and form.is_valid():
+        placed = placed_order(form.cleaned_data["token"], _user(request))
+        if placed:
+            return _to_payment(placed)
+    contents = read_cart(find_cart(request))
+    buyer = request.session.get(BUYER_KEY)
+    if not contents.can_be_ordered:
+        return redirect("shop:cart")
+    if not buyer:
+        return redirect("shop:checkout")
+    if request.method != "POST":
+        return _review(request, contents, buyer)
+    if not form.is_valid():
+        problem = "Please choose how to pay." if "network" in form.errors else "Please check your order again."
+        return _review(request, contents, buyer, problem=problem, status=400)
+    return _place(request, contents, buyer, form.cleaned_data)
+
+
+def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], chosen: dict[str, Any]) -> HttpResponse:
+    user, network = _user(request), chosen["network"]
+    assert contents.cart is not None
+    try:
+        order = place_order(
+            contents.cart,
+            email=buyer["email"],
+            user=user,
+            address=buyer["address"],
+            network=network,
+            at=timezone.now(),
+            token=chosen["token"],
+            agreed=chosen["agreed"],
+        )
+    except (NodeUnavailable, NodeRejected):
+        return _review(request, contents, buyer, chosen=network, failed={network: _cannot_be_reached(network)})
+    except (RateUnavailable, NetworkNotOffered) as error:
+        return _review(request, contents, buyer, chosen=network, failed={network: str(error)})
+    except (CartChanged, OrderMoved, OutOfRange) as error:
+        now = read_cart(find_cart(request))
+        if not now.can_be_ordered:
+            return redirect("shop:cart")
+        changes = price_changes(now, chosen["agreed"])
+        return _review(request, now, buyer, chosen=network, problem=str(error), changes=changes, status=409)
+    except ShopError as error:
+        messages.error(request, str(error))
+        return redirect("shop:cart")
+    _remember(request, order)
+    if user and buyer["save_address"]:
+        User.objects.filter(pk=user.pk).update(address=buyer["address"])
+        forget_user(user.pk)
+    return _to_payment(order)
+
+
+def _cannot_be_reached(network: str) -> str:
+    return f"{UNITS[network].name} cannot be reached right now. Nothing was ordered and your cart is kept."
+
+
+def price_changes(contents: CartContents, agreed: str) -> list[tuple[str, int, int]]:
+    """(name, price that the buyer saw, price now) of each line whose price is another."""
+    seen: dict[str, int] = {}
+    for part in agreed.split(","):
+        product_id, _, rest = part.partition(":")
+        price = rest.rpartition(":")[2]
+        if price.isascii() and price.isdigit() and len(price) < 19:
+            seen[product_id] = int(price)
+    return [
+        (line.name, seen[key], line.price_minor)
+        for line in contents.lines
+        if (key := str(line.item.product_id)) in seen and seen[key] != line.price_minor
+    ]
+
+
+def _review(
+    request: HttpRequest,
+    contents: CartContents,
+    buyer: dict[str, Any],
+    *,
+    chosen: str = "",
+    problem: str = "",
+    failed: dict[str, str] | None = None,
+    changes: list[tuple[str, int, int]] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    ways = ways_to_pay(contents.total_minor, failed=failed)
+    chosen = usable(ways, chosen)
+    context = {
+        "cart": contents,
+        "email": buyer["email"],
+        "address": buyer["address"],
+        "country": country_name(buyer["address"]["country"]),
+        "ways": ways,
+        "chosen": chosen,
+        "can_pay": bool(chosen),
+        "problem": problem or next(iter((failed or {}).values()), ""),
+        "changes": changes or [],
+        "token": uuid.uuid4(),
+        "minutes": settings.INVOICE_MINUTES,
+    }
+    return render(request, "shop/checkout_payment.html", context, status=status)
+
+
+def _remember(request: HttpRequest, order: Order) -> None:
+    request.session.pop(BUYER_KEY, None)
+    request.session[ORDERS_KEY] = [*request.session.get(ORDERS_KEY, []), str(order.pk)][-MOST_ORDERS:]
+
+
+def _to_payment(order: Order) -> HttpResponse:
+    invoice = current_invoice(order)
+    return redirect("shop:pay", invoice.pk) if invoice else redirect("shop:order", order.access_token)
+
+
+def _user(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None

@@ -1,0 +1,36 @@
+"""The coins that a buyer can choose from, each with about how much it is, or why it cannot be had now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cryptons.money import UNITS, indicative_coin_price
+from payments.networks.registry import NetworkState, network_states
+from payments.rates.current import current_rates
+
+
+@dataclass(frozen=True)
+class Way:
+    state: NetworkState
+    about: str
+    """The amount in coins; empty without a rate."""
+
+    @property
+    def coin(self) -> str:
+        return UNITS[self.state.code].coin
+
+
+def ways_to_pay(price_minor: int, *, failed: Mapping[str, str] | None = None) -> list[Way]:
+    """`failed`: what was just found out about a network, by its code."""
+    states = (replace(state, problem=(failed or {}).get(state.code) or state.problem) for state in network_states())
+    return [Way(state, _about(price_minor, state.code)) for state in states]
+
+
+def usable(ways: list[Way], wanted: str) -> str:
+    """The wanted network, else the first that can be used; empty when none can."""
+    codes = [way.state.code for way in ways if not way.state.problem]
+    return wanted if wanted in codes else next(iter(codes), "")
+
+
+def _about(price_minor: int, network: str) -> str:
+    rate = current_rates().get(UNITS[network].coin)
+    return indicative_coin_price(price_minor, minor_per_coin=rate.minor_per_coin, network=network) if rate else ""

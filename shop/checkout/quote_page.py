@@ -1,0 +1,95 @@
+"""Where a buyer goes on with a payment: chooses another coin, gets a fresh quote, or pays with money that came late."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from cryptons.api.limits import count
+from cryptons.money import UNITS
+from cryptons.private_link import unlisted
+from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, PaymentError, RateUnavailable
+from payments.invoices.requoting import reckon
+from payments.models import Invoice
+from shop.checkout.pay_page import is_theirs
+from shop.checkout.payment_methods import usable, ways_to_pay
+from shop.checkout.requoting import requote_order
+from shop.errors import ShopError
+from shop.models import Order
+
+LIMIT = "20/hour"
+"""Of one invoice: each try may cost an address of the shop's wallet."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@unlisted
+def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """Who only has the pay page may pay, but not change how."""
+    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    order = get_object_or_404(Order, pk=invoice.subject_id)
+    if not is_theirs(request, order):
+        raise PermissionDenied("Only who placed the order can change how it is paid.")
+    if request.method != "POST":
+        return _show(request, invoice, order)
+    if not count(LIMIT, "quote", str(invoice_id))[0]:
+        return _show(request, invoice, order, problem="There were many tries in a short time. Please wait an hour.", status=429)
+    return _requote(request, invoice, order, request.POST.get("network", "") or order.network)
+
+
+def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str) -> HttpResponse:
+    try:
+        requote_order(order.pk, network, at=timezone.now())
+    except (NodeUnavailable, NodeRejected):
+        return _show(request, invoice, order, chosen=network, failed={network: _cannot_be_reached(network)}, status=503)
+    except (RateUnavailable, NetworkNotOffered) as error:
+        return _show(request, invoice, order, chosen=network, failed={network: str(error)}, status=503)
+    except (ShopError, PaymentError) as error:
+        return _show(request, invoice, order, chosen=network, problem=str(error), status=409)
+    if Invoice.objects.filter(pk=invoice.pk).exclude(status=Invoice.Status.NEW).exists():
+        messages.success(request, "Thank you. What came is enough: nothing more has to be sent.")
+    return redirect(_pay_path(request, invoice))
+
+
+def _cannot_be_reached(network: str) -> str:
+    return f"{UNITS[network].name} cannot be reached right now. Nothing was changed: please try again, or choose another way to pay."
+
+
+def _pay_path(request: HttpRequest, invoice: Invoice) -> str:
+    """Back with the key that brought the buyer here."""
+    path, key = reverse("shop:pay", args=[invoice.pk]), request.GET.get("order", "")
+    return f"{path}?{urlencode({'order': key})}" if key else path
+
+
+def _show(
+    request: HttpRequest,
+    invoice: Invoice,
+    order: Order,
+    *,
+    chosen: str = "",
+    problem: str = "",
+    failed: dict[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "order": order,
+        "invoice": invoice,
+        "problem": problem or next(iter((failed or {}).values()), ""),
+        "pay_url": _pay_path(request, invoice),
+        "minutes": settings.INVOICE_MINUTES,
+    }
+    try:
+        reckoning = reckon(invoice.pk, at=timezone.now())
+    except PaymentError as error:
+        context["problem"] = context["problem"] or str(error)
+        return render(request, "shop/quote.html", context, status=status)
+    ways = ways_to_pay(reckoning.remaining_minor, failed=failed)
+    context |= {"reckoning": reckoning, "ways": ways, "chosen": usable(ways, chosen or order.network)}
+    return render(request, "shop/quote.html", context, status=status)

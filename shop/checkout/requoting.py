@@ -1,0 +1,69 @@
+"""Go on with an order that is not paid: in another coin, or at today's rate. Its stock is held again, or the buyer hears what is gone."""
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from cryptons.db import in_transaction
+from payments.errors import InvoiceMoved
+from payments.invoices.opening import read_invoice
+from payments.invoices.requoting import Quote, prepare_quote, requote
+from payments.models import Invoice
+from shop.errors import IllegalTransition, OrderMoved
+from shop.models import Order
+from shop.orders.lifecycle import ask_anew, current_invoice
+from shop.orders.mails import mail_rest
+from shop.orders.stock import hold_stock
+
+BUYER = "buyer"
+
+
+def ask_for_rest(order_id: UUID, network: str = "", *, version: int, actor: str, at: datetime) -> Order:
+    """Staff get the quote for the buyer, who is mailed how to pay it. `version`: of the invoice, as they saw it.
+
+    Raises InvoiceMoved when it has changed since, and what requote_order raises.
+    """
+    invoice = current_invoice(_open_order(order_id))
+    if invoice is None or read_invoice(invoice.pk, version).status != Invoice.Status.EXPIRED:
+        raise IllegalTransition("This payment still waits for money by itself: its time has not run out.")
+    return requote_order(order_id, network, at=at, actor=actor)
+
+
+def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str = BUYER) -> Order:
+    """Without a network: in the order's own. The node is asked first; then everything is written, or nothing.
+
+    Raises IllegalTransition, OutOfStock, OrderMoved, Order.DoesNotExist, and what payments.invoices.requoting.prepare_quote raises.
+    """
+    for _ in range(3):
+        order = _open_order(order_id)
+        invoice = current_invoice(order)
+        if invoice is None:
+            raise IllegalTransition("This order has no payment.")
+        try:
+            quote = prepare_quote(invoice.pk, network or order.network, at=at)
+            return in_transaction(partial(_write, order_id, quote, at=at, actor=actor))
+        except (OrderMoved, InvoiceMoved, IntegrityError):
+            continue  # something came in meanwhile, or the node gave its address away
+    raise OrderMoved("The payment was changed at the same moment. Please look at it again.")
+
+
+def _open_order(order_id: UUID) -> Order:
+    order = Order.objects.get(pk=order_id)
+    if order.status == Order.Status.CANCELLED:
+        raise IllegalTransition("This order is cancelled: nothing has to be paid for it.")
+    return order
+
+
+def _write(order_id: UUID, quote: Quote, *, at: datetime, actor: str) -> Order:
+    """With enough money nothing is asked for: shop.orders.lifecycle.follow_invoice hears so and takes the order on."""
+    order = _open_order(order_id)
+    hold_stock(order)
+    if quote.offers:
+        has_part = quote.reckoning.counted_minor > 0
+        ask_anew(order, network=quote.offers[0].network, has_part=has_part, actor=actor, at=at)
+    requote(quote, at=at, actor=actor)
+    if quote.offers and actor != BUYER:
+        mail_rest(order, Invoice.objects.get(pk=quote.reckoning.invoice.pk))
+    return Order.objects.get(pk=order_id)

@@ -1,0 +1,266 @@
+"""Address, way to pay, order: in the browser."""
+
+import re
+
+import pytest
+
+from accounts.tests.factories import PASSWORD, UserFactory
+from payments.errors import NodeUnavailable, RateUnavailable
+from payments.models import Cursor, Invoice
+from payments.networks.sandbox.network import SandboxNetwork
+from shop.cart.contents import SESSION_KEY, cart_of
+from shop.models import CartItem, Order, Product
+from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BUYER = {**ADDRESS, "email": "ada@example.com"}
+
+
+@pytest.fixture
+def item(client):
+    """Two kettles of ten, in this visitor's cart."""
+    item = CartItemFactory(quantity=2)
+    session = client.session
+    session[SESSION_KEY] = str(item.cart_id)
+    session.save()
+    return item
+
+
+@pytest.fixture
+def ada(client):
+    ada = UserFactory(email="ada@example.com", first_name="Ada")
+    client.force_login(ada)
+    return ada
+
+
+def fill_in(client, **change):
+    return client.post("/checkout/", {**BUYER, **change})
+
+
+def form_of(page):
+    return {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1] for name in ("token", "agreed")}
+
+
+def order(client, network="BTC", **change):
+    fill_in(client)
+    form = form_of(client.get("/checkout/payment/"))
+    return client.post("/checkout/payment/", {**form, "network": network, **change})
+
+
+def test_a_guest_orders_in_three_pages(client, item):
+    assert "Where shall it go?" in client.get("/checkout/").text
+    assert fill_in(client)["Location"] == "/checkout/payment/"
+    review = client.get("/checkout/payment/")
+    assert "2 × Copper Kettle" in review.text
+    assert "Order and pay $99.98" in review.text
+    assert "about 0.00153816 BTC" in review.text
+    assert "London" in review.text
+
+    paying = client.post("/checkout/payment/", {**form_of(review), "network": "BTC"})
+
+    placed, invoice = Order.objects.get(), Invoice.objects.get()
+    assert paying["Location"] == f"/pay/{invoice.pk}/"
+    assert (placed.email, placed.user, placed.shipping_address, placed.network) == ("ada@example.com", None, ADDRESS, "BTC")
+    assert f"/orders/{placed.access_token}/" in client.get(paying["Location"]).text
+
+
+def test_a_user_orders_with_what_the_account_knows(client, ada):
+    ada.address = ADDRESS
+    ada.save()
+    CartItemFactory(cart=cart_of(ada))
+    page = client.get("/checkout/").text
+    assert 'value="ada@example.com"' in page
+    assert 'value="12 Example Road"' in page
+
+    order(client)
+
+    assert Order.objects.get().user == ada
+
+
+@pytest.mark.parametrize(("ticked", "kept"), [({"save_address": "on"}, ADDRESS), ({}, {})])
+def test_the_address_is_kept_for_those_who_tick(client, ada, ticked, kept):
+    CartItemFactory(cart=cart_of(ada))
+    fill_in(client, **ticked)
+    client.post("/checkout/payment/", {**form_of(client.get("/checkout/payment/")), "network": "BTC"})
+    ada.refresh_from_db()
+    assert ada.address == kept
+
+
+def test_a_guest_is_not_asked_to_keep_an_address(client, item):
+    assert "save_address" not in client.get("/checkout/").text
+
+
+def test_logging_in_on_the_way_keeps_the_cart(client, item):
+    user = UserFactory()
+    response = client.post("/account/login/", {"name": user.username, "password": PASSWORD, "next": "/checkout/"})
+    assert response["Location"] == "/checkout/"
+    assert "2 × Copper Kettle" in client.get("/checkout/").text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", ""),
+        ("email", "nobody"),
+        ("email", "a" * 260 + "@example.com"),
+        ("email", "a@b\x00.example"),
+        ("name", ""),
+        ("name", "x" * 101),
+        ("name", "\x00"),
+        ("street", "   "),
+        ("postalCode", "9" * 21),
+        ("city", ""),
+        ("country", "XX"),
+        ("country", ""),
+        ("country", "{'$ne': None}"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_marked_and_kept(client, item, field, value):
+    response = fill_in(client, **{field: value})
+    assert response.status_code == 400
+    assert "field--invalid" in response.text
+    if field != "name":
+        assert 'value="Ada Lovelace"' in response.text
+
+
+@pytest.mark.parametrize("name", ["😀 O'Neil", "‮evil", "<b>bold</b>"])
+def test_odd_names_are_taken_and_escaped(client, item, name):
+    assert fill_in(client, name=name).status_code == 302
+    assert "<b>bold" not in client.get("/checkout/payment/").text
+
+
+def test_what_was_typed_is_there_again_on_the_way_back(client, item):
+    fill_in(client, city="Leeds")
+    assert 'value="Leeds"' in client.get("/checkout/").text
+
+
+@pytest.mark.parametrize("path", ["/checkout/", "/checkout/payment/"])
+def test_an_empty_cart_leads_back_to_the_cart(client, path):
+    assert client.get(path)["Location"] == "/cart/"
+
+
+def test_the_address_comes_before_the_way_to_pay(client, item):
+    assert client.get("/checkout/payment/")["Location"] == "/checkout/"
+    assert client.post("/checkout/payment/", {"network": "BTC"})["Location"] == "/checkout/"
+
+
+def test_a_network_that_is_down_is_shown_with_its_reason(client, item):
+    Cursor.objects.create(network="BTC", failing_since=NOW)
+    fill_in(client)
+    page = client.get("/checkout/payment/").text
+    assert "Bitcoin cannot be reached right now. Please choose another way to pay." in page
+    assert re.search(r'value="BTC" disabled', page)
+    assert re.search(r'value="LTC" checked', page)
+
+
+def test_a_node_that_fails_at_the_last_moment_keeps_everything(client, item, monkeypatch):
+    def fail(self, request):
+        raise NodeUnavailable("http://user:secret@10.0.0.1 refused")
+
+    monkeypatch.setattr(SandboxNetwork, "open_destination", fail)
+    response = order(client)
+
+    assert response.status_code == 200
+    assert "Bitcoin cannot be reached right now. Nothing was ordered and your cart is kept." in response.text
+    assert "secret" not in response.text
+    assert re.search(r'value="BTC" disabled', response.text)
+    assert re.search(r'value="LTC" checked', response.text)
+    assert "London" in response.text
+    assert CartItem.objects.exists()
+    monkeypatch.undo()
+    assert client.post("/checkout/payment/", {**form_of(response), "network": "LTC"}).status_code == 302
+    assert Order.objects.get().network == "LTC"
+
+
+def test_a_rate_that_is_missing_says_so(client, item, monkeypatch):
+    def fail(*args, **more):
+        raise RateUnavailable("There is no fresh BTC price right now.")
+
+    monkeypatch.setattr("payments.invoices.opening.rate_for", fail)
+    assert "There is no fresh BTC price right now." in order(client).text
+    assert not Order.objects.exists()
+
+
+def test_when_nothing_can_be_paid_with_the_cart_is_kept(client, item, settings):
+    settings.SANDBOX = False
+    fill_in(client)
+    page = client.get("/checkout/payment/").text
+    assert "No way to pay can be used right now." in page
+    assert re.search(r"<button[^>]* disabled", page)
+
+
+@pytest.mark.parametrize("network", ["", "DOGE", "\x00", "😀", "BTC-LN", "x" * 100])
+def test_a_coin_that_is_none_is_asked_for_again(client, item, network):
+    response = order(client, network=network)
+    assert response.status_code in (200, 400)
+    assert 'role="alert"' in response.text
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"token": "nonsense"}, {"token": "\x00"}, {"agreed": ""}])
+def test_a_broken_form_is_asked_for_again(client, item, change):
+    response = order(client, **change)
+    assert response.status_code == 400
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("agreed", ["nonsense", ":::,,,", "😀", f"{'9' * 40}:1:{'9' * 40}"])
+def test_what_the_buyer_never_saw_is_shown_first(client, item, agreed):
+    assert order(client, agreed=agreed).status_code == 409
+    assert not Order.objects.exists()
+
+
+def test_a_price_that_changed_meanwhile_is_shown_and_asked_for(client, item):
+    fill_in(client)
+    form = form_of(client.get("/checkout/payment/"))
+    Product.objects.update(price_minor=5_999)
+
+    response = client.post("/checkout/payment/", {**form, "network": "LTC"})
+
+    assert response.status_code == 409
+    assert "Copper Kettle: was $49.99, is now $59.99." in response.text
+    assert re.search(r'value="LTC" checked', response.text)
+    assert not Order.objects.exists()
+    client.post("/checkout/payment/", {**form_of(response), "network": "LTC"})
+    assert Order.objects.get().total_minor == 11_998
+
+
+def test_stock_that_went_meanwhile_leads_back_to_the_cart(client, item):
+    fill_in(client)
+    form = form_of(client.get("/checkout/payment/"))
+    Product.objects.update(stock=1)
+    response = client.post("/checkout/payment/", {**form, "network": "BTC"}, follow=True)
+    assert "Only 1 of Copper Kettle is left. Please lower the quantity to 1." in response.text
+    assert not Order.objects.exists()
+
+
+def test_the_button_pressed_twice_makes_one_order(client, item):
+    fill_in(client)
+    form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
+
+    first = client.post("/checkout/payment/", form)
+    second = client.post("/checkout/payment/", form)
+
+    assert second["Location"] == first["Location"]
+    assert Order.objects.count() == 1
+
+
+def test_the_back_button_after_another_cart_makes_no_second_order_of_the_first(client, item):
+    fill_in(client)
+    form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
+    first = client.post("/checkout/payment/", form)
+    client.post("/cart/add/", {"product": ProductFactory().pk, "quantity": 1}, headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert client.post("/checkout/payment/", form)["Location"] == first["Location"]
+
+    assert CartItem.objects.count() == 1
+
+
+def test_what_was_typed_is_forgotten_after_the_order(client, item):
+    order(client)
+    assert "checkout" not in client.session
+
+
+def test_pages_of_a_checkout_are_not_cached(client, item):
+    assert "no-store" in client.get("/checkout/")["Cache-Control"]

@@ -1,0 +1,339 @@
+"""The pay page: what to pay, where to, how it stands; live, and without scripts."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.tests.factories import UserFactory
+from cryptons.api.limits import forget_counts
+from payments.invoices.buyer_view import read_progress
+from payments.invoices.opening import mark_invoice
+from payments.models import Invoice, Option
+from payments.tests.factories import PayoutFactory
+from shop.checkout import pay_page as pay_pages
+from shop.checkout.pages import ORDERS_KEY
+from shop.checkout.pay_page import describe
+from shop.checkout.requoting import requote_order
+from shop.orders.lifecycle import cancel_own_order
+from shop.tests.paying import LATE, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def invoice_of(order):
+    return Invoice.objects.get(subject_id=order.pk)
+
+
+def show(client, order, **more):
+    return client.get(f"/pay/{invoice_of(order).pk}/", **more)
+
+
+def look(client, order, seen=""):
+    return client.get(f"/pay/{invoice_of(order).pk}/status", {"seen": seen})
+
+
+def seen_in(response):
+    return re.search(r"seen=([0-9a-f]{16})", response.text)[1]
+
+
+def state_of(order, at):
+    return describe(read_progress(invoice_of(order).pk), at=at)
+
+
+def test_amount_address_and_code(client):
+    order = open_order()
+    option = Option.objects.get()
+    text = show(client, order).text
+    assert "0.00153816" in text
+    assert option.destination in text
+    assert f'href="bitcoin:{option.destination}?amount=0.00153816&amp;label=Cryptons"' in text
+    assert re.search(r'<svg[^>]*class="pay__qr"', text)
+    assert "data-countdown" in text
+
+
+def test_the_code_is_dark_on_white_with_quiet_space():
+    svg = pay_pages.qr_svg("bitcoin:bcrt1q?amount=1")
+    size = int(re.search(r'viewBox="0 0 (\d+) \1"', svg)[1])
+    assert size % 4 == 1
+    assert re.search(rf'fill="#fff" d="M0 0h{size}v{size}h-{size}z"', svg)
+    assert re.search(r'stroke="#000" d="M4 4', svg)
+
+
+def test_xrp_needs_its_tag(client):
+    order = open_order()
+    Option.objects.update(network="XRP", destination="rExample?dt=42", due_base=1_500_000)
+    text = show(client, order).text
+    assert "rExample" in text
+    assert 'id="pay-tag">42<' in text
+    assert 'href="xrpl://rExample?dt=42&amp;amount=1.5"' in text
+
+
+def test_without_scripts_the_page_looks_again_by_itself(client):
+    order = open_order()
+    assert re.search(r'<noscript><meta http-equiv="refresh" content="\d+"></noscript>', show(client, order).text)
+    pay(order)
+    assert "http-equiv" not in show(client, order).text
+
+
+def test_the_address_is_kept_from_others(client):
+    for response in (show(client, open_order()),):
+        assert response["X-Robots-Tag"] == "noindex, nofollow"
+        assert response["Referrer-Policy"] == "same-origin"
+        assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/pay/{}/", "/pay/{}/status"])
+@pytest.mark.parametrize("invoice_id", ["nonsense", "00000000-0000-7000-8000-000000000000", "%00", "😀"])
+def test_a_payment_that_is_not_there(client, path, invoice_id):
+    assert client.get(path.format(invoice_id)).status_code == 404
+
+
+def test_the_live_part_costs_one_query(client, django_assert_num_queries):
+    order = open_order()
+    tell(order, percent=60)
+    client.force_login(UserFactory())
+    invoice = invoice_of(order)
+    with django_assert_num_queries(1):
+        assert client.get(f"/pay/{invoice.pk}/status").status_code == 200
+
+
+def test_the_live_part_is_the_same_as_in_the_page(client):
+    order = open_order()
+    text, part = show(client, order).text, look(client, order).text
+    live = part[part.index("<section") : part.index("</section>")]
+    assert live.strip() in text
+    assert "<html" not in part
+
+
+def test_nothing_comes_back_while_nothing_changed(client):
+    order = open_order()
+    seen = seen_in(show(client, order))
+    assert look(client, order, seen).status_code == 204
+
+    tell(order)
+
+    response = look(client, order, seen)
+    assert response.status_code == 200
+    assert "Seen, 0 of 2 confirmations" in response.text
+    assert 'hx-swap-oob="innerHTML"' in response.text
+    assert look(client, order, seen_in(response)).status_code == 204
+
+
+def test_it_asks_until_it_is_paid(client):
+    order = open_order()
+    assert 'hx-trigger="every 3s"' in look(client, order).text
+    pay(order)
+    text = look(client, order).text
+    assert "Paid" in text
+    assert "hx-trigger" not in text
+
+
+def test_confirmations_count_up(client):
+    order = open_order()
+    tell(order, height=TIP)
+    text = look(client, order).text
+    assert "Seen, 1 of 2 confirmations" in text
+    assert re.search(r'<progress[^>]*max="2" value="1"', text)
+
+
+def test_what_is_missing_gets_a_code_of_its_own(client):
+    order = open_order()
+    before = show(client, order).text
+    tell(order, percent=60)
+    option = Option.objects.get()
+
+    text = look(client, order).text
+
+    assert "0.00061539 BTC still to pay" in text
+    assert f"bitcoin:{option.destination}?amount=0.00061539&amp;" in text
+    assert re.search(r"<svg.*</svg>", text, re.S)[0] != re.search(r"<svg.*</svg>", before, re.S)[0]
+
+
+def test_when_time_runs_out_nobody_is_asked_for_money(client):
+    order = open_order()
+    Invoice.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    text = look(client, order).text
+    assert "We look one last time" in text
+    assert "<svg" not in text
+    run_out(order, at=timezone.now())
+    text = look(client, order).text
+    assert "Please do not send money to this address any more." in text
+    assert "<svg" not in text
+    assert "bitcoin:" not in text
+
+
+def test_the_tone_and_words_of_every_state():
+    order = placed()
+    at = order.created_at + timedelta(minutes=1)
+    assert state_of(order, at).title == "Waiting for your payment"
+    tell(order)
+    assert state_of(order, at).title == "Seen, 0 of 2 confirmations"
+    tell(order, present=False, conflicted=True)
+    assert (state_of(order, at).name, state_of(order, at).asks_for_money) == ("double-spent", True)
+    pay(order, reference="b" * 64 + ":0")
+    assert (state_of(order, at).name, state_of(order, at).seconds) == ("settled", 0)
+    tell(order, reference="b" * 64 + ":0")
+    assert (state_of(order, at).name, state_of(order, at).tone) == ("reorged", "warning")
+
+
+def test_too_much_is_told():
+    order = placed()
+    pay(order, percent=150)
+    assert "You paid 49.99 USD too much" in state_of(order, order.created_at).text
+
+
+def test_too_little_in_time_is_told():
+    order = placed()
+    tell(order, percent=60)
+    run_out(order)
+    state = state_of(order, LATE)
+    assert (state.name, state.text[:26]) == ("partial", "59.98 USD came, which is t")
+
+
+def test_late_money_is_told():
+    order = placed()
+    run_out(order)
+    tell(order, seen_at=TOO_LATE, at=TOO_LATE)
+    assert state_of(order, TOO_LATE).title == "Your payment came late"
+
+
+def test_money_that_was_spent_elsewhere_until_the_end_is_told():
+    order = placed()
+    tell(order)
+    tell(order, present=False, conflicted=True)
+    run_out(order)
+    assert state_of(order, LATE).name == "taken-back"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [("draft", "going-back"), ("unknown", "going-back"), ("sent", "sent-back"), ("failed", "partial")]
+)
+def test_money_that_goes_back_is_told(status, name):
+    order = placed()
+    tell(order, percent=60, height=TIP - 1)
+    run_out(order)
+    PayoutFactory(invoice=invoice_of(order), kind="late", status=status)
+    state = state_of(order, LATE)
+    assert state.name == name
+    assert "do not send money" in state.text or status == "failed"
+
+
+@pytest.mark.parametrize(("status", "title"), [("approved", "Your refund is on its way"), ("sent", "Your refund was sent")])
+def test_a_refund_of_a_paid_order_is_told_whether_it_is_all_of_it_or_a_part(status, title):
+    order = placed()
+    pay(order)
+    PayoutFactory(invoice=invoice_of(order), kind="refund", status=status)
+    assert state_of(order, LATE).title == title
+
+
+def test_an_excess_that_went_back_leaves_the_order_paid():
+    order = placed()
+    pay(order, percent=150)
+    assert state_of(order, LATE).can_have_back
+    PayoutFactory(invoice=invoice_of(order), kind="excess", status="sent")
+    state = state_of(order, LATE)
+    assert (state.name, state.can_have_back) == ("settled", False)
+    assert "What you paid too much (49.99 USD) was sent back." in state.text
+
+
+def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
+    order = placed()
+    old = Option.objects.get()
+    order = requote_order(order.pk, "LTC", at=LATE)
+    tell(order, option=old, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
+    Invoice.objects.update(status="new", expires_at=TOO_LATE + timedelta(minutes=5))
+    state = state_of(order, TOO_LATE)
+    assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Pay with it at today's rate")
+
+
+def test_a_cancelled_payment_is_told():
+    order = placed()
+    cancel_own_order(order.pk, at=order.created_at)
+    assert state_of(order, order.created_at).title == "Cancelled"
+    tell(order)
+    assert state_of(order, order.created_at).title == "This payment was closed"
+
+
+def test_a_payment_that_the_shop_closed_is_told():
+    order = placed()
+    mark_invoice(invoice_of(order).pk, "invalid", actor="grace", reason="why not", at=order.created_at)
+    assert state_of(order, order.created_at).title == "Closed by the shop"
+
+
+def test_an_expired_page_stops_asking_after_a_while():
+    order = placed()
+    run_out(order)
+    assert state_of(order, LATE).seconds == 15
+    assert state_of(order, LATE + timedelta(hours=2)).seconds == 0
+
+
+def test_who_only_has_the_pay_link_does_not_get_the_order(client):
+    order = open_order()
+    text = show(client, order).text
+    assert order.access_token not in text
+    assert "The link to the order is in the mail" in text
+
+
+def test_who_placed_it_here_gets_on_to_the_order(client):
+    order = open_order()
+    session = client.session
+    session[ORDERS_KEY] = [str(order.pk)]
+    session.save()
+    assert f'href="/orders/{order.access_token}/"' in show(client, order).text
+
+
+def test_its_user_gets_on_to_the_order(client):
+    ada = UserFactory()
+    order = open_order(user=ada)
+    client.force_login(ada)
+    assert f'href="/orders/{order.access_token}/"' in show(client, order).text
+
+
+def test_who_comes_from_the_order_gets_back_to_it_even_by_the_live_part(client):
+    order = open_order()
+    text = show(client, order, query_params={"order": order.access_token}).text
+    link = f'href="/orders/{order.access_token}/"'
+    assert link in text
+    address = re.search(r'hx-get="(/pay/[^"]+)"', text)[1].replace("&amp;", "&")
+    pay(order)
+    assert link in client.get(address).text
+
+
+@pytest.mark.parametrize("key", ["x", "😀", "../../evil", '"><script>', "\x00"])
+def test_a_wrong_key_opens_nothing(client, key):
+    order = open_order()
+    for path in ("", "status"):
+        text = client.get(f"/pay/{invoice_of(order).pk}/{path}", {"order": key}).text
+        assert order.access_token not in text
+        assert "<script>" not in text.replace("<script src", "")
+
+
+def test_the_sandbox_can_be_played_from_the_page(client):
+    order = open_order()
+    text = show(client, order).text
+    assert f'action="/sandbox/{invoice_of(order).pk}/"' in text
+    assert "TEST MODE" in text
+
+
+def test_no_sandbox_no_buttons(client, settings):
+    order = open_order()
+    settings.SANDBOX = False
+    assert "/sandbox/" not in show(client, order).text
+
+
+def test_the_live_part_has_a_limit_of_its_own(client, monkeypatch):
+    order = open_order()
+    forget_counts()
+    monkeypatch.setattr(pay_pages, "STATUS_LIMIT", "2/minute")
+    assert [look(client, order).status_code for _ in range(3)] == [200, 200, 429]
+    assert int(look(client, order)["Retry-After"]) > 0
+
+
+def test_a_version_alone_makes_no_new_part_if_nothing_else_changed(client):
+    order = open_order()
+    seen = seen_in(show(client, order))
+    Invoice.objects.update(version=F("version") + 1)
+    assert look(client, order, seen).status_code == 204

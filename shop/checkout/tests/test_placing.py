@@ -1,0 +1,249 @@
+"""A cart becomes an order: everything is written, or nothing."""
+
+import uuid
+from decimal import Decimal
+
+import pytest
+
+from accounts.tests.factories import UserFactory
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from payments.errors import NetworkNotOffered, NodeUnavailable, RateUnavailable
+from payments.models import Invoice, Option
+from payments.networks.sandbox.network import SandboxNetwork
+from shop.cart.contents import read_cart
+from shop.checkout import placing
+from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock
+from shop.models import CartItem, Order, OrderLine, Product
+from shop.placing.placing import order_products, place_order
+from shop.tests.factories import ADDRESS, NOW, CartFactory, CartItemFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cart():
+    """Two kettles of ten."""
+    return CartItemFactory(product__sku="KETTLE", quantity=2).cart
+
+
+def place(cart, **more):
+    return place_order(cart, **{"email": "ada@example.com", "user": None, "address": ADDRESS, "network": "BTC", "at": NOW, **more})
+
+
+def nothing_was_written():
+    return not any(model.objects.exists() for model in (Order, OrderLine, Invoice, Option, Event, Mail)) and CartItem.objects.exists()
+
+
+def test_the_order_copies_what_was_bought(cart):
+    order = place(cart)
+
+    Product.objects.update(name="Iron Kettle", price_minor=1)
+    line = order.lines.get()
+    assert (line.name, line.sku, line.price_minor, line.quantity) == ("Copper Kettle", "KETTLE", 4_999, 2)
+    assert (order.total_minor, order.currency, order.status, order.payment_status) == (9_998, "USD", "pending", "unpaid")
+    assert order.shipping_address == ADDRESS
+
+
+def test_stock_is_held_and_the_cart_is_empty(cart):
+    order = place(cart)
+    assert Product.objects.get().stock == 8
+    assert order.holds_stock
+    assert not CartItem.objects.exists()
+
+
+def test_an_invoice_is_open_for_it(cart):
+    order = place(cart)
+    invoice = Invoice.objects.get()
+    assert (invoice.subject_id, invoice.label, invoice.price_minor, invoice.status) == (order.pk, f"order_{order.number}", 9_998, "new")
+    assert Option.objects.get().minor_per_coin == Decimal(6_500_000)
+
+
+def test_one_event_and_one_mail_tell_of_it(cart):
+    order = place(cart)
+
+    event = Event.objects.get(subject_id=order.pk)
+    mail = Mail.objects.get()
+    assert (event.type, event.seq, event.data["status"]) == ("order.placed", 1, "pending")
+    assert (mail.key, mail.to) == (f"order-received:{order.pk}", "ada@example.com")
+    assert mail.subject == f"We have your order {order.number}"
+    for text in (mail.text, mail.html):
+        assert f"http://127.0.0.1:8000/orders/{order.access_token}/" in text
+        assert f"http://127.0.0.1:8000/pay/{Invoice.objects.get().pk}/" in text
+        assert "2 × Copper Kettle" in text
+        assert "$99.98" in text
+        assert "London" in text
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "O'Neil & Søn 😀", "‮evil"])
+def test_a_name_is_escaped_in_html_and_plain_in_text(cart, name):
+    place(cart, address={**ADDRESS, "name": name})
+    mail = Mail.objects.get()
+    assert name in mail.text
+    assert "<script>" not in mail.html
+
+
+def test_a_users_order_is_theirs(cart):
+    ada = UserFactory()
+    assert place(cart, user=ada).user == ada
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])
+def test_a_node_that_is_away_leaves_everything_as_it_was(cart, monkeypatch, error):
+    def fail(self, request):
+        raise error
+
+    monkeypatch.setattr(SandboxNetwork, "open_destination", fail)
+
+    with pytest.raises(type(error)):
+        place(cart)
+
+    assert nothing_was_written()
+    assert Product.objects.get().stock == 10
+
+
+def test_a_coin_that_is_not_taken(cart):
+    with pytest.raises(NetworkNotOffered):
+        place(cart, network="DOGE")
+    assert nothing_was_written()
+
+
+def test_an_empty_cart():
+    with pytest.raises(CartBlocked):
+        place(CartFactory())
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"stock": 1}, OutOfStock),
+        ({"is_listed": False}, NotSold),
+        ({"price_minor": 0}, OutOfRange),
+        ({"price_minor": 1}, OutOfRange),
+        ({"price_minor": 10**15}, OutOfRange),
+    ],
+)
+def test_what_cannot_be_ordered_is_refused_before_anything_is_written(cart, change, error):
+    Product.objects.update(**change)
+    with pytest.raises(error):
+        place(cart)
+    assert nothing_was_written()
+
+
+def test_a_price_that_changed_since_the_buyer_looked_asks_again(cart):
+    agreed = read_cart(cart).agreed
+    Product.objects.update(price_minor=5_999)
+
+    with pytest.raises(CartChanged):
+        place(cart, agreed=agreed)
+
+    assert nothing_was_written()
+    assert place(cart, agreed=read_cart(cart).agreed).total_minor == 11_998
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Product.objects.update(price_minor=5_999),
+        lambda: Product.objects.update(is_listed=False),
+        lambda: CartItem.objects.update(quantity=3),
+        lambda: CartItem.objects.all().delete(),
+    ],
+)
+def test_a_change_while_the_node_is_asked_asks_again(cart, monkeypatch, change):
+    prepare = placing.prepare_offers
+
+    def prepare_slowly(*args, **more):
+        change()
+        return prepare(*args, **more)
+
+    monkeypatch.setattr(placing, "prepare_offers", prepare_slowly)
+    with pytest.raises(CartChanged):
+        place(cart)
+    assert not Order.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stock_that_goes_while_the_node_is_asked_is_not_sold_twice(cart, monkeypatch):
+    prepare = placing.prepare_offers
+
+    def sell_meanwhile(*args, **more):
+        Product.objects.update(stock=1)
+        return prepare(*args, **more)
+
+    monkeypatch.setattr(placing, "prepare_offers", sell_meanwhile)
+    with pytest.raises(OutOfStock):
+        place(cart)
+    assert nothing_was_written()
+    assert Product.objects.get().stock == 1
+
+
+def test_the_same_token_again_gives_the_same_order(cart):
+    token = uuid.uuid4()
+    order = place(cart, token=token)
+
+    assert place(cart, token=token) == order
+
+    assert Order.objects.count() == 1
+    assert Product.objects.get().stock == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_button_pressed_twice_at_once_makes_one_order(cart, monkeypatch):
+    token, prepare = uuid.uuid4(), placing.prepare_offers
+
+    def press_again(*args, **more):
+        monkeypatch.setattr(placing, "prepare_offers", prepare)
+        twins.append(place(cart, token=token))
+        CartItemFactory(cart=cart, product=Product.objects.get(), quantity=2)  # as the first press saw it
+        return prepare(*args, **more)
+
+    twins = []
+    monkeypatch.setattr(placing, "prepare_offers", press_again)
+    monkeypatch.setattr(placing, "_check", lambda contents: None)
+
+    assert place(cart, token=token) == twins[0]
+
+    assert Order.objects.count() == Invoice.objects.count() == Mail.objects.count() == 1
+    assert Product.objects.get().stock == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_somebody_else_was_given_is_asked_for_again(cart, monkeypatch):
+    place(CartItemFactory().cart)
+    address = Option.objects.get().destination
+    answers = iter([address, "bcrt1qanother"])
+    real = SandboxNetwork.open_destination
+
+    def give(self, request):
+        return type(real(self, request))(next(answers))
+
+    monkeypatch.setattr(SandboxNetwork, "open_destination", give)
+    order = place(cart)
+
+    assert Option.objects.get(invoice__subject_id=order.pk).destination == "bcrt1qanother"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_somebody_elses_token_makes_no_order(cart):
+    token = uuid.uuid4()
+    place(CartItemFactory().cart, token=token, user=UserFactory())
+    with pytest.raises(OrderMoved):
+        place(cart, token=token)
+    assert Order.objects.count() == 1
+
+
+def test_products_are_ordered_without_a_cart():
+    kettle = ProductFactory()
+    order = order_products(
+        {kettle.pk: 3}, email="ada@example.com", user=UserFactory(), address=ADDRESS, network="LTC", at=NOW, token=uuid.uuid4()
+    )
+    kettle.refresh_from_db()
+    assert (order.total_minor, order.network, kettle.stock) == (14_997, "LTC", 7)
+
+
+def test_an_unlisted_product_is_not_found():
+    kettle = ProductFactory(is_listed=False)
+    with pytest.raises(Product.DoesNotExist):
+        order_products({kettle.pk: 1}, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=NOW, token=uuid.uuid4())

@@ -1,0 +1,235 @@
+"""Where a buyer goes on with a payment: by the key of the order, the session or the login; never by the pay page alone."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.tests.factories import UserFactory
+from cryptons.api.limits import forget_counts
+from cryptons.mail.models import Mail
+from payments.errors import NodeUnavailable
+from payments.models import Cursor, Invoice, Option
+from payments.networks.sandbox.network import SandboxNetwork
+from shop.checkout import quote_page
+from shop.checkout.pages import ORDERS_KEY
+from shop.models import Order, Product
+from shop.tests.paying import open_order, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def quote_path(order, *, key=True):
+    invoice = Invoice.objects.get(subject_id=order.pk)
+    return f"/pay/{invoice.pk}/quote/" + (f"?order={order.access_token}" if key else "")
+
+
+def pay_page(client, order):
+    invoice = Invoice.objects.get(subject_id=order.pk)
+    return client.get(f"/pay/{invoice.pk}/?order={order.access_token}").text
+
+
+def yesterday():
+    return timezone.now() - timedelta(days=1)
+
+
+def expired_order(**more):
+    order = placed(at=yesterday(), **more)
+    run_out(order)
+    return order
+
+
+def late_order():
+    order = expired_order()
+    tell(order, height=999, seen_at=timezone.now(), at=timezone.now())
+    return order
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_only_has_the_pay_page_changes_nothing(client, method):
+    order = open_order()
+    assert getattr(client, method)(quote_path(order, key=False), {"network": "LTC"}).status_code == 403
+    assert getattr(client, method)(f"{quote_path(order, key=False)}?order=x").status_code == 403
+    assert Option.objects.count() == 1
+
+
+def test_the_key_of_another_order_opens_nothing(client):
+    order, other = open_order(), open_order(product__sku="POT")
+    assert client.post(f"{quote_path(order, key=False)}?order={other.access_token}", {"network": "LTC"}).status_code == 403
+
+
+def test_the_form_is_not_on_the_shared_page(client):
+    order = open_order()
+    text = client.get(f"/pay/{Invoice.objects.get().pk}/").text
+    assert "Get a fresh quote" not in text
+    assert "csrfmiddlewaretoken" not in text.partition("sandbox")[0]
+    assert "/quote/" not in text
+    assert f'action="{quote_path(order)}"' in pay_page(client, order)
+
+
+def test_another_coin_by_the_form_of_the_pay_page(client):
+    order = open_order()
+    text = pay_page(client, order)
+    assert '<input type="radio" name="network" value="BTC" checked>' in text
+
+    response = client.post(quote_path(order), {"network": "LTC"})
+
+    invoice = Invoice.objects.get()
+    assert (response.status_code, response.url) == (302, f"/pay/{invoice.pk}/?order={order.access_token}")
+    text = client.get(response.url).text
+    assert Option.objects.latest("created_at").destination in re.sub(r"<[^>]*>", "", text)
+    assert 'href="litecoin:rltc1q' in text
+    assert '<input type="radio" name="network" value="LTC" checked>' in text
+
+
+def test_a_form_without_a_token_is_refused(client):
+    client.handler.enforce_csrf_checks = True
+    order = open_order()
+    assert client.post(quote_path(order), {"network": "LTC"}).status_code == 403
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', pay_page(client, order))[1]
+    assert client.post(quote_path(order), {"network": "LTC", "csrfmiddlewaretoken": token}).status_code == 302
+
+
+def test_who_placed_it_here_needs_no_key(client):
+    order = open_order()
+    session = client.session
+    session[ORDERS_KEY] = [str(order.pk)]
+    session.save()
+    assert client.post(quote_path(order, key=False), {"network": "LTC"}).url == f"/pay/{Invoice.objects.get().pk}/"
+
+
+def test_its_user_needs_no_key_and_another_gets_nothing(client):
+    ada = UserFactory()
+    order = open_order(user=ada)
+    client.force_login(UserFactory())
+    assert client.post(quote_path(order, key=False), {"network": "LTC"}).status_code == 403
+    client.force_login(ada)
+    assert client.post(quote_path(order, key=False), {"network": "LTC"}).status_code == 302
+
+
+def test_an_expired_payment_leads_to_a_fresh_quote(client):
+    order = expired_order()
+    assert f'href="{quote_path(order)}"' in pay_page(client, order)
+    assert f'href="{quote_path(order)}"' in client.get(f"/orders/{order.access_token}/").text
+
+    text = client.get(quote_path(order)).text
+    assert "<dt>To pay</dt><dd><strong>$99.98</strong></dd>" in text
+    assert "about 1.24975000 LTC" in text
+    client.post(quote_path(order), {"network": "XRP"})
+
+    assert Order.objects.get().payment_status == "unpaid"
+    assert "Waiting for your payment" in pay_page(client, order)
+
+
+def test_what_is_sold_out_is_said(client):
+    order = expired_order()
+    Product.objects.update(stock=0)
+    response = client.post(quote_path(order), {"network": "BTC"})
+    assert response.status_code == 409
+    assert "Copper Kettle is sold out." in response.text
+    assert Invoice.objects.get().status == "expired"
+
+
+def test_late_money_pays_by_one_press(client):
+    order = late_order()
+    text = client.get(quote_path(order)).text
+    assert "0.00153816 BTC, worth $99.98 at today's rate" in text
+    assert "That is enough" in text
+    assert 'name="network"' not in text
+
+    text = client.post(quote_path(order), follow=True).text
+
+    assert "What came is enough: nothing more has to be sent." in text
+    assert Order.objects.get().payment_status == "paid"
+
+
+def test_late_money_that_is_not_enough_asks_for_the_rest(client, settings):
+    order = late_order()
+    settings.FIXED_RATES = {**settings.FIXED_RATES, "BTC": settings.FIXED_RATES["BTC"] / 2}
+    text = client.get(quote_path(order)).text
+    assert "worth $49.99" in text
+    assert "<dt>To pay</dt><dd><strong>$49.99</strong></dd>" in text
+    assert "$49.99 (50 %) came" in client.post(quote_path(order), {"network": "LTC"}, follow=True).text
+
+
+def test_the_mail_leads_there_without_a_login(client, settings):
+    order = late_order()
+    mail = Mail.objects.get(key__startswith="payment_late")
+    link = f"{settings.PUBLIC_URL}{quote_path(order)}"
+    assert link in mail.text
+    assert "That is enough" in client.get(link.removeprefix(settings.PUBLIC_URL)).text
+
+
+def test_what_is_paid_already_is_said(client):
+    order = open_order()
+    tell(order, at=timezone.now(), seen_at=timezone.now())
+    text = client.get(quote_path(order)).text
+    assert "Enough was paid already" in text
+    assert "<form method" not in text.partition("<main")[2].partition("</main")[0]
+    response = client.post(quote_path(order), {"network": "LTC"})
+    assert (response.status_code, "Enough was paid already" in response.text) == (409, True)
+
+
+def test_a_network_that_is_away_says_so_and_the_others_stay(client, monkeypatch):
+    def away(self, request):
+        raise NodeUnavailable("no answer")
+
+    order = open_order()
+    monkeypatch.setattr(SandboxNetwork, "open_destination", away)
+    response = client.post(quote_path(order), {"network": "LTC"})
+    assert response.status_code == 503
+    assert "Litecoin cannot be reached right now. Nothing was changed" in response.text
+    assert '<input type="radio" name="network" value="BTC" checked>' in response.text
+    assert 'value="LTC" disabled' in response.text
+
+
+def test_a_network_that_failed_before_is_not_offered(client):
+    Cursor.objects.create(network="LTC", failing_since=timezone.now())
+    assert 'value="LTC" disabled' in pay_page(client, open_order())
+
+
+@pytest.mark.parametrize("network", ["DOGE", "BTC-LN", "\x00", "x" * 500])
+def test_a_coin_that_the_shop_does_not_take(client, network):
+    response = client.post(quote_path(open_order()), {"network": network})
+    assert response.status_code == 503
+    assert "does not take" in response.text
+    assert Option.objects.count() == 1
+
+
+def test_addresses_are_not_given_away_by_the_thousand(client, monkeypatch):
+    forget_counts()
+    monkeypatch.setattr(quote_page, "LIMIT", "1/hour")
+    order = open_order()
+    assert [client.post(quote_path(order), {"network": "LTC"}).status_code for _ in range(2)] == [302, 429]
+
+
+def test_an_unknown_payment_is_not_there(client):
+    assert client.get("/pay/00000000-0000-7000-8000-000000000000/quote/").status_code == 404
+
+
+def test_money_back_is_mailed_to_the_orders_address_alone(client):
+    order = late_order()
+    path = f"/orders/{order.access_token}/money-back/"
+    assert f'href="{path}"' in pay_page(client, order)
+    assert f'href="{path}"' in client.get(f"/orders/{order.access_token}/").text
+    assert "/refund/" not in pay_page(client, order) + client.get(f"/orders/{order.access_token}/").text
+
+    assert "Mail me the link" in client.get(path).text
+    assert not Mail.objects.filter(key__startswith="money_back").exists()
+    text = client.post(path, follow=True).text
+    client.post(path)
+
+    assert "We have sent the link to ada@example.com." in text
+    mail = Mail.objects.get(key__startswith="money_back")
+    assert mail.to == "ada@example.com"
+    assert "/refund/" in mail.text
+
+
+@pytest.mark.parametrize("steps", [[], [pay]])
+def test_where_no_money_waits_none_is_sent_back(client, steps):
+    order = placed()
+    for step in steps:
+        step(order)
+    assert "There is no money to send back" in client.post(f"/orders/{order.access_token}/money-back/", follow=True).text
+    assert "money-back" not in client.get(f"/orders/{order.access_token}/").text

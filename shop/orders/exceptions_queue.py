@@ -1,0 +1,146 @@
+"""All that waits for a person: money to decide about, what is stuck or held, and what the networks have to say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from payments.alerts import exception_words
+from payments.invoices.refundable import NOTHING_WENT
+from payments.models import Alert, Cursor, Invoice, Payment, Payout
+from shop.models import Order
+
+STUCK_AFTER = timedelta(days=1)
+"""A payment that has been seen for so long, and is not safe yet, was sent with too low a fee or will never come."""
+MOST = 100
+"""Of each kind on the page; the oldest come first."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One invoice, with what was paid and what it was for."""
+
+    invoice: Invoice
+    payments: Sequence[Payment]
+    order: Order | None
+    since: datetime
+    words: str
+
+    @property
+    def missing_minor(self) -> int:
+        return max(0, self.invoice.price_minor - self.invoice.paid_seen_minor)
+
+    @property
+    def over_minor(self) -> int:
+        return max(0, self.invoice.paid_seen_minor - self.invoice.price_minor)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for what was ordered."""
+        return self.order is not None and self.order.status != Order.Status.CANCELLED
+
+    @property
+    def can_be_accepted(self) -> bool:
+        return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status in ("new", "processing", "expired")
+
+    @property
+    def can_be_asked(self) -> bool:
+        """For the rest, or, for late money, to pay at today's rate."""
+        return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status == Invoice.Status.EXPIRED
+
+    @property
+    def can_be_sent_back(self) -> bool:
+        if not self.invoice.paid_seen_minor:
+            return False
+        if self.invoice.status == Invoice.Status.SETTLED and self.is_wanted:
+            return self.over_minor > 0
+        return self.invoice.status in ("settled", "expired", "cancelled", "invalid")
+
+
+@dataclass(frozen=True)
+class Queue:
+    to_decide: list[Case] = field(default_factory=list)
+    stuck: list[Case] = field(default_factory=list)
+    held: list[Order] = field(default_factory=list)
+    """Orders that may not ship, for reasons that no invoice above tells."""
+    payouts: list[Payout] = field(default_factory=list)
+    networks: list[Cursor] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    closed: list[Alert] = field(default_factory=list)
+    """Not long ago: a slip can be mended."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.to_decide or self.stuck or self.held or self.payouts or self.networks or self.alerts)
+
+
+def read_queue(*, at: datetime) -> Queue:
+    to_decide = _cases(Invoice.objects.to_decide().order_by("exception_at", "id"))
+    stuck = [case for case in _cases(_processing(at).order_by("created_at", "id")) if _is_stuck(case, at)]
+    told = {case.invoice.subject_id for case in (*to_decide, *stuck)}
+    return Queue(
+        to_decide=to_decide,
+        stuck=stuck,
+        held=[order for order in Order.objects.on_hold().order_by("updated_at", "id")[: MOST + len(told)] if order.pk not in told][:MOST],
+        payouts=troubled_payouts(),
+        networks=list(failing().order_by("failing_since")),
+        alerts=list(open_alerts().order_by("created_at", "id")[:MOST]),
+        closed=list(Alert.objects.filter(closed_at__gt=at - timedelta(days=1)).order_by("-closed_at")[:MOST]),
+    )
+
+
+def read_case(invoice_id: UUID) -> Case:
+    """Raises Invoice.DoesNotExist."""
+    cases = _cases(Invoice.objects.filter(pk=invoice_id))
+    if not cases:
+        raise Invoice.DoesNotExist
+    return cases[0]
+
+
+def troubled_payouts() -> list[Payout]:
+    """The oldest first. One that failed is settled by a newer one, or its money waits for a decision among the invoices."""
+    payouts = list(Payout.objects.filter(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN)).order_by("-created_at")[:MOST])
+    ids = {payout.invoice_id for payout in payouts}
+    waiting = set(Invoice.objects.to_decide().filter(pk__in=ids).values_list("pk", flat=True))
+    tries = Payout.objects.filter(invoice__in=ids).exclude(status__in=NOTHING_WENT).order_by("created_at")
+    newest = dict(tries.values_list("invoice_id", "created_at"))
+
+    def is_told_elsewhere(payout: Payout) -> bool:
+        return payout.invoice_id in waiting or (payout.invoice_id in newest and newest[payout.invoice_id] > payout.created_at)
+
+    return [payout for payout in reversed(payouts) if payout.status == Payout.Status.UNKNOWN or not is_told_elsewhere(payout)]
+
+
+def failing() -> QuerySet[Cursor]:
+    return Cursor.objects.filter(failing_since__isnull=False)
+
+
+def open_alerts() -> QuerySet[Alert]:
+    return Alert.objects.filter(closed_at=None)
+
+
+def count_stuck(*, at: datetime) -> int:
+    return sum(_is_stuck(case, at) for case in _cases(_processing(at)))
+
+
+def _processing(at: datetime) -> QuerySet[Invoice]:
+    return Invoice.objects.filter(status=Invoice.Status.PROCESSING, needs_decision=False, created_at__lte=at - STUCK_AFTER)
+
+
+def _is_stuck(case: Case, at: datetime) -> bool:
+    return case.since <= at - STUCK_AFTER
+
+
+def _cases(invoices: QuerySet[Invoice]) -> list[Case]:
+    found = list(invoices.prefetch_related("payments")[:MOST])
+    orders = Order.objects.in_bulk([invoice.subject_id for invoice in found])
+    return [_case(invoice, orders.get(invoice.subject_id)) for invoice in found]
+
+
+def _case(invoice: Invoice, order: Order | None) -> Case:
+    payments = [payment for payment in invoice.payments.all() if payment.is_present]
+    last_seen_at = max((payment.first_seen_at for payment in payments), default=invoice.created_at)
+    words = exception_words(invoice) or "The payment was seen more than a day ago and is not confirmed yet."
+    return Case(invoice, payments, order, invoice.exception_at or last_seen_at, words)

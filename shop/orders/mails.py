@@ -1,0 +1,128 @@
+"""What the buyer is told by mail, once each. Rows only: they are written in the transaction of what they tell about."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.text import get_text_list
+
+from accounts.addresses import country_name
+from cryptons.mail.queueing import queue_mail
+from cryptons.money import UNITS, format_coin
+from payments.alerts import mail_staff
+from payments.invoices.evaluation import Verdict
+from payments.invoices.refundable import in_base, unreturned
+from payments.models import Invoice, Payment, Payout
+from payments.payouts.refund_links import refund_path
+from shop.models import Order
+
+
+def mail_order_received(order: Order, invoice: Invoice) -> None:
+    _mail("order_received", f"order-received:{order.pk}", order, pay_url=_link("pay", order, invoice))
+
+
+def mail_order_shipped(order: Order) -> None:
+    _mail("order_shipped", f"order-shipped:{order.pk}", order)
+
+
+def mail_refund_asked(order: Order, payout: Payout) -> None:
+    _mail(
+        "refund_asked", f"refund-asked:{payout.pk}", order, refund_url=settings.PUBLIC_URL + refund_path(payout.invoice_id), **_back(payout)
+    )
+
+
+def mail_refund_sent(order: Order, payout: Payout) -> None:
+    _mail("refund_sent", f"refund-sent:{payout.pk}", order, **_back(payout))
+
+
+def _back(payout: Payout) -> dict[str, str]:
+    amount = f"{payout.amount_text} {UNITS[payout.network].coin}"
+    return {"amount": amount, "destination": payout.destination, "reference": payout.reference or ""}
+
+
+def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
+    """What the verdict means for the buyer: paid, paid too much, or money that waits for their word."""
+    status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
+    if order.status == Order.Status.CANCELLED or verdict.status in closed:
+        if verdict.paid_seen_minor:
+            mail_money_back(order, invoice)
+    elif verdict.status == status.SETTLED:
+        _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
+        if "over" in verdict.flags:
+            _mail_with_choices("payment_over", order, invoice)
+    elif verdict.status == status.EXPIRED and "late" in verdict.flags:
+        _mail_with_choices("payment_late", order, invoice)
+    elif verdict.status == status.EXPIRED and "partial" in verdict.flags:
+        _mail_with_choices("payment_partial", order, invoice)
+
+
+def mail_money_back(order: Order, invoice: Invoice) -> None:
+    """Money that the order does not take: its buyer says where to send it, unless all of it went back, or will."""
+    if any(unreturned(invoice.pk).values()):
+        _mail_with_choices("money_back", order, invoice)
+
+
+def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
+    """The same because the buyer asked for it, once a day."""
+    is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
+    _mail_with_choices("payment_over" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
+
+
+def mail_rest(order: Order, invoice: Invoice) -> None:
+    """Staff ask for what is missing: once for each time that they do."""
+    _mail_with_choices("payment_rest", order, invoice, occasion=str(invoice.version))
+
+
+def mail_staff_of_hold(order: Order) -> None:
+    """Of what no exception of the payment tells: it is paid, but cannot be shipped."""
+    path = reverse("admin:shop_order_change", args=[order.pk])
+    mail_staff(f"order-held:{order.pk}:{order.version}", f"Order {order.number} is on hold", order.hold_reason, path=path)
+
+
+def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasion: str = "") -> None:
+    """`template` names the occasion as well; `occasion` makes it another one of the same kind."""
+    _mail(
+        template,
+        f"{template}:{invoice.pk}:{occasion}".rstrip(":"),
+        order,
+        pay_url=_link("pay", order, invoice),
+        quote_url=_link("quote", order, invoice),
+        refund_url=settings.PUBLIC_URL + refund_path(invoice.pk),
+        invoice=invoice,
+        received=_received(invoice),
+        left=_left(invoice),
+        over_minor=max(0, invoice.paid_seen_minor - invoice.price_minor),
+    )
+
+
+def _link(page: str, order: Order, invoice: Invoice) -> str:
+    """With the key by which the page knows its buyer without a login."""
+    return f"{settings.PUBLIC_URL}{reverse(f'shop:{page}', args=[invoice.pk])}?order={order.access_token}"
+
+
+def _received(invoice: Invoice) -> str:
+    """`0.001 BTC and 0.5 LTC`: each payment that came and did not go."""
+    payments = Payment.objects.filter(invoice=invoice, is_present=True)
+    return get_text_list([f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments], "and")
+
+
+def _left(invoice: Invoice) -> str:
+    """Of all of them together, what was not sent back, nor promised to be."""
+    here = unreturned(invoice.pk).items()
+    return get_text_list([f"{format_coin(in_base(coins, coin), coin)} {coin}" for coin, coins in here if coins], "and")
+
+
+def _mail(template: str, key: str, order: Order, **context: Any) -> None:
+    queue_mail(
+        key,
+        to=order.email,
+        template=f"shop/mail/{template}",
+        context={
+            "order": order,
+            "lines": list(order.lines.all()),
+            "country": country_name(order.shipping_address.get("country", "")),
+            "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
+            **context,
+        },
+    )

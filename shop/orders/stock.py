@@ -1,0 +1,69 @@
+"""What is left of each product. Taken and put back by conditional updates, so that nobody sells what is not there."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from shop.errors import OutOfStock, Shortage
+from shop.models import Order, OrderLine, Product
+from shop.search.indexing import product_changed
+
+
+def hold_stock(order: Order) -> None:
+    """Take the lines' quantities out of stock, all or none, in the caller's transaction. An order that holds them already keeps them.
+
+    Raises OutOfStock with nothing taken, so a caller may go on in the same transaction.
+    """
+    if not Order.objects.filter(pk=order.pk, holds_stock=False).update(holds_stock=True):
+        return
+    lines = list(OrderLine.objects.filter(order=order))
+    shortages = [Shortage(line.name, 0) for line in lines if line.product_id is None] or _take(_quantities(lines))
+    if shortages:
+        Order.objects.filter(pk=order.pk).update(holds_stock=False)
+        raise OutOfStock(shortages)
+    order.holds_stock = True
+
+
+def release_stock(order: Order) -> bool:
+    """Put the lines' quantities back, in the caller's transaction. False when somebody did already: `holds_stock` flips once."""
+    if not Order.objects.filter(pk=order.pk, holds_stock=True).update(holds_stock=False):
+        return False
+    quantities = _quantities(OrderLine.objects.filter(order=order))
+    _put_back(quantities)
+    product_changed(quantities)
+    order.holds_stock = False
+    return True
+
+
+def _quantities(lines: Iterable[OrderLine]) -> dict[UUID, int]:
+    """By product, sorted by id: everybody who takes several takes them in that order."""
+    totals: dict[UUID, int] = {}
+    for line in lines:
+        if line.product_id is not None:
+            totals[line.product_id] = totals.get(line.product_id, 0) + line.quantity
+    return dict(sorted(totals.items()))
+
+
+def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
+    """Empty when all were taken; else nothing was."""
+    taken: dict[UUID, int] = {}
+    shortages: list[Shortage] = []
+    for product_id, quantity in quantities.items():
+        enough = Product.objects.filter(pk=product_id, stock__gte=quantity)
+        if enough.update(stock=F("stock") - quantity, updated_at=timezone.now()):
+            taken[product_id] = quantity
+        else:
+            name, stock = Product.objects.filter(pk=product_id).values_list("name", "stock").first() or ("A product", 0)
+            shortages.append(Shortage(name, stock))
+    if shortages:
+        _put_back(taken)
+    else:
+        product_changed(taken)
+    return shortages
+
+
+def _put_back(quantities: Mapping[UUID, int]) -> None:
+    for product_id, quantity in quantities.items():
+        Product.objects.filter(pk=product_id).update(stock=F("stock") + quantity, updated_at=timezone.now())

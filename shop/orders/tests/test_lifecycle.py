@@ -1,0 +1,236 @@
+"""Where an order may go, who may send it there, and what goes with it."""
+
+import pytest
+
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from payments.models import Invoice
+from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
+from shop.models import Order, Product
+from shop.orders import lifecycle as orders
+from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
+from shop.tests.factories import NOW, OrderFactory
+from shop.tests.paying import LATE, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STATUSES = ("pending", "processing", "shipped", "delivered", "cancelled")
+LEGAL = {
+    ("pending", "processing"),
+    ("processing", "shipped"),
+    ("shipped", "delivered"),
+    ("pending", "cancelled"),
+    ("processing", "cancelled"),
+}
+
+
+def stock():
+    return Product.objects.get(sku="KETTLE").stock
+
+
+@pytest.mark.parametrize("start", STATUSES)
+@pytest.mark.parametrize("to", STATUSES)
+def test_an_order_goes_only_where_it_may(start, to):
+    order = OrderFactory(status=start)
+    if (start, to) in LEGAL:
+        assert change_status(order.pk, to, actor="grace", at=NOW).status == to
+        assert Event.objects.get().type == f"order.{to}"
+    else:
+        with pytest.raises(IllegalTransition, match=f"This order is {start}: it cannot become {to}"):
+            change_status(order.pk, to, actor="grace", at=NOW)
+        order.refresh_from_db()
+        assert (order.status, order.version, Event.objects.count()) == (start, 1, 0)
+
+
+def test_each_step_is_an_event_with_a_name():
+    order = placed()
+    pay(order)
+    change_status(order.pk, "shipped", actor="grace", at=NOW)
+    change_status(order.pk, "delivered", actor="grace", at=NOW)
+
+    told = list(Event.objects.filter(subject_id=order.pk).order_by("seq").values_list("seq", "type", "actor"))
+
+    assert told == [(1, "order.placed", ""), (2, "order.paid", ""), (3, "order.shipped", "grace"), (4, "order.delivered", "grace")]
+
+
+def test_a_shipped_order_is_told_to_the_buyer():
+    order = placed()
+    pay(order)
+    change_status(order.pk, "shipped", actor="grace", at=NOW)
+    mail = Mail.objects.get(key=f"order-shipped:{order.pk}")
+    assert mail.subject == f"Your order {order.number} is on its way"
+    assert f"/orders/{order.access_token}/" in mail.text
+
+
+def test_nothing_ships_while_it_is_on_hold():
+    order = placed()
+    pay(order)
+    tell(order)
+
+    with pytest.raises(OnHold, match="This order is on hold: The payment lost its place in the chain"):
+        change_status(order.pk, "shipped", actor="grace", at=NOW)
+
+    order.refresh_from_db()
+    assert order.status == "processing"
+
+
+def test_staff_take_an_expired_order_on_if_there_is_stock():
+    order = placed()
+    run_out(order)
+
+    change_status(order.pk, "processing", actor="grace", at=LATE)
+
+    order.refresh_from_db()
+    assert (order.status, order.holds_stock, stock()) == ("processing", True, 8)
+
+
+def test_staff_cannot_take_an_expired_order_on_without_stock():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+
+    with pytest.raises(OutOfStock):
+        change_status(order.pk, "processing", actor="grace", at=LATE)
+
+    order.refresh_from_db()
+    assert (order.status, order.holds_stock, stock()) == ("pending", False, 1)
+
+
+def test_the_buyer_cancels_while_nothing_was_paid():
+    order = placed()
+
+    cancel_own_order(order.pk, at=NOW)
+
+    order.refresh_from_db()
+    assert (order.status, order.payment_status, order.holds_stock, order.on_hold) == ("cancelled", "unpaid", False, False)
+    assert stock() == 10
+    assert Invoice.objects.get().status == "cancelled"
+    assert list(Event.objects.filter(subject_id=order.pk).order_by("seq").values_list("type", flat=True)) == [
+        "order.placed",
+        "order.cancelled",
+    ]
+
+
+def test_the_buyer_cancels_after_the_time_ran_out_and_stock_comes_back_once():
+    order = placed()
+    run_out(order)
+    cancel_own_order(order.pk, at=LATE)
+    assert stock() == 10
+
+
+@pytest.mark.parametrize("percent", [10, 100])
+def test_the_buyer_cannot_cancel_once_money_was_seen(percent):
+    order = placed()
+    tell(order, percent=percent)
+
+    with pytest.raises(IllegalTransition, match="A payment for this order was already seen"):
+        cancel_own_order(order.pk, at=NOW)
+
+    order.refresh_from_db()
+    assert (order.status, stock()) == ("pending", 8)
+
+
+def test_the_buyer_cannot_cancel_twice():
+    order = placed()
+    cancel_own_order(order.pk, at=NOW)
+    with pytest.raises(IllegalTransition, match="cancelled already"):
+        cancel_own_order(order.pk, at=NOW)
+    assert stock() == 10
+
+
+def test_the_buyer_cannot_cancel_what_is_in_work():
+    order = placed()
+    pay(order)
+    with pytest.raises(IllegalTransition, match="can no longer be cancelled here"):
+        cancel_own_order(order.pk, at=NOW)
+
+
+def test_staff_cancel_a_paid_order_and_are_reminded_of_the_money():
+    order = placed()
+    pay(order)
+
+    change_status(order.pk, "cancelled", actor="grace", at=NOW, reason="out of colour")
+
+    order.refresh_from_db()
+    assert (order.status, order.payment_status, order.on_hold) == ("cancelled", "paid", True)
+    assert order.hold_reason == "Cancelled after money came: send it back."
+    assert stock() == 10
+    assert Invoice.objects.get().status == "settled"
+    assert Event.objects.get(type="order.cancelled").data["reason"] == "out of colour"
+
+
+def test_staff_cancel_an_unpaid_order_and_its_invoice():
+    order = placed()
+    change_status(order.pk, "cancelled", actor="grace", at=NOW)
+    assert (Invoice.objects.get().status, stock()) == ("cancelled", 10)
+
+
+def test_a_hold_for_missing_stock_is_released_when_there_is_stock():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+    pay(order, at=LATE)
+    with pytest.raises(OutOfStock):
+        release_hold(order.pk, actor="grace", at=LATE)
+    order.refresh_from_db()
+    assert order.on_hold
+
+
+def test_a_hold_is_released_by_a_named_person():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+    pay(order, at=LATE)
+    Product.objects.update(stock=2)
+
+    release_hold(order.pk, actor="grace", at=LATE)
+
+    order.refresh_from_db()
+    event = Event.objects.get(type="order.hold_released")
+    assert (order.on_hold, order.hold_reason, order.holds_stock, stock()) == (False, "", True, 0)
+    assert (event.actor, event.seq) == ("grace", order.version)
+
+
+def test_a_hold_for_unsettled_money_is_not_released_by_hand():
+    order = placed()
+    pay(order)
+    tell(order)
+    with pytest.raises(IllegalTransition, match="It is released when the payment settles"):
+        release_hold(order.pk, actor="grace", at=NOW)
+
+
+def test_only_a_held_order_can_be_released():
+    with pytest.raises(IllegalTransition, match="not on hold"):
+        release_hold(OrderFactory().pk, actor="grace", at=NOW)
+
+
+def test_who_loses_a_race_looks_again(monkeypatch):
+    order = placed()
+    pay(order)
+    write, lost = orders._write, []
+
+    def lose_once(order, *args, **more):
+        if not lost:
+            lost.append(order)
+            raise OrderMoved("meanwhile")
+        return write(order, *args, **more)
+
+    monkeypatch.setattr(orders, "_write", lose_once)
+
+    assert change_status(order.pk, "shipped", actor="grace", at=NOW).status == "shipped"
+
+
+def test_a_write_over_a_newer_version_is_refused():
+    order = OrderFactory()
+    stale = Order.objects.get()
+    change_status(order.pk, "processing", actor="grace", at=NOW)
+    with pytest.raises(OrderMoved):
+        orders._write(stale, "order.cancelled", at=NOW, status="cancelled")
+
+
+def test_ready_to_ship_are_those_in_work_and_not_on_hold():
+    OrderFactory()
+    ready = OrderFactory(status="processing")
+    held = OrderFactory(status="processing", on_hold=True)
+    assert list(Order.objects.to_ship()) == [ready]
+    assert list(Order.objects.on_hold()) == [held]

@@ -1,0 +1,171 @@
+"""What the buyer is told about money, once each, with links that lead on without a login; and what staff are told."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from cryptons.mail.models import Mail
+from payments.invoices.opening import mark_invoice
+from payments.models import Invoice
+from payments.payouts.refund_links import read_token
+from shop.models import Product
+from shop.orders.lifecycle import change_status
+from shop.tests.paying import LATE, NOW, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told():
+    """The occasions, oldest first, that of the order left out."""
+    return [key.partition(":")[0] for key in Mail.objects.order_by("created_at", "pk").values_list("key", flat=True)][1:]
+
+
+def mail_of(occasion):
+    return Mail.objects.get(key__startswith=occasion)
+
+
+def links_in(mail, settings):
+    """The same in text and HTML, without the shop's address. A refund's link is made anew each time, so its token stands for an invoice."""
+    links = [re.findall(rf'{settings.PUBLIC_URL}(/[^\s"<]*)', part.replace("&amp;", "&")) for part in (mail.text, mail.html)]
+
+    def plain(link):
+        return f"/refund/{read_token(link.split('/')[2])}/" if link.startswith("/refund/") else link
+
+    text, html = ({plain(link) for link in found} for found in links)
+    assert text == html
+    return text
+
+
+def expected_links(order, *pages):
+    invoice = Invoice.objects.get()
+    key = f"?order={order.access_token}"
+    links = {
+        "quote": f"/pay/{invoice.pk}/quote/{key}",
+        "pay": f"/pay/{invoice.pk}/{key}",
+        "refund": f"/refund/{invoice.pk}/",
+        "order": f"/orders/{order.access_token}/",
+    }
+    return {links[page] for page in pages}
+
+
+def test_a_part_in_time_when_time_runs_out(settings):
+    order = placed()
+    tell(order, percent=60, height=TIP - 1)
+    assert told() == []
+    run_out(order)
+    run_out(order)
+    assert told() == ["payment_partial"]
+
+    mail = mail_of("payment_partial")
+    assert (mail.to, mail.subject) == ("ada@example.com", f"A part of order {order.number} is still to be paid")
+    assert f"0.00092289 BTC came for order {order.number}, worth $59.98 of $99.98" in mail.text
+    assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
+
+
+def test_late_money_that_waits(settings):
+    order = placed()
+    run_out(order)
+    tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
+    tell(order, height=TIP - 2, seen_at=TOO_LATE, at=TOO_LATE)
+    assert told() == ["payment_late"]
+    mail = mail_of("payment_late")
+    assert f"we have your 0.00153816 BTC for order {order.number}" in mail.text
+    assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
+
+
+def test_late_money_that_is_taken_by_itself_needs_no_word():
+    order = placed()
+    run_out(order)
+    pay(order, seen_at=LATE, at=LATE)
+    assert told() == ["payment-confirmed"]
+
+
+def test_a_part_and_then_late_money_are_two_occasions():
+    order = placed()
+    tell(order, percent=60, height=TIP - 1)
+    run_out(order)
+    tell(order, percent=40, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE, reference="b" * 64 + ":0")
+    tell(order, percent=1, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE, reference="c" * 64 + ":0")
+    assert told() == ["payment_partial", "payment_late"]
+    assert "0.00092289 BTC and 0.00061526 BTC" in mail_of("payment_late").text
+
+
+def test_too_much(settings):
+    order = placed()
+    pay(order, percent=150)
+    tell(order)
+    pay(order, percent=150)
+    assert told() == ["payment-confirmed", "payment_over"]
+    mail = mail_of("payment_over")
+    assert "is paid, and $49.99 came on top." in mail.text
+    assert links_in(mail, settings) == expected_links(order, "refund", "order")
+
+
+def test_money_for_a_cancelled_order(settings):
+    order = placed()
+    change_status(order.pk, "cancelled", actor="grace", at=NOW)
+    assert told() == []
+    tell(order)
+    tell(order, height=TIP - 1)
+    assert told() == ["money_back"]
+    assert links_in(mail_of("money_back"), settings) == expected_links(order, "refund", "order")
+
+
+def test_an_order_that_staff_cancel_after_it_was_paid():
+    order = placed()
+    pay(order)
+    change_status(order.pk, "cancelled", actor="grace", at=NOW)
+    assert told() == ["payment-confirmed", "money_back"]
+
+
+def test_a_payment_that_staff_close():
+    order = placed()
+    tell(order)
+    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="no", at=NOW)
+    assert told() == ["money_back"]
+
+
+def test_money_that_went_again_needs_no_word():
+    order = placed()
+    tell(order, percent=60)
+    tell(order, present=False, conflicted=True)
+    run_out(order)
+    assert told() == []
+
+
+@pytest.mark.parametrize("occasion", ["quote", "order"])
+def test_the_links_lead_on_without_a_login(client, settings, occasion):
+    order = placed(at=timezone.now() - timedelta(days=1))
+    tell(order, percent=60, height=TIP - 1)
+    run_out(order)
+    (link,) = expected_links(order, occasion)
+    assert link in links_in(mail_of("payment_partial"), settings)
+    assert "$40.00" in client.get(link).text or order.number in client.get(link).text
+
+
+def test_the_first_mail_leads_to_a_pay_page_that_knows_its_buyer(client, settings):
+    open_order()
+    link = next(link for link in links_in(mail_of("order-received"), settings) if link.startswith("/pay/"))
+    assert "Get a fresh quote" in client.get(link).text
+
+
+def test_staff_are_told_of_what_is_paid_and_cannot_be_shipped(settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=0)
+    pay(order)
+    pay(order, reference="b" * 64 + ":0")
+    mail = mail_of("order-held")
+    assert (mail.to, mail.subject) == ("grace@example.com", f"Order {order.number} is on hold")
+    assert "Paid, but out of stock. Copper Kettle is sold out." in mail.text
+
+
+def test_staff_are_told_of_a_reorg_after_settlement(settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    order = placed()
+    pay(order)
+    tell(order)
+    assert "took back a payment that had settled" in mail_of("exception").text

@@ -1,0 +1,278 @@
+"""Random lives of several orders of one product: buyers, chains, rates, clock and staff in any order. Stock and log stay right."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.conf import settings as shop_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from cryptons.db import in_transaction
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from payments.accounting import reconcile as reconciling
+from payments.accounting.periods import Period
+from payments.errors import PaymentError
+from payments.invoices import manual_review
+from payments.invoices.refundable import NOTHING_WENT, most_of_kind
+from payments.invoices.requoting import MOST_QUOTES, count_quotes
+from payments.invoices.settlement import settle, store_facts, touch
+from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.networks.base import Fact
+from payments.payouts.workflow import draft_payout, move_payout
+from shop.checkout.placing import place_order
+from shop.checkout.requoting import ask_for_rest, requote_order
+from shop.errors import ShopError
+from shop.models import Cart, Order, Product
+from shop.orders.lifecycle import cancel_own_order, change_status, release_hold, state_of
+from shop.orders.reconciliation import check_orders
+from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
+
+
+class Shop(RuleBasedStateMachine):
+    @initialize(supply=st.integers(1, 6))
+    def open_the_shop(self, supply):
+        self.supply, self.now, self.tip, self.facts = supply, NOW, 1_000, {}
+        self.product = ProductFactory(stock=supply)
+        self.orders = []
+        self.rates = shop_settings.FIXED_RATES
+        for network in ("BTC", "LTC"):
+            Cursor.objects.create(network=network, tip_height=self.tip)
+
+    def teardown(self):
+        shop_settings.FIXED_RATES = self.rates
+        for model in (Payout, Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
+            model.objects.all().delete()
+
+    def some_order(self, data):
+        return data.draw(st.sampled_from(self.orders))
+
+    def some_option(self, data):
+        """Of any quote, the newest or one that has ended."""
+        options = Option.objects.filter(invoice__subject_id=self.some_order(data)).order_by("created_at", "pk")
+        return data.draw(st.sampled_from(list(options)))
+
+    def some_invoice(self, data):
+        return Invoice.objects.get(subject_id=self.some_order(data))
+
+    @rule(quantity=st.integers(1, 3))
+    def somebody_orders(self, quantity):
+        left = Product.objects.get().stock
+        if quantity > left:
+            return
+        cart = CartItemFactory(product=self.product, quantity=quantity).cart
+        self.orders.append(place_order(cart, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=self.now).pk)
+
+    def tell(self, option, *, percent=100, depth=0, fate="there"):
+        fact = Fact(
+            reference=f"{option.pk}:0",
+            destination=option.destination,
+            amount_base=option.due_base * percent // 100,
+            first_seen_at=self.facts.setdefault(option.pk, self.now),
+            height=self.tip - depth + 1 if depth and fate == "there" else None,
+            is_present=fate == "there",
+            is_conflicted=fate == "spent",
+        )
+        for invoice in store_facts(option.network, [fact]):
+            settle(invoice, at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        data=st.data(), percent=st.sampled_from([50, 100, 150]), depth=st.integers(0, 3), fate=st.sampled_from(["there", "gone", "spent"])
+    )
+    def the_chain_tells_of_money(self, data, percent, depth, fate):
+        self.tell(self.some_option(data), percent=percent, depth=depth, fate=fate)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), back=st.sampled_from(["there", "gone", "spent"]))
+    def a_reorg_takes_a_settled_payment_back(self, data, back):
+        option = self.some_option(data)
+        self.tell(option, depth=3)
+        self.tell(option, fate=back)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), percent=st.sampled_from([50, 100, 150]))
+    def money_comes_long_after_its_time(self, data, percent):
+        option = self.some_option(data)
+        self.time_passes(minutes=100)
+        self.tell(option, percent=percent, depth=3)
+
+    @precondition(lambda self: self.orders)
+    @rule(minutes=st.sampled_from([1, 10, 30]))
+    def time_passes(self, minutes):
+        self.now += timedelta(minutes=minutes)
+        self.tip += 1
+        Cursor.objects.update(tip_height=self.tip)
+        ids = list(Invoice.objects.values_list("pk", flat=True))
+        touch(ids)
+        for invoice in ids:
+            settle(invoice, at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data())
+    def the_buyer_cancels(self, data):
+        self.attempt(cancel_own_order, self.some_order(data), at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), to=st.sampled_from(["processing", "shipped", "delivered", "cancelled"]))
+    def staff_move_it(self, data, to):
+        order = Order.objects.get(pk=self.some_order(data))
+        moved = self.attempt(change_status, order.pk, to, actor="grace", at=self.now)
+        assert not (moved and to == "shipped" and order.on_hold)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data())
+    def staff_release_it(self, data):
+        self.attempt(release_hold, self.some_order(data), actor="grace", at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), network=st.sampled_from(["BTC", "LTC", ""]))
+    def the_buyer_gets_a_fresh_quote(self, data, network):
+        self.attempt(requote_order, self.some_order(data), network, at=self.now)
+
+    @rule(percent=st.sampled_from([50, 97, 99, 100, 101, 200]))
+    def the_rate_moves(self, percent):
+        shop_settings.FIXED_RATES = {coin: rate * percent / 100 for coin, rate in self.rates.items()}
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        data=st.data(),
+        act=st.sampled_from(["accept", "close", "keep", "put_back", "take_mark_back"]),
+        is_stale=st.sampled_from([False, False, False, True]),
+    )
+    def staff_decide_about_the_money(self, data, act, is_stale):
+        invoice = self.some_invoice(data)
+        decision = {"version": invoice.version - is_stale, "actor": "grace", "reason": "so be it", "at": self.now}
+        done = self.attempt(in_transaction, lambda: getattr(manual_review, act)(invoice.pk, **decision))
+        assert not (done and is_stale)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), is_stale=st.sampled_from([False, False, False, True]))
+    def staff_ask_for_the_rest(self, data, is_stale):
+        invoice = self.some_invoice(data)
+        version = invoice.version - is_stale
+        done = self.attempt(ask_for_rest, invoice.subject_id, version=version, actor="grace", at=self.now)
+        assert not (done and is_stale)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), kind=st.sampled_from(["late", "excess", "refund"]))
+    def staff_send_money_back(self, data, kind):
+        invoice = self.some_invoice(data)
+        for network in most_of_kind(invoice, kind):
+            self.attempt(draft_payout, invoice.pk, kind=kind, network=network, actor="grace", at=self.now)
+
+    @precondition(lambda self: Payout.objects.filter(status="draft").exists())
+    @rule(data=st.data(), fate=st.sampled_from(["sent", "failed", "withdrawn"]))
+    def a_payout_ends(self, data, fate):
+        drafts = list(Payout.objects.filter(status="draft").order_by("created_at", "pk"))
+        payout = data.draw(st.sampled_from(drafts))
+        in_transaction(lambda: move_payout(payout, fate, at=self.now))
+
+    @rule(more=st.integers(1, 2))
+    def staff_restock(self, more):
+        self.supply += more
+        Product.objects.update(stock=Product.objects.get().stock + more)
+
+    def attempt(self, act, *args, **named):
+        before = self.everything()
+        try:
+            act(*args, **named)
+        except (ShopError, PaymentError):
+            assert self.everything() == before
+            return False
+        return True
+
+    def everything(self):
+        rows = [list(model.objects.order_by("pk").values()) for model in (Order, Invoice, Option, Payment, Payout)]
+        return rows, Product.objects.get().stock, Event.objects.count(), Mail.objects.count()
+
+    @invariant()
+    def stock_and_holds_are_what_there_ever_was(self):
+        held = sum(line.quantity for order in Order.objects.filter(holds_stock=True) for line in order.lines.all())
+        left = Product.objects.get().stock
+        assert left >= 0
+        assert left + held == self.supply
+
+    @invariant()
+    def each_change_is_one_event_and_the_last_is_the_order(self):
+        for order in Order.objects.all():
+            told = list(Event.objects.filter(subject_id=order.pk).order_by("seq"))
+            assert [event.seq for event in told] == list(range(1, order.version + 1))
+            assert told[-1].data | {"reason": ""} == state_of(order) | {"reason": ""}
+
+    @invariant()
+    def what_is_on_hold_says_why(self):
+        assert all(bool(order.hold_reason) == order.on_hold for order in Order.objects.all())
+
+    @invariant()
+    def who_is_paid_for_holds_stock_or_is_on_hold(self):
+        for order in Order.objects.filter(status__in=["processing", "shipped", "delivered"]):
+            assert order.holds_stock or order.on_hold
+
+    @invariant()
+    def a_cancelled_order_holds_nothing(self):
+        assert not Order.objects.filter(status="cancelled", holds_stock=True).exists()
+
+    @invariant()
+    def what_waits_for_money_is_held_for_its_buyer(self):
+        """And given back as soon as nobody may pay any more."""
+        for invoice in Invoice.objects.filter(status__in=["new", "expired"]):
+            order = Order.objects.get(pk=invoice.subject_id)
+            if order.status == "pending":
+                assert order.holds_stock == (invoice.status == "new")
+
+    @invariant()
+    def each_invoice_is_what_its_last_event_says(self):
+        for invoice in Invoice.objects.all():
+            last = Event.objects.filter(subject_id=invoice.pk).order_by("seq").last()
+            assert (last.data["status"], last.data["flags"]) == (invoice.status, sorted(invoice.flags))
+
+    @invariant()
+    def only_exceptions_wait_for_a_decision(self):
+        for invoice in Invoice.objects.all():
+            assert bool(invoice.exceptions) or not invoice.needs_decision
+            assert (invoice.exception_at is not None) or not invoice.needs_decision
+            assert count_quotes(invoice.pk) <= MOST_QUOTES
+
+    @invariant()
+    def late_money_counts_at_its_old_rate_only_within_the_grace(self):
+        for payment in Payment.objects.filter(late="accepted", minor_per_coin=None).prefetch_related("option"):
+            assert payment.first_seen_at - payment.option.expires_at <= timedelta(minutes=60)
+
+    @invariant()
+    def what_is_settled_was_paid_or_accepted_by_a_person(self):
+        for invoice in Invoice.objects.filter(status="settled", marked=""):
+            assert invoice.paid_safe_minor >= invoice.price_minor * Decimal("0.995")
+
+    @invariant()
+    def no_more_goes_back_than_came(self):
+        """Of each coin; a payment may be taken back by its chain after it was sent back."""
+        for invoice in Invoice.objects.filter(payments__is_present=True, payouts__isnull=False).distinct():
+            if invoice.payments.filter(is_present=False).exists():
+                continue
+            for network in ("BTC", "LTC"):
+                came = sum(invoice.payments.filter(network=network).values_list("amount_base", flat=True))
+                went = invoice.payouts.filter(network=network).exclude(status__in=NOTHING_WENT)
+                assert sum(went.values_list("amount_base", flat=True)) <= came
+
+    @invariant()
+    def a_reconciliation_finds_nothing(self):
+        """Of what the shop can check without a node."""
+        period = Period(NOW, self.now + timedelta(days=1))
+        assert check_orders(None, period=period) == []
+        assert reconciling.check_invoices(period) == []
+
+    @invariant()
+    def nobody_is_told_the_same_twice(self):
+        keys = list(Mail.objects.values_list("key", flat=True))
+        assert len(keys) == len(set(keys))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_life_of_a_shop_keeps_the_rules():
+    run_state_machine_as_test(
+        Shop,
+        settings=settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)),
+    )

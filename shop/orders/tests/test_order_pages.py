@@ -1,0 +1,176 @@
+"""What a buyer sees of an order, by a link that nobody guesses."""
+
+import pytest
+from django.test import Client
+
+from accounts.tests.factories import UserFactory
+from shop.models import CartItem, Order, Product
+from shop.orders.lifecycle import change_status
+from shop.tests.factories import NOW, OrderFactory
+from shop.tests.paying import TOO_LATE, open_order, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def page(client, order):
+    return client.get(f"/orders/{order.access_token}/").text
+
+
+def test_the_link_alone_shows_the_order(client):
+    order = open_order()
+    text = page(client, order)
+    for words in (
+        f"Order {order.number}",
+        "Copper Kettle",
+        "$99.98",
+        "London",
+        "ada@example.com",
+        "Order placed",
+        "We are waiting for your payment.",
+    ):
+        assert words in text
+    assert "/pay/" in text
+
+
+@pytest.mark.parametrize("token", ["nonsense", "x" * 32, "%00", "😀", "..", "' OR 1=1"])
+def test_another_link_shows_nothing(client, token):
+    open_order()
+    assert client.get(f"/orders/{token}/").status_code == 404
+
+
+def test_the_number_is_no_key(client):
+    assert client.get(f"/orders/{open_order().number}/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "cancel/"])
+def test_the_address_is_kept_from_others(client, path):
+    response = client.get(f"/orders/{open_order().access_token}/{path}")
+    assert response["X-Robots-Tag"] == "noindex, nofollow"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_the_time_line_tells_each_step(client):
+    order = open_order()
+    tell(order)
+    pay(order)
+    change_status(order.pk, "shipped", actor="grace", at=NOW)
+    text = page(client, order)
+    text = text[text.index("What happened so far") :]
+    steps = ["Order placed", "Payment seen, not confirmed yet", "Paid: we are preparing your order", "Shipped"]
+    assert sorted(steps, key=text.index) == steps
+    assert "Your order has been shipped." in page(client, order)
+    assert "grace" not in page(client, order)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([tell], "We have seen your payment"),
+        ([pay], "Paid. We are preparing your order."),
+        ([lambda order: tell(order, percent=60)], "A part of the price is still to be paid."),
+        ([run_out], "The time to pay ran out."),
+        ([run_out, lambda order: tell(order, seen_at=TOO_LATE, at=TOO_LATE)], "Your payment came after the time had run out."),
+        ([pay, tell], "Your payment needs another look before we can ship."),
+        ([lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "This order is cancelled. Nothing has to be paid"),
+        ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "Money that came for it goes back to you"),
+    ],
+)
+def test_every_state_has_its_words(client, steps, words):
+    order = placed()
+    for step in steps:
+        step(order)
+    assert words in page(client, order)
+
+
+def test_what_staff_write_is_not_for_the_buyer(client):
+    order = placed()
+    Order.objects.update(note="a difficult customer")
+    pay(order)
+    tell(order)
+    order.refresh_from_db()
+    text = page(client, order)
+    assert order.hold_reason not in text
+    assert "difficult" not in text
+
+
+def test_cancelling_asks_first(client):
+    order = open_order()
+    cancel = f"/orders/{order.access_token}/cancel/"
+    assert cancel in page(client, order)
+    assert f"Cancel order {order.number}?" in client.get(cancel).text
+    assert Order.objects.get().status == "pending"
+
+    response = client.post(cancel, follow=True)
+
+    assert "The order is cancelled." in response.text
+    assert Order.objects.get().status == "cancelled"
+    assert Product.objects.get().stock == 10
+
+
+def test_cancelling_needs_a_token():
+    order = open_order()
+    assert Client(enforce_csrf_checks=True).post(f"/orders/{order.access_token}/cancel/").status_code == 403
+
+
+def test_a_paid_order_is_not_cancelled(client):
+    order = open_order()
+    tell(order)
+    cancel = f"/orders/{order.access_token}/cancel/"
+    assert cancel not in page(client, order)
+    assert client.get(cancel).status_code == 302
+    assert "A payment for this order was already seen" in client.post(cancel, follow=True).text
+    assert Order.objects.get().status == "pending"
+
+
+def test_an_expired_order_can_be_ordered_again(client):
+    order = open_order()
+    run_out(order)
+    again = f"/orders/{order.access_token}/again/"
+    assert again in page(client, order)
+
+    assert "$99.98" in client.post(again, follow=True).text
+
+    assert CartItem.objects.get().quantity == 2
+
+
+def test_ordering_again_says_what_is_gone(client):
+    order = open_order()
+    run_out(order)
+    Product.objects.all().delete()
+    assert "Copper Kettle is no longer sold." in client.post(f"/orders/{order.access_token}/again/", follow=True).text
+
+
+def test_an_open_order_is_not_ordered_again_by_its_page(client):
+    assert "/again/" not in page(client, open_order())
+
+
+def test_ones_orders_newest_first(client):
+    ada = UserFactory()
+    client.force_login(ada)
+    old, new = OrderFactory(user=ada), OrderFactory(user=ada, created_at=NOW.replace(hour=13))
+    other = OrderFactory(user=UserFactory())
+
+    text = client.get("/account/orders/").text
+
+    assert text.index(new.number) < text.index(old.number)
+    assert other.number not in text
+
+
+def test_no_orders_yet(client):
+    client.force_login(UserFactory())
+    assert "No orders yet." in client.get("/account/orders/").text
+
+
+@pytest.mark.parametrize("number", ["2", "0", "-1", "x", "999999999999999999999", "\x00", "1.5"])
+def test_many_orders_are_paged(client, number):
+    ada = UserFactory()
+    client.force_login(ada)
+    OrderFactory.create_batch(21, user=ada)
+    response = client.get("/account/orders/", {"page": number})
+    assert response.status_code == 200
+    assert "of 2" in response.text
+
+
+def test_a_guest_has_to_log_in_for_the_list(client):
+    assert client.get("/account/orders/")["Location"] == "/account/login/?next=/account/orders/"

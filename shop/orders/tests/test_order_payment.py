@@ -1,0 +1,347 @@
+"""The order follows its invoice: payment status, stock, holds, mails."""
+
+from unittest.mock import Mock
+
+import pytest
+
+from cryptons.events.models import Event
+from cryptons.mail.models import Mail
+from payments.errors import InvoiceMoved
+from payments.invoices.opening import mark_invoice
+from payments.invoices.settlement import settle
+from payments.models import Invoice
+from payments.signals import invoice_changed
+from shop.models import Order, Product
+from shop.orders.lifecycle import change_status, follow_invoice
+from shop.tests.paying import LATE, NOW, TIP, TOO_LATE, TXID, pay, placed, run_out, tell
+
+pytestmark = pytest.mark.django_db
+
+
+def events(order):
+    return list(Event.objects.filter(subject_id=order.pk).order_by("seq").values_list("type", flat=True))
+
+
+def stock():
+    return Product.objects.get(sku="KETTLE").stock
+
+
+def mails(order):
+    return list(Mail.objects.filter(key__startswith="payment-confirmed").values_list("key", flat=True))
+
+
+def settled_by_hand(order):
+    mark_invoice(Invoice.objects.get(subject_id=order.pk).pk, "settled", actor="grace", reason="paid in cash", at=NOW)
+    order.refresh_from_db()
+
+
+def test_money_in_the_mempool_is_pending():
+    order = placed()
+    tell(order)
+    assert (order.status, order.payment_status, order.transaction_hash) == ("pending", "pending", TXID)
+    assert events(order) == ["order.placed", "order.payment_seen"]
+    assert mails(order) == []
+
+
+def test_money_in_a_block_is_confirming():
+    order = placed()
+    tell(order)
+    tell(order, height=TIP)
+    assert (order.status, order.payment_status) == ("pending", "confirming")
+    assert events(order) == ["order.placed", "order.payment_seen", "order.payment_confirming"]
+
+
+def test_money_that_is_deep_enough_is_paid_and_the_order_goes_to_work():
+    order = placed()
+    pay(order)
+    assert (order.status, order.payment_status, order.on_hold) == ("processing", "paid", False)
+    assert events(order) == ["order.placed", "order.paid"]
+    assert mails(order) == [f"payment-confirmed:{order.pk}"]
+    assert stock() == 8
+
+
+def test_the_confirmation_names_order_and_transaction():
+    order = placed()
+    pay(order)
+    mail = Mail.objects.get(key=f"payment-confirmed:{order.pk}")
+    assert mail.subject == f"Your payment for order {order.number} is confirmed"
+    for text in (mail.text, mail.html):
+        assert TXID in text
+        assert "$99.98" in text
+        assert f"/orders/{order.access_token}/" in text
+
+
+def test_a_part_is_underpaid():
+    order = placed()
+    tell(order, percent=60)
+    assert (order.status, order.payment_status) == ("pending", "underpaid")
+    assert events(order) == ["order.placed", "order.underpaid"]
+
+
+def test_too_much_is_overpaid():
+    order = placed()
+    pay(order, percent=150)
+    assert (order.status, order.payment_status) == ("processing", "overpaid")
+
+
+def test_time_that_runs_out_gives_the_stock_back():
+    order = placed()
+    assert stock() == 8
+
+    run_out(order)
+
+    assert (order.status, order.payment_status, order.holds_stock) == ("pending", "expired", False)
+    assert stock() == 10
+    assert events(order) == ["order.placed", "order.payment_expired"]
+
+
+def test_a_part_in_time_is_underpaid_when_time_runs_out():
+    order = placed()
+    tell(order, percent=60)
+    run_out(order)
+    assert (order.payment_status, order.holds_stock) == ("underpaid", False)
+
+
+def test_money_that_comes_too_late_is_late():
+    order = placed()
+    run_out(order)
+    tell(order, seen_at=TOO_LATE, at=TOO_LATE)
+    assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
+    assert Invoice.objects.get().exceptions == {"late"}
+
+
+def test_money_that_comes_a_little_late_is_taken_and_so_is_the_stock():
+    order = placed()
+    run_out(order)
+
+    pay(order, seen_at=LATE, at=LATE)
+
+    invoice = Invoice.objects.get()
+    assert (order.status, order.payment_status, order.holds_stock, order.on_hold) == ("processing", "paid", True, False)
+    assert (invoice.status, invoice.flags, invoice.needs_decision) == ("settled", {"late"}, False)
+    assert stock() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_money_for_what_was_sold_meanwhile_waits_for_a_decision():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+
+    tell(order, seen_at=LATE, at=LATE)
+    Product.objects.update(stock=5)
+    pay(order, seen_at=LATE, at=LATE)
+
+    invoice = Invoice.objects.get()
+    assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
+    assert (invoice.status, invoice.needs_decision) == ("expired", True)
+    assert stock() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_money_for_a_cancelled_order_is_not_taken():
+    order = placed()
+    run_out(order)
+    change_status(order.pk, "cancelled", actor="grace", at=LATE)
+    pay(order, seen_at=LATE, at=LATE)
+    assert (order.status, order.payment_status, Invoice.objects.get().status) == ("cancelled", "late", "cancelled")
+
+
+def test_money_that_was_sent_in_time_takes_the_stock_again():
+    order = placed()
+    run_out(order)
+
+    pay(order, at=LATE)
+
+    assert (order.status, order.payment_status, order.holds_stock, order.on_hold) == ("processing", "paid", True, False)
+    assert stock() == 8
+
+
+def test_money_for_what_was_sold_meanwhile_puts_the_order_on_hold():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+
+    tell(order, at=LATE)
+
+    assert (order.payment_status, order.holds_stock, order.on_hold) == ("pending", False, True)
+    assert order.hold_reason == "Paid, but out of stock. Only 1 of Copper Kettle is left."
+    assert stock() == 1
+
+
+def test_stock_that_comes_back_clears_that_hold():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=1)
+    tell(order, at=LATE)
+    Product.objects.update(stock=5)
+
+    pay(order, at=LATE)
+
+    assert (order.status, order.holds_stock, order.on_hold, order.hold_reason) == ("processing", True, False, "")
+    assert stock() == 3
+
+
+def test_missing_stock_keeps_a_settled_order_on_hold():
+    order = placed()
+    run_out(order)
+    Product.objects.update(stock=0)
+    pay(order, at=LATE)
+    assert (order.status, order.payment_status, order.on_hold) == ("processing", "paid", True)
+
+
+def test_a_reorg_puts_the_order_on_hold_until_it_settles_again():
+    order = placed()
+    pay(order)
+
+    tell(order)
+
+    assert (order.status, order.payment_status, order.on_hold) == ("processing", "pending", True)
+    assert order.hold_reason == "The payment lost its place in the chain: wait until it settles again."
+    pay(order)
+    assert (order.status, order.payment_status, order.on_hold, order.hold_reason) == ("processing", "paid", False, "")
+    assert events(order) == ["order.placed", "order.paid", "order.held", "order.paid"]
+    assert mails(order) == [f"payment-confirmed:{order.pk}"]
+    assert stock() == 8
+
+
+def test_a_double_spend_after_settling_puts_the_order_on_hold_and_keeps_its_stock():
+    order = placed()
+    pay(order)
+    tell(order, present=False, conflicted=True, at=LATE)
+    assert (order.status, order.payment_status, order.on_hold, order.transaction_hash) == ("processing", "expired", True, "")
+    assert stock() == 8
+
+
+def test_a_double_spend_before_it_confirms_is_told_to_staff():
+    order = placed()
+    tell(order)
+    tell(order, present=False, conflicted=True)
+    assert (order.status, order.payment_status, order.on_hold) == ("pending", "unpaid", True)
+    assert order.hold_reason == "The money was spent elsewhere before it was confirmed (double spend)."
+
+
+def test_money_that_leaves_the_mempool_is_unpaid_again():
+    order = placed()
+    tell(order)
+    tell(order, present=False)
+    assert (order.status, order.payment_status, order.on_hold) == ("pending", "unpaid", False)
+    assert events(order)[-1] == "order.payment_gone"
+
+
+def test_money_that_leaves_an_order_in_work_holds_it():
+    order = placed()
+    tell(order)
+    change_status(order.pk, "processing", actor="grace", at=NOW)
+    tell(order, present=False)
+    assert (order.on_hold, order.hold_reason) == (True, "The payment is gone.")
+
+
+def test_money_for_a_cancelled_order_is_shown_to_staff():
+    order = placed()
+    change_status(order.pk, "cancelled", actor="grace", at=NOW)
+
+    pay(order)
+
+    assert (order.status, order.payment_status, order.on_hold) == ("cancelled", "late", True)
+    assert order.hold_reason == "Money came for this cancelled order: send it back."
+    assert stock() == 10
+    assert mails(order) == []
+
+
+def test_a_person_who_accepts_the_invoice_sets_the_order_going():
+    order = placed()
+    run_out(order)
+    settled_by_hand(order)
+    assert (order.status, order.payment_status, order.holds_stock) == ("processing", "paid", True)
+
+
+def test_money_that_goes_after_a_person_accepted_it_holds_the_order():
+    order = placed()
+    tell(order, percent=90)
+    settled_by_hand(order)
+    assert (order.status, order.on_hold) == ("processing", False)
+    tell(order, percent=90, present=False, conflicted=True)
+    assert (order.on_hold, order.hold_reason) == (True, "The money was spent elsewhere before it was confirmed (double spend).")
+    assert Invoice.objects.get().needs_decision
+
+
+def test_a_double_spend_that_a_person_knew_of_when_they_accepted_holds_nothing():
+    order = placed()
+    tell(order, present=True)
+    tell(order, present=False, conflicted=True)
+    settled_by_hand(order)
+    assert (order.status, order.on_hold) == ("processing", False)
+
+
+def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
+    order = placed()
+    tell(order)
+    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
+    order.refresh_from_db()
+    assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
+
+
+def test_a_paid_invoice_that_a_person_refuses_holds_the_order():
+    order = placed()
+    pay(order)
+    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
+    order.refresh_from_db()
+    assert (order.status, order.on_hold, order.hold_reason) == ("processing", True, "The payment is gone.")
+
+
+def test_the_same_verdict_twice_changes_nothing():
+    order = placed()
+    pay(order)
+    before = Order.objects.values().get()
+    invoice = Invoice.objects.get()
+
+    settle(invoice.pk, at=NOW)
+    follow_invoice(Invoice, invoice, Mock(status="settled", flags=frozenset(), paid_seen_minor=9_998, is_mined=True), NOW)
+
+    assert Order.objects.values().get() == before
+    assert Event.objects.filter(subject_id=order.pk).count() == 2
+
+
+def test_the_log_replays_to_the_stored_order():
+    order = placed()
+    for step in (tell, pay, tell, pay):
+        step(order)
+    last = Event.objects.filter(subject_id=order.pk).order_by("seq").last()
+    assert last.seq == order.version
+    assert last.data == {
+        "status": order.status,
+        "paymentStatus": order.payment_status,
+        "onHold": order.on_hold,
+        "holdReason": order.hold_reason,
+        "transactionHash": order.transaction_hash,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_race_takes_the_whole_verdict_back(monkeypatch):
+    order = placed()
+    read = Order.objects.filter
+
+    def moved_meanwhile(*args, **named):
+        if "version" in named:
+            return read(pk=None)
+        return read(*args, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(InvoiceMoved):
+        patch.setattr(Order.objects, "filter", moved_meanwhile)
+        pay(order)
+
+    order.refresh_from_db()
+    invoice = Invoice.objects.get()
+    assert (order.payment_status, invoice.status, invoice.needs_settling) == ("unpaid", "new", True)
+    settle(invoice.pk, at=NOW)
+    order.refresh_from_db()
+    assert order.payment_status == "paid"
+
+
+def test_an_invoice_for_something_else_is_left_alone():
+    from payments.tests.factories import InvoiceFactory
+
+    invoice_changed.send(Invoice, invoice=InvoiceFactory(), verdict=Mock(status="settled"), at=NOW)
+    assert not Order.objects.exists()

@@ -1,0 +1,70 @@
+"""Orders that agree with their invoices, and those that do not."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments.accounting.comparison import Kind
+from payments.accounting.periods import Period
+from payments.accounting.reconcile import reconcile
+from payments.models import Invoice
+from shop.models import Order, OrderLine
+from shop.orders.reconciliation import check_orders
+from shop.tests.factories import NOW
+from shop.tests.paying import pay, placed
+
+pytestmark = pytest.mark.django_db
+
+PERIOD = Period(NOW, NOW + timedelta(days=1))
+
+
+def problems(period=PERIOD):
+    return [difference.text for difference in check_orders(None, period=period)]
+
+
+def test_an_order_that_was_placed_and_paid_agrees():
+    order = placed()
+    assert problems() == []
+    pay(order)
+    assert order.payment_status == "paid"
+    assert problems() == []
+
+
+def test_lines_that_make_another_total_are_told():
+    order = placed()
+    OrderLine.objects.update(quantity=3)
+    assert problems() == [f"Order {order.number}: its lines make 149.97, its total is 99.98 USD."]
+
+
+def test_an_invoice_over_another_price_is_told():
+    order = placed()
+    Invoice.objects.update(price_minor=1)
+    assert problems() == [f"Order {order.number}: its invoice asks for 0.01 USD, its total is 99.98 USD."]
+
+
+def test_an_order_that_is_paid_by_nothing_is_told():
+    order = placed()
+    Order.objects.update(payment_status="paid")
+    assert problems() == [f"Order {order.number}: it is paid, and no invoice of it is settled. Do not ship."]
+
+
+def test_orders_of_other_days_are_not_looked_at():
+    placed()
+    OrderLine.objects.update(quantity=3)
+    assert problems(Period(NOW + timedelta(seconds=1), NOW + timedelta(days=1))) == []
+    assert len(problems()) == 1
+
+
+def test_orders_are_part_of_the_reconciliation_unless_one_network_is_asked_for():
+    order = placed()
+    OrderLine.objects.update(quantity=3)
+    report = reconcile(PERIOD, at=NOW + timedelta(days=2))
+    assert [(difference.kind, difference.subject) for difference in report.alarms] == [(Kind.ORDER, order.number)]
+    assert reconcile(PERIOD, at=NOW + timedelta(days=2), network="BTC").alarms == []
+
+
+def test_queries_do_not_grow_with_the_orders(django_assert_num_queries):
+    for number in range(3):
+        placed(product__sku=f"KETTLE-{number}")
+    with django_assert_num_queries(4):
+        problems()

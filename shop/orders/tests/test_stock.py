@@ -1,0 +1,89 @@
+"""Stock is taken for all lines or none, and put back once."""
+
+import pytest
+
+from cryptons.db import atomic
+from shop.catalogue.version import catalogue_version
+from shop.errors import OutOfStock
+from shop.models import Order, Product
+from shop.orders.stock import hold_stock, release_stock
+from shop.tests.factories import NOW, OrderFactory, OrderLineFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def stock():
+    return dict(Product.objects.values_list("sku", "stock"))
+
+
+@pytest.fixture
+def order():
+    """Two kettles of ten, and one cup of one."""
+    order = OrderFactory()
+    OrderLineFactory(order=order, product=ProductFactory(sku="KETTLE"))
+    OrderLineFactory(order=order, product=ProductFactory(sku="CUP", name="Tin Cup", stock=1), quantity=1)
+    return order
+
+
+def test_an_order_takes_all_its_lines(order):
+    hold_stock(order)
+    assert stock() == {"KETTLE": 8, "CUP": 0}
+    assert Order.objects.get().holds_stock
+
+
+def test_when_one_line_is_short_nothing_is_taken(order):
+    Product.objects.filter(sku="CUP").update(stock=0)
+
+    with atomic(), pytest.raises(OutOfStock, match=r"^Tin Cup is sold out\.$"):
+        hold_stock(order)
+
+    assert stock() == {"KETTLE": 10, "CUP": 0}
+    assert not Order.objects.get().holds_stock
+
+
+def test_taking_twice_takes_once(order):
+    hold_stock(order)
+    hold_stock(Order.objects.get())
+    assert stock() == {"KETTLE": 8, "CUP": 0}
+
+
+def test_what_was_taken_comes_back_once(order):
+    hold_stock(order)
+
+    assert release_stock(Order.objects.get())
+    assert not release_stock(order)
+
+    assert stock() == {"KETTLE": 10, "CUP": 1}
+    assert not Order.objects.get().holds_stock
+
+
+def test_two_lines_of_one_product_are_taken_together(order):
+    OrderLineFactory(order=order, product=Product.objects.get(sku="KETTLE"), quantity=9)
+    with pytest.raises(OutOfStock, match=r"^Only 10 of Copper Kettle are left\.$"):
+        hold_stock(order)
+    assert stock() == {"KETTLE": 10, "CUP": 1}
+
+
+def test_a_product_that_was_deleted_cannot_be_taken(order):
+    Product.objects.filter(sku="CUP").delete()
+    with pytest.raises(OutOfStock, match=r"^Tin Cup is sold out\.$"):
+        hold_stock(order)
+    assert stock() == {"KETTLE": 10}
+
+
+def test_a_product_that_was_deleted_is_not_missed_when_stock_comes_back(order):
+    hold_stock(order)
+    Product.objects.filter(sku="CUP").delete()
+    assert release_stock(order)
+    assert stock() == {"KETTLE": 10}
+
+
+def test_public_pages_and_the_search_hear_of_it(order, django_capture_on_commit_callbacks):
+    Product.objects.update(updated_at=NOW)
+    before = catalogue_version()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        hold_stock(order)
+
+    assert catalogue_version() != before
+    assert all(updated > NOW for updated in Product.objects.values_list("updated_at", flat=True))

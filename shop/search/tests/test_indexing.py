@@ -1,0 +1,174 @@
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from cryptons.db import atomic
+from shop.catalogue.version import catalogue_version
+from shop.models import Product
+from shop.search import Query, engine, index_products, remove_products, search
+from shop.search.base import IndexBusy, SearchUnavailable, read_entries
+from shop.search.indexing import product_changed, sweep
+from shop.tests.factories import CategoryFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def found(text="") -> set[str]:
+    result = search(Query(text=text, limit=100))
+    assert result.engine == engine.name
+    return set(Product.objects.filter(pk__in=result.ids).values_list("name", flat=True)) if result.ids else set()
+
+
+def test_the_first_sweep_builds_the_index():
+    ProductFactory()
+    ProductFactory(name="Hidden", is_listed=False)
+
+    assert sweep() == 1
+
+    assert found() == {"Copper Kettle"}
+
+
+def test_a_sweep_finds_what_was_added_changed_unlisted_and_deleted(build_index):
+    kept, changed, hidden, gone = (ProductFactory(name=name) for name in ("Kept", "Changed", "Hidden", "Gone"))
+    build_index()
+    ProductFactory(name="Added")
+    changed.name = "Teapot"
+    changed.save()
+    hidden.is_listed = False
+    hidden.save()
+    gone.delete()
+
+    assert sweep() == 4
+
+    assert found() == {"Kept", "Teapot", "Added"}
+    assert found("teapot") == {"Teapot"}
+    assert kept.name in found()
+
+
+def test_a_second_sweep_has_nothing_to_do(build_index):
+    ProductFactory.create_batch(3)
+    build_index()
+
+    version = catalogue_version()
+    assert sweep() == 0
+    assert catalogue_version() == version
+
+
+def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_assert_num_queries):
+    ProductFactory.create_batch(20)
+    Product.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    build_index()
+
+    with django_assert_num_queries(2):
+        assert sweep() == 0
+
+
+def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_index):
+    late, newest = ProductFactory(name="Early"), ProductFactory()
+    now = timezone.now()
+    Product.objects.filter(pk=newest.pk).update(updated_at=now)
+    Product.objects.filter(pk=late.pk).update(updated_at=now - timedelta(hours=1))
+    build_index()
+    Product.objects.filter(pk=late.pk).update(name="Late", updated_at=now - timedelta(seconds=60))
+
+    sweep()
+
+    assert found("late") == {"Late"}
+
+
+def test_when_all_products_are_gone_the_index_is_empty(build_index):
+    ProductFactory()
+    build_index()
+    Product.objects.all().delete()
+
+    sweep()
+
+    assert found() == set()
+
+
+def test_index_products_follows_the_rows_and_remove_products_forgets(build_index):
+    build_index()
+    product, hidden = ProductFactory(), ProductFactory(is_listed=False)
+
+    index_products([product.pk, hidden.pk])
+    index_products([product.pk])
+    assert search(Query()).ids == [product.pk]
+
+    remove_products([product.pk])
+    assert search(Query()).total == 0
+
+
+def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
+    ProductFactory()
+    build_index()
+
+    def broken():
+        raise RuntimeError
+        yield
+
+    with pytest.raises(RuntimeError):
+        engine.rebuild(broken())
+
+    assert found() == {"Copper Kettle"}
+
+
+def test_of_two_rebuilds_at_once_one_wins_and_searches_well(build_index):
+    product = ProductFactory()
+    build_index()
+
+    def entries_while_another_rebuilds():
+        yield from read_entries(Product.objects.all())
+        with suppress(IndexBusy):
+            engine.rebuild(read_entries(Product.objects.all()))
+
+    with suppress(IndexBusy):
+        engine.rebuild(entries_while_another_rebuilds())
+
+    assert found("kettel") == {"Copper Kettle"}
+    assert search(Query()).facets.categories == {product.category_id: 1}
+
+
+def test_the_command_rebuilds_and_says_how_many(capsys):
+    ProductFactory.create_batch(3)
+
+    call_command("rebuild_search")
+
+    assert "3 products can be found." in capsys.readouterr().out
+    assert search(Query()).total == 3
+
+
+def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
+    def away(*args):
+        raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
+
+    monkeypatch.setattr(engine, "rebuild", away)
+
+    with pytest.raises(CommandError, match=r"ConnectionError.* correct ELASTICSEARCH_URL"):
+        call_command("rebuild_search")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
+    build_index()
+    queued = []
+    monkeypatch.setattr("shop.search.indexing.soon", lambda task, ids: queued.append(ids))
+    version = catalogue_version()
+    product = ProductFactory()
+
+    with atomic():
+        product_changed([product.pk])
+        assert queued == []
+
+    assert queued == [[str(product.pk)]]
+    assert catalogue_version() != version
+
+
+def test_the_index_knows_the_names_of_all_categories_above(build_index):
+    above = CategoryFactory(name="Kitchen")
+    ProductFactory(category=CategoryFactory(name="Kettles", parent=above))
+    build_index()
+
+    assert found("kitchen") == {"Copper Kettle"}
