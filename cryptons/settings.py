@@ -142,6 +142,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "cryptons.context.site",
+                "payments.context.networks",
                 "shop.context.cart_count",
                 "shop.context.navigation",
             ],

@@ -6,7 +6,6 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from cryptons.api.docs import docs, docs_settings, schema
-from cryptons.health import healthz
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -15,7 +14,6 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", healthz),
     path("favicon.ico", favicon),
     path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
     path("admin/exceptions/", include("shop.admin.exceptions")),

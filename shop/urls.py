@@ -22,6 +22,7 @@ urlpatterns = [
     path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
     path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),
     path("pay/<uuid:invoice_id>/status", pay.pay_status, name="pay_status"),
+    path("sandbox/<uuid:invoice_id>/", pay.sandbox_play, name="sandbox_play"),
     path("pay/<uuid:invoice_id>/quote/", quote_page.quote, name="quote"),
     path("orders/<slug:access_token>/", order_pages.order, name="order"),
     path("orders/<slug:access_token>/cancel/", order_pages.order_cancel, name="order_cancel"),

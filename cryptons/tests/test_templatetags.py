@@ -31,16 +31,6 @@ def test_what_is_grouped_cannot_bring_tags():
     assert in_groups("<b>x", 9) == '<span class="group">&lt;b&gt;x</span>'
 
 
-def test_every_network_that_is_offered_is_named(rf, settings):
-    settings.SANDBOX = True
-    settings.BITCOIN_RPC_HOST = ""
-
-    assert site(rf.get("/"))["coin_names"] == "Bitcoin, Litecoin and XRP"
-
-    settings.BITCOIN_RPC_HOST = "127.0.0.1"
-    assert site(rf.get("/"))["coin_names"] == "Bitcoin"
-
-
 def test_who_brings_no_session_cookie_has_no_session(rf, settings):
     newcomer, regular = rf.get("/"), rf.get("/")
     regular.COOKIES[settings.SESSION_COOKIE_NAME] = "x"

@@ -19,7 +19,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
-from payments import networks
 from payments.errors import PaymentError
 from payments.invoices import manual_review
 from payments.invoices.evaluation import evaluate, exceptions
@@ -27,6 +26,7 @@ from payments.invoices.opening import cancel_invoice
 from payments.invoices.requoting import prepare_quote, requote
 from payments.invoices.settlement import received_as, stored_verdict, terms_of
 from payments.models import Alert, Cursor, Invoice, Option, Payment
+from payments.networks import registry
 from payments.networks.base import final_depth
 from payments.sync.follower import LEASE, LOOK_AGAIN, ask_now
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
@@ -104,7 +104,7 @@ class InvoiceLife(RuleBasedStateMachine):
         self.patches = ExitStack()
         self.patches.enter_context(self.queue.used())
         self.patches.enter_context(mock.patch.object(timezone, "now", self.clock))
-        self.patches.enter_context(mock.patch.object(networks, "_real_networks", return_value=self.networks))
+        self.patches.enter_context(mock.patch.object(registry, "_real_networks", return_value=self.networks))
         settings.FIXED_RATES = dict(RATES)
 
     def teardown(self):

@@ -9,19 +9,24 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import segno
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from cryptons.api.limits import client_ip, count
+from cryptons.celery import soon
 from cryptons.money import UNITS, format_fiat
 from cryptons.private_link import unlisted
+from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice, Payout
+from payments.networks.sandbox.plays import PLAYS, play
+from payments.tasks import follow_networks
 from shop.checkout.pages import ORDERS_KEY
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.models import Order
@@ -185,6 +190,19 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
     return render(request, "shop/pay.html#live", {**context, "is_fragment": True})
+
+
+@require_POST
+def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """The pay page's buttons in the sandbox."""
+    act = request.POST.get("play", "")
+    try:
+        play(invoice_id, act, at=timezone.now())
+    except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
+        raise Http404(str(error)) from error
+    soon(follow_networks)
+    messages.info(request, f"Sandbox: {PLAYS[act].lower()}. The page follows in a few seconds.")
+    return redirect("shop:pay", invoice_id)
 
 
 def _is_wanted(progress: Progress) -> bool:

@@ -387,7 +387,7 @@ def test_a_reorg_takes_money_out_of_mweb_back_until_it_is_mined_again(shop: Shop
 ASK = """
 from uuid import UUID
 from django.utils import timezone
-from payments.following import ask_now
+from payments.sync.follower import ask_now
 ask_now(UUID("%s"), at=timezone.now())
 """
 

@@ -142,7 +142,7 @@ def test_health_says_when_the_database_is_gone(client, monkeypatch):
     def gone():
         raise OperationalError("gone")
 
-    monkeypatch.setattr("cryptons.health.ping", gone)
+    monkeypatch.setattr("payments.api.health.ping", gone)
     assert client.get("/healthz").status_code == 503
 
 

@@ -14,9 +14,8 @@ from cryptons.money import Minor
 from payments.errors import RateUnavailable
 from payments.invoices.opening import open_invoice, prepare_offer
 from payments.models import Option, Rate
-from payments.rates import sources
 from payments.rates.current import agree, current_rates, fresh_quotes, rate_for, rates_version, refresh_rates
-from payments.rates.sources import KNOWN, UNREADABLE, Quote, ask_sources, sources
+from payments.rates.sources import COINS, KNOWN, UNREADABLE, Quote, ask_sources, sources
 from payments.rates.tests.exchanges import NAMES, Exchanges, breaks_off, drips, is_long, is_silent, says, tell
 from payments.tests.factories import NOW
 
@@ -158,7 +157,7 @@ def sources_of(told):
 
 def test_all_are_asked_side_by_side(exchanges):
     """None answers before all twelve questions are there."""
-    together = threading.Barrier(len(NAMES) * len(sources.COINS), timeout=10)
+    together = threading.Barrier(len(NAMES) * len(COINS), timeout=10)
 
     def waits(handler):
         together.wait()
@@ -171,13 +170,13 @@ def test_all_are_asked_side_by_side(exchanges):
 @pytest.mark.parametrize("mood", [is_silent, drips])
 def test_one_that_takes_too_long_keeps_nobody_waiting(exchanges, monkeypatch, mood):
     """It would answer in the end."""
-    monkeypatch.setattr(sources, "DEADLINE", timedelta(seconds=2))
+    monkeypatch.setattr("payments.rates.sources.DEADLINE", timedelta(seconds=2))
     exchanges.moods["coinbase"] = mood
     assert sources_of(ask_sources("USD")) == OTHERS
 
 
 def test_what_a_slow_source_told_in_time_counts(exchanges, monkeypatch):
-    monkeypatch.setattr(sources, "DEADLINE", timedelta(seconds=2))
+    monkeypatch.setattr("payments.rates.sources.DEADLINE", timedelta(seconds=2))
     exchanges.prices["coinbase"] = {"BTC": "50000.10", "XRP": "0.55"}
     exchanges.moods["coinbase"] = lambda handler: (is_silent if "XRP" in handler.path else tell)(handler)
     assert set(ask_sources("USD")["coinbase"]) == {"BTC"}

@@ -63,7 +63,7 @@ def test_a_change_that_is_rolled_back_is_not_told():
 def test_another_process_sees_the_same_version(settings):
     program = """
         import django; django.setup()
-        from shop.catalogue_version import catalogue_version
+        from shop.catalogue.version import catalogue_version
         print(catalogue_version())
     """
     there = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)

@@ -13,9 +13,9 @@ from payments.models import Invoice, Option
 from payments.networks.sandbox.network import SandboxNetwork
 from shop.cart.contents import read_cart
 from shop.checkout import placing
+from shop.checkout.placing import order_products, place_order
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock
 from shop.models import CartItem, Order, OrderLine, Product
-from shop.placing.placing import order_products, place_order
 from shop.tests.factories import ADDRESS, NOW, CartFactory, CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from payments.networks.sandbox.plays import PLAYS
 register = template.Library()
 
 
-@register.inclusion_tag("payments/sandbox_panel.html", takes_context=True)
+@register.inclusion_tag("shop/_sandbox_panel.html", takes_context=True)
 def sandbox_panel(context: template.Context, invoice_id: UUID) -> dict[str, object]:
     """The sandbox's buttons for one invoice; nothing where real money is taken."""
     return {"plays": PLAYS if is_sandbox() else {}, "invoice_id": invoice_id, "csrf_token": context.get("csrf_token")}
