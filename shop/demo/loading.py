@@ -6,9 +6,8 @@ from django.conf import settings
 from django.utils.text import slugify
 
 from cryptons.db import atomic
-from cryptons.drawing.things import draw
 from cryptons.money import parse_fiat
-from shop.catalogue.images import store_picture
+from shop.catalogue.images import read_upload, store_picture
 from shop.demo.goods import DEPARTMENTS, Goods
 from shop.models import Category, Product, ProductImage
 
@@ -68,7 +67,8 @@ def _product(goods: Goods, category: Category) -> bool:
         },
     )
     if not product.images.exists():
-        store_picture(product, draw(goods.picture, goods.wall, goods.main, goods.accent), goods.seen)
+        with goods.picture.open("rb") as file:
+            store_picture(product, read_upload(file), goods.alt)
     return is_new
 
 

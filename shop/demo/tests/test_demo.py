@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from shop.demo.goods import DEPARTMENTS
+from shop.demo.goods import DEPARTMENTS, PICTURES
+from shop.demo.loading import GOODS
 from shop.models import Category, Product, ProductImage
 from shop.search import engine
 from shop.search.base import Query, SearchUnavailable
@@ -22,8 +23,8 @@ def load_demo(**options):
 
 @pytest.fixture
 def _plain_pictures(monkeypatch):
-    """Drawing them takes seconds."""
-    monkeypatch.setattr("shop.demo.loading.draw", lambda *colors: Image.new("RGB", (8, 8)))
+    """Making WebP of the real ones takes seconds."""
+    monkeypatch.setattr("shop.demo.loading.read_upload", lambda file: Image.new("RGB", (8, 8)))
 
 
 def test_the_demo_fills_departments_shelves_and_pictures(client):
@@ -38,6 +39,11 @@ def test_the_demo_fills_departments_shelves_and_pictures(client):
     assert Product.objects.filter(stock__range=(1, 5)).exists()
     with Image.open(ProductImage.objects.first().file) as picture:
         assert picture.size == (800, 800)
+
+
+def test_each_product_has_a_picture_of_at_most_60_kb_and_no_picture_is_left_over():
+    assert {goods.picture for goods in GOODS} == set(PICTURES.iterdir())
+    assert max(picture.stat().st_size for picture in PICTURES.iterdir()) <= 60_000
 
 
 @pytest.mark.usefixtures("_plain_pictures")
