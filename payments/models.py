@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
@@ -48,6 +49,13 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def to_decide(self) -> Self:
         """The exceptions queue: those that a person has to look at."""
         return self.filter(needs_decision=True)
+
+    def for_order(self, order: str) -> Self:
+        """Select the invoices of an order by its id (their subject) or its number (in their label)."""
+        try:
+            return self.filter(subject_id=UUID(order))
+        except ValueError:
+            return self.filter(label=f"order_{order}")
 
 
 class Invoice(BaseModel):

@@ -1,24 +1,19 @@
 """What was asked for and what came, for those who may read payments: lists, and the same as files."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
-from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from cryptons.api.errors import Invalid
 from cryptons.api.permissions import may
-from cryptons.api.schema import DECIMAL, ID, LIMIT, PAGE, PAGED, TEXT, TIME, WHOLE, Shape, array, describe, mapping, nullable, one_of, shape
-from cryptons.api.views import ApiView, paginated
-from cryptons.csv_lines import csv_download
+from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, WHOLE, array, describe, mapping, nullable, one_of, shape
+from cryptons.api.views import ApiView
 from cryptons.money import UNITS, base_to_minor, format_fiat, format_rate
 from payments.accounting.ledger import COLUMNS, ledger, order_of, pages
-from payments.accounting.periods import Period, parse_moment
+from payments.api.listing import Listing
 from payments.models import Invoice, Option, Payment, Payout
 
 PAYMENT = shape(
@@ -59,64 +54,43 @@ INVOICE = shape(
 )
 INVOICE_COLUMNS = ("time", "order", "status", "flags", "currency", "price", "paid_seen", "paid_safe", "expires", "settled", "id")
 
-FORMATS = ("json", "csv")
-MOMENT: Shape = {"type": "string", "example": "2026-11-01", "pattern": r"^\d{4}-\d{2}-\d{2}([T ][0-9:.]+(Z|[+-]\d{2}:\d{2})?)?$"}
+
+def payment_cells(payments: QuerySet[Payment]) -> Iterator[Sequence[Any]]:
+    """Write payments in the order of the ledger's COLUMNS."""
+    return (row.cells() for row in ledger(payments, Payout.objects.none()))
 
 
-def filters(statuses: Iterable[str]) -> list[OpenApiParameter]:
-    return [
-        OpenApiParameter("network", one_of(*UNITS)),
-        OpenApiParameter("status", one_of(*statuses)),
-        OpenApiParameter("from", MOMENT, description="The first day or moment, in UTC"),
-        OpenApiParameter("to", MOMENT, description="The day or moment after the last: from 2026-11-01 to 2026-12-01 is November"),
-        OpenApiParameter("order", {"type": "string", "maxLength": 80}, description="An order's number or id"),
-        OpenApiParameter("format", one_of(*FORMATS), description="csv: all rows, oldest first, as a file for spreadsheets"),
-        PAGE,
-        LIMIT,
-    ]
+def invoice_cells(invoices: QuerySet[Invoice]) -> Iterator[Sequence[Any]]:
+    """Write invoices in the order of INVOICE_COLUMNS."""
+    fields = ("label", "status", "flags", "currency", "price_minor", "paid_seen_minor", "paid_safe_minor", "expires_at", "settled_at")
+    for row in chain.from_iterable(pages(invoices, "created_at", fields)):
+        amounts = (format_fiat(row[name], row["currency"]) for name in ("price_minor", "paid_seen_minor", "paid_safe_minor"))
+        yield (
+            *(row["created_at"], order_of(row["label"]), row["status"], " ".join(sorted(row["flags"])), row["currency"]),
+            *(*amounts, row["expires_at"], row["settled_at"], row["pk"]),
+        )
 
 
-@dataclass(frozen=True)
-class Asked:
-    network: str
-    status: str
-    period: Period
-    order: str
-    as_file: bool
-
-
-def read_filters(request: Request, statuses: Sequence[str]) -> Asked:
-    """Raises Invalid with a row for each filter that cannot be used."""
-    told = request.query_params
-    problems: dict[str, str] = {}
-    for name, known in (("network", tuple(UNITS)), ("status", statuses), ("format", FORMATS)):
-        if told.get(name) and told[name] not in known:
-            problems[name] = f"Must be one of {', '.join(known)}."
-    moments = {}
-    for name in ("from", "to"):
-        try:
-            moments[name] = parse_moment(told[name]) if told.get(name) else None
-        except ValueError as error:
-            problems[name] = str(error)
-    if len(told.get("order", "")) > 80 or "\0" in told.get("order", ""):
-        problems["order"] = "This is no order's number."
-    if problems:
-        raise Invalid("Some filters cannot be used.", details=[{"field": name, "message": words} for name, words in problems.items()])
-    return Asked(
-        network=told.get("network", ""),
-        status=told.get("status", ""),
-        period=Period(moments["from"], moments["to"]),
-        order=told.get("order", ""),
-        as_file=told.get("format") == "csv",
-    )
-
-
-def invoices_of(order: str) -> QuerySet[Invoice]:
-    """By the order's number or its id."""
-    try:
-        return Invoice.objects.filter(subject_id=UUID(order))
-    except ValueError:
-        return Invoice.objects.filter(label=f"order_{order}")
+PAYMENTS = Listing(
+    name="payments",
+    rows=Payment.objects.all,
+    statuses=Payment.Status.values,
+    moment="first_seen_at",
+    columns=COLUMNS,
+    cells=payment_cells,
+    related=("option", "invoice"),
+)
+INVOICES = Listing(
+    name="invoices",
+    rows=Invoice.objects.all,
+    statuses=Invoice.Status.values,
+    moment="created_at",
+    columns=INVOICE_COLUMNS,
+    cells=invoice_cells,
+    invoice_key="pk",
+    on_network=lambda network: Q(pk__in=Option.objects.filter(network=network).values("invoice")),
+    related=("options",),
+)
 
 
 class Payments(ApiView):
@@ -126,20 +100,13 @@ class Payments(ApiView):
         "Payments that came, newest first",
         data=array(PAYMENT),
         meta=shape(**PAGED),
-        parameters=filters(Payment.Status.values),
+        parameters=PAYMENTS.parameters(),
         errors=[400, 403],
         login=True,
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        asked = read_filters(request, Payment.Status.values)
-        same = {name: value for name, value in (("network", asked.network), ("status", asked.status)) if value}
-        payments = Payment.objects.filter(asked.period.of("first_seen_at"), **same)
-        if asked.order:
-            payments = payments.filter(invoice__in=list(invoices_of(asked.order).values_list("pk", flat=True)))
-        if asked.as_file:
-            return csv_download("payments", chain([COLUMNS], (row.cells() for row in ledger(payments, Payout.objects.none()))))
-        return paginated(request, payments.order_by("-first_seen_at", "-id").prefetch_related("option", "invoice"), show_payment)
+        return PAYMENTS.respond(request, show_payment)
 
 
 def show_payment(payment: Payment) -> dict[str, Any]:
@@ -172,22 +139,14 @@ class Invoices(ApiView):
         "Invoices, newest first",
         data=array(INVOICE),
         meta=shape(**PAGED),
-        parameters=filters(Invoice.Status.values),
+        parameters=INVOICES.parameters(),
         errors=[400, 403],
         login=True,
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
         """`network`: those that could be paid there."""
-        asked = read_filters(request, Invoice.Status.values)
-        invoices = (invoices_of(asked.order) if asked.order else Invoice.objects.all()).filter(asked.period.of("created_at"))
-        if asked.status:
-            invoices = invoices.filter(status=asked.status)
-        if asked.network:
-            invoices = invoices.filter(pk__in=Option.objects.filter(network=asked.network).values("invoice"))
-        if asked.as_file:
-            return csv_download("invoices", chain([INVOICE_COLUMNS], invoice_cells(invoices)))
-        return paginated(request, invoices.order_by("-created_at", "-id").prefetch_related("options"), show_invoice)
+        return INVOICES.respond(request, show_invoice)
 
 
 def show_invoice(invoice: Invoice) -> dict[str, Any]:
@@ -217,14 +176,3 @@ def show_invoice(invoice: Invoice) -> dict[str, Any]:
         "expiresAt": invoice.expires_at,
         "settledAt": invoice.settled_at,
     }
-
-
-def invoice_cells(invoices: QuerySet[Invoice]) -> Iterator[Sequence[Any]]:
-    """In the order of INVOICE_COLUMNS."""
-    fields = ("label", "status", "flags", "currency", "price_minor", "paid_seen_minor", "paid_safe_minor", "expires_at", "settled_at")
-    for each in chain.from_iterable(pages(invoices, "created_at", fields)):
-        amounts = (format_fiat(each[name], each["currency"]) for name in ("price_minor", "paid_seen_minor", "paid_safe_minor"))
-        yield (
-            *(each["created_at"], order_of(each["label"]), each["status"], " ".join(sorted(each["flags"])), each["currency"]),
-            *(*amounts, each["expires_at"], each["settled_at"], each["pk"]),
-        )

@@ -1,10 +1,11 @@
 """Payouts for integrators: read, and drafted. Agreeing to one is a person's act, in the admin."""
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
@@ -18,11 +19,10 @@ from cryptons.api.idempotency import idempotent
 from cryptons.api.permissions import may
 from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
-from cryptons.api.views import ApiView, paginated, success
-from cryptons.csv_lines import csv_download
+from cryptons.api.views import ApiView, success
 from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
 from payments.accounting.ledger import COLUMNS, ledger
-from payments.api.payments import filters, invoices_of, read_filters
+from payments.api.listing import Listing
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.payouts.workflow import draft_payout
@@ -67,6 +67,16 @@ def show_payout(payout: Payout) -> dict[str, Any]:
     }
 
 
+def payout_cells(payouts: QuerySet[Payout]) -> Iterator[Sequence[Any]]:
+    """Write payouts in the order of the ledger's COLUMNS."""
+    return (row.cells() for row in ledger(Payment.objects.none(), payouts))
+
+
+PAYOUTS = Listing(
+    name="payouts", rows=Payout.objects.all, statuses=Payout.Status.values, moment="created_at", columns=COLUMNS, cells=payout_cells
+)
+
+
 class PayoutInput(Strict):
     invoiceId = Id()  # noqa: N815
     kind = serializers.ChoiceField(Payout.Kind.values)
@@ -83,20 +93,13 @@ class Payouts(ApiView):
         "Money that goes back to buyers, newest first",
         data=array(PAYOUT),
         meta=shape(**PAGED),
-        parameters=filters(Payout.Status.values),
+        parameters=PAYOUTS.parameters(),
         errors=[400, 403],
         login=True,
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        asked = read_filters(request, Payout.Status.values)
-        same = {name: value for name, value in (("network", asked.network), ("status", asked.status)) if value}
-        payouts = Payout.objects.filter(asked.period.of("created_at"), **same)
-        if asked.order:
-            payouts = payouts.filter(invoice__in=list(invoices_of(asked.order).values_list("pk", flat=True)))
-        if asked.as_file:
-            return csv_download("payouts", chain([COLUMNS], (row.cells() for row in ledger(Payment.objects.none(), payouts))))
-        return paginated(request, payouts.order_by("-created_at", "-id"), show_payout)
+        return PAYOUTS.respond(request, show_payout)
 
     @describe(
         "Draft a payout: without an amount all that this kind allows; a person agrees to it in the admin",

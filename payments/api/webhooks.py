@@ -12,7 +12,8 @@ from cryptons.api.schema import DECIMAL, TEXT, TIME, array, describe, needing, n
 from cryptons.api.serializers import Strict, Text, Whole
 from cryptons.api.views import ApiView, success
 from cryptons.celery import soon
-from payments.sync.webhook_hints import check_signature, invoices_of, is_first, is_fresh, networks_of
+from payments.models import Invoice
+from payments.sync.webhook_hints import check_signature, is_first, is_fresh, networks_of
 from payments.tasks import follow_network
 
 
@@ -98,7 +99,7 @@ class PaymentWebhook(ApiView):
         data = self.valid(HintInput)["data"]
         if not is_fresh(signed.sent_at or data.get("timestamp"), at=now):
             return success({"woken": [], "ignored": "old"})
-        invoice_ids = invoices_of(data["orderId"])
+        invoice_ids = list(Invoice.objects.for_order(data["orderId"]).values_list("pk", flat=True))
         if not invoice_ids:
             raise NotFound("Order not found")
         if not is_first(signed.webhook_id, at=now):

@@ -19,7 +19,7 @@ from django.db import IntegrityError
 
 from cryptons.standard_webhooks import is_signed, key_of
 from payments.errors import HintNotSigned
-from payments.models import IncomingWebhook, Invoice, Option
+from payments.models import IncomingWebhook, Option
 from payments.networks.registry import offered_networks
 
 TOLERANCE = timedelta(seconds=300)
@@ -81,15 +81,6 @@ def canonical(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(canonical(inner) for inner in value) + "]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def invoices_of(order: str) -> list[UUID]:
-    """By the order's id or number. Payments knows the one as an invoice's subject, the other by its label."""
-    try:
-        invoices = Invoice.objects.filter(subject_id=UUID(order))
-    except ValueError:
-        invoices = Invoice.objects.filter(label=f"order_{order}")
-    return list(invoices.values_list("pk", flat=True))
 
 
 def is_fresh(sent_at: datetime | None, *, at: datetime) -> bool:
