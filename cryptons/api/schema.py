@@ -21,6 +21,18 @@ LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1
 PAGED: Mapping[str, Shape] = {"page": WHOLE, "limit": WHOLE, "total": WHOLE}
 
 ERROR: Shape = {"$ref": "#/components/schemas/Error"}
+ANYWHERE = (429, 500, 503)
+"""Any route may answer these: too many requests, a defect, a database that cannot be reached."""
+
+LIMIT_HEADERS = [
+    OpenApiParameter(name, WHOLE, OpenApiParameter.HEADER, response=[429], description=description)
+    for name, description in (
+        ("Retry-After", "Seconds until the next request is allowed"),
+        ("RateLimit-Limit", "Requests allowed in a period"),
+        ("RateLimit-Remaining", "Requests left in this period"),
+        ("RateLimit-Reset", "Seconds until the period ends"),
+    )
+]
 
 
 def shape(**properties: Shape) -> Shape:
@@ -67,10 +79,12 @@ def describe(
     errors: Sequence[int] = (),
     login: bool = False,
     file: bool = False,
+    cached: bool = False,
 ) -> Callable[[View], View]:
     """Say of one method what it takes and answers, by `status` or one of `also`.
 
-    `errors` are those beside 429 and 500, which any may answer; `login` adds 401; `file`: `?format=csv` answers the same as a file.
+    `errors` are those beside ANYWHERE; `login` adds 401; `file`: `?format=csv` answers the same as a file; `cached`: an answer has an
+    ETag, and 304 without a body says that the client's copy is still right.
     """
     envelope: Shape = {"success": {"type": "boolean", "const": True}, "data": data or {}}
     if meta:
@@ -80,14 +94,16 @@ def describe(
         answers |= {(code, "application/json"): shape(**envelope)} if data is not None else {code: None}
     if file:
         answers[(status, "text/csv")] = TEXT
-    for code in sorted({*errors, 429, 500, *([401] if login else [])}):
+    if cached:
+        answers[304] = None
+    for code in sorted({*errors, *ANYWHERE, *([401] if login else [])}):
         answers[(code, "application/json")] = ERROR
     return extend_schema(
         operation_id=slugify(summary).replace("-", "_"),
         summary=summary,
         request={body_type: body} if body else None,
         responses=answers,
-        parameters=list(parameters),
+        parameters=[*parameters, *LIMIT_HEADERS],
         auth=[{"token": []}] if login else [],  # type: ignore[list-item]
     )
 

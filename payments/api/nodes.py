@@ -121,7 +121,7 @@ def _seconds(then: datetime | None, now: datetime) -> int | None:
 class LightningLiquidity(ApiView):
     permission_classes = [may("payments:read")]
 
-    @describe("What can be received and sent over Lightning, channel by channel", data=LIQUIDITY, errors=[403, 503], login=True)
+    @describe("What can be received and sent over Lightning, channel by channel", data=LIQUIDITY, errors=[403], login=True)
     def get(self, request: Request) -> Response:
         lnd = networks().get("BTC-LN")
         if not isinstance(lnd, LightningNetwork):

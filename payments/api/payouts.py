@@ -115,7 +115,7 @@ class Payouts(ApiView):
             reason=TEXT,
         ),
         parameters=[IDEMPOTENCY_KEY],
-        errors=[400, 403, 404, 409, 415, 422, 503],
+        errors=[400, 403, 404, 409, 415, 422],
         login=True,
     )
     @idempotent

@@ -47,7 +47,7 @@ class Categories(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
-    @describe("The whole tree", data=array(BRANCH))
+    @describe("The whole tree", data=array(BRANCH), cached=True)
     def get(self, request: Request) -> Response:
         tree = read_categories()
 

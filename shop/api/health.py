@@ -32,6 +32,6 @@ class Health(ApiView):
 
     permission_classes = [may("stats:read")]
 
-    @describe("How database, cache, search, queue, mail and nodes are", data=HEALTH, errors=[403, 503], login=True)
+    @describe("How database, cache, search, queue, mail and nodes are", data=HEALTH, errors=[403], login=True)
     def get(self, request: Request) -> Response:
         return success(read_health(at=timezone.now()), headers={"Cache-Control": "no-store"})

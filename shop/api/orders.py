@@ -102,7 +102,7 @@ class Orders(ApiView):
             shippingAddress=ADDRESS,
         ),
         parameters=[IDEMPOTENCY_KEY],
-        errors=[400, 404, 409, 415, 422, 503],
+        errors=[400, 404, 409, 415, 422],
         login=True,
     )
     @idempotent
@@ -191,7 +191,7 @@ class OrderPayment(ApiView):
         "Pay an order in another coin, or at a fresh rate",
         data=PAYMENT,
         body=some(cryptocurrency=one_of(*COINS)),
-        errors=[400, 404, 409, 415, 503],
+        errors=[400, 404, 409, 415],
         login=True,
     )
     def post(self, request: Request, order_id: str) -> Response:

@@ -272,7 +272,7 @@ class Products(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
-    @describe("Find products", data=array(ROW), meta=META, parameters=FILTERS, errors=[400])
+    @describe("Find products", data=array(ROW), meta=META, parameters=FILTERS, errors=[400], cached=True)
     def get(self, request: Request) -> Response:
         tree = read_categories()
         filters = read_filters(request, tree)
@@ -299,7 +299,7 @@ class OneProduct(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
-    @describe("One product", data=PRODUCT, errors=[404])
+    @describe("One product", data=PRODUCT, errors=[404], cached=True)
     def get(self, request: Request, product_id: str) -> Response:
         return success(read_shown(parse_id(product_id, "Product")))
 

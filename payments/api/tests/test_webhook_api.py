@@ -284,4 +284,4 @@ def test_hints_count_against_the_limit(settings, woken):
 
 def test_the_document_says_what_it_answers():
     told = ApiClient().get("/api/schema").json()["paths"][PATH]["post"]["responses"]
-    assert set(told) == {"200", "202", "400", "401", "404", "415", "429", "500"}
+    assert set(told) == {"200", "202", "400", "401", "404", "415", "429", "500", "503"}
