@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test stack stack-down test-stack test-stack-long test-e2e lint types check format locks protos bench
+.PHONY: help run test stack stack-down test-stack test-stack-long test-e2e lint types check format locks messages protos bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 locks: $(VENV)/develops ## Resolve pyproject.toml into requirements*.txt (UPGRADE=--upgrade takes newer versions)
 	@$(LOCK) $(UPGRADE) -o requirements.txt
 	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+
+messages: $(VENV)/develops ## Collect what people read into locale/, and compile it (ARGS="--language fr" begins another language)
+	@exec $(IN) manage.py messages $(ARGS)
 
 protos: $(VENV)/develops ## Make the code of LND's messages from payments/networks/lightning/lnd/*.proto
 	@$(VENV)/bin/uv tool run --quiet --from grpcio-tools==1.76.0 --with mypy-protobuf==5.1.0 python -m grpc_tools.protoc -I. \

@@ -1,9 +1,12 @@
-"""What every page knows without asking anybody."""
+"""What every page knows without a query."""
 
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from cryptons.languages import twins
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -11,5 +14,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "shop_name": settings.SHOP_NAME,
         "currency": settings.CURRENCY,
+        "public_url": settings.PUBLIC_URL,
+        "default_language": settings.LANGUAGE_CODE,
+        "twins": SimpleLazyObject(lambda: twins(request)),
         "has_session": settings.SESSION_COOKIE_NAME in request.COOKIES,
     }

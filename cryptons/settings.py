@@ -8,6 +8,7 @@ from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
 import structlog
@@ -16,6 +17,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.utils import get_random_secret_key
 from django.core.validators import validate_email
+from django.utils.translation import get_language_info
 from kombu import Exchange, Queue
 from limits import parse as parse_limit
 
@@ -83,6 +85,19 @@ CURRENCY = env.text("CURRENCY", "USD").upper()
 if len(CURRENCY) != 3 or not CURRENCY.isascii() or not CURRENCY.isalpha():
     raise ImproperlyConfigured(f"CURRENCY must be an ISO 4217 code such as USD or EUR, not {CURRENCY!r}.")
 
+_translated = {"en", *(file.parent.parent.name for file in BASE_DIR.glob("locale/*/LC_MESSAGES/django.mo"))}
+_languages = env.words("LANGUAGES", "en,de")
+if not _languages or not set(_languages) <= _translated or len(set(_languages)) < len(_languages):
+    raise ImproperlyConfigured(f"LANGUAGES must list some of {', '.join(sorted(_translated))}, each once, not {','.join(_languages)!r}.")
+LANGUAGES = [(code, get_language_info(code)["name_local"]) for code in _languages]
+LANGUAGE_CODE = _languages[0]
+
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+try:
+    ZoneInfo(TIME_ZONE)
+except (ZoneInfoNotFoundError, ValueError, OSError):
+    raise ImproperlyConfigured(f"TIME_ZONE must be a name such as Europe/Berlin or UTC, not {TIME_ZONE!r}.") from None
+
 # --- Django ---------------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -95,10 +110,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "corsheaders",
     "csp",
-    "django_htmx",
     "template_partials",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "cryptons",
@@ -112,6 +125,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cryptons.middleware.RequestIdMiddleware",
+    "cryptons.languages.LanguageMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -124,7 +138,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 ROOT_URLCONF = "cryptons.urls"
@@ -150,10 +163,9 @@ TEMPLATES = [
     }
 ]
 
-LANGUAGE_CODE = "en-us"
-TIME_ZONE = "UTC"
 USE_TZ = True
-USE_I18N = False
+USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -1,3 +1,4 @@
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -15,17 +16,23 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", favicon),
-    path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
-    path("admin/exceptions/", include("shop.admin.exceptions")),
-    path("admin/", admin.site.urls),
+    path("", include("payments.api.health")),
+    path("media/", include("shop.catalogue.media")),
     path("api/schema", schema, name="api_schema"),
     path("api/docs", docs, name="api_docs"),
     path("api/docs/settings.js", docs_settings, name="api_docs_settings"),
     path("api/v1/", include("cryptons.api.urls")),
     path("api/", include("cryptons.api.urls")),
-    path("account/", include("accounts.urls")),
-    path("", include("payments.urls")),
-    path("", include("shop.urls")),
+    # Pages: each in every language of the shop, the first without a prefix.
+    *i18n_patterns(
+        path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
+        path("admin/exceptions/", include("shop.admin.exceptions")),
+        path("admin/", admin.site.urls),
+        path("account/", include("accounts.urls")),
+        path("", include("payments.urls")),
+        path("", include("shop.urls")),
+        prefix_default_language=False,
+    ),
 ]
 
 handler400 = "cryptons.error_pages.bad_request"

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from shop.cart import pages as cart_pages
-from shop.catalogue import media, pages
+from shop.catalogue import pages
 from shop.checkout import pages as checkout_pages
 from shop.checkout import pay_page as pay
 from shop.checkout import quote_page
@@ -14,7 +14,6 @@ urlpatterns = [
     path("p/<slug:slug>/", pages.product, name="product"),
     path("search", pages.search, name="search"),
     path("search/suggest", pages.suggest, name="suggest"),
-    path("media/<path:path>", media.media, name="media"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),
     path("cart/items/<uuid:item_id>/", cart_pages.cart_update, name="cart_update"),

@@ -20,10 +20,12 @@ WRONG_TEXTS = {
     "DATABASE_REPLICA_URL": "mysql://db/x",
     "DATABASE_URL": "oracle://db",
     "ELASTICSEARCH_URL": "search:9200",
+    "LANGUAGES": "en,xx",
     "PUBLIC_URL": "shop.example",
     "REDIS_URL": "http://redis",
     "SECRET_KEY": "short",
     "STAFF_EMAIL": "grace",
+    "TIME_ZONE": "Mars/Olympus",
     "WEBHOOK_SECRET": "whsec_?",
     "XRP_URL": "rippled:5005",
 }

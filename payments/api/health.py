@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
 from pymongo.errors import PyMongoError
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -39,3 +40,6 @@ def _person(request: HttpRequest) -> Any:
         return Request(request, authenticators=[kind() for kind in kinds]).user
     except APIException:
         return AnonymousUser()
+
+
+urlpatterns = [path("healthz", healthz)]

@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModified
 from django.http.response import HttpResponseBase
+from django.urls import path
 from django.utils.http import http_date, parse_http_date_safe
 from django.views.decorators.http import require_safe
 
@@ -39,3 +40,6 @@ def _find(path: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return file if is_ours else None
+
+
+urlpatterns = [path("<path:path>", media)]
