@@ -1,7 +1,7 @@
 """Real servers to test against, on 127.0.0.1 and free ports, with their data in a folder that is thrown away.
 
-For each the first that is there is taken: an address in the environment, a program on PATH, one that a script in `$STACK_TOOLS` gets,
-one that `docker compose` runs.
+For each the first that is there is taken: an address in the environment, a program on PATH, one that a script in `tests/stack/tools`
+(or `$STACK_TOOLS`) gets, one that `docker compose` runs.
 
     python -m tests.servers run postgres -- COMMAND…     COMMAND with STACK_DATABASE_URL
     python -m tests.servers up                           all that this machine can get, until `down`
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tests.stack.bitcoind import Node
 
 STACK = Path(os.environ.get("STACK_DATA", ROOT / "var" / "stack"))
+TOOLS = Path(os.environ.get("STACK_TOOLS") or ROOT / "tests/stack/tools")
 OTHER_USER = 65534
 """PostgreSQL does not run as root: then as `nobody`."""
 
@@ -76,18 +77,17 @@ class Server:
 
 
 def find(name: str, *programs: str, script: str = "", places: str = "", choice: Mapping[str, str] = {}) -> str:
-    """The program's path: on PATH, in `places` (a pattern; the last one), or what the script of $STACK_TOOLS prints. Raises Missing."""
+    """The program's path: on PATH, in `places` (a pattern; the last one), or what the script of TOOLS prints. Raises Missing."""
     for program in programs:
         if found := shutil.which(program):
             return found
     if places and (there := sorted(glob(places))):
         return there[-1]
-    tools = os.environ.get("STACK_TOOLS")
-    if not script or not tools:
-        raise Missing(f"{name}: put {' or '.join(programs)} on PATH{f', or set STACK_TOOLS to a folder with {script}' if script else ''}.")
-    got = subprocess.run([f"{tools}/{script}"], stdout=subprocess.PIPE, env={**os.environ, **choice}, check=False, text=True)
+    if not script:
+        raise Missing(f"{name}: put {' or '.join(programs)} on PATH.")
+    got = subprocess.run([TOOLS / script], stdout=subprocess.PIPE, env={**os.environ, **choice}, check=False, text=True)
     if got.returncode or not got.stdout.strip():
-        raise Missing(f"{name}: {script} got none (exit code {got.returncode}).")
+        raise Missing(f"{name}: put {' or '.join(programs)} on PATH; {TOOLS / script} got none (exit code {got.returncode}).")
     return got.stdout.strip().splitlines()[-1]
 
 
@@ -202,7 +202,7 @@ def _start_postgres(folder: Path, port: int, more: Mapping[str, str]) -> tuple[S
 
 
 def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
-    """A mongod that is on PATH, as a replica set of one; else the protocol server of $STACK_TOOLS."""
+    """A mongod that is on PATH, as a replica set of one; else the gateway of TOOLS."""
     if (url := os.environ.get("DATABASE_URL", "")).startswith("mongodb"):
         return Server("mongodb", {"DATABASE_URL": url})
     port = port or free_port()
@@ -212,10 +212,9 @@ def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
         command = [*mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"]
         server = spawn("mongodb", command, folder)
     else:
-        tools = os.environ.get("STACK_TOOLS")
         if os.getuid() == 0:
             _open_the_way(folder)
-        command = [f"{tools}/start-mongo-api.sh", str(folder), str(port)]
+        command = [str(TOOLS / "start-mongo-api.sh"), str(folder), str(port)]
         server = spawn("mongodb", command, folder, environment={"DURABLE": "1"} if durable else {})
     direct = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=500)
     wait_until_it_answers(server, lambda: direct.admin.command("ping"), pymongo.errors.PyMongoError)

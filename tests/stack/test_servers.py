@@ -59,8 +59,11 @@ def test_a_server_that_only_docker_has_is_run_by_it(server_folder: Path, monkeyp
 
 
 def test_a_server_that_is_nowhere_is_named_with_what_would_help(server_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    script = server_folder / "get-bitcoind.sh"
+    script.write_text("#!/bin/sh\nexit 3\n")
+    script.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.delenv("STACK_TOOLS", raising=False)
+    monkeypatch.setattr(servers, "TOOLS", server_folder)
 
-    with pytest.raises(servers.Missing, match=r"litecoind: put litecoind on PATH, or set STACK_TOOLS"):
+    with pytest.raises(servers.Missing, match=rf"litecoind: put litecoind on PATH; {script} got none \(exit code 3\)"):
         servers.litecoind(server_folder / "litecoind")
