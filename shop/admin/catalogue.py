@@ -15,8 +15,8 @@ from PIL import Image
 
 from cryptons.atomic_admin import WholeAdmin
 from cryptons.db import atomic
+from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
-from cryptons.templatetags.money import fiat
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
 from shop.models import LOW_STOCK, Category, Product, ProductImage
@@ -216,7 +216,7 @@ class ProductAdmin(WholeAdmin[Product]):
 
     @admin.display(description="Price", ordering="price_minor")
     def price(self, product: Product) -> str:
-        return fiat(product.price_minor)
+        return money(product.price_minor)
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
         """Of a product that is there only what staff changed, and stock as a difference: what was sold meanwhile stays sold."""

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 
 from accounts.addresses import country_name
 from cryptons.atomic_admin import LONGEST_SEARCH, WholeAdmin
-from cryptons.templatetags.money import fiat
+from cryptons.formats import money
 from payments.admin.payouts import draft_links
 from payments.models import Invoice, Payment, Payout
 from shop.errors import ShopError
@@ -123,11 +123,11 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
 
     @admin.display
     def price(self, line: OrderLine) -> str:
-        return fiat(line.price_minor, line.order.currency)
+        return money(line.price_minor, line.order.currency)
 
     @admin.display
     def total(self, line: OrderLine) -> str:
-        return fiat(line.total_minor, line.order.currency)
+        return money(line.total_minor, line.order.currency)
 
 
 @admin.register(Order)
@@ -180,7 +180,7 @@ class OrderAdmin(WholeAdmin[Order]):
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:
-        return fiat(order.total_minor, order.currency)
+        return money(order.total_minor, order.currency)
 
     @admin.display(description="status", ordering="status")
     def status_badge(self, order: Order) -> SafeString:

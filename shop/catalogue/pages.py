@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from cryptons.formats import money
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from cryptons.response_cache import ready_bytes
-from cryptons.templatetags.money import fiat
 from payments.networks.registry import offered_networks
 from payments.rates.current import current_rates
 from shop.cart.contents import MAX_QUANTITY
@@ -151,8 +151,8 @@ def _price_choices(form: FilterForm, found: Found) -> list[Choice]:
 
 def _price_words(one: PriceRange) -> str:
     if one.to_minor is None:
-        return f"{fiat(one.from_minor)} and more"
-    return f"{fiat(one.from_minor)} – {fiat(one.to_minor - 1)}" if one.from_minor else f"Under {fiat(one.to_minor)}"
+        return f"{money(one.from_minor)} and more"
+    return f"{money(one.from_minor)} – {money(one.to_minor - 1)}" if one.from_minor else f"Under {money(one.to_minor)}"
 
 
 def _amount(minor: int) -> str:

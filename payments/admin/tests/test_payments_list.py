@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, UserFactory
-from cryptons.templatetags.money import coin, fiat
+from cryptons.templatetags.formats import coin, fiat
 from payments.accounting.ledger import add_up, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period, parse_moment
 from payments.accounting.tests.test_ledger import fill_books

@@ -1,0 +1,85 @@
+"""Money, numbers and times as people of the active language write them; templates use the same by `{% load formats %}`.
+
+For programs (the API, CSV, payment URIs) `cryptons.money` writes plain decimal strings.
+"""
+
+from copy import copy
+from datetime import date, datetime
+
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from cryptons.money import format_coin, minor_digits, minor_to_decimal
+
+_MINUS = "\u2212"
+
+
+def _language() -> Locale:
+    return Locale.parse(get_language() or settings.LANGUAGE_CODE, sep="-")
+
+
+def _calendar() -> Locale:
+    """English dates are written for readers from everywhere: 26 November 2026, and 24 hours."""
+    language = _language()
+    return Locale("en", "GB") if language.language == "en" else language
+
+
+def money(amount: int, currency: str = "") -> str:
+    """Write minor units with their currency: `$49.99`, or `49.99 SEK` for a currency without a sign."""
+    currency = currency or settings.CURRENCY
+    language = _language()
+    has_sign = language.currency_symbols.get(currency, currency) != currency
+    pattern = copy((language if has_sign else Locale("de")).currency_formats["standard"])
+    pattern.frac_prec = (minor_digits(currency),) * 2
+    text = pattern.apply(minor_to_decimal(abs(amount), currency), language, currency=currency, currency_digits=False)
+    return f"{_MINUS}{text}" if amount < 0 else text
+
+
+def coins(amount: int, network: str) -> str:
+    """Write base units in coins, with all digits."""
+    return plain_decimal(format_coin(amount, network))
+
+
+def plain_decimal(text: str) -> str:
+    """Write a plain decimal string such as `0.00041234` with the language's decimal sign, and change nothing else."""
+    return text.replace(".", _language().number_symbols["latn"]["decimal"])
+
+
+def number(value: float) -> str:
+    """Write a number with the language's separators: `1,234`."""
+    return format_decimal(value, locale=_language())
+
+
+def long_date(value: date) -> str:
+    """Write a day: `26 November 2026`."""
+    return format_date(_local(value), "long", locale=_calendar())
+
+
+def short_date(value: date) -> str:
+    """Write a day where there is little room: `26 Nov 2026`."""
+    return format_date(_local(value), "medium", locale=_calendar())
+
+
+def clock(value: datetime) -> str:
+    """Write a time of day in the shop's time zone, with the zone: `10:30 UTC`."""
+    local = timezone.localtime(value)
+    zone = format_time(local, "z", locale=_calendar())
+    return f"{format_time(local, 'HH:mm', locale=_calendar())} {zone if zone.isalpha() else local.tzname()}"
+
+
+def long_moment(value: datetime) -> str:
+    """Write a day and a time: `26 November 2026, 10:30 UTC`."""
+    return f"{long_date(value)}, {clock(value)}"
+
+
+def short_moment(value: datetime) -> str:
+    """Write a day and a time where there is little room: `26 Nov 2026, 10:30 UTC`."""
+    return f"{short_date(value)}, {clock(value)}"
+
+
+def _local(value: date) -> date:
+    return timezone.localtime(value) if isinstance(value, datetime) else value
