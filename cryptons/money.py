@@ -3,10 +3,11 @@
 Fiat is counted in minor units of the shop's currency (cents), coins in the base unit of their network.
 """
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NewType
+
+from cryptons.coins import COINS, LIGHTNING
 
 Minor = NewType("Minor", int)
 """Fiat in the currency's smallest unit: 1999 is 19.99 USD, or 1999 JPY."""
@@ -20,33 +21,7 @@ MAX_MINOR = Minor(10**15)
 # ISO 4217: currencies that do not have two decimals.
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
 
-
-@dataclass(frozen=True)
-class Unit:
-    """How a network counts: `10 ** digits` base units are one coin."""
-
-    network: str
-    coin: str
-    name: str
-    base_name: str
-    digits: int
-    dust_base: int
-    """Amounts up to this are not worth a payment of their own."""
-
-    @property
-    def base_per_coin(self) -> int:
-        return int(10**self.digits)
-
-
-UNITS = {
-    unit.network: unit
-    for unit in (
-        Unit("BTC", "BTC", "Bitcoin", "sat", 8, 546),
-        Unit("BTC-LN", "BTC", "Bitcoin Lightning", "msat", 11, 1_000),
-        Unit("LTC", "LTC", "Litecoin", "litoshi", 8, 5_460),
-        Unit("XRP", "XRP", "XRP", "drop", 6, 10),
-    )
-}
+UNITS = {unit.network: unit for coin in COINS.values() for unit in coin.units}
 
 
 def minor_digits(currency: str) -> int:
@@ -113,8 +88,8 @@ def fiat_to_base(price: Minor | int, *, minor_per_coin: Decimal, network: str) -
 
 def amount_due(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:
     """What a buyer is asked for. Over Lightning whole satoshis, as on the chain: many wallets know nothing finer."""
-    if network == "BTC-LN":
-        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network="BTC") * 1000)
+    if network == LIGHTNING:
+        return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network=UNITS[network].coin) * 1000)
     return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
 
 

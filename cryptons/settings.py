@@ -23,6 +23,7 @@ from limits import parse as parse_limit
 
 from cryptons import environment as env
 from cryptons.api.components import COMPONENTS
+from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
 from cryptons.log_redaction import hide_keys
 from cryptons.standard_webhooks import key_of
@@ -380,34 +381,28 @@ except ValidationError:
 
 # --- Payments -------------------------------------------------------------------------------------------------------------
 
-BITCOIN_RPC_HOST = env.text("BITCOIN_RPC_HOST")
-BITCOIN_NETWORK = env.choice("BITCOIN_NETWORK", "mainnet", ("mainnet", "testnet4", "signet", "regtest"))
-BITCOIN_RPC_PORT = env.integer(
-    "BITCOIN_RPC_PORT", {"mainnet": 8332, "testnet4": 48332, "signet": 38332, "regtest": 18443}[BITCOIN_NETWORK], least=1, most=65535
-)
-BITCOIN_RPC_USER = env.text("BITCOIN_RPC_USER")
-BITCOIN_RPC_PASS = env.text("BITCOIN_RPC_PASS")
-BITCOIN_WALLET = env.text("BITCOIN_WALLET", "cryptons")
-BITCOIN_DESCRIPTOR = env.text("BITCOIN_DESCRIPTOR")
-BITCOIN_PAYOUT_WALLET = env.text("BITCOIN_PAYOUT_WALLET")
-if BITCOIN_RPC_HOST and not (BITCOIN_RPC_USER and BITCOIN_RPC_PASS):
-    raise ImproperlyConfigured("BITCOIN_RPC_USER and BITCOIN_RPC_PASS must be set when BITCOIN_RPC_HOST is.")
 
-LITECOIN_RPC_HOST = env.text("LITECOIN_RPC_HOST")
-LITECOIN_NETWORK = env.choice("LITECOIN_NETWORK", "mainnet", ("mainnet", "testnet", "regtest"))
-LITECOIN_RPC_PORT = env.integer(
-    "LITECOIN_RPC_PORT", {"mainnet": 9332, "testnet": 19332, "regtest": 19443}[LITECOIN_NETWORK], least=1, most=65535
-)
-LITECOIN_RPC_USER = env.text("LITECOIN_RPC_USER")
-LITECOIN_RPC_PASS = env.text("LITECOIN_RPC_PASS")
-LITECOIN_WALLET = env.text("LITECOIN_WALLET", "cryptons")
-LITECOIN_DESCRIPTOR = env.text("LITECOIN_DESCRIPTOR")
-LITECOIN_PAYOUT_WALLET = env.text("LITECOIN_PAYOUT_WALLET")
-if LITECOIN_RPC_HOST and not (LITECOIN_RPC_USER and LITECOIN_RPC_PASS):
-    raise ImproperlyConfigured("LITECOIN_RPC_USER and LITECOIN_RPC_PASS must be set when LITECOIN_RPC_HOST is.")
+def _core_settings(coin: CoreCoin) -> dict[str, object]:
+    """The settings of a coin whose node speaks Bitcoin Core's dialect, by name."""
+    network = env.choice(coin.names("NETWORK"), "mainnet", tuple(coin.chains))
+    values: dict[str, object] = {
+        coin.names("RPC_HOST"): env.text(coin.names("RPC_HOST")),
+        coin.names("RPC_PORT"): env.integer(coin.names("RPC_PORT"), coin.chains[network].rpc_port, least=1, most=65535),
+        coin.names("RPC_USER"): env.text(coin.names("RPC_USER")),
+        coin.names("RPC_PASS"): env.text(coin.names("RPC_PASS")),
+        coin.names("NETWORK"): network,
+        coin.names("WALLET"): env.text(coin.names("WALLET"), "cryptons"),
+        coin.names("DESCRIPTOR"): env.text(coin.names("DESCRIPTOR")),
+        coin.names("PAYOUT_WALLET"): env.text(coin.names("PAYOUT_WALLET")),
+        coin.names("ZMQ"): env.words(coin.names("ZMQ")),
+    }
+    if values[coin.names("RPC_HOST")] and not (values[coin.names("RPC_USER")] and values[coin.names("RPC_PASS")]):
+        raise ImproperlyConfigured(f"{coin.names('RPC_USER')} and {coin.names('RPC_PASS')} must be set when {coin.names('RPC_HOST')} is.")
+    return values
 
-BITCOIN_ZMQ = env.words("BITCOIN_ZMQ")
-LITECOIN_ZMQ = env.words("LITECOIN_ZMQ")
+
+for _coin in core_coins():
+    globals().update(_core_settings(_coin))
 
 LND_HOST = env.text("LND_HOST")
 LND_TLS_CERT = env.text("LND_TLS_CERT")
@@ -426,8 +421,9 @@ if bool(XRP_URL) != bool(XRP_ADDRESS):
 
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
-_has_node = bool(BITCOIN_RPC_HOST or LITECOIN_RPC_HOST or LND_HOST or XRP_URL)
-RATES = env.text("RATES", "live" if _has_node or not SANDBOX else "fixed:BTC=65000.00,LTC=80.00,XRP=0.55")
+_has_node = any(env.text(name) for name in node_settings())
+_sandbox_rates = "fixed:" + ",".join(f"{coin.code}={coin.sandbox_price}" for coin in COINS.values())
+RATES = env.text("RATES", "live" if _has_node or not SANDBOX else _sandbox_rates)
 
 
 def _fixed_rates() -> dict[str, Decimal]:

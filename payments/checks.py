@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.text import get_text_list
 
+from cryptons.coins import CoreCoin, core_coins, node_settings
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import descriptors
-from payments.networks.bitcoin.coins import COINS, Coin
 from payments.networks.bitcoin.wallet import wallet_problem
 from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless
 from payments.networks.lightning.rpc import credential
@@ -18,11 +19,15 @@ from payments.rates.current import LEAST_SOURCES
 from payments.rates.sources import KNOWN, sources
 
 
+def _any_node_setting() -> str:
+    return get_text_list(node_settings(), "or")
+
+
 @register()
 def check_networks(**_: Any) -> list[CheckMessage]:
     if offered_networks() or is_sandbox():
         return []
-    hint = "Set BITCOIN_RPC_HOST, LITECOIN_RPC_HOST, LND_HOST or XRP_URL to a node, or SANDBOX=true to try the shop out with play money."
+    hint = f"Set {_any_node_setting()} to a node, or SANDBOX=true to try the shop out with play money."
     return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
 
 
@@ -40,10 +45,10 @@ def check_rate_sources(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_descriptor(**_: Any) -> list[CheckMessage]:
-    return [Error(problem, id="payments.E001") for coin in COINS if (problem := _descriptor_problem(coin))]
+    return [Error(problem, id="payments.E001") for coin in core_coins() if (problem := _descriptor_problem(coin))]
 
 
-def _descriptor_problem(coin: Coin) -> str:
+def _descriptor_problem(coin: CoreCoin) -> str:
     if not coin.descriptor:
         return ""
     try:
@@ -55,12 +60,11 @@ def _descriptor_problem(coin: Coin) -> str:
 
 @register()
 def check_hints(**_: Any) -> list[CheckMessage]:
-    told = {"BITCOIN_ZMQ": settings.BITCOIN_ZMQ, "LITECOIN_ZMQ": settings.LITECOIN_ZMQ}
     hint = "Write what bitcoind.conf says behind zmqpubsequence=, such as tcp://127.0.0.1:28332."
     return [
-        Error(f"{name} must be an address that the node publishes on, not {address!r}.", hint=hint, id="payments.E007")
-        for name, addresses in told.items()
-        for address in addresses
+        Error(f"{coin.names('ZMQ')} must be an address that the node publishes on, not {address!r}.", hint=hint, id="payments.E007")
+        for coin in core_coins()
+        for address in coin.zmq
         if not _is_zmq(address)
     ]
 
@@ -77,7 +81,7 @@ def _is_zmq(address: str) -> bool:
 def check_sandbox(**_: Any) -> list[CheckMessage]:
     if not is_sandbox():
         return []
-    hint = "Set SANDBOX=false, and a node: BITCOIN_RPC_HOST, LITECOIN_RPC_HOST, LND_HOST or XRP_URL."
+    hint = f"Set SANDBOX=false, and a node: {_any_node_setting()}."
     return [Warning("SANDBOX IS ON: anybody can play a payment, and the order goes on as paid.", hint=hint, id="payments.W009")]
 
 
@@ -104,10 +108,10 @@ def _check_macaroon(name: str, needed: frozenset[str], may: str, file: str) -> l
 @register("node")
 def check_node(**_: Any) -> list[CheckMessage]:
     """A node that cannot be reached does not stop the shop; one that is the wrong one does."""
-    return [message for coin in COINS if coin.host and not _descriptor_problem(coin) for message in _check_wallet(coin)]
+    return [message for coin in core_coins() if coin.host and not _descriptor_problem(coin) for message in _check_wallet(coin)]
 
 
-def _check_wallet(coin: Coin) -> list[CheckMessage]:
+def _check_wallet(coin: CoreCoin) -> list[CheckMessage]:
     try:
         problem = wallet_problem(coin)
     except NodeUnavailable as error:

@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from cryptons.celery import soon
+from cryptons.coins import LIGHTNING
 from cryptons.db import on_commit
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
 from payments.alerts import sparing_and_telling
@@ -96,7 +97,7 @@ def close_lightning(invoice_id: str) -> None:
 
 @receiver(invoice_changed)
 def close_what_is_not_needed(sender: Any, invoice: Invoice, **_: Any) -> None:
-    if invoice.status != Invoice.Status.NEW and "BTC-LN" in offered_networks():
+    if invoice.status != Invoice.Status.NEW and LIGHTNING in offered_networks():
         on_commit(lambda: soon(close_lightning, str(invoice.pk)))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from cryptons.coins import core_coins
+
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / "cryptons" / "settings.py"
 WRONG_BY_KIND = {"boolean": "perhaps", "integer": "-1", "decimal": "much", "choice": "nowhere"}
@@ -41,8 +43,21 @@ def reads() -> dict[str, tuple[str, str | None]]:
             continue
         name, *rest = node.args
         default = rest[0] if rest else ast.Constant("")
-        found[ast.literal_eval(name)] = (node.func.attr, plain(default.value) if isinstance(default, ast.Constant) else None)
+        kind = (node.func.attr, plain(default.value) if isinstance(default, ast.Constant) else None)
+        found.update(dict.fromkeys(names_of(name), kind))
     return found
+
+
+def names_of(argument: ast.expr) -> list[str]:
+    """Of `"NAME"` that one; of `coin.names("NAME")` that of each coin whose node speaks Bitcoin Core's dialect; of a variable none."""
+    match argument:
+        case ast.Constant(str(name)):
+            return [name]
+        case ast.Call(ast.Attribute(ast.Name("coin"), "names"), [ast.Constant(name)]):
+            return [coin.names(name) for coin in core_coins()]
+        case ast.Name("name"):  # a name that is listed by its own call
+            return []
+    raise AssertionError(f"The settings read a name that this test cannot find: {ast.unparse(argument)}")
 
 
 def plain(value: object) -> str:

@@ -4,14 +4,12 @@ import os
 from pathlib import Path
 
 from cryptons import environment as env
-
-NODES = ("BITCOIN_RPC_HOST", "LITECOIN_RPC_HOST", "LND_HOST", "XRP_URL")
-"""Each of them names a node that takes real money."""
+from cryptons.coins import node_settings
 
 
 def offer_the_sandbox(dotenv: Path) -> None:
     """Without a node, and unless somebody decided otherwise, buyers pay with play money: the shop can be tried at once."""
     if env.text("CRYPTONS_DOTENV") != "off":
         env.load_dotenv(dotenv)
-    if not any(env.text(name) for name in NODES) and not env.text("SANDBOX"):
+    if not any(env.text(name) for name in node_settings()) and not env.text("SANDBOX"):
         os.environ["SANDBOX"] = "true"

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from cryptons.coins import LIGHTNING, CoreCoin, core_coins
 from cryptons.money import format_coin
 from payments.accounting.comparison import Difference, Kind
 from payments.accounting.periods import Period
@@ -12,15 +13,12 @@ from payments.accounting.reconcile import Report, chunks
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.networks.bitcoin.coins import COINS, Coin
 from payments.networks.bitcoin.history import read_spending
 from payments.networks.bitcoin.wallet import open_payout_wallet
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.lightning.history import BOOKS, read_payments
 from payments.networks.lightning.rpc import open_lnd
 from payments.networks.registry import is_sandbox
-
-LIGHTNING = "BTC-LN"
 
 
 def check_payouts(period: Period, *, network: str = "") -> Report:
@@ -29,7 +27,7 @@ def check_payouts(period: Period, *, network: str = "") -> Report:
     unread: dict[str, str] = {}
     left_out: list[str] = []
     sent = Payout.objects.filter(period.of("sent_at"), status=Payout.Status.SENT)
-    for coin in () if is_sandbox() else COINS:
+    for coin in () if is_sandbox() else core_coins():
         if coin.host and network in ("", coin.code):
             try:
                 differences += _check_chain(coin, list(sent.filter(network=coin.code).exclude(psbt="")), period)
@@ -47,7 +45,7 @@ def check_payouts(period: Period, *, network: str = "") -> Report:
     return Report(tuple(differences), {}, unread, tuple(left_out))
 
 
-def _check_chain(coin: Coin, payouts: list[Payout], period: Period) -> Iterator[Difference]:
+def _check_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> Iterator[Difference]:
     ours = [payout for payout in payouts if payout.reference and not payout.psbt.startswith(chain_payouts.UNSIGNED)]
     paid = chain_payouts.paid_by(coin, [payout.reference for payout in ours if payout.reference]) if ours else {}
     for payout in ours:
@@ -61,7 +59,7 @@ def _check_chain(coin: Coin, payouts: list[Payout], period: Period) -> Iterator[
         yield from _unordered(coin, period.since, period.until)
 
 
-def _unordered(coin: Coin, since: datetime, until: datetime) -> Iterator[Difference]:
+def _unordered(coin: CoreCoin, since: datetime, until: datetime) -> Iterator[Difference]:
     """What left a wallet that is for payouts alone."""
     with open_payout_wallet(coin) as wallet:
         spent = read_spending(wallet, since, until)

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from cryptons.coins import LIGHTNING
 from cryptons.money import UNITS
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Cursor
@@ -32,7 +33,7 @@ def _row(report: NodeReport) -> dict[str, Any]:
 
 
 def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    lnd = networks().get("BTC-LN")
+    lnd = networks().get(LIGHTNING)
     if not isinstance(lnd, LightningNetwork):
         return _render(request, site, "payments/admin/channels.html", title="Lightning channels")
     try:

@@ -16,7 +16,7 @@ from payments.models import Payout
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.rates.current import rate_for
 
-COINS, FIAT = "coins", "fiat"
+IN_COINS, IN_FIAT = "coins", "fiat"
 
 
 class ReasonForm(forms.Form):
@@ -79,8 +79,8 @@ class DraftForm(ReasonForm):
         super().__init__(*args, **options)
         self.most, self.currency = most, currency
         self._offer("network", [(network, self._words(network)) for network in most])
-        in_fiat = [(FIAT, f"{currency}, at today's rate")] if currency == settings.CURRENCY else []
-        self._offer("unit", [(COINS, "coins"), *in_fiat])
+        in_fiat = [(IN_FIAT, f"{currency}, at today's rate")] if currency == settings.CURRENCY else []
+        self._offer("unit", [(IN_COINS, "coins"), *in_fiat])
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -105,7 +105,7 @@ class DraftForm(ReasonForm):
         amount, network, unit = (cleaned.get(name) for name in ("amount", "network", "unit"))
         if amount is not None and network and unit:
             try:
-                cleaned["amount_base"] = parse_coin(amount, network) if unit == COINS else self._worth(amount, network)
+                cleaned["amount_base"] = parse_coin(amount, network) if unit == IN_COINS else self._worth(amount, network)
             except ValueError as error:
                 self.add_error("amount", str(error))
             except RateUnavailable:

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.events.models import Event
 from cryptons.money import UNITS, format_coin, format_fiat
 from payments.admin.base import ReadOnly, buttons
@@ -30,7 +31,6 @@ from payments.invoices.refundable import most_of_kind, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
 from payments.networks.base import FINAL_DEPTH
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.networks.bitcoin.coins import COINS, Coin
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (
     approve_payout,
@@ -146,13 +146,13 @@ def _record_by_hand(payout: Payout, values: dict[str, Any], actor: str, at: date
     _release(coin, payout.psbt)
 
 
-def _coin_to_sign(payout: Payout) -> Coin | None:
+def _coin_to_sign(payout: Payout) -> CoreCoin | None:
     """Of a payout that has a transaction for staff to sign."""
     waits = payout.status == Status.APPROVED and payout.psbt
-    return next((coin for coin in COINS if coin.code == payout.network and coin.host), None) if waits else None
+    return configured_coin(payout.network) if waits else None
 
 
-def _release(coin: Coin | None, psbt: str) -> None:
+def _release(coin: CoreCoin | None, psbt: str) -> None:
     if coin:
         with suppress(NodeUnavailable, NodeRejected):  # it is done all the same; a restart of the node frees them, too
             chain_payouts.release(coin, psbt)
@@ -189,7 +189,7 @@ class PayoutAdmin(ReadOnly):
         hidden = {"label"} if request.user.has_perm("payments.view_invoice") else {"order"}
         if not request.user.has_perm(MAY_ACT):
             hidden.add("acts")
-        if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != "BTC-LN"):
+        if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != LIGHTNING):
             hidden.add("way_out")
         return [name for name in self.fields if name not in hidden]
 
@@ -207,7 +207,7 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description="amount")
     def amount(self, payout: Payout) -> str:
-        return f"{payout.amount_text} {UNITS[payout.network].coin}{' over Lightning' if payout.network == 'BTC-LN' else ''}"
+        return f"{payout.amount_text} {UNITS[payout.network].coin}{' over Lightning' if payout.network == LIGHTNING else ''}"
 
     @admin.display(description="worth", ordering="value_minor")
     def worth(self, payout: Payout) -> str:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from cryptons.api.permissions import may
 from cryptons.api.schema import DECIMAL, TEXT, TIME, WHOLE, YES_NO, array, describe, nullable, one_of, shape
 from cryptons.api.views import ApiView, success
+from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.money import format_coin
 from payments.errors import NetworkNotOffered
 from payments.networks.lightning.network import Channel, LightningNetwork, receivable_msat, spendable_msat
@@ -123,15 +124,15 @@ class LightningLiquidity(ApiView):
 
     @describe("What can be received and sent over Lightning, channel by channel", data=LIQUIDITY, errors=[403], login=True)
     def get(self, request: Request) -> Response:
-        lnd = networks().get("BTC-LN")
+        lnd = networks().get(LIGHTNING)
         if not isinstance(lnd, LightningNetwork):
             raise NetworkNotOffered("No LND is configured.")
         stands = lnd.liquidity()
         channels = stands.channels
         return success(
             {
-                "receivable": format_coin(receivable_msat(channels), "BTC-LN"),
-                "spendable": format_coin(spendable_msat(channels), "BTC-LN"),
+                "receivable": format_coin(receivable_msat(channels), LIGHTNING),
+                "spendable": format_coin(spendable_msat(channels), LIGHTNING),
                 "capacity": _btc(sum(channel.capacity_sat for channel in channels)),
                 "local": _btc(sum(channel.local_sat for channel in channels)),
                 "remote": _btc(sum(channel.remote_sat for channel in channels)),
@@ -157,4 +158,4 @@ def _show_channel(channel: Channel) -> dict[str, Any]:
 
 
 def _btc(amount_sat: int) -> str:
-    return format_coin(amount_sat, "BTC")
+    return format_coin(amount_sat, BITCOIN.code)

@@ -20,6 +20,7 @@ from cryptons.api.permissions import may
 from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
 from cryptons.api.serializers import Id, Strict, Text
 from cryptons.api.views import ApiView, success
+from cryptons.coins import LIGHTNING
 from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
 from payments.accounting.ledger import COLUMNS, ledger
 from payments.api.listing import Listing
@@ -128,7 +129,7 @@ class Payouts(ApiView):
         amount = _amount(wanted["amount"], network) if wanted.get("amount") else None
         destination = wanted.get("destination", "")
         if destination:
-            if amount is None and network == "BTC-LN":
+            if amount is None and network == LIGHTNING:
                 raise Invalid("A payout to a Lightning invoice needs its amount.", details=[{"field": "amount", "message": "Needed here."}])
             try:
                 destination = check_destination(network, destination, amount or 0, at=now)

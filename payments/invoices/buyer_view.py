@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
+from cryptons.coins import LIGHTNING
 from cryptons.money import Base, amount_due, format_coin
 from payments.invoices.evaluation import GONE
 from payments.invoices.refundable import NOTHING_WENT
@@ -18,7 +19,6 @@ from payments.invoices.settlement import received_as
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.payment_uri import payment_uri, split_destination
 
-LIGHTNING = "BTC-LN"
 OPTION_FIELDS = ("network", "destination", "due_base", "minor_per_coin")
 INVOICE_FIELDS = (
     "subject_id",

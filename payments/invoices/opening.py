@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
 from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
 from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
@@ -21,7 +22,6 @@ from payments.rates.current import rate_for
 
 logger = logging.getLogger(__name__)
 
-LIGHTNING = "BTC-LN"
 
 MONITOR = timedelta(days=30)
 """How long after its expiry an invoice's destinations are asked about one by one."""
@@ -47,7 +47,7 @@ class Offer:
 def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
     """As `prepare_offer`; with Bitcoin's chain comes Lightning, while LND can take this much: without it the order is chain only."""
     offer = prepare_offer(network, price, label=label, at=at)
-    if network != "BTC" or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
+    if network != BITCOIN.code or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
         return (offer,)
     try:
         return (offer, prepare_offer(LIGHTNING, price, label=label, at=at))

@@ -27,7 +27,7 @@ def left_of(received: Iterable[tuple[str, int]], paid_out: Iterable[tuple[str, i
 
 def in_base(coins: Fraction, network: str) -> Base:
     """Rounded down: to whole satoshis over Lightning too, as its invoices are written."""
-    finest = UNITS["BTC" if network == "BTC-LN" else network].base_per_coin
+    finest = UNITS[UNITS[network].coin].base_per_coin
     whole = coins * finest
     return Base(whole.numerator // whole.denominator * (UNITS[network].base_per_coin // finest))
 

@@ -6,9 +6,8 @@ take `xrpl://` with a destination tag `dt`, and no label.
 
 from urllib.parse import quote
 
+from cryptons.coins import COINS, LIGHTNING
 from cryptons.money import Base, format_coin
-
-SCHEMES = {"BTC": "bitcoin", "LTC": "litecoin"}
 
 
 def split_destination(destination: str) -> tuple[str, str]:
@@ -19,10 +18,11 @@ def split_destination(destination: str) -> tuple[str, str]:
 
 def payment_uri(network: str, destination: str, amount: Base | int, *, label: str, lightning: str = "") -> str:
     """The amount in coins without needless zeros, as wallets like it. `lightning`: the BOLT11 invoice that pays the same."""
-    if network == "BTC-LN":
+    if network == LIGHTNING:
         return f"lightning:{lightning}"
+    coin = COINS[network]
     coins = format_coin(amount, network).rstrip("0").rstrip(".")
-    if network == "XRP":
+    if coin.shares_account:
         address, tag = split_destination(destination)
-        return f"xrpl://{address}?dt={tag}&amount={coins}"
-    return f"{SCHEMES[network]}:{destination}?amount={coins}&label={quote(label, safe='')}{f'&lightning={lightning}' if lightning else ''}"
+        return f"{coin.uri_scheme}://{address}?dt={tag}&amount={coins}"
+    return f"{coin.uri_scheme}:{destination}?amount={coins}&label={quote(label, safe='')}{f'&lightning={lightning}' if lightning else ''}"

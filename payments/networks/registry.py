@@ -4,16 +4,14 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins
 from cryptons.money import UNITS
 from payments.errors import NetworkNotOffered
 from payments.models import Cursor
 from payments.networks.base import Network
-from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
 from payments.networks.bitcoin.network import BitcoinNetwork
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.sandbox.network import SandboxNetwork
-
-SANDBOX_NETWORKS = ("BTC", "LTC", "XRP")
 
 
 @dataclass(frozen=True)
@@ -25,18 +23,15 @@ class NetworkState:
 
 
 def _real_networks() -> dict[str, Network]:
-    real: dict[str, Network] = {}
-    if BITCOIN.host:
-        real["BTC"] = BitcoinNetwork(BITCOIN)
+    """Those whose node is configured, in the order of the table of coins."""
+    real: dict[str, Network] = {coin.code: BitcoinNetwork(coin) for coin in core_coins() if coin.host}
     if settings.LND_HOST:
-        real["BTC-LN"] = LightningNetwork()
-    if LITECOIN.host:
-        real["LTC"] = BitcoinNetwork(LITECOIN)
+        real[LIGHTNING] = LightningNetwork()
     if settings.XRP_URL:
         from payments.networks.xrp.network import XrpNetwork  # xrpl-py takes a third of a second to load: only where it is used
 
-        real["XRP"] = XrpNetwork()
-    return real
+        real[XRP.code] = XrpNetwork()
+    return {code: real[code] for code in UNITS if code in real}
 
 
 def is_sandbox() -> bool:
@@ -46,7 +41,7 @@ def is_sandbox() -> bool:
 
 def networks() -> dict[str, Network]:
     if is_sandbox():
-        return {code: SandboxNetwork(code) for code in SANDBOX_NETWORKS}
+        return {coin.code: SandboxNetwork(coin) for coin in COINS.values()}
     return _real_networks()
 
 
@@ -73,7 +68,7 @@ def network_states() -> list[NetworkState]:
     Lightning comes with Bitcoin's chain, as one code; alone it is offered where the chain is not, or not now.
     """
     failing = failing_networks()
-    offered = [code for code in networks() if code != "BTC-LN" or "BTC" not in networks() or "BTC" in failing]
+    offered = [code for code in networks() if code != LIGHTNING or BITCOIN.code not in networks() or BITCOIN.code in failing]
     return [
         NetworkState(
             code,

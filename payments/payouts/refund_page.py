@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from cryptons.api.limits import client_ip, count
+from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.money import UNITS, Base, format_coin
 from cryptons.private_link import unlisted
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
@@ -39,7 +40,7 @@ class Back:
 
     @property
     def words(self) -> str:
-        kind = "an address" if self.network != "BTC-LN" else "a Lightning invoice"
+        kind = "an address" if self.network != LIGHTNING else "a Lightning invoice"
         return f"{self.label}, to {kind} of {UNITS[self.network].name}"
 
 
@@ -125,14 +126,14 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
     """What of the invoice's money its buyer may ask for: what staff drafted; else all that nobody waits for any more."""
     if payout is not None and payout.status == Payout.Status.DRAFT:
         amounts = {payout.network: Base(payout.amount_base)}
-        if UNITS[payout.network].coin == "BTC":
-            msat = payout.amount_base if payout.network == "BTC-LN" else payout.amount_base * 1000
-            amounts = {"BTC": Base(msat // 1000), "BTC-LN": Base(msat - msat % 1000)}
+        if UNITS[payout.network].coin == BITCOIN.code:
+            msat = payout.amount_base if payout.network == LIGHTNING else payout.amount_base * 1000
+            amounts = {BITCOIN.code: Base(msat // 1000), LIGHTNING: Base(msat - msat % 1000)}
     elif (payout is not None and payout.status != Payout.Status.SENT) or invoice.status in STILL_PAYABLE:
         return []
     else:
         amounts = most_of_kind(invoice, buyers_kind(invoice))
-    usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else ["BTC-LN"])}
+    usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else [LIGHTNING])}
     return [Back(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
 
 

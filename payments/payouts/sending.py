@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F
 
+from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.db import in_transaction
 from cryptons.money import UNITS, Base
 from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRefused
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.networks.bitcoin.coins import COINS, Coin
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import is_sandbox
 from payments.payouts.destinations import BadDestination, check_request
@@ -52,7 +52,7 @@ def send(payout_id: UUID, *, at: datetime) -> None:
 def _way(payout: Payout) -> Callable[[Payout, datetime], None]:
     if is_sandbox():
         return _send_in_sandbox
-    return _send_over_lightning if payout.network == "BTC-LN" else _send_on_chain
+    return _send_over_lightning if payout.network == LIGHTNING else _send_on_chain
 
 
 def _move(payout: Payout, status: str, at: datetime, **values: Any) -> None:
@@ -67,7 +67,7 @@ def _note(payout: Payout, **values: Any) -> None:
 
 
 def _send_on_chain(payout: Payout, at: datetime) -> None:
-    coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
+    coin = configured_coin(payout.network)
     if coin is None:
         raise NodeRejected(f"No node sends {UNITS[payout.network].name} here: send it by hand, and record it.")
     if payout.status == Status.APPROVED and payout.psbt:
@@ -97,7 +97,7 @@ def _store(payout: Payout, made: chain_payouts.Draft, at: datetime) -> None:
         _move(payout, Status.APPROVED, at, psbt=made.psbt, fee_base=made.fee_base, next_try_at=None, error="")
 
 
-def _draft_on_chain(coin: Coin, payout: Payout, at: datetime) -> chain_payouts.Draft | None:
+def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payouts.Draft | None:
     """None when the wallet is empty: the payout has failed. While others hold coins it waits for their change."""
     others = Payout.objects.filter(network=payout.network, status__in=UNFINISHED).exclude(psbt="").exclude(pk=payout.pk)
     kept = list(others.values_list("psbt", flat=True))
@@ -116,7 +116,7 @@ def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> 
     Raises PayoutRefused, PayoutMoved, NodeUnavailable, NodeRejected.
     """
     payout = Payout.objects.get(pk=payout_id)
-    coin = next((coin for coin in COINS if coin.code == payout.network and coin.host), None)
+    coin = configured_coin(payout.network)
     if payout.status != Status.APPROVED or not payout.psbt or coin is None:
         raise PayoutRefused(f"This payout is {payout.status} and waits for no signature.")
     ready = chain_payouts.signed_by_staff(coin, payout.psbt, signed, payout.destination, Base(payout.amount_base))

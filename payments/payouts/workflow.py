@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F, Sum
 
+from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
@@ -85,7 +86,7 @@ def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Ba
     if not dust < amount <= most:
         least, coin = format_coin(dust + 1, network), UNITS[network].coin
         raise PayoutRefused(f"Between {least} and {format_coin(most, network)} {coin} of {invoice.label} can go back.")
-    if network == "BTC-LN" and amount % 1000:
+    if network == LIGHTNING and amount % 1000:
         raise PayoutRefused("Over Lightning only whole satoshis go back.")
     return amount
 
@@ -120,7 +121,7 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
             if UNITS[network].coin != UNITS[payout.network].coin:
                 raise PayoutRefused(f"{UNITS[payout.network].coin} goes back as {UNITS[payout.network].coin}.")
             amount = amount * UNITS[network].base_per_coin // UNITS[payout.network].base_per_coin
-            if network == "BTC-LN":
+            if network == LIGHTNING:
                 amount -= amount % 1000
             if amount <= UNITS[network].dust_base:
                 raise PayoutRefused(f"This is too little for a payment over {UNITS[network].name}.")

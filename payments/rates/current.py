@@ -11,10 +11,11 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
+from cryptons.coins import COINS
 from cryptons.money import UNITS, minor_digits
 from payments.errors import RateUnavailable
 from payments.models import Rate
-from payments.rates.sources import COINS, Quote, ask_sources
+from payments.rates.sources import Quote, ask_sources
 
 logger = logging.getLogger(__name__)
 

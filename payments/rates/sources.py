@@ -20,9 +20,10 @@ import httpx
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from cryptons.coins import COINS
+
 logger = logging.getLogger(__name__)
 
-COINS = ("BTC", "LTC", "XRP")
 DEADLINE = timedelta(seconds=8)
 """For all answers of one source, from the first look at its name to the last byte, however they drip."""
 MOST_BYTES = 64 * 1024
@@ -124,7 +125,7 @@ class Coinbase(Source):
     address = "https://api.coinbase.com"
 
     def path(self, coin: str, currency: str) -> str:
-        return f"/v2/prices/{coin}-{currency}/spot"
+        return f"/v2/prices/{COINS[coin].rate_id(self.name)}-{currency}/spot"
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
         return Quote(_price(answer["data"]["amount"]))
@@ -137,7 +138,7 @@ class Kraken(Source):
     address = "https://api.kraken.com"
 
     def path(self, coin: str, currency: str) -> str:
-        return f"/0/public/Ticker?pair={'XBT' if coin == 'BTC' else coin}{currency}"
+        return f"/0/public/Ticker?pair={COINS[coin].rate_id(self.name)}{currency}"
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
         if any(str(word).startswith("E") for word in answer["error"]):  # W is a warning
@@ -149,13 +150,12 @@ class Kraken(Source):
 class CoinGecko(Source):
     name = "coingecko"
     address = "https://api.coingecko.com"
-    ids = {"BTC": "bitcoin", "LTC": "litecoin", "XRP": "ripple"}
 
     def path(self, coin: str, currency: str) -> str:
-        return f"/api/v3/simple/price?ids={self.ids[coin]}&vs_currencies={currency.lower()}&include_last_updated_at=true"
+        return f"/api/v3/simple/price?ids={COINS[coin].rate_id(self.name)}&vs_currencies={currency.lower()}&include_last_updated_at=true"
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
-        told = answer[self.ids[coin]]
+        told = answer[COINS[coin].rate_id(self.name)]
         return Quote(_price(told[currency.lower()]), _moment(told["last_updated_at"]) if "last_updated_at" in told else None)
 
 
@@ -164,7 +164,7 @@ class Bitstamp(Source):
     address = "https://www.bitstamp.net"
 
     def path(self, coin: str, currency: str) -> str:
-        return f"/api/v2/ticker/{coin.lower()}{currency.lower()}/"
+        return f"/api/v2/ticker/{COINS[coin].rate_id(self.name).lower()}{currency.lower()}/"
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
         return Quote(_price(answer["last"]), _moment(answer["timestamp"]) if "timestamp" in answer else None)

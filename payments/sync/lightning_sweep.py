@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
 from payments.alerts import sparing_and_telling
@@ -24,7 +25,6 @@ from payments.networks.registry import networks
 from payments.sync.follower import LeaseLost, lease, renew, tell_of_unread
 from payments.sync.replaced_node import replaced_at
 
-LIGHTNING = "BTC-LN"
 LEASE = "LN round"
 BATCH = 50
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)

@@ -13,8 +13,9 @@ from typing import Any
 from django.conf import settings
 
 from cryptons.celery import soon
+from cryptons.coins import core_coins
 from payments.networks.registry import offered_networks
-from payments.sync.notify_trigger import NETWORKS, mark
+from payments.sync.notify_trigger import mark
 from payments.tasks import follow_network
 
 logger = logging.getLogger(__name__)
@@ -126,13 +127,12 @@ class Ear:
 def addresses() -> dict[str, list[str]]:
     """Of the networks that the shop takes."""
     offered = offered_networks()
-    told = {"BTC": settings.BITCOIN_ZMQ, "LTC": settings.LITECOIN_ZMQ}
-    return {network: each for network, each in told.items() if network in offered}
+    return {coin.code: coin.zmq for coin in core_coins() if coin.code in offered}
 
 
 def listen() -> None:
     """Until something breaks. Begins with a look at each network: nobody listened before."""
-    networks = [network for network in NETWORKS if network in offered_networks()]
+    networks = [coin.code for coin in core_coins() if coin.code in offered_networks()]
     bell, marks, ear = Bell(), Marks(settings.DATA_DIR, networks), Ear(addresses())
     heard = set(networks)
     try:

@@ -12,7 +12,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-NETWORKS = ("BTC", "LTC")
+DEFAULT_NETWORK = "BTC"
+NETWORK = re.compile(r"[A-Z0-9]{1,10}")
 TXID = re.compile(r"[0-9a-fA-F]{64}")
 
 _DATA_DIR = re.compile(r"""^\s*(?:export )?DATA_DIR=(["']?)(.*?)\1\s*$""", re.MULTILINE)
@@ -39,13 +40,13 @@ def data_dir(root: Path) -> Path:
 def knock(arguments: list[str], root: Path) -> bool:
     """Whether all is done: TXID alone or with `--network`, and somebody listens or takes the long way. Else the command sees to it."""
     match arguments:
-        case [txid] | [txid, "--network", "BTC"]:
-            network = "BTC"
-        case [txid, "--network", "LTC"]:
-            network = "LTC"
+        case [txid]:
+            network = DEFAULT_NETWORK
+        case [txid, "--network", network]:
+            pass
         case _:
             return False
-    if TXID.fullmatch(txid) is None:
+    if TXID.fullmatch(txid) is None or NETWORK.fullmatch(network) is None:
         return False
     file = mark(data_dir(root), network)
     return _touch(file) or _is_spoken_for(file)

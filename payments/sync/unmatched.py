@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
+from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
 from cryptons.money import format_coin
 from payments.alerts import alert
@@ -17,10 +18,10 @@ from payments.networks.payment_uri import split_destination
 
 logger = logging.getLogger(__name__)
 
-SHARED = ("XRP",)
+SHARED = {coin.code for coin in COINS.values() if coin.shares_account}
 """Networks on which all buyers pay to one account."""
 CHUNK = 500
-SMALL = {"XRP": 1_000_000}
+SMALL = {XRP.code: 1_000_000}
 """Less than this, in base units, is sent by the thousand for next to nothing, to be read: each would be a mail to staff."""
 MOST_A_DAY = 20
 """After so many, small ones are only told of together."""

@@ -18,6 +18,7 @@ from cryptons.api.permissions import Authenticated, has_permission, may
 from cryptons.api.schema import ID, LIMIT, PAGE, PAGED, array, describe, needing, one_of, shape, some
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, paginated, success
+from cryptons.coins import COINS
 from payments.models import Invoice
 from shop.api.show import EVENT, ORDER, PAYMENT, quantity_from, show_entry, show_order, show_payment
 from shop.cart.contents import MAX_LINES, MAX_QUANTITY, cart_of
@@ -26,9 +27,6 @@ from shop.checkout.requoting import requote_order
 from shop.models import Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, told_events
-
-COINS = ("BTC", "LTC", "XRP")
-
 
 ALL = OpenApiParameter("all", one_of("true", "false"), description="Everybody's: for those who may read orders")
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -45,7 +43,7 @@ class OrderInput(Strict):
     """Without items: what is in the cart."""
 
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
-    cryptocurrency = serializers.ChoiceField(choices=COINS)
+    cryptocurrency = serializers.ChoiceField(choices=list(COINS))
     shippingAddress = Address()  # noqa: N815
 
 
@@ -54,7 +52,7 @@ class StatusInput(Strict):
 
 
 class QuoteInput(Strict):
-    cryptocurrency = serializers.ChoiceField(choices=COINS, required=False)
+    cryptocurrency = serializers.ChoiceField(choices=list(COINS), required=False)
 
 
 class Nothing(Strict):

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from cryptons.api.limits import client_ip, count
 from cryptons.celery import soon
+from cryptons.coins import LIGHTNING
 from cryptons.money import UNITS, format_fiat
 from cryptons.private_link import unlisted
 from payments.errors import NetworkNotOffered, UnknownPlay
@@ -136,7 +137,7 @@ def _open(progress: Progress, *, at: datetime) -> PayState:
         text = "The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the time runs out."
         return asking("double-spent", "danger", "The payment was taken back", text)
     text = f"Scan the code with your wallet, or copy amount and address. Send exactly this amount in {unit.name}."
-    if progress.network == "BTC-LN":
+    if progress.network == LIGHTNING:
         text = "Scan the code with your Lightning wallet, or copy the invoice into it."
     elif progress.payment_request:
         text = "Scan the code with your wallet, on the chain or over Lightning, which is there at once. Or copy address or invoice."

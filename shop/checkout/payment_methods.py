@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from cryptons.coins import COINS
 from cryptons.money import UNITS, indicative_coin_price
 from payments.networks.registry import NetworkState, network_states
 from payments.rates.current import current_rates
@@ -17,6 +18,11 @@ class Way:
     @property
     def coin(self) -> str:
         return UNITS[self.state.code].coin
+
+    @property
+    def icon(self) -> str:
+        """The path of the coin's picture in the static files."""
+        return COINS[self.coin].icon
 
 
 def ways_to_pay(price_minor: int, *, failed: Mapping[str, str] | None = None) -> list[Way]:

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('access_token', models.CharField(default=shop.models.new_access_token, editable=False, max_length=64, unique=True)),
                 ('checkout_token', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('email', models.EmailField(max_length=254)),
-                ('network', models.CharField(help_text='The coin that the buyer chose: BTC, LTC or XRP.', max_length=10)),
+                ('network', models.CharField(help_text='The code of the coin that the buyer chose, such as BTC.', max_length=10)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('processing', 'Processing'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='pending', max_length=12)),
                 ('payment_status', models.CharField(choices=[('unpaid', 'Not paid yet'), ('pending', 'Payment seen'), ('confirming', 'Confirming'), ('paid', 'Paid'), ('underpaid', 'Paid in part'), ('overpaid', 'Overpaid'), ('late', 'Paid late'), ('expired', 'Time ran out'), ('refunded', 'Refunded')], default='unpaid', max_length=12)),
                 ('on_hold', models.BooleanField(default=False)),

@@ -3,8 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cryptons.celery import soon
+from cryptons.coins import core_coins
 from payments.networks.registry import offered_networks
-from payments.sync.notify_trigger import NETWORKS, TXID, about_to_speak
+from payments.sync.notify_trigger import DEFAULT_NETWORK, TXID, about_to_speak
 from payments.tasks import follow_network
 
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("txid", metavar="TXID", help="64 hex digits; it is not believed, and the wallet is asked what it received")
-        parser.add_argument("--network", choices=NETWORKS, default="BTC")
+        parser.add_argument("--network", choices=[coin.code for coin in core_coins()], default=DEFAULT_NETWORK)
 
     def handle(self, *args: Any, txid: str, network: str, **options: Any) -> None:
         """A queue that is away is no error: the next look at the network finds the payment."""

@@ -1,4 +1,4 @@
-"""Output descriptors and bare extended keys: what BITCOIN_DESCRIPTOR and LITECOIN_DESCRIPTOR may hold. Pure; asks no node.
+"""Output descriptors and bare extended keys: what a coin's setting DESCRIPTOR, such as BITCOIN_DESCRIPTOR, may hold. Pure; asks no node.
 
 Sources: BIP 32 (extended keys), BIP 380-386 (descriptors), SLIP-132 (the version bytes that name a script type; Litecoin's wallets write
 those of Bitcoin or their own).
@@ -9,28 +9,16 @@ import re
 from bitcoin.base58 import Base58Error, InvalidBase58Error, decode, encode
 from bitcoin.core import Hash
 
+from cryptons.coins import core_coins
 from payments.networks.bitcoin.coins import Coin
 
-MAIN, TEST = "mainnet", "test networks"
-LEGACY, WRAPPED, SEGWIT = "pkh({key}/0/*)", "sh(wpkh({key}/0/*))", "wpkh({key}/0/*)"
-
-# Prefix: (network family, descriptor around the key).
-EXTENDED_KEYS = {
-    "xpub": (MAIN, LEGACY),
-    "ypub": (MAIN, WRAPPED),
-    "zpub": (MAIN, SEGWIT),
-    "Ltub": (MAIN, LEGACY),
-    "Mtub": (MAIN, WRAPPED),
-    "tpub": (TEST, LEGACY),
-    "upub": (TEST, WRAPPED),
-    "vpub": (TEST, SEGWIT),
-    "ttub": (TEST, LEGACY),
-}
-VERSION = {MAIN: bytes.fromhex("0488B21E"), TEST: bytes.fromhex("043587CF")}
+EXTENDED_KEYS = {prefix: kind for coin in core_coins() for prefix, kind in coin.key_prefixes.items()}
+MAIN_VERSION, TEST_VERSION = bytes.fromhex("0488B21E"), bytes.fromhex("043587CF")
 """BIP 32's own, which is all that nodes read, Litecoin's too."""
 
 _BASE58 = "[1-9A-HJ-NP-Za-km-z]"
-_PRIVATE = re.compile(rf"\b(?:[xyztuv]prv|[LMt]tpv){_BASE58}{{20,}}|(?<!{_BASE58})[5KL6Tc9]{_BASE58}{{50,51}}(?!{_BASE58})")
+_PRIVATE = re.compile(rf"\b(?:[A-Za-z]prv|[A-Za-z]{{2}}pv){_BASE58}{{20,}}|(?<!{_BASE58}){_BASE58}{{51,52}}(?!{_BASE58})")
+"""An extended private key of any coin, or one key in the wallet import format."""
 _BARE = re.compile(rf"(?:{'|'.join(EXTENDED_KEYS)}){_BASE58}{{20,}}")
 _KEY = re.compile(rf"\b({'|'.join(EXTENDED_KEYS)}){_BASE58}{{20,}}")
 _ONE_KEY = re.compile(r"(?:pkh|wpkh|sh\(wpkh)\([^()]*\)+(?:#.*)?")
@@ -53,18 +41,17 @@ def normalised(text: str, network: str, coin: Coin) -> str:
     text, name = text.strip(), coin.names("DESCRIPTOR")
     if _PRIVATE.search(text):
         raise DescriptorError(has_private_keys(coin))
-    family = MAIN if network == "mainnet" else TEST
     keys = _KEY.findall(text)
     if not keys or any(prefix not in coin.key_prefixes for prefix in keys):
         *most, last = coin.key_prefixes
         raise DescriptorError(f"{name} must be a public ranged descriptor such as wpkh([…]xpub…/0/*), or an {', '.join(most)} or {last}.")
     for prefix in keys:
-        if EXTENDED_KEYS[prefix][0] != family:
-            raise DescriptorError(
-                f"{name} holds a key of {EXTENDED_KEYS[prefix][0]} ({prefix}…), but {coin.names('NETWORK')} is {network!r}."
-            )
+        is_main = coin.key_prefixes[prefix].is_main
+        if is_main != (network == "mainnet"):
+            family = "mainnet" if is_main else "test networks"
+            raise DescriptorError(f"{name} holds a key of {family} ({prefix}…), but {coin.names('NETWORK')} is {network!r}.")
     if _BARE.fullmatch(text):
-        return EXTENDED_KEYS[keys[0]][1].format(key=_plain_key(text, coin))
+        return coin.key_prefixes[keys[0]].script.format(key=_plain_key(text, coin))
     if any(prefix not in ("xpub", "tpub") for prefix in keys):
         raise DescriptorError(f"Inside {name}'s descriptor keys begin with xpub or tpub; a key with another beginning stands alone.")
     if "/*" not in text:
@@ -77,7 +64,7 @@ def normalised(text: str, network: str, coin: Coin) -> str:
 def address_type(text: str) -> str:
     """What `getnewaddress` calls the addresses of this descriptor or key."""
     text = text.strip()
-    wrapped = EXTENDED_KEYS[text[:4]][1] if text[:4] in EXTENDED_KEYS else text
+    wrapped = EXTENDED_KEYS[text[:4]].script if text[:4] in EXTENDED_KEYS else text
     if wrapped.startswith("tr("):
         return "bech32m"
     if wrapped.startswith(("wpkh(", "wsh(")):
@@ -96,5 +83,5 @@ def _plain_key(key: str, coin: Coin) -> str:
     body, checksum = raw[:-4], raw[-4:]
     if len(body) != 78 or Hash(body)[:4] != checksum:
         raise DescriptorError(f"{coin.names('DESCRIPTOR')} is not a whole extended key: a letter is wrong or missing.")
-    body = VERSION[EXTENDED_KEYS[key[:4]][0]] + body[4:]
+    body = (MAIN_VERSION if coin.key_prefixes[key[:4]].is_main else TEST_VERSION) + body[4:]
     return str(encode(body + Hash(body)[:4]))

@@ -86,7 +86,7 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
     """`getblockchaininfo`, refused when the node follows another chain than the settings say."""
     coin = wallet.coin
     chain: dict[str, Any] = wallet.call("getblockchaininfo")
-    if chain["chain"] != coin.chains[coin.network]:
+    if chain["chain"] != coin.chains[coin.network].node_name:
         raise NodeRejected(f"{coin.node} follows the chain {chain['chain']!r}, but {coin.names('NETWORK')} is {coin.network!r}.")
     return chain
 

@@ -9,6 +9,7 @@ import grpc
 from django.conf import settings
 from django.utils import timezone
 
+from cryptons.coins import LIGHTNING
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
@@ -66,7 +67,7 @@ class Liquidity:
 
 
 class LightningNetwork:
-    code = "BTC-LN"
+    code = LIGHTNING
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """A BOLT11 invoice that LND takes no money for after its time. Source: LND `ListChannels`, `AddInvoice`."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.utils import timezone
 
+from cryptons.coins import Coin, CoreCoin
 from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
@@ -33,14 +34,15 @@ def _random(letters: str, count: int) -> str:
 
 
 class SandboxNetwork:
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, coin: Coin) -> None:
+        self._coin = coin
+        self.code = coin.code
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """Looks like the network's own, but with a checksum that no wallet accepts: nobody can lose money to it."""
-        if self.code == "XRP":
-            return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
-        return Destination(f"{'rltc1q' if self.code == 'LTC' else 'bcrt1q'}{_random(_BECH32, 38)}")
+        if isinstance(self._coin, CoreCoin):
+            return Destination(f"{self._coin.chains['regtest'].bech32_prefix}1q{_random(_BECH32, 38)}")
+        return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
 
     def close_destination(self, destination: str) -> None:
         """A pretended chain refuses no money either."""

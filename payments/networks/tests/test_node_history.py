@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cryptons.coins import BITCOIN
 from payments.errors import HistoryTooShort, NodeRejected
 from payments.networks.base import BookEntry
 from payments.networks.lightning import history as lightning_history
@@ -134,7 +135,7 @@ def test_the_sandbox_tells_what_came_and_stayed():
     mine_block("BTC", NOW + HOUR)
 
     assert {
-        entry.destination: (entry.amount_base, entry.is_confirmed, entry.height) for entry in SandboxNetwork("BTC").books(NOW, NOW + DAY)
+        entry.destination: (entry.amount_base, entry.is_confirmed, entry.height) for entry in SandboxNetwork(BITCOIN).books(NOW, NOW + DAY)
     } == {
         "a": (1, False, None),
         "b": (2, True, 101),

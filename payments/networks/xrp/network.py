@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 from xrpl.models.requests import AccountTx
 
+from cryptons.coins import XRP
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
@@ -38,7 +39,7 @@ OUT_OF_RANGE = ("lgrIdxMalformed", "lgrIdxsInvalid", "invalidLgrRange")
 
 
 class XrpNetwork:
-    code = "XRP"
+    code = XRP.code
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """A tag that nobody can guess, and not 0, which some wallets take for none. Refused where the follower would not see it paid."""

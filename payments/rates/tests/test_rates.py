@@ -10,12 +10,13 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cryptons.coins import COINS
 from cryptons.money import Minor
 from payments.errors import RateUnavailable
 from payments.invoices.opening import open_invoice, prepare_offer
 from payments.models import Option, Rate
 from payments.rates.current import agree, current_rates, fresh_quotes, rate_for, rates_version, refresh_rates
-from payments.rates.sources import COINS, KNOWN, UNREADABLE, Quote, ask_sources, sources
+from payments.rates.sources import KNOWN, UNREADABLE, Quote, ask_sources, sources
 from payments.rates.tests.exchanges import NAMES, Exchanges, breaks_off, drips, is_long, is_silent, says, tell
 from payments.tests.factories import NOW
 
