@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from bitcoin.rpc import JSONRPCError
 from django.conf import settings
 
 from cryptons.money import Base, parse_coin
@@ -16,6 +15,7 @@ from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.history import read_books
 from payments.networks.bitcoin.rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
 from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_wallet
+from payments.networks.json_rpc import RpcError
 from payments.networks.reading import name_of, reading
 
 INCOME = ("receive", "generate", "hogex")
@@ -107,8 +107,8 @@ def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, 
     """From the wallet's beginning when the block is unknown to this node: it is another node, another chain's end, or was the sandbox."""
     try:
         listing: dict[str, Any] = wallet.call("listsinceblock", block_hash, depth, True, True)
-    except JSONRPCError as error:
-        if error.error["code"] not in (NOT_IN_WALLET_OR_MEMPOOL, NOT_A_HASH) or not block_hash:
+    except RpcError as error:
+        if error.code not in (NOT_IN_WALLET_OR_MEMPOOL, NOT_A_HASH) or not block_hash:
             raise
         listing = wallet.call("listsinceblock", "", depth, True, True)
     return listing
@@ -189,8 +189,8 @@ def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dic
     """Of a transaction that another one in a block made void, the wallet tells the (negative) depth of that block and no outputs."""
     try:
         transaction = wallet.call("gettransaction", txid, True)
-    except JSONRPCError as error:
-        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
+    except RpcError as error:
+        if error.code != NOT_IN_WALLET_OR_MEMPOOL:
             raise
         return {reference: _gone(reference) for reference in references if reference not in facts}
     told = _facts(wallet, _output_entries(transaction), unread)

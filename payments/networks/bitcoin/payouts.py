@@ -16,7 +16,6 @@ from typing import Any
 
 from bitcoin.core import CTransaction, b2lx
 from bitcoin.core.serialize import SerializationError
-from bitcoin.rpc import JSONRPCError
 
 from cryptons.money import Base, format_coin, parse_coin
 from payments.errors import NodeRejected
@@ -24,6 +23,7 @@ from payments.networks.base import FINAL_DEPTH
 from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.rpc import MISUSED, NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
 from payments.networks.bitcoin.wallet import new_address, open_payout_wallet, open_wallet
+from payments.networks.json_rpc import RpcError
 
 INSUFFICIENT_FUNDS = (-6, -4)
 ALREADY_IN_CHAIN = -27
@@ -81,8 +81,8 @@ def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) ->
         options = {"lockUnspents": True, **_change(wallet)}
         try:
             made = wallet.call("walletcreatefundedpsbt", [], outputs, 0, options, True)
-        except JSONRPCError as error:
-            code, text = error.error["code"], error.error["message"]
+        except RpcError as error:
+            code, text = error.code, error.message
             if code not in INSUFFICIENT_FUNDS:
                 raise
             kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
@@ -92,7 +92,7 @@ def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) ->
             signed = wallet.call("walletprocesspsbt", made["psbt"])
             raw = _finalised(wallet, signed["psbt"])
             txid = _txid(wallet, signed["psbt"], raw)
-        except (JSONRPCError, NodeRejected):  # else each try would set more coins aside
+        except (RpcError, NodeRejected):  # else each try would set more coins aside
             _give_back(wallet, made["psbt"])
             raise
         return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
@@ -153,7 +153,7 @@ def signed_by_staff(coin: Coin, offered: str, signed: str, address: str, amount:
         try:
             before = wallet.call("decodepsbt", offered)
             after = wallet.call("decodepsbt", signed)
-        except JSONRPCError as error:
+        except RpcError as error:
             raise NodeRejected("This is not a PSBT. Upload the file that your wallet wrote when it signed.") from error
         if _body(before) != _body(after):
             raise NodeRejected("This is another transaction than the one that was offered. Download it again and sign that.")
@@ -183,12 +183,12 @@ def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
             return hindrance
         try:
             wallet.call("sendrawtransaction", raw)
-        except JSONRPCError as error:
-            code = error.error["code"]
+        except RpcError as error:
+            code = error.code
             if code == ALREADY_IN_CHAIN or (code in REJECTED and _is_known(wallet, txid)):
                 return Outcome("sent")
             if code in REJECTED:
-                return Outcome("waits", f"{coin.node} does not take it now: {error.error['message']}")
+                return Outcome("waits", f"{coin.node} does not take it now: {error.message}")
             raise
         return Outcome("sent")
 
@@ -230,8 +230,8 @@ def _shallow(wallet: Conversation) -> set[str]:
     since = wallet.call("getblockhash", max(0, wallet.call("getblockcount") - FINAL_DEPTH + 1))
     try:
         listed = wallet.call("listsinceblock", since, 1, True, False, True)
-    except JSONRPCError as error:  # older ones, litecoind too, cannot tell of what goes to the wallet's change alone
-        if error.error["code"] != MISUSED:
+    except RpcError as error:  # older ones, litecoind too, cannot tell of what goes to the wallet's change alone
+        if error.code != MISUSED:
             raise
         listed = wallet.call("listsinceblock", since, 1, True, False)
     return {each["txid"] for each in listed["transactions"]}
@@ -276,8 +276,8 @@ def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
     """Empty when the wallet does not know it."""
     try:
         return dict(wallet.call("gettransaction", txid, True))
-    except JSONRPCError as error:
-        if error.error["code"] != NOT_IN_WALLET_OR_MEMPOOL:
+    except RpcError as error:
+        if error.code != NOT_IN_WALLET_OR_MEMPOOL:
             raise
         return {}
 
@@ -296,8 +296,8 @@ def _despite(code: int) -> Iterator[None]:
     """Goes on when the node answers with this error."""
     try:
         yield
-    except JSONRPCError as error:
-        if error.error["code"] != code:
+    except RpcError as error:
+        if error.code != code:
             raise
 
 

@@ -1,14 +1,14 @@
-"""A conversation with bitcoind or litecoind: JSON-RPC through python-bitcoinlib, its failures told in the shop's own errors."""
+"""A conversation with bitcoind or litecoind about one wallet; its failures are raised as the shop's own errors."""
 
-import base64
-import http.client
+import itertools
+import time
 from typing import Any
 
-from bitcoin.rpc import JSONRPCError, RawProxy
 from django.conf import settings
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin.coins import Coin
+from payments.networks.json_rpc import HttpAnswer, JsonRpcClient, RpcError
 
 MISUSED = -1
 WALLET_ERROR = -4
@@ -18,65 +18,58 @@ KEYS_RAN_OUT = -12
 WALLET_NOT_FOUND = -18
 WALLET_ALREADY_LOADED = -35
 WARMING_UP = -28
-NOT_JSON = -342
-
-
-class _Proxy(RawProxy):  # type: ignore[misc]
-    """python-bitcoinlib's proxy with user and password as they are: it would not percent-decode them from an address."""
-
-    def __init__(self, coin: Coin, path: str, patience: int) -> None:
-        host = coin.host
-        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        super().__init__(service_url=f"http://{host}:{coin.port}{path}", timeout=patience)
-        login = f"{coin.user}:{coin.password}".encode()
-        self._BaseProxy__auth_header = b"Basic " + base64.b64encode(login)
 
 
 class Conversation:
-    """One conversation with the node about one wallet. A proxy breaks for good after a time-out: make a new one each turn."""
+    """Each call has a deadline of its own, NODE_TIMEOUT_SECONDS. Not thread-safe."""
 
     def __init__(self, coin: Coin, path: str) -> None:
         self.coin = coin
         self._path = path
-        self._proxy = _Proxy(coin, path, settings.NODE_TIMEOUT_SECONDS)
+        self._seconds: int = settings.NODE_TIMEOUT_SECONDS
+        self._ids = itertools.count(1)
+        host = f"[{coin.host}]" if ":" in coin.host and not coin.host.startswith("[") else coin.host
+        self._client = JsonRpcClient(f"http://{host}:{coin.port}", node=coin.node, login=(coin.user, coin.password))
 
     def be_patient(self, seconds: int) -> None:
-        """From now on: for questions that cost the node a while, asked by nobody who waits."""
-        self._proxy.close()
-        self._proxy = _Proxy(self.coin, self._path, seconds)
+        """Give later calls more time: for questions that cost the node a while, when nobody waits for the answer."""
+        self._seconds = seconds
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Raises NodeUnavailable, NodeRejected, and JSONRPCError for what only the caller can judge."""
-        try:
-            return self._proxy._call(method, *arguments)
-        except JSONRPCError as error:
-            raise _translated(self.coin, error) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NodeUnavailable(f"{self.coin.node} does not answer ({type(error).__name__}).") from error
+        """Amounts come as Decimal and must be given as strings. Raises NodeUnavailable, NodeRejected, RpcError."""
+        number = next(self._ids)
+        question = {"jsonrpc": "1.0", "id": number, "method": method, "params": arguments}
+        answer = self._client.post(question, ends=time.monotonic() + self._seconds, path=self._path)
+        return _result(self.coin, answer, number)
 
     def close(self) -> None:
-        self._proxy.close()
+        self._client.close()
 
 
-def _translated(coin: Coin, error: JSONRPCError) -> Exception:
-    code, message = error.error["code"], str(error.error["message"])
-    if code == NOT_JSON:
-        if "'401 " in message:
-            return NodeRejected(f"{coin.node} refuses {coin.names('RPC_USER')} and {coin.names('RPC_PASS')}.")
-        if "'403 " in message:
-            return NodeRejected(f"{coin.node} does not allow connections from this machine (rpcallowip).")
-        return NodeUnavailable(f"{coin.node} answers, but not to requests.")
-    if code == WARMING_UP:
-        return NodeUnavailable(f"{coin.node} is starting up.")
-    return error  # type: ignore[no-any-return]
+def _result(coin: Coin, answer: HttpAnswer, number: int) -> Any:
+    """Errors come with HTTP status 500 or 404 and the JSON that tells which; the server's own refusals come without JSON."""
+    if answer.status == 401:
+        raise NodeRejected(f"{coin.node} refuses {coin.names('RPC_USER')} and {coin.names('RPC_PASS')}.")
+    if answer.status == 403:
+        raise NodeRejected(f"{coin.node} does not allow connections from this machine (rpcallowip).")
+    if answer.status == 503:
+        raise NodeUnavailable(f"{coin.node} is overloaded: its work queue is full.")
+    match answer.content:
+        case {"id": got, "error": {"code": int(code), "message": message}} if got == number:
+            if code == WARMING_UP:
+                raise NodeUnavailable(f"{coin.node} is starting up.")
+            raise RpcError(code, str(message))
+        case {"id": got, "result": result, "error": None} if got == number:
+            return result
+    raise NodeUnavailable(f"What answers at {coin.names('RPC_HOST')} is not a {coin.name} node (HTTP status {answer.status}).")
 
 
 def in_mempool(wallet: Conversation, txid: str) -> bool:
     """The wallet remembers what was replaced or dropped; only the mempool says what may still be mined."""
     try:
         wallet.call("getmempoolentry", txid)
-    except JSONRPCError as error:
-        if error.error["code"] == NOT_IN_WALLET_OR_MEMPOOL:
+    except RpcError as error:
+        if error.code == NOT_IN_WALLET_OR_MEMPOOL:
             return False
         raise
     return True

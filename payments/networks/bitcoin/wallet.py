@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from bitcoin.rpc import JSONRPCError
 from django.conf import settings
 
 from payments.errors import NodeRejected, NodeUnavailable
@@ -13,6 +12,7 @@ from payments.networks.bitcoin import descriptors
 from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.rpc import KEYS_RAN_OUT, WALLET_ALREADY_LOADED, WALLET_ERROR, WALLET_NOT_FOUND, Conversation, checked_chain
 from payments.networks.bitcoin.watch_only import watch_only
+from payments.networks.json_rpc import RpcError
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterato
     try:
         _be_loaded(wallet, load)
         yield wallet
-    except JSONRPCError as error:
-        raise NodeRejected(f"{coin.node} refuses: {error.error['message']}") from error
+    except RpcError as error:
+        raise NodeRejected(f"{coin.node} refuses: {error.message}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NodeUnavailable(f"{coin.node} gives an answer that cannot be understood ({type(error).__name__}: {error}).") from error
     finally:
@@ -61,8 +61,8 @@ def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
         try:
             wallet.call("getwalletinfo")
             return
-        except JSONRPCError as error:
-            if error.error["code"] != WALLET_NOT_FOUND:
+        except RpcError as error:
+            if error.code != WALLET_NOT_FOUND:
                 raise
         try:
             load()
@@ -75,9 +75,9 @@ class _Busy(Exception):
     """Somebody else loads or makes the wallet at this moment, or has just done so."""
 
 
-def _is_busy(error: JSONRPCError) -> bool:
+def _is_busy(error: RpcError) -> bool:
     """bitcoind has a code for a wallet that is loaded; for all else, and in litecoind, only the words tell."""
-    code, message = error.error["code"], error.error["message"]
+    code, message = error.code, error.message
     return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
 
 
@@ -85,11 +85,11 @@ def _load_payout_wallet(coin: Coin) -> None:
     node = Conversation(coin, "/")
     try:
         node.call("loadwallet", coin.payout_wallet, True)
-    except JSONRPCError as error:
+    except RpcError as error:
         if _is_busy(error):
             raise _Busy from error
         setting = coin.names("PAYOUT_WALLET")
-        raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.error['message']}") from error
+        raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.message}") from error
     finally:
         node.close()
 
@@ -104,11 +104,11 @@ def _load_wallet(coin: Coin) -> None:
     try:
         try:
             node.call("loadwallet", coin.wallet, True)
-        except JSONRPCError as error:
+        except RpcError as error:
             if _is_busy(error):
                 raise _Busy from error
-            if error.error["code"] != WALLET_NOT_FOUND:
-                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {error.error['message']}") from error
+            if error.code != WALLET_NOT_FOUND:
+                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {error.message}") from error
             _make_watch_only_wallet(node)
     finally:
         node.close()
@@ -123,10 +123,10 @@ def _make_watch_only_wallet(node: Conversation) -> None:
         descriptor = _checked_descriptor(node)
         node.call("createwallet", coin.wallet, True, True, "", True, coin.has_descriptor_wallets, True)
         _watch(wallet, descriptor)
-    except JSONRPCError as error:
+    except RpcError as error:
         if _is_busy(error):
             raise _Busy from error
-        raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.error['message']}") from error
+        raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.message}") from error
     finally:
         wallet.close()
 
@@ -138,8 +138,8 @@ def _checked_descriptor(node: Conversation) -> str:
         checked = node.call("getdescriptorinfo", descriptors.normalised(coin.descriptor, coin.network, coin))
     except descriptors.DescriptorError as error:
         raise NodeRejected(str(error)) from error
-    except JSONRPCError as error:
-        raise NodeRejected(f"{coin.node} cannot read {coin.names('DESCRIPTOR')}: {error.error['message']}") from error
+    except RpcError as error:
+        raise NodeRejected(f"{coin.node} cannot read {coin.names('DESCRIPTOR')}: {error.message}") from error
     if checked["hasprivatekeys"]:
         raise NodeRejected(descriptors.has_private_keys(coin))
     if not checked["isrange"]:
@@ -159,8 +159,8 @@ def new_address(wallet: Conversation, label: str) -> str:
     kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32"
     try:
         return str(wallet.call("getnewaddress", label, kind))
-    except JSONRPCError as error:
-        if coin.has_descriptor_wallets or not coin.descriptor or error.error["code"] not in (KEYS_RAN_OUT, WALLET_ERROR):
+    except RpcError as error:
+        if coin.has_descriptor_wallets or not coin.descriptor or error.code not in (KEYS_RAN_OUT, WALLET_ERROR):
             raise
     _watch(wallet, _checked_descriptor(wallet))
     return str(wallet.call("getnewaddress", label, kind))
@@ -171,7 +171,7 @@ def describe_wallet(wallet: Conversation) -> str:
     keys = "with private keys" if wallet.call("getwalletinfo")["private_keys_enabled"] else "watch-only"
     try:
         known = wallet.call("listdescriptors")["descriptors"]
-    except JSONRPCError:  # a wallet from before descriptors keeps no count
+    except RpcError:  # a wallet from before descriptors keeps no count
         return keys
     given = sum(entry.get("next_index", entry.get("next", 0)) for entry in known if entry["active"] and not entry["internal"])
     return f"{keys}, {given:,} address{'' if given == 1 else 'es'} given out"

@@ -14,8 +14,9 @@ from xrpl.utils import ripple_time_to_datetime
 from cryptons.money import Base
 from payments.errors import NodeUnavailable
 from payments.networks.base import Fact
+from payments.networks.json_rpc import RpcError
 from payments.networks.reading import name_of
-from payments.networks.xrp.rpc import OUT_OF_STEP, Conversation, XrpError
+from payments.networks.xrp.rpc import OUT_OF_STEP, Conversation
 
 MAIN_NETWORK = "0"
 IN_STEP = ("full", "proposing", "validating", "")
@@ -75,7 +76,7 @@ def read_account(xrp: Conversation, address: str) -> Account:
     """Raises NodeUnavailable while the account does not exist. Source: rippled `account_info`, the flags of AccountRoot."""
     try:
         answer = xrp.ask(AccountInfo(account=address, ledger_index="validated"))
-    except XrpError as error:
+    except RpcError as error:
         if error.code != "actNotFound":
             raise
         raise NodeUnavailable(

@@ -20,9 +20,10 @@ from cryptons.coins import XRP
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.json_rpc import RpcError
 from payments.networks.reading import NOT_UNDERSTOOD, reading
 from payments.networks.xrp.ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
-from payments.networks.xrp.rpc import Conversation, XrpError, open_xrp
+from payments.networks.xrp.rpc import Conversation, open_xrp
 
 logger = logging.getLogger(__name__)
 
@@ -209,7 +210,7 @@ def _page(xrp: Conversation, start: int, newest: int | None, marker: Any) -> dic
     )
     try:
         page = xrp.ask(question)
-    except XrpError as error:
+    except RpcError as error:
         if error.code not in OUT_OF_RANGE:
             raise
         raise _out_of_range(xrp, start) from error
