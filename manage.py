@@ -12,6 +12,11 @@ def main() -> None:
     root = Path(__file__).resolve().parent
     if sys.argv[1:2] == ["notify_payment"] and knock(sys.argv[2:], root):
         return
+    if sys.argv[1:] == ["version"]:  # Django would print its own
+        from cryptons.version import VERSION
+
+        print(VERSION)
+        return
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

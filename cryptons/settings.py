@@ -27,6 +27,7 @@ from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
 from cryptons.log_redaction import hide_keys
 from cryptons.standard_webhooks import key_of
+from cryptons.version import VERSION
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -358,7 +359,7 @@ SIMPLE_JWT = {
 SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": SHOP_NAME,
     "DESCRIPTION": "Everything stands in an envelope. Money and coin amounts are decimal strings; times are ISO 8601 in UTC.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/",

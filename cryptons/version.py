@@ -1,0 +1,6 @@
+"""The version of Cryptons; pyproject.toml says it."""
+
+import tomllib
+from pathlib import Path
+
+VERSION: str = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
