@@ -3,11 +3,13 @@
 For programs (the API, CSV, payment URIs) `cryptons.money` writes plain decimal strings.
 """
 
+from collections.abc import Sequence
 from copy import copy
 from datetime import date, datetime
 
 from babel import Locale
 from babel.dates import format_date, format_time
+from babel.lists import format_list
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.utils import timezone
@@ -22,8 +24,8 @@ def _language() -> Locale:
     return Locale.parse(get_language() or settings.LANGUAGE_CODE, sep="-")
 
 
-def _calendar() -> Locale:
-    """English dates are written for readers from everywhere: 26 November 2026, and 24 hours."""
+def _international() -> Locale:
+    """Return the language; for English, which is read everywhere, the one with `26 November 2026`, 24 hours and `a, b and c`."""
     language = _language()
     return Locale("en", "GB") if language.language == "en" else language
 
@@ -54,21 +56,26 @@ def number(value: float) -> str:
     return format_decimal(value, locale=_language())
 
 
+def text_list(words: Sequence[str]) -> str:
+    """Join words as a sentence does: `BTC, LTC and XRP`."""
+    return format_list(words, locale=_international())
+
+
 def long_date(value: date) -> str:
     """Write a day: `26 November 2026`."""
-    return format_date(_local(value), "long", locale=_calendar())
+    return format_date(_local(value), "long", locale=_international())
 
 
 def short_date(value: date) -> str:
     """Write a day where there is little room: `26 Nov 2026`."""
-    return format_date(_local(value), "medium", locale=_calendar())
+    return format_date(_local(value), "medium", locale=_international())
 
 
 def clock(value: datetime) -> str:
     """Write a time of day in the shop's time zone, with the zone: `10:30 UTC`."""
     local = timezone.localtime(value)
-    zone = format_time(local, "z", locale=_calendar())
-    return f"{format_time(local, 'HH:mm', locale=_calendar())} {zone if zone.isalpha() else local.tzname()}"
+    zone = format_time(local, "z", locale=_international())
+    return f"{format_time(local, 'HH:mm', locale=_international())} {zone if zone.isalpha() else local.tzname()}"
 
 
 def long_moment(value: datetime) -> str:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.text import get_text_list
 
+from cryptons.formats import text_list
 from cryptons.money import UNITS
 from payments.networks.registry import is_sandbox, offered_networks
 
@@ -12,5 +12,5 @@ from payments.networks.registry import is_sandbox, offered_networks
 def networks(request: HttpRequest) -> dict[str, Any]:
     return {
         "is_sandbox": is_sandbox(),
-        "coin_names": get_text_list([UNITS[network].name for network in offered_networks()], "and"),
+        "coin_names": text_list([UNITS[network].name for network in offered_networks()]),
     }

@@ -169,6 +169,8 @@ class Order(BaseModel):
     """One review page places one order at most, however often its button is pressed."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="orders")
     email = models.EmailField()
+    language = models.CharField(max_length=10, blank=True, default="")
+    """In which the buyer ordered, for their mails; empty: the shop's first one."""
     network = models.CharField(max_length=10, help_text="The code of the coin that the buyer chose, such as BTC.")
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
     payment_status = models.CharField(max_length=12, choices=PaymentStatus, default=PaymentStatus.UNPAID)

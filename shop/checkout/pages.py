@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -92,6 +93,7 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             at=timezone.now(),
             token=chosen["token"],
             agreed=chosen["agreed"],
+            language=get_language() or "",
         )
     except (NodeUnavailable, NodeRejected):
         return _review(request, contents, buyer, chosen=network, failed={network: _cannot_be_reached(network)})

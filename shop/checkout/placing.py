@@ -28,6 +28,7 @@ class Buyer:
     email: str
     user: User | None
     address: dict[str, str]
+    language: str = ""
 
 
 def place_order(
@@ -40,13 +41,17 @@ def place_order(
     at: datetime,
     token: UUID | None = None,
     agreed: str = "",
+    language: str = "",
 ) -> Order:
     """Turn the cart into an order with an open invoice, and empty it. The node is asked first; then everything is written, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
+    `language`: in which the buyer wants their mails; empty for the shop's first one.
     Raises ShopError's children, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart is kept.
     """
-    return _place(lambda: read_cart(cart), Buyer(email, user, address), network, at=at, token=token or uuid.uuid4(), agreed=agreed)
+    return _place(
+        lambda: read_cart(cart), Buyer(email, user, address, language), network, at=at, token=token or uuid.uuid4(), agreed=agreed
+    )
 
 
 def order_products(
@@ -123,6 +128,7 @@ def _write(
         checkout_token=token,
         user=buyer.user,
         email=buyer.email,
+        language=buyer.language,
         network=offers[0].network,
         total_minor=contents.total_minor,
         currency=settings.CURRENCY,

@@ -1,15 +1,18 @@
 """What the buyer is told by mail, once each. Rows only: they are written in the transaction of what they tell about."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.text import get_text_list
+from django.utils import translation
 
 from accounts.addresses import country_name
+from cryptons.formats import coins, plain_decimal, text_list
 from cryptons.mail.queueing import queue_mail
-from cryptons.money import UNITS, format_coin
+from cryptons.money import UNITS
 from payments.alerts import mail_staff
 from payments.invoices.evaluation import Verdict
 from payments.invoices.refundable import in_base, unreturned
@@ -17,30 +20,48 @@ from payments.models import Invoice, Payment, Payout
 from payments.payouts.refund_links import refund_path
 from shop.models import Order
 
+P = ParamSpec("P")
 
+
+def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], None]) -> Callable[Concatenate[Order, P], None]:
+    """Words, amounts and links of the mail are those of the language in which the order was placed."""
+
+    @wraps(mail)
+    def mail_in_language(order: Order, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        with translation.override(order.language or settings.LANGUAGE_CODE):
+            mail(order, *args, **kwargs)
+
+    return mail_in_language
+
+
+@_in_the_buyers_language
 def mail_order_received(order: Order, invoice: Invoice) -> None:
     _mail("order_received", f"order-received:{order.pk}", order, pay_url=_link("pay", order, invoice))
 
 
+@_in_the_buyers_language
 def mail_order_shipped(order: Order) -> None:
     _mail("order_shipped", f"order-shipped:{order.pk}", order)
 
 
+@_in_the_buyers_language
 def mail_refund_asked(order: Order, payout: Payout) -> None:
     _mail(
         "refund_asked", f"refund-asked:{payout.pk}", order, refund_url=settings.PUBLIC_URL + refund_path(payout.invoice_id), **_back(payout)
     )
 
 
+@_in_the_buyers_language
 def mail_refund_sent(order: Order, payout: Payout) -> None:
     _mail("refund_sent", f"refund-sent:{payout.pk}", order, **_back(payout))
 
 
 def _back(payout: Payout) -> dict[str, str]:
-    amount = f"{payout.amount_text} {UNITS[payout.network].coin}"
+    amount = f"{plain_decimal(payout.amount_text)} {UNITS[payout.network].coin}"
     return {"amount": amount, "destination": payout.destination, "reference": payout.reference or ""}
 
 
+@_in_the_buyers_language
 def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
     """What the verdict means for the buyer: paid, paid too much, or money that waits for their word."""
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
@@ -57,18 +78,21 @@ def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
         _mail_with_choices("payment_partial", order, invoice)
 
 
+@_in_the_buyers_language
 def mail_money_back(order: Order, invoice: Invoice) -> None:
     """Money that the order does not take: its buyer says where to send it, unless all of it went back, or will."""
     if any(unreturned(invoice.pk).values()):
         _mail_with_choices("money_back", order, invoice)
 
 
+@_in_the_buyers_language
 def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """The same because the buyer asked for it, once a day."""
     is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
     _mail_with_choices("payment_over" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
 
 
+@_in_the_buyers_language
 def mail_rest(order: Order, invoice: Invoice) -> None:
     """Staff ask for what is missing: once for each time that they do."""
     _mail_with_choices("payment_rest", order, invoice, occasion=str(invoice.version))
@@ -104,13 +128,13 @@ def _link(page: str, order: Order, invoice: Invoice) -> str:
 def _received(invoice: Invoice) -> str:
     """`0.001 BTC and 0.5 LTC`: each payment that came and did not go."""
     payments = Payment.objects.filter(invoice=invoice, is_present=True)
-    return get_text_list([f"{payment.amount_text} {UNITS[payment.network].coin}" for payment in payments], "and")
+    return text_list([f"{plain_decimal(payment.amount_text)} {UNITS[payment.network].coin}" for payment in payments])
 
 
 def _left(invoice: Invoice) -> str:
     """Of all of them together, what was not sent back, nor promised to be."""
     here = unreturned(invoice.pk).items()
-    return get_text_list([f"{format_coin(in_base(coins, coin), coin)} {coin}" for coin, coins in here if coins], "and")
+    return text_list([f"{coins(in_base(amount, coin), coin)} {coin}" for coin, amount in here if amount])
 
 
 def _mail(template: str, key: str, order: Order, **context: Any) -> None:

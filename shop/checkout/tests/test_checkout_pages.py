@@ -5,6 +5,7 @@ import re
 import pytest
 
 from accounts.tests.factories import PASSWORD, UserFactory
+from cryptons.mail.models import Mail
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Cursor, Invoice
 from payments.networks.sandbox.network import SandboxNetwork
@@ -264,3 +265,20 @@ def test_what_was_typed_is_forgotten_after_the_order(client, item):
 
 def test_pages_of_a_checkout_are_not_cached(client, item):
     assert "no-store" in client.get("/checkout/")["Cache-Control"]
+
+
+def test_a_german_shopper_orders_in_three_german_pages_and_gets_german_mail(client, item, settings):
+    assert client.post("/de/checkout/", BUYER)["Location"] == "/de/checkout/payment/"
+    review = client.get("/de/checkout/payment/")
+    assert "99,98\u00a0$" in review.text
+
+    paying = client.post("/de/checkout/payment/", {**form_of(review), "network": "BTC"})
+
+    placed = Order.objects.get()
+    assert placed.language == "de"
+    assert paying["Location"] == f"/de/pay/{Invoice.objects.get().pk}/"
+    assert client.get(paying["Location"]).status_code == 200
+    mail = Mail.objects.get()
+    assert "99,98\u00a0$" in mail.text
+    assert f"{settings.PUBLIC_URL}/de/orders/{placed.access_token}/" in mail.text
+    assert f"{settings.PUBLIC_URL}/de/pay/{Invoice.objects.get().pk}/" in mail.html

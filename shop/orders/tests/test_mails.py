@@ -4,13 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cryptons.mail.models import Mail
 from payments.invoices.opening import mark_invoice
 from payments.models import Invoice
 from payments.payouts.refund_links import read_token
-from shop.models import Product
+from shop.models import Order, Product
 from shop.orders.lifecycle import change_status
 from shop.tests.paying import LATE, NOW, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
 
@@ -169,3 +169,16 @@ def test_staff_are_told_of_a_reorg_after_settlement(settings):
     pay(order)
     tell(order)
     assert "took back a payment that had settled" in mail_of("exception").text
+
+
+@pytest.mark.parametrize(("language", "prefix", "amount"), [("de", "/de", "59,98\u00a0$"), ("", "", "$59.98")])
+def test_a_mail_is_in_the_language_of_the_order_whoever_causes_it(language, prefix, amount, settings):
+    order = placed()
+    Order.objects.update(language=language)
+    with translation.override("en" if language else "de"):
+        tell(order, percent=60, height=TIP - 1)
+        run_out(order)
+
+    mail = mail_of("payment_partial")
+    assert amount in mail.text
+    assert f"{settings.PUBLIC_URL}{prefix}/orders/{order.access_token}/" in mail.text
