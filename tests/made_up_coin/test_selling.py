@@ -1,0 +1,129 @@
+"""A coin that is one entry in the table is sold with, in the sandbox and through its own node. Run by tests/test_made_up_coin.py."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.utils import timezone
+
+from accounts.tests.factories import ApiClient, UserFactory
+from cryptons.coins import COINS
+from payments.invoices.settlement import settle
+from payments.models import Invoice, Option, SandboxChain
+from payments.networks.registry import network_states, networks
+from payments.networks.sandbox.network import mine_block
+from payments.networks.sandbox.plays import play
+from payments.payouts.destinations import BadDestination, check_destination
+from payments.rates.current import current_rates
+from payments.rates.sources import KNOWN
+from payments.sync.follower import follow
+from payments.sync.node_listener import addresses
+from shop.cart.contents import SESSION_KEY
+from shop.models import Order
+from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KTL = COINS["KTL"]
+
+
+@pytest.fixture
+def cart(client):
+    """Two things of 49.99, in this visitor's cart."""
+    item = CartItemFactory(quantity=2)
+    session = client.session
+    session[SESSION_KEY] = str(item.cart_id)
+    session.save()
+    return item
+
+
+def choose_a_coin(client):
+    client.post("/checkout/", {**ADDRESS, "email": "ada@example.com"})
+    return client.get("/checkout/payment/").text
+
+
+def buy(client):
+    page = choose_a_coin(client)
+    form = {name: re.search(f'name="{name}" value="([^"]*)"', page)[1] for name in ("token", "agreed")}
+    answer = client.post("/checkout/payment/", {**form, "network": "KTL"})
+    return Order.objects.get(), client.get(answer["Location"]).text
+
+
+def hear_of_it(blocks=0):
+    """The follower's turn after so many more blocks, and the verdict of each invoice that it touched."""
+    for _ in range(blocks):
+        mine_block("KTL", timezone.now() + timedelta(minutes=1))
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in follow("KTL", at=timezone.now())]
+
+
+def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
+    SandboxChain.objects.create(network="KTL", height=100, mined_at=timezone.now() + timedelta(hours=1))
+    page = choose_a_coin(client)
+    assert ("Kettlecoin" in page, "about 39.99200000 KTL" in page, "img/ktl.svg" in page) == (True, True, True)
+
+    order, page = buy(client)
+
+    invoice, option = Invoice.objects.get(), Option.objects.get()
+    assert (option.network, option.due_base) == ("KTL", 39_99200000)
+    assert option.destination.startswith("rktl1q")
+    assert f"kettlecoin:{option.destination}?amount=39.992&amp;label=" in page
+
+    play(invoice.pk, "exact", at=timezone.now())
+    assert hear_of_it() == ["processing"]
+    assert hear_of_it(blocks=2)[-1] == "settled"
+    order.refresh_from_db()
+    assert (order.status, order.payment_status) == ("processing", "paid")
+    assert "Paid" in client.get(f"/pay/{invoice.pk}/").text
+
+
+def test_the_api_sells_with_the_coin():
+    api = ApiClient(UserFactory(email="ada@example.com"))
+    items = [{"productId": str(ProductFactory().pk), "quantity": 1}]
+
+    ordered = api.post("/api/orders", {"items": items, "cryptocurrency": "KTL", "shippingAddress": ADDRESS}).json()["data"]
+    assert (ordered["cryptocurrency"], ordered["items"][0]["cryptocurrency"]) == ("KTL", "KTL")
+    assert ordered["payment"]["uri"].startswith("kettlecoin:rktl1q")
+
+    shown = api.get(f"/api/invoices/{ordered['payment']['invoiceId']}").json()["data"]
+    assert (shown["network"], shown["amount"]) == ("KTL", "19.99600000")
+    assert "KTL" in api.get("/api/rates").text
+    assert '"KTL"' in api.get("/api/schema").text
+
+
+def test_its_sandbox_price_is_its_rate():
+    assert current_rates()["KTL"].minor_per_coin == Decimal(250)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_each_source_of_rates_is_asked_for_it_by_its_code(name):
+    assert "KTL" in KNOWN[name]().path("KTL", "USD").upper()
+
+
+def test_buyers_choose_it_after_the_coins_before_it():
+    assert [state.code for state in network_states()] == ["BTC", "LTC", "XRP", "KTL"]
+
+
+def test_its_settings_are_read_and_a_node_ends_the_sandbox(settings):
+    assert (settings.KETTLECOIN_RPC_PORT, settings.KETTLECOIN_WALLET, settings.KETTLECOIN_NETWORK) == (22555, "cryptons", "mainnet")
+
+    settings.KETTLECOIN_RPC_HOST, settings.KETTLECOIN_ZMQ = "127.0.0.1", ["tcp://127.0.0.1:28334"]
+
+    assert list(networks()) == ["KTL"]
+    assert addresses() == {"KTL": ["tcp://127.0.0.1:28334"]}
+
+
+@pytest.mark.parametrize("text", ["ktl1qexampleexample", "KTL1QEXAMPLEEXAMPLE", "kettlecoin:ktl1qexampleexample?amount=1"])
+def test_a_payout_goes_to_an_address_of_the_coin(text):
+    assert check_destination("KTL", text, 100_000, at=timezone.now()) == "ktl1qexampleexample"
+
+
+def test_a_payout_to_no_address_names_the_coin():
+    with pytest.raises(BadDestination, match="not an address of Kettlecoin"):
+        check_destination("KTL", "???", 100_000, at=timezone.now())
+
+
+@pytest.mark.parametrize("coin", [coin for coin in COINS.values() if coin is not KTL], ids=lambda coin: coin.code)
+def test_each_coin_of_the_table_has_its_icon(coin):
+    assert finders.find(coin.icon)

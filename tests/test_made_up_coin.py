@@ -1,0 +1,17 @@
+"""A coin is one entry in cryptons.coins: with a made-up one in the table, a shop of its own process sells with it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_a_coin_that_is_one_entry_in_the_table_is_sold_with():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds=tests.made_up_coin.settings", "tests/made_up_coin"]
+
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]
+    assert re.search(r"\b\d{2} passed", ended.stdout)
