@@ -13,8 +13,8 @@ from django.conf import settings
 from payments.accounting.comparison import Booked, Destination, Difference, Figures, check_invoice, compare
 from payments.accounting.periods import Period
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
+from payments.invoices.assessment import received_as, terms_of
 from payments.invoices.evaluation import Terms
-from payments.invoices.settlement import received_as, terms_of
 from payments.models import Invoice, Option, Payment, Payout
 from payments.networks.base import BookEntry, Network
 from payments.networks.registry import networks

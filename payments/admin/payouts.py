@@ -26,10 +26,10 @@ from cryptons.events.models import Event
 from cryptons.money import UNITS, format_coin, format_fiat
 from payments.admin.base import ReadOnly, buttons
 from payments.admin.payout_forms import AgreeForm, DestinationForm, DraftForm, HandForm, ReasonForm, SignedForm
+from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import most_of_kind, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
-from payments.networks.base import FINAL_DEPTH
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (

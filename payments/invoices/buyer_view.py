@@ -13,9 +13,10 @@ from django.db.models import OuterRef, Subquery
 
 from cryptons.coins import LIGHTNING
 from cryptons.money import Base, amount_due, format_coin
+from payments.confirmations import confirmations_shown
+from payments.invoices.assessment import received_as
 from payments.invoices.evaluation import GONE
 from payments.invoices.refundable import NOTHING_WENT
-from payments.invoices.settlement import received_as
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.payment_uri import payment_uri, split_destination
 
@@ -162,12 +163,9 @@ def _counted(payments: Iterable[Payment]) -> int:
 
 def _confirmations(payments: Iterable[Payment], options: Iterable[dict[str, Any]], needed: int) -> int:
     tips = {option["network"]: option["tip_height"] for option in options}
-    depths = [_depth(payment, tips[payment.network], needed) for payment in payments if payment.is_present]
-    return min(depths, default=0)
-
-
-def _depth(payment: Payment, tip: int | None, needed: int) -> int:
-    """What is safe by its network's own word, and in no block, is as deep as it needs to be."""
-    if payment.height is None:
-        return needed if payment.is_safe else 0
-    return 0 if tip is None else max(0, tip - payment.height + 1)
+    shown = (
+        confirmations_shown(payment, tip_height=tips[payment.network], confirmations_needed=needed)
+        for payment in payments
+        if payment.is_present
+    )
+    return min(shown, default=0)

@@ -71,19 +71,6 @@ class Verdict:
     """Something was received, and all of it is in blocks."""
 
 
-def standing(
-    *, is_present: bool, is_safe: bool, is_final: bool, height: int | None, tip_height: int | None, confirmations_needed: int
-) -> str:
-    """What a payment's latest facts make of it: seen, settled or gone. Depth is derived from the tip, never counted up."""
-    if not is_present:
-        return GONE
-    if is_safe or is_final:
-        return SETTLED
-    if height is not None and tip_height is not None and tip_height - height + 1 >= confirmations_needed:
-        return SETTLED
-    return SEEN
-
-
 def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verdict:
     received = tuple(payments)
     kept = [payment for payment in received if payment.status != GONE]
@@ -125,6 +112,27 @@ _EXCEPTIONS = {
     "cancelled": _CLOSED,
     "invalid": _CLOSED,
 }
+
+
+@dataclass(frozen=True)
+class Review:
+    """Whether staff must look at an invoice, and whether they already know."""
+
+    exceptions: frozenset[str]
+    needs_decision: bool
+    is_new_to_staff: bool
+
+
+def review(verdict: Verdict, *, before: Verdict, known: frozenset[str], is_waiting: bool, resolved: frozenset[str] = frozenset()) -> Review:
+    """Decide whether a verdict must be looked at by staff.
+
+    `before` is the stored verdict, `known` its exceptions, `is_waiting` whether a decision about them is still open, and `resolved` are the
+    exceptions that the acting person decides by what they do. What was dismissed comes back when status, exceptions or money change.
+    """
+    found = exceptions(verdict)
+    is_news = (found, verdict.status, verdict.paid_seen_minor) != (known, before.status, before.paid_seen_minor)
+    needs_decision = bool(found - resolved) and (is_news or is_waiting)
+    return Review(found, needs_decision, is_new_to_staff=needs_decision and (found != known or not is_waiting))
 
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:

@@ -11,9 +11,10 @@ from django.dispatch import receiver
 
 from cryptons.events.models import Event, record
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
+from payments.invoices.assessment import assess
 from payments.invoices.opening import check_person, mark_invoice, read_invoice
 from payments.invoices.refundable import NOTHING_WENT, promised
-from payments.invoices.settlement import apply_verdict, standings, verdict_on
+from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Alert, Invoice, Payout
 from payments.signals import accepting_late, payout_changed
 
@@ -39,12 +40,10 @@ def take_mark_back(invoice_id: UUID, *, version: int, actor: str, reason: str, a
     if not _has_settled_by_facts(invoice):
         invoice.settled_at = None
     invoice.marked = ""
-    statuses = standings(invoice)
-    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    verdict = verdict_on(invoice, statuses, at=at)
-    if verdict.status == Invoice.Status.NEW:
+    assessment = assess(invoice, at)
+    if assessment.verdict.status == Invoice.Status.NEW:
         accepting_late.send(Invoice, invoice=invoice)
-    apply_verdict(invoice, verdict, moved, at=at, actor=actor, data={"mark": "", "reason": reason})
+    apply_verdict(assessment, Cause(actor, {"mark": "", "reason": reason}))
 
 
 def keep(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
-from cryptons.money import Base, Minor, amount_due, decimal_to_minor, minor_to_decimal
+from cryptons.money import Base, Minor, amount_due, decimal_to_minor
+from payments.confirmations import confirmations_for
 from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
-from payments.invoices.settlement import apply_verdict, standings, verdict_on
+from payments.invoices.assessment import assess
+from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import DestinationRequest
 from payments.networks.registry import failing_networks, get_network, offered_networks
@@ -82,13 +83,6 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
         quoted_at=rate.quoted_at,
         expires_at=expires_at,
     )
-
-
-def confirmations_for(price: Minor, currency: str) -> int:
-    """By the tiers of CONFIRMATION_TIERS: the more there is to lose, the deeper it must lie."""
-    amount = minor_to_decimal(price, currency)
-    tiers: list[tuple[Decimal, int]] = settings.CONFIRMATION_TIERS
-    return next(needed for below, needed in tiers if amount < below)
 
 
 def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
@@ -172,8 +166,5 @@ def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
 
 def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
     invoice.marked = mark
-    statuses = standings(invoice)
-    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    data: dict[str, Any] = {"mark": mark, "reason": reason}
-    verdict = verdict_on(invoice, statuses, at=at)
-    apply_verdict(invoice, verdict, moved, at=at, actor=actor, data=data, decided=frozenset({"double_spent"}))
+    cause = Cause(actor, {"mark": mark, "reason": reason}, resolved=frozenset({"double_spent"}))
+    apply_verdict(assess(invoice, at), cause)

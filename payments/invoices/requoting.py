@@ -13,10 +13,11 @@ from uuid import UUID
 
 from cryptons.money import UNITS, Minor, format_coin
 from payments.errors import QuoteRefused
+from payments.invoices.assessment import Assessment, as_accepted, assess, received_as
 from payments.invoices.evaluation import GONE, Verdict
 from payments.invoices.opening import MONITOR, Offer, add_options, prepare_offers
 from payments.invoices.refundable import promised
-from payments.invoices.settlement import apply_verdict, received_as, settle, standings, terms_of, verdict_on
+from payments.invoices.settlement import Cause, apply_verdict, settle
 from payments.models import Invoice, Option, Payment
 from payments.rates.current import rate_for
 from payments.signals import accepting_late
@@ -48,21 +49,22 @@ class LateMoney:
 
 
 @dataclass(frozen=True)
-class Reckoning:
+class QuotePreview:
     """What an invoice has and what it lacks, if its buyer goes on now."""
 
-    invoice: Invoice
-    """As it was read: its version must still be the stored one when the quote is written."""
-    statuses: dict[Payment, str]
-    """Late money stands in it as if it were taken."""
-    moved: dict[Payment, str]
-    """Those whose status is another than the stored one."""
+    assessment: Assessment
+    """As if the late money were taken."""
     late: tuple[LateMoney, ...]
     counted_minor: Fraction
 
     @property
+    def invoice(self) -> Invoice:
+        """As it was read: its version must still be the stored one when the quote is written."""
+        return self.assessment.invoice
+
+    @property
     def is_enough(self) -> bool:
-        return self.counted_minor >= terms_of(self.invoice).enough_minor
+        return self.counted_minor >= self.assessment.terms.enough_minor
 
     @property
     def counted_whole_minor(self) -> int:
@@ -71,7 +73,7 @@ class Reckoning:
     @property
     def punctual_minor(self) -> int:
         """What counted already."""
-        return int(self.counted_minor - sum(each.value_minor for each in self.late))
+        return int(self.counted_minor - sum(money.value_minor for money in self.late))
 
     @property
     def remaining_minor(self) -> Minor:
@@ -83,25 +85,30 @@ class Reckoning:
 class Quote:
     """Prepared, not yet written down."""
 
-    reckoning: Reckoning
+    preview: QuotePreview
     offers: tuple[Offer, ...]
     """Empty when what came is enough."""
 
 
-def reckon(invoice_id: UUID, *, at: datetime) -> Reckoning:
-    """Writes nothing. Raises QuoteRefused, RateUnavailable (of a coin that came late), Invoice.DoesNotExist."""
+def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
+    """Weigh what came and what is missing. Writes nothing.
+
+    Raises QuoteRefused, RateUnavailable (of a coin that came late), Invoice.DoesNotExist.
+    """
     invoice = Invoice.objects.get(pk=invoice_id)
     _check(invoice)
-    statuses = standings(invoice)
-    moved = {payment: status for payment, status in statuses.items() if payment.status != status}
-    late = []
-    for payment, status in statuses.items():
-        if status != GONE and not received_as(payment, status).counts:
-            payment.late = Payment.Late.ACCEPTED
-            payment.minor_per_coin = rate_for(payment.network, at=at).minor_per_coin
-            late.append(LateMoney(payment, received_as(payment, status).value_minor))
+    late: list[LateMoney] = []
+    statuses: dict[Payment, str] = {}
+    for payment, status in assess(invoice, at).statuses.items():
+        if status == GONE or received_as(payment, status).counts:
+            statuses[payment] = status
+            continue
+        accepted = as_accepted(payment, minor_per_coin=rate_for(payment.network, at=at).minor_per_coin)
+        statuses[accepted] = status
+        late.append(LateMoney(accepted, received_as(accepted, status).value_minor))
     kept = [received_as(payment, status) for payment, status in statuses.items() if status != GONE]
-    return Reckoning(invoice, statuses, moved, tuple(late), sum((each.value_minor for each in kept), Fraction(0)))
+    counted = sum((money.value_minor for money in kept), Fraction(0))
+    return QuotePreview(assess(invoice, at, statuses=statuses), tuple(late), counted)
 
 
 def _check(invoice: Invoice) -> None:
@@ -123,13 +130,13 @@ def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
     Raises QuoteRefused, NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered, InvoiceMoved.
     """
     settle(invoice_id, at=at)
-    reckoning = reckon(invoice_id, at=at)
-    if reckoning.is_enough:
-        return Quote(reckoning, ())
-    offers = prepare_offers(network, reckoning.remaining_minor, label=reckoning.invoice.label, at=at)
+    preview = preview_quote(invoice_id, at=at)
+    if preview.is_enough:
+        return Quote(preview, ())
+    offers = prepare_offers(network, preview.remaining_minor, label=preview.invoice.label, at=at)
     if offers[0].due_base <= UNITS[network].dust_base:
         raise QuoteRefused(f"What is missing is too little for {UNITS[network].name}. Please choose another coin, or write to us.")
-    return Quote(reckoning, offers)
+    return Quote(preview, offers)
 
 
 def requote(quote: Quote, *, at: datetime, actor: str = "buyer") -> Verdict:
@@ -138,23 +145,23 @@ def requote(quote: Quote, *, at: datetime, actor: str = "buyer") -> Verdict:
     Raises InvoiceMoved when the invoice changed since the quote was prepared, QuoteRefused, LateMoneyRefused, and IntegrityError when
     the node gave its destination away twice.
     """
-    reckoning = quote.reckoning
-    invoice = copy(reckoning.invoice)
+    preview = quote.preview
+    invoice = copy(preview.invoice)
     _check(invoice)
     accepting_late.send(Invoice, invoice=invoice)
-    for each in reckoning.late:
-        Payment.objects.filter(pk=each.payment.pk).update(late=each.payment.late, minor_per_coin=each.payment.minor_per_coin)
+    for money in preview.late:
+        Payment.objects.filter(pk=money.payment.pk).update(late=money.payment.late, minor_per_coin=money.payment.minor_per_coin)
     if quote.offers:
         add_options(invoice, quote.offers, at=at)
         invoice.expires_at = quote.offers[0].expires_at
         invoice.monitor_until = invoice.expires_at + MONITOR
-    verdict = verdict_on(invoice, reckoning.statuses, at=at)
-    apply_verdict(invoice, verdict, reckoning.moved, at=at, actor=actor, data=_told(quote))
-    return verdict
+    assessment = assess(invoice, at, statuses=preview.assessment.statuses)
+    apply_verdict(assessment, Cause(actor, _event_data(quote)))
+    return assessment.verdict
 
 
-def _told(quote: Quote) -> dict[str, Any]:
+def _event_data(quote: Quote) -> dict[str, Any]:
     return {
         "quotes": [{"network": offer.network, "amount": format_coin(offer.due_base, offer.network)} for offer in quote.offers],
-        "acceptedLate": [each.payment.reference for each in quote.reckoning.late],
+        "acceptedLate": [money.payment.reference for money in quote.preview.late],
     }

@@ -123,11 +123,3 @@ class Network(Protocol):
         """
 
     def health(self) -> NodeHealth: ...
-
-
-FINAL_DEPTH = 6
-"""A payment this deep, or two deeper than it needs if that is more, is final."""
-
-
-def final_depth(confirmations_needed: int) -> int:
-    return max(FINAL_DEPTH, confirmations_needed + 2)

@@ -18,8 +18,8 @@ from cryptons.db import in_transaction, new_id
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.alerts import mail_payout_trouble
+from payments.confirmations import missing_confirmations
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
-from payments.invoices.confirmations import missing_confirmations
 from payments.invoices.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
 from payments.models import Cursor, Invoice, Option, Payout
 from payments.rates.current import is_fresh, latest_rate

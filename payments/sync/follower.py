@@ -14,11 +14,13 @@ from django.utils import timezone
 from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
 from payments.alerts import alert, mail_failing
+from payments.confirmations import becomes_final_at, settles_or_unsettles_at
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
-from payments.invoices.settlement import settle, store_facts, touch
+from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Option, Payment
-from payments.networks.base import FINAL_DEPTH, CursorState, Fact, FactPage, Network
+from payments.networks.base import CursorState, Fact, FactPage, Network
 from payments.networks.registry import get_network
+from payments.sync.facts import mark_dirty, store_facts
 from payments.sync.replaced_node import tell_staff
 from payments.sync.unmatched import note_unclaimed
 
@@ -147,7 +149,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     for reference in page.unread:
         tell_of_unread(network, reference, at=at)
     if page.tip_height is not None:
-        _finalise(network, page.tip_height)
+        Payment.objects.filter(becomes_final_at(page.tip_height), network=network).update(is_final=True)
     return touched
 
 
@@ -176,19 +178,11 @@ def _touch_deeper(network: str, tip_height: int) -> set[UUID]:
     Each turn finds those that are not settled yet again; but who waits to be settled is not returned a second time. Not in the turn's
     transaction: there it would meet the workers that settle them.
     """
-    settles = Q(status=Payment.Status.SEEN, settles_at_height__lte=tip_height)
-    unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
-    moved = Payment.objects.filter(settles | unsettles, network=network, is_present=True)
+    moved = Payment.objects.filter(settles_or_unsettles_at(tip_height), network=network)
     deeper = set(moved.values_list("invoice_id", flat=True))
     waiting = set(Invoice.objects.touched().order_by("id").values_list("pk", flat=True))
-    touch(deeper)
+    mark_dirty(deeper)
     return deeper - waiting
-
-
-def _finalise(network: str, tip_height: int) -> None:
-    """As deep as FINAL_DEPTH, or two deeper than needed if that is more: nobody asks again (see networks.base.final_depth)."""
-    deep = Payment.objects.filter(network=network, is_final=False, is_present=True, settles_at_height__lte=tip_height - 2)
-    deep.filter(height__lte=tip_height - FINAL_DEPTH + 1).update(is_final=True)
 
 
 def remember_failure(cursor: Cursor, text: str, *, at: datetime) -> None:

@@ -16,12 +16,12 @@ from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
 from payments.alerts import sparing_and_telling
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.invoices.settlement import store_facts
 from payments.models import Cursor, Invoice, Option
 from payments.networks.base import CursorState
 from payments.networks.lightning.lnd.lightning_pb2 import Invoice as LndInvoice
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.registry import networks
+from payments.sync.facts import store_facts
 from payments.sync.follower import LeaseLost, lease, renew, tell_of_unread
 from payments.sync.replaced_node import replaced_at
 

@@ -19,15 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
+from payments.confirmations import final_depth
 from payments.errors import PaymentError
 from payments.invoices import manual_review
+from payments.invoices.assessment import received_as, stored_verdict, terms_of
 from payments.invoices.evaluation import evaluate, exceptions
 from payments.invoices.opening import cancel_invoice
 from payments.invoices.requoting import prepare_quote, requote
-from payments.invoices.settlement import received_as, stored_verdict, terms_of
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks import registry
-from payments.networks.base import final_depth
 from payments.sync.follower import LEASE, LOOK_AGAIN, ask_now
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE, InvoiceFactory, OptionFactory

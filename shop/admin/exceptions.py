@@ -16,7 +16,7 @@ from payments.admin.decisions import PERMISSION, decision_path
 from payments.admin.payouts import MAY_DRAFT, draft_links, draft_path
 from payments.errors import PaymentError
 from payments.invoices.manual_review import close_alert, open_alert
-from payments.invoices.requoting import Reckoning, reckon
+from payments.invoices.requoting import QuotePreview, preview_quote
 from payments.models import Alert, Invoice
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.requoting import ask_for_rest
@@ -102,12 +102,12 @@ def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 def _show_ask(request: HttpRequest, case: Case, *, problem: str = "", status: int = 200) -> HttpResponse:
-    reckoning: Reckoning | None = None
+    preview: QuotePreview | None = None
     try:
-        reckoning = reckon(case.invoice.pk, at=timezone.now())
+        preview = preview_quote(case.invoice.pk, at=timezone.now())
     except PaymentError as error:
         problem = problem or str(error)
-    ways = ways_to_pay(reckoning.remaining_minor) if reckoning else []
+    ways = ways_to_pay(preview.remaining_minor) if preview else []
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Ask for the rest",
@@ -115,7 +115,7 @@ def _show_ask(request: HttpRequest, case: Case, *, problem: str = "", status: in
         "invoice": case.invoice,
         "payments": case.payments,
         "words": case.words,
-        "reckoning": reckoning,
+        "preview": preview,
         "ways": ways,
         "chosen": usable(ways, case.order.network if case.order else ""),
         "problem": problem,

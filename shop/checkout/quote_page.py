@@ -17,7 +17,7 @@ from cryptons.api.limits import count
 from cryptons.money import UNITS
 from cryptons.private_link import unlisted
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, PaymentError, RateUnavailable
-from payments.invoices.requoting import reckon
+from payments.invoices.requoting import preview_quote
 from payments.models import Invoice
 from shop.checkout.pay_page import is_theirs
 from shop.checkout.payment_methods import usable, ways_to_pay
@@ -86,10 +86,10 @@ def _show(
         "minutes": settings.INVOICE_MINUTES,
     }
     try:
-        reckoning = reckon(invoice.pk, at=timezone.now())
+        preview = preview_quote(invoice.pk, at=timezone.now())
     except PaymentError as error:
         context["problem"] = context["problem"] or str(error)
         return render(request, "shop/quote.html", context, status=status)
-    ways = ways_to_pay(reckoning.remaining_minor, failed=failed)
-    context |= {"reckoning": reckoning, "ways": ways, "chosen": usable(ways, chosen or order.network)}
+    ways = ways_to_pay(preview.remaining_minor, failed=failed)
+    context |= {"preview": preview, "ways": ways, "chosen": usable(ways, chosen or order.network)}
     return render(request, "shop/quote.html", context, status=status)

@@ -61,9 +61,9 @@ def _write(order_id: UUID, quote: Quote, *, at: datetime, actor: str) -> Order:
     order = _open_order(order_id)
     hold_stock(order)
     if quote.offers:
-        has_part = quote.reckoning.counted_minor > 0
+        has_part = quote.preview.counted_minor > 0
         ask_anew(order, network=quote.offers[0].network, has_part=has_part, actor=actor, at=at)
     requote(quote, at=at, actor=actor)
     if quote.offers and actor != BUYER:
-        mail_rest(order, Invoice.objects.get(pk=quote.reckoning.invoice.pk))
+        mail_rest(order, Invoice.objects.get(pk=quote.preview.invoice.pk))
     return Order.objects.get(pk=order_id)

@@ -12,7 +12,7 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import HOLD
 from cryptons.mail.tasks import sweep_mails
-from payments.invoices.settlement import stored_verdict
+from payments.invoices.assessment import stored_verdict
 from payments.models import Invoice, Payment
 from payments.tests.invoice_life import INVOICES, InvoiceLife, happenings
 from shop.checkout.placing import order_products

@@ -5,9 +5,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from cryptons.db import atomic
-from payments.invoices.settlement import settle, store_facts
+from payments.invoices.settlement import settle
 from payments.models import Cursor, Option
 from payments.networks.base import Fact
+from payments.sync.facts import store_facts
 from shop.checkout.placing import place_order
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory
 

@@ -12,7 +12,7 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.tasks import sweep_mails
 from payments.invoices import manual_review
-from payments.invoices.settlement import stored_verdict
+from payments.invoices.assessment import stored_verdict
 from payments.models import Invoice, Option, Payment
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE

@@ -25,7 +25,8 @@ from django.utils import timezone  # noqa: E402
 
 from cryptons.events.models import Event  # noqa: E402
 from cryptons.money import Base, Minor  # noqa: E402
-from payments.invoices.opening import MONITOR, Offer, confirmations_for, prepare_offer  # noqa: E402
+from payments.confirmations import confirmations_for  # noqa: E402
+from payments.invoices.opening import MONITOR, Offer, prepare_offer  # noqa: E402
 from payments.models import Invoice, Option  # noqa: E402
 from payments.networks.bitcoin.coins import BITCOIN  # noqa: E402
 from payments.networks.bitcoin.wallet import open_wallet  # noqa: E402

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
-from payments.invoices.settlement import settle, store_facts
+from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
+from payments.sync.facts import store_facts
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory
 from payments.tests.invoice_life import ENOUGH, RATES, SCALE
 from tests.interrupting import dies_before

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from payments.invoices.evaluation import Received, Terms, Verdict, completes, evaluate, exceptions, standing
+from payments.invoices.evaluation import Received, Terms, Verdict, completes, evaluate, exceptions, review
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 EXPIRY = NOW + timedelta(minutes=15)
@@ -194,18 +194,47 @@ def test_a_cancelled_invoice_stays_cancelled_and_shows_money_that_came():
     assert (verdict.status, verdict.flags) == ("cancelled", {"late"})
 
 
+WAITING = Verdict("expired", frozenset({"late"}), paid_seen_minor=10_000)
+LATE_ONLY = frozenset({"late"})
+
+
+def test_a_new_exception_waits_for_staff_who_are_told():
+    seen = review(WAITING, before=Verdict("expired"), known=frozenset(), is_waiting=False)
+    assert (seen.exceptions, seen.needs_decision, seen.is_new_to_staff) == (LATE_ONLY, True, True)
+
+
+def test_staff_are_told_once_of_what_still_waits():
+    seen = review(WAITING, before=WAITING, known=LATE_ONLY, is_waiting=True)
+    assert (seen.needs_decision, seen.is_new_to_staff) == (True, False)
+
+
+def test_what_was_dismissed_stays_dismissed_while_nothing_changes():
+    seen = review(WAITING, before=WAITING, known=LATE_ONLY, is_waiting=False)
+    assert (seen.needs_decision, seen.is_new_to_staff) == (False, False)
+
+
 @pytest.mark.parametrize(
-    ("height", "tip", "expected"),
-    [(None, 100, "seen"), (100, 100, "seen"), (99, 100, "settled"), (101, 100, "seen"), (99, None, "seen")],
+    "before",
+    [replace(WAITING, paid_seen_minor=9_999), replace(WAITING, status="new")],
 )
-def test_depth_decides_what_is_safe(height, tip, expected):
-    facts = {"is_present": True, "is_safe": False, "is_final": False}
-    assert standing(**facts, height=height, tip_height=tip, confirmations_needed=2) == expected
+def test_what_was_dismissed_comes_back_when_money_or_status_change(before):
+    seen = review(WAITING, before=before, known=LATE_ONLY, is_waiting=False)
+    assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
-def test_what_is_not_present_is_gone_whatever_else_is_said():
-    assert standing(is_present=False, is_safe=True, is_final=True, height=1, tip_height=99, confirmations_needed=1) == "gone"
+def test_another_exception_is_told_although_the_first_still_waits():
+    both = replace(WAITING, flags=frozenset({"late", "partial"}))
+    seen = review(both, before=WAITING, known=LATE_ONLY, is_waiting=True)
+    assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
-def test_the_networks_own_word_is_enough():
-    assert standing(is_present=True, is_safe=True, is_final=False, height=None, tip_height=None, confirmations_needed=6) == "settled"
+def test_what_a_person_decides_by_the_act_does_not_wait_for_them():
+    marked = Verdict("settled", frozenset({"manual", "double_spent"}))
+    seen = review(
+        marked,
+        before=Verdict("new", frozenset({"double_spent"})),
+        known=frozenset({"double_spent"}),
+        is_waiting=True,
+        resolved=frozenset({"double_spent"}),
+    )
+    assert (seen.exceptions, seen.needs_decision) == ({"double_spent"}, False)

@@ -11,9 +11,10 @@ from cryptons.events.models import Event
 from payments.alerts import alert
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
 from payments.invoices import manual_review
-from payments.invoices.settlement import settle, touch
+from payments.invoices.settlement import settle
 from payments.models import Alert, Invoice, Payment
 from payments.payouts.workflow import draft_payout, move_payout, set_destination, withdraw_payout
+from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +126,7 @@ def test_what_is_no_exception_is_neither_kept_nor_put_back():
 )
 def test_who_saw_it_before_it_changed_is_told_so(act):
     invoice = partial_invoice()
-    touch([invoice.pk])
+    mark_dirty([invoice.pk])
     before = Invoice.objects.values().get()
     with pytest.raises(InvoiceMoved, match="Please look again"):
         act(invoice.pk, version=invoice.version, **REASON)

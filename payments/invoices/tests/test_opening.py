@@ -9,7 +9,7 @@ from cryptons.events.models import Event
 from cryptons.money import Minor
 from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from payments.invoices import opening
-from payments.invoices.opening import cancel_invoice, confirmations_for, mark_invoice, open_invoice, prepare_offer, prepare_offers
+from payments.invoices.opening import cancel_invoice, mark_invoice, open_invoice, prepare_offer, prepare_offers
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment, Rate
 from payments.networks.base import Destination
@@ -127,11 +127,6 @@ def test_no_fresh_rate_opens_no_invoice(settings):
     Rate.objects.create(coin="BTC", currency="USD", minor_per_coin=Decimal(5_000_000), quoted_at=NOW - timedelta(minutes=11))
     with pytest.raises(RateUnavailable):
         prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
-
-
-@pytest.mark.parametrize(("price", "needed"), [(4_999, 1), (5_000, 2), (99_999, 2), (100_000, 6), (10**12, 6)])
-def test_dearer_invoices_need_more_confirmations(price, needed):
-    assert confirmations_for(Minor(price), "USD") == needed
 
 
 def test_an_unpaid_invoice_can_be_cancelled():

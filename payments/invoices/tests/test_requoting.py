@@ -7,10 +7,11 @@ import pytest
 
 from cryptons.events.models import Event
 from payments.errors import InvoiceMoved, LateMoneyRefused, NetworkNotOffered, QuoteRefused
-from payments.invoices.requoting import MOST_QUOTES, prepare_quote, reckon, requote
-from payments.invoices.settlement import settle, touch
+from payments.invoices.requoting import MOST_QUOTES, prepare_quote, preview_quote, requote
+from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment
 from payments.signals import accepting_late
+from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
@@ -145,9 +146,9 @@ def test_late_money_that_is_enough_needs_no_new_destination():
 def test_late_money_that_a_little_is_missing_of_is_enough(settings):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     cheaper(settings, "49750.00")
-    assert reckon(payment.invoice_id, at=TOO_LATE).is_enough
+    assert preview_quote(payment.invoice_id, at=TOO_LATE).is_enough
     cheaper(settings, "49749.99")
-    assert not reckon(payment.invoice_id, at=TOO_LATE).is_enough
+    assert not preview_quote(payment.invoice_id, at=TOO_LATE).is_enough
 
 
 def test_the_rate_of_now_counts_when_it_is_better_as_well():
@@ -165,7 +166,7 @@ def test_late_money_that_went_again_is_not_taken():
 
 def test_what_came_meanwhile_is_weighed_first():
     payment = PaymentFactory()
-    touch([payment.invoice_id])
+    mark_dirty([payment.invoice_id])
     with pytest.raises(QuoteRefused, match="Enough was paid already"):
         prepare_quote(payment.invoice_id, "BTC", at=SOON)
 
@@ -175,7 +176,7 @@ def test_what_is_paid_or_closed_gets_no_quote(status):
     option = OptionFactory()
     Invoice.objects.update(status=status)
     with pytest.raises(QuoteRefused):
-        reckon(option.invoice_id, at=SOON)
+        preview_quote(option.invoice_id, at=SOON)
 
 
 @pytest.mark.parametrize("status", ["draft", "approved", "sending", "sent", "unknown"])
@@ -220,7 +221,7 @@ def test_who_was_second_writes_nothing():
 def test_a_fact_that_comes_while_the_node_is_asked_is_not_overlooked():
     option = OptionFactory()
     quote = prepare_quote(option.invoice_id, "BTC", at=SOON)
-    touch([option.invoice_id])
+    mark_dirty([option.invoice_id])
     with pytest.raises(InvoiceMoved):
         requote(quote, at=SOON)
 

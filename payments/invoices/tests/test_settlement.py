@@ -7,10 +7,12 @@ from django.db.models import F
 
 from cryptons.events.models import Event
 from payments.errors import InvoiceMoved
-from payments.invoices.settlement import apply_verdict, settle, store_facts, stored_verdict
+from payments.invoices.assessment import assess
+from payments.invoices.settlement import apply_verdict, settle
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
 from payments.signals import invoice_changed
+from payments.sync.facts import store_facts
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -144,11 +146,13 @@ def test_settling_clears_the_mark_of_touched_invoices_even_without_a_change():
 def test_a_lost_race_changes_nothing_and_says_so(heard):
     payment = PaymentFactory()
     invoice = Invoice.objects.get()
-    verdict = stored_verdict(Invoice(status="processing"))
+    Payment.objects.update(is_safe=True)
+    assessment = assess(invoice, NOW)
+    assert dict(assessment.moved) == {payment: "settled"}
     Invoice.objects.update(version=F("version") + 1)
 
     with pytest.raises(InvoiceMoved):
-        apply_verdict(invoice, verdict, {payment: "settled"}, at=NOW)
+        apply_verdict(assessment)
 
     payment.refresh_from_db()
     assert (payment.status, Event.objects.count(), heard) == ("seen", 0, [])
@@ -161,12 +165,12 @@ def test_facts_that_come_in_between_make_the_verdict_lose():
     def more_facts(sender, **_):
         raise AssertionError("the verdict was written although facts came in")
 
-    invoice = Invoice.objects.get()
+    assessment = assess(Invoice.objects.get(), NOW)
     store_facts("BTC", [fact(payment.option, "c" * 64 + ":0")])
     invoice_changed.connect(more_facts)
     try:
         with pytest.raises(InvoiceMoved):
-            apply_verdict(invoice, stored_verdict(Invoice(status="processing")), {}, at=NOW)
+            apply_verdict(assessment)
     finally:
         invoice_changed.disconnect(more_facts)
     assert Invoice.objects.get().needs_settling

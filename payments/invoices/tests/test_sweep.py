@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.invoices.settlement import store_facts
 from payments.models import Cursor, Invoice, SandboxTransaction
 from payments.networks.base import Fact
 from payments.networks.sandbox.network import receive
+from payments.sync.facts import store_facts
 from payments.tasks import settle_invoices, sweep_invoices
 from payments.tests.factories import DUE, OptionFactory
 

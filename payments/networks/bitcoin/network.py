@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from cryptons.money import Base, parse_coin
+from payments.confirmations import deepest_final_depth
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, final_depth
+from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 from payments.networks.bitcoin import mweb
 from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.history import read_books
@@ -49,7 +48,7 @@ class BitcoinNetwork:
         """
         with open_wallet(self.coin) as wallet:
             tip = checked_chain(wallet)["blocks"]
-            depth = max(final_depth(needed) for _, needed in settings.CONFIRMATION_TIERS)
+            depth = deepest_final_depth()
             listing = _list_since(wallet, cursor.value, depth)
             unread: set[str] = set()
             facts = _facts(wallet, listing["transactions"], unread)

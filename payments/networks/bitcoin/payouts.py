@@ -18,8 +18,8 @@ from bitcoin.core import CTransaction, b2lx
 from bitcoin.core.serialize import SerializationError
 
 from cryptons.money import Base, format_coin, parse_coin
+from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected
-from payments.networks.base import FINAL_DEPTH
 from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.rpc import MISUSED, NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
 from payments.networks.bitcoin.wallet import new_address, open_payout_wallet, open_wallet

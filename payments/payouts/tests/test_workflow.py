@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptons.events.models import Event
+from payments.confirmations import missing_confirmations
 from payments.errors import PayoutRefused
-from payments.invoices.confirmations import missing_confirmations
 from payments.invoices.refundable import in_base, left_of, most_of_kind, refundable
-from payments.invoices.settlement import settle, touch
+from payments.invoices.settlement import settle
 from payments.models import Invoice, Payment, Payout, Rate
 from payments.payouts.workflow import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
+from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,7 +119,7 @@ def test_an_excess_that_went_back_of_money_that_is_gone_is_taken_from_what_came_
     assert payout.amount_base == DUE // 2
     Payment.objects.update(is_present=False, is_conflicted=True, status="gone")
     PaymentFactory(option=payout.invoice.options.get(), amount_base=later, height=1)
-    touch([invoice.pk])
+    mark_dirty([invoice.pk])
     settle(invoice.pk, at=EXPIRY)
     invoice.refresh_from_db()
     assert (invoice.status, "reorged" in invoice.flags) == (status, status == "expired")
@@ -130,7 +131,7 @@ def test_an_excess_that_went_back_of_money_that_is_there_changes_nothing():
     settle(invoice.pk, at=NOW)
     draft(invoice, kind="excess", destination="bcrt1qback")
     PaymentFactory(option=invoice.options.get(), amount_base=DUE, is_present=False, is_conflicted=True, status="gone")
-    touch([invoice.pk])
+    mark_dirty([invoice.pk])
     settle(invoice.pk, at=EXPIRY)
     invoice.refresh_from_db()
     assert (invoice.status, invoice.flags) == ("settled", {"over"})

@@ -2,10 +2,10 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from payments.invoices.settlement import store_facts
 from payments.models import Invoice, Payment
 from payments.networks.sandbox.network import receive
 from payments.sync import follower
+from payments.sync.facts import store_facts
 from payments.sync.follower import ask_now
 from payments.tests.factories import DUE, OptionFactory
 

@@ -89,7 +89,10 @@ def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
 
 def test_money_six_deep_is_final_and_no_reorg_moves_it(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
-    mine(now, 6)
+    mine(now, 5)
+    turn(option)
+    assert not Payment.objects.get().is_final
+    mine(now)
     turn(option)
     assert Payment.objects.get().is_final
     unmine(sent.pk, now=now)

@@ -18,10 +18,11 @@ from payments.errors import PaymentError
 from payments.invoices import manual_review
 from payments.invoices.refundable import NOTHING_WENT, most_of_kind
 from payments.invoices.requoting import MOST_QUOTES, count_quotes
-from payments.invoices.settlement import settle, store_facts, touch
+from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.payouts.workflow import draft_payout, move_payout
+from payments.sync.facts import mark_dirty, store_facts
 from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
@@ -106,7 +107,7 @@ class Shop(RuleBasedStateMachine):
         self.tip += 1
         Cursor.objects.update(tip_height=self.tip)
         ids = list(Invoice.objects.values_list("pk", flat=True))
-        touch(ids)
+        mark_dirty(ids)
         for invoice in ids:
             settle(invoice, at=self.now)
 

@@ -1,0 +1,87 @@
+"""Store what nodes say about payments. Nothing is decided here: payments.invoices.settlement weighs the facts afterwards."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, prefetch_related_objects
+from django.utils import timezone
+
+from payments.confirmations import settles_at_height
+from payments.models import Invoice, Option, Payment
+from payments.networks.base import Fact
+
+CHUNK = 500
+FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
+
+
+def store_facts(network: str, facts: Iterable[Fact]) -> set[UUID]:
+    """Write what changed, inside the caller's transaction. Returns the invoices that need a new verdict.
+
+    Facts about destinations that were never ours are ignored, and so are payments that came and went before they were booked.
+    """
+    by_reference = {fact.reference: fact for fact in facts}
+    changed: set[UUID] = set()
+    references = list(by_reference)
+    for start in range(0, len(references), CHUNK):
+        changed |= _store_chunk(network, [by_reference[reference] for reference in references[start : start + CHUNK]])
+    mark_dirty(changed)
+    return changed
+
+
+def mark_dirty(invoice_ids: Iterable[UUID]) -> None:
+    """Record that facts came in. The raised version makes a verdict that did not see these facts lose its race."""
+    ids = sorted(invoice_ids)
+    for start in range(0, len(ids), CHUNK):
+        Invoice.objects.filter(pk__in=ids[start : start + CHUNK]).update(needs_settling=True, version=F("version") + 1)
+
+
+def _store_chunk(network: str, facts: list[Fact]) -> set[UUID]:
+    booked = Payment.objects.filter(network=network, reference__in=[fact.reference for fact in facts])
+    known = {payment.reference: payment for payment in booked}
+    changes = {known[fact.reference]: fact for fact in facts if fact.reference in known and _is_news(fact, known[fact.reference])}
+    news = [fact for fact in facts if fact.reference not in known and fact.is_present]
+    named = Option.objects.filter(network=network, destination__in={fact.destination for fact in news}).prefetch_related("invoice")
+    options = {option.destination: option for option in named} if news else {}
+    created = [_new_payment(network, fact, options[fact.destination]) for fact in news if fact.destination in options]
+    Payment.objects.bulk_create(created)
+    _update(changes)
+    return {payment.invoice_id for payment in [*created, *changes]}
+
+
+def _is_news(fact: Fact, payment: Payment) -> bool:
+    """Tell whether the fact changes the payment. A final payment no longer changes."""
+    if payment.is_final:
+        return False
+    return fact.first_seen_at < payment.first_seen_at or any(getattr(payment, name) != getattr(fact, name) for name in FACT_FIELDS)
+
+
+def _update(changes: dict[Payment, Fact]) -> None:
+    """Write payments that changed alike, such as those of one block, with one query."""
+    prefetch_related_objects(list(changes), "option__invoice")
+    alike: dict[tuple[Any, ...], list[UUID]] = {}
+    for payment, fact in changes.items():
+        first_seen_at = min(fact.first_seen_at, payment.first_seen_at)
+        values = (first_seen_at, _settles_at(fact, payment.option), *(getattr(fact, name) for name in FACT_FIELDS))
+        alike.setdefault(values, []).append(payment.pk)
+    for values, ids in alike.items():
+        fields = dict(zip(("first_seen_at", "settles_at_height", *FACT_FIELDS), values, strict=True))
+        Payment.objects.filter(pk__in=ids).update(**fields, updated_at=timezone.now())
+
+
+def _settles_at(fact: Fact, option: Option) -> int | None:
+    return settles_at_height(fact.height, option.invoice.confirmations_needed)
+
+
+def _new_payment(network: str, fact: Fact, option: Option) -> Payment:
+    return Payment(
+        network=network,
+        reference=fact.reference,
+        option=option,
+        invoice_id=option.invoice_id,
+        amount_base=fact.amount_base,
+        first_seen_at=fact.first_seen_at,
+        settles_at_height=_settles_at(fact, option),
+        is_final=fact.is_safe,
+        **{name: getattr(fact, name) for name in FACT_FIELDS},
+    )

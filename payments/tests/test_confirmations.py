@@ -1,0 +1,128 @@
+"""How deep is deep enough: settled, final, refundable; on both sides of each border."""
+
+from decimal import Decimal
+
+import pytest
+
+from cryptons.money import Minor
+from payments.confirmations import (
+    becomes_final_at,
+    confirmations_for,
+    confirmations_shown,
+    deepest_final_depth,
+    depth,
+    final_depth,
+    missing_confirmations,
+    payment_status,
+    settles_at_height,
+    settles_or_unsettles_at,
+)
+from payments.models import Invoice, Payment
+from payments.tests.factories import TIP, CursorFactory, InvoiceFactory, PaymentFactory
+
+
+@pytest.mark.parametrize(("price", "needed"), [(4_999, 1), (5_000, 2), (99_999, 2), (100_000, 6), (10**12, 6)])
+def test_dearer_invoices_need_more_confirmations(price, needed):
+    assert confirmations_for(Minor(price), "USD") == needed
+
+
+@pytest.mark.parametrize(("height", "tip", "expected"), [(100, 100, 1), (99, 100, 2), (101, 100, 0), (None, 100, 0), (99, None, 0)])
+def test_the_newest_block_is_one_deep(height, tip, expected):
+    assert depth(height, tip) == expected
+
+
+@pytest.mark.parametrize(
+    ("height", "tip", "expected"),
+    [(None, 100, "seen"), (100, 100, "seen"), (99, 100, "settled"), (101, 100, "seen"), (99, None, "seen")],
+)
+def test_depth_decides_what_is_safe(height, tip, expected):
+    payment = Payment(is_present=True, height=height)
+    assert payment_status(payment, tip_height=tip, confirmations_needed=2) == expected
+
+
+def test_what_is_not_present_is_gone_whatever_else_is_said():
+    payment = Payment(is_present=False, is_safe=True, is_final=True, height=1)
+    assert payment_status(payment, tip_height=99, confirmations_needed=1) == "gone"
+
+
+def test_the_networks_own_word_is_enough():
+    assert payment_status(Payment(is_safe=True), tip_height=None, confirmations_needed=6) == "settled"
+
+
+def test_a_final_payment_stays_settled_although_the_tip_is_unknown():
+    assert payment_status(Payment(is_final=True, height=5), tip_height=None, confirmations_needed=6) == "settled"
+
+
+@pytest.mark.parametrize(
+    ("payment", "tip", "shown"),
+    [
+        (Payment(), 100, 0),
+        (Payment(height=100), 100, 1),
+        (Payment(height=98), 100, 3),
+        (Payment(height=98), None, 0),
+        (Payment(is_safe=True), None, 2),
+        (Payment(is_safe=True, height=90), 99, 10),
+    ],
+)
+def test_buyers_see_the_depth_or_all_that_is_needed_where_the_network_calls_it_final(payment, tip, shown):
+    assert confirmations_shown(payment, tip_height=tip, confirmations_needed=2) == shown
+
+
+@pytest.mark.parametrize(("needed", "expected"), [(1, 6), (4, 6), (5, 7), (6, 8), (100, 102)])
+def test_final_is_six_deep_or_two_deeper_than_needed(needed, expected):
+    assert final_depth(needed) == expected
+
+
+def test_nodes_are_asked_as_far_back_as_the_dearest_tier_needs(settings):
+    settings.CONFIRMATION_TIERS = [(Decimal(50), 10), (Decimal("Infinity"), 3)]
+    assert deepest_final_depth() == 12
+
+
+def payment_this_deep(confirmations, needed, **more):
+    height = TIP - confirmations + 1
+    invoice = InvoiceFactory(confirmations_needed=needed)
+    return PaymentFactory(
+        option__invoice=invoice, height=height, settles_at_height=settles_at_height(height, needed), status="settled", **more
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("needed", [1, 2, 4, 5, 6, 10])
+def test_no_payment_is_final_one_block_early_nor_one_block_late(needed):
+    payment = payment_this_deep(final_depth(needed), needed)
+
+    assert not Payment.objects.filter(becomes_final_at(TIP - 1)).exists()
+    assert Payment.objects.filter(becomes_final_at(TIP)).get() == payment
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("facts", [{"is_present": False}, {"is_final": True}])
+def test_only_present_money_becomes_final_and_only_once(facts):
+    payment_this_deep(50, 2, **facts)
+    assert not Payment.objects.filter(becomes_final_at(TIP)).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("status", "tip", "moves"), [("seen", TIP - 1, False), ("seen", TIP, True), ("settled", TIP - 1, True), ("settled", TIP, False)]
+)
+def test_the_tip_alone_settles_a_payment_and_takes_that_back(status, tip, moves):
+    payment_this_deep(2, 2)
+    Payment.objects.update(status=status)
+    assert Payment.objects.filter(settles_or_unsettles_at(tip)).exists() is moves
+    payment = Payment.objects.get()
+    assert (payment_status(payment, tip_height=tip, confirmations_needed=2) != status) is moves
+
+
+@pytest.mark.parametrize(("height", "needed", "expected"), [(100, 1, 100), (100, 6, 105), (None, 6, None)])
+def test_a_payment_settles_at_the_tip_that_makes_it_deep_enough(height, needed, expected):
+    assert settles_at_height(height, needed) == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("confirmations", "missing"), [(1, 5), (5, 1), (6, 0), (7, 0)])
+def test_money_goes_back_once_it_is_as_deep_as_its_worth_needs(confirmations, missing):
+    CursorFactory()
+    payment = payment_this_deep(confirmations, 1)
+    Invoice.objects.update(paid_safe_minor=100_000)
+    assert missing_confirmations(Invoice.objects.get(pk=payment.invoice_id)) == missing
