@@ -35,8 +35,8 @@ def fill(count: int) -> None:
     """`count` products in twenty categories below five, and the search index over them."""
     from django.utils import timezone
 
+    from shop.catalogue.changes import rebuild_search
     from shop.models import Category, Product
-    from shop.search.indexing import rebuild
 
     leaves = []
     for top in range(5):
@@ -60,4 +60,4 @@ def fill(count: int) -> None:
         ],
         batch_size=1000,
     )
-    rebuild()
+    rebuild_search()

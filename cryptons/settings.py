@@ -238,7 +238,7 @@ if ELASTICSEARCH_URL:
         # A page waits a third of a second and no longer, then the database answers it.
         "page": {**_search, "request_timeout": 0.3, "max_retries": 0, "connections_per_node": WEB_THREADS},
     }
-    ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.search.indexing follows the rows
+    ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.catalogue.changes follows the rows
     ELASTICSEARCH_DSL_AUTO_REFRESH = False
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")

@@ -8,7 +8,7 @@ class ShopConfig(AppConfig):
         from cryptons.api.errors import translate
         from shop import errors
         from shop.cart import merging  # noqa: F401 (the receivers connect)
-        from shop.orders import reconciliation  # noqa: F401 (the receivers connect)
+        from shop.orders import payment, reconciliation  # noqa: F401 (the receivers connect)
 
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")

@@ -3,9 +3,9 @@ from contextlib import suppress
 import pytest
 
 from cryptons.db import new_id
+from shop.catalogue.changes import rebuild_search
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
-from shop.search.indexing import rebuild
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,12 @@ def _own_index(tmp_path, monkeypatch):
 
 @pytest.fixture
 def build_index(_own_index, db):
-    return rebuild if engine.name == "tantivy" else rebuild_and_warm
+    return rebuild_search if engine.name == "tantivy" else rebuild_and_warm
 
 
 def rebuild_and_warm():
     """The first questions to a server that has just started may take longer than a page waits."""
-    count = rebuild()
+    count = rebuild_search()
     for _ in range(10):
         with suppress(SearchUnavailable):
             engine.search(Query(text="warm"))

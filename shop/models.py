@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from cryptons.db import BaseModel
 
+MAX_QUANTITY = 1_000_000
+"""Of one product in a cart."""
 LOW_STOCK = 5
 """Up to so many are told as "Only 3 left"."""
 

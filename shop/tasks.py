@@ -1,29 +1,20 @@
-"""Thin shells: each is found again by a sweep."""
-
-from uuid import UUID
+"""The shop's tasks: thin shells around functions of the domain. A sweep finds what a lost message would have done."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from shop.cart import contents as carts
-from shop.search import index_products as write_products
-from shop.search import indexing
+from shop.catalogue import changes
 from shop.search.base import IndexBusy, SearchUnavailable
+from shop.search.tasks import index_products
 
-
-@shared_task
-def index_products(product_ids: list[str]) -> None:
-    """What another writer is in the way of is left to the sweep, and so is a first index."""
-    try:
-        write_products([UUID(product_id) for product_id in product_ids])
-    except (IndexBusy, SearchUnavailable):
-        return
+__all__ = ["forget_old_carts", "index_products", "sweep_search"]
 
 
 @shared_task
 def sweep_search() -> None:
     try:
-        indexing.sweep()
+        changes.sweep_search()
     except (IndexBusy, SearchUnavailable):
         return
 

@@ -17,10 +17,10 @@ from cryptons.atomic_admin import WholeAdmin
 from cryptons.db import atomic
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
+from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
 from shop.models import LOW_STOCK, Category, Product, ProductImage
-from shop.search.indexing import category_changed, product_changed
 
 KEPT_BY_THE_SHOP = ("rating_average", "rating_count", "updated_at")
 

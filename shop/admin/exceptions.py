@@ -23,7 +23,7 @@ from shop.checkout.requoting import ask_for_rest
 from shop.errors import ShopError
 from shop.models import Order
 from shop.orders.exceptions_queue import Case, read_case, read_queue
-from shop.orders.lifecycle import current_invoice
+from shop.orders.state import current_invoice
 
 app_name = "exceptions"
 

@@ -26,8 +26,8 @@ from payments.models import Invoice, Payment, Payout
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
 from shop.orders.lifecycle import change_status, release_hold
-from shop.orders.pages import PAYMENT_TONES, STATUS_TONES
 from shop.orders.timeline import read_timeline
+from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 
 Status = Order.Status
 

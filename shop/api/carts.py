@@ -11,8 +11,8 @@ from cryptons.api.schema import ID, describe, needing, shape
 from cryptons.api.serializers import Id, Strict, Whole
 from cryptons.api.views import ApiView, get_or_404, success
 from shop.api.show import CART, quantity_from, show_cart
-from shop.cart.contents import MAX_QUANTITY, add_to_cart, cart_of, read_cart, set_quantity
-from shop.models import CartItem, Product
+from shop.cart.contents import add_to_cart, cart_of, read_cart, set_quantity
+from shop.models import MAX_QUANTITY, CartItem, Product
 
 
 class AddInput(Strict):

@@ -16,9 +16,9 @@ from cryptons.api.schema import ID, TEXT, WHOLE, array, describe, needing, nulla
 from cryptons.api.serializers import Id, Strict, Text, Whole
 from cryptons.api.views import ApiView, get_or_404, success
 from cryptons.db import in_transaction, new_id
+from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.reads import read_categories
 from shop.models import Category
-from shop.search.indexing import category_changed, product_changed
 
 
 class CategoryInput(Strict):

@@ -21,10 +21,10 @@ from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import COINS
 from payments.models import Invoice
 from shop.api.show import EVENT, ORDER, PAYMENT, quantity_from, show_entry, show_order, show_payment
-from shop.cart.contents import MAX_LINES, MAX_QUANTITY, cart_of
+from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
-from shop.models import Order, Product
+from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, told_events
 

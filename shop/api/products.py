@@ -42,13 +42,13 @@ from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
 from payments.rates.current import current_rates
 from shop.catalogue import product_cache
+from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import Filters, Found, find_products, find_shown, read_categories
 from shop.catalogue.version import catalogue_version
 from shop.models import Category, Product, ProductImage
 from shop.search import suggest
 from shop.search.base import SORTS
-from shop.search.indexing import product_changed
 
 BAD_FILTER = "Some filters cannot be used."
 

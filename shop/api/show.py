@@ -11,9 +11,9 @@ from cryptons.money import format_fiat
 from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice
 from payments.networks.registry import is_sandbox
-from shop.cart.contents import MAX_QUANTITY, CartContents
-from shop.models import Cart, Order
-from shop.orders.lifecycle import current_invoice
+from shop.cart.contents import CartContents
+from shop.models import MAX_QUANTITY, Cart, Order
+from shop.orders.state import current_invoice
 from shop.orders.timeline import Entry
 
 

@@ -12,9 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from cryptons.money import MAX_MINOR
 from shop.errors import CartFull, NotSold, OutOfStock, Shortage
-from shop.models import Cart, CartItem, Product
+from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 
-MAX_QUANTITY = 1_000_000
 MAX_LINES = 100
 SESSION_KEY = "cart"
 GUEST_CART_KEPT = timedelta(days=30)

@@ -9,8 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from shop.cart.contents import CartContents, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
+from shop.cart.forms import AddForm, QuantityForm
 from shop.cart.same_origin import same_origin_only
-from shop.checkout.forms import AddForm, QuantityForm
 from shop.errors import ShopError
 from shop.models import CartItem, Product
 

@@ -12,7 +12,6 @@ from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from cryptons.response_cache import ready_bytes
 from payments.networks.registry import offered_networks
 from payments.rates.current import current_rates
-from shop.cart.contents import MAX_QUANTITY
 from shop.catalogue.category_tree import CategoryTree
 from shop.catalogue.filter_form import PARAMETERS, FilterForm
 from shop.catalogue.reads import (
@@ -27,6 +26,7 @@ from shop.catalogue.reads import (
     read_similar,
 )
 from shop.catalogue.version import catalogue_version
+from shop.models import MAX_QUANTITY
 from shop.search import PriceRange
 from shop.search import suggest as find_suggestions
 

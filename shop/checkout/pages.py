@@ -23,12 +23,10 @@ from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.placing import place_order, placed_order
 from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
 from shop.models import Order
-from shop.orders.lifecycle import current_invoice
+from shop.orders.access import remember_order
+from shop.orders.state import current_invoice
 
 BUYER_KEY = "checkout"
-ORDERS_KEY = "orders"
-"""In the session: the orders that this visitor placed, newest last."""
-MOST_ORDERS = 20
 
 
 @never_cache
@@ -108,7 +106,8 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
     except ShopError as error:
         messages.error(request, str(error))
         return redirect("shop:cart")
-    _remember(request, order)
+    request.session.pop(BUYER_KEY, None)
+    remember_order(request, order)
     if user and buyer["save_address"]:
         User.objects.filter(pk=user.pk).update(address=buyer["address"])
         forget_user(user.pk)
@@ -161,11 +160,6 @@ def _review(
         "minutes": settings.INVOICE_MINUTES,
     }
     return render(request, "shop/checkout_payment.html", context, status=status)
-
-
-def _remember(request: HttpRequest, order: Order) -> None:
-    request.session.pop(BUYER_KEY, None)
-    request.session[ORDERS_KEY] = [*request.session.get(ORDERS_KEY, []), str(order.pk)][-MOST_ORDERS:]
 
 
 def _to_payment(order: Order) -> HttpResponse:

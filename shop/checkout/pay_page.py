@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
@@ -28,9 +27,9 @@ from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice, Payout
 from payments.networks.sandbox.plays import PLAYS, play
 from payments.tasks import follow_networks
-from shop.checkout.pages import ORDERS_KEY
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.models import Order
+from shop.orders.access import may_change_payment
 
 STATUS_LIMIT = "600/minute"
 """Of one client address: thirty buyers behind it, each asking every three seconds."""
@@ -172,7 +171,7 @@ def _expired(progress: Progress, *, at: datetime) -> PayState:
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     progress = _progress(invoice_id)
     order = Order.objects.filter(pk=progress.subject_id).first()
-    key = order.access_token if order and is_theirs(request, order) else ""
+    key = order.access_token if order and may_change_payment(request, order) else ""
     context = _context(progress, key, at=timezone.now())
     if key and context["state"].asks_for_money:
         context["ways"] = ways_to_pay(progress.remaining_minor)
@@ -218,18 +217,6 @@ def _progress(invoice_id: UUID) -> Progress:
         return read_progress(invoice_id)
     except Invoice.DoesNotExist:
         raise Http404("There is no such payment.") from None
-
-
-def is_theirs(request: HttpRequest, order: Order) -> bool:
-    """Who may go on to the order and change how it is paid: its user, who placed it in this session, or who came by its key.
-
-    The pay page itself may be shared.
-    """
-    if order.user_id and order.user_id == request.user.pk:
-        return True
-    if str(order.pk) in request.session.get(ORDERS_KEY, ()):
-        return True
-    return constant_time_compare(request.GET.get("order", ""), order.access_token)
 
 
 def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:

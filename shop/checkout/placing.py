@@ -18,8 +18,8 @@ from payments.invoices.opening import Offer, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
-from shop.orders.lifecycle import state_of
 from shop.orders.mails import mail_order_received
+from shop.orders.state import state_of
 from shop.orders.stock import hold_stock
 
 

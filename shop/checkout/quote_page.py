@@ -19,11 +19,11 @@ from cryptons.private_link import unlisted
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, PaymentError, RateUnavailable
 from payments.invoices.requoting import preview_quote
 from payments.models import Invoice
-from shop.checkout.pay_page import is_theirs
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.requoting import requote_order
 from shop.errors import ShopError
 from shop.models import Order
+from shop.orders.access import may_change_payment
 
 LIMIT = "20/hour"
 """Of one invoice: each try may cost an address of the shop's wallet."""
@@ -35,7 +35,7 @@ def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Who only has the pay page may pay, but not change how."""
     invoice = get_object_or_404(Invoice, pk=invoice_id)
     order = get_object_or_404(Order, pk=invoice.subject_id)
-    if not is_theirs(request, order):
+    if not may_change_payment(request, order):
         raise PermissionDenied("Only who placed the order can change how it is paid.")
     if request.method != "POST":
         return _show(request, invoice, order)

@@ -13,8 +13,9 @@ from payments.invoices.requoting import Quote, prepare_quote, requote
 from payments.models import Invoice
 from shop.errors import IllegalTransition, OrderMoved
 from shop.models import Order
-from shop.orders.lifecycle import ask_anew, current_invoice
+from shop.orders.lifecycle import ask_anew
 from shop.orders.mails import mail_rest
+from shop.orders.state import current_invoice
 from shop.orders.stock import hold_stock
 
 BUYER = "buyer"
@@ -57,7 +58,7 @@ def _open_order(order_id: UUID) -> Order:
 
 
 def _write(order_id: UUID, quote: Quote, *, at: datetime, actor: str) -> Order:
-    """With enough money nothing is asked for: shop.orders.lifecycle.follow_invoice hears so and takes the order on."""
+    """Ask for nothing if enough money is there: then `shop.orders.payment.follow_invoice` takes the order on."""
     order = _open_order(order_id)
     hold_stock(order)
     if quote.offers:

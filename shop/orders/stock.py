@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
+from shop.catalogue.changes import product_changed
 from shop.errors import OutOfStock, Shortage
 from shop.models import Order, OrderLine, Product
-from shop.search.indexing import product_changed
 
 
 def hold_stock(order: Order) -> None:

@@ -1,10 +1,6 @@
-"""Finding products. The engine answers while it can, the database when it cannot: nobody is told that search is away.
-
-Who changes products calls `shop.search.indexing.product_changed`.
-"""
+"""Find products. The search engine answers if it can, else the database: shoppers never see that the engine is away."""
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +8,7 @@ from django.conf import settings
 
 from cryptons.replica import read_replica
 from shop.models import Product
-from shop.search.base import Engine, Entry, Facets, PriceRange, Query, Result, SearchUnavailable, read_entries
+from shop.search.base import Engine, Entry, Facets, PriceRange, Query, Result, SearchUnavailable
 from shop.search.database_engine import DatabaseEngine
 from shop.search.tantivy_engine import TantivyEngine
 
@@ -24,8 +20,6 @@ __all__ = [
     "Result",
     "Suggestion",
     "engine",
-    "index_products",
-    "remove_products",
     "search",
     "suggest",
 ]
@@ -53,7 +47,7 @@ class Suggestion:
 
 
 def search(query: Query) -> Result:
-    """Ids in their order; `engine` is "database" when the engine could not answer."""
+    """Return product ids in their order; `engine` is "database" when the search engine could not answer."""
     try:
         return engine.search(query)
     except SearchUnavailable as error:
@@ -62,7 +56,7 @@ def search(query: Query) -> Result:
 
 
 def suggest(text: str, limit: int = 8) -> list[Suggestion]:
-    """What somebody who typed this far may mean; the best first."""
+    """Return the products that somebody who typed this far may mean, the best first."""
     if not text.strip():
         return []
     ids = search(Query(text=text, limit=limit)).ids
@@ -71,14 +65,3 @@ def suggest(text: str, limit: int = 8) -> list[Suggestion]:
     )
     rows = {row[0]: Suggestion(*row) for row in found}
     return [rows[product_id] for product_id in ids if product_id in rows]
-
-
-def index_products(ids: Collection[UUID]) -> None:
-    """Bring the index in line with these rows as they are now: what is gone or unlisted leaves it. Raises IndexBusy, SearchUnavailable."""
-    listed = list(Product.objects.listed().filter(pk__in=ids))
-    engine.write(read_entries(listed), gone=set(ids) - {product.pk for product in listed})
-
-
-def remove_products(ids: Collection[UUID]) -> None:
-    """Raises IndexBusy, SearchUnavailable."""
-    engine.write([], gone=ids)

@@ -1,18 +1,16 @@
-"""Keeping the index in step with the rows: by a task after each change, and by a sweep that finds what no task wrote."""
+"""Keep the index in step with the rows: after each change by a task, and by a sweep that finds what no task wrote.
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+Public pages follow the catalogue's version: see `shop.catalogue.changes`, which calls these functions.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
 
-from cryptons.celery import soon
-from cryptons.db import on_commit
-from shop.catalogue import product_cache
-from shop.catalogue.category_tree import CategoryTree
-from shop.catalogue.version import catalogue_changed, tell_what_is_owed
-from shop.models import Category, Product
-from shop.search import engine, index_products
+from shop.models import Product
+from shop.search import engine
 from shop.search.base import Entry, microseconds, read_entries
 
 BATCH = 500
@@ -21,35 +19,17 @@ OVERLAP = timedelta(minutes=2)
 """A row that was changed before another may be written after it, by as long as a transaction may take."""
 
 
-def product_changed(ids: Iterable[UUID]) -> None:
-    """Public pages and the search follow after the commit. For every save, deletion, listing and picture."""
-    changed = list(ids)
-    catalogue_changed()
-    if changed:
-        on_commit(lambda: product_cache.forget(changed))
-        on_commit(lambda: _queue([str(product_id) for product_id in changed]))
-
-
-def category_changed(category: Category) -> None:
-    """Its products are found by its name and by those above, so they count as changed too: the sweep writes them."""
-    below = CategoryTree(Category.objects.all()).ids_below(category)
-    Product.objects.filter(category_id__in=below).update(updated_at=timezone.now())
-    catalogue_changed()
-
-
-def _queue(ids: list[str]) -> None:
-    from shop.tasks import index_products as task
-
-    for start in range(0, len(ids), BATCH):
-        soon(task, ids[start : start + BATCH])
+def index_products(ids: Collection[UUID]) -> None:
+    """Bring the index in line with these rows as they are now: what is gone or unlisted leaves it. Raises IndexBusy, SearchUnavailable."""
+    listed = list(Product.objects.listed().filter(pk__in=ids))
+    engine.write(read_entries(listed), gone=set(ids) - {product.pk for product in listed})
 
 
 def sweep() -> int:
-    """Write what was changed since the newest change that the index knows, and forget what is gone. Returns how many.
+    """Index what changed since the newest change that the index knows, and remove what is gone. Returns how many products.
 
-    Raises IndexBusy when another writes, which is as good.
+    Raises SearchUnavailable, and IndexBusy when another process writes: that one does the same work.
     """
-    tell_what_is_owed()
     if not engine.is_ready():
         return rebuild()
     products, indexed = Product.objects.all(), engine.newest_change()
@@ -63,16 +43,13 @@ def sweep() -> int:
         _index(behind)
     if engine.count() != Product.objects.listed().count():
         behind |= _reconcile()
-    if behind:
-        catalogue_changed()
     return len(behind)
 
 
 def rebuild(progress: Callable[[int], None] | None = None) -> int:
-    """A new index of all listed products takes the place of the old one. `progress` is told how many more were read."""
+    """Replace the index by a new one of all listed products. `progress` is called with how many more were read."""
     count = engine.rebuild(_all_entries(progress or (lambda more: None)))
     _reconcile()
-    catalogue_changed()
     return count
 
 

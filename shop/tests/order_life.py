@@ -19,7 +19,9 @@ from shop.checkout.placing import order_products
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
 from shop.models import Category, Order, OrderLine, Product
-from shop.orders.lifecycle import cancel_own_order, change_status, payment_status, release_hold, state_of
+from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
+from shop.orders.payment import payment_status
+from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, ProductFactory
 
 ORDERS = {

@@ -18,7 +18,8 @@ from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.models import Order, Product
-from shop.orders.lifecycle import cancel_own_order, change_status, state_of
+from shop.orders.lifecycle import cancel_own_order, change_status
+from shop.orders.state import state_of
 from shop.tests.order_life import OrderLife
 from tests.interrupting import dies_before
 

@@ -31,7 +31,7 @@ from payments.models import Invoice, Option  # noqa: E402
 from payments.networks.bitcoin.coins import BITCOIN  # noqa: E402
 from payments.networks.bitcoin.wallet import open_wallet  # noqa: E402
 from shop.models import Category, Order, OrderLine, Product, new_order_number  # noqa: E402
-from shop.orders.lifecycle import state_of  # noqa: E402
+from shop.orders.state import state_of  # noqa: E402
 
 PRICE = Minor(2_000)
 """20.00: safe after one confirmation."""

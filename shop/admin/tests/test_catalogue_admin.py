@@ -7,10 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
+from shop.catalogue.changes import sweep_search
 from shop.catalogue.version import catalogue_version
 from shop.models import Category, Product, ProductImage
 from shop.search import Query, search
-from shop.search.indexing import sweep
 from shop.tests.factories import CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def staff(client):
 @pytest.fixture
 def queued(monkeypatch):
     ids = []
-    monkeypatch.setattr("shop.search.indexing.soon", lambda task, some: ids.extend(some))
+    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, some: ids.extend(some))
     return ids
 
 
@@ -196,7 +196,7 @@ def test_a_categorys_new_name_finds_what_lies_below_it(staff, build_index):
     build_index()
 
     staff.post(reverse("admin:shop_category_change", args=[above.pk]), {"name": "Scullery", "slug": "kitchen", "position": 0, "parent": ""})
-    sweep()
+    sweep_search()
 
     assert search(Query(text="scullery")).ids == [product.pk]
 

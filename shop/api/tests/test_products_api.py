@@ -10,8 +10,8 @@ from PIL import Image
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
+from shop.catalogue.changes import rebuild_search
 from shop.models import Category, Product, ProductImage
-from shop.search.indexing import rebuild
 from shop.tests.factories import CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_an_unlisted_product_is_not_found(api):
 
 def test_a_list_has_meta_and_lighter_rows(api):
     ProductFactory.create_batch(3, description="long")
-    rebuild()
+    rebuild_search()
     body = api.get("/api/products?limit=2").json()
     assert (body["meta"]["page"], body["meta"]["limit"], body["meta"]["total"]) == (1, 2, 3)
     assert body["meta"]["searchEngine"] in ("tantivy", "database")
@@ -85,7 +85,7 @@ def test_queries_do_not_grow_with_rows(api, django_assert_max_num_queries):
     for count in (5, 45):
         for product in ProductFactory.create_batch(count, category=category):
             ProductImage.objects.create(product=product, file="a.webp", width=1, height=1)
-        rebuild()
+        rebuild_search()
         with django_assert_max_num_queries(6):
             api.get(f"/api/products?limit=100&page=1&x={count}")
 
@@ -96,7 +96,7 @@ def test_filters_and_sorts(api):
     ProductFactory(name="Pot", category=pots, price_minor=1_000, rating_average=Decimal(5))
     ProductFactory(name="Pan", category=kitchen, price_minor=2_000, stock=0)
     ProductFactory(name="Lamp", category=desk, price_minor=3_000)
-    rebuild()
+    rebuild_search()
     assert sorted(names(api.get("/api/products?category=kitchen"))) == ["Pan", "Pot"]
     assert names(api.get("/api/products?minPrice=15&maxPrice=25.00")) == ["Pan"]
     assert sorted(names(api.get("/api/products?inStock=true"))) == ["Lamp", "Pot"]
@@ -138,7 +138,7 @@ def test_a_bad_filter_is_named(api, query):
 @pytest.mark.parametrize("text", ["%00", "%F0%9F%98%80", "%ED%A0%80", '"unbalanced AND (', "a" * 5000, "مرحبا", "*", "-", "name:x", "\\"])
 def test_any_text_can_be_searched(api, text):
     ProductFactory()
-    rebuild()
+    rebuild_search()
     assert api.get("/api/products", {"search": text}).status_code == 200
     assert api.get("/api/products/suggest", {"q": text}).status_code == 200
 
@@ -257,7 +257,7 @@ def test_a_file_that_is_no_picture_is_refused(staff):
 
 def test_a_read_that_is_repeated_costs_no_query_and_is_not_sent_twice(api, django_assert_num_queries):
     product = ProductFactory()
-    rebuild()
+    rebuild_search()
     for path in ("/api/products?limit=5", f"/api/products/{product.pk}", "/api/categories"):
         first = api.get(path)
         with django_assert_num_queries(0):

@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import caches
 
 from shop.catalogue import product_cache
+from shop.catalogue.changes import product_changed
 from shop.catalogue.version import catalogue_changed, catalogue_version
-from shop.search.indexing import product_changed
 from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,9 +14,9 @@ from payments.invoices.opening import mark_invoice
 from payments.models import Invoice, Option
 from payments.tests.factories import PayoutFactory
 from shop.checkout import pay_page as pay_pages
-from shop.checkout.pages import ORDERS_KEY
 from shop.checkout.pay_page import describe
 from shop.checkout.requoting import requote_order
+from shop.orders.access import SESSION_KEY
 from shop.orders.lifecycle import cancel_own_order
 from shop.tests.paying import LATE, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
 
@@ -280,7 +280,7 @@ def test_who_only_has_the_pay_link_does_not_get_the_order(client):
 def test_who_placed_it_here_gets_on_to_the_order(client):
     order = open_order()
     session = client.session
-    session[ORDERS_KEY] = [str(order.pk)]
+    session[SESSION_KEY] = [str(order.pk)]
     session.save()
     assert f'href="/orders/{order.access_token}/"' in show(client, order).text
 

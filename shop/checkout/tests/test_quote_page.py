@@ -13,8 +13,8 @@ from payments.errors import NodeUnavailable
 from payments.models import Cursor, Invoice, Option
 from payments.networks.sandbox.network import SandboxNetwork
 from shop.checkout import quote_page
-from shop.checkout.pages import ORDERS_KEY
 from shop.models import Order, Product
+from shop.orders.access import SESSION_KEY
 from shop.tests.paying import open_order, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,7 +94,7 @@ def test_a_form_without_a_token_is_refused(client):
 def test_who_placed_it_here_needs_no_key(client):
     order = open_order()
     session = client.session
-    session[ORDERS_KEY] = [str(order.pk)]
+    session[SESSION_KEY] = [str(order.pk)]
     session.save()
     assert client.post(quote_path(order, key=False), {"network": "LTC"}).url == f"/pay/{Invoice.objects.get().pk}/"
 

@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from shop.catalogue.changes import rebuild_search
 from shop.models import Product
 from shop.search.base import IndexBusy, SearchUnavailable
-from shop.search.indexing import rebuild
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
             bar = progress.add_task("Products", total=Product.objects.listed().count())
             try:
-                count = rebuild(lambda more: progress.advance(bar, more))
+                count = rebuild_search(lambda more: progress.advance(bar, more))
             except IndexBusy as error:
                 raise CommandError("Another process writes to the search index. Try again in a moment.") from error
             except SearchUnavailable as error:

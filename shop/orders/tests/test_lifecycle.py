@@ -9,6 +9,7 @@ from shop.errors import IllegalTransition, OnHold, OrderMoved, OutOfStock
 from shop.models import Order, Product
 from shop.orders import lifecycle as orders
 from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
+from shop.orders.state import write_order
 from shop.tests.factories import NOW, OrderFactory
 from shop.tests.paying import LATE, pay, placed, run_out, tell
 
@@ -204,10 +205,10 @@ def test_only_a_held_order_can_be_released():
         release_hold(OrderFactory().pk, actor="grace", at=NOW)
 
 
-def test_who_loses_a_race_looks_again(monkeypatch):
+def test_a_status_change_that_loses_a_race_is_tried_again(monkeypatch):
     order = placed()
     pay(order)
-    write, lost = orders._write, []
+    write, lost = orders.write_order, []
 
     def lose_once(order, *args, **more):
         if not lost:
@@ -215,7 +216,7 @@ def test_who_loses_a_race_looks_again(monkeypatch):
             raise OrderMoved("meanwhile")
         return write(order, *args, **more)
 
-    monkeypatch.setattr(orders, "_write", lose_once)
+    monkeypatch.setattr(orders, "write_order", lose_once)
 
     assert change_status(order.pk, "shipped", actor="grace", at=NOW).status == "shipped"
 
@@ -225,7 +226,7 @@ def test_a_write_over_a_newer_version_is_refused():
     stale = Order.objects.get()
     change_status(order.pk, "processing", actor="grace", at=NOW)
     with pytest.raises(OrderMoved):
-        orders._write(stale, "order.cancelled", at=NOW, status="cancelled")
+        write_order(stale, "order.cancelled", at=NOW, status="cancelled")
 
 
 def test_ready_to_ship_are_those_in_work_and_not_on_hold():

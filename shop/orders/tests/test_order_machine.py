@@ -27,8 +27,9 @@ from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
 from shop.models import Cart, Order, Product
-from shop.orders.lifecycle import cancel_own_order, change_status, release_hold, state_of
+from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
 from shop.orders.reconciliation import check_orders
+from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
 
 

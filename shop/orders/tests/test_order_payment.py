@@ -12,7 +12,8 @@ from payments.invoices.settlement import settle
 from payments.models import Invoice
 from payments.signals import invoice_changed
 from shop.models import Order, Product
-from shop.orders.lifecycle import change_status, follow_invoice
+from shop.orders.lifecycle import change_status
+from shop.orders.payment import follow_invoice
 from shop.tests.paying import LATE, NOW, TIP, TOO_LATE, TXID, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from cryptons.db import atomic
+from shop.catalogue.changes import product_changed, sweep_search
 from shop.catalogue.version import catalogue_version
 from shop.models import Product
-from shop.search import Query, engine, index_products, remove_products, search
+from shop.search import Query, engine, search
 from shop.search.base import IndexBusy, SearchUnavailable, read_entries
-from shop.search.indexing import product_changed, sweep
+from shop.search.indexing import index_products
 from shop.tests.factories import CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def test_the_first_sweep_builds_the_index():
     ProductFactory()
     ProductFactory(name="Hidden", is_listed=False)
 
-    assert sweep() == 1
+    assert sweep_search() == 1
 
     assert found() == {"Copper Kettle"}
 
@@ -41,7 +42,7 @@ def test_a_sweep_finds_what_was_added_changed_unlisted_and_deleted(build_index):
     hidden.save()
     gone.delete()
 
-    assert sweep() == 4
+    assert sweep_search() == 4
 
     assert found() == {"Kept", "Teapot", "Added"}
     assert found("teapot") == {"Teapot"}
@@ -53,7 +54,7 @@ def test_a_second_sweep_has_nothing_to_do(build_index):
     build_index()
 
     version = catalogue_version()
-    assert sweep() == 0
+    assert sweep_search() == 0
     assert catalogue_version() == version
 
 
@@ -63,7 +64,7 @@ def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_
     build_index()
 
     with django_assert_num_queries(2):
-        assert sweep() == 0
+        assert sweep_search() == 0
 
 
 def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_index):
@@ -74,7 +75,7 @@ def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_inde
     build_index()
     Product.objects.filter(pk=late.pk).update(name="Late", updated_at=now - timedelta(seconds=60))
 
-    sweep()
+    sweep_search()
 
     assert found("late") == {"Late"}
 
@@ -84,12 +85,12 @@ def test_when_all_products_are_gone_the_index_is_empty(build_index):
     build_index()
     Product.objects.all().delete()
 
-    sweep()
+    sweep_search()
 
     assert found() == set()
 
 
-def test_index_products_follows_the_rows_and_remove_products_forgets(build_index):
+def test_indexing_follows_the_rows_and_removes_what_was_deleted(build_index):
     build_index()
     product, hidden = ProductFactory(), ProductFactory(is_listed=False)
 
@@ -97,7 +98,9 @@ def test_index_products_follows_the_rows_and_remove_products_forgets(build_index
     index_products([product.pk])
     assert search(Query()).ids == [product.pk]
 
-    remove_products([product.pk])
+    product_id = product.pk
+    product.delete()
+    index_products([product_id])
     assert search(Query()).total == 0
 
 
@@ -154,7 +157,7 @@ def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
 def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
-    monkeypatch.setattr("shop.search.indexing.soon", lambda task, ids: queued.append(ids))
+    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, ids: queued.append(ids))
     version = catalogue_version()
     product = ProductFactory()
 

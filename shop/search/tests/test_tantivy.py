@@ -9,8 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from shop import tasks
-from shop.search import Query, engine, index_products, search
+from shop.search import Query, engine, search
 from shop.search.base import IndexBusy
+from shop.search.indexing import index_products
 from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,55 @@
+"""The stored state of an order: how it is read, and the one way in which it is written, with the event that records it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from cryptons.db import in_transaction
+from cryptons.events.models import record
+from payments.errors import InvoiceMoved
+from payments.models import Invoice
+from shop.errors import OrderMoved
+from shop.models import Order
+
+T = TypeVar("T")
+
+PAID = (Invoice.Status.PROCESSING, Invoice.Status.SETTLED)
+"""States of an invoice in which the order counts as paid, confirmed or not."""
+CLOSED = (Invoice.Status.EXPIRED, Invoice.Status.INVALID, Invoice.Status.CANCELLED)
+"""States of an invoice that takes no more money."""
+
+
+def current_invoice(order: Order) -> Invoice | None:
+    return Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").first()
+
+
+def retry_conflicts(act: Callable[[], T]) -> T:
+    """Run `act` in a transaction, up to three times while other processes change the order first. Raises OrderMoved."""
+    for _ in range(3):
+        try:
+            return in_transaction(act)
+        except (OrderMoved, InvoiceMoved):
+            continue
+    raise OrderMoved("This order was changed at the same moment. Please look at it again.")
+
+
+def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
+    """Write the values and their event, if nobody wrote since the order was read. Raises OrderMoved."""
+    values |= {"updated_at": at, "version": order.version + 1}
+    if not Order.objects.filter(pk=order.pk, version=order.version).update(**values):
+        raise OrderMoved(f"Order {order.number} was changed meanwhile.")
+    for name, value in values.items():
+        setattr(order, name, value)
+    record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
+    return order
+
+
+def state_of(order: Order) -> dict[str, Any]:
+    """Return what an event keeps, so that a replay of the log ends at the stored order."""
+    return {
+        "status": str(order.status),
+        "paymentStatus": str(order.payment_status),
+        "onHold": order.on_hold,
+        "holdReason": order.hold_reason,
+        "transactionHash": order.transaction_hash,
+    }
