@@ -107,7 +107,7 @@ def command_of(folder: Path, service: str, *programs: str, script: str = "", cho
     return ["docker", "compose", *files, "run", *options, f"--entrypoint={programs[0]}", service]
 
 
-COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD": "none", "GRAFANA_PASSWORD": "none"}
+COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD": "none"}
 """Without these docker-compose.yml is refused, whichever service is wanted."""
 
 

@@ -12,7 +12,7 @@ SERVICES = COMPOSE["services"]
 OURS = ("prepare", "web", "worker", "payouts", "beat")
 WANTED = {
     *("nginx", "web", "worker", "payouts", "beat", "mongo1", "mongo2", "mongo3", "redis", "elasticsearch"),
-    *("bitcoind", "lnd", "litecoind", "mailpit", "prometheus", "grafana"),
+    *("bitcoind", "lnd", "litecoind", "mailpit"),
 }
 
 
@@ -75,8 +75,28 @@ def test_every_file_that_is_mounted_exists():
                 assert (ROOT / volume.split(":")[0]).is_file(), volume
 
 
-def test_the_workflow_runs_every_database():
+def test_the_workflow_runs_every_suite():
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+    jobs = workflow["jobs"]
+    commands = {name: "\n".join(step.get("run", "") for step in job["steps"]) for name, job in jobs.items()}
+
     assert workflow["permissions"] == {"contents": "read"}
-    assert workflow["jobs"]["test"]["strategy"]["matrix"]["database"] == ["sqlite", "postgres", "mongodb"]
-    assert workflow["jobs"]["test"]["services"]["postgres"]["image"] == "postgres:17"
+    assert jobs["test"]["strategy"]["matrix"]["database"] == ["sqlite", "postgres", "mongodb"]
+    assert jobs["test"]["services"]["postgres"]["image"] == "postgres:17"
+    assert "mongo:8 --replSet rs0" in commands["test"]
+    for name, command in {
+        "check": ["make lint", "make types", "make messages ARGS=--check", "make locks", "actionlint", "docker compose config"],
+        "test": ["make test DB="],
+        "stack": ["get-bitcoind.sh", "get-lnd.sh", "get-elasticsearch.sh", "get-mongo-api.sh", "make test-stack"],
+        "browser": ["make test-e2e"],
+        "image": ["docker build"],
+    }.items():
+        assert all(part in commands[name] for part in command), name
+
+
+def test_the_workflow_and_ci_check_it_with_the_same_actionlint():
+    versions = {
+        re.search(r"actionlint@(\S+)", (ROOT / path).read_text(encoding="utf-8")).group(1)
+        for path in (".github/workflows/tests.yml", ".ci/run")
+    }
+    assert len(versions) == 1

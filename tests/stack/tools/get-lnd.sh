@@ -1,14 +1,10 @@
 #!/usr/bin/env bash
-# get-lnd.sh [TARGET]: build lnd and lncli under ~/.cache/lnd-VERSION and print the path of lnd. Go that is missing or too old is taken from
-# Debian's packages for the build. From empty caches it takes 6 to 8 minutes on two cores; what is broken off goes on where it was.
+# get-lnd.sh [TARGET]: build lnd and lncli under ~/.cache/lnd-VERSION and print the path of lnd. From empty caches it takes 6 to 8 minutes on two cores; what is broken off goes on where it was.
 # `go install` refuses lnd because its go.mod replaces modules. So the module is downloaded (Go checks its sum), copied out of the read-only
 # cache, and built with its own go.mod and go.sum.
 set -euo pipefail
 TOOLS=$(dirname "$(realpath "$0")")
-# shellcheck source=debian.sh
-. "$TOOLS/debian.sh"
 VERSION=${LND_VERSION:-v0.21.3-beta}
-NEEDED_GO=1.25.13 # by its go.mod
 # The tags of lnd's release_flags.mk without kvdb_postgres and kvdb_etcd, which no test uses.
 TAGS="autopilotrpc chainrpc invoicesrpc monitoring neutrinorpc peersrpc signrpc walletrpc watchtowerrpc kvdb_sqlite"
 TARGET=$(realpath -m "${1:-$HOME/.cache/lnd-$VERSION}")
@@ -22,18 +18,8 @@ work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 quiet() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; return 1; }; }
 
-go_is_new_enough() {
-  local version
-  version=$(go env GOVERSION 2>/dev/null | sed 's/^go//') && [ -n "$version" ] &&
-    [ "$(printf '%s\n' "$NEEDED_GO" "$version" | sort -V | head -n 1)" = "$NEEDED_GO" ]
-}
-
-export GOTOOLCHAIN=local # the Go that is there: it fetches no other
-if ! go_is_new_enough; then
-  unpack_packages "$work" "$work/go" golang-go 'golang-'
-  PATH=$(dirname "$(realpath "$work"/go/usr/lib/go-*/bin/go | tail -n 1)"):$PATH
-  go_is_new_enough || { echo "lnd needs Go $NEEDED_GO or newer." >&2; exit 1; }
-fi
+PATH=$(dirname "$("$TOOLS/get-go.sh" 1.25.13)"):$PATH # as lnd's go.mod asks for
+export GOTOOLCHAIN=local # that Go, and no other that it would fetch
 export GOFLAGS="-mod=readonly -modcacherw -buildvcs=false" GOWORK=off CGO_ENABLED=0
 cd "$work"
 GOFLAGS=-modcacherw quiet go mod download -json "github.com/lightningnetwork/lnd@$VERSION"
