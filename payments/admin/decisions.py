@@ -1,110 +1,118 @@
-"""The admin's pages on which a person decides about one invoice: what it is about, a reason, one button."""
+"""What staff decide about one invoice: accept, dismiss, close, and each of these taken back. Each has a page that asks to confirm."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
 from cryptons.db import in_transaction
+from cryptons.formats import money
 from payments.alerts import exception_words
 from payments.errors import PaymentError
 from payments.invoices import manual_review
-from payments.models import Invoice
+from payments.models import Invoice, Payment
 
 PERMISSION = "payments.change_invoice"
 DECIDED = ("settled", "invalid")
 
 
-class Do(Protocol):
+class Decide(Protocol):
     def __call__(self, invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None: ...
 
 
-@dataclass(frozen=True)
-class Decision:
-    name: str
-    label: str
-    explanation: str
-    done: str
-    do: Do
-    fits: Callable[[Invoice], bool]
-    """Whether the button is shown; whether it works is decided when it is pressed."""
+class DecisionForm(ReasonForm):
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    """Of the invoice, as the person saw it."""
+
+
+class OptionalReasonForm(DecisionForm):
+    reason = ReasonField(required=False, help_text=_("It is stored in the event log with your name."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Action[Invoice]):
+    explanation: str | Promise
+    done: str | Promise
+    """With `%(invoice)s`."""
     undo: str = ""
     """The name of the decision that takes it back."""
-    needs_reason: bool = True
+    permission: str = PERMISSION
+    form: type[forms.Form] = DecisionForm
+
+
+def _run(decide: Decide) -> Callable[[Invoice, Confirmed], None]:
+    def run(invoice: Invoice, sent: Confirmed) -> None:
+        values = sent.values
+        in_transaction(lambda: decide(invoice.pk, version=values["version"], actor=sent.actor, reason=values["reason"], at=sent.at))
+
+    return run
 
 
 DECISIONS = {
     decision.name: decision
     for decision in (
         Decision(
-            "accept",
-            "Accept as paid",
-            "It counts as paid, whatever the facts say. The order goes on, and the buyer is told by mail that it is paid.",
-            "accepted as paid",
-            manual_review.accept,
-            lambda invoice: invoice.status not in ("settled", "cancelled"),
+            name="accept",
+            label=_("Accept as paid"),
+            explanation=_(
+                "The invoice counts as paid although the payments say otherwise. The order goes on, and the buyer is told by email."
+            ),
+            done=_("%(invoice)s is accepted as paid."),
+            run=_run(manual_review.accept),
+            fits=lambda invoice: invoice.status not in ("settled", "cancelled"),
             undo="take-back",
         ),
         Decision(
-            "keep",
-            "Keep as it is",
-            "It leaves the queue. It comes back when something about it changes.",
-            "kept as it is",
-            manual_review.keep,
-            lambda invoice: invoice.needs_decision,
+            name="keep",
+            label=_("Dismiss"),
+            explanation=_("The invoice leaves the queue. It comes back when something about it changes."),
+            done=_("%(invoice)s is dismissed."),
+            run=_run(manual_review.keep),
+            fits=lambda invoice: invoice.needs_decision,
             undo="put-back",
         ),
         Decision(
-            "close",
-            "Close as invalid",
-            "Nothing is waited for any more. What came, or still comes, is to be sent back.",
-            "closed as invalid",
-            manual_review.close,
-            lambda invoice: invoice.status not in ("invalid", "cancelled"),
+            name="close",
+            label=_("Close as invalid"),
+            explanation=_("The shop stops waiting for payments. What was received, or is received later, must be refunded."),
+            done=_("%(invoice)s is closed as invalid."),
+            run=_run(manual_review.close),
+            fits=lambda invoice: invoice.status not in ("invalid", "cancelled"),
             undo="take-back",
         ),
         Decision(
-            "put-back",
-            "Put back into the queue",
-            "It waits for a decision again.",
-            "put back into the queue",
-            manual_review.put_back,
-            lambda invoice: bool(invoice.exceptions) and not invoice.needs_decision,
-            needs_reason=False,
+            name="put-back",
+            label=_("Put back into the queue"),
+            explanation=_("The invoice waits for a decision again."),
+            done=_("%(invoice)s is back in the queue."),
+            run=_run(manual_review.put_back),
+            fits=lambda invoice: bool(invoice.exceptions) and not invoice.needs_decision,
+            form=OptionalReasonForm,
         ),
         Decision(
-            "take-back",
-            "Let the facts decide again",
-            "What a person decided is taken back: the money that came decides alone. A mail that was sent stays sent.",
-            "decided by the facts again",
-            manual_review.take_mark_back,
-            lambda invoice: invoice.marked in DECIDED,
+            name="take-back",
+            label=_("Undo the decision"),
+            explanation=_("The decision of staff is removed, and the payments alone decide. Emails that were sent stay sent."),
+            done=_("The payments decide about %(invoice)s again."),
+            run=_run(manual_review.take_mark_back),
+            fits=lambda invoice: invoice.marked in DECIDED,
         ),
     )
 }
-
-
-class ReasonForm(forms.Form):
-    version = forms.IntegerField(widget=forms.HiddenInput)
-    """Of the invoice, as the person saw it."""
-    reason = forms.CharField(
-        max_length=200, help_text="Stands in the event log beside your name.", widget=forms.TextInput(attrs={"size": 60, "autofocus": True})
-    )
-
-    def __init__(self, *args: Any, needs_reason: bool = True, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.fields["reason"].required = needs_reason
 
 
 def decision_path(invoice_id: UUID, name: str, *, back: str = "") -> str:
@@ -112,56 +120,75 @@ def decision_path(invoice_id: UUID, name: str, *, back: str = "") -> str:
 
 
 def decide(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    """Ask to confirm a decision about an invoice, and carry it out."""
     decision = DECISIONS.get(name)
     if decision is None:
         raise Http404("There is no such decision.")
+    if not request.user.has_perm(decision.permission):
+        raise PermissionDenied
     invoice = get_object_or_404(Invoice, pk=pk)
-    if request.method != "POST":
-        return _ask(request, decision, invoice, ReasonForm(initial={"version": invoice.version}, needs_reason=decision.needs_reason))
-    form = ReasonForm(request.POST, needs_reason=decision.needs_reason)
-    if not form.is_valid():
-        return _ask(request, decision, invoice, form, status=400)
-    version, reason, actor = form.cleaned_data["version"], form.cleaned_data["reason"], request.user.get_username()
-    try:
-        in_transaction(lambda: decision.do(pk, version=version, actor=actor, reason=reason, at=timezone.now()))
-    except PaymentError as error:
-        now = ReasonForm(initial={"version": invoice.version, "reason": reason}, needs_reason=decision.needs_reason)
-        return _ask(request, decision, invoice, now, problem=str(error), status=409)
-    _tell(request, decision, invoice)
-    return redirect(back_from(request, invoice))
+
+    def run(sent: Confirmed) -> None:
+        decision.run(invoice, sent)
+        _report(request, decision, invoice)
+
+    return confirm(request, lambda: _describe(request, decision, Invoice.objects.get(pk=pk)), run, refusals=(PaymentError,))
 
 
 def back_from(request: HttpRequest, invoice: Invoice) -> str:
-    """Where the person came from: the queue, or the invoice's own page."""
-    wanted = request.GET.get("next", "")
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
-        return wanted
+    """Return where the person came from: the queue, or the invoice's own page."""
+    address = request.GET.get("next", "")
+    if url_has_allowed_host_and_scheme(address, allowed_hosts=None):
+        return address
     return reverse("admin:payments_invoice_change", args=[invoice.pk])
 
 
-def _tell(request: HttpRequest, decision: Decision, invoice: Invoice) -> None:
+def _report(request: HttpRequest, decision: Decision, invoice: Invoice) -> None:
+    done = str(decision.done) % {"invoice": invoice.label}
     if not decision.undo:
-        messages.success(request, f"{invoice.label} is {decision.done}.")
+        messages.success(request, done)
         return
     undo = decision_path(invoice.pk, decision.undo, back=request.GET.get("next", ""))
-    messages.success(request, format_html('{} is {}. <a href="{}">Undo</a>', invoice.label, decision.done, undo))
+    messages.success(request, format_html('{} <a href="{}">{}</a>', done, undo, gettext("Undo")))
 
 
-def _ask(
-    request: HttpRequest, decision: Decision, invoice: Invoice, form: ReasonForm, *, problem: str = "", status: int = 200
-) -> HttpResponse:
-    context = {
-        **admin.site.each_context(request),
-        "title": decision.label,
-        "opts": Invoice._meta,
-        "decision": decision,
-        "invoice": invoice,
-        "payments": invoice.payments.all(),
-        "words": exception_words(invoice),
-        "form": form,
-        "problem": problem,
-        "back": back_from(request, invoice),
+def _describe(request: HttpRequest, decision: Decision, invoice: Invoice) -> ConfirmationPage:
+    return ConfirmationPage(
+        title=str(decision.label),
+        question=str(decision.explanation),
+        button=str(decision.label),
+        back=back_from(request, invoice),
+        path=[
+            (gettext("Invoices"), reverse("admin:payments_invoice_changelist")),
+            (invoice.label, reverse("admin:payments_invoice_change", args=[invoice.pk])),
+        ],
+        facts=invoice_facts(invoice, exception_words(invoice)),
+        form=decision.form,
+        initial={"version": invoice.version},
+    )
+
+
+def invoice_facts(invoice: Invoice, problem: str) -> list[tuple[str, list[str]]]:
+    """Say what staff must know of an invoice before they decide; `problem` is why it waits for them."""
+    flags = f" ({', '.join(sorted(invoice.flags))})" if invoice.flags else ""
+    payments = [_payment_words(payment) for payment in invoice.payments.all()]
+    return [
+        (gettext("Invoice"), [f"{invoice.label}: {invoice.get_status_display()}{flags}"]),
+        (gettext("Why it waits"), [problem]),
+        (gettext("Price"), [money(invoice.price_minor, invoice.currency)]),
+        (gettext("Received"), [money(invoice.paid_seen_minor, invoice.currency), *payments]),
+    ]
+
+
+def _payment_words(payment: Payment) -> str:
+    words = {
+        "amount": f"{payment.amount_text} {payment.network}",
+        "status": payment.get_status_display(),
+        "time": f"{payment.first_seen_at:%Y-%m-%d %H:%M}",
+        "decision": payment.get_late_display(),
     }
-    return render(request, "payments/decide.html", context, status=status)
+    if payment.status == Payment.Status.SEEN:
+        words["status"] = gettext("%(status)s, not confirmed yet") % words
+    if payment.late:
+        return gettext("%(amount)s, %(status)s, late (%(decision)s), first seen %(time)s") % words
+    return gettext("%(amount)s, %(status)s, first seen %(time)s") % words

@@ -18,7 +18,8 @@ from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, plain_words
 from payments.admin.decisions import DECISIONS, PERMISSION, decide, decision_path
 from payments.admin.nodes import channels_page, nodes_page
 from payments.admin.payments_list import LedgerAdmin
-from payments.admin.payouts import DRAFTS, MAY_DRAFT, PayoutAdmin, draft_path
+from payments.admin.payout_actions import DRAFTS, MAY_DRAFT, draft_path
+from payments.admin.payouts import PayoutAdmin
 from payments.alerts import exception_words
 from payments.errors import PaymentError
 from payments.invoices.refundable import staffs_kinds
@@ -116,12 +117,12 @@ class InvoiceAdmin(ReadOnly):
     @admin.display(description="decide")
     def decide(self, invoice: Invoice) -> SafeString:
         return buttons(
-            (decision.label, decision_path(invoice.pk, decision.name)) for decision in DECISIONS.values() if decision.fits(invoice)
+            (str(decision.label), decision_path(invoice.pk, decision.name)) for decision in DECISIONS.values() if decision.fits(invoice)
         )
 
     @admin.display(description="send back")
     def send_back(self, invoice: Invoice) -> SafeString:
-        return buttons((DRAFTS[kind], draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice))
+        return buttons((str(DRAFTS[kind]), draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice))
 
     @admin.display(description="look again")
     def ask_the_node(self, invoice: Invoice) -> SafeString:

@@ -131,7 +131,7 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
     return _first_or_again(change)
 
 
-def people_needed(payout: Payout) -> int:
+def required_approvals(payout: Payout) -> int:
     """What else of its invoice is on its way counts with it: two halves are no way past the second person."""
     others = promised(payout.invoice_id).filter(status__in=ON_ITS_WAY).exclude(pk=payout.pk)
     worth = payout.value_minor + sum(others.values_list("value_minor", flat=True))
@@ -162,7 +162,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
         before = {_author(payout), payout.approved_by} - {BUYER, ""}
         people = before | {actor}
         name = "confirmed_by" if payout.approved_by not in ("", actor) else "approved_by"
-        if len(people) < people_needed(payout):
+        if len(people) < required_approvals(payout):
             if actor in before:
                 now = f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
                 raise PayoutRefused(f"A second person has to agree to what is worth so much: it is {now} now.")

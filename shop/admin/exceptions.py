@@ -1,5 +1,7 @@
-"""The exceptions queue: what waits for a person, oldest first, with a button for each thing that they can do."""
+"""The exceptions queue: what waits for staff, oldest first, with a button for each action that they can take."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +12,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from payments.admin.decisions import PERMISSION, decision_path
-from payments.admin.payouts import MAY_DRAFT, draft_links, draft_path
+from cryptons.admin_actions import ConfirmationPage, Confirmed, confirm
+from cryptons.formats import money
+from payments.admin.decisions import DECISIONS, PERMISSION, decision_path, invoice_facts
+from payments.admin.payout_actions import DRAFTS, MAY_DRAFT, draft_links, draft_path
 from payments.errors import PaymentError
 from payments.invoices.manual_review import close_alert, open_alert
-from payments.invoices.requoting import QuotePreview, preview_quote
+from payments.invoices.requoting import preview_quote
 from payments.models import Alert, Invoice
-from shop.checkout.payment_methods import usable, ways_to_pay
+from shop.checkout.payment_methods import Way, usable, ways_to_pay
 from shop.checkout.requoting import ask_for_rest
 from shop.errors import ShopError
 from shop.models import Order
@@ -36,7 +41,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     may_decide, may_see_orders = request.user.has_perm(PERMISSION), request.user.has_perm("shop.view_order")
     context = {
         **admin.site.each_context(request),
-        "title": "Exceptions",
+        "title": gettext("Exceptions"),
         "queue": found,
         "to_decide": [(case, _acts(case, request.user)) for case in found.to_decide],
         "stuck": [(case, _acts(case, request.user)) for case in found.stuck],
@@ -48,91 +53,125 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 
 def _acts(case: Case, user: Any) -> list[tuple[str, str]]:
-    """(what the button says, where it leads), of those that this person may press."""
+    """Return label and address of each button that this person may press."""
     here, invoice, may_decide = reverse("exceptions:queue"), case.invoice, user.has_perm(PERMISSION)
     acts = []
     if may_decide and case.can_be_accepted:
-        acts.append(("Accept as paid", decision_path(invoice.pk, "accept", back=here)))
+        acts.append((str(DECISIONS["accept"].label), decision_path(invoice.pk, "accept", back=here)))
     if may_decide and case.can_be_asked:
-        acts.append(("Ask for the rest", reverse("exceptions:ask", args=[invoice.pk])))
+        acts.append((gettext("Ask for the rest"), reverse("exceptions:ask", args=[invoice.pk])))
     if case.can_be_sent_back and user.has_perm(MAY_DRAFT):
         kind = "late" if invoice.status != Invoice.Status.SETTLED else "excess" if case.is_wanted else "refund"
-        acts.append(("Send it back", draft_path(invoice.pk, kind)))
+        acts.append((str(DRAFTS[kind]), draft_path(invoice.pk, kind)))
     if may_decide and invoice.needs_decision:
-        acts.append(("Keep as it is", decision_path(invoice.pk, "keep", back=here)))
+        acts.append((str(DECISIONS["keep"].label), decision_path(invoice.pk, "keep", back=here)))
     return acts
 
 
 def _refunds(order: Order, user: Any) -> list[tuple[str, str]]:
-    """The same of an order that was cancelled after money came."""
+    """Return the refund buttons of an order that was cancelled after it was paid."""
     invoice = current_invoice(order) if order.status == Order.Status.CANCELLED else None
     return draft_links(invoice, user) if invoice else []
 
 
 class AskForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput)
-    network = forms.CharField(max_length=10)
+    """Of the invoice, as the person saw it."""
+    network = forms.CharField(max_length=10, widget=forms.HiddenInput)
+
+
+class CoinSelect(forms.Select):
+    """The coins in which the buyer can be asked to pay; one that is out of order is shown and cannot be chosen."""
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        super().__init__(choices=[(way.state.code, _way_words(way)) for way in ways])
+        self.out_of_order = {way.state.code for way in ways if way.state.problem}
+
+    def create_option(self, name: str, value: Any, *args: Any, **more: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **more)
+        if value in self.out_of_order:
+            option["attrs"]["disabled"] = True
+        return option
+
+
+def _way_words(way: Way) -> str:
+    if not way.about:
+        return way.state.name
+    return gettext("%(network)s, about %(amount)s %(coin)s") % {"network": way.state.name, "amount": way.about, "coin": way.coin}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
-    """Shows what is missing at today's rate; then makes the quote and mails the buyer."""
+    """Show what is missing at today's rate; then make the quote and email the buyer."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     try:
-        case = read_case(invoice_id)
+        order = read_case(invoice_id).order
     except Invoice.DoesNotExist:
         raise Http404("There is no such invoice.") from None
-    if case.order is None:
+    if order is None:
         raise Http404("There is no order for it.")
-    if request.method != "POST":
-        return _show_ask(request, case)
-    form = AskForm(request.POST)
-    if not form.is_valid():
-        return _show_ask(request, case, problem="Please choose a coin.", status=400)
-    version, network = form.cleaned_data["version"], form.cleaned_data["network"]
-    try:
-        order = ask_for_rest(case.order.pk, network, version=version, actor=request.user.get_username(), at=timezone.now())
-    except (ShopError, PaymentError) as error:
-        return _show_ask(request, case, problem=str(error), status=409)
-    is_open = Invoice.objects.filter(pk=invoice_id, status=Invoice.Status.NEW).exists()
-    told = f"{order.email} was asked for the rest by mail." if is_open else "What came is enough at today's rate."
-    messages.success(request, f"{order.number}: {told}")
-    return redirect("exceptions:queue")
+
+    def run(sent: Confirmed) -> None:
+        version, network = sent.values["version"], sent.values["network"]
+        asked = ask_for_rest(order.pk, network, version=version, actor=sent.actor, at=sent.at)
+        if Invoice.objects.filter(pk=invoice_id, status=Invoice.Status.NEW).exists():
+            done = gettext("%(order)s: %(email)s was asked for the rest by email.")
+        else:
+            done = gettext("%(order)s: What was received is enough at today's rate.")
+        messages.success(request, done % {"order": asked.number, "email": asked.email})
+
+    return confirm(request, lambda: _describe_ask(read_case(invoice_id)), run, refusals=(ShopError, PaymentError))
 
 
-def _show_ask(request: HttpRequest, case: Case, *, problem: str = "", status: int = 200) -> HttpResponse:
-    preview: QuotePreview | None = None
+def _describe_ask(case: Case) -> ConfirmationPage:
+    invoice, order = case.invoice, case.order
+    page = ConfirmationPage(
+        title=gettext("Ask for the rest"),
+        question="",
+        back=reverse("exceptions:queue"),
+        path=[(gettext("Exceptions"), reverse("exceptions:queue"))],
+        facts=invoice_facts(invoice, case.words),
+        form=AskForm,
+        initial={"version": invoice.version, "network": order.network if order else ""},
+    )
     try:
-        preview = preview_quote(case.invoice.pk, at=timezone.now())
+        preview = preview_quote(invoice.pk, at=timezone.now())
     except PaymentError as error:
-        problem = problem or str(error)
-    ways = ways_to_pay(preview.remaining_minor) if preview else []
-    context: dict[str, Any] = {
-        **admin.site.each_context(request),
-        "title": "Ask for the rest",
-        "case": case,
-        "invoice": case.invoice,
-        "payments": case.payments,
-        "words": case.words,
-        "preview": preview,
-        "ways": ways,
-        "chosen": usable(ways, case.order.network if case.order else ""),
-        "problem": problem,
-    }
-    return render(request, "shop/admin/exception_ask.html", context, status=status)
+        return replace(page, problem=str(error))
+    late = [
+        gettext("%(amount)s was received late. It is credited at today's rate: %(value)s.")
+        % {"amount": payment.amount_text, "value": money(payment.whole_minor, invoice.currency)}
+        for payment in preview.late
+    ]
+    if preview.is_enough:
+        enough = gettext("That is enough: the order goes on at once, and the buyer is told by email when it is paid.")
+        return replace(page, question="\n\n".join([*late, enough]), button=gettext("Accept at today's rate"))
+    rest = gettext(
+        "%(email)s gets an email with a link to pay %(amount)s or to request a refund. The items are reserved until the quote expires."
+    ) % {"email": order.email if order else "", "amount": money(preview.remaining_minor, invoice.currency)}
+    ways = ways_to_pay(preview.remaining_minor)
+
+    def form(*args: Any, **options: Any) -> AskForm:
+        asking = AskForm(*args, **options)
+        asking.fields["network"].widget = CoinSelect(ways)
+        asking.fields["network"].label = gettext("Coin")
+        return asking
+
+    initial = {**page.initial, "network": usable(ways, order.network if order else "")}
+    return replace(page, question="\n\n".join([*late, rest]), button=page.title, form=form, initial=initial)
 
 
 @require_POST
 def alert_close(request: HttpRequest, alert_id: UUID) -> HttpResponse:
-    """One press: it can be opened again."""
+    """Close an alert without a page that asks to confirm: it can be opened again."""
     _check_may_decide(request, alert_id)
     try:
         close_alert(alert_id, actor=request.user.get_username(), at=timezone.now())
     except PaymentError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "Closed. For a day it stands below, and can be opened again.")
+        messages.success(request, gettext("The alert is closed. It is listed below for a day and can be opened again."))
     return redirect("exceptions:queue")
 
 
@@ -140,7 +179,7 @@ def alert_close(request: HttpRequest, alert_id: UUID) -> HttpResponse:
 def alert_open(request: HttpRequest, alert_id: UUID) -> HttpResponse:
     _check_may_decide(request, alert_id)
     open_alert(alert_id)
-    messages.success(request, "It is back in the queue.")
+    messages.success(request, gettext("The alert is back in the queue."))
     return redirect("exceptions:queue")
 
 

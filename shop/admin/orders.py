@@ -2,26 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import country_name
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, confirm
 from cryptons.atomic_admin import LONGEST_SEARCH, WholeAdmin
 from cryptons.formats import money
-from payments.admin.payouts import draft_links
+from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
@@ -32,63 +33,103 @@ from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 Status = Order.Status
 
 
-@dataclass(frozen=True)
-class Act:
-    """Something that staff do with an order by a button."""
+@dataclass(frozen=True, kw_only=True)
+class OrderAction(Action[Order]):
+    """Something that staff do with one order by a button, or with many by an action of the list."""
 
-    name: str
-    label: str
-    question: str
-    done: str
-    do: Callable[[UUID, str, str, datetime], Order]
-    """(order id, actor, reason, at); raises ShopError."""
-    fits: Callable[[Order], bool]
-    """Whether the button is shown; whether it works is decided when it is pressed."""
-    asks_reason: bool = False
+    question: Callable[[int], str]
+    """For so many orders."""
+    done: Callable[[int, str], str]
+    """What the message says: so many orders, with these numbers."""
+    permission: str = "shop.change_order"
 
 
-def _to(status: str) -> Callable[[UUID, str, str, datetime], Order]:
-    return lambda order_id, actor, reason, at: change_status(order_id, status, actor=actor, reason=reason, at=at)
+class CancelForm(forms.Form):
+    reason = ReasonField(required=False, help_text=_("It is shown to staff in the timeline."))
 
 
-ACTS = {
-    act.name: act
-    for act in (
-        Act(
-            "ship",
-            "Mark as shipped",
-            "Mark {} as shipped?",
-            "shipped",
-            _to(Status.SHIPPED),
-            lambda order: order.status == Status.PROCESSING,
+def _change_to(status: str) -> Callable[[Order, Confirmed], Order]:
+    return lambda order, sent: change_status(order.pk, status, actor=sent.actor, reason=sent.values.get("reason", ""), at=sent.at)
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        OrderAction(
+            name="ship",
+            label=_("Mark as shipped"),
+            question=lambda count: (
+                ngettext("Mark this order as shipped?", "Mark these %(count)d orders as shipped?", count) % {"count": count}
+            ),
+            done=lambda count, numbers: (
+                ngettext("%(count)d order shipped: %(numbers)s", "%(count)d orders shipped: %(numbers)s", count)
+                % {"count": count, "numbers": numbers}
+            ),
+            run=_change_to(Status.SHIPPED),
+            fits=lambda order: order.status == Status.PROCESSING,
         ),
-        Act(
-            "deliver", "Deliver", "Mark {} as delivered?", "delivered", _to(Status.DELIVERED), lambda order: order.status == Status.SHIPPED
+        OrderAction(
+            name="deliver",
+            label=_("Mark as delivered"),
+            question=lambda count: (
+                ngettext("Mark this order as delivered?", "Mark these %(count)d orders as delivered?", count) % {"count": count}
+            ),
+            done=lambda count, numbers: (
+                ngettext("%(count)d order delivered: %(numbers)s", "%(count)d orders delivered: %(numbers)s", count)
+                % {"count": count, "numbers": numbers}
+            ),
+            run=_change_to(Status.DELIVERED),
+            fits=lambda order: order.status == Status.SHIPPED,
         ),
-        Act(
-            "release",
-            "Release the hold",
-            "Release the hold of {}?",
-            "released",
-            lambda order_id, actor, reason, at: release_hold(order_id, actor=actor, at=at),
-            lambda order: order.on_hold,
+        OrderAction(
+            name="release",
+            label=_("Release the hold"),
+            question=lambda count: (
+                ngettext("Release the hold of this order?", "Release the hold of these %(count)d orders?", count) % {"count": count}
+            ),
+            done=lambda count, numbers: (
+                ngettext("%(count)d order released: %(numbers)s", "%(count)d orders released: %(numbers)s", count)
+                % {"count": count, "numbers": numbers}
+            ),
+            run=lambda order, sent: release_hold(order.pk, actor=sent.actor, at=sent.at),
+            fits=lambda order: order.on_hold,
         ),
-        Act(
-            "process",
-            "Take into work unpaid",
-            "Take {} into work although the payment has not settled?",
-            "taken into work",
-            _to(Status.PROCESSING),
-            lambda order: order.status == Status.PENDING,
+        OrderAction(
+            name="process",
+            label=_("Process without payment"),
+            question=lambda count: (
+                ngettext(
+                    "Process this order although its payment has not settled?",
+                    "Process these %(count)d orders although their payments have not settled?",
+                    count,
+                )
+                % {"count": count}
+            ),
+            done=lambda count, numbers: (
+                ngettext("%(count)d order in processing: %(numbers)s", "%(count)d orders in processing: %(numbers)s", count)
+                % {"count": count, "numbers": numbers}
+            ),
+            run=_change_to(Status.PROCESSING),
+            fits=lambda order: order.status == Status.PENDING,
         ),
-        Act(
-            "cancel",
-            "Cancel",
-            "Cancel {} and put the things back on sale?",
-            "cancelled",
-            _to(Status.CANCELLED),
-            lambda order: order.status in (Status.PENDING, Status.PROCESSING),
-            asks_reason=True,
+        OrderAction(
+            name="cancel",
+            label=_("Cancel"),
+            question=lambda count: (
+                ngettext(
+                    "Cancel this order and return its items to stock?",
+                    "Cancel these %(count)d orders and return their items to stock?",
+                    count,
+                )
+                % {"count": count}
+            ),
+            done=lambda count, numbers: (
+                ngettext("%(count)d order cancelled: %(numbers)s", "%(count)d orders cancelled: %(numbers)s", count)
+                % {"count": count, "numbers": numbers}
+            ),
+            run=_change_to(Status.CANCELLED),
+            fits=lambda order: order.status in (Status.PENDING, Status.PROCESSING),
+            form=CancelForm,
         ),
     )
 }
@@ -222,7 +263,7 @@ class OrderAdmin(WholeAdmin[Order]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         order = self.get_object(request, object_id)
-        acts = [act for act in ACTS.values() if order and self.has_change_permission(request, order) and act.fits(order)]
+        acts = [act for act in ACTIONS.values() if order and request.user.has_perm(act.permission) and act.fits(order)]
         invoices = list(Invoice.objects.filter(subject_id=order.pk).order_by("-created_at")) if order else []
         more = {
             "acts": acts,
@@ -235,70 +276,76 @@ class OrderAdmin(WholeAdmin[Order]):
         return [path("<uuid:pk>/<slug:name>/do/", self.admin_site.admin_view(self.act_on_one), name="shop_order_act"), *super().get_urls()]
 
     def act_on_one(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-        """The order page's button: asks once, then does it."""
-        act = ACTS.get(name)
+        """Ask to confirm the action of an order page's button, and run it."""
+        action = ACTIONS.get(name)
         order = self.get_object(request, str(pk))
         if order is None:
             raise Http404("There is no such order.")
-        if act is None or not self.has_change_permission(request, order):
+        if action is None or not request.user.has_perm(action.permission):
             raise PermissionDenied
-        back = reverse("admin:shop_order_change", args=[pk])
-        if request.method == "POST":
-            self._do(request, act, [order])
-            return redirect(back)
-        return self._ask(request, act, [order], back=back)
+        page = self._describe(action, [order], back=reverse("admin:shop_order_change", args=[pk]))
+        return confirm(request, lambda: page, lambda sent: self._run(request, action, [order], sent), refusals=())
 
-    @admin.action(description="Mark as shipped", permissions=["change"])
+    @admin.action(description=_("Mark as shipped"), permissions=["change"])
     def ship_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        return self._act_on_many(request, ACTS["ship"], orders)
+        return self._act_on_many(request, ACTIONS["ship"], orders)
 
-    @admin.action(description="Mark as delivered", permissions=["change"])
+    @admin.action(description=_("Mark as delivered"), permissions=["change"])
     def deliver_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        return self._act_on_many(request, ACTS["deliver"], orders)
+        return self._act_on_many(request, ACTIONS["deliver"], orders)
 
-    @admin.action(description="Cancel", permissions=["change"])
+    @admin.action(description=_("Cancel"), permissions=["change"])
     def cancel_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        return self._act_on_many(request, ACTS["cancel"], orders)
+        return self._act_on_many(request, ACTIONS["cancel"], orders)
 
-    @admin.action(description="Release the hold", permissions=["change"])
+    @admin.action(description=_("Release the hold"), permissions=["change"])
     def release_selected(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        return self._act_on_many(request, ACTS["release"], orders)
+        return self._act_on_many(request, ACTIONS["release"], orders)
 
-    def _act_on_many(self, request: HttpRequest, act: Act, orders: QuerySet[Order]) -> HttpResponse | None:
+    def _act_on_many(self, request: HttpRequest, action: OrderAction, orders: QuerySet[Order]) -> HttpResponse | None:
+        """Ask to confirm an action of the list, for the orders that were chosen, and run it. None goes back to the list."""
         chosen = list(orders.order_by("created_at"))
-        if "confirmed" in request.POST:
-            self._do(request, act, chosen)
-            return None
-        return self._ask(request, act, chosen, back=reverse("admin:shop_order_changelist"), action=str(request.POST["action"]))
+        hidden = [(ACTION_CHECKBOX_NAME, str(order.pk)) for order in chosen]
+        hidden += [("action", str(request.POST["action"])), ("confirmed", "1")]
+        page = self._describe(action, chosen, back=request.get_full_path(), hidden=hidden)
+        if "confirmed" not in request.POST:
+            return page.respond(request)
+        return confirm(request, lambda: page, lambda sent: self._run(request, action, chosen, sent), refusals=())
 
-    def _ask(self, request: HttpRequest, act: Act, orders: Sequence[Order], *, back: str, action: str = "") -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": act.label,
-            "act": act,
-            "question": act.question.format("this order" if len(orders) == 1 else f"these {len(orders)} orders"),
-            "orders": orders,
-            "back": back,
-            "action": action,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return render(request, "shop/admin/order_act.html", context)
+    def _describe(
+        self, action: OrderAction, orders: Sequence[Order], *, back: str, hidden: Sequence[tuple[str, str]] = ()
+    ) -> ConfirmationPage:
+        return ConfirmationPage(
+            title=str(action.label),
+            question=action.question(len(orders)),
+            button=str(action.label),
+            back=back,
+            path=[(gettext("Orders"), reverse("admin:shop_order_changelist"))],
+            facts=[(order.number, _order_lines(order)) for order in orders],
+            form=action.form,
+            hidden=hidden,
+        )
 
-    def _do(self, request: HttpRequest, act: Act, orders: Sequence[Order]) -> None:
-        reason = request.POST.get("reason", "").replace("\x00", "")[:200]
+    def _run(self, request: HttpRequest, action: OrderAction, orders: Sequence[Order], sent: Confirmed) -> None:
+        """Do it for each order; one that refuses says why, and the others go on."""
         done = []
         for order in orders:
             try:
-                changed = act.do(order.pk, request.user.get_username(), reason, timezone.now())
+                changed = action.run(order, sent)
             except ShopError as error:
                 messages.error(request, f"{order.number}: {error}")
             else:
                 done.append(changed)
-                self.log_change(request, changed, act.done)
+                self.log_change(request, changed, str(action.label))
         if done:
             numbers = ", ".join(order.number for order in done[:10]) + (" …" if len(done) > 10 else "")
-            messages.success(request, f"{len(done)} order{'' if len(done) == 1 else 's'} {act.done}: {numbers}")
+            messages.success(request, action.done(len(done), numbers))
+
+
+def _order_lines(order: Order) -> list[str]:
+    payment = gettext("payment: %(status)s") % {"status": order.get_payment_status_display()}
+    hold = gettext("on hold: %(reason)s") % {"reason": order.hold_reason} if order.on_hold else ""
+    return [money(order.total_minor, order.currency), order.email, order.get_status_display(), payment, hold]
 
 
 def _badge(tone: str, words: str) -> SafeString:

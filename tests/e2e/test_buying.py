@@ -120,7 +120,7 @@ def test_a_guest_pays_in_another_coin_and_staff_take_what_came_late(
     staff.open("/admin/exceptions/")
     staff.press("Ask for the rest", within="body")
     staff.find(".submit-row [type=submit]").click()
-    staff.wait_until_shown("What came is enough at today's rate.")
+    staff.wait_until_shown("What was received is enough at today's rate.")
 
     guest.driver.refresh()
     guest.wait_until_shown("Your payment is complete", seconds=90)

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.events.models import Event
-from payments.admin.payouts import ACTS
+from payments.admin.payout_actions import ACTIONS
 from payments.models import Payout
 from payments.payouts.workflow import set_destination
 from payments.tests.factories import DUE, NOW, PaymentFactory, PayoutFactory
@@ -74,7 +74,7 @@ def press(browser, payout, name, **values):
 # --- Who may ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_who_may_only_look_does_none_of_it(name):
     browser, payout = staff_who_may("view_payout", "add_payout", "view_invoice"), payout_of()
     assert browser.get(act_path(payout, name)).status_code == 403
@@ -205,7 +205,7 @@ def test_without_a_fresh_rate_it_is_said_in_coins(grace, settings):
     settings.FIXED_RATES = {}
     invoice = paid()
     answer = grace.post(draft_path(invoice), {"network": "BTC", "unit": "fiat", "amount": "20.00", "reason": "a scratch"})
-    assert (answer.status_code, "say it in coins" in answer.content.decode()) == (400, True)
+    assert (answer.status_code, "Enter the amount in coins" in answer.content.decode()) == (400, True)
     assert "today worth" not in answer.content.decode()
     grace.post(draft_path(invoice), {"network": "BTC", "unit": "coins", "amount": "0.0004", "reason": "a scratch"})
     assert Payout.objects.get().amount_base == 40_000
@@ -290,7 +290,7 @@ def test_lists_and_pages_open(grace):
 def test_a_payout_shows_only_the_acts_that_fit(grace, status, more, shown):
     payout = payout_of(status=status, **more)
     page = grace.get(page_of(payout)).content.decode()
-    assert {name for name in ACTS if act_path(payout, name) in page} == shown
+    assert {name for name in ACTIONS if act_path(payout, name) in page} == shown
 
 
 def test_staff_say_where_to(grace):
@@ -311,7 +311,7 @@ def test_one_person_agrees_to_little(grace):
     payout = payout_of()
     page = press(grace, payout, "approve").content.decode()
     payout.refresh_from_db()
-    assert "You agreed." in page
+    assert "You approved this payout." in page
     assert payout.approved_by == "grace"
     assert payout.status in ("approved", "sent")
 
@@ -377,7 +377,7 @@ def test_one_transaction_is_not_recorded_twice(grace):
     payout = payout_of(status="failed")
     page = press(grace, payout, "hand", reason="from the safe", reference="ab" * 32).content.decode()
     payout.refresh_from_db()
-    assert "stands in the books already" in page
+    assert "already recorded for another payout" in page
     assert payout.status == "failed"
 
 
@@ -455,3 +455,32 @@ def test_a_payout_that_waits_for_no_signature_takes_none(grace):
 
 def test_an_act_that_does_not_exist_is_not_found(grace):
     assert grace.get(act_path(payout_of(), "steal")).status_code == 404
+
+
+# --- When an action is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_action_shows_its_page_again_with_what_was_typed(grace):
+    payout_of(status="sent", reference="ab" * 32)
+    answer = press(grace, payout_of(status="failed"), "hand", reason="from the safe", reference="ab" * 32)
+    shown = {field.name: field.value() for field in answer.context["form"]}
+    assert (answer.status_code, shown) == (409, {"reason": "from the safe", "reference": "ab" * 32})
+
+
+def test_an_approval_of_an_old_version_is_asked_for_again_with_the_new_destination_and_version(grace):
+    payout = payout_of()
+    set_destination(payout.pk, "bcrt1qthief000000000", actor="buyer", at=NOW)
+
+    answer = grace.post(act_path(payout, "approve"), {"version": payout.version})
+
+    assert answer.status_code == 409
+    assert "bcrt1qthief000000000" in answer.content.decode()
+    assert answer.context["form"]["version"].value() == payout.version + 1
+    assert 'role="alert"' in answer.content.decode()
+
+
+def test_the_page_puts_the_keyboard_into_its_first_field_and_leads_back(grace):
+    payout = payout_of(status="failed")
+    page = grace.get(act_path(payout, "hand")).content.decode()
+    assert page.count("autofocus") == 1
+    assert f'<a class="closelink" href="{page_of(payout)}">' in page

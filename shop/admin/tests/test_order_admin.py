@@ -248,3 +248,20 @@ def test_the_order_shows_what_goes_back(client, grace):
     client.force_login(staff)
     assert f"/admin/payments/payout/{payout.pk}/change/" not in page_of(client, order)
     assert payout.amount_text in page_of(client, order)
+
+
+def test_an_action_on_many_comes_back_to_the_list_with_its_filters(client, grace):
+    orders = OrderFactory.create_batch(2, status="processing")
+    values = {"action": "ship_selected", "_selected_action": [order.pk for order in orders]}
+    page = client.post(f"{LIST}?work=ship", values)
+    assert f'<a class="closelink" href="{LIST}?work=ship">' in page.text
+
+    assert client.post(f"{LIST}?work=ship", {**values, "confirmed": "1"})["Location"] == f"{LIST}?work=ship"
+    assert [status(order) for order in orders] == ["shipped", "shipped"]
+
+
+def test_a_reason_that_is_too_long_cancels_nothing_and_says_so(client, grace):
+    order = placed()
+    answer = press(client, order, "cancel", reason="x" * 201)
+    assert (answer.status_code, status(order)) == (400, "pending")
+    assert "at most 200 characters" in answer.text

@@ -1,0 +1,301 @@
+"""What staff do about payouts: draft, set the destination, approve, sign, send by hand, withdraw. Each has a page that asks to confirm."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
+from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
+from cryptons.money import UNITS, format_coin, format_fiat
+from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, ManualSendForm, SignedForm
+from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
+from payments.invoices.refundable import most_of_kind, promised, staffs_kinds
+from payments.models import Invoice, Payment, Payout
+from payments.networks.bitcoin import payouts as chain_payouts
+from payments.payouts.sending import accept_signed
+from payments.payouts.workflow import (
+    approve_payout,
+    draft_payout,
+    record_sent_by_hand,
+    required_approvals,
+    set_destination,
+    try_again,
+    weigh,
+    withdraw_payout,
+)
+
+Status = Payout.Status
+DRAFTS: dict[str, str | Promise] = {"excess": _("Refund the excess"), "late": _("Refund the payment"), "refund": _("Refund")}
+"""What the button of each kind of payout says."""
+MAY_DRAFT, MAY_ACT = "payments.add_payout", "payments.change_payout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayoutAction(Action[Payout]):
+    question: str | Promise
+    done: str | Promise
+    permission: str = MAY_ACT
+
+
+def _withdraw(payout: Payout, sent: Confirmed) -> None:
+    coin = _coin_to_sign(payout)
+    if coin and chain_payouts.is_told(coin, payout.psbt):
+        raise PayoutRefused(gettext("The wallet that signed this transaction has already sent it. Record the payout as sent manually."))
+    withdraw_payout(payout.pk, actor=sent.actor, reason=sent.values["reason"], at=sent.at)
+    _release(coin, payout.psbt)
+
+
+def _record_sent_by_hand(payout: Payout, sent: Confirmed) -> None:
+    coin = _coin_to_sign(payout)
+    record_sent_by_hand(payout.pk, sent.values["reference"], actor=sent.actor, reason=sent.values["reason"], at=sent.at)
+    _release(coin, payout.psbt)
+
+
+def _coin_to_sign(payout: Payout) -> CoreCoin | None:
+    """Return the coin of a payout whose transaction waits for a signature of staff."""
+    waits = payout.status == Status.APPROVED and payout.psbt
+    return configured_coin(payout.network) if waits else None
+
+
+def _release(coin: CoreCoin | None, psbt: str) -> None:
+    """Unlock the coins that the transaction would have spent. A node that is away is no error: it unlocks them when it restarts."""
+    if coin:
+        with suppress(NodeUnavailable, NodeRejected):
+            chain_payouts.release(coin, psbt)
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        PayoutAction(
+            name="destination",
+            label=_("Set destination"),
+            question=_("Where should this payout be sent?"),
+            done=_("The destination is set."),
+            fits=lambda payout: payout.status == Status.DRAFT and not payout.approved_by,
+            run=lambda payout, sent: set_destination(
+                payout.pk, sent.values["destination"], network=payout.network, actor=sent.actor, at=sent.at
+            ),
+            form=DestinationForm,
+        ),
+        PayoutAction(
+            name="approve",
+            label=_("Approve"),
+            question=_("Send this money? A payout cannot be reversed once it is sent."),
+            done=_("You approved this payout."),
+            fits=lambda payout: payout.status == Status.DRAFT and bool(payout.destination),
+            run=lambda payout, sent: approve_payout(payout.pk, actor=sent.actor, at=sent.at, seen_version=sent.values["version"]),
+            form=ApprovalForm,
+        ),
+        PayoutAction(
+            name="sign",
+            label=_("Upload the signed transaction"),
+            question=_(
+                "Download the transaction (PSBT), sign it in the wallet that holds the keys, and upload it here. The shop then sends it."
+            ),
+            done=_("The transaction is signed and will be sent within seconds."),
+            fits=lambda payout: payout.status == Status.APPROVED and bool(payout.psbt),
+            run=lambda payout, sent: accept_signed(payout.pk, sent.values["psbt"], actor=sent.actor, at=sent.at),
+            form=SignedForm,
+        ),
+        PayoutAction(
+            name="again",
+            label=_("Try again now"),
+            question=_(
+                "Offer this payout to the node again now? If the node accepts it, it is sent. If it can never be sent, it fails, and the "
+                "money can be refunded by a new payout."
+            ),
+            done=_("The payout will be tried again within seconds."),
+            fits=lambda payout: payout.status in (Status.SENDING, Status.UNKNOWN) or (payout.status == Status.APPROVED and not payout.psbt),
+            run=lambda payout, sent: try_again(payout.pk, actor=sent.actor, at=sent.at),
+        ),
+        PayoutAction(
+            name="hand",
+            label=_("Record as sent manually"),
+            question=_("Was this payout sent from another wallet? The shop will not send it."),
+            done=_("The payout is recorded as sent."),
+            fits=lambda payout: payout.status in (Status.APPROVED, Status.FAILED),
+            run=_record_sent_by_hand,
+            form=ManualSendForm,
+        ),
+        PayoutAction(
+            name="withdraw",
+            label=_("Withdraw"),
+            question=_("Withdraw this payout? The money stays with the shop and can be refunded by a new payout."),
+            done=_("The payout is withdrawn."),
+            fits=lambda payout: payout.status in (Status.DRAFT, Status.APPROVED),
+            run=_withdraw,
+            form=ReasonForm,
+        ),
+    )
+}
+
+
+def action_links(payout: Payout) -> list[tuple[str, str]]:
+    """Return label and address of the button of each action that fits the payout."""
+    return [
+        (str(action.label), reverse("admin:payments_payout_act", args=[payout.pk, action.name]))
+        for action in ACTIONS.values()
+        if action.fits(payout)
+    ]
+
+
+def draft_links(invoice: Invoice, user: Any) -> list[tuple[str, str]]:
+    """Return label and address of each button that drafts a payout of the invoice's money; none without the permission."""
+    if not user.has_perm(MAY_DRAFT):
+        return []
+    return [(str(DRAFTS[kind]), draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice)]
+
+
+def draft_path(invoice_id: UUID, kind: str) -> str:
+    return reverse("admin:payments_payout_draft", args=[invoice_id, kind])
+
+
+def amount_words(payout: Payout) -> str:
+    coin = {"amount": payout.amount_text, "coin": UNITS[payout.network].coin}
+    return gettext("%(amount)s %(coin)s over Lightning") % coin if payout.network == LIGHTNING else f"{coin['amount']} {coin['coin']}"
+
+
+def value_words(payout: Payout) -> str:
+    return f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
+
+
+def people_words(payout: Payout) -> str:
+    """Say who drafted the payout, who approved it, and how many people must approve it."""
+    approvers = [name for name in (payout.approved_by, payout.confirmed_by) if name]
+    words = payout.created_by
+    if approvers:
+        words = gettext("%(author)s; approved by %(approvers)s") % {"author": payout.created_by, "approvers": ", ".join(approvers)}
+    if payout.status == Status.DRAFT and required_approvals(payout) > 1:
+        words = gettext("%(people)s (needs two people)") % {"people": words}
+    return words
+
+
+def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """Ask to confirm an action on a payout, and run it."""
+    action = ACTIONS.get(name)
+    if action is None:
+        raise Http404("There is no such action.")
+    if not request.user.has_perm(action.permission):
+        raise PermissionDenied
+    payout = get_object_or_404(Payout, pk=pk)
+
+    def run(sent: Confirmed) -> None:
+        try:
+            action.run(payout, sent)
+        except IntegrityError as error:
+            raise PayoutRefused(gettext("This transaction is already recorded for another payout.")) from error
+        messages.success(request, str(action.done))
+
+    return confirm(request, lambda: _describe(action, Payout.objects.get(pk=pk)), run, refusals=(PaymentError,))
+
+
+def _describe(action: PayoutAction, payout: Payout) -> ConfirmationPage:
+    if payout.status == Status.DRAFT:
+        weigh(payout, at=timezone.now())
+    return ConfirmationPage(
+        title=str(action.label),
+        question=str(action.question),
+        button=str(action.label),
+        back=reverse("admin:payments_payout_change", args=[payout.pk]),
+        path=_path_to(payout),
+        facts=[
+            (gettext("Amount"), [amount_words(payout)]),
+            (gettext("Value"), [value_words(payout)]),
+            (gettext("Order"), [payout.invoice.label]),
+            (gettext("Destination"), [payout.destination]),
+            (gettext("Drafted by"), [people_words(payout)]),
+        ],
+        form=partial(DestinationForm, payout=payout) if action.form is DestinationForm else action.form,
+        initial={"version": payout.version},
+    )
+
+
+def _path_to(payout: Payout) -> list[tuple[str, str]]:
+    return [
+        (gettext("Payouts"), reverse("admin:payments_payout_changelist")),
+        (payout.invoice.label, reverse("admin:payments_payout_change", args=[payout.pk])),
+    ]
+
+
+def draft(request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
+    """Ask how much of an invoice's money is refunded, and draft the payout."""
+    if not request.user.has_perm(MAY_DRAFT):
+        raise PermissionDenied
+    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    if kind not in DRAFTS:
+        raise Http404("There is no such payout.")
+    back = reverse("admin:payments_invoice_change", args=[invoice_id])
+    most = most_of_kind(invoice, kind)
+    if not most:
+        messages.error(request, gettext("This invoice has no settled money that could be refunded."))
+        return redirect(back)
+    form = partial(DraftForm, most=most, currency=invoice.currency)
+    page = _describe_draft(invoice, kind, next(iter(most.items())), form, back)
+    return confirm(request, lambda: page, partial(_draft, request, invoice_id, kind), refusals=())
+
+
+def _describe_draft(invoice: Invoice, kind: str, most: tuple[str, int], form: Callable[..., forms.Form], back: str) -> ConfirmationPage:
+    network, amount = most
+    return ConfirmationPage(
+        title=str(DRAFTS[kind]),
+        question=gettext(
+            "How much is refunded? The buyer is asked by email for a destination. Then the payout waits until staff approve it."
+        ),
+        button=gettext("Create draft"),
+        back=back,
+        path=[(gettext("Invoices"), reverse("admin:payments_invoice_changelist")), (invoice.label, back)],
+        facts=[
+            (gettext("Order"), [invoice.label]),
+            (gettext("Price"), [f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"]),
+            (gettext("Received and settled"), _received(invoice)),
+            (gettext("Refunded already"), _promised(invoice)),
+        ],
+        form=form,
+        initial={"network": network, "amount": format_coin(amount, network)},
+    )
+
+
+def _draft(request: HttpRequest, invoice_id: UUID, kind: str, sent: Confirmed) -> HttpResponse | None:
+    values = sent.values
+    try:
+        payout = draft_payout(
+            invoice_id,
+            kind=kind,
+            network=values["network"],
+            amount_base=values["amount_base"],
+            actor=sent.actor,
+            reason=values["reason"],
+            at=sent.at,
+        )
+    except PaymentError as error:
+        raise forms.ValidationError(str(error)) from error
+    messages.success(
+        request, gettext("The payout is drafted. The buyer is asked by email for a destination; you can set it for them, too.")
+    )
+    return redirect("admin:payments_payout_change", payout.pk) if request.user.has_perm("payments.view_payout") else None
+
+
+def _received(invoice: Invoice) -> list[str]:
+    payments = Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED)
+    return [f"{payment.amount_text} {payment.network}" for payment in payments]
+
+
+def _promised(invoice: Invoice) -> list[str]:
+    payouts = promised(invoice.pk).order_by("created_at")
+    return [f"{payout.amount_text} {payout.network} ({payout.get_status_display().lower()})" for payout in payouts]
