@@ -1,4 +1,4 @@
-"""What was asked for and what came. The words are those of the payment rules: invoice, option, destination, payment, fact."""
+"""What was asked for and what was received: invoices with their options, payments, payouts, and how far each network was read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
 from cryptons.money import format_coin
@@ -62,24 +63,24 @@ class Invoice(BaseModel):
     """A request for one exact fiat price, open until `expires_at`, watched until `monitor_until`, recorded for ever."""
 
     class Status(models.TextChoices):
-        NEW = "new"
-        PROCESSING = "processing"
-        SETTLED = "settled"
-        EXPIRED = "expired"
-        INVALID = "invalid"
-        CANCELLED = "cancelled"
+        NEW = "new", _("New")
+        PROCESSING = "processing", _("Processing")
+        SETTLED = "settled", _("Settled")
+        EXPIRED = "expired", _("Expired")
+        INVALID = "invalid", _("Invalid")
+        CANCELLED = "cancelled", _("Cancelled")
 
     subject_id = models.UUIDField(db_index=True)
     """What it is for: the shop's order. Payments knows no more of it than this id and the label."""
-    label = models.CharField(max_length=80)
+    label = models.CharField(_("order"), max_length=80)
     price_minor = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
+    currency = models.CharField(_("currency"), max_length=3)
     tolerance_percent = models.DecimalField(max_digits=5, decimal_places=2)
     tolerance_cap_minor = models.BigIntegerField()
-    confirmations_needed = models.PositiveSmallIntegerField()
-    status = models.CharField(max_length=10, choices=Status, default=Status.NEW)
-    flags = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
-    marked = models.CharField(max_length=10, blank=True)
+    confirmations_needed = models.PositiveSmallIntegerField(_("confirmations needed"))
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.NEW)
+    flags = FlagsField(_("flags"), max_length=80, default=frozenset, blank=True, editable=False)
+    marked = models.CharField(_("decision of staff"), max_length=10, blank=True)
     """What a named person decided against the facts: `settled`, `invalid`, `cancelled`, or nothing."""
     paid_seen_minor = models.BigIntegerField(default=0)
     paid_safe_minor = models.BigIntegerField(default=0)
@@ -93,16 +94,18 @@ class Invoice(BaseModel):
     needs_decision = models.BooleanField(default=False)
     """Nobody has decided about these exceptions yet."""
     exception_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
     """When its newest option's quote ends."""
     monitor_until = models.DateTimeField()
-    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
     """When it first settled; stays when a reorg takes the settlement back."""
 
     objects = InvoiceQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
@@ -120,8 +123,8 @@ class Option(BaseModel):
     """One way to pay an invoice: a network, a locked rate, an amount due, a destination."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="options")
-    network = models.CharField(max_length=10)
-    destination = models.CharField(max_length=200)
+    network = models.CharField(_("network"), max_length=10)
+    destination = models.CharField(_("destination"), max_length=200)
     """Address; payment hash (BTC-LN); or `address?dt=tag` (XRP). Never used for a second option."""
     payment_request = models.TextField(blank=True)
     """What a wallet reads when it is more than the destination: the BOLT11 request."""
@@ -130,14 +133,16 @@ class Option(BaseModel):
     """The locked rate: minor units of the invoice's currency for one coin."""
     rate_sources = models.JSONField(default=dict)
     """Each source's raw quote, kept as text."""
-    quoted_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
+    quoted_at = models.DateTimeField(_("quoted at"))
+    expires_at = models.DateTimeField(_("expires at"))
     """Money that was first seen later came too late for this quote."""
     is_closed = models.BooleanField(default=False)
     """The network takes no more money there; chains always do."""
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("payment option")
+        verbose_name_plural = _("payment options")
         ordering = ["created_at"]
         indexes = [models.Index(fields=["id"], condition=models.Q(network="BTC-LN", is_closed=False), name="option_open_lightning")]
         constraints = [models.UniqueConstraint(fields=["network", "destination"], name="option_destination")]
@@ -154,47 +159,49 @@ class Payment(BaseModel):
     """Money that a node reported for a destination: the latest facts about it, and what they make of it."""
 
     class Status(models.TextChoices):
-        SEEN = "seen"
-        SETTLED = "settled"
-        GONE = "gone"
+        SEEN = "seen", _("Seen")
+        SETTLED = "settled", _("Settled")
+        GONE = "gone", _("Gone")
 
     class Late(models.TextChoices):
         """What was decided about money that came after its quote had ended."""
 
-        UNDECIDED = ""
-        ACCEPTED = "accepted"
-        WAITING = "waiting"
+        UNDECIDED = "", _("Undecided")
+        ACCEPTED = "accepted", _("Accepted")
+        WAITING = "waiting", _("Waiting")
         """It was weighed and not taken: the buyer or staff decide."""
 
-    network = models.CharField(max_length=10)
-    reference = models.CharField(max_length=128)
+    network = models.CharField(_("network"), max_length=10)
+    reference = models.CharField(_("transaction"), max_length=128)
     """`txid:vout`, payment hash, or XRP transaction hash."""
     option = models.ForeignKey(Option, on_delete=models.PROTECT, related_name="payments")
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, verbose_name=_("invoice"), related_name="payments")
     amount_base = models.BigIntegerField()
-    first_seen_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField(_("first seen at"))
     """When the node first saw it, not when a worker learned of it."""
-    height = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(_("block"), null=True, blank=True)
     """The block that holds it; null while it waits in the mempool or is gone."""
     block_hash = models.CharField(max_length=64, blank=True)
     is_present = models.BooleanField(default=True)
     """False once it was replaced, conflicted, or left both chain and mempool."""
-    is_conflicted = models.BooleanField(default=False)
+    is_conflicted = models.BooleanField(_("double spent"), default=False)
     """Gone because other money was spent in its place."""
-    is_final = models.BooleanField(default=False)
+    is_final = models.BooleanField(_("final"), default=False)
     """So deep, or so sure by its network's own word, that nobody asks for it again."""
     is_safe = models.BooleanField(default=False)
     """The network itself calls it final (Lightning SETTLED, XRP validated), whatever its height."""
     settles_at_height = models.PositiveIntegerField(null=True, blank=True)
     """The tip at which it is deep enough for its invoice."""
-    status = models.CharField(max_length=8, choices=Status, default=Status.SEEN)
-    late = models.CharField(max_length=8, choices=Late, default=Late.UNDECIDED, blank=True)
+    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.SEEN)
+    late = models.CharField(_("late"), max_length=8, choices=Late, default=Late.UNDECIDED, blank=True)
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
     """The rate that late money was taken at; null for its option's own."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
         ordering = ["first_seen_at", "id"]
         constraints = [models.UniqueConstraint(fields=["network", "reference"], name="payment_reference")]
         indexes = [
@@ -224,26 +231,26 @@ class Payout(BaseModel):
     """Money that goes back to a buyer: `draft → approved → sending → sent | failed | unknown`, or withdrawn while a draft."""
 
     class Status(models.TextChoices):
-        DRAFT = "draft"
-        APPROVED = "approved"
-        SENDING = "sending"
+        DRAFT = "draft", _("Draft")
+        APPROVED = "approved", _("Approved")
+        SENDING = "sending", _("Sending")
         """From here on it may have been sent, whatever else happens: before any further try the node is asked."""
-        SENT = "sent"
-        FAILED = "failed"
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
         """The node said that nothing was sent, and nothing will be."""
-        UNKNOWN = "unknown"
+        UNKNOWN = "unknown", _("Unknown")
         """Nobody knows yet whether it was sent."""
-        WITHDRAWN = "withdrawn"
+        WITHDRAWN = "withdrawn", _("Withdrawn")
 
     class Kind(models.TextChoices):
-        EXCESS = "excess"
-        LATE = "late"
-        REFUND = "refund"
+        EXCESS = "excess", _("Excess")
+        LATE = "late", _("Late")
+        REFUND = "refund", _("Refund")
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payouts")
-    kind = models.CharField(max_length=8, choices=Kind)
-    network = models.CharField(max_length=10)
-    destination = models.TextField(blank=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, verbose_name=_("invoice"), related_name="payouts")
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
+    network = models.CharField(_("network"), max_length=10)
+    destination = models.TextField(_("destination"), blank=True)
     """Address, `address?dt=tag` or BOLT11 request; empty until the buyer says where to."""
     amount_base = models.BigIntegerField()
     fee_limit_base = models.BigIntegerField(null=True, blank=True)
@@ -254,27 +261,29 @@ class Payout(BaseModel):
     """Its worth when it was last agreed to; until then, when it was drafted."""
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
     rate_sources = models.JSONField(default=dict)
-    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
-    reason = models.CharField(max_length=200, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.DRAFT)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
     created_by = models.CharField(max_length=150)
     """A member of staff, or `buyer`."""
     approved_by = models.CharField(max_length=150, blank=True)
     confirmed_by = models.CharField(max_length=150, blank=True)
     """The second person, above PAYOUT_SECOND_PERSON_ABOVE."""
-    reference = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 (unique, and many have none)
+    reference = models.CharField(_("transaction"), max_length=128, null=True, blank=True)  # noqa: DJ001 (unique, and many have none)
     """Transaction id or payment hash, once it is known; null until then."""
     psbt = models.TextField(blank=True)
     """What staff sign where the shop's own wallet only watches (base64)."""
-    error = models.CharField(max_length=300, blank=True)
+    error = models.CharField(_("error"), max_length=300, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
     """When the sweep of the payouts' queue looks (again); null while nothing is to be done."""
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(default=timezone.now)
-    approved_at = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("payout")
+        verbose_name_plural = _("payouts")
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(fields=["network", "reference"], name="payout_reference"),
@@ -307,12 +316,14 @@ class Alert(BaseModel):
 
     key = models.CharField(max_length=160, unique=True)
     """Names the occasion: the same one is told once."""
-    text = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
-    closed_at = models.DateTimeField(null=True, blank=True)
-    closed_by = models.CharField(max_length=150, blank=True)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_by = models.CharField(_("closed by"), max_length=150, blank=True)
 
     class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["closed_at", "-created_at"], name="alert_open")]
 
@@ -323,18 +334,22 @@ class Alert(BaseModel):
 class Cursor(models.Model):
     """How far a network was read, its tip then, and who reads it now (the lease)."""
 
-    network = models.CharField(max_length=10, primary_key=True)
+    network = models.CharField(_("network"), max_length=10, primary_key=True)
     value = models.CharField(max_length=128, blank=True)
     """Last block hash, settle index or ledger index; empty before the first turn."""
     node_id = models.CharField(max_length=80, blank=True)
-    tip_height = models.PositiveIntegerField(null=True, blank=True)
+    tip_height = models.PositiveIntegerField(_("block"), null=True, blank=True)
     holder = models.UUIDField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
     is_wanted = models.BooleanField(default=False)
     """Somebody wanted a turn while one was under way, which may have asked too early: another one follows."""
-    answered_at = models.DateTimeField(null=True, blank=True)
-    failing_since = models.DateTimeField(null=True, blank=True)
-    last_error = models.CharField(max_length=300, blank=True)
+    answered_at = models.DateTimeField(_("last answer at"), null=True, blank=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("network")
+        verbose_name_plural = _("networks")
 
     def __str__(self) -> str:
         return self.network
@@ -343,11 +358,15 @@ class Cursor(models.Model):
 class Rate(models.Model):
     """The last fresh rate of a coin, kept by the worker so that every process prices alike."""
 
-    coin = models.CharField(max_length=5, primary_key=True)
-    currency = models.CharField(max_length=3)
+    coin = models.CharField(_("coin"), max_length=5, primary_key=True)
+    currency = models.CharField(_("currency"), max_length=3)
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
-    sources = models.JSONField(default=dict)
-    quoted_at = models.DateTimeField()
+    sources = models.JSONField(_("sources"), default=dict)
+    quoted_at = models.DateTimeField(_("quoted at"))
+
+    class Meta:
+        verbose_name = _("exchange rate")
+        verbose_name_plural = _("exchange rates")
 
     def __str__(self) -> str:
         return f"{self.coin} {self.minor_per_coin}"
