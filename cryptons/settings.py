@@ -364,6 +364,8 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/",
     "PREPROCESSING_HOOKS": ["cryptons.api.schema.without_alias"],
+    "POSTPROCESSING_HOOKS": [],
+    "GET_LIB_DOC_EXCLUDES": "cryptons.api.schema.classes_without_description",
     "APPEND_COMPONENTS": COMPONENTS,
 }
 

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,6 @@ from cryptons.celery import queue_length
 from cryptons.db import ping
 from cryptons.fan_out import ask_all
 from cryptons.mail.models import Mail
-from payments.api.nodes import recent_nodes
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
 
@@ -30,12 +29,20 @@ Part = dict[str, Any]
 ORDER = ("ok", "attention", "trouble")
 
 
-def read_health(*, at: datetime) -> Part:
-    """Raises the database's own error when it is away: then nothing else matters."""
+def read_health(nodes: Sequence[Mapping[str, Any]], *, at: datetime) -> Part:
+    """Report on each part; `nodes` are dicts with `name` and `status`.
+
+    Raises the database's own error when it is away: then nothing else matters.
+    """
     database = _database()
     questions: dict[str, Callable[[], Part]] = {"cache": _cache, "search": _search, "queue": _queue}
     told = ask_all(questions, within=WITHIN)
-    parts = {"database": database, **{name: told.get(name) or SILENT[name] for name in questions}, "mail": _mail(at=at), "nodes": _nodes()}
+    parts = {
+        "database": database,
+        **{name: told.get(name) or SILENT[name] for name in questions},
+        "mail": _mail(at=at),
+        "nodes": _nodes(nodes),
+    }
     return {"status": _worst(part["status"] for part in parts.values()), "checkedAt": at, **parts}
 
 
@@ -94,8 +101,7 @@ def _mail(*, at: datetime) -> Part:
     return _part(problem, waiting=waiting.count(), oldestUnsentAt=oldest and oldest.created_at)
 
 
-def _nodes() -> Part:
-    networks = recent_nodes()
-    troubled = [each["name"] for each in networks if each["status"] != "ok"]
+def _nodes(networks: Sequence[Mapping[str, Any]]) -> Part:
+    troubled = [node["name"] for node in networks if node["status"] != "ok"]
     problem = f"Look at: {', '.join(troubled)}." if troubled else ""
-    return _part(problem, status=_worst(each["status"] for each in networks), networks=networks)
+    return _part(problem, status=_worst(node["status"] for node in networks), networks=list(networks))

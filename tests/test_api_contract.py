@@ -86,8 +86,8 @@ def test_pages_and_the_document_itself_are_not_compared():
 
 @pytest.mark.django_db
 def test_the_test_client_fails_a_test_whose_answer_differs(client, monkeypatch):
-    monkeypatch.setattr("payments.api.views.current_rates", dict)
+    monkeypatch.setattr("payments.api.rates.current_rates", dict)
     assert client.get("/api/rates").json()["data"] == {}
-    monkeypatch.setattr("payments.api.views.success", lambda data, **options: HttpResponse(status=203))
+    monkeypatch.setattr("payments.api.rates.success", lambda data, **options: HttpResponse(status=203))
     with pytest.raises(AssertionError, match="does not know the status 203"):
         client.get("/api/rates")

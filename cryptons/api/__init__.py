@@ -1,7 +1,7 @@
 """The REST API's own ground: envelope, errors, strict input, pages, permissions, limits. Each app adds its routes on top.
 
     from cryptons.api.views import ApiView, success, paginated
-    from cryptons.api.serializers import Strict, Text, Whole, YesNo
+    from cryptons.api.inputs import Strict, Text, Whole, YesNo
     from cryptons.api.errors import NotFound, Conflict, translate
     from cryptons.api.permissions import Authenticated, may
 

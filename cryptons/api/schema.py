@@ -1,24 +1,28 @@
-"""What the OpenAPI document says of each route: shapes of plain JSON, in the envelope that every answer has."""
+"""What the OpenAPI document says of each route: the serializers of its body and its answer, in the envelope that every answer has."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from django.utils.text import slugify
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_lib_doc_excludes
+from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+
+from cryptons.api.inputs import Strict
+from cryptons.api.outputs import Output, PageMeta
 
 Shape = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Shape = {"type": "string"}
-ID: Shape = {"type": "string", "format": "uuid"}
-TIME: Shape = {"type": "string", "format": "date-time"}
 WHOLE: Shape = {"type": "integer"}
-YES_NO: Shape = {"type": "boolean"}
-DECIMAL: Shape = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "example": "49.99"}
+TIME: Shape = {"type": "string", "format": "date-time"}
 
-PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Which page")
-LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows of a page")
-PAGED: Mapping[str, Shape] = {"page": WHOLE, "limit": WHOLE, "total": WHOLE}
+PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Number of the page")
+LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
 
 ERROR: Shape = {"$ref": "#/components/schemas/Error"}
 ANYWHERE = (429, 500, 503)
@@ -35,63 +39,40 @@ LIMIT_HEADERS = [
 ]
 
 
-def shape(**properties: Shape) -> Shape:
-    """An object that always has all of these."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def some(**properties: Shape) -> Shape:
-    """An object that may have any of these, and nothing else."""
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def needing(*names: str, **properties: Shape) -> Shape:
-    """An object that has the named ones and may have the others."""
-    return {**some(**properties), "required": list(names)}
-
-
-def array(items: Shape) -> Shape:
-    return {"type": "array", "items": items}
-
-
-def mapping(values: Shape) -> Shape:
-    return {"type": "object", "additionalProperties": values}
-
-
-def nullable(inner: Shape) -> Shape:
-    return {"oneOf": [inner, {"type": "null"}]}
-
-
 def one_of(*values: str) -> Shape:
     return {"type": "string", "enum": list(values)}
+
+
+def idempotency_key(description: str) -> OpenApiParameter:
+    return OpenApiParameter("Idempotency-Key", {"type": "string", "maxLength": 255}, OpenApiParameter.HEADER, description=description)
 
 
 def describe(
     summary: str,
     *,
-    data: Shape | None,
+    data: type[Output] | None,
+    many: bool = False,
+    by_key: bool = False,
+    meta: type[Output] | None = None,
     status: int = 200,
     also: Sequence[int] = (),
-    body: Shape | None = None,
+    body: type[serializers.Serializer[Any]] | Shape | None = None,
     body_type: str = "application/json",
-    meta: Shape | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     errors: Sequence[int] = (),
     login: bool = False,
     file: bool = False,
     cached: bool = False,
 ) -> Callable[[View], View]:
-    """Say of one method what it takes and answers, by `status` or one of `also`.
+    """Describe one method of a view: what it takes, and what it answers with `status` or one of `also`.
 
-    `errors` are those beside ANYWHERE; `login` adds 401; `file`: `?format=csv` answers the same as a file; `cached`: an answer has an
-    ETag, and 304 without a body says that the client's copy is still right.
+    `data` is one object, with `many` a page of them, with `by_key` an object of them; `None` is an answer without a body. `errors` are
+    those beside ANYWHERE; `login` adds 401; `file`: `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and a 304
+    without a body confirms the client's copy.
     """
-    envelope: Shape = {"success": {"type": "boolean", "const": True}, "data": data or {}}
-    if meta:
-        envelope["meta"] = meta
     answers: dict[Any, Any] = {}
     for code in (status, *also):
-        answers |= {(code, "application/json"): shape(**envelope)} if data is not None else {code: None}
+        answers |= {(code, "application/json"): envelope(data, many, by_key, meta)} if data is not None else {code: None}
     if file:
         answers[(status, "text/csv")] = TEXT
     if cached:
@@ -106,6 +87,52 @@ def describe(
         parameters=[*parameters, *LIMIT_HEADERS],
         auth=[{"token": []}] if login else [],  # type: ignore[list-item]
     )
+
+
+@extend_schema_field({"type": "boolean", "const": True})
+class _Success(serializers.BooleanField):
+    pass
+
+
+@cache
+def envelope(data: type[Output], many: bool, by_key: bool, meta: type[Output] | None) -> type[serializers.Serializer[Any]]:
+    """Return the answer around `data` as a component of its own: `Order` is sent in an `OrderAnswer`, many in an `OrderListAnswer`."""
+    name = data.__name__.removesuffix("Serializer") + ("List" if many else "Map" if by_key else "") + "Answer"
+    inner: Any = data(many=True) if many else serializers.DictField(child=data()) if by_key else data()
+    fields = {"success": _Success(), "data": inner, **({"meta": meta()} if meta else {})}
+    return type(name, (serializers.Serializer,), fields)
+
+
+def describe_page(summary: str, *, data: type[Output], parameters: Sequence[OpenApiParameter] = (), **more: Any) -> Callable[[View], View]:
+    """Describe a list that `paginated` answers."""
+    return describe(summary, data=data, many=True, meta=PageMeta, parameters=[*parameters, PAGE, LIMIT], **more)
+
+
+class _ClosedInput(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A body with an unknown field is refused, and the document says so."""
+
+    target_class = Strict
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Shape:
+        schema: Shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+        return {**schema, "additionalProperties": False}
+
+
+class _PlainChoice(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Enumerations stand where they are used, without labels."""
+
+    target_class = "rest_framework.serializers.ChoiceField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Shape:
+        return {"type": "string", "enum": [*self.target.choices, *([None] if self.target.allow_null else [])]}
+
+
+def classes_without_description() -> list[type]:
+    """Return the classes whose docstrings are for programmers of this shop, for drf-spectacular's GET_LIB_DOC_EXCLUDES."""
+    excluded: list[type] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
+    return [*excluded, Output, Strict]
 
 
 def without_alias(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
-from cryptons.api.schema import LIMIT, PAGE, Shape, one_of
+from cryptons.api.schema import Shape, one_of
 from cryptons.api.views import paginated
 from cryptons.csv_lines import csv_download
 from cryptons.money import UNITS
@@ -63,8 +63,6 @@ class Listing(Generic[Row]):
             OpenApiParameter("to", MOMENT, description="The day or moment after the last: from 2026-11-01 to 2026-12-01 is November"),
             OpenApiParameter("order", {"type": "string", "maxLength": LONGEST_ORDER}, description="An order's number or id"),
             OpenApiParameter("format", one_of(*FORMATS), description="csv: all rows, oldest first, as a file for spreadsheets"),
-            PAGE,
-            LIMIT,
         ]
 
     def select(self, filters: Filters) -> QuerySet[Row]:

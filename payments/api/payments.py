@@ -9,49 +9,14 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from cryptons.api.permissions import may
-from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, WHOLE, array, describe, mapping, nullable, one_of, shape
+from cryptons.api.schema import describe_page
 from cryptons.api.views import ApiView
-from cryptons.money import UNITS, base_to_minor, format_fiat, format_rate
+from cryptons.money import format_fiat
 from payments.accounting.ledger import COLUMNS, ledger, order_of, pages
 from payments.api.listing import Listing
+from payments.api.outputs import InvoiceSerializer, PaymentSerializer
 from payments.models import Invoice, Option, Payment, Payout
 
-PAYMENT = shape(
-    id=ID,
-    invoiceId=ID,
-    orderNumber=TEXT,
-    network=one_of(*UNITS),
-    status=one_of(*Payment.Status.values),
-    amount=DECIMAL,
-    currency=TEXT,
-    value=DECIMAL,
-    rate=DECIMAL,
-    rateSources=mapping(TEXT),
-    reference=TEXT,
-    txid=TEXT,
-    destination=TEXT,
-    receivedAt=TIME,
-    height=nullable(WHOLE),
-)
-INVOICE = shape(
-    id=ID,
-    orderId=ID,
-    orderNumber=TEXT,
-    status=one_of(*Invoice.Status.values),
-    flags=array(TEXT),
-    currency=TEXT,
-    price=DECIMAL,
-    paidSeen=DECIMAL,
-    paidSafe=DECIMAL,
-    options=array(
-        shape(
-            network=one_of(*UNITS), destination=TEXT, amount=DECIMAL, rate=DECIMAL, rateSources=mapping(TEXT), quotedAt=TIME, expiresAt=TIME
-        )
-    ),
-    createdAt=TIME,
-    expiresAt=TIME,
-    settledAt=nullable(TIME),
-)
 INVOICE_COLUMNS = ("time", "order", "status", "flags", "currency", "price", "paid_seen", "paid_safe", "expires", "settled", "id")
 
 
@@ -96,49 +61,24 @@ INVOICES = Listing(
 class Payments(ApiView):
     permission_classes = [may("payments:read")]
 
-    @describe(
+    @describe_page(
         "Payments that came, newest first",
-        data=array(PAYMENT),
-        meta=shape(**PAGED),
+        data=PaymentSerializer,
         parameters=PAYMENTS.parameters(),
         errors=[400, 403],
         login=True,
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        return PAYMENTS.respond(request, show_payment)
-
-
-def show_payment(payment: Payment) -> dict[str, Any]:
-    """Its worth is that of its own rate, as in the ledger."""
-    currency = payment.invoice.currency
-    value = base_to_minor(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network)
-    return {
-        "id": payment.pk,
-        "invoiceId": payment.invoice_id,
-        "orderNumber": order_of(payment.invoice.label),
-        "network": payment.network,
-        "status": payment.status,
-        "amount": payment.amount_text,
-        "currency": currency,
-        "value": format_fiat(value, currency),
-        "rate": format_rate(payment.credited_minor_per_coin, currency),
-        "rateSources": payment.option.rate_sources,
-        "reference": payment.reference,
-        "txid": payment.txid,
-        "destination": payment.option.destination,
-        "receivedAt": payment.first_seen_at,
-        "height": payment.height,
-    }
+        return PAYMENTS.respond(request, PaymentSerializer.serialize)
 
 
 class Invoices(ApiView):
     permission_classes = [may("payments:read")]
 
-    @describe(
+    @describe_page(
         "Invoices, newest first",
-        data=array(INVOICE),
-        meta=shape(**PAGED),
+        data=InvoiceSerializer,
         parameters=INVOICES.parameters(),
         errors=[400, 403],
         login=True,
@@ -146,33 +86,4 @@ class Invoices(ApiView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """`network`: those that could be paid there."""
-        return INVOICES.respond(request, show_invoice)
-
-
-def show_invoice(invoice: Invoice) -> dict[str, Any]:
-    return {
-        "id": invoice.pk,
-        "orderId": invoice.subject_id,
-        "orderNumber": order_of(invoice.label),
-        "status": invoice.status,
-        "flags": sorted(invoice.flags),
-        "currency": invoice.currency,
-        "price": format_fiat(invoice.price_minor, invoice.currency),
-        "paidSeen": format_fiat(invoice.paid_seen_minor, invoice.currency),
-        "paidSafe": format_fiat(invoice.paid_safe_minor, invoice.currency),
-        "options": [
-            {
-                "network": option.network,
-                "destination": option.destination,
-                "amount": option.due_text,
-                "rate": format_rate(option.minor_per_coin, invoice.currency),
-                "rateSources": option.rate_sources,
-                "quotedAt": option.quoted_at,
-                "expiresAt": option.expires_at,
-            }
-            for option in invoice.options.all()
-        ],
-        "createdAt": invoice.created_at,
-        "expiresAt": invoice.expires_at,
-        "settledAt": invoice.settled_at,
-    }
+        return INVOICES.respond(request, InvoiceSerializer.serialize)

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,56 +15,20 @@ from rest_framework.response import Response
 from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
+from cryptons.api.inputs import Id, Strict, Text
 from cryptons.api.permissions import may
-from cryptons.api.schema import DECIMAL, ID, PAGED, TEXT, TIME, array, describe, needing, nullable, one_of, shape
-from cryptons.api.serializers import Id, Strict, Text
+from cryptons.api.schema import describe, describe_page, idempotency_key
 from cryptons.api.views import ApiView, success
 from cryptons.coins import LIGHTNING
-from cryptons.money import UNITS, format_coin, format_fiat, format_rate, parse_coin
+from cryptons.money import UNITS, parse_coin
 from payments.accounting.ledger import COLUMNS, ledger
 from payments.api.listing import Listing
+from payments.api.outputs import PayoutSerializer
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.payouts.workflow import draft_payout
 
-PAYOUT = shape(
-    id=ID,
-    invoiceId=ID,
-    kind=one_of(*Payout.Kind.values),
-    status=one_of(*Payout.Status.values),
-    network=one_of(*UNITS),
-    amount=DECIMAL,
-    destination=nullable(TEXT),
-    value=DECIMAL,
-    currency=TEXT,
-    rate=DECIMAL,
-    reference=nullable(TEXT),
-    fee=nullable(DECIMAL),
-    createdAt=TIME,
-    sentAt=nullable(TIME),
-)
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", {"type": "string", "maxLength": 255}, OpenApiParameter.HEADER, description="The same key and body: the same payout"
-)
-
-
-def show_payout(payout: Payout) -> dict[str, Any]:
-    return {
-        "id": payout.pk,
-        "invoiceId": payout.invoice_id,
-        "kind": payout.kind,
-        "status": payout.status,
-        "network": payout.network,
-        "amount": payout.amount_text,
-        "destination": payout.destination or None,
-        "value": format_fiat(payout.value_minor, payout.currency),
-        "currency": payout.currency,
-        "rate": format_rate(payout.minor_per_coin, payout.currency),
-        "reference": payout.reference,
-        "fee": None if payout.fee_base is None else format_coin(payout.fee_base, payout.network),
-        "createdAt": payout.created_at,
-        "sentAt": payout.sent_at,
-    }
+IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same payout")
 
 
 def payout_cells(payouts: QuerySet[Payout]) -> Iterator[Sequence[Any]]:
@@ -79,7 +42,7 @@ PAYOUTS = Listing(
 
 
 class PayoutInput(Strict):
-    invoiceId = Id()  # noqa: N815
+    invoiceId = Id()
     kind = serializers.ChoiceField(Payout.Kind.values)
     network = serializers.ChoiceField(list(UNITS))
     amount = Text(max_length=40, required=False)
@@ -90,44 +53,35 @@ class PayoutInput(Strict):
 class Payouts(ApiView):
     permission_classes = [may("payouts:send")]
 
-    @describe(
+    @describe_page(
         "Money that goes back to buyers, newest first",
-        data=array(PAYOUT),
-        meta=shape(**PAGED),
+        data=PayoutSerializer,
         parameters=PAYOUTS.parameters(),
         errors=[400, 403],
         login=True,
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        return PAYOUTS.respond(request, show_payout)
+        return PAYOUTS.respond(request, PayoutSerializer.serialize)
 
     @describe(
         "Draft a payout: without an amount all that this kind allows; a person agrees to it in the admin",
-        data=PAYOUT,
+        data=PayoutSerializer,
         status=201,
-        body=needing(
-            *("invoiceId", "kind", "network", "reason"),
-            invoiceId=ID,
-            kind=one_of(*Payout.Kind.values),
-            network=one_of(*UNITS),
-            amount=TEXT,
-            destination=TEXT,
-            reason=TEXT,
-        ),
+        body=PayoutInput,
         parameters=[IDEMPOTENCY_KEY],
         errors=[400, 403, 404, 409, 415, 422],
         login=True,
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
-        wanted = self.valid(PayoutInput)
-        network, now = wanted["network"], timezone.now()
+        values = self.valid(PayoutInput)
+        network, now = values["network"], timezone.now()
         done = Payout.objects.filter(pk=token).first()
         if done is not None:
-            return success(show_payout(done), status=201)
-        amount = _amount(wanted["amount"], network) if wanted.get("amount") else None
-        destination = wanted.get("destination", "")
+            return success(PayoutSerializer.serialize(done), status=201)
+        amount = _amount(values["amount"], network) if values.get("amount") else None
+        destination = values.get("destination", "")
         if destination:
             if amount is None and network == LIGHTNING:
                 raise Invalid("A payout to a Lightning invoice needs its amount.", details=[{"field": "amount", "message": "Needed here."}])
@@ -137,19 +91,19 @@ class Payouts(ApiView):
                 raise Invalid("Some values cannot be accepted.", details=[{"field": "destination", "message": str(error)}]) from error
         try:
             payout = draft_payout(
-                wanted["invoiceId"],
-                kind=wanted["kind"],
+                values["invoiceId"],
+                kind=values["kind"],
                 network=network,
                 amount_base=amount,
                 destination=destination,
                 actor=api_user(request).get_username(),
-                reason=wanted["reason"],
+                reason=values["reason"],
                 at=now,
                 payout_id=token,
             )
         except Invoice.DoesNotExist:
             raise NotFound("Invoice not found") from None
-        return success(show_payout(payout), status=201)
+        return success(PayoutSerializer.serialize(payout), status=201)
 
 
 def _amount(text: str, network: str) -> int:

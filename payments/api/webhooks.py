@@ -1,22 +1,26 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import NotFound
-from cryptons.api.schema import DECIMAL, TEXT, TIME, array, describe, needing, nullable, one_of, shape
-from cryptons.api.serializers import Strict, Text, Whole
+from cryptons.api.inputs import Strict, Text, Whole
+from cryptons.api.outputs import DECIMAL
+from cryptons.api.schema import TEXT, TIME, describe
 from cryptons.api.views import ApiView, success
 from cryptons.celery import soon
+from payments.api.outputs import WebhookReceiptSerializer
 from payments.models import Invoice
 from payments.sync.webhook_hints import check_signature, is_first, is_fresh, networks_of
 from payments.tasks import follow_network
 
 
+@extend_schema_field({"oneOf": [DECIMAL, {"type": "number", "minimum": 0}]})
 class Amount(serializers.DecimalField):
     """A decimal text or number; nobody reckons with it."""
 
@@ -29,6 +33,7 @@ class Amount(serializers.DecimalField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"oneOf": [TIME, {"type": "integer", "minimum": 0}]})
 class Moment(serializers.DateTimeField):
     """ISO 8601, or seconds of Unix as in the header."""
 
@@ -41,8 +46,8 @@ class Moment(serializers.DateTimeField):
 
 
 class HintData(Strict):
-    orderId = Text(max_length=80)  # noqa: N815
-    transactionHash = Text(max_length=128, allow_blank=True)  # noqa: N815
+    orderId = Text(max_length=80, help_text="The order's id or number")
+    transactionHash = Text(max_length=128, allow_blank=True)
     amount = Amount()
     confirmations = Whole(min_value=0)
     timestamp = Moment(required=False)
@@ -51,7 +56,7 @@ class HintData(Strict):
 class HintInput(Strict):
     event = Text(max_length=80)
     data = HintData()  # type: ignore[assignment]  # the name that the contract gives it
-    signature = Text(required=False, max_length=128)
+    signature = Text(required=False, max_length=128, help_text="Without the headers: HMAC-SHA256 in hex of the rest as canonical JSON")
 
 
 HEADERS = [
@@ -59,21 +64,6 @@ HEADERS = [
     OpenApiParameter("webhook-timestamp", TEXT, location="header", description="When it was sent, in seconds of Unix"),
     OpenApiParameter("webhook-signature", TEXT, location="header", description="`v1,` and base64, several separated by spaces"),
 ]
-NUMBER = {"type": "number", "minimum": 0}
-COUNT = {"type": "integer", "minimum": 0}
-HINT = needing(
-    *("event", "data"),
-    event=TEXT,
-    data=needing(
-        *("orderId", "transactionHash", "amount", "confirmations"),
-        orderId={**TEXT, "description": "The order's id or number"},
-        transactionHash=TEXT,
-        amount={"oneOf": [DECIMAL, NUMBER]},
-        confirmations=COUNT,
-        timestamp={"oneOf": [TIME, COUNT]},
-    ),
-    signature={**TEXT, "description": "Where there are no headers: HMAC-SHA256 in hex of the rest as canonical JSON"},
-)
 
 
 class PaymentWebhook(ApiView):
@@ -81,10 +71,10 @@ class PaymentWebhook(ApiView):
 
     @describe(
         "Tell of a payment, signed",
-        data=shape(woken=array(TEXT), ignored=nullable(one_of("old", "repeated"))),
+        data=WebhookReceiptSerializer,
         status=202,
         also=[200],
-        body=HINT,
+        body=HintInput,
         parameters=HEADERS,
         errors=[400, 401, 404, 415],
     )
@@ -98,13 +88,17 @@ class PaymentWebhook(ApiView):
         signed = check_signature(request.headers, body)
         data = self.valid(HintInput)["data"]
         if not is_fresh(signed.sent_at or data.get("timestamp"), at=now):
-            return success({"woken": [], "ignored": "old"})
+            return success(_receipt(ignored="stale"))
         invoice_ids = list(Invoice.objects.for_order(data["orderId"]).values_list("pk", flat=True))
         if not invoice_ids:
             raise NotFound("Order not found")
         if not is_first(signed.webhook_id, at=now):
-            return success({"woken": [], "ignored": "repeated"})
+            return success(_receipt(ignored="duplicate"))
         networks = networks_of(invoice_ids)
         for network in networks:
             soon(follow_network, network, expires=60)
-        return success({"woken": networks, "ignored": None}, status=202)
+        return success(_receipt(networks), status=202)
+
+
+def _receipt(queued: Sequence[str] = (), ignored: str | None = None) -> dict[str, Any]:
+    return WebhookReceiptSerializer.serialize({"queued": list(queued), "ignored": ignored})

@@ -6,17 +6,17 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import NotFound
+from cryptons.api.inputs import Id, Strict, Whole
 from cryptons.api.permissions import Authenticated
-from cryptons.api.schema import ID, describe, needing, shape
-from cryptons.api.serializers import Id, Strict, Whole
+from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, get_or_404, success
-from shop.api.show import CART, quantity_from, show_cart
+from shop.api.outputs import CartSerializer
 from shop.cart.contents import add_to_cart, cart_of, read_cart, set_quantity
 from shop.models import MAX_QUANTITY, CartItem, Product
 
 
 class AddInput(Strict):
-    productId = Id()  # noqa: N815
+    productId = Id()
     quantity = Whole(min_value=1, max_value=MAX_QUANTITY, required=False)
 
 
@@ -25,8 +25,7 @@ class QuantityInput(Strict):
 
 
 def _cart(user: User, *, status: int = 200) -> Response:
-    cart = cart_of(user)
-    return success(show_cart(cart, read_cart(cart)), status=status)
+    return success(CartSerializer.serialize(read_cart(cart_of(user))), status=status)
 
 
 def _own_item(user: User, item_id: str) -> CartItem:
@@ -36,7 +35,7 @@ def _own_item(user: User, item_id: str) -> CartItem:
 class OneCart(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("My cart", data=CART, login=True)
+    @describe("My cart", data=CartSerializer, login=True)
     def get(self, request: Request) -> Response:
         return _cart(api_user(request))
 
@@ -46,29 +45,29 @@ class CartItems(ApiView):
 
     @describe(
         "Put a product into my cart; the same again adds up",
-        data=CART,
+        data=CartSerializer,
         status=201,
-        body=needing("productId", productId=ID, quantity=quantity_from(1)),
+        body=AddInput,
         errors=[400, 404, 409, 415],
         login=True,
     )
     def post(self, request: Request) -> Response:
-        wanted = self.valid(AddInput)
-        product = Product.objects.listed().filter(pk=wanted["productId"]).first()
+        values = self.valid(AddInput)
+        product = Product.objects.listed().filter(pk=values["productId"]).first()
         if product is None:
             raise NotFound("Product not found")
-        add_to_cart(cart_of(api_user(request)), product, wanted.get("quantity", 1))
+        add_to_cart(cart_of(api_user(request)), product, values.get("quantity", 1))
         return _cart(api_user(request), status=201)
 
 
 class OneCartItem(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Set how many", data=CART, body=shape(quantity=quantity_from(0)), errors=[400, 404, 409, 415], login=True)
+    @describe("Set how many", data=CartSerializer, body=QuantityInput, errors=[400, 404, 409, 415], login=True)
     def put(self, request: Request, item_id: str) -> Response:
         """0 removes it."""
-        wanted = self.valid(QuantityInput)
-        set_quantity(_own_item(api_user(request), item_id), wanted["quantity"])
+        values = self.valid(QuantityInput)
+        set_quantity(_own_item(api_user(request), item_id), values["quantity"])
         return _cart(api_user(request))
 
     @describe("Take it out of my cart", data=None, status=204, errors=[404], login=True)

@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.inputs import Id, Strict, Text, Whole
 from cryptons.api.permissions import may
-from cryptons.api.schema import ID, TEXT, WHOLE, array, describe, needing, nullable, shape
-from cryptons.api.serializers import Id, Strict, Text, Whole
+from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, get_or_404, success
 from cryptons.db import in_transaction, new_id
+from shop.api.outputs import Branch, CategoryBranchSerializer, CategorySerializer
 from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.reads import read_categories
 from shop.models import Category
@@ -28,35 +29,20 @@ class CategoryInput(Strict):
     position = Whole(min_value=0, max_value=32_767, required=False)
 
 
-def show_category(category: Category) -> dict[str, Any]:
-    return {
-        "id": category.pk,
-        "name": category.name,
-        "slug": category.slug,
-        "parent": category.parent_id,
-        "position": category.position,
-    }
-
-
-CATEGORY = shape(id=ID, name=TEXT, slug=TEXT, parent=nullable(ID), position=WHOLE)
-BRANCH = shape(**CATEGORY["properties"], children=array({"type": "object"}))
-INPUT = needing("name", name=TEXT, slug=TEXT, parent=nullable(ID), position=WHOLE)
-
-
 class Categories(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
-    @describe("The whole tree", data=array(BRANCH), cached=True)
+    @describe("The whole tree", data=CategoryBranchSerializer, many=True, cached=True)
     def get(self, request: Request) -> Response:
         tree = read_categories()
 
-        def branch(category: Category) -> dict[str, Any]:
-            return {**show_category(category), "children": [branch(child) for child in tree.children(category)]}
+        def branch(category: Category) -> Branch:
+            return Branch(category, tuple(branch(child) for child in tree.children(category)))
 
-        return success([branch(root) for root in tree.roots])
+        return success([CategoryBranchSerializer.serialize(branch(root)) for root in tree.roots])
 
-    @describe("Add a category", data=CATEGORY, status=201, body=INPUT, errors=[400, 403, 409, 415], login=True)
+    @describe("Add a category", data=CategorySerializer, status=201, body=CategoryInput, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(CategoryInput)
         category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)
@@ -67,11 +53,11 @@ class OneCategory(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
-    @describe("One category", data=CATEGORY, errors=[404])
+    @describe("One category", data=CategorySerializer, errors=[404])
     def get(self, request: Request, category_id: str) -> Response:
-        return success(show_category(get_or_404(Category.objects.all(), category_id, "Category")))
+        return success(CategorySerializer.serialize(get_or_404(Category.objects.all(), category_id, "Category")))
 
-    @describe("Replace a category", data=CATEGORY, body=INPUT, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Replace a category", data=CategorySerializer, body=CategoryInput, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, category_id: str) -> Response:
         category = get_or_404(Category.objects.all(), category_id, "Category")
         return success(_save_category(category, self.valid(CategoryInput)))
@@ -97,7 +83,7 @@ def _save_category(category: Category, values: dict[str, Any]) -> dict[str, Any]
         in_transaction(partial(_write, category))
     except IntegrityError:
         raise Conflict("Another category has this slug already.", details=[{"field": "slug", "message": "Taken."}]) from None
-    return show_category(category)
+    return CategorySerializer.serialize(category)
 
 
 def _write(category: Category) -> None:

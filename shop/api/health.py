@@ -3,28 +3,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.permissions import may
-from cryptons.api.schema import TEXT, TIME, WHOLE, Shape, array, describe, nullable, one_of, shape
+from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
-from payments.api.nodes import NODE
+from payments.api.nodes import recent_nodes
+from shop.api.outputs import HealthSerializer
 from shop.health import read_health
-
-STATUS = one_of("ok", "attention", "trouble")
-
-
-def part(**more: Shape) -> Shape:
-    return shape(status=STATUS, problem=TEXT, **more)
-
-
-HEALTH = shape(
-    status=STATUS,
-    checkedAt=TIME,
-    database=part(engine=TEXT, latencyMs=WHOLE),
-    cache=part(),
-    search=part(engine=TEXT),
-    queue=part(waiting=nullable(WHOLE)),
-    mail=part(waiting=WHOLE, oldestUnsentAt=nullable(TIME)),
-    nodes=part(networks=array(NODE)),
-)
 
 
 class Health(ApiView):
@@ -32,6 +15,6 @@ class Health(ApiView):
 
     permission_classes = [may("stats:read")]
 
-    @describe("How database, cache, search, queue, mail and nodes are", data=HEALTH, errors=[403], login=True)
+    @describe("How database, cache, search, queue, mail and nodes are", data=HealthSerializer, errors=[403], login=True)
     def get(self, request: Request) -> Response:
-        return success(read_health(at=timezone.now()), headers={"Cache-Control": "no-store"})
+        return success(HealthSerializer.serialize(read_health(recent_nodes(), at=timezone.now())), headers={"Cache-Control": "no-store"})

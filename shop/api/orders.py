@@ -10,17 +10,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.serializers import ADDRESS, Address
+from accounts.api.inputs import AddressField
 from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
+from cryptons.api.inputs import Id, Strict, Whole
 from cryptons.api.permissions import Authenticated, has_permission, may
-from cryptons.api.schema import ID, LIMIT, PAGE, PAGED, array, describe, needing, one_of, shape, some
-from cryptons.api.serializers import Id, Strict, Whole
+from cryptons.api.schema import describe, describe_page, idempotency_key, one_of
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import COINS
 from payments.models import Invoice
-from shop.api.show import EVENT, ORDER, PAYMENT, quantity_from, show_entry, show_order, show_payment
+from shop.api.outputs import OrderEventSerializer, OrderPaymentSerializer, OrderSerializer, PlacedOrderSerializer, read_payment
 from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
@@ -29,13 +29,11 @@ from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, told_events
 
 ALL = OpenApiParameter("all", one_of("true", "false"), description="Everybody's: for those who may read orders")
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", {"type": "string", "maxLength": 255}, OpenApiParameter.HEADER, description="The same key and body: the same order"
-)
+IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
 
 
 class ItemInput(Strict):
-    productId = Id()  # noqa: N815
+    productId = Id()
     quantity = Whole(min_value=1, max_value=MAX_QUANTITY)
 
 
@@ -44,7 +42,7 @@ class OrderInput(Strict):
 
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=list(COINS))
-    shippingAddress = Address()  # noqa: N815
+    shippingAddress = AddressField()
 
 
 class StatusInput(Strict):
@@ -69,9 +67,7 @@ def _readable(request: Request) -> QuerySet[Order]:
 class Orders(ApiView):
     permission_classes = [Authenticated]
 
-    @describe(
-        "My orders, newest first", data=array(ORDER), meta=shape(**PAGED), parameters=[ALL, PAGE, LIMIT], errors=[400, 403], login=True
-    )
+    @describe_page("My orders, newest first", data=OrderSerializer, parameters=[ALL], errors=[400, 403], login=True)
     def get(self, request: Request) -> Response:
         everybodys = request.query_params.get("all", "false")
         if everybodys not in ("true", "false"):
@@ -82,47 +78,37 @@ class Orders(ApiView):
             orders = Order.objects.all()
         else:
             orders = Order.objects.filter(user=api_user(request))
-        return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), show_order)
+        return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), OrderSerializer.serialize)
 
     @describe(
         "Order what is in the cart, or these products",
-        data=shape(**ORDER["properties"], payment=PAYMENT),
+        data=PlacedOrderSerializer,
         status=201,
-        body=needing(
-            "cryptocurrency",
-            "shippingAddress",
-            items={
-                **array(needing("productId", "quantity", productId=ID, quantity=quantity_from(1))),
-                "minItems": 1,
-                "maxItems": MAX_LINES,
-            },
-            cryptocurrency=one_of(*COINS),
-            shippingAddress=ADDRESS,
-        ),
+        body=OrderInput,
         parameters=[IDEMPOTENCY_KEY],
         errors=[400, 404, 409, 415, 422],
         login=True,
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
-        wanted = self.valid(OrderInput)
+        values = self.valid(OrderInput)
         user = api_user(request)
         buyer: dict[str, Any] = {
             "email": user.email,
             "user": user,
-            "address": wanted["shippingAddress"],
-            "network": wanted["cryptocurrency"],
+            "address": values["shippingAddress"],
+            "network": values["cryptocurrency"],
             "at": timezone.now(),
             "token": token,
         }
-        if "items" in wanted:
+        if "items" in values:
             try:
-                order = order_products(_quantities(wanted["items"]), **buyer)
+                order = order_products(_quantities(values["items"]), **buyer)
             except Product.DoesNotExist:
                 raise NotFound("Product not found") from None
         else:
             order = place_order(cart_of(user), **buyer)
-        return success({**show_order(order), "payment": show_payment(order)}, status=201)
+        return success(PlacedOrderSerializer.serialize(order), status=201)
 
 
 def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
@@ -136,9 +122,9 @@ def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
 class OneOrder(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("One order", data=ORDER, errors=[404], login=True)
+    @describe("One order", data=OrderSerializer, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
-        return success(show_order(get_or_404(_readable(request), order_id, "Order")))
+        return success(OrderSerializer.serialize(get_or_404(_readable(request), order_id, "Order")))
 
 
 class OrderStatus(ApiView):
@@ -146,49 +132,49 @@ class OrderStatus(ApiView):
 
     @describe(
         "Take an order one step on",
-        data=ORDER,
-        body=shape(status=one_of(*Order.Status.values)),
+        data=OrderSerializer,
+        body=StatusInput,
         errors=[400, 403, 404, 409, 415],
         login=True,
     )
     def put(self, request: Request, order_id: str) -> Response:
         to = self.valid(StatusInput)["status"]
         order = get_or_404(Order.objects.all(), order_id, "Order")
-        return success(show_order(change_status(order.pk, to, actor=api_user(request).username, at=timezone.now())))
+        return success(OrderSerializer.serialize(change_status(order.pk, to, actor=api_user(request).username, at=timezone.now())))
 
 
 class OrderCancellation(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Cancel my order while nothing was paid", data=ORDER, body=some(), errors=[400, 404, 409, 415], login=True)
+    @describe("Cancel my order while nothing was paid", data=OrderSerializer, body=Nothing, errors=[400, 404, 409, 415], login=True)
     def post(self, request: Request, order_id: str) -> Response:
         """The buyer's own change of mind; staff set the status."""
         self.valid(Nothing)
         order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, "Order")
-        return success(show_order(cancel_own_order(order.pk, at=timezone.now())))
+        return success(OrderSerializer.serialize(cancel_own_order(order.pk, at=timezone.now())))
 
 
 class OrderEvents(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("What happened to an order", data=array(EVENT), meta=shape(**PAGED), parameters=[PAGE, LIMIT], errors=[400, 404], login=True)
+    @describe_page("What happened to an order", data=OrderEventSerializer, errors=[400, 404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, "Order")
-        return paginated(request, told_events(order), lambda event: show_entry(entry_of(event)))
+        return paginated(request, told_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
 
 
 class OrderPayment(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("How an order is to be paid", data=PAYMENT, errors=[404], login=True)
+    @describe("How an order is to be paid", data=OrderPaymentSerializer, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, "Order")
         return success(_payment(order))
 
     @describe(
         "Pay an order in another coin, or at a fresh rate",
-        data=PAYMENT,
-        body=some(cryptocurrency=one_of(*COINS)),
+        data=OrderPaymentSerializer,
+        body=QuoteInput,
         errors=[400, 404, 409, 415],
         login=True,
     )
@@ -201,6 +187,6 @@ class OrderPayment(ApiView):
 
 def _payment(order: Order) -> dict[str, Any]:
     try:
-        return show_payment(order)
+        return OrderPaymentSerializer.serialize(read_payment(order))
     except Invoice.DoesNotExist:
         raise NotFound("This order has no payment.") from None

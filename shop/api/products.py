@@ -8,91 +8,38 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils.text import slugify
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.inputs import GREATEST, Id, Strict, Text, Whole, YesNo
+from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
-from cryptons.api.schema import (
-    DECIMAL,
-    ID,
-    LIMIT,
-    PAGE,
-    PAGED,
-    TEXT,
-    TIME,
-    WHOLE,
-    YES_NO,
-    Shape,
-    array,
-    describe,
-    mapping,
-    needing,
-    nullable,
-    one_of,
-    shape,
-    some,
-)  # fmt: skip
-from cryptons.api.serializers import GREATEST, Id, Strict, Text, Whole, YesNo
+from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, one_of
 from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
 from cryptons.db import in_transaction, new_id
-from cryptons.money import MAX_MINOR, UNITS, format_fiat, indicative_coin_price, parse_fiat
-from payments.rates.current import current_rates
+from cryptons.money import MAX_MINOR, format_fiat, parse_fiat
+from shop.api.outputs import (
+    ImageSerializer,
+    ProductPageMeta,
+    ProductSerializer,
+    ProductSuggestionSerializer,
+    ProductSummarySerializer,
+    coin_prices,
+)
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
-from shop.catalogue.reads import Filters, Found, find_products, find_shown, read_categories
+from shop.catalogue.reads import Filters, find_products, find_shown, read_categories
 from shop.catalogue.version import catalogue_version
-from shop.models import Category, Product, ProductImage
+from shop.models import Category, Product
 from shop.search import suggest
 from shop.search.base import SORTS
 
 BAD_FILTER = "Some filters cannot be used."
-
-
-def coin_prices(price_minor: int) -> dict[str, str]:
-    """About what it costs in each coin that has a fresh rate. Only an invoice promises an amount."""
-    return {
-        coin: indicative_coin_price(price_minor, minor_per_coin=rate.minor_per_coin, network=coin)
-        for coin, rate in current_rates().items()
-        if coin in UNITS
-    }
-
-
-def show_image(image: ProductImage) -> dict[str, Any]:
-    thumbnail = image.thumbnail.url if image.thumbnail else image.file.url
-    return {"id": image.pk, "url": image.file.url, "thumbnail": thumbnail, "alt": image.alt, "width": image.width, "height": image.height}
-
-
-def show_row(product: Product) -> dict[str, Any]:
-    """A list's row: what a card shows."""
-    category = product.category
-    return {
-        "id": product.pk,
-        "name": product.name,
-        "slug": product.slug,
-        "sku": product.sku,
-        "price": format_fiat(product.price_minor, settings.CURRENCY),
-        "currency": settings.CURRENCY,
-        "priceInCrypto": coin_prices(product.price_minor),
-        "category": {"id": category.pk, "name": category.name, "slug": category.slug},
-        "stock": product.stock,
-        "images": [show_image(image) for image in list(product.images.all())[:1]],
-        "ratings": {"average": f"{product.rating_average:.2f}", "count": product.rating_count},
-    }
-
-
-def show_product(product: Product) -> dict[str, Any]:
-    return {
-        **show_row(product),
-        "description": product.description,
-        "images": [show_image(image) for image in product.images.all()],
-        "createdAt": product.created_at,
-        "updatedAt": product.updated_at,
-    }
 
 
 def read_shown(product_id: UUID) -> dict[str, Any]:
@@ -103,47 +50,11 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
         found = find_shown(pk=product_id)
         if found is None:
             raise NotFound("Product not found")
-        shown = show_product(found)
+        shown = ProductSerializer.serialize(found)
         product_cache.keep(product_id, shown, version=version)
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
 
-IMAGE = shape(id=ID, url=TEXT, thumbnail=TEXT, alt=TEXT, width=WHOLE, height=WHOLE)
-ROW = shape(
-    id=ID,
-    name=TEXT,
-    slug=TEXT,
-    sku=TEXT,
-    price=DECIMAL,
-    currency=TEXT,
-    priceInCrypto=mapping(DECIMAL),
-    category=shape(id=ID, name=TEXT, slug=TEXT),
-    stock=WHOLE,
-    images=array(IMAGE),
-    ratings=shape(average=DECIMAL, count=WHOLE),
-)
-PRODUCT = shape(**ROW["properties"], description=TEXT, createdAt=TIME, updatedAt=TIME)
-META = shape(
-    **PAGED,
-    facets=shape(
-        categories=array(shape(id=ID, name=TEXT, slug=TEXT, count=WHOLE)),
-        prices=array(shape(**{"from": DECIMAL, "to": nullable(DECIMAL), "count": WHOLE})),
-        ratings=array(shape(**{"from": WHOLE, "count": WHOLE})),
-        inStock=WHOLE,
-    ),
-    searchEngine=TEXT,
-)
-FIELDS: dict[str, Shape] = {
-    "name": TEXT,
-    "sku": TEXT,
-    "slug": TEXT,
-    "description": TEXT,
-    "price": DECIMAL,
-    "category": ID,
-    "stock": WHOLE,
-    "isListed": YES_NO,
-}
-NEW = needing("name", "sku", "price", "category", **FIELDS)
 FILTERS = [
     OpenApiParameter("category", TEXT, description="A category's slug or id; all below it are meant too"),
     OpenApiParameter("minPrice", TEXT, description="A decimal"),
@@ -158,6 +69,7 @@ FILTERS = [
 PARAMETERS = tuple(parameter.name for parameter in FILTERS)
 
 
+@extend_schema_field(DecimalText)
 class Price(serializers.Field[int, Any, str, Any]):
     """A decimal string in the shop's currency, `"49.99"`, kept in minor units. A JSON number is taken only when it is whole."""
 
@@ -184,7 +96,7 @@ class ProductInput(Strict):
     price = Price(source="price_minor")
     category = Id()
     stock = Whole(min_value=0, max_value=10**9, required=False)
-    isListed = YesNo(required=False, source="is_listed")  # noqa: N815
+    isListed = YesNo(required=False, source="is_listed")
 
     def validate_category(self, value: Any) -> Category:
         category = Category.objects.filter(pk=value).first()
@@ -246,68 +158,42 @@ def _bounded(amount: int | None) -> int | None:
     return None if amount is None else max(-GREATEST, min(GREATEST, amount))
 
 
-def show_facets(found: Found) -> dict[str, Any]:
-    """What each filter would leave; an empty choice is not offered."""
-    counts, prices = found.category_counts, found.facets.prices
-    return {
-        "categories": [
-            {"id": category.pk, "name": category.name, "slug": category.slug, "count": counts[category.pk]}
-            for category in found.tree
-            if counts.get(category.pk)
-        ],
-        "prices": [
-            {"from": _price(bucket.from_minor), "to": None if bucket.to_minor is None else _price(bucket.to_minor), "count": bucket.count}
-            for bucket in prices
-        ],
-        "ratings": [{"from": stars, "count": count} for stars, count in found.facets.ratings.items()],
-        "inStock": found.facets.in_stock,
-    }
-
-
-def _price(minor: int) -> str:
-    return format_fiat(minor, settings.CURRENCY)
-
-
 class Products(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
-    @describe("Find products", data=array(ROW), meta=META, parameters=FILTERS, errors=[400], cached=True)
+    @describe(
+        "Find products", data=ProductSummarySerializer, many=True, meta=ProductPageMeta, parameters=FILTERS, errors=[400], cached=True
+    )
     def get(self, request: Request) -> Response:
         tree = read_categories()
         filters = read_filters(request, tree)
         found = find_products(filters, tree)
-        meta = {
-            "page": filters.page,
-            "limit": filters.limit,
-            "total": found.total,
-            "facets": show_facets(found),
-            "searchEngine": found.engine,
-        }
-        return success([show_row(product) for product in found.products], meta=meta)
+        rows = [ProductSummarySerializer.serialize(product) for product in found.products]
+        return success(rows, meta=ProductPageMeta.serialize(found))
 
-    @describe("Add a product", data=PRODUCT, status=201, body=NEW, errors=[400, 403, 409, 415], login=True)
+    @describe("Add a product", data=ProductSerializer, status=201, body=ProductInput, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(ProductInput)
         product = Product(**values)
         product.slug = values.get("slug") or free_slug(product.name)
         _save(product)
-        return success(show_product(product), status=201)
+        return success(ProductSerializer.serialize(product), status=201)
 
 
 class OneProduct(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
-    @describe("One product", data=PRODUCT, errors=[404], cached=True)
+    @describe("One product", data=ProductSerializer, errors=[404], cached=True)
     def get(self, request: Request, product_id: str) -> Response:
         return success(read_shown(parse_id(product_id, "Product")))
 
-    @describe("Replace a product", data=PRODUCT, body=NEW, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=False)
 
-    @describe("Change a product", data=PRODUCT, body=some(**FIELDS), errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Change a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
     def patch(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=True)
 
@@ -323,7 +209,7 @@ class OneProduct(ApiView):
         for name, value in values.items():
             setattr(product, name, value)
         _save(product, only=[*values, "updated_at"])
-        return success(show_product(product))
+        return success(ProductSerializer.serialize(product))
 
 
 def _save(product: Product, only: list[str] | None = None) -> None:
@@ -351,15 +237,23 @@ def free_slug(name: str) -> str:
     return slug if not Product.objects.filter(slug=slug).exists() else f"{slug}-{new_id().hex[-8:]}"
 
 
+IMAGE_INPUT = {
+    "type": "object",
+    "properties": {"image": {"type": "string", "format": "binary"}, "alt": TEXT},
+    "required": ["image"],
+    "additionalProperties": False,
+}
+
+
 class ProductImages(ApiView):
     permission_classes = [may("products:write")]
     parser_classes = [MultiPartParser]
 
     @describe(
         "Add a picture",
-        data=IMAGE,
+        data=ImageSerializer,
         status=201,
-        body=needing("image", image={"type": "string", "format": "binary"}, alt=TEXT),
+        body=IMAGE_INPUT,
         body_type="multipart/form-data",
         errors=[400, 403, 404, 415],
         login=True,
@@ -375,15 +269,16 @@ class ProductImages(ApiView):
             raise Invalid(str(error), details=[{"field": "image", "message": str(error)}]) from error
         image = store_picture(product, picture, str(request.POST.get("alt", ""))[:160].replace("\x00", ""))
         product_changed([product.pk])
-        return success(show_image(image), status=201)
+        return success(ImageSerializer.serialize(image), status=201)
 
 
 class ProductSuggestions(ApiView):
     @describe(
         "What somebody who typed this far may mean",
-        data=array(shape(id=ID, name=TEXT, slug=TEXT)),
+        data=ProductSuggestionSerializer,
+        many=True,
         parameters=[OpenApiParameter("q", TEXT, description="The beginning of a word")],
     )
     def get(self, request: Request) -> Response:
-        found = suggest(request.query_params.get("q", ""))
-        return success([{"id": one.id, "name": one.name, "slug": one.slug} for one in found])
+        suggestions = suggest(request.query_params.get("q", ""))
+        return success([ProductSuggestionSerializer.serialize(suggestion) for suggestion in suggestions])

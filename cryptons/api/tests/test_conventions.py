@@ -37,7 +37,7 @@ def test_the_same_routes_stand_under_v1(client):
 
 
 def test_an_error_that_nobody_expected_is_told_without_its_inside(client, monkeypatch):
-    monkeypatch.setattr("payments.api.views.current_rates", lambda: 1 / 0)
+    monkeypatch.setattr("payments.api.rates.current_rates", lambda: 1 / 0)
     answer = client.get("/api/rates")
     assert answer.status_code == 500
     assert answer.json()["error"] == {"code": "INTERNAL_ERROR", "message": "Internal Server Error", "details": []}
@@ -45,7 +45,7 @@ def test_an_error_that_nobody_expected_is_told_without_its_inside(client, monkey
 
 def test_developers_see_where_it_broke(client, monkeypatch, settings):
     settings.DEBUG = True
-    monkeypatch.setattr("payments.api.views.current_rates", lambda: 1 / 0)
+    monkeypatch.setattr("payments.api.rates.current_rates", lambda: 1 / 0)
     assert "ZeroDivisionError" in client.get("/api/rates").json()["error"]["stack"]
 
 
@@ -55,7 +55,7 @@ def test_a_database_that_is_gone_is_a_503(client, monkeypatch):
     def gone():
         raise OperationalError("gone")
 
-    monkeypatch.setattr("payments.api.views.current_rates", gone)
+    monkeypatch.setattr("payments.api.rates.current_rates", gone)
     answer = client.get("/api/rates")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 

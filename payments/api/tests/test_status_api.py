@@ -27,7 +27,7 @@ def api():
 @pytest.fixture
 def follow(monkeypatch):
     woken = []
-    monkeypatch.setattr("payments.api.views.soon", lambda task: woken.append(1))
+    monkeypatch.setattr("payments.api.sandbox.soon", lambda task: woken.append(1))
     return woken
 
 

@@ -67,7 +67,7 @@ def send_with_headers(content, *, webhook_id="msg_1", sent_at=None, secret=SECRE
 
 def outcome(answer):
     data = answer.json()["data"]
-    return answer.status_code, data["woken"], data["ignored"]
+    return answer.status_code, data["queued"], data["ignored"]
 
 
 FORMS = pytest.mark.parametrize("send_hint", [lambda content: send(in_body(content)), send_with_headers], ids=["body", "headers"])
@@ -108,7 +108,7 @@ def test_an_unknown_order_is_not_found_and_its_hint_may_come_again(woken, send_h
 def test_a_hint_that_comes_again_has_no_effect(option, woken, send_hint):
     content = hint(option.invoice.subject_id)
 
-    assert [outcome(send_hint(content)) for _ in range(3)] == [(202, ["BTC"], None), *[(200, [], "repeated")] * 2]
+    assert [outcome(send_hint(content)) for _ in range(3)] == [(202, ["BTC"], None), *[(200, [], "duplicate")] * 2]
     assert len(woken) == 1
 
 
@@ -116,7 +116,7 @@ def test_a_signature_in_capitals_is_the_same_hint(option, woken):
     signed = in_body(hint(option.invoice.subject_id))
 
     assert send(signed).status_code == 202
-    assert outcome(send({**signed, "signature": signed["signature"].upper()})) == (200, [], "repeated")
+    assert outcome(send({**signed, "signature": signed["signature"].upper()})) == (200, [], "duplicate")
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-290, 202), (290, 202), (-310, 200), (310, 200)])
@@ -131,7 +131,7 @@ def test_a_hint_that_is_older_than_five_minutes_has_no_effect(option, woken, sec
     ]
 
     assert [answer.status_code for answer in answers] == [status] * 3
-    assert [answer.json()["data"]["ignored"] for answer in answers] == [None if status == 202 else "old"] * 3
+    assert [answer.json()["data"]["ignored"] for answer in answers] == [None if status == 202 else "stale"] * 3
     assert len(woken) == (3 if status == 202 else 0)
 
 
@@ -140,7 +140,7 @@ def test_the_time_of_the_headers_is_believed_before_that_of_the_body(option, wok
 
     answer = send_with_headers(hint(option.invoice.subject_id, timestamp=timezone.now().isoformat()), sent_at=old)
 
-    assert outcome(answer) == (200, [], "old")
+    assert outcome(answer) == (200, [], "stale")
 
 
 WRONG = {

@@ -1,15 +1,16 @@
-"""Input is taken as what it says it is: text is text, a number is a number, and a name that nobody asked for is an error."""
+"""What the API takes: text is text, a number is a number, and an unknown field is an error."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 GREATEST = 2**63 - 1
 
 
 class Text(serializers.CharField):
-    """A JSON string, and nothing that could be turned into one."""
+    """Takes a JSON string, and nothing that could be turned into one."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -22,7 +23,7 @@ class Mail(Text, serializers.EmailField):
 
 
 class Whole(serializers.IntegerField):
-    """A JSON whole number in 64 bits; neither `"1"` nor `1.0` nor `true`."""
+    """Takes a JSON whole number of 64 bits; neither `"1"` nor `1.0` nor `true`."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("max_value", GREATEST)
@@ -42,8 +43,9 @@ class YesNo(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": "string", "format": "uuid"})
 class Id(Text):
-    """A UUID as a string. What is none cannot be anything's id: the field says so."""
+    """A UUID as a string."""
 
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)

@@ -1,19 +1,20 @@
+"""What the API of accounts takes."""
+
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as PasswordProblem
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.addresses import LENGTHS, NEEDED, address_problems, clean_address
-from accounts.models import User
-from cryptons.api.schema import ID, TEXT, Shape, needing, nullable, one_of, shape
-from cryptons.api.serializers import Mail, Strict, Text
+from accounts.addresses import LENGTHS, address_problems, clean_address
+from cryptons.api.inputs import Mail, Strict, Text
 
 USERNAME = r"^[\w.-]+\Z"
 
 
 class NewPassword(Text):
-    """Long and unusual enough; `trim_whitespace` is off, since a password is what was typed."""
+    """A password that the validators accept, spaces included: what was typed is the password."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=128, trim_whitespace=False, write_only=True, **options)
@@ -27,7 +28,20 @@ class NewPassword(Text):
         return password
 
 
-class Address(serializers.JSONField):
+class AddressSerializer(Strict):
+    """An address for parcels. A field without a value is left out."""
+
+    name = Text(max_length=LENGTHS["name"])
+    street = Text(max_length=LENGTHS["street"])
+    street2 = Text(max_length=LENGTHS["street2"], required=False)
+    city = Text(max_length=LENGTHS["city"])
+    region = Text(max_length=LENGTHS["region"], required=False)
+    postalCode = Text(max_length=LENGTHS["postalCode"])
+    country = Text(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2")
+
+
+@extend_schema_field(AddressSerializer)
+class AddressField(serializers.JSONField):
     def to_internal_value(self, data: Any) -> dict[str, str]:
         problems = address_problems(data)
         if problems:
@@ -69,29 +83,12 @@ class LogoutInput(Strict):
 
 
 class PasswordInput(Strict):
-    currentPassword = Text(max_length=128, trim_whitespace=False)  # noqa: N815
-    newPassword = NewPassword()  # noqa: N815
+    currentPassword = Text(max_length=128, trim_whitespace=False)
+    newPassword = NewPassword()
 
 
 class ProfileInput(Strict):
-    firstName = Text(max_length=150, required=False, allow_blank=True)  # noqa: N815
-    lastName = Text(max_length=150, required=False, allow_blank=True)  # noqa: N815
+    firstName = Text(max_length=150, required=False, allow_blank=True)
+    lastName = Text(max_length=150, required=False, allow_blank=True)
     phone = Text(max_length=40, required=False, allow_blank=True)
-    address = Address(required=False, allow_null=True)
-
-
-def show_user(user: User) -> dict[str, Any]:
-    return {"id": str(user.pk), "username": user.username, "email": user.email, "role": user.role}
-
-
-def show_profile(user: User) -> dict[str, Any]:
-    profile = {"firstName": user.first_name, "lastName": user.last_name, "phone": user.phone, "address": user.address or None}
-    return {**show_user(user), "profile": profile}
-
-
-USER = shape(id=ID, username=TEXT, email=TEXT, role=one_of("user", "admin"))
-COUNTRY: Shape = {"type": "string", "minLength": 2, "maxLength": 2}
-ADDRESS = needing(*NEEDED, **dict.fromkeys(LENGTHS, TEXT), country=COUNTRY)
-PROFILE = shape(**USER["properties"], profile=shape(firstName=TEXT, lastName=TEXT, phone=TEXT, address=nullable(ADDRESS)))
-TOKENS = shape(token=TEXT, refresh=TEXT)
-LOGGED_IN = shape(user=USER, **TOKENS["properties"])
+    address = AddressField(required=False, allow_null=True)

@@ -1,0 +1,41 @@
+"""What the API of accounts answers."""
+
+from rest_framework import serializers
+
+from accounts.api.inputs import AddressField
+from accounts.models import User
+from cryptons.api.outputs import Output
+
+
+class UserSerializer(Output):
+    id = serializers.UUIDField(source="pk")
+    username = serializers.CharField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(["user", "admin"])
+
+
+class PersonalDataSerializer(Output):
+    firstName = serializers.CharField(source="first_name")
+    lastName = serializers.CharField(source="last_name")
+    phone = serializers.CharField()
+    address = AddressField(allow_null=True)
+
+    def read_address(self, user: User) -> dict[str, str] | None:
+        return user.address or None
+
+
+class ProfileSerializer(UserSerializer):
+    profile = PersonalDataSerializer(source="*")
+
+
+class TokensSerializer(Output):
+    token = serializers.CharField(help_text="Access token, sent as `Authorization: Bearer …`")
+    refresh = serializers.CharField(help_text="Can be exchanged once for new tokens")
+
+
+class LoginSerializer(TokensSerializer):
+    user = UserSerializer()
+
+
+class LogoutSerializer(Output):
+    loggedOut = serializers.BooleanField()

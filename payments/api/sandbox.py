@@ -1,0 +1,42 @@
+"""What a buyer and the network can do, played in the sandbox."""
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cryptons.api.errors import NotFound
+from cryptons.api.inputs import Id, Strict
+from cryptons.api.schema import describe
+from cryptons.api.views import ApiView, success
+from cryptons.celery import soon
+from payments.api.outputs import SandboxPlaySerializer
+from payments.models import Invoice
+from payments.networks.registry import is_sandbox
+from payments.networks.sandbox.plays import PLAYS, play
+from payments.tasks import follow_networks
+
+
+class PlayInput(Strict):
+    invoiceId = Id()
+    play = serializers.ChoiceField(list(PLAYS))
+
+
+class SandboxPay(ApiView):
+    @describe(
+        "Play, in the sandbox, what a buyer and the network can do",
+        data=SandboxPlaySerializer,
+        status=202,
+        body=PlayInput,
+        errors=[400, 404, 415],
+    )
+    def post(self, request: Request) -> Response:
+        if not is_sandbox():
+            raise NotFound("There is no sandbox here: this shop takes real payments.")
+        values = self.valid(PlayInput)
+        try:
+            play(values["invoiceId"], values["play"], at=timezone.now())
+        except Invoice.DoesNotExist:
+            raise NotFound("Invoice not found") from None
+        soon(follow_networks)
+        return success(SandboxPlaySerializer.serialize({**values, "does": PLAYS[values["play"]]}), status=202)

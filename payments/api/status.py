@@ -1,0 +1,23 @@
+"""The state of one invoice, for its buyer's programs."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cryptons.api.errors import NotFound
+from cryptons.api.schema import describe
+from cryptons.api.views import ApiView, parse_id, success
+from payments.api.outputs import InvoiceStatusSerializer
+from payments.invoices.buyer_view import read_progress
+from payments.models import Invoice
+
+
+class InvoiceStatus(ApiView):
+    """Anybody who knows the id may ask, as often as a pay page does: one query."""
+
+    @describe("How an invoice stands: for whoever knows its id", data=InvoiceStatusSerializer, errors=[404])
+    def get(self, request: Request, invoice_id: str) -> Response:
+        try:
+            progress = read_progress(parse_id(invoice_id, "Invoice"))
+        except Invoice.DoesNotExist:
+            raise NotFound("Invoice not found") from None
+        return success(InvoiceStatusSerializer.serialize(progress), headers={"Cache-Control": "no-store"})
