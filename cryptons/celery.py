@@ -2,13 +2,14 @@
 
 import logging
 import os
-import time
 from typing import Any
 
 from celery import Celery, Task
 from celery.signals import setup_logging
 from kombu.exceptions import ChannelError, OperationalError
 from kombu.transport import TRANSPORT_ALIASES
+
+from cryptons.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger(__name__)
 
@@ -36,22 +37,21 @@ def keep_our_logging(**_: Any) -> None:
     """Celery leaves logging alone where this is listened to: the worker's lines are those of settings.LOGGING, as the web's are."""
 
 
-AWAY_SECONDS = 2
-"""After a failure nobody waits for the broker again for so long."""
-
-_away_until = 0
+_circuit = CircuitBreaker(rest_seconds=2)
+"""Of the broker: somebody may wait for a page while work is queued."""
 
 
 def soon(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
     """Have it done by a worker. A broker that is away only makes it later: the sweep of each kind of work finds it."""
-    global _away_until
-    if time.monotonic_ns() < _away_until:
+    if not _circuit.allows():
         return
     try:
         task.apply_async(arguments, retry=False, **options)
     except (OperationalError, OSError) as error:
-        _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
+        _circuit.record_failure()
         logger.warning("the queue is away", extra={"error": str(error)[:200]})
+    else:
+        _circuit.record_success()
 
 
 def queue_length() -> int:

@@ -1,66 +1,44 @@
-"""A Redis that hangs is waited for once, and then left alone for a while by the whole process. One that is down refuses at once by itself.
-
-What else asks it meanwhile is told that it does not answer: the cache keeps nothing, limits are counted in this process.
-"""
+"""A circuit breaker: after a failure a service is left alone for a while, then one caller tries it for all others."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
-
-from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import TimeoutError as NoAnswer
-
-WAIT_SECONDS = 0.5
-"""For a connection, and for an answer."""
-AWAY_SECONDS = 2
-
-_away_until = 0
+from collections.abc import Callable
+from threading import Lock, get_ident
 
 
-def _refuse_while_away() -> None:
-    if time.monotonic_ns() < _away_until:
-        raise NoAnswer("Redis did not answer a moment ago.")
+class CircuitBreaker:
+    """Says whether a service may be called. Safe to share between threads.
 
+    Closed: all may call. A failure opens it: for `rest_seconds` nobody calls. Then it is half-open: the thread that asks next may call, and
+    the others wait for its outcome. Success closes the breaker, failure opens it again; a thread that reports neither within `rest_seconds`
+    loses its turn to the next one.
+    """
 
-@contextmanager
-def _noting() -> Iterator[None]:
-    global _away_until
-    try:
-        yield
-    except NoAnswer:
-        _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
-        raise
+    def __init__(self, *, rest_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rest_seconds = rest_seconds
+        self._clock = clock
+        self._lock = Lock()
+        self._open_until: float | None = None
+        """None while closed."""
+        self._trying: int | None = None
+        """The thread that may call while half-open."""
 
+    def allows(self) -> bool:
+        """Return whether the caller may call the service now, and reserve the trial for it while half-open."""
+        if self._open_until is None:
+            return True
+        with self._lock:
+            if self._open_until is None or self._trying == get_ident():
+                return True
+            if self._clock() < self._open_until:
+                return False
+            self._open_until, self._trying = self._clock() + self.rest_seconds, get_ident()
+            return True
 
-class _Impatient(AbstractConnection):
-    def connect_check_health(self, *arguments: Any, **options: Any) -> Any:
-        _refuse_while_away()
-        with _noting():
-            return super().connect_check_health(*arguments, **options)
+    def record_success(self) -> None:
+        if self._open_until is not None:
+            with self._lock:
+                self._open_until = self._trying = None
 
-    def send_packed_command(self, *arguments: Any, **options: Any) -> Any:
-        _refuse_while_away()
-        with _noting():
-            return super().send_packed_command(*arguments, **options)  # type: ignore[no-untyped-call]
-
-    def read_response(self, *arguments: Any, **options: Any) -> Any:
-        with _noting():
-            return super().read_response(*arguments, **options)
-
-
-class _Tcp(_Impatient, Connection):
-    pass
-
-
-class _Tls(_Impatient, SSLConnection):
-    pass
-
-
-class _File(_Impatient, UnixDomainSocketConnection):
-    pass
-
-
-def connection_class(url: str) -> type[AbstractConnection]:
-    return {"rediss": _Tls, "unix": _File}.get(urlsplit(url).scheme, _Tcp)
+    def record_failure(self) -> None:
+        with self._lock:
+            self._open_until, self._trying = self._clock() + self.rest_seconds, None

@@ -1,7 +1,6 @@
-"""Reads that may be some moments late go to the database's replica, while there is one that answers. Money never does."""
+"""Reads that may be a few seconds late go to the database's replica, while there is one that answers. Money is never read there."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,12 +8,11 @@ from django.conf import settings
 from django.db import Error
 from pymongo.errors import PyMongoError
 
+from cryptons.circuit_breaker import CircuitBreaker
+
 T = TypeVar("T")
 
-AWAY_SECONDS = 10
-"""After a failure nobody asks it for so long."""
-
-_away_until = 0
+_circuit = CircuitBreaker(rest_seconds=10)
 logger = logging.getLogger(__name__)
 
 
@@ -23,15 +21,17 @@ def has_replica() -> bool:
 
 
 def read_replica(read: Callable[[str], T]) -> T:
-    """What `read` finds in the database whose alias it is given: the replica, or the primary when that does not answer.
+    """Return what `read` finds in the database whose alias it is given: the replica, or the primary when the replica does not answer.
 
-    `read` asks all that it asks before it returns: what it leaves lazy is not caught here.
+    `read` must run all its queries before it returns: errors of a lazy queryset are not caught here.
     """
-    global _away_until
-    if has_replica() and time.monotonic_ns() > _away_until:
+    if has_replica() and _circuit.allows():
         try:
-            return read("replica")
+            answer = read("replica")
         except (Error, PyMongoError) as error:  # away, or so late that it lacks a table yet; a mistake fails on the primary too
-            _away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
+            _circuit.record_failure()
             logger.warning("The replica cannot answer: the primary does.", extra={"error": type(error).__name__})
+        else:
+            _circuit.record_success()
+            return answer
     return read("default")

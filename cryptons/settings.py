@@ -199,7 +199,7 @@ REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
 if REDIS_URL:
-    from cryptons.circuit_breaker import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
+    from cryptons.redis_connection import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
 
     _redis = {
         "BACKEND": "django_redis.cache.RedisCache",

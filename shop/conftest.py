@@ -2,6 +2,7 @@ from contextlib import suppress
 
 import pytest
 
+from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.db import new_id
 from shop.catalogue.changes import rebuild_search
 from shop.search import Query, engine
@@ -17,8 +18,8 @@ def _own_index(tmp_path, monkeypatch):
         yield
         return
     monkeypatch.setattr(engine, "alias", f"test-{new_id().hex}")
-    monkeypatch.setattr(engine, "_away_until", 0)
-    monkeypatch.setattr(engine, "_rests_until", 0)
+    monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=3))
+    monkeypatch.setattr(engine, "_index_circuit", CircuitBreaker(rest_seconds=15))
     yield
     for index in engine._client.indices.get(index=f"{engine.alias}-*"):
         engine._client.indices.delete(index=index)
@@ -36,5 +37,5 @@ def rebuild_and_warm():
         with suppress(SearchUnavailable):
             engine.search(Query(text="warm"))
             break
-        engine._away_until = 0
+        engine._page_circuit.record_success()
     return count

@@ -19,7 +19,7 @@ def _limiter(redis_url: str) -> FixedWindowRateLimiter:
 
 
 def _redis(url: str) -> Storage:
-    from cryptons.circuit_breaker import WAIT_SECONDS, connection_class
+    from cryptons.redis_connection import WAIT_SECONDS, connection_class
 
     options: Any = {"connection_class": connection_class(url)}
     return RedisStorage(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, **options)

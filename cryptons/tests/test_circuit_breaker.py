@@ -1,108 +1,103 @@
-"""A Redis that hangs is waited for once by all of the process."""
+"""After a failure a service is left alone for a while, then one thread tries it for all others."""
 
-import socket
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
-import redis
 
-from cryptons import circuit_breaker
-from cryptons.circuit_breaker import AWAY_SECONDS, connection_class
+from cryptons.circuit_breaker import CircuitBreaker
+
+REST_SECONDS = 10
 
 
-class Hanging:
-    """Takes connections and says what it is told to: nothing, at first."""
+class Clock:
+    now = 1000.0
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
-        self.taken = []
-        self.speaks = False
-        Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                self.taken.append(self.listener.accept()[0])
-            except OSError:
-                return
-            Thread(target=self.answer, args=(self.taken[-1],), daemon=True).start()
-
-    def answer(self, client):
-        while told := client.recv(10_000):
-            if self.speaks:
-                client.sendall(b"+PONG\r\n" * told.count(b"*"))
-
-    def stop(self):
-        self.listener.close()
-        for client in self.taken:
-            client.close()
+    def __call__(self):
+        return self.now
 
 
 @pytest.fixture
-def server():
-    server = Hanging()
-    yield server
-    server.stop()
+def clock():
+    return Clock()
 
 
 @pytest.fixture
-def now(monkeypatch):
-    now = [10**12]
-    monkeypatch.setattr(circuit_breaker, "_away_until", 0)
-    monkeypatch.setattr(circuit_breaker.time, "monotonic_ns", lambda: now[0])
-    return now
+def breaker(clock):
+    return CircuitBreaker(rest_seconds=REST_SECONDS, clock=clock)
 
 
-def client_of(url):
-    return redis.Redis.from_url(url, connection_class=connection_class(url), socket_timeout=0.2, protocol=2)
+@pytest.fixture
+def other():
+    """Another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda ask: pool.submit(ask).result()
 
 
-def ask(client):
-    """Whether it answers."""
-    try:
-        return client.ping()
-    except redis.TimeoutError:
-        return False
+def test_a_closed_breaker_lets_everybody_call(breaker, other):
+    assert [breaker.allows(), breaker.allows(), other(breaker.allows)] == [True, True, True]
 
 
-def test_who_did_not_answer_is_left_alone_for_a_while_by_all(server, now):
-    assert not ask(client_of(server.url))
-    assert len(server.taken) == 1
+def test_a_failure_opens_the_breaker_for_all_threads_until_the_rest_is_over(breaker, clock, other):
+    breaker.record_failure()
 
-    for _ in range(3):
-        assert not ask(client_of(server.url))
-    assert len(server.taken) == 1
-
-
-def test_then_it_is_asked_again(server, now):
-    client = client_of(server.url)
-    assert not ask(client)
-    server.speaks = True
-    assert not ask(client)
-
-    now[0] += AWAY_SECONDS * 10**9
-    assert ask(client)
-    assert ask(client_of(server.url))
+    clock.now += REST_SECONDS - 0.001
+    assert (breaker.allows(), other(breaker.allows)) == (False, False)
+    clock.now += 0.001
+    assert breaker.allows()
 
 
-def test_one_that_refuses_costs_no_time_and_is_asked_each_time(now):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
-    for _ in range(2):
-        with pytest.raises(redis.ConnectionError, match="refused"):
-            client_of(url).ping()
-    assert circuit_breaker._away_until == 0
+def test_a_half_open_breaker_lets_only_the_thread_call_that_tries(breaker, clock, other):
+    breaker.record_failure()
+    clock.now += REST_SECONDS
+
+    assert [breaker.allows(), other(breaker.allows), breaker.allows()] == [True, False, True]
 
 
-@pytest.mark.parametrize(
-    ("url", "kind"),
-    [
-        ("redis://h/0", redis.connection.Connection),
-        ("rediss://h/0", redis.connection.SSLConnection),
-        ("unix:///run/redis.sock", redis.connection.UnixDomainSocketConnection),
-    ],
-)
-def test_each_kind_of_address_has_its_kind_of_connection(url, kind):
-    pool = redis.ConnectionPool.from_url(url, connection_class=connection_class(url))
-    assert isinstance(pool.make_connection(), kind)
+def test_a_trial_that_succeeds_closes_the_breaker(breaker, clock, other):
+    breaker.record_failure()
+    clock.now += REST_SECONDS
+    breaker.allows()
+
+    breaker.record_success()
+
+    assert (other(breaker.allows), breaker.allows()) == (True, True)
+
+
+def test_a_trial_that_fails_opens_the_breaker_for_another_rest(breaker, clock, other):
+    breaker.record_failure()
+    clock.now += REST_SECONDS
+    breaker.allows()
+    clock.now += 3
+
+    breaker.record_failure()
+
+    clock.now += REST_SECONDS - 0.001
+    assert (breaker.allows(), other(breaker.allows)) == (False, False)
+    clock.now += 0.001
+    assert other(breaker.allows)
+
+
+def test_a_thread_that_reports_no_outcome_loses_its_turn_after_another_rest(breaker, clock, other):
+    breaker.record_failure()
+    clock.now += REST_SECONDS
+    breaker.allows()
+
+    clock.now += REST_SECONDS - 0.001
+    assert not other(breaker.allows)
+    clock.now += 0.001
+    assert other(breaker.allows)
+    assert not breaker.allows()
+
+
+def test_of_many_threads_that_ask_at_once_one_tries(breaker, clock):
+    breaker.record_failure()
+    clock.now += REST_SECONDS
+    start = Barrier(8)
+
+    def ask(_):
+        start.wait()
+        return breaker.allows()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask, range(8))) == 1

@@ -5,6 +5,7 @@ from kombu.exceptions import OperationalError
 
 from cryptons import celery
 from cryptons.celery import queue_length, soon
+from cryptons.circuit_breaker import CircuitBreaker
 
 
 class Task:
@@ -20,7 +21,7 @@ class Task:
 
 @pytest.fixture(autouse=True)
 def _back(monkeypatch):
-    monkeypatch.setattr(celery, "_away_until", 0)
+    monkeypatch.setattr(celery, "_circuit", CircuitBreaker(rest_seconds=2))
 
 
 def test_a_task_is_asked_for_once_without_waiting():
@@ -32,14 +33,14 @@ def test_a_task_is_asked_for_once_without_waiting():
 @pytest.mark.parametrize("error", [OperationalError("refused"), ConnectionRefusedError(), TimeoutError()])
 def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
     task = Task(error)
-    now = [10**12]
-    monkeypatch.setattr(celery.time, "monotonic_ns", lambda: now[0])
+    now = [1000.0]
+    monkeypatch.setattr(celery, "_circuit", CircuitBreaker(rest_seconds=2, clock=lambda: now[0]))
 
     soon(task, 1)
     soon(task, 2)
     assert [arguments for arguments, _ in task.asked] == [(1,)]
 
-    now[0] += celery.AWAY_SECONDS * 10**9 + 1
+    now[0] += 2
     task.error = None
     soon(task, 3)
     assert [arguments for arguments, _ in task.asked] == [(1,), (3,)]

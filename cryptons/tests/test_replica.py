@@ -5,13 +5,14 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from pymongo.errors import ServerSelectionTimeoutError
 
 from cryptons import replica
+from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.replica import read_replica
 
 
 @pytest.fixture(autouse=True)
 def _with_replica(settings, monkeypatch):
     monkeypatch.setitem(settings.DATABASES, "replica", {})
-    monkeypatch.setattr(replica, "_away_until", 0)
+    monkeypatch.setattr(replica, "_circuit", CircuitBreaker(rest_seconds=10))
 
 
 def broken_on(alias, error):
@@ -42,7 +43,7 @@ def test_a_replica_that_is_away_is_left_alone_for_a_while(monkeypatch):
     assert [read_replica(read), read_replica(read)] == ["default", "default"]
     assert asked == ["replica", "default", "default"]
 
-    monkeypatch.setattr(replica, "_away_until", 0)
+    monkeypatch.setattr(replica, "_circuit", CircuitBreaker(rest_seconds=0))
     assert read_replica(lambda database: database) == "replica"
 
 

@@ -4,7 +4,6 @@ A page asks over a connection with a short deadline, and leaves a server that fa
 """
 
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, UnsupportedProductError, helpers
 from elasticsearch.dsl.connections import connections
 
+from cryptons.circuit_breaker import CircuitBreaker
 from shop.search.base import (
     BOOSTS,
     EPOCH,
@@ -41,12 +41,8 @@ from shop.search.documents import ProductDocument, source_of
 PAGE_SECONDS = 0.4
 """A page waits so long for an answer, however it comes."""
 
-AWAY_SECONDS = 3
-"""After a failure no page asks again for so long."""
-
 PROBE_SECONDS = 2
-REST_SECONDS = 15
-"""Who wants to index asks first whether it is there, and after a failure not again for so long: workers have payments to settle."""
+"""An indexing worker asks for so long whether the server is there, before it sends anything."""
 
 BULK = 500
 MAX_WINDOW = 1_000_000
@@ -80,8 +76,9 @@ class ElasticsearchEngine:
 
     def __init__(self, alias: str = "cryptons-products") -> None:
         self.alias = alias
-        self._away_until = 0
-        self._rests_until = 0
+        self._page_circuit = CircuitBreaker(rest_seconds=3)
+        self._index_circuit = CircuitBreaker(rest_seconds=15)
+        """Longer, because workers have payments to settle."""
         # A connection's time-out is for each read: a server that drips would hold a page for ever.
         self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
 
@@ -93,29 +90,33 @@ class ElasticsearchEngine:
 
     def is_ready(self) -> bool:
         """Raises SearchUnavailable."""
-        if time.monotonic_ns() < self._rests_until:
+        if not self._index_circuit.allows():
             raise SearchUnavailable("Elasticsearch was away a moment ago.")
         probe = self._client.options(request_timeout=PROBE_SECONDS, max_retries=0)
         try:
             with _told_as_unavailable():
-                return bool(probe.indices.exists_alias(name=self.alias))
+                is_ready = bool(probe.indices.exists_alias(name=self.alias))
         except SearchUnavailable:
-            self._rests_until = time.monotonic_ns() + REST_SECONDS * 10**9
+            self._index_circuit.record_failure()
             raise
+        self._index_circuit.record_success()
+        return is_ready
 
     def search(self, query: Query) -> Result:
         words = read_words(query.text)
         if query.text.strip() and not words:
             return Result((), 0, Facets(), self.name)
-        if time.monotonic_ns() < self._away_until:
+        if not self._page_circuit.allows():
             raise SearchUnavailable("Elasticsearch was away a moment ago.")
         asked = self._askers.submit(self._find, query, words)
         try:
-            return asked.result(PAGE_SECONDS)
+            result = asked.result(PAGE_SECONDS)
         except (SearchUnavailable, TimeoutError) as error:
             asked.cancel()
-            self._away_until = time.monotonic_ns() + AWAY_SECONDS * 10**9
+            self._page_circuit.record_failure()
             raise SearchUnavailable(str(error) or "Elasticsearch is too slow.") from error
+        self._page_circuit.record_success()
+        return result
 
     def _find(self, query: Query, words: Sequence[str]) -> Result:
         """What all words are in; when there is nothing, what some of them are in."""

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from elasticsearch.dsl.connections import connections
 
+from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.db import new_id
 from shop.search import elasticsearch_engine
 from shop.search.base import Query, SearchUnavailable
@@ -117,8 +118,8 @@ def test_who_indexes_does_not_ask_again_at_once_either(peer: Peer, monkeypatch: 
 
 @pytest.mark.parametrize("peer", [overload], indirect=True)
 def test_after_a_while_it_is_asked_again(peer: Peer, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(elasticsearch_engine, "AWAY_SECONDS", 0)
     engine = ElasticsearchEngine()
+    monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=0))
 
     for _ in range(2):
         with pytest.raises(SearchUnavailable, match="429"):
