@@ -1,0 +1,65 @@
+"""How often one client may ask, also while Redis does not answer."""
+
+import socket
+
+import pytest
+
+from cryptons import redis_connection
+from cryptons.api.limits import count, forget_counts
+from cryptons.circuit_breaker import CircuitBreaker
+
+pytestmark = pytest.mark.django_db
+
+LOGIN = {"username": "ada", "password": "wrong"}
+
+
+@pytest.fixture(autouse=True)
+def _no_counts(monkeypatch):
+    monkeypatch.setattr(redis_connection, "_circuit", CircuitBreaker(rest_seconds=2))
+    forget_counts()
+    yield
+    forget_counts()
+
+
+def refusing():
+    """An address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return closed.getsockname()[1]
+
+
+@pytest.fixture(params=["refuses", "hangs"])
+def redis_away(request, settings):
+    hanging = socket.create_server(("127.0.0.1", 0))
+    port = refusing() if request.param == "refuses" else hanging.getsockname()[1]
+    settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+    settings.RATE_LIMIT_AUTH = "2/15minutes"
+    yield
+    hanging.close()
+
+
+def test_logins_over_the_api_are_limited_while_redis_is_away(client, redis_away):
+    answers = [client.post("/api/auth/login", LOGIN, content_type="application/json") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert int(answers[-1]["Retry-After"]) > 0
+
+
+def test_logins_on_the_page_are_limited_while_redis_is_away(client, redis_away):
+    answers = [client.post("/account/login/", {"name": "ada", "password": "wrong"}) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 429]
+
+
+def test_each_client_is_counted_for_itself_while_redis_is_away(redis_away):
+    assert [count("1/minute", "auth", client)[0] for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1")] == [True, True, False]
+
+
+def test_an_error_that_is_not_of_redis_is_raised(settings, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr("cryptons.api.limits._count", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        count("1/minute", "auth")
