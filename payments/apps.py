@@ -10,10 +10,11 @@ class PaymentsConfig(AppConfig):
         from celery.signals import beat_init
 
         from cryptons.api.errors import translate
-        from payments import checks, errors  # noqa: F401 (registers the checks)
-        from payments.invoices import manual_review  # noqa: F401 (connects the receivers)
+        from payments import checks, errors, jobs  # noqa: F401 (registers the checks)
         from payments.sync.node_listener import start_listening
+        from payments.tasks import CeleryJobs
 
+        jobs.register(CeleryJobs())
         beat_init.connect(start_listening)
 
         for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):

@@ -2,17 +2,15 @@
 
 import random
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
-from django.dispatch import receiver
 from django.utils import timezone
 
 from cryptons.celery import soon
-from cryptons.coins import LIGHTNING
 from cryptons.db import on_commit
+from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
 from payments.alerts import sparing_and_telling
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
@@ -21,7 +19,6 @@ from payments.models import Cursor, Invoice, Payout
 from payments.networks.registry import offered_networks
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
-from payments.signals import invoice_changed, payout_changed
 from payments.sync import webhook_hints
 from payments.sync.follower import follow, is_wanted
 from payments.sync.lightning_sweep import close_options, take_round
@@ -95,12 +92,6 @@ def close_lightning(invoice_id: str) -> None:
         queue_settling(close_options(UUID(invoice_id), at=timezone.now()))
 
 
-@receiver(invoice_changed)
-def close_what_is_not_needed(sender: Any, invoice: Invoice, **_: Any) -> None:
-    if invoice.status != Invoice.Status.NEW and LIGHTNING in offered_networks():
-        on_commit(lambda: soon(close_lightning, str(invoice.pk)))
-
-
 @shared_task
 def sweep_invoices() -> None:
     """Finds what messages lost: touched invoices, and those whose time is up.
@@ -141,12 +132,6 @@ def _send_one(payout_id: UUID) -> None:
         send(payout_id, at=timezone.now())
 
 
-@receiver(payout_changed)
-def send_what_is_due(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
-    if payout.next_try_at is not None and payout.next_try_at <= at:
-        on_commit(lambda: soon(send_payout, str(payout.pk)))
-
-
 @shared_task
 def sweep_payouts() -> None:
     """Finds what messages lost, and what is to be tried or asked for again."""
@@ -164,3 +149,12 @@ def reconcile_books() -> None:
 def reconcile_payouts() -> None:
     """In the payouts' queue: the other workers cannot ask the wallets that pay out."""
     reconcile_recent_payouts(at=timezone.now())
+
+
+class CeleryJobs(jobs.Jobs):
+    def close_lightning(self, invoice_id: UUID) -> None:
+        if "BTC-LN" in offered_networks():
+            on_commit(lambda: soon(close_lightning, str(invoice_id)))
+
+    def send_payout(self, payout_id: UUID) -> None:
+        on_commit(lambda: soon(send_payout, str(payout_id)))

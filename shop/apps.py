@@ -6,10 +6,12 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from cryptons.api.errors import translate
+        from payments import subject
         from shop import errors
         from shop.cart import merging  # noqa: F401 (the receivers connect)
-        from shop.orders import payment, reconciliation  # noqa: F401 (the receivers connect)
+        from shop.orders.subject import OrderSubject
 
+        subject.register(OrderSubject())
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")
         translate(errors.IllegalTransition, 409, "ILLEGAL_TRANSITION")

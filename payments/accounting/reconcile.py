@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from time import sleep
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 
-from payments.accounting.comparison import Booked, Destination, Difference, Figures, check_invoice, compare
+from payments.accounting.comparison import Booked, Destination, Difference, Figures, Kind, check_invoice, compare
 from payments.accounting.periods import Period
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.invoices.assessment import received_as, terms_of
@@ -18,7 +18,7 @@ from payments.invoices.evaluation import Terms
 from payments.models import Invoice, Option, Payment, Payout
 from payments.networks.base import BookEntry, Network
 from payments.networks.registry import networks
-from payments.signals import reconciling
+from payments.subject import subject
 
 T = TypeVar("T")
 
@@ -88,9 +88,15 @@ def _look(period: Period, network: str, watch: Watch) -> Report:
     explained = {difference.invoice_id for difference in differences}
     differences += [each for each in check_invoices(period, network, watch) if each.invoice_id not in explained]
     if not network:
-        told: list[tuple[Any, Any]] = reconciling.send(Report, period=period)
-        differences += [difference for _, found in told for difference in found]
+        differences += _check_subjects(period)
     return Report(tuple(differences), compared, unread, tuple(left_out))
+
+
+def _check_subjects(period: Period) -> list[Difference]:
+    if period.since is None or period.until is None:
+        raise ValueError("Books are compared for a period with a beginning and an end.")
+    problems = subject().check(period.since, period.until)
+    return [Difference(Kind.ORDER, "", problem.name, problem.text, problem.at) for problem in problems]
 
 
 def _read(node: Network, period: Period) -> tuple[Period, list[BookEntry]]:

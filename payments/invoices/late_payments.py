@@ -11,7 +11,10 @@ from payments.rates.current import rate_for
 
 
 def may_accept(payment: Payment, *, at: datetime) -> bool:
-    """Whether stock is left is the shop's to say: see signals.accepting_late. Without a fresh rate nothing is taken."""
+    """Tell whether the payment came soon enough and its rate has held. Without a fresh rate nothing is taken.
+
+    Whether it can still be delivered is a question for Subject.reserve_again.
+    """
     if payment.first_seen_at - payment.option.expires_at > timedelta(minutes=settings.LATE_GRACE_MINUTES):
         return False
     try:

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.dispatch import receiver
-
 from cryptons.events.models import Event, record
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
 from payments.invoices.assessment import assess
@@ -16,7 +14,7 @@ from payments.invoices.opening import check_person, mark_invoice, read_invoice
 from payments.invoices.refundable import NOTHING_WENT, promised
 from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Alert, Invoice, Payout
-from payments.signals import accepting_late, payout_changed
+from payments.subject import subject
 
 
 def accept(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
@@ -42,7 +40,7 @@ def take_mark_back(invoice_id: UUID, *, version: int, actor: str, reason: str, a
     invoice.marked = ""
     assessment = assess(invoice, at)
     if assessment.verdict.status == Invoice.Status.NEW:
-        accepting_late.send(Invoice, invoice=invoice)
+        subject().reserve_again(invoice)
     apply_verdict(assessment, Cause(actor, {"mark": "", "reason": reason}))
 
 
@@ -63,8 +61,7 @@ def put_back(invoice_id: UUID, *, version: int, actor: str, reason: str, at: dat
     _write(invoice, "invoice.put_back", actor=actor, reason=reason, needs_decision=True, exception_at=at)
 
 
-@receiver(payout_changed)
-def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
+def follow_payout(payout: Payout, *, at: datetime) -> None:
     """Who sends money back has decided; who gives that up, or a node that refuses, leaves it to decide again. Raises PayoutMoved."""
     invoice = Invoice.objects.get(pk=payout.invoice_id)
     is_new, is_over = payout.version == 1, payout.status in NOTHING_WENT

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from cryptons.money import UNITS, Base, base_to_fiat
 from payments.models import Invoice, Payment, Payout
-from payments.signals import asking_if_wanted
+from payments.subject import subject
 
 NOTHING_WENT = (Payout.Status.FAILED, Payout.Status.WITHDRAWN)
 STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
@@ -89,9 +88,4 @@ def buyers_kind(invoice: Invoice) -> str:
     """Of what the buyer may ask for without being asked: all of it, unless it pays for something that somebody still waits for."""
     if invoice.status != Invoice.Status.SETTLED:
         return Payout.Kind.LATE
-    return Payout.Kind.EXCESS if is_wanted(invoice) else Payout.Kind.REFUND
-
-
-def is_wanted(invoice: Invoice) -> bool:
-    answers: list[Any] = [answer for _, answer in asking_if_wanted.send(Invoice, invoice=invoice)]
-    return False not in answers
+    return Payout.Kind.EXCESS if subject().is_wanted(invoice) else Payout.Kind.REFUND

@@ -20,7 +20,7 @@ from payments.invoices.refundable import promised
 from payments.invoices.settlement import Cause, apply_verdict, settle
 from payments.models import Invoice, Option, Payment
 from payments.rates.current import rate_for
-from payments.signals import accepting_late
+from payments.subject import subject
 
 MOST_QUOTES = 10
 """Each costs an address, and holds what was ordered for as long as it lasts."""
@@ -148,7 +148,7 @@ def requote(quote: Quote, *, at: datetime, actor: str = "buyer") -> Verdict:
     preview = quote.preview
     invoice = copy(preview.invoice)
     _check(invoice)
-    accepting_late.send(Invoice, invoice=invoice)
+    subject().reserve_again(invoice)
     for money in preview.late:
         Payment.objects.filter(pk=money.payment.pk).update(late=money.payment.late, minor_per_coin=money.payment.minor_per_coin)
     if quote.offers:

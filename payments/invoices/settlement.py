@@ -16,8 +16,9 @@ from payments.invoices.assessment import Assessment, as_accepted, assess, stored
 from payments.invoices.evaluation import Verdict, review
 from payments.invoices.late_payments import may_accept
 from payments.invoices.refundable import promised
+from payments.jobs import jobs
 from payments.models import Invoice, Payment
-from payments.signals import accepting_late, invoice_changed
+from payments.subject import subject
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _accept_late(assessment: Assessment, late: list[Payment], taken: list[Paymen
     Raises LateMoneyRefused when the shop can no longer deliver, InvoiceMoved.
     """
     invoice = copy(assessment.invoice)
-    accepting_late.send(Invoice, invoice=invoice)
+    subject().reserve_again(invoice)
     _record_late([payment for payment in late if payment not in taken], Payment.Late.WAITING)
     _record_late(taken, Payment.Late.ACCEPTED)
     statuses = {(as_accepted(payment) if payment in taken else payment): status for payment, status in assessment.statuses.items()}
@@ -121,7 +122,9 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     _record_event(invoice, assessment, cause, was=was)
     if found.is_new_to_staff:
         mail_exception(invoice)
-    invoice_changed.send(Invoice, invoice=invoice, verdict=verdict, at=at)
+    if invoice.status != Invoice.Status.NEW:
+        jobs().close_lightning(invoice.pk)
+    subject().on_invoice(invoice, at=at)
 
 
 def _record_event(invoice: Invoice, assessment: Assessment, cause: Cause, *, was: str) -> None:

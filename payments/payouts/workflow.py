@@ -20,10 +20,12 @@ from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_c
 from payments.alerts import mail_payout_trouble
 from payments.confirmations import missing_confirmations
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
+from payments.invoices.manual_review import follow_payout
 from payments.invoices.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
+from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
 from payments.rates.current import is_fresh, latest_rate
-from payments.signals import payout_changed
+from payments.subject import subject
 
 BUYER = "buyer"
 APPROVALS = "payouts"
@@ -287,7 +289,10 @@ def _tell(payout: Payout, event: str, *, actor: str, reason: str, at: datetime) 
         **({"error": payout.error} if payout.error else {}),
     }
     record(event, payout.pk, seq=payout.version, actor=actor, data=data)
-    payout_changed.send(Payout, payout=payout, at=at)
+    follow_payout(payout, at=at)
+    subject().on_payout(payout, at=at)
+    if payout.next_try_at is not None and payout.next_try_at <= at:
+        jobs().send_payout(payout.pk)
 
 
 def _first_or_again(act: Callable[[], Payout]) -> Payout:

@@ -14,7 +14,6 @@ from cryptons.formats import coins, plain_decimal, text_list
 from cryptons.mail.queueing import queue_mail
 from cryptons.money import UNITS
 from payments.alerts import mail_staff
-from payments.invoices.evaluation import Verdict
 from payments.invoices.refundable import in_base, unreturned
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.refund_links import refund_path
@@ -62,19 +61,19 @@ def _back(payout: Payout) -> dict[str, str]:
 
 
 @_in_the_buyers_language
-def mail_about_money(order: Order, invoice: Invoice, verdict: Verdict) -> None:
-    """What the verdict means for the buyer: paid, paid too much, or money that waits for their word."""
+def mail_about_money(order: Order, invoice: Invoice) -> None:
+    """What the invoice's new state means for the buyer: paid, paid too much, or money that waits for their word."""
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
-    if order.status == Order.Status.CANCELLED or verdict.status in closed:
-        if verdict.paid_seen_minor:
+    if order.status == Order.Status.CANCELLED or invoice.status in closed:
+        if invoice.paid_seen_minor:
             mail_money_back(order, invoice)
-    elif verdict.status == status.SETTLED:
+    elif invoice.status == status.SETTLED:
         _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
-        if "over" in verdict.flags:
+        if "over" in invoice.flags:
             _mail_with_choices("payment_over", order, invoice)
-    elif verdict.status == status.EXPIRED and "late" in verdict.flags:
+    elif invoice.status == status.EXPIRED and "late" in invoice.flags:
         _mail_with_choices("payment_late", order, invoice)
-    elif verdict.status == status.EXPIRED and "partial" in verdict.flags:
+    elif invoice.status == status.EXPIRED and "partial" in invoice.flags:
         _mail_with_choices("payment_partial", order, invoice)
 
 

@@ -3,13 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from django.dispatch import receiver
-
 from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
-from payments.invoices.evaluation import Verdict
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
 from payments.models import Invoice, Payment, Payout
-from payments.signals import accepting_late, asking_if_wanted, invoice_changed, payout_changed
 from shop.errors import OrderMoved, OutOfStock
 from shop.models import Order
 from shop.orders.mails import mail_about_money, mail_refund_asked, mail_refund_sent, mail_staff_of_hold
@@ -22,8 +18,7 @@ PaymentStatus = Order.PaymentStatus
 ALL_WENT_BACK = "All of its money went back: cancel it, unless it shall be sent all the same."
 
 
-@receiver(invoice_changed)
-def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime, **_: Any) -> None:
+def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
     """Bring the order in line with its invoice. Runs inside the settling transaction: writes rows, asks nobody.
 
     Raises InvoiceMoved when somebody changed the order first, so that the whole verdict is tried again.
@@ -31,12 +26,12 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
         return
-    shortage = _follow_with_stock(order, verdict)
+    shortage = _follow_with_stock(order, invoice)
     is_refunded = _is_refunded(order, invoice)
-    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, verdict, shortage)
+    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, shortage)
     wanted: dict[str, Any] = {
-        "status": Status.PROCESSING if verdict.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
-        "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(verdict),
+        "status": Status.PROCESSING if invoice.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
+        "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(invoice),
         "hold_reason": hold_reason,
         "on_hold": bool(hold_reason),
         "transaction_hash": _transaction_hash(invoice),
@@ -49,11 +44,10 @@ def follow_invoice(sender: Any, invoice: Invoice, verdict: Verdict, at: datetime
             raise InvoiceMoved(str(error)) from error
     if shortage and "hold_reason" in changes:
         mail_staff_of_hold(order)
-    mail_about_money(order, invoice, verdict)
+    mail_about_money(order, invoice)
 
 
-@receiver(payout_changed)
-def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
+def follow_payout(payout: Payout, *, at: datetime) -> None:
     """Tell the buyer; an order whose money all went back is refunded. Runs inside the payout's transaction. Raises PayoutMoved."""
     invoice = Invoice.objects.get(pk=payout.invoice_id)
     order = Order.objects.filter(pk=invoice.subject_id).first()
@@ -75,14 +69,12 @@ def follow_payout(sender: Any, payout: Payout, at: datetime, **_: Any) -> None:
             raise PayoutMoved(str(error)) from error
 
 
-@receiver(asking_if_wanted)
-def is_wanted(sender: Any, invoice: Invoice, **_: Any) -> bool:
+def is_wanted(invoice: Invoice) -> bool:
     """A cancelled order stays cancelled."""
     return not Order.objects.filter(pk=invoice.subject_id, status=Status.CANCELLED).exists()
 
 
-@receiver(accepting_late)
-def take_stock_again(sender: Any, invoice: Invoice, **_: Any) -> None:
+def take_stock_again(invoice: Invoice) -> None:
     """Late money is taken, and a fresh quote made, only for what can still be shipped. Raises LateMoneyRefused."""
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
@@ -95,32 +87,32 @@ def take_stock_again(sender: Any, invoice: Invoice, **_: Any) -> None:
         raise LateMoneyRefused(str(error)) from error
 
 
-def payment_status(verdict: Verdict) -> PaymentStatus:
-    """What a verdict means in the shop's words."""
-    match verdict.status:
+def payment_status(invoice: Invoice) -> PaymentStatus:
+    """Return what the invoice's status and flags mean in the shop's words."""
+    match invoice.status:
         case Invoice.Status.SETTLED:
-            return PaymentStatus.OVERPAID if "over" in verdict.flags else PaymentStatus.PAID
+            return PaymentStatus.OVERPAID if "over" in invoice.flags else PaymentStatus.PAID
         case Invoice.Status.PROCESSING:
-            return PaymentStatus.CONFIRMING if verdict.is_mined else PaymentStatus.PENDING
+            return PaymentStatus.CONFIRMING if invoice.is_mined else PaymentStatus.PENDING
         case Invoice.Status.NEW:
-            return PaymentStatus.UNDERPAID if verdict.paid_seen_minor else PaymentStatus.UNPAID
-    if "partial" in verdict.flags:
+            return PaymentStatus.UNDERPAID if invoice.paid_seen_minor else PaymentStatus.UNPAID
+    if "partial" in invoice.flags:
         return PaymentStatus.UNDERPAID
-    if "late" in verdict.flags:
+    if "late" in invoice.flags:
         return PaymentStatus.LATE
-    return PaymentStatus.UNPAID if verdict.status == Invoice.Status.CANCELLED else PaymentStatus.EXPIRED
+    return PaymentStatus.UNPAID if invoice.status == Invoice.Status.CANCELLED else PaymentStatus.EXPIRED
 
 
-def _follow_with_stock(order: Order, verdict: Verdict) -> str:
+def _follow_with_stock(order: Order, invoice: Invoice) -> str:
     """Give the stock of an order back that nobody pays; take it again when its payment turns up after all. Returns what is short."""
     if order.status == Status.CANCELLED:
         return ""
-    if verdict.status in PAID:
+    if invoice.status in PAID:
         try:
             hold_stock(order)
         except OutOfStock as error:
             return f"Paid, but out of stock. {error}"
-    elif verdict.status in CLOSED and order.status == Status.PENDING:
+    elif invoice.status in CLOSED and order.status == Status.PENDING:
         release_stock(order)
     return ""
 
@@ -137,23 +129,23 @@ def _is_refunded(order: Order, invoice: Invoice) -> bool:
 DOUBLE_SPENT = "The money was spent elsewhere before it was confirmed (double spend)."
 
 
-def _hold_reason(order: Order, invoice: Invoice, verdict: Verdict, shortage: str) -> str:
+def _hold_reason(order: Order, invoice: Invoice, shortage: str) -> str:
     """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock.
 
     And but money that went after a person, who may have relied on it, accepted the invoice as paid.
     """
     if order.status == Status.CANCELLED:
-        return order.hold_reason or ("Money came for this cancelled order: send it back." if verdict.paid_seen_minor else "")
+        return order.hold_reason or ("Money came for this cancelled order: send it back." if invoice.paid_seen_minor else "")
     if shortage:
         return shortage[:200]
-    if verdict.status == Invoice.Status.SETTLED:
-        return DOUBLE_SPENT if "double_spent" in verdict.flags and invoice.needs_decision else ""
-    if "reorged" in verdict.flags:
+    if invoice.status == Invoice.Status.SETTLED:
+        return DOUBLE_SPENT if "double_spent" in invoice.flags and invoice.needs_decision else ""
+    if "reorged" in invoice.flags:
         return "The payment lost its place in the chain: wait until it settles again."
-    if "double_spent" in verdict.flags:
+    if "double_spent" in invoice.flags:
         return DOUBLE_SPENT
     was_paid = order.payment_status in (PaymentStatus.PENDING, PaymentStatus.CONFIRMING, PaymentStatus.PAID, PaymentStatus.OVERPAID)
-    if order.status != Status.PENDING and was_paid and verdict.status not in PAID:
+    if order.status != Status.PENDING and was_paid and invoice.status not in PAID:
         return "The payment is gone."
     return order.hold_reason
 

@@ -1,29 +1,25 @@
 """Whether orders agree with themselves and with their invoices: a part of the reconciliation, which payments begin."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from django.dispatch import receiver
-
 from cryptons.money import format_fiat
-from payments.accounting.comparison import Difference, Kind
-from payments.accounting.periods import Period
 from payments.models import Invoice
-from payments.signals import reconciling
+from payments.subject import SubjectProblem
 from shop.models import Order, OrderLine
 
 CHUNK = 500
 PAID = (Order.PaymentStatus.PAID, Order.PaymentStatus.OVERPAID)
 
 
-@receiver(reconciling)
-def check_orders(sender: Any, period: Period, **_: Any) -> list[Difference]:
-    """Of the orders placed in the period."""
-    ids = list(Order.objects.filter(period.of("created_at")).order_by("created_at", "pk").values_list("pk", flat=True))
-    return [difference for start in range(0, len(ids), CHUNK) for difference in _check(ids[start : start + CHUNK])]
+def check_orders(since: datetime, until: datetime) -> list[SubjectProblem]:
+    """Check the orders that were placed from `since` on and before `until`."""
+    ids = list(Order.objects.filter(created_at__gte=since, created_at__lt=until).order_by("created_at", "pk").values_list("pk", flat=True))
+    return [problem for start in range(0, len(ids), CHUNK) for problem in _check(ids[start : start + CHUNK])]
 
 
-def _check(ids: list[Any]) -> Iterator[Difference]:
+def _check(ids: list[Any]) -> Iterator[SubjectProblem]:
     orders = Order.objects.filter(pk__in=ids).order_by("created_at", "pk")
     lines: dict[Any, int] = {}
     for line in OrderLine.objects.filter(order__in=ids):
@@ -33,7 +29,7 @@ def _check(ids: list[Any]) -> Iterator[Difference]:
         invoices.setdefault(invoice.subject_id, []).append(invoice)
     for order in orders:
         for text in _problems(order, lines.get(order.pk, 0), invoices.get(order.pk, [])):
-            yield Difference(Kind.ORDER, "", order.number, f"Order {order.number}: {text}", order.created_at)
+            yield SubjectProblem(order.number, f"Order {order.number}: {text}", order.created_at)
 
 
 def _problems(order: Order, lines_minor: int, invoices: list[Invoice]) -> Iterator[str]:

@@ -12,7 +12,6 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import HOLD
 from cryptons.mail.tasks import sweep_mails
-from payments.invoices.assessment import stored_verdict
 from payments.models import Invoice, Payment
 from payments.tests.invoice_life import INVOICES, InvoiceLife, happenings
 from shop.checkout.placing import order_products
@@ -160,7 +159,7 @@ class OrderLife(InvoiceLife):
     def the_books_are_the_truth(self):
         super().the_books_are_the_truth()
         for order in Order.objects.all():
-            assert order.payment_status == payment_status(stored_verdict(Invoice.objects.get(subject_id=order.pk)))
+            assert order.payment_status == payment_status(Invoice.objects.get(subject_id=order.pk))
         files = {file.stem for file in Path(settings.MAIL_DIR).glob("*")}
         assert files >= {str(pk) for pk in Mail.objects.values_list("pk", flat=True)}
         assert not Mail.objects.filter(sent_at=None).exists()

@@ -6,12 +6,11 @@ from decimal import Decimal
 import pytest
 
 from cryptons.events.models import Event
-from payments.errors import LateMoneyRefused
 from payments.invoices.late_payments import has_kept_its_worth
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Payment
-from payments.signals import accepting_late
 from payments.tests.factories import DUE, EXPIRY, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+from payments.tests.subjects import RecordingSubject
 
 pytestmark = pytest.mark.django_db
 
@@ -62,21 +61,12 @@ def test_without_a_fresh_rate_it_waits(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shop_that_cannot_serve_refuses_and_is_not_asked_again():
-    asked = []
-
-    def refuse(sender, invoice, **_):
-        asked.append(invoice.pk)
-        raise LateMoneyRefused("sold out")
-
-    payment = late_payment()
-    accepting_late.connect(refuse)
-    try:
-        settle(payment.invoice_id, at=LATE)
-        settle(payment.invoice_id, at=LATE)
-    finally:
-        accepting_late.disconnect(refuse)
-    assert (len(asked), Invoice.objects.get().status, Event.objects.count()) == (1, "expired", 1)
+def test_a_shop_that_cannot_serve_refuses_and_is_not_asked_again(monkeypatch):
+    payment, shop = late_payment(), RecordingSubject(refusal="sold out")
+    monkeypatch.setattr("payments.subject._registered", [shop])
+    settle(payment.invoice_id, at=LATE)
+    settle(payment.invoice_id, at=LATE)
+    assert (len(shop.asked), Invoice.objects.get().status, Event.objects.count()) == (1, "expired", 1)
 
 
 def test_late_money_that_is_still_too_little_is_not_weighed_yet():

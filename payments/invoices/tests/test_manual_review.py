@@ -228,7 +228,7 @@ def test_a_decision_is_asked_with_what_it_is_about(client, grace):
 
 def test_who_decides_is_told_what_is_not_confirmed_yet(client, grace):
     invoice = partial_invoice()
-    words = "not confirmed yet: it may still go"
+    words = "not confirmed yet"
     assert words not in client.get(path(invoice)).text
     Payment.objects.update(height=None)
     settle(invoice.pk, at=LATER)

@@ -10,9 +10,9 @@ from payments.errors import InvoiceMoved, LateMoneyRefused, NetworkNotOffered, Q
 from payments.invoices.requoting import MOST_QUOTES, prepare_quote, preview_quote, requote
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment
-from payments.signals import accepting_late
 from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+from payments.tests.subjects import RecordingSubject
 
 pytestmark = pytest.mark.django_db
 
@@ -227,18 +227,12 @@ def test_a_fact_that_comes_while_the_node_is_asked_is_not_overlooked():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shop_that_cannot_serve_asks_for_nothing():
-    def refuse(sender, invoice, **_):
-        raise LateMoneyRefused("sold out")
-
+def test_a_shop_that_cannot_serve_asks_for_nothing(monkeypatch):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     settle(payment.invoice_id, at=TOO_LATE)
-    accepting_late.connect(refuse)
-    try:
-        with pytest.raises(LateMoneyRefused, match="sold out"):
-            quote_anew(payment.invoice_id, at=TOO_LATE)
-    finally:
-        accepting_late.disconnect(refuse)
+    monkeypatch.setattr("payments.subject._registered", [RecordingSubject(refusal="sold out")])
+    with pytest.raises(LateMoneyRefused, match="sold out"):
+        quote_anew(payment.invoice_id, at=TOO_LATE)
     payment.refresh_from_db()
     assert (state(), payment.late, payment.minor_per_coin) == (("expired", {"late"}), "waiting", None)
 

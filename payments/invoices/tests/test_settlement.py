@@ -11,9 +11,9 @@ from payments.invoices.assessment import assess
 from payments.invoices.settlement import apply_verdict, settle
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
-from payments.signals import invoice_changed
 from payments.sync.facts import store_facts
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
+from payments.tests.subjects import RecordingSubject
 
 pytestmark = pytest.mark.django_db
 
@@ -23,16 +23,11 @@ def fact(option, reference="a" * 64 + ":0", amount=DUE, **more):
 
 
 @pytest.fixture
-def heard():
-    """What the signal told, in order."""
-    verdicts = []
-
-    def hear(sender, invoice, verdict, at, **_):
-        verdicts.append((verdict.status, verdict.flags))
-
-    invoice_changed.connect(hear)
-    yield verdicts
-    invoice_changed.disconnect(hear)
+def heard(monkeypatch):
+    """What the subject was told, in order."""
+    shop = RecordingSubject()
+    monkeypatch.setattr("payments.subject._registered", [shop])
+    return shop.verdicts
 
 
 def test_a_fact_books_a_payment_and_touches_its_invoice():
@@ -159,36 +154,22 @@ def test_a_lost_race_changes_nothing_and_says_so(heard):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_facts_that_come_in_between_make_the_verdict_lose():
+def test_facts_that_come_in_between_make_the_verdict_lose(heard):
     payment = PaymentFactory()
-
-    def more_facts(sender, **_):
-        raise AssertionError("the verdict was written although facts came in")
 
     assessment = assess(Invoice.objects.get(), NOW)
     store_facts("BTC", [fact(payment.option, "c" * 64 + ":0")])
-    invoice_changed.connect(more_facts)
-    try:
-        with pytest.raises(InvoiceMoved):
-            apply_verdict(assessment)
-    finally:
-        invoice_changed.disconnect(more_facts)
-    assert Invoice.objects.get().needs_settling
+    with pytest.raises(InvoiceMoved):
+        apply_verdict(assessment)
+    assert (heard, Invoice.objects.get().needs_settling) == ([], True)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receiver_that_fails_undoes_the_whole_verdict():
+def test_a_subject_that_fails_undoes_the_whole_verdict(monkeypatch):
     payment = PaymentFactory()
-
-    def fail(sender, **_):
-        raise InvoiceMoved("lost a race")
-
-    invoice_changed.connect(fail)
-    try:
-        with pytest.raises(InvoiceMoved):
-            settle(payment.invoice_id, at=NOW)
-    finally:
-        invoice_changed.disconnect(fail)
+    monkeypatch.setattr("payments.subject._registered", [RecordingSubject(failure=InvoiceMoved("lost a race"))])
+    with pytest.raises(InvoiceMoved):
+        settle(payment.invoice_id, at=NOW)
     assert (Invoice.objects.get().status, Event.objects.count()) == ("new", 0)
 
 

@@ -1,7 +1,5 @@
 """The order follows its invoice: payment status, stock, holds, mails."""
 
-from unittest.mock import Mock
-
 import pytest
 
 from cryptons.events.models import Event
@@ -10,7 +8,7 @@ from payments.errors import InvoiceMoved
 from payments.invoices.opening import mark_invoice
 from payments.invoices.settlement import settle
 from payments.models import Invoice
-from payments.signals import invoice_changed
+from payments.subject import subject
 from shop.models import Order, Product
 from shop.orders.lifecycle import change_status
 from shop.orders.payment import follow_invoice
@@ -298,7 +296,7 @@ def test_the_same_verdict_twice_changes_nothing():
     invoice = Invoice.objects.get()
 
     settle(invoice.pk, at=NOW)
-    follow_invoice(Invoice, invoice, Mock(status="settled", flags=frozenset(), paid_seen_minor=9_998, is_mined=True), NOW)
+    follow_invoice(invoice, at=NOW)
 
     assert Order.objects.values().get() == before
     assert Event.objects.filter(subject_id=order.pk).count() == 2
@@ -344,5 +342,5 @@ def test_a_lost_race_takes_the_whole_verdict_back(monkeypatch):
 def test_an_invoice_for_something_else_is_left_alone():
     from payments.tests.factories import InvoiceFactory
 
-    invoice_changed.send(Invoice, invoice=InvoiceFactory(), verdict=Mock(status="settled"), at=NOW)
+    subject().on_invoice(InvoiceFactory(status="settled"), at=NOW)
     assert not Order.objects.exists()

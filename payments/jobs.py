@@ -1,0 +1,38 @@
+"""The jobs that a changed row makes due at once. payments.tasks runs them; a sweep finds each again when its message is lost.
+
+The code that changes the rows lies below the tasks, so it reaches them through this Protocol.
+"""
+
+from typing import Protocol
+from uuid import UUID
+
+
+class Jobs(Protocol):
+    """Each method queues its job for after the commit."""
+
+    def close_lightning(self, invoice_id: UUID) -> None:
+        """The invoice needs no more money: its Lightning invoices must refuse any."""
+
+    def send_payout(self, payout_id: UUID) -> None:
+        """The payout is due."""
+
+
+class NoJobs(Jobs):
+    """Nothing is queued: the sweeps do all of it."""
+
+    def close_lightning(self, invoice_id: UUID) -> None:
+        pass
+
+    def send_payout(self, payout_id: UUID) -> None:
+        pass
+
+
+_registered: list[Jobs] = [NoJobs()]
+
+
+def register(implementation: Jobs) -> None:
+    _registered[:] = [implementation]
+
+
+def jobs() -> Jobs:
+    return _registered[0]

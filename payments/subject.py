@@ -1,0 +1,77 @@
+"""What payments asks and tells the owner of an invoice: the shop, whose orders are the subjects that invoices are paid for.
+
+Payments does not know shops. The shop implements `Subject` and registers it once, when it starts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payments.models import Invoice, Payout
+
+
+@dataclass(frozen=True)
+class SubjectProblem:
+    """A subject that does not agree with itself or with its invoices."""
+
+    name: str
+    text: str
+    """One or two sentences: what differs, and what to do."""
+    at: datetime
+
+
+class Subject(Protocol):
+    """Every method runs inside the transaction that changes the invoice or the payout, so it only reads and writes rows."""
+
+    def is_wanted(self, invoice: Invoice) -> bool:
+        """Tell whether somebody still waits for what the invoice pays for.
+
+        If not (the order was cancelled), all of its money may go back, and not only what was overpaid.
+        """
+
+    def reserve_again(self, invoice: Invoice) -> None:
+        """Reserve what the invoice pays for, because late money is about to be taken or a new quote made.
+
+        Raises LateMoneyRefused when it can no longer be delivered (sold out, cancelled): then nothing is taken or asked for.
+        """
+
+    def on_invoice(self, invoice: Invoice, *, at: datetime) -> None:
+        """Follow an invoice whose status, flags or sums have changed; it has its new values. Raises InvoiceMoved on a lost race."""
+
+    def on_payout(self, payout: Payout, *, at: datetime) -> None:
+        """Follow a payout that has changed; it has its new values. Raises PayoutMoved on a lost race."""
+
+    def check(self, since: datetime, until: datetime) -> Iterable[SubjectProblem]:
+        """Compare the subjects created from `since` on and before `until` with their invoices, for the reconciliation."""
+
+
+class NoSubject(Subject):
+    """Payments alone: invoices that belong to nothing are always wanted and can always be delivered."""
+
+    def is_wanted(self, invoice: Invoice) -> bool:
+        return True
+
+    def reserve_again(self, invoice: Invoice) -> None:
+        pass
+
+    def on_invoice(self, invoice: Invoice, *, at: datetime) -> None:
+        pass
+
+    def on_payout(self, payout: Payout, *, at: datetime) -> None:
+        pass
+
+    def check(self, since: datetime, until: datetime) -> Iterable[SubjectProblem]:
+        return ()
+
+
+_registered: list[Subject] = [NoSubject()]
+
+
+def register(implementation: Subject) -> None:
+    """Called once, by the app that sells, in its AppConfig.ready."""
+    _registered[:] = [implementation]
+
+
+def subject() -> Subject:
+    return _registered[0]

@@ -1,0 +1,25 @@
+"""The shop's answers to payments: orders are what invoices are paid for."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from payments.models import Invoice, Payout
+from payments.subject import Subject, SubjectProblem
+from shop.orders import payment, reconciliation
+
+
+class OrderSubject(Subject):
+    def is_wanted(self, invoice: Invoice) -> bool:
+        return payment.is_wanted(invoice)
+
+    def reserve_again(self, invoice: Invoice) -> None:
+        payment.take_stock_again(invoice)
+
+    def on_invoice(self, invoice: Invoice, *, at: datetime) -> None:
+        payment.follow_invoice(invoice, at=at)
+
+    def on_payout(self, payout: Payout, *, at: datetime) -> None:
+        payment.follow_payout(payout, at=at)
+
+    def check(self, since: datetime, until: datetime) -> Iterable[SubjectProblem]:
+        return reconciliation.check_orders(since, until)
