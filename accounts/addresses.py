@@ -1,8 +1,13 @@
-"""Where parcels go: one shape of address for accounts, checkout and API."""
+"""The shape of a shipping address, the same in accounts, checkout and API."""
 
+import unicodedata
 from typing import Any
 
 import pycountry
+from babel import Locale
+from django.conf import settings
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 LENGTHS = {"name": 100, "street": 120, "street2": 120, "city": 80, "region": 80, "postalCode": 20}
 NEEDED = ("name", "street", "city", "postalCode", "country")
@@ -14,35 +19,43 @@ COUNTRIES: dict[str, str] = dict(
 
 
 def address_problems(address: Any) -> dict[str, str]:
-    """What is wrong with each field, in words; empty when it can be used."""
+    """Return a sentence for each field that is wrong; an empty dict if the address can be used."""
     if not isinstance(address, dict):
-        return {"": "Must be an object."}
-    problems = {str(name): "There is no such field." for name in address if name not in LENGTHS and name != "country"}
+        return {"": _("Must be an object.")}
+    problems = {str(name): _("There is no such field.") for name in address if name not in LENGTHS and name != "country"}
     for name, most in LENGTHS.items():
         value = address.get(name, "")
         if not isinstance(value, str) or not _is_plain(value):
-            problems[name] = "Must be text."
+            problems[name] = _("Must be text.")
         elif name in NEEDED and not value.strip():
-            problems[name] = "This field is required."
+            problems[name] = _("This field is required.")
         elif len(value) > most:
-            problems[name] = f"At most {most} characters."
+            problems[name] = _("At most %(count)s characters.") % {"count": most}
     country = address.get("country", "")
     if not country:
-        problems["country"] = "This field is required."
+        problems["country"] = _("This field is required.")
     elif not isinstance(country, str) or country not in COUNTRIES:
-        problems["country"] = "Must be a country's two-letter code (ISO 3166-1 alpha-2)."
+        problems["country"] = _("Must be a country's two-letter code (ISO 3166-1 alpha-2).")
     return problems
 
 
 def _is_plain(text: str) -> bool:
-    """Neither NUL nor half a surrogate pair: databases and mails choke on them."""
+    """Whether the text has neither NUL nor half a surrogate pair, which databases and mails cannot hold."""
     return "\x00" not in text and not any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)
 
 
 def clean_address(address: dict[str, str]) -> dict[str, str]:
-    """The known fields that hold something, trimmed."""
+    """Return the known fields that are not empty, trimmed."""
     return {name: address[name].strip() for name in (*LENGTHS, "country") if address.get(name, "").strip()}
 
 
 def country_name(code: str) -> str:
-    return COUNTRIES.get(code, code)
+    """Return the country's name in the active language."""
+    english = COUNTRIES.get(code, code)
+    language = get_language() or settings.LANGUAGE_CODE
+    return english if language == "en" else Locale.parse(language, sep="-").territories.get(code, english)
+
+
+def countries() -> list[tuple[str, str]]:
+    """List all countries as (code, name), by name in the active language, accents aside."""
+    return sorted(((code, country_name(code)) for code in COUNTRIES), key=lambda country: unicodedata.normalize("NFKD", country[1]))

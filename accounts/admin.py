@@ -2,6 +2,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.tokens import forget_user, revoke_all
@@ -22,9 +24,9 @@ class ShopUserAdmin(WholeAdmin[User], UserAdmin[User]):
     ordering = ("-date_joined",)
     fieldsets = (
         (None, {"fields": ("username", "email", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "phone", "address")}),
-        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        (_("Person"), {"fields": ("first_name", "last_name", "phone", "address")}),
+        (_("Permissions"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
     actions = ["log_out_everywhere"]
@@ -33,8 +35,8 @@ class ShopUserAdmin(WholeAdmin[User], UserAdmin[User]):
         super().save_model(request, obj, form, change)
         forget_user(obj.pk)
 
-    @admin.action(description="Refuse all API tokens given out so far", permissions=["change"])
+    @admin.action(description=_("Revoke all API tokens"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, users: object) -> None:
         for user in users:  # type: ignore[attr-defined]
             revoke_all(user)
-        self.message_user(request, "Their tokens are refused from now on.")
+        self.message_user(request, gettext("All their API tokens have been revoked."))

@@ -4,27 +4,37 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
-from accounts.addresses import COUNTRIES, LENGTHS, address_problems, clean_address
+from accounts.addresses import LENGTHS, address_problems, clean_address, countries
 from accounts.models import User
 
-username_rule = RegexValidator(r"^[\w.-]+\Z", "Letters, digits, dots, dashes and underscores only.")
+PASSWORD_HINT = _("At least 10 characters, not only digits, and not a common password.")
+username_rule = RegexValidator(r"^[\w.-]+\Z", _("Letters, digits, dots, dashes and underscores only."))
 
 
 class LoginForm(forms.Form):
-    name = forms.CharField(label="Email or username", max_length=254, widget=forms.TextInput(attrs={"autocomplete": "username"}))
-    password = forms.CharField(strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+    name = forms.CharField(label=_("Email or username"), max_length=254, widget=forms.TextInput(attrs={"autocomplete": "username"}))
+    password = forms.CharField(
+        label=_("Password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
 
 
 class RegisterForm(forms.Form):
     username = forms.CharField(
-        min_length=3, max_length=150, validators=[username_rule], widget=forms.TextInput(attrs={"autocomplete": "username"})
+        label=_("Username"),
+        min_length=3,
+        max_length=150,
+        validators=[username_rule],
+        widget=forms.TextInput(attrs={"autocomplete": "username"}),
     )
-    email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.EmailField(label=_("Email"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
+        label=_("Password"),
         strip=False,
         max_length=128,
-        help_text="At least 10 characters, not only digits, and not a common one.",
+        help_text=PASSWORD_HINT,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -53,17 +63,18 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ["first_name", "last_name", "phone"]
+        labels = {"first_name": _("First name"), "last_name": _("Last name"), "phone": _("Phone")}
 
 
 class PasswordForm(forms.Form):
     current = forms.CharField(
-        label="Current password", strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        label=_("Current password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
     new = forms.CharField(
-        label="New password",
+        label=_("New password"),
         strip=False,
         max_length=128,
-        help_text="At least 10 characters, not only digits, and not a common one.",
+        help_text=PASSWORD_HINT,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -76,28 +87,30 @@ class PasswordForm(forms.Form):
         return super().clean() or self.cleaned_data
 
 
-class AddressForm(forms.Form):
-    """A shipping address as form fields; `address()` gives it in that shape."""
+def _country_choices() -> list[tuple[str, StrOrPromise]]:
+    return [("", _("Choose a country")), *countries()]
 
-    name = forms.CharField(label="Full name", max_length=LENGTHS["name"], widget=forms.TextInput(attrs={"autocomplete": "name"}))
+
+class AddressForm(forms.Form):
+    """Ask for a shipping address; `address()` returns it as accounts and orders store it."""
+
+    name = forms.CharField(label=_("Full name"), max_length=LENGTHS["name"], widget=forms.TextInput(attrs={"autocomplete": "name"}))
     street = forms.CharField(
-        label="Street and number", max_length=LENGTHS["street"], widget=forms.TextInput(attrs={"autocomplete": "address-line1"})
+        label=_("Street and number"), max_length=LENGTHS["street"], widget=forms.TextInput(attrs={"autocomplete": "address-line1"})
     )
     street2 = forms.CharField(
-        label="Flat, floor, company", required=False, max_length=LENGTHS["street2"],
+        label=_("Flat, floor, company"), required=False, max_length=LENGTHS["street2"],
         widget=forms.TextInput(attrs={"autocomplete": "address-line2"}),
     )  # fmt: skip
     postalCode = forms.CharField(  # noqa: N815
-        label="Postal code", max_length=LENGTHS["postalCode"], widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
+        label=_("Postal code"), max_length=LENGTHS["postalCode"], widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
     )
-    city = forms.CharField(label="City", max_length=LENGTHS["city"], widget=forms.TextInput(attrs={"autocomplete": "address-level2"}))
+    city = forms.CharField(label=_("City"), max_length=LENGTHS["city"], widget=forms.TextInput(attrs={"autocomplete": "address-level2"}))
     region = forms.CharField(
-        label="State or region", required=False, max_length=LENGTHS["region"],
+        label=_("State or region"), required=False, max_length=LENGTHS["region"],
         widget=forms.TextInput(attrs={"autocomplete": "address-level1"}),
     )  # fmt: skip
-    country = forms.ChoiceField(
-        choices=[("", "Choose a country"), *COUNTRIES.items()], widget=forms.Select(attrs={"autocomplete": "country"})
-    )
+    country = forms.ChoiceField(label=_("Country"), choices=_country_choices, widget=forms.Select(attrs={"autocomplete": "country"}))
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

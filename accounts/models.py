@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
 
@@ -20,9 +21,9 @@ class ShopUserManager(UserManager["User"]):
 class User(BaseModel, AbstractUser):
     """A shopper or a member of staff. `username` and `email` are unique, compared and stored in lower case."""
 
-    email = models.EmailField(unique=True)
-    phone = models.CharField(max_length=40, blank=True)
-    address = models.JSONField(default=dict, blank=True)
+    email = models.EmailField(_("email address"), unique=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    address = models.JSONField(_("address"), default=dict, blank=True)
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens of an older generation are refused; a password change raises it."""

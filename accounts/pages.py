@@ -1,3 +1,5 @@
+from urllib.parse import quote
+
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth import update_session_auth_hash
@@ -5,6 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -19,17 +23,28 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def _next(request: HttpRequest) -> str:
-    """Where the person was going, if that is a page of ours."""
+    """Return the page that the visitor wanted before the login if it is one of ours, or else the profile."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
         return wanted
     return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
+def _next_page(request: HttpRequest) -> dict[str, str]:
+    """Return what the forms need so that login and registration keep the page that the visitor wants."""
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    return {"next": wanted, "query": f"?next={quote(wanted, errors='replace')}" if wanted else ""}
+
+
 def _too_many(request: HttpRequest) -> str:
-    """A sentence when this client tried too often, counted before any password is looked at."""
+    """Count the attempt, before any password is checked. Return a sentence if this client made too many."""
     allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
-    return "" if allowed else f"Too many tries. Please wait {-(-int(headers['Retry-After']) // 60)} minutes and try again."
+    if allowed:
+        return ""
+    minutes = -(-int(headers["Retry-After"]) // 60)
+    return ngettext(
+        "Too many attempts. Try again in %(minutes)s minute.", "Too many attempts. Try again in %(minutes)s minutes.", minutes
+    ) % {"minutes": minutes}
 
 
 @sensitive_post_parameters()
@@ -37,7 +52,7 @@ def _too_many(request: HttpRequest) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def login_page(request: HttpRequest) -> HttpResponse:
     form = LoginForm(request.POST or None)
-    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    context = {"form": form, **_next_page(request)}
     if request.method == "POST":
         problem = _too_many(request)
         if problem:
@@ -48,7 +63,7 @@ def login_page(request: HttpRequest) -> HttpResponse:
             if user is not None:
                 auth.login(request, user, backend=BACKEND)
                 return redirect(_next(request))
-            form.add_error(None, "The login is not right. Check the name and the password.")
+            form.add_error(None, _("Wrong username or password."))
     return render(request, "accounts/login.html", context, status=400 if form.errors else 200)
 
 
@@ -63,7 +78,7 @@ def logout_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def register_page(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None)
-    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    context = {"form": form, **_next_page(request)}
     if request.method == "POST":
         problem = _too_many(request)
         if problem:
@@ -76,7 +91,7 @@ def register_page(request: HttpRequest) -> HttpResponse:
                 form.add_error(error.field, str(error))
             else:
                 auth.login(request, user, backend=BACKEND)
-                messages.success(request, f"Welcome, {user.username}.")
+                messages.success(request, _("Welcome, %(name)s.") % {"name": user.username})
                 return redirect(_next(request))
     return render(request, "accounts/register.html", context, status=400 if form.errors else 200)
 
@@ -94,7 +109,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         forget_user(user.pk)
-        messages.success(request, "Saved.")
+        messages.success(request, _("Saved."))
         return redirect("accounts:profile")
     return render(request, "accounts/profile.html", {"form": form}, status=400 if form.errors else 200)
 
@@ -108,7 +123,7 @@ def address_page(request: HttpRequest) -> HttpResponse:
         user.address = form.address()
         user.save(update_fields=["address"])
         forget_user(user.pk)
-        messages.success(request, "Address saved. The checkout fills it in for you.")
+        messages.success(request, _("Address saved. We fill it in at the checkout for you."))
         return redirect("accounts:address")
     return render(request, "accounts/address.html", {"form": form}, status=400 if form.errors else 200)
 
@@ -126,6 +141,6 @@ def password_page(request: HttpRequest) -> HttpResponse:
             form.add_error("current", str(error))
         else:
             update_session_auth_hash(request, user)
-            messages.success(request, "Password changed. Other devices are logged out.")
+            messages.success(request, _("Password changed. All other devices have been logged out."))
             return redirect("accounts:profile")
     return render(request, "accounts/password.html", {"form": form}, status=400 if form.errors else 200)

@@ -1,9 +1,10 @@
-"""Make an account, prove who one is, change a password: for pages and API alike."""
+"""Register, log in, change a password: the same for pages and API."""
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.tokens import revoke_all
@@ -11,13 +12,13 @@ from cryptons.db import in_transaction
 
 
 class AccountError(Exception):
-    """The text is for the person at the form."""
+    """A refusal whose text can be shown in the form."""
 
 
 class Taken(AccountError):
     def __init__(self, field: str) -> None:
         self.field = field
-        super().__init__("This email address has an account already." if field == "email" else "This username is taken.")
+        super().__init__(_("This email address already has an account.") if field == "email" else _("This username is taken."))
 
 
 class WrongPassword(AccountError):
@@ -25,7 +26,7 @@ class WrongPassword(AccountError):
 
 
 def register(username: str, email: str, password: str) -> User:
-    """Raises Taken, also when somebody else was first by a moment."""
+    """Create the account. Raises Taken, also if another request took the name at the same moment."""
     user = User(username=username, email=email)
     user.set_password(password)
     try:
@@ -36,7 +37,7 @@ def register(username: str, email: str, password: str) -> User:
 
 
 def log_in(request: HttpRequest | None, name: str, password: str) -> User | None:
-    """The user, by email address or username; None for a wrong name as for a wrong password, after the same time."""
+    """Return the user with this email address or username, or None for a wrong name or password, after the same time."""
     user = authenticate(request, username=name, password=password)
     if not isinstance(user, User):
         return None
@@ -45,9 +46,9 @@ def log_in(request: HttpRequest | None, name: str, password: str) -> User | None
 
 
 def change_password(user: User, current: str, new: str) -> None:
-    """All tokens that were given out before are refused from now on. Raises WrongPassword."""
+    """Change the password and revoke all tokens issued before. Raises WrongPassword."""
     if not user.check_password(current):
-        raise WrongPassword("The current password is not right.")
+        raise WrongPassword(_("The current password is wrong."))
     user.set_password(new)
     user.save(update_fields=["password"])
     revoke_all(user)

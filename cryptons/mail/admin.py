@@ -4,6 +4,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.mail.models import Mail
 
@@ -23,16 +25,18 @@ class MailAdmin(admin.ModelAdmin[Mail]):
     def has_delete_permission(self, request: HttpRequest, obj: Mail | None = None) -> bool:
         return False
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def plain(self, mail: Mail) -> SafeString:
         return format_html('<pre style="white-space: pre-wrap">{}</pre>', mail.text)
 
     @admin.display(description="HTML")
     def preview(self, mail: Mail) -> SafeString:
-        """In a frame that runs nothing and belongs to nobody."""
-        return format_html('<iframe sandbox="" srcdoc="{}" width="100%" height="480" title="The mail as HTML"></iframe>', mail.html)
+        """Show the HTML in a frame without scripts and without an origin."""
+        frame = '<iframe sandbox="" srcdoc="{}" width="100%" height="480" title="{}"></iframe>'
+        return format_html(frame, mail.html, gettext("The mail as HTML"))
 
-    @admin.action(description="Send again", permissions=["change"])
+    @admin.action(description=_("Send again"), permissions=["change"])
     def send_again(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:
         count = mails.update(sent_at=None, next_try_at=timezone.now(), attempts=0)
-        self.message_user(request, f"{count} mail{'' if count == 1 else 's'} will be sent within a few seconds.")
+        words = ngettext("%(count)s mail will be sent in a few seconds.", "%(count)s mails will be sent in a few seconds.", count)
+        self.message_user(request, words % {"count": count})

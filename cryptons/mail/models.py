@@ -2,37 +2,45 @@ from typing import Self
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
     def unsent(self) -> Self:
-        """Also those that were given up."""
+        """Include those that were given up."""
         return self.filter(sent_at=None)
 
 
 class Mail(BaseModel):
-    """A mail to be sent once. Its row is written in the transaction of what it tells about; a task or the sweep sends it.
+    """Holds a mail that is sent once. Its row is written in the transaction of the change it reports; a task or the sweep sends it.
 
-    `key` names the occasion (`payment-confirmed:<order id>`): the same occasion never makes a second mail.
+    `key` names the occasion (`payment-confirmed:<order id>`): one occasion never makes a second mail.
     """
 
-    key = models.CharField(max_length=100, unique=True)
-    to = models.EmailField()
-    subject = models.CharField(max_length=200)
-    text = models.TextField()
-    html = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
-    """When the sweep tries (again); null once sent or given up."""
-    last_error = models.CharField(max_length=200, blank=True)
+    key = models.CharField(_("occasion"), max_length=100, unique=True)
+    to = models.EmailField(
+        _("to"),
+    )
+    subject = models.CharField(_("subject"), max_length=200)
+    text = models.TextField(
+        _("text"),
+    )
+    html = models.TextField(
+        _("HTML"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_try_at = models.DateTimeField(_("next attempt at"), null=True, default=timezone.now, db_index=True)
+    """When the sweep tries next; null once sent or given up."""
+    last_error = models.CharField(_("last error"), max_length=200, blank=True)
 
     objects = MailQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("mail"), _("mails")
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["sent_at", "created_at"], name="mail_unsent")]
 

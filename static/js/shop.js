@@ -1,12 +1,13 @@
-// Small comforts on top of pages that work without them: copy buttons, count-downs, − and + beside a quantity.
+// Copy buttons, countdowns, − and + beside a quantity. All pages work without them; their words come from the page, in its language.
 (() => {
   "use strict";
 
+  const words = document.body.dataset;
   const pad = (number) => String(number).padStart(2, "0");
 
   function showTimeLeft(clock) {
     const seconds = Math.max(0, Math.round((new Date(clock.dateTime) - Date.now()) / 1000));
-    clock.textContent = seconds ? `${Math.floor(seconds / 60)}:${pad(seconds % 60)}` : "The time is up.";
+    clock.textContent = seconds ? `${Math.floor(seconds / 60)}:${pad(seconds % 60)}` : words.timeIsUp;
   }
 
   function tick() {
@@ -16,10 +17,10 @@
   async function copy(button) {
     const source = document.querySelector(button.dataset.copy);
     if (!source) return;
-    const words = button.innerHTML;
+    const label = button.innerHTML;
     try {
-      await navigator.clipboard.writeText(source.textContent.trim());
-      button.textContent = "Copied";
+      await navigator.clipboard.writeText(source.dataset.plain ?? source.textContent.trim());
+      button.textContent = words.copied;
       button.classList.add("is-copied");
     } catch {
       const range = document.createRange();
@@ -27,10 +28,10 @@
       const selection = window.getSelection();
       selection.removeAllRanges();
       selection.addRange(range);
-      button.textContent = "Press Ctrl+C";
+      button.textContent = words.pressCopy;
     }
     setTimeout(() => {
-      button.innerHTML = words;
+      button.innerHTML = label;
       button.classList.remove("is-copied");
     }, 2000);
   }
@@ -61,8 +62,8 @@
       if (input.parentElement.classList.contains("stepper")) return;
       const stepper = document.createElement("span");
       stepper.className = "stepper";
-      const less = makeStepperButton(input, "−", "One less");
-      const more = makeStepperButton(input, "+", "One more");
+      const less = makeStepperButton(input, "−", words.oneLess);
+      const more = makeStepperButton(input, "+", words.oneMore);
       const setLimits = () => {
         less.disabled = input.min !== "" && Number(input.value) <= Number(input.min);
         more.disabled = input.max !== "" && Number(input.value) >= Number(input.max);

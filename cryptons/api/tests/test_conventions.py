@@ -114,7 +114,7 @@ def test_the_login_page_shares_the_count(client, settings):
     client.post("/api/auth/login", "{", content_type="application/json")
     answer = client.post("/account/login/", {"name": "kate", "password": "x"})
     assert answer.status_code == 429
-    assert b"Too many tries" in answer.content
+    assert b"Too many attempts" in answer.content
 
 
 @pytest.mark.parametrize(
