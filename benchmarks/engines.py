@@ -48,7 +48,7 @@ def wait_for_it() -> None:
 def measure() -> None:
     from django.db import connection
 
-    from shop.catalogue.reads import Filters, find_products
+    from shop.catalogue.reads import find_products
     from shop.search import Query, engine
     from shop.search.database_engine import DatabaseEngine
 
@@ -69,7 +69,7 @@ def measure() -> None:
         for one in (engine, DatabaseEngine()):
             totals.append(one.search(query).total)
             times.append(median(lambda one=one, query=query: one.search(query)))
-        whole = median(lambda wish=wish: find_products(Filters(**wish)))
+        whole = median(lambda wish=wish: find_products(Query(**wish)))
         print(f"{name:20}{times[0]:13.1f} ms{totals[0]:10,}{times[1]:13.1f} ms{totals[1]:10,}{whole:13.1f} ms", flush=True)
 
 

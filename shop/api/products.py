@@ -33,10 +33,10 @@ from shop.api.outputs import (
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
-from shop.catalogue.reads import Filters, find_products, find_shown, read_categories
+from shop.catalogue.reads import find_products, find_shown, read_categories
 from shop.catalogue.version import catalogue_version
 from shop.models import Category, Product
-from shop.search import suggest
+from shop.search import Query, suggest
 from shop.search.base import SORTS
 
 BAD_FILTER = "Some filters cannot be used."
@@ -59,10 +59,10 @@ FILTERS = [
     OpenApiParameter("category", TEXT, description="A category's slug or id; all below it are meant too"),
     OpenApiParameter("minPrice", TEXT, description="A decimal"),
     OpenApiParameter("maxPrice", TEXT, description="A decimal"),
-    OpenApiParameter("minRating", TEXT, description="0 to 5"),
+    OpenApiParameter("minRating", TEXT, description="0 to 5. Products without a rating count as 0."),
     OpenApiParameter("inStock", one_of("true", "false"), description="Only what can be bought now"),
     OpenApiParameter("search", TEXT, description="Words; small mistakes are forgiven"),
-    OpenApiParameter("sort", one_of(*SORTS), description="The order"),
+    OpenApiParameter("sort", one_of(*SORTS), description="The order. With `rating`, products without a rating come last."),
     PAGE,
     LIMIT,
 ]
@@ -105,7 +105,7 @@ class ProductInput(Strict):
         return category
 
 
-def read_filters(request: Request, tree: Any) -> Filters:
+def read_filters(request: Request, tree: Any) -> Query:
     """The query string as filters. Raises Invalid with a row per problem."""
     page, limit = page_parameters(request)
     asked = request.query_params
@@ -141,9 +141,9 @@ def read_filters(request: Request, tree: Any) -> Filters:
     least, most = price("minPrice"), price("maxPrice")
     if problems:
         raise Invalid(BAD_FILTER, details=[{"field": name, "message": words} for name, words in problems.items()])
-    return Filters(
+    return Query(
         text=asked.get("search", ""),
-        category=category,
+        category_ids=tree.ids_below(category) if category else None,
         min_price_minor=_bounded(least),
         max_price_minor=_bounded(most),
         min_rating=rating,

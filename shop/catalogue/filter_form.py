@@ -1,4 +1,4 @@
-"""The filters beside a list of products, as they stand in the address."""
+"""The filters beside a list of products, read from the query string."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,30 +8,31 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.money import MAX_MINOR, decimal_to_minor, format_fiat, minor_digits, minor_to_decimal
 from shop.catalogue.category_tree import CategoryTree
-from shop.catalogue.reads import Filters
 from shop.models import Category
-from shop.search.base import MAX_TEXT, Facets
+from shop.search.base import MAX_TEXT, Facets, Query
 
 PARAMETERS = ("q", "category", "min_price", "max_price", "min_rating", "in_stock", "sort", "page")
 PAGE_SIZE = 24
 MAX_PAGE = 10**6
 
 SORTS = [
-    ("relevance", "Best match"),
-    ("newest", "Newest"),
-    ("price", "Price, lowest first"),
-    ("-price", "Price, highest first"),
-    ("rating", "Best rated"),
-    ("name", "Name"),
+    ("relevance", _("Best match")),
+    ("newest", _("Newest")),
+    ("price", _("Price, lowest first")),
+    ("-price", _("Price, highest first")),
+    ("rating", _("Best rated")),
+    ("name", _("Name")),
 ]
-RATINGS = [("", "Any"), ("4", "4 stars and more"), ("3", "3 stars and more"), ("2", "2 stars and more")]
+RATINGS = [("", _("Any")), ("4", _("4 stars or more")), ("3", _("3 stars or more")), ("2", _("2 stars or more"))]
 
 
 class PriceField(forms.DecimalField):
-    """An amount in the shop's currency; minor units come out."""
+    """Read an amount in the shop's currency; the cleaned value is in minor units."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, min_value=0, max_value=minor_to_decimal(MAX_MINOR, settings.CURRENCY), **options)
@@ -45,18 +46,23 @@ class PriceField(forms.DecimalField):
             return decimal_to_minor(amount, settings.CURRENCY)
         except ValueError as error:
             digits = minor_digits(settings.CURRENCY)
-            raise forms.ValidationError(f"Please enter a price with at most {digits} decimals.") from error
+            message = ngettext(
+                "Please enter a price with at most %(digits)s decimal place.",
+                "Please enter a price with at most %(digits)s decimal places.",
+                digits,
+            )
+            raise forms.ValidationError(message, params={"digits": digits}) from error
 
 
 class FilterForm(forms.Form):
-    min_price = PriceField(label="From")
-    max_price = PriceField(label="To")
-    min_rating = forms.ChoiceField(label="Rating", choices=RATINGS, required=False)
-    in_stock = forms.BooleanField(label="In stock only", required=False)
-    sort = forms.ChoiceField(label="Sort by", choices=SORTS, required=False)
+    min_price = PriceField(label=_("From"))
+    max_price = PriceField(label=_("To"))
+    min_rating = forms.ChoiceField(label=_("Rating"), choices=RATINGS, required=False)
+    in_stock = forms.BooleanField(label=_("In stock only"), required=False)
+    sort = forms.ChoiceField(label=_("Sort by"), choices=SORTS, required=False)
 
     def __init__(self, query: QueryDict, *, tree: CategoryTree, category: Category | None = None) -> None:
-        """A page of its own for the category comes first; else the address may name one. What cannot be read is told and not applied."""
+        """Take the page's category, else the one in the query string. An unreadable value is an error of its field, not a filter."""
         super().__init__(query, auto_id="filter-%s", use_required_attribute=False)
         self.fields["sort"].widget.attrs.update({"form": "filters", "data-submit-on-change": ""})
         self.text = query.get("q", "").replace("\0", " ").strip()[:MAX_TEXT]
@@ -65,15 +71,17 @@ class FilterForm(forms.Form):
             assert isinstance(sort, forms.ChoiceField)
             sort.choices = SORTS[1:]
         self.path_category = category
+        self.tree = tree
+        self.has_ratings = True
         self.category = category or tree.find(query.get("category", ""))
         self.number = _page_number(query.get("page", ""))
         self.is_valid()
 
-    def filters(self) -> Filters:
+    def search_query(self) -> Query:
         chosen = self.cleaned_data
-        return Filters(
+        return Query(
             text=self.text,
-            category=self.category,
+            category_ids=self.tree.ids_below(self.category) if self.category else None,
             min_price_minor=chosen.get("min_price"),
             max_price_minor=chosen.get("max_price"),
             min_rating=Decimal(chosen["min_rating"]) if chosen.get("min_rating") else None,
@@ -84,14 +92,18 @@ class FilterForm(forms.Form):
         )
 
     def show_counts(self, facets: Facets) -> None:
-        """Say beside each choice how many products it would leave."""
-        rating = self.fields["min_rating"]
+        """Write beside each choice how many products it would leave. Without any rating, do not offer ratings."""
+        rating, sort = self.fields["min_rating"], self.fields["sort"]
         assert isinstance(rating, forms.ChoiceField)
+        assert isinstance(sort, forms.ChoiceField)
+        self.has_ratings = bool(facets.ratings)
+        if not self.has_ratings:
+            sort.choices = [(value, words) for value, words in SORTS if value != "rating" and (self.text or value != "relevance")]
         rating.choices = [(value, f"{words} ({facets.ratings.get(int(value), 0)})" if value else words) for value, words in RATINGS]
-        self["in_stock"].label = f"In stock only ({facets.in_stock})"
+        self["in_stock"].label = gettext("In stock only (%(count)s)") % {"count": facets.in_stock}
 
     def query(self, **changes: str) -> str:
-        """These filters as they stand in an address, without a page; an empty change takes one away."""
+        """Return these filters as a query string, without the page; an empty change removes a filter."""
         chosen = self.cleaned_data
         values = {
             "q": self.text,
@@ -105,7 +117,7 @@ class FilterForm(forms.Form):
         return _encode({**values, **changes})
 
     def hidden(self) -> dict[str, str]:
-        """What the form must carry along because it has no control for it."""
+        """Return the parameters that the form must send along although it has no control for them."""
         kept = {"q": self.text, "category": "" if self.path_category or not self.category else self.category.slug}
         return {name: value for name, value in kept.items() if value}
 

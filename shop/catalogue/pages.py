@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from cryptons.formats import money
@@ -16,7 +18,6 @@ from shop.catalogue.category_tree import CategoryTree
 from shop.catalogue.filter_form import PARAMETERS, FilterForm
 from shop.catalogue.reads import (
     CategoryCount,
-    Filters,
     Found,
     catalogue_and_rates,
     count_categories,
@@ -27,7 +28,7 @@ from shop.catalogue.reads import (
 )
 from shop.catalogue.version import catalogue_version
 from shop.models import MAX_QUANTITY
-from shop.search import PriceRange
+from shop.search import PriceRange, Query
 from shop.search import suggest as find_suggestions
 
 SHELF = 8
@@ -48,8 +49,8 @@ class Choice:
 @require_safe
 @ready_bytes(versions=catalogue_version)
 def home(request: HttpRequest) -> HttpResponse:
-    newest = find_products(Filters(sort="newest", in_stock=True, limit=SHELF))
-    rated = find_products(Filters(sort="rating", in_stock=True, min_rating=None, limit=SHELF), newest.tree)
+    newest = find_products(Query(sort="newest", in_stock=True, limit=SHELF))
+    rated = find_products(Query(sort="rating", in_stock=True, limit=SHELF), newest.tree)
     best = [product for product in rated.products if product.rating_count]
     return render(request, "shop/home.html", {"newest": newest.products, "best": best, "categories": count_categories(newest, None)})
 
@@ -60,7 +61,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     tree = read_categories()
     found = tree.find(slug)
     if found is None:
-        raise Http404("Category not found")
+        raise Http404(_("Category not found"))
     return _list(request, FilterForm(request.GET, tree=tree, category=found), tree, "shop/category.html")
 
 
@@ -83,7 +84,7 @@ def suggest(request: HttpRequest) -> HttpResponse:
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = find_shown(slug=slug)
     if found is None:
-        raise Http404("Product not found")
+        raise Http404(_("Product not found"))
     path = read_categories().path(found.category)
     context = {
         "product": found,
@@ -91,20 +92,25 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "coin_prices": read_coin_prices(found.price_minor),
         "similar": read_similar(found),
         "most": max(1, min(found.stock, MAX_QUANTITY)),
-        "crumbs": [("Home", "/"), *((one.name, one.get_absolute_url()) for one in path), (found.name, "")],
+        "crumbs": [_home(), *((above.name, above.get_absolute_url()) for above in path), (found.name, "")],
     }
     return render(request, "shop/product.html", context)
 
 
 def read_coin_prices(price_minor: int) -> list[tuple[str, str]]:
-    """What a price is about in each coin that the shop takes now: `("BTC", "0.00076908")`. Only an invoice promises an amount."""
+    """Convert a price at today's rates into each coin that the shop takes now: `("BTC", "0.00076908")`. Only an invoice fixes an amount."""
     rates = current_rates()
     coins = [coin for coin in dict.fromkeys(UNITS[network].coin for network in offered_networks()) if coin in rates]
     return [(coin, indicative_coin_price(price_minor, minor_per_coin=rates[coin].minor_per_coin, network=coin)) for coin in coins]
 
 
+def _home() -> tuple[str, str]:
+    """The first breadcrumb: its words and its address."""
+    return _("Home"), reverse("shop:home")
+
+
 def _list(request: HttpRequest, form: FilterForm, tree: CategoryTree, template: str) -> HttpResponse:
-    found = find_products(form.filters(), tree)
+    found = find_products(form.search_query(), tree)
     if form.number > max(1, found.page.paginator.num_pages):
         query = form.query()
         return redirect(f"{request.path}?{query}" if query else request.path)
@@ -119,40 +125,42 @@ def _list(request: HttpRequest, form: FilterForm, tree: CategoryTree, template: 
         "choices": _category_choices(form, found),
         "prices": _price_choices(form, found),
         "without_filters": f"{request.path}?{form.query(min_price='', max_price='', min_rating='', in_stock='')}",
-        "crumbs": [("Home", "/"), *((one.name, "" if one == form.category else one.get_absolute_url()) for one in path)],
+        "crumbs": [_home(), *((above.name, "" if above == form.category else above.get_absolute_url()) for above in path)],
     }
     return render(request, template, context)
 
 
 def _category_choices(form: FilterForm, found: Found) -> list[Choice]:
-    """On a category's page the way leads to other categories' pages; on the search page it stays there."""
+    """Link to other categories' pages from a category's page; on the search page, change its filter."""
 
-    def url(one: CategoryCount) -> str:
+    def url(row: CategoryCount) -> str:
         if form.path_category:
             query = form.query()
-            return f"{one.category.get_absolute_url()}?{query}" if query else one.category.get_absolute_url()
-        return f"?{form.query(category='' if one.is_current else one.category.slug)}"
+            return f"{row.category.get_absolute_url()}?{query}" if query else row.category.get_absolute_url()
+        return f"?{form.query(category='' if row.is_current else row.category.slug)}"
 
-    offered = count_categories(found, form.category)
-    return [Choice(one.category.name, one.count, url(one), one.is_current, one.depth) for one in offered]
+    rows = count_categories(found, form.category)
+    return [Choice(row.category.name, row.count, url(row), row.is_current, row.depth) for row in rows]
 
 
 def _price_choices(form: FilterForm, found: Found) -> list[Choice]:
-    chosen = form.filters()
+    chosen = form.search_query()
     choices = []
-    for one in found.facets.prices:
-        highest = None if one.to_minor is None else one.to_minor - 1
-        is_current = (chosen.min_price_minor or 0, chosen.max_price_minor) == (one.from_minor, highest)
-        bounds = {"min_price": _amount(one.from_minor), "max_price": "" if highest is None else _amount(highest)}
+    for prices in found.facets.prices:
+        highest = None if prices.to_minor is None else prices.to_minor - 1
+        is_current = (chosen.min_price_minor or 0, chosen.max_price_minor) == (prices.from_minor, highest)
+        bounds = {"min_price": _amount(prices.from_minor), "max_price": "" if highest is None else _amount(highest)}
         query = form.query(**({"min_price": "", "max_price": ""} if is_current else bounds))
-        choices.append(Choice(_price_words(one), one.count, f"?{query}", is_current))
+        choices.append(Choice(_price_label(prices), prices.count, f"?{query}", is_current))
     return choices
 
 
-def _price_words(one: PriceRange) -> str:
-    if one.to_minor is None:
-        return f"{money(one.from_minor)} and more"
-    return f"{money(one.from_minor)} – {money(one.to_minor - 1)}" if one.from_minor else f"Under {money(one.to_minor)}"
+def _price_label(prices: PriceRange) -> str:
+    if prices.to_minor is None:
+        return _("%(price)s and more") % {"price": money(prices.from_minor)}
+    if not prices.from_minor:
+        return _("Under %(price)s") % {"price": money(prices.to_minor)}
+    return f"{money(prices.from_minor)} – {money(prices.to_minor - 1)}"
 
 
 def _amount(minor: int) -> str:

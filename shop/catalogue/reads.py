@@ -5,7 +5,6 @@ Each read has a constant number of queries, however many rows it shows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,20 +24,6 @@ class CategoryCount:
     count: int
     depth: int
     is_current: bool
-
-
-@dataclass(frozen=True)
-class Filters:
-    text: str = ""
-    category: Category | None = None
-    """Stands for all below it too."""
-    min_price_minor: int | None = None
-    max_price_minor: int | None = None
-    min_rating: Decimal | None = None
-    in_stock: bool = False
-    sort: str = "relevance"
-    page: int = 1
-    limit: int = 20
 
 
 @dataclass(frozen=True)
@@ -66,26 +51,14 @@ def read_categories() -> CategoryTree:
     return read_replica(lambda database: CategoryTree(Category.objects.using(database)))
 
 
-def find_products(filters: Filters, tree: CategoryTree | None = None) -> Found:
-    """Three queries, one less when the caller has the tree."""
+def find_products(query: Query, tree: CategoryTree | None = None) -> Found:
+    """Search, and read the products of one page: three queries, one less when the caller has the tree."""
     tree = tree or read_categories()
-    result = search(
-        Query(
-            text=filters.text,
-            category_ids=tree.ids_below(filters.category) if filters.category else None,
-            min_price_minor=filters.min_price_minor,
-            max_price_minor=filters.max_price_minor,
-            min_rating=filters.min_rating,
-            in_stock=filters.in_stock,
-            sort=filters.sort,
-            page=filters.page,
-            limit=filters.limit,
-        )
-    )
+    result = search(query)
     found = {product.pk: product for product in read_replica(lambda database: _read_shown(result.ids, tree, database))}
     products = [found[product_id] for product_id in result.ids if product_id in found]
-    numbers: Any = Paginator(range(result.total), filters.limit)
-    page: Page[Product] = Page(products, filters.page, numbers)
+    numbers: Any = Paginator(range(result.total), query.limit)
+    page: Page[Product] = Page(products, query.page, numbers)
     return Found(page, result.total, result.facets, tree.sum_up(result.facets.categories), result.engine, tree)
 
 

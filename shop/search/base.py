@@ -38,12 +38,15 @@ class IndexBusy(ShopError):
 
 @dataclass(frozen=True)
 class Query:
+    """A question to the search: words, filters, order and page. Pages, API and engines all use this one."""
+
     text: str = ""
     category_ids: frozenset[UUID] | None = None
-    """The wanted category and all below it; None for the whole shop."""
+    """A category and all below it (`CategoryTree.ids_below`); None for the whole shop."""
     min_price_minor: int | None = None
     max_price_minor: int | None = None
     min_rating: Decimal | None = None
+    """Products that nobody rated have a rating of 0."""
     in_stock: bool = False
     sort: str = "relevance"
     page: int = 1
@@ -55,7 +58,7 @@ class Query:
 
     @property
     def order(self) -> str:
-        """Without words nothing is more relevant than anything else: the newest come first."""
+        """The order to sort by: without words there is no relevance, so the newest come first."""
         return "newest" if self.sort == "relevance" and not self.text.strip() else self.sort
 
 

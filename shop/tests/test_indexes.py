@@ -13,8 +13,9 @@ from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment
 from payments.tests.factories import PaymentFactory
 from shop.cart.contents import read_cart
-from shop.catalogue.reads import Filters, find_products, find_shown
+from shop.catalogue.reads import find_products, find_shown
 from shop.models import Cart, Order, Product
+from shop.search import Query
 from shop.tests.factories import CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +63,7 @@ BUSIEST = {
 
 
 BUSIEST_READS = {
-    "a list of products": lambda: find_products(Filters()),
+    "a list of products": lambda: find_products(Query()),
     "a product": lambda: find_shown(slug=ProductFactory().slug),
     "a cart": lambda: read_cart(CartItemFactory().cart),
     "what came for an invoice": lambda: settle(PaymentFactory().invoice_id, at=timezone.now()),

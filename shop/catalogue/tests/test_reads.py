@@ -1,7 +1,8 @@
 import pytest
 
-from shop.catalogue.reads import Filters, count_categories, find_products, find_shown, read_categories
+from shop.catalogue.reads import count_categories, find_products, find_shown, read_categories
 from shop.models import Category, Product, ProductImage
+from shop.search import Query
 from shop.tests.factories import CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -30,15 +31,15 @@ def test_a_category_stands_for_all_below_it(home, kitchen, kettles):
     product, other = ProductFactory(category=kettles), ProductFactory()
 
     assert read_categories().ids_below(home) == {home.pk, kitchen.pk, kettles.pk}
-    assert find_products(Filters(category=home)).products == [product]
-    assert set(find_products(Filters()).products) == {product, other}
+    assert find_products(Query(category_ids=read_categories().ids_below(home))).products == [product]
+    assert set(find_products(Query()).products) == {product, other}
 
 
 def test_counts_include_all_below(home, kitchen, kettles):
     ProductFactory(category=kettles)
     ProductFactory(category=kitchen)
 
-    found = find_products(Filters())
+    found = find_products(Query())
 
     assert [found.category_counts[one.pk] for one in (home, kitchen, kettles)] == [2, 2, 1]
 
@@ -49,8 +50,8 @@ def test_the_way_down_and_its_children_are_offered_but_no_empty_ones(home, kitch
     ProductFactory(category=kettles)
     ProductFactory(category=garden)
 
-    inside = count_categories(find_products(Filters(category=kitchen)), kitchen)
-    outside = count_categories(find_products(Filters()), None)
+    inside = count_categories(find_products(Query(category_ids=read_categories().ids_below(kitchen))), kitchen)
+    outside = count_categories(find_products(Query()), None)
 
     assert [(one.category.name, one.depth, one.count, one.is_current) for one in inside] == [
         ("Home", 0, 1, False),
@@ -77,7 +78,7 @@ def test_a_list_has_the_same_number_of_queries_however_long(rows, build_index, d
     build_index()
 
     with django_assert_num_queries(3):
-        found = find_products(Filters(limit=100))
+        found = find_products(Query(limit=100))
         shown = [(product.category.name, [image.file.name for image in product.images.all()]) for product in found.products]
 
     assert len(shown) == rows
@@ -90,22 +91,22 @@ def test_what_was_deleted_or_unlisted_behind_the_index_is_not_shown(build_index)
     gone.delete()
     Product.objects.filter(pk=hidden.pk).update(is_listed=False)
 
-    assert find_products(Filters()).products == [kept]
+    assert find_products(Query()).products == [kept]
 
 
 def test_products_come_in_the_order_of_the_search(build_index):
     cheap, dear = ProductFactory(price_minor=1), ProductFactory(price_minor=2)
     build_index()
 
-    assert find_products(Filters(sort="-price")).products == [dear, cheap]
-    assert find_products(Filters(sort="price", limit=1, page=2)).products == [dear]
+    assert find_products(Query(sort="-price")).products == [dear, cheap]
+    assert find_products(Query(sort="price", limit=1, page=2)).products == [dear]
 
 
 def test_pages_are_counted_over_all_that_was_found(build_index):
     ProductFactory.create_batch(5)
     build_index()
 
-    page = find_products(Filters(limit=2, page=2)).page
+    page = find_products(Query(limit=2, page=2)).page
 
     assert (page.number, page.paginator.num_pages, page.paginator.count, page.has_next()) == (2, 3, 5, True)
 
