@@ -168,7 +168,11 @@ class Order(BaseModel):
     access_token = models.CharField(max_length=64, unique=True, default=new_access_token, editable=False)
     """Who holds it may see the order: the guest's link."""
     checkout_token = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    """One review page places one order at most, however often its button is pressed."""
+    """Places one order at most, however often a request is sent: its unique index is written with the order itself.
+
+    The checkout's review page carries a random one; the API makes it of the Idempotency-Key. `cryptons.IdempotentRequest` is another thing:
+    it keeps the API's answers for 24 hours, so that a repeat gets the same bytes.
+    """
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="orders")
     email = models.EmailField()
     language = models.CharField(max_length=10, blank=True, default="")
