@@ -109,8 +109,29 @@ def test_filters_sort_and_facets(client, kettle, kitchen, build_index):
     assert "Kettles 1" in words
     assert "Under $25.00 1" in words
     assert "$1,000.00 and more 1" in words
-    assert "4 stars and more (1)" in words
+    assert "4 stars or more (1)" in words
     assert "In stock only (2)" in words
+
+
+def test_ratings_are_offered_from_the_first_one_on(client, kettle, build_index):
+    build_index()
+    unrated = text_of(client.get("/c/kettles/?sort=name"))
+    Product.objects.update(rating_average=Decimal("4.5"), rating_count=1)
+    build_index()
+    forget_all()
+    rated = text_of(client.get("/c/kettles/?sort=name"))
+
+    for words in ("Rating", "4 stars or more", "Best rated"):
+        assert words not in unrated
+        assert words in rated
+    assert "Name" in unrated
+
+
+def test_an_address_with_a_rating_works_while_nothing_is_rated(client, kettle, build_index):
+    build_index()
+
+    assert "Copper Kettle" in text_of(client.get("/c/kettles/?sort=rating"))
+    assert "Nothing fits these filters." in text_of(client.get("/c/kettles/?min_rating=4"))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +151,7 @@ def test_an_address_that_makes_no_sense_is_a_page_still(client, kettle, build_in
 
 
 def test_a_filter_that_cannot_be_read_says_so(client, kettle):
-    assert "at most 2 decimals" in text_of(client.get("/search?min_price=0.001"))
+    assert "at most 2 decimal places" in text_of(client.get("/search?min_price=0.001"))
 
 
 def test_a_page_beyond_the_end_leads_back_to_the_first(client, kettle):
