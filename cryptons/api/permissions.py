@@ -29,7 +29,7 @@ def has_permission(user: Any, name: str) -> bool:
 
 
 def may(name: str) -> type[BasePermission]:
-    """A permission class for one of API.md's strings: `may("products:write")`."""
+    """Make a permission class for one of the API's permissions: `may("products:write")`."""
 
     class May(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Rows of money are looked at, never edited: they change through the payment rules alone."""
+"""Admin pages for rows of money, which staff can see but not edit: only invoices, payouts and followers change them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ def _plain(value: Any) -> str:
 
 
 class ReadOnly(admin.ModelAdmin[Model]):
-    """Looked at, never edited: rows of money change through the payment rules alone."""
+    """Shows rows and offers no way to add, change or delete one."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Model], search_term: str) -> tuple[QuerySet[Model], bool]:
         return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])

@@ -49,7 +49,7 @@ def hint(order, **data):
 
 
 def in_body(content, secret=SECRET):
-    """Signed as API.md says, with nothing but the standard library."""
+    """Sign a body as docs/production.md says, with nothing but the standard library."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return {**content, "signature": hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}
 
