@@ -7,21 +7,39 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.atomic_admin import LONGEST_SEARCH
 from cryptons.money import format_fiat
 
 
 def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
-    """From (words, address) each."""
+    """Show links as buttons, from the label and the address of each."""
     return format_html_join("", '<a class="button" href="{1}">{0}</a> ', links) or SafeString("–")
 
 
-def plain_words(told: Mapping[str, Any], currency: str) -> str:
-    """What an event or a quote says, without what is empty: `paid seen 41.99; flags over`. Amounts are in the invoice's currency."""
-    return "; ".join(_pair(name, value, currency) for name, value in told.items() if value not in ("", [], {}, None))
+FLAGS: dict[str, str | Promise] = {
+    "underpaid": _("underpaid"),
+    "overpaid": _("overpaid"),
+    "late": _("late"),
+    "slow": _("slow to confirm"),
+    "manual": _("decided by staff"),
+    "reorged": _("removed by a reorg"),
+    "double_spent": _("double spent"),
+}
+
+
+def flag_words(flags: Iterable[str]) -> str:
+    """Name an invoice's flags as staff read them."""
+    return ", ".join(str(FLAGS.get(flag, flag)) for flag in sorted(flags))
+
+
+def plain_words(data: Mapping[str, Any], currency: str) -> str:
+    """Write the data of an event or a quote without what is empty: `paid seen 41.99; flags overpaid`. Amounts are in `currency`."""
+    return "; ".join(_pair(name, value, currency) for name, value in data.items() if value not in ("", [], {}, None))
 
 
 def _pair(name: str, value: Any, currency: str) -> str:
@@ -31,8 +49,8 @@ def _pair(name: str, value: Any, currency: str) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join(_plain(each) for each in value.values() if each not in ("", None))
-    return ", ".join(_plain(each) for each in value) if isinstance(value, list) else str(value)
+        return " ".join(_plain(inner) for inner in value.values() if inner not in ("", None))
+    return ", ".join(_plain(inner) for inner in value) if isinstance(value, list) else str(value)
 
 
 class ReadOnly(admin.ModelAdmin[Model]):

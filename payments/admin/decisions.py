@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
 from cryptons.db import in_transaction
-from cryptons.formats import money
+from cryptons.formats import money, short_moment
+from payments.admin.base import flag_words
 from payments.alerts import exception_words
 from payments.errors import PaymentError
 from payments.invoices import manual_review
@@ -170,7 +171,7 @@ def _describe(request: HttpRequest, decision: Decision, invoice: Invoice) -> Con
 
 def invoice_facts(invoice: Invoice, problem: str) -> list[tuple[str, list[str]]]:
     """Say what staff must know of an invoice before they decide; `problem` is why it waits for them."""
-    flags = f" ({', '.join(sorted(invoice.flags))})" if invoice.flags else ""
+    flags = f" ({flag_words(invoice.flags)})" if invoice.flags else ""
     payments = [_payment_words(payment) for payment in invoice.payments.all()]
     return [
         (gettext("Invoice"), [f"{invoice.label}: {invoice.get_status_display()}{flags}"]),
@@ -184,7 +185,7 @@ def _payment_words(payment: Payment) -> str:
     words = {
         "amount": f"{payment.amount_text} {payment.network}",
         "status": payment.get_status_display(),
-        "time": f"{payment.first_seen_at:%Y-%m-%d %H:%M}",
+        "time": short_moment(payment.first_seen_at),
         "decision": payment.get_late_display(),
     }
     if payment.status == Payment.Status.SEEN:

@@ -1,4 +1,4 @@
-"""Staff see every fact about money and change none; what a person decides needs a reason and stands in the event log."""
+"""Staff see all facts about invoices, payments, networks and rates, and change none. What they decide is stored with name and reason."""
 
 from typing import Any
 
@@ -11,10 +11,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.events.models import Event
 from cryptons.money import format_fiat, format_rate
-from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, plain_words
+from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, flag_words, plain_words
 from payments.admin.decisions import DECISIONS, PERMISSION, decide, decision_path
 from payments.admin.nodes import channels_page, nodes_page
 from payments.admin.payments_list import LedgerAdmin
@@ -32,12 +34,15 @@ class OptionInline(ReadOnlyInline):
     fields = ("network", "due", "destination", "rate", "sources", "quoted_at")
     readonly_fields = fields
 
+    @admin.display(description=_("amount due"))
     def due(self, option: Option) -> str:
         return option.due_text
 
+    @admin.display(description=_("rate"))
     def rate(self, option: Option) -> str:
         return format_rate(option.minor_per_coin, option.invoice.currency)
 
+    @admin.display(description=_("rate sources"))
     def sources(self, option: Option) -> str:
         return plain_words(option.rate_sources, option.invoice.currency)
 
@@ -47,16 +52,18 @@ class PaymentInline(ReadOnlyInline):
     fields = ("network", "amount", "status", "reference", "first_seen_at", "height", "is_conflicted", "is_final")
     readonly_fields = fields
 
+    @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:
         return payment.amount_text
 
 
 class PayoutInline(ReadOnlyInline):
     model = Payout
-    verbose_name_plural = "Payouts: what goes back"
+    verbose_name_plural = _("payouts")
     fields = ("kind", "network", "amount", "status", "destination", "reference", "created_at", "sent_at")
     readonly_fields = fields
 
+    @admin.display(description=_("amount"))
     def amount(self, payout: Payout) -> str:
         return payout.amount_text
 
@@ -66,7 +73,7 @@ class InvoiceAdmin(ReadOnly):
     list_display = ("label", "status", "flag_words", "price", "paid", "created_at", "expires_at")
     list_filter = ("status", "created_at")
     search_fields = ("label", "options__destination", "payments__reference")
-    search_help_text = "Order number, address or transaction"
+    search_help_text = _("Order number, address or transaction")
     date_hierarchy = None
     fields = (
         "label",
@@ -90,45 +97,45 @@ class InvoiceAdmin(ReadOnly):
     inlines = (OptionInline, PaymentInline, PayoutInline)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Buttons for those alone who may press them."""
+        """Show the buttons only to users who may press them."""
         needed = {"decide": PERMISSION, "send_back": MAY_DRAFT}
         return [name for name in self.fields if name not in needed or request.user.has_perm(needed[name])]
 
-    @admin.display(description="flags")
+    @admin.display(description=_("flags"))
     def flag_words(self, invoice: Invoice) -> str:
-        return ", ".join(sorted(invoice.flags)) or "–"
+        return flag_words(invoice.flags) or "–"
 
-    @admin.display(ordering="price_minor")
+    @admin.display(description=_("price"), ordering="price_minor")
     def price(self, invoice: Invoice) -> str:
         return f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
 
-    @admin.display(description="paid (seen)")
+    @admin.display(description=_("received"))
     def paid(self, invoice: Invoice) -> str:
         return format_fiat(invoice.paid_seen_minor, invoice.currency)
 
-    @admin.display(description="paid (safe)")
+    @admin.display(description=_("confirmed"))
     def safe(self, invoice: Invoice) -> str:
         return format_fiat(invoice.paid_safe_minor, invoice.currency)
 
-    @admin.display(description="waits for a decision")
+    @admin.display(description=_("waiting for a decision"))
     def waits_for(self, invoice: Invoice) -> str:
-        return exception_words(invoice) if invoice.needs_decision else "No"
+        return exception_words(invoice) if invoice.needs_decision else gettext("No")
 
-    @admin.display(description="decide")
+    @admin.display(description=_("decisions"))
     def decide(self, invoice: Invoice) -> SafeString:
         return buttons(
             (str(decision.label), decision_path(invoice.pk, decision.name)) for decision in DECISIONS.values() if decision.fits(invoice)
         )
 
-    @admin.display(description="send back")
+    @admin.display(description=_("refunds"))
     def send_back(self, invoice: Invoice) -> SafeString:
         return buttons((str(DRAFTS[kind]), draft_path(invoice.pk, kind)) for kind in staffs_kinds(invoice))
 
-    @admin.display(description="look again")
+    @admin.display(description=_("node"))
     def ask_the_node(self, invoice: Invoice) -> SafeString:
-        return buttons([("Ask the node now", reverse("admin:payments_invoice_ask", args=[invoice.pk]))])
+        return buttons([(gettext("Ask the node now"), reverse("admin:payments_invoice_ask", args=[invoice.pk]))])
 
-    @admin.display(description="events")
+    @admin.display(description=_("events"))
     def history(self, invoice: Invoice) -> SafeString:
         rows = (
             (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, plain_words(event.data, invoice.currency))
@@ -144,16 +151,17 @@ class InvoiceAdmin(ReadOnly):
         ]
 
     def ask(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """A person's question to the node, answered at once; what it says is a fact like any other."""
+        """Ask the node about the invoice's payments now, and store what it answers."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         invoice = get_object_or_404(Invoice, pk=pk)
         try:
-            told = ask_now(invoice.pk, at=timezone.now())
+            count = ask_now(invoice.pk, at=timezone.now())
         except PaymentError as error:
             messages.error(request, str(error))
         else:
-            messages.info(request, f"The node knows {told} payment{'' if told == 1 else 's'} for it.")
+            words = ngettext("The node knows %(count)d payment for it.", "The node knows %(count)d payments for it.", count)
+            messages.info(request, words % {"count": count})
         return redirect("admin:payments_invoice_change", pk)
 
 
@@ -162,9 +170,13 @@ admin.site.register(Payout, PayoutAdmin)
 
 @admin.register(Payment)
 class PaymentAdmin(LedgerAdmin, ReadOnly):
-    list_display = ("reference", "network", "amount_text", "status", "invoice", "first_seen_at", "height")
+    list_display = ("reference", "network", "amount", "status", "invoice", "first_seen_at", "height")
     search_fields = ("reference", "invoice__label")
     list_select_related = ("invoice",)
+
+    @admin.display(description=_("amount"))
+    def amount(self, payment: Payment) -> str:
+        return payment.amount_text
 
 
 @admin.register(Alert)
@@ -201,6 +213,6 @@ class CursorAdmin(ReadOnly):
 class RateAdmin(ReadOnly):
     list_display = ("coin", "currency", "price", "quoted_at", "sources")
 
-    @admin.display(description="one coin costs")
+    @admin.display(description=_("one coin costs"))
     def price(self, rate: Rate) -> str:
         return format_fiat(int(rate.minor_per_coin), rate.currency)

@@ -1,4 +1,4 @@
-"""Staff look at the nodes and at Lightning's channels: nothing is decided here, and no node keeps them waiting."""
+"""The admin's pages about the nodes and the Lightning channels. They change nothing, and a slow node does not keep staff waiting."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.coins import LIGHTNING
 from cryptons.money import UNITS
@@ -15,13 +17,14 @@ from payments.networks.lightning.network import LightningNetwork, receivable_msa
 from payments.networks.registry import networks, offered_networks
 from payments.sync.node_health import NodeReport, read_nodes
 
-STATE_WORDS = {"ok": ("✓", "Ready"), "attention": ("!", "Needs a look"), "trouble": ("✕", "Cannot be used")}
-"""By NodeReport.state: a sign and words, so that nobody needs to tell colours apart."""
+STATE_WORDS = {"ok": ("✓", _("Ready")), "attention": ("!", _("Needs attention")), "trouble": ("✕", _("Not available"))}
+"""By NodeReport.state: a sign and words, so that the page can be read without its colours."""
 
 
 def nodes_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     now = timezone.now()
-    return _render(request, site, "payments/admin/nodes.html", title="Nodes", rows=[_row(report) for report in read_nodes(at=now)], now=now)
+    rows = [_row(report) for report in read_nodes(at=now)]
+    return _render(request, site, "payments/admin/nodes.html", title=gettext("Nodes"), rows=rows, now=now)
 
 
 def _row(report: NodeReport) -> dict[str, Any]:
@@ -35,18 +38,18 @@ def _row(report: NodeReport) -> dict[str, Any]:
 def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     lnd = networks().get(LIGHTNING)
     if not isinstance(lnd, LightningNetwork):
-        return _render(request, site, "payments/admin/channels.html", title="Lightning channels")
+        return _render(request, site, "payments/admin/channels.html", title=gettext("Lightning channels"))
     try:
-        stands = lnd.liquidity()
+        liquidity = lnd.liquidity()
     except (NodeUnavailable, NodeRejected) as error:
-        return _render(request, site, "payments/admin/channels.html", title="Lightning channels", problem=str(error))
-    channels = sorted(stands.channels, key=lambda channel: (channel.is_active, -channel.capacity_sat))
+        return _render(request, site, "payments/admin/channels.html", title=gettext("Lightning channels"), problem=str(error))
+    channels = sorted(liquidity.channels, key=lambda channel: (channel.is_active, -channel.capacity_sat))
     return _render(
         request,
         site,
         "payments/admin/channels.html",
-        title="Lightning channels",
-        stands=stands,
+        title=gettext("Lightning channels"),
+        liquidity=liquidity,
         channels=channels,
         receivable_sat=receivable_msat(channels) // 1000,
         spendable_sat=spendable_msat(channels) // 1000,
@@ -57,7 +60,7 @@ def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 def last_turns() -> list[dict[str, Any]]:
-    """For each network since when its follower gets no answer, if so. Asks no node."""
+    """Return for each network since when its follower has had no answer, or None. Asks no node."""
     offered = offered_networks()
     failing = dict(Cursor.objects.filter(network__in=offered).values_list("network", "failing_since"))
     return [{"network": network, "name": UNITS[network].name, "failing_since": failing.get(network)} for network in offered]

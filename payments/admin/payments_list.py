@@ -15,6 +15,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.csv_lines import csv_download
 from payments.accounting.ledger import COLUMNS, LedgerRow, add_up, ledger, payouts_in
@@ -22,15 +24,15 @@ from payments.accounting.periods import Period, parse_moment
 from payments.models import Payment, Payout
 
 MOST_ADDED_UP = 10_000
-"""A page that adds up more would be slow each time it is looked at; the file and `manage.py export_ledger` add up all."""
+"""A page that adds up more rows would be slow; the CSV file and `manage.py export_ledger` add up all of them."""
 
 PERIOD = ("since", "until")
 
 
 class PeriodFilter(admin.ListFilter):
-    """Two dates in the address, and links to the periods that are asked for most. All in UTC."""
+    """Filter by two dates of the address, with links to the most common periods. All dates are in UTC."""
 
-    title = "first seen (UTC)"
+    title = _("first seen (UTC)")
     template = "payments/period_filter.html"
 
     def __init__(self, request: HttpRequest, params: dict[str, list[str]], model: Any, model_admin: Any) -> None:
@@ -45,7 +47,7 @@ class PeriodFilter(admin.ListFilter):
         return list(PERIOD)
 
     def period(self) -> Period:
-        """Raises IncorrectLookupParameters, upon which the admin goes back to the whole list."""
+        """Read the period. Raises IncorrectLookupParameters, after which the admin shows the whole list."""
         try:
             return Period(*(parse_moment(text) if text else None for text in (self.since, self.until)))
         except ValueError as error:
@@ -64,14 +66,15 @@ class PeriodFilter(admin.ListFilter):
 
 
 def usual_periods(now: datetime) -> dict[str, tuple[str, str]]:
+    """Return the first day of each common period and the day after its last, by name. An open end is empty."""
     month = now.replace(day=1)
     last_month = (month - timedelta(days=1)).replace(day=1)
     return {
-        "Any time": ("", ""),
-        "Today": (f"{now:%Y-%m-%d}", ""),
-        "This month": (f"{month:%Y-%m-%d}", ""),
-        "Last month": (f"{last_month:%Y-%m-%d}", f"{month:%Y-%m-%d}"),
-        "This year": (f"{now:%Y}-01-01", ""),
+        gettext("Any time"): ("", ""),
+        gettext("Today"): (f"{now:%Y-%m-%d}", ""),
+        gettext("This month"): (f"{month:%Y-%m-%d}", ""),
+        gettext("Last month"): (f"{last_month:%Y-%m-%d}", f"{month:%Y-%m-%d}"),
+        gettext("This year"): (f"{now:%Y}-01-01", ""),
     }
 
 
@@ -95,7 +98,7 @@ class LedgerAdmin(admin.ModelAdmin[Payment]):
         return response
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
-        """What the list shows with the same filters, as CSV."""
+        """Send what the list shows with the same filters as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
@@ -111,9 +114,9 @@ def _rows(listed: ChangeList) -> Iterator[LedgerRow]:
 
 
 def _payouts(listed: ChangeList) -> QuerySet[Payout] | None:
-    """Those of the network and the period that the list shows; None while it is narrowed by what only payments have."""
-    asked = {name: values[-1] for name, values in listed.get_filters_params().items()}
-    if listed.query or asked.keys() - {"network", *PERIOD}:
+    """Return the payouts of the list's network and period, or None when a filter applies that only payments have."""
+    filters = {name: values[-1] for name, values in listed.get_filters_params().items()}
+    if listed.query or filters.keys() - {"network", *PERIOD}:
         return None
-    (period,) = (each.period() for each in listed.filter_specs if isinstance(each, PeriodFilter))
-    return payouts_in(period, asked.get("network", ""))
+    (period,) = (spec.period() for spec in listed.filter_specs if isinstance(spec, PeriodFilter))
+    return payouts_in(period, filters.get("network", ""))

@@ -112,7 +112,7 @@ def test_the_buyer_says_where_to_and_gets_the_excess_back(shop: Shop, node: Node
     wrong = buyer.post(link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": mistyped})
     assert wrong.status_code == 400
     assert "not an address of Bitcoin" in wrong.text
-    assert "We have your answer" in buyer.post(link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": home}).text
+    assert "We received your request" in buyer.post(link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": home}).text
     press(admin_of(shop), f"/admin/payments/payout/{drafted['id']}/act/approve/")
 
     sent = wait_for("the payout to be sent", lambda: (row := payout(shop, drafted["id"]))["status"] == "sent" and row)

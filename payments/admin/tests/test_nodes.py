@@ -56,14 +56,14 @@ def test_a_node_that_is_well_is_shown_with_all_that_it_tells(client, staff_who_m
     assert "block 800,000" in page
     assert "Can receive now 1,990,000 sat" in page
     assert lnd.pubkey in page
-    assert "Oldest unsettled fact none" in page
+    assert "Oldest change not evaluated yet none" in page
 
 
 def test_a_node_in_trouble_is_shown_in_words(client, staff_who_may, lnd):
     lnd.state = WalletState.LOCKED
     staff_who_may("view_cursor")
     page = read(client, NODES)
-    assert "✕ Cannot be used LND&#x27;s wallet is locked: unlock it with `lncli unlock`." in page
+    assert "✕ Not available LND&#x27;s wallet is locked: unlock it with `lncli unlock`." in page
 
 
 def test_the_pretended_networks_are_shown(client, staff_who_may):
@@ -88,7 +88,7 @@ def test_each_channel_is_shown_and_what_all_of_them_can_take(client, staff_who_m
     assert "Can receive now 1,990,000 sat" in page
     assert "Can send now, about 2,990,000 sat" in page
     assert "Being opened 5,000 sat ours" in page
-    assert "! Its peer is away 1,000,000 600,000 400,000 – –" in page
+    assert "! Peer is offline 1,000,000 600,000 400,000 – –" in page
     assert "✓ Active 5,000,000 3,000,000 2,000,000 1,990,000 2,990,000" in page
     assert "All 2 channels 6,000,000 3,600,000 2,400,000 1,990,000 2,990,000" in page
 

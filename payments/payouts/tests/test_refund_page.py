@@ -102,13 +102,13 @@ def test_the_log_does_not_have_the_key(client, caplog):
 
 def test_without_money_there_is_nothing_to_send_back(client):
     page = client.get(refund_path(InvoiceFactory(status="expired").pk)).content.decode()
-    assert "nothing to send back" in page
+    assert "nothing to refund" in page
     assert "<form method" not in page.partition("<h1")[2].partition("</main>")[0]
 
 
 def test_money_that_is_only_seen_waits_for_the_network(client):
     invoice = PaymentFactory(status="seen", option__invoice__status="expired").invoice
-    assert "until the network confirms it" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "waiting for the network to confirm it" in client.get(refund_path(invoice.pk)).content.decode()
     answer(client, invoice)
     assert not Payout.objects.exists()
 
@@ -123,12 +123,12 @@ def test_money_that_pays_the_order_is_not_offered(client, status):
 def test_the_buyer_asks_for_late_money(client):
     invoice = paid()
 
-    assert "0.00200000 BTC can go back" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "We can refund 0.00200000 BTC" in client.get(refund_path(invoice.pk)).content.decode()
     page = answer(client, invoice, follow=True).content.decode()
 
     payout = Payout.objects.get()
     assert (payout.kind, payout.amount_base, payout.destination, payout.created_by, payout.status) == ("late", DUE, HOME, "buyer", "draft")
-    assert "We have your answer" in page
+    assert "We received your request" in page
 
 
 def test_the_buyer_asks_for_what_they_paid_too_much(client):
@@ -166,7 +166,7 @@ def test_a_draft_that_waits_for_the_buyer_stands_before_a_newer_one(client):
 def test_the_buyer_may_change_it_until_somebody_agreed(client):
     invoice = paid()
     answer(client, invoice)
-    assert "Give another address" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "Change the address" in client.get(refund_path(invoice.pk)).content.decode()
     answer(client, invoice, "bcrt1qnewhome000000")
     payout = Payout.objects.get()
     assert payout.destination == "bcrt1qnewhome000000"
@@ -205,7 +205,7 @@ def test_what_was_sent_is_told_with_its_transaction(client):
     invoice = paid()
     PayoutFactory(invoice=invoice, status="sent", reference="ab" * 32, sent_at=NOW)
     page = client.get(refund_path(invoice.pk)).content.decode()
-    assert "went to you" in page
+    assert "We sent you 0.00200000 BTC on" in page
     assert 'name="destination"' not in page
 
 
@@ -214,7 +214,7 @@ def test_money_that_came_after_a_payout_can_be_asked_for(client):
     PayoutFactory(invoice=payment.invoice, status="sent", sent_at=NOW)
     PaymentFactory(option=payment.option, status="settled", height=2)
 
-    assert "0.00200000 BTC can go back" in client.get(refund_path(payment.invoice_id)).content.decode()
+    assert "We can refund 0.00200000 BTC" in client.get(refund_path(payment.invoice_id)).content.decode()
     answer(client, payment.invoice)
 
     assert sorted(Payout.objects.values_list("status", flat=True)) == ["draft", "sent"]

@@ -229,7 +229,7 @@ def test_the_buyer_of_an_order_that_goes_on_gets_the_excess_alone(client):
     pay(order)
     ask(client, order)
     assert not Payout.objects.exists()
-    assert "nothing to send back" in client.get(link(order)).text
+    assert "nothing to refund" in client.get(link(order)).text
 
 
 def test_a_part_of_a_cancelled_order_goes_back_at_once(client):
@@ -282,7 +282,7 @@ def test_money_that_is_confirmed_after_the_order_was_cancelled_goes_back(client)
     order = placed()
     tell(order)
     cancel(order)
-    assert "until the network confirms it" in client.get(link(order)).text
+    assert "waiting for the network to confirm it" in client.get(link(order)).text
     pay(order)
     ask(client, order)
     assert Payout.objects.get().amount_base == came(order)
@@ -350,7 +350,7 @@ def test_a_refunded_order_that_is_cancelled_has_nothing_to_send_back(client):
     cancel(order)
     assert (order.status, order.payment_status, mails("money_back")) == ("cancelled", "refunded", 0)
     assert "your money was sent back to you" in client.get(f"/orders/{order.access_token}/").text
-    assert "went to you" in client.get(link(order)).text
+    assert "We sent you" in client.get(link(order)).text
 
 
 def test_a_promise_needs_no_second_mail_when_the_order_is_cancelled():
