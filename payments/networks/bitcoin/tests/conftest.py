@@ -1,0 +1,46 @@
+from collections.abc import Iterator
+
+import pytest
+
+from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
+from payments.networks.bitcoin.network import BitcoinNetwork
+from tests.fake_bitcoind import FakeBitcoind
+
+KEY = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B"
+DESCRIPTOR = f"wpkh({KEY}/0/*)"
+
+
+def take(settings, prefix: str, fake: FakeBitcoind) -> None:
+    """The shop's settings about this node."""
+    values = {"NETWORK": "regtest", "RPC_HOST": "127.0.0.1", "RPC_PORT": fake.port, "RPC_USER": fake.user, "RPC_PASS": fake.password}
+    for name, value in {**values, "WALLET": "shop", "PAYOUT_WALLET": "", "DESCRIPTOR": DESCRIPTOR}.items():
+        setattr(settings, f"{prefix}_{name}", value)
+
+
+@pytest.fixture
+def bitcoind(settings) -> Iterator[FakeBitcoind]:
+    """Without the shop's wallet, which the shop makes from BITCOIN_DESCRIPTOR."""
+    fake = FakeBitcoind()
+    fake.start()
+    take(settings, "BITCOIN", fake)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def litecoind(settings) -> Iterator[FakeBitcoind]:
+    fake = FakeBitcoind(litecoin=True)
+    fake.start()
+    take(settings, "LITECOIN", fake)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def network(bitcoind) -> BitcoinNetwork:
+    return BitcoinNetwork(BITCOIN)
+
+
+@pytest.fixture
+def litecoin_network(litecoind) -> BitcoinNetwork:
+    return BitcoinNetwork(LITECOIN)

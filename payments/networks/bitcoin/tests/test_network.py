@@ -1,0 +1,422 @@
+"""What the shop learns from a bitcoind of payments to its addresses."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from cryptons.money import Base
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.base import CursorState, DestinationRequest
+from tests.fake_bitcoind.chain import signed, unsigned
+
+PRICE = 50_000_000
+FROM_THE_BEGINNING = CursorState()
+
+
+def open_address(network, label="order_1"):
+    request = DestinationRequest(label=label, amount_base=Base(PRICE), expires_at=timezone.now() + timedelta(minutes=15))
+    return network.open_destination(request).text
+
+
+@pytest.fixture
+def address(network):
+    return open_address(network)
+
+
+def facts(network, cursor=FROM_THE_BEGINNING, unsettled=()):
+    return {fact.reference: fact for fact in network.facts_since(cursor, unsettled).facts}
+
+
+def fact_of(network, txid, cursor=FROM_THE_BEGINNING, unsettled=()):
+    (fact,) = [fact for reference, fact in facts(network, cursor, unsettled).items() if reference.startswith(txid)]
+    return fact
+
+
+def reference_of(network, txid):
+    return fact_of(network, txid).reference
+
+
+def at(seconds):
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+# --- addresses ---
+
+
+def test_each_order_gets_an_address_of_its_own(network, bitcoind):
+    addresses = {open_address(network, f"order_{number}") for number in range(5)}
+
+    assert len(addresses) == 5
+    assert all(address.startswith("bcrt1q") for address in addresses)
+    assert sorted(bitcoind.wallet("shop").labels.values()) == [f"order_{number}" for number in range(5)]
+
+
+def test_a_node_that_knows_headers_without_blocks_gives_no_address(network, bitcoind):
+    bitcoind.dialect.fields["headers"] = 151
+    with pytest.raises(NodeUnavailable, match="catching up with the chain"):
+        open_address(network)
+
+
+def test_a_node_in_its_initial_download_gives_no_address(network, bitcoind, settings):
+    settings.BITCOIN_NETWORK, bitcoind.dialect.chain = "signet", "signet"
+    bitcoind.dialect.fields["initialblockdownload"] = True
+    with pytest.raises(NodeUnavailable, match="catching up with the chain"):
+        open_address(network)
+
+
+def test_a_regtest_node_without_young_blocks_gives_addresses_all_the_same(network, bitcoind):
+    bitcoind.dialect.fields["initialblockdownload"] = True
+    assert open_address(network)
+
+
+@pytest.mark.parametrize("ask", [open_address, facts], ids=["address", "facts"])
+def test_a_node_on_another_chain_is_refused(network, bitcoind, ask):
+    bitcoind.dialect.chain = "main"
+    with pytest.raises(NodeRejected, match="follows the chain 'main', but BITCOIN_NETWORK is 'regtest'"):
+        ask(network)
+
+
+def test_an_address_cannot_be_closed_and_nothing_is_asked_for_it(network, bitcoind, address):
+    bitcoind.asked.clear()
+    network.close_destination(address)
+    assert bitcoind.asked == []
+
+
+# --- from the mempool into a block ---
+
+
+def test_a_payment_in_the_mempool_is_present_and_in_no_block(network, bitcoind, address):
+    bitcoind.chain.clock = 1_800_000_000
+    txid = bitcoind.pay(address, PRICE)
+
+    fact = fact_of(network, txid)
+
+    assert (fact.destination, fact.amount_base, fact.first_seen_at) == (address, PRICE, at(1_800_000_000))
+    assert (fact.is_present, fact.is_conflicted, fact.is_safe, fact.height, fact.block_hash) == (True, False, False, None, "")
+
+
+def test_a_mined_payment_tells_its_block(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    block = bitcoind.mine()
+
+    page = network.facts_since(FROM_THE_BEGINNING, ())
+
+    (fact,) = page.facts
+    assert fact.reference.startswith(f"{txid}:")
+    assert (fact.is_present, fact.height, fact.block_hash, page.tip_height) == (True, 151, block.hash, 151)
+
+
+def test_who_paid_in_time_while_the_node_was_down_is_not_late(network, bitcoind, address):
+    """The wallet learns of the payment an hour after its block was made; the block proves when it was there at the latest."""
+    mined_at, learned_at = 1_800_000_000, 1_800_003_600
+    bitcoind.chain.clock = learned_at
+    transaction = bitcoind.spend({address: PRICE})
+    bitcoind.chain.mine(bytes([0, 20, *range(20)]), [transaction], at=mined_at)
+
+    (fact,) = facts(network).values()
+
+    assert bitcoind.wallet("shop").heard_at == {bitcoind.chain.tip.transactions[1]: learned_at}
+    assert fact.first_seen_at == at(mined_at)
+
+
+def test_a_block_whose_clock_runs_fast_makes_nobody_late(network, bitcoind, address):
+    bitcoind.chain.clock = 1_800_000_000
+    bitcoind.pay(address, PRICE)
+    bitcoind.mine(at=1_800_007_000)
+
+    (fact,) = facts(network).values()
+
+    assert fact.first_seen_at == at(1_800_000_000)
+
+
+def test_one_transaction_that_pays_two_orders_is_two_facts(network, bitcoind, address):
+    other = open_address(network, "order_2")
+    transaction = bitcoind.spend({address: 1000, other: 2000})
+    txid = bitcoind.chain.submit(transaction)
+
+    assert {reference: (fact.destination, fact.amount_base) for reference, fact in facts(network).items()} == {
+        f"{txid}:0": (address, 1000),
+        f"{txid}:1": (other, 2000),
+    }
+
+
+def test_a_payment_that_is_mined_between_two_questions_is_told_with_its_block(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+
+    def mine_first(method):
+        if method == "getmempoolentry" and txid in bitcoind.chain.mempool:
+            bitcoind.mine()
+        return ""
+
+    bitcoind.fault = mine_first
+    fact = fact_of(network, txid)
+
+    assert (fact.is_present, fact.height) == (True, 151)
+
+
+# --- the cursor ---
+
+
+def test_the_cursor_is_the_block_from_which_on_payments_may_change(network, bitcoind, address, settings):
+    settings.CONFIRMATION_TIERS = [(None, 2)]
+    page = network.facts_since(FROM_THE_BEGINNING, ())
+    assert page.cursor.value == bitcoind.chain.active[-6].hash
+
+
+def test_what_is_as_deep_as_the_cursor_is_not_told_again(network, bitcoind, address):
+    bitcoind.pay(address, PRICE)
+    bitcoind.mine(20)
+    page = network.facts_since(FROM_THE_BEGINNING, ())
+    young = bitcoind.pay(address, PRICE)
+
+    assert [reference.partition(":")[0] for reference in facts(network, page.cursor)] == [young]
+
+
+@pytest.mark.parametrize("value", ["00" * 32, "the sandbox's"])
+def test_a_cursor_of_another_chain_begins_at_the_wallets_beginning(network, bitcoind, address, value):
+    bitcoind.pay(address, PRICE)
+    bitcoind.mine(20)
+    assert len(facts(network, CursorState(value))) == 1
+
+
+def test_a_refusal_without_a_cursor_is_not_asked_twice(network, bitcoind, address):
+    bitcoind.fault = lambda method: -8 if method == "listsinceblock" else ""
+    with pytest.raises(NodeRejected, match="refuses: error -8"):
+        facts(network)
+    assert bitcoind.methods().count("listsinceblock") == 1
+
+
+def test_another_refusal_of_the_cursor_is_passed_on(network, bitcoind, address):
+    bitcoind.fault = lambda method: -32603 if method == "listsinceblock" else ""
+    with pytest.raises(NodeRejected, match="refuses: error -32603"):
+        facts(network, CursorState("00" * 32))
+
+
+# --- money that goes ---
+
+
+def test_a_replaced_payment_is_gone_and_conflicted_and_its_replacement_counts(network, bitcoind, address):
+    first = bitcoind.pay(address, PRICE)
+    second = bitcoind.replace(first, {address: PRICE})
+
+    assert (fact_of(network, first).is_present, fact_of(network, first).is_conflicted) == (False, True)
+    assert fact_of(network, second).is_present
+
+
+def test_double_spent_money_is_gone(network, bitcoind, address):
+    """Once a block holds the other transaction, the wallet gives the lost one a negative depth and lists none of its outputs."""
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted, fact.height) == (False, True, None)
+    assert booked not in facts(network)
+
+
+def test_double_spent_money_is_gone_also_when_the_node_still_lists_its_outputs(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+    bitcoind.wallet("shop").tells_void_outputs = True
+
+    page = network.facts_since(FROM_THE_BEGINNING, [booked])
+
+    (fact,) = page.facts
+    assert (fact.reference, fact.is_present, fact.is_conflicted, fact.height, fact.block_hash) == (booked, False, True, None, "")
+    assert page.unread == ()
+
+
+def test_a_payment_whose_parent_was_double_spent_is_gone(network, bitcoind, address):
+    bitcoind.mine(30)
+    parent = bitcoind.pay(open_address(network, "of the buyer's own"), 100_000_000)
+    change = next(
+        (parent, vout)
+        for vout, output in enumerate(bitcoind.chain.transactions[parent].vout)
+        if bytes(output.scriptPubKey) in bitcoind.buyers.wallet.scripts
+    )
+    child = bitcoind.chain.submit(signed(unsigned([change], [(bitcoind.chain.script(address), PRICE)]), [0]))
+    booked = reference_of(network, child)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=parent))
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, True)
+
+
+def test_a_payment_that_the_mempool_dropped_is_gone_without_a_conflict(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.chain.forget(txid)
+
+    fact = fact_of(network, txid)
+
+    assert (fact.is_present, fact.is_conflicted) == (False, False)
+
+
+def test_a_payment_whose_block_was_taken_back_waits_again(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    cursor = CursorState(bitcoind.chain.tip.hash)
+    booked = reference_of(network, txid)
+    bitcoind.take_back()
+
+    fact = fact_of(network, txid, cursor, [booked])
+
+    assert (fact.is_present, fact.height, fact.block_hash) == (True, None, "")
+
+
+def test_a_payment_that_was_mined_again_tells_its_new_block(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    cursor = CursorState(bitcoind.chain.tip.hash)
+    booked = reference_of(network, txid)
+    bitcoind.take_back()
+    block = bitcoind.mine()
+
+    fact = fact_of(network, txid, cursor, [booked])
+
+    assert (fact.is_present, fact.height, fact.block_hash) == (True, 151, block.hash)
+
+
+def test_a_payment_that_a_reorg_made_void_is_gone_although_no_listing_names_it(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    booked = reference_of(network, txid)
+    cursor = CursorState(bitcoind.chain.active[-2].hash)
+    bitcoind.take_back()
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+
+    assert facts(network, cursor) == {}
+    fact = facts(network, cursor, [booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, True)
+
+
+def test_a_booked_payment_is_asked_for_when_the_listing_no_longer_names_it(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine(20)
+
+    assert facts(network, CursorState(bitcoind.chain.active[-3].hash), [booked])[booked].height == 151
+
+
+def test_a_payment_that_the_wallet_does_not_know_is_gone(network, bitcoind, address):
+    booked = f"{'ab' * 32}:0"
+    fact = facts(network, unsettled=[booked])[booked]
+    assert (fact.is_present, fact.is_conflicted, fact.destination) == (False, False, "")
+
+
+def test_a_refusal_while_a_payment_is_asked_for_is_no_loss_of_it(network, bitcoind, address):
+    bitcoind.fault = lambda method: -32603 if method == "gettransaction" else ""
+    with pytest.raises(NodeRejected, match="error -32603"):
+        facts(network, unsettled=[f"{'ab' * 32}:0"])
+
+
+def test_a_refusal_of_the_mempool_is_no_loss_of_a_payment(network, bitcoind, address):
+    bitcoind.pay(address, PRICE)
+    bitcoind.fault = lambda method: -32603 if method == "getmempoolentry" else ""
+    with pytest.raises(NodeRejected, match="error -32603"):
+        facts(network)
+
+
+# --- coinbase ---
+
+
+def test_a_coinbase_counts_when_it_is_ripe(network, bitcoind, address):
+    block = bitcoind.chain.mine(bitcoind.chain.script(address))
+    assert facts(network) == {}
+    bitcoind.mine(99)
+    assert facts(network) == {}
+
+    bitcoind.mine()
+
+    (fact,) = facts(network).values()
+    assert (fact.reference, fact.amount_base, fact.height) == (f"{block.transactions[0]}:0", 5_000_000_000, 151)
+
+
+def test_a_coinbase_whose_block_was_taken_back_is_no_money(network, bitcoind, address):
+    bitcoind.chain.mine(bitcoind.chain.script(address))
+    bitcoind.take_back()
+    assert facts(network) == {}
+
+
+# --- what cannot be understood ---
+
+
+def test_an_entry_that_makes_no_sense_does_not_hide_the_others(network, bitcoind, address, monkeypatch):
+    good, odd = bitcoind.pay(address, PRICE), bitcoind.pay(address, PRICE)
+    answer = bitcoind.answer
+
+    def without_an_amount(wallet, method, params):
+        result = answer(wallet, method, params)
+        if method == "listsinceblock":
+            next(entry for entry in result["transactions"] if entry["txid"] == odd).pop("amount")
+        return result
+
+    monkeypatch.setattr(bitcoind, "answer", without_an_amount)
+    page = network.facts_since(FROM_THE_BEGINNING, ())
+
+    assert [fact.reference.partition(":")[0] for fact in page.facts] == [good]
+    assert [reference.partition(":")[0] for reference in page.unread] == [odd]
+
+
+# --- a person's question ---
+
+
+def test_a_person_who_asks_for_an_address_is_told_what_came_there(network, bitcoind, address):
+    other = open_address(network, "order_2")
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.pay(other, PRICE)
+    bitcoind.mine()
+
+    (fact,) = network.lookup([address])
+
+    assert fact.reference.startswith(txid)
+    assert (fact.is_present, fact.height) == (True, 151)
+
+
+def test_a_person_who_asks_is_told_that_a_replaced_payment_is_gone(network, bitcoind, address):
+    first = bitcoind.pay(address, PRICE)
+    bitcoind.replace(first, {address: PRICE})
+
+    assert sorted(fact.is_present for fact in network.lookup([address])) == [False, True]
+
+
+def test_an_address_that_got_nothing_has_no_facts(network, address):
+    assert network.lookup([address]) == ()
+
+
+# --- health ---
+
+
+def test_a_node_that_is_well_tells_staff_about_itself(network, bitcoind, address):
+    bitcoind.chain.clock = 1_800_000_000
+    bitcoind.mine(at=1_800_000_000)
+    bitcoind.node.peers = 8
+
+    health = network.health()
+
+    assert (health.problem, health.warning) == ("", "")
+    assert (health.height, health.behind, health.peers, health.version) == (151, 0, 8, "Satoshi:29.4.3")
+    assert health.tip_at == at(1_800_000_000)
+    assert health.wallet == "watch-only, 1 address given out"
+
+
+def test_health_names_a_node_that_is_catching_up(network, bitcoind, address):
+    bitcoind.dialect.fields["headers"] = 160
+    health = network.health()
+    assert ("catching up" in health.problem, health.behind) == (True, 10)
+
+
+def test_health_warns_of_a_node_without_peers(network, bitcoind, settings):
+    settings.BITCOIN_NETWORK, bitcoind.dialect.chain = "signet", "signet"
+    assert "no peers" in network.health().warning
+    bitcoind.node.peers = 1
+    assert network.health().warning == ""
+
+
+def test_health_of_a_node_that_is_away_is_a_problem(network, bitcoind):
+    with bitcoind.away():
+        assert "does not answer" in network.health().problem
