@@ -25,6 +25,8 @@ COIN = 100_000_000
 SUBSIDY = 50 * COIN
 MATURITY = 100
 REPLACEABLE = 0xFFFF_FFFD
+GENESIS = 1_767_225_600
+"""The first block's time: 2026 began."""
 NO_COIN = ("00" * 32, 0xFFFF_FFFF)
 
 Outpoint = tuple[str, int]
@@ -103,7 +105,7 @@ class Chain:
         self.on_transaction: Callable[[CTransaction], None] = lambda transaction: None
         """The wallets look at each that came or moved."""
         self._numbers = itertools.count(1)
-        self._add(Block(self._hash("genesis"), 0, "", self.now() - 86_400, ()))
+        self._add(Block(self._hash("genesis"), 0, "", GENESIS, ()))
 
     def now(self) -> int:
         return int(time.time()) if self.clock is None else self.clock

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from bitcoin.core import CTransaction
 
-from tests.fake_bitcoind.chain import Block, Chain, Dialect, RpcError, signed, spends, unsigned
+from tests.fake_bitcoind.chain import GENESIS, Block, Chain, Dialect, RpcError, signed, spends, unsigned
 from tests.fake_bitcoind.methods import Node
 from tests.fake_bitcoind.wallet_methods import WalletMethods
 from tests.fake_bitcoind.wallets import Wallet
@@ -58,7 +58,9 @@ class FakeBitcoind:
         self._server: ThreadingHTTPServer | None = None
         self.node.createwallet("buyers")
         self.buyers = WalletMethods(self.node, self.node.wallets["buyers"])
-        self.mine(150)
+        script = self.buyers.wallet.new_script("", "bech32")
+        for number in range(1, 151):
+            self.chain.mine(script, at=GENESIS + 600 * number)
 
     # --- what buyers and miners do ---
 

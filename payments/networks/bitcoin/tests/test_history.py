@@ -1,0 +1,129 @@
+"""What a bitcoind's own records say came in and left, for reconciliation."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payments.errors import NodeUnavailable
+from payments.networks.base import BookEntry
+from payments.networks.bitcoin.coins import BITCOIN
+from payments.networks.bitcoin.history import read_spending
+from payments.networks.bitcoin.tests.test_network import open_address
+from payments.networks.bitcoin.wallet import open_wallet
+from tests.fake_bitcoind.chain import signed
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def address(network, bitcoind):
+    bitcoind.chain.clock = int(NOON.timestamp())
+    return open_address(network)
+
+
+def move_to(bitcoind, moment):
+    bitcoind.chain.clock = int(moment.timestamp())
+
+
+def test_money_that_came_in_the_period_is_told_with_its_block(network, bitcoind, address):
+    move_to(bitcoind, NOON + HOUR)
+    txid = bitcoind.pay(address, 1000)
+    bitcoind.mine()
+
+    (entry,) = network.books(NOON, NOON + DAY)
+
+    vout = entry.reference.partition(":")[2]
+    assert entry == BookEntry(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=151)
+
+
+def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(network, bitcoind, address):
+    for moment, amount in ((NOON - HOUR, 1000), (NOON, 2000), (NOON + DAY, 3000)):
+        move_to(bitcoind, moment)
+        bitcoind.pay(address, amount)
+        bitcoind.mine()
+
+    assert [entry.amount_base for entry in network.books(NOON, NOON + DAY)] == [2000]
+
+
+def test_what_waits_is_told_and_not_confirmed(network, bitcoind, address):
+    bitcoind.pay(address, 1000)
+    (entry,) = network.books(NOON, NOON + DAY)
+    assert (entry.is_confirmed, entry.height) == (False, None)
+
+
+def test_what_was_replaced_dropped_or_double_spent_is_in_no_records(network, bitcoind, address):
+    replaced = bitcoind.pay(address, 1000)
+    kept = bitcoind.replace(replaced, {address: 2000})
+    bitcoind.mine()
+    dropped = bitcoind.pay(address, 3000)
+    bitcoind.chain.forget(dropped)
+    lost = bitcoind.pay(address, 4000)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=lost))
+
+    assert [entry.reference.partition(":")[0] for entry in network.books(NOON, NOON + DAY)] == [kept]
+
+
+def test_money_counts_from_its_block_when_the_node_learned_of_it_late(network, bitcoind, address):
+    move_to(bitcoind, NOON + 2 * DAY)
+    transaction = bitcoind.spend({address: 1000})
+    bitcoind.chain.mine(bytes([0, 20, *range(20)]), [transaction], at=int((NOON + HOUR).timestamp()))
+
+    (entry,) = network.books(NOON, NOON + DAY)
+
+    assert entry.received_at == NOON + HOUR
+
+
+def test_a_coinbase_is_told_when_it_is_ripe(network, bitcoind, address):
+    bitcoind.chain.mine(bitcoind.chain.script(address))
+    assert network.books(NOON, NOON + DAY) == []
+    bitcoind.mine(100)
+    assert [entry.amount_base for entry in network.books(NOON, NOON + DAY)] == [5_000_000_000]
+
+
+def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
+    """Blocks' own clocks may be hours wrong."""
+    for hours in range(0, 24 * 10, 2):
+        move_to(bitcoind, NOON + hours * HOUR)
+        bitcoind.mine()
+    bitcoind.asked.clear()
+
+    network.books(NOON + 5 * DAY, NOON + 6 * DAY)
+
+    (since,) = [params[0] for _, method, params in bitcoind.asked if method == "listsinceblock"]
+    median = bitcoind.chain.median_time(bitcoind.chain.known[since])
+    assert NOON + 4 * DAY - 2 * HOUR <= datetime.fromtimestamp(median, UTC) < NOON + 4 * DAY
+    assert bitcoind.methods().count("getblockheader") < 12
+
+
+def test_a_period_before_all_blocks_is_listed_from_the_wallets_beginning(network, bitcoind, address):
+    bitcoind.asked.clear()
+    network.books(datetime(2009, 1, 3, tzinfo=UTC), NOON)
+    assert next(params[0] for _, method, params in bitcoind.asked if method == "listsinceblock") == ""
+
+
+def test_a_node_that_is_away_has_no_records(network, bitcoind, address):
+    with bitcoind.away(), pytest.raises(NodeUnavailable):
+        network.books(NOON, NOON + DAY)
+
+
+def test_what_left_the_wallet_is_told_by_transaction_and_address(network, bitcoind, address, settings):
+    settings.BITCOIN_WALLET = "buyers"
+    move_to(bitcoind, NOON + HOUR)
+    mined = bitcoind.pay(address, 1000)
+    bitcoind.mine()
+    waiting = bitcoind.pay(address, 2000)
+    move_to(bitcoind, NOON + 2 * DAY)
+    bitcoind.pay(address, 3000)
+
+    with open_wallet(BITCOIN) as wallet:
+        assert read_spending(wallet, NOON, NOON + DAY) == {mined: {address: 1000}, waiting: {address: 2000}}
+
+
+def test_two_outputs_to_one_address_are_added(network, bitcoind, address, settings):
+    settings.BITCOIN_WALLET = "buyers"
+    script = bitcoind.chain.script(address)
+    psbt, _ = bitcoind.buyers._funded([(script, 1000), (script, 2000)])
+    txid = bitcoind.chain.submit(signed(psbt.transaction, range(len(psbt.transaction.vin))))
+    with open_wallet(BITCOIN) as wallet:
+        assert read_spending(wallet, NOON, NOON + DAY) == {txid: {address: 3000}}

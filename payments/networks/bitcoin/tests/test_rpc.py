@@ -1,0 +1,107 @@
+"""A conversation with a bitcoind that refuses, is overloaded, starts up, hangs, or is something else."""
+
+import time
+
+import pytest
+
+from payments.errors import NodeRejected, NodeUnavailable
+from payments.networks.bitcoin.coins import BITCOIN
+from payments.networks.bitcoin.rpc import Conversation
+from payments.networks.json_rpc import RpcError
+
+
+@pytest.fixture
+def node(bitcoind):
+    conversation = Conversation(BITCOIN, "/")
+    yield conversation
+    conversation.close()
+
+
+def test_a_call_returns_the_result(node):
+    assert node.call("getblockcount") == 150
+
+
+def test_user_and_password_are_not_percent_decoded(node, bitcoind):
+    assert "%25" in bitcoind.password
+    assert node.call("getblockcount") == 150
+
+
+def test_calls_of_one_conversation_share_a_connection(node, bitcoind):
+    for _ in range(3):
+        node.call("getblockcount")
+    assert bitcoind.connections == 1
+
+
+def test_a_wrong_password_is_said_in_words(node, bitcoind):
+    bitcoind.password = "another"
+    with pytest.raises(NodeRejected, match="refuses BITCOIN_RPC_USER and BITCOIN_RPC_PASS"):
+        node.call("getblockcount")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "says"),
+    [
+        ("403", NodeRejected, "rpcallowip"),
+        ("503", NodeUnavailable, "work queue is full"),
+        (-28, NodeUnavailable, "is starting up"),
+        ("page", NodeUnavailable, "BITCOIN_RPC_HOST"),
+        ("half", NodeUnavailable, "BITCOIN_RPC_HOST"),
+        ("list", NodeUnavailable, "BITCOIN_RPC_HOST"),
+        ("other id", NodeUnavailable, "BITCOIN_RPC_HOST"),
+        ("no result", NodeUnavailable, "BITCOIN_RPC_HOST"),
+        ("hang", NodeUnavailable, "in time"),
+        ("drip", NodeUnavailable, "in time"),
+        ("drop", NodeUnavailable, "does not answer"),
+    ],
+)
+def test_trouble_is_said_in_words(node, bitcoind, settings, fault, error, says):
+    settings.NODE_TIMEOUT_SECONDS = 1
+    bitcoind.fault = fault
+    conversation = Conversation(BITCOIN, "/")
+
+    with pytest.raises(error, match=says):
+        conversation.call("getblockcount")
+
+    conversation.close()
+    assert bitcoind.methods() == ["getblockcount"]
+
+
+def test_a_node_that_drips_is_given_up_after_node_timeout_seconds(bitcoind, settings):
+    settings.NODE_TIMEOUT_SECONDS = 1
+    bitcoind.fault = "drip"
+    conversation, began = Conversation(BITCOIN, "/"), time.monotonic()
+
+    with pytest.raises(NodeUnavailable):
+        conversation.call("getblockcount")
+
+    conversation.close()
+    assert time.monotonic() - began < 1.5
+
+
+def test_more_patience_is_for_the_calls_after_it(node, bitcoind, settings):
+    settings.NODE_TIMEOUT_SECONDS = 1
+    conversation = Conversation(BITCOIN, "/")
+    bitcoind.fault = lambda method: bitcoind.wait_until_stopped(1.3) or ""
+
+    with pytest.raises(NodeUnavailable, match="in time"):
+        conversation.call("getblockcount")
+    conversation.be_patient(5)
+
+    assert conversation.call("getblockcount") == 150
+    conversation.close()
+
+
+@pytest.mark.parametrize(("method", "code"), [("getblockhash", -8), ("nonsense", -32601)])
+def test_the_nodes_own_errors_keep_their_codes(node, method, code):
+    with pytest.raises(RpcError) as error:
+        node.call(method, *([9999] if code == -8 else []))
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_host_may_be_an_ipv6_address(node, settings, host):
+    settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = host, 1
+    conversation = Conversation(BITCOIN, "/")
+    with pytest.raises(NodeUnavailable, match=r"does not answer \((ConnectionRefusedError|OSError)\)"):
+        conversation.call("getblockcount")
+    conversation.close()
