@@ -4,10 +4,11 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from django.http import StreamingHttpResponse
+
+from cryptons.chunks import chunks
 
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
 LINES_AT_ONCE = 200
@@ -38,8 +39,7 @@ def csv_download(name: str, rows: Iterable[Sequence[Any]]) -> StreamingHttpRespo
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[str]:
-    while block := "".join(islice(lines, LINES_AT_ONCE)):
-        yield block
+    return map("".join, chunks(lines, LINES_AT_ONCE))
 
 
 class _Line:

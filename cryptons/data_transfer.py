@@ -15,7 +15,8 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-BATCH = 500
+from cryptons.chunks import CHUNK, chunks
+
 Model = type[models.Model]
 Row = dict[str, Any]
 
@@ -70,7 +71,7 @@ def read_lines(progress: Callable[[int], None]) -> Iterator[bytes]:
             progress(len(batch))
     yield _line("members", list(_members()))
     logged = tallies[LogEntry._meta.label] = Tally()
-    for entries in _cut(_log_entries()):
+    for entries in chunks(_log_entries()):
         logged.rows += len(entries)
         yield _line("log", entries)
     yield _line("tally", [{"model": label, "rows": tally.rows, "sums": tally.sums} for label, tally in tallies.items()])
@@ -82,19 +83,8 @@ def number_columns(model: Model) -> list[str]:
 
 
 def _batches(model: Model) -> Iterator[list[Row]]:
-    rows = model._default_manager.order_by("pk").iterator(chunk_size=BATCH)
-    yield from _cut({each.attname: _plain(each.value_from_object(row)) for each in model._meta.concrete_fields} for row in rows)
-
-
-def _cut(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    rows = model._default_manager.order_by("pk").iterator(chunk_size=CHUNK)
+    yield from chunks({each.attname: _plain(each.value_from_object(row)) for each in model._meta.concrete_fields} for row in rows)
 
 
 def _plain(value: Any) -> Any:

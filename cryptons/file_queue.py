@@ -17,6 +17,8 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+from cryptons.atomic_file import atomic_file
+
 log = logging.getLogger(__name__)
 
 HANDS_FULL_SECONDS = 0.01
@@ -99,9 +101,8 @@ class Transport(filesystem.Transport):
 
 def _write_whole(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{uuid4().hex}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    with atomic_file(file) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from cryptons.celery import soon
+from cryptons.chunks import chunks
 from cryptons.db import on_commit
 from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
@@ -51,9 +52,8 @@ def follow_network(network: str) -> None:
 
 
 def queue_settling(invoice_ids: set[UUID]) -> None:
-    ids = [str(invoice_id) for invoice_id in sorted(invoice_ids)]
-    for start in range(0, len(ids), BATCH):
-        soon(settle_invoices, ids[start : start + BATCH])
+    for ids in chunks([str(invoice_id) for invoice_id in sorted(invoice_ids)], BATCH):
+        soon(settle_invoices, ids)
 
 
 @shared_task
@@ -102,10 +102,10 @@ def sweep_invoices() -> None:
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         follow(network, at=now)
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_SEEN])
-    starts = list(range(0, len(touched), BATCH))
+    batches = list(chunks(touched, BATCH))
     # In one order, this sweep, the next and the messages would go side by side and settle the same twice.
-    for start in random.sample(starts, min(len(starts), SWEEP // BATCH)):
-        _settle_touched(touched[start : start + BATCH])
+    for batch in random.sample(batches, min(len(batches), SWEEP // BATCH)):
+        _settle_touched(batch)
     overdue = list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:MOST_SEEN])
     for invoice_id in overdue if len(overdue) <= SWEEP else random.sample(overdue, SWEEP):
         settle_one(invoice_id)

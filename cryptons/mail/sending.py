@@ -1,6 +1,5 @@
 """Send one mail: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
 
-import os
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import F, Q
 
+from cryptons.atomic_file import atomic_file
 from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
 
@@ -71,8 +71,6 @@ def _server() -> EmailBackend:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all, whoever is killed meanwhile."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_bytes(content)
-    os.replace(part, file)
+    with atomic_file(file) as part:
+        part.write_bytes(content)

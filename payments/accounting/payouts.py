@@ -5,11 +5,12 @@ from datetime import datetime
 
 from django.conf import settings
 
+from cryptons.chunks import chunks
 from cryptons.coins import LIGHTNING, CoreCoin, core_coins
 from cryptons.money import format_coin
 from payments.accounting.comparison import Difference, Kind
 from payments.accounting.periods import Period
-from payments.accounting.reconcile import Report, chunks
+from payments.accounting.reconcile import Report
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts

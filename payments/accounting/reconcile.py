@@ -1,15 +1,15 @@
 """Read the books of the nodes and of the shop for a period, and compare them. Changes nothing."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from time import sleep
 from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 
+from cryptons.chunks import chunks
 from payments.accounting.comparison import Booked, Destination, Difference, Figures, Kind, check_invoice, compare
 from payments.accounting.periods import Period
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
@@ -27,7 +27,6 @@ EDGE = timedelta(days=1)
 YOUNG = timedelta(hours=1)
 """Differences about money this young are looked at twice: its follower may only be a moment behind."""
 MOST_PAUSE = timedelta(seconds=20)
-CHUNK = 500
 
 Watch = Callable[[str, int, int], None]
 """Is told what is being done, and how many of how many are done."""
@@ -137,12 +136,6 @@ def _without_change(network: str, entries: list[BookEntry], ours: Collection[str
     txids = {entry.reference.partition(":")[0] for entry in entries if entry.destination not in ours}
     payouts = set(Payout.objects.filter(network=network, reference__in=txids).values_list("reference", flat=True))
     return [entry for entry in entries if entry.destination in ours or entry.reference.partition(":")[0] not in payouts]
-
-
-def chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while piece := list(islice(rest, CHUNK)):
-        yield piece
 
 
 def _booked(payments: Iterable[Payment]) -> list[Booked]:

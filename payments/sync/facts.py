@@ -7,11 +7,11 @@ from uuid import UUID
 from django.db.models import F, prefetch_related_objects
 from django.utils import timezone
 
+from cryptons.chunks import chunks
 from payments.confirmations import settles_at_height
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
 
-CHUNK = 500
 FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
 
 
@@ -22,18 +22,16 @@ def store_facts(network: str, facts: Iterable[Fact]) -> set[UUID]:
     """
     by_reference = {fact.reference: fact for fact in facts}
     changed: set[UUID] = set()
-    references = list(by_reference)
-    for start in range(0, len(references), CHUNK):
-        changed |= _store_chunk(network, [by_reference[reference] for reference in references[start : start + CHUNK]])
+    for chunk in chunks(by_reference.values()):
+        changed |= _store_chunk(network, chunk)
     mark_dirty(changed)
     return changed
 
 
 def mark_dirty(invoice_ids: Iterable[UUID]) -> None:
     """Record that facts came in. The raised version makes a verdict that did not see these facts lose its race."""
-    ids = sorted(invoice_ids)
-    for start in range(0, len(ids), CHUNK):
-        Invoice.objects.filter(pk__in=ids[start : start + CHUNK]).update(needs_settling=True, version=F("version") + 1)
+    for ids in chunks(sorted(invoice_ids)):
+        Invoice.objects.filter(pk__in=ids).update(needs_settling=True, version=F("version") + 1)
 
 
 def _store_chunk(network: str, facts: list[Fact]) -> set[UUID]:

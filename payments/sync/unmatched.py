@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
+from cryptons.chunks import chunks
 from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
 from cryptons.money import format_coin
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 SHARED = {coin.code for coin in COINS.values() if coin.shares_account}
 """Networks on which all buyers pay to one account."""
-CHUNK = 500
 SMALL = {XRP.code: 1_000_000}
 """Less than this, in base units, is sent by the thousand for next to nothing, to be read: each would be a mail to staff."""
 MOST_A_DAY = 20
@@ -33,9 +33,8 @@ def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None
     if network not in SHARED:
         return
     by_key = {f"unclaimed {network} {fact.reference}": fact for fact in facts}
-    keys = list(by_key)
-    for start in range(0, len(keys), CHUNK):
-        _note_chunk(network, {key: by_key[key] for key in keys[start : start + CHUNK]}, at=at)
+    for chunk in chunks(by_key.items()):
+        _note_chunk(network, dict(chunk), at=at)
 
 
 def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:

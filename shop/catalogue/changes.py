@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from cryptons.celery import soon
+from cryptons.chunks import chunks
 from cryptons.db import on_commit
 from shop.catalogue import product_cache
 from shop.catalogue.category_tree import CategoryTree
@@ -13,9 +14,6 @@ from shop.catalogue.version import catalogue_changed, tell_what_is_owed
 from shop.models import Category, Product
 from shop.search import indexing
 from shop.search.tasks import index_products
-
-BATCH = 500
-"""Products of one indexing task."""
 
 
 def product_changed(ids: Iterable[UUID]) -> None:
@@ -35,8 +33,8 @@ def category_changed(category: Category) -> None:
 
 
 def _enqueue(ids: list[str]) -> None:
-    for start in range(0, len(ids), BATCH):
-        soon(index_products, ids[start : start + BATCH])
+    for batch in chunks(ids):
+        soon(index_products, batch)
 
 
 def sweep_search() -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.utils.text import slugify
 
+from cryptons.chunks import chunks
 from cryptons.db import atomic
 from cryptons.money import parse_fiat
 from shop.catalogue.images import read_upload, store_picture
@@ -12,7 +13,6 @@ from shop.demo.goods import DEPARTMENTS, Goods
 from shop.models import Category, Product, ProductImage
 
 GOODS = [goods for shelves in DEPARTMENTS.values() for shelf in shelves.values() for goods in shelf]
-BATCH = 500
 FINISHES = ("Plain", "Dark", "Light", "Small", "Large", "Fine", "Old-Style", "Travel", "Classic", "Everyday")
 
 
@@ -36,8 +36,7 @@ def load_more(count: int, progress: Callable[[int], None]) -> int:
     }
     known = set(Product.objects.filter(sku__contains="-V").values_list("sku", flat=True))
     new = 0
-    for start in range(0, count, BATCH):
-        wanted = range(start, min(start + BATCH, count))
+    for wanted in chunks(range(count)):
         products = [product for product in _variants(wanted, originals) if product.sku not in known]
         pictures = [_same_picture(product, originals[product.sku.rpartition("-V")[0]]) for product in products]
         with atomic():
@@ -72,7 +71,7 @@ def _product(goods: Goods, category: Category) -> bool:
     return is_new
 
 
-def _variants(numbers: range, originals: dict[str, Product]) -> Iterator[Product]:
+def _variants(numbers: list[int], originals: dict[str, Product]) -> Iterator[Product]:
     for number in numbers:
         model = originals[GOODS[number % len(GOODS)].sku]
         name = f"{FINISHES[number // len(GOODS) % len(FINISHES)]} {model.name} {number + 1}"

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from cryptons.chunks import chunks
 from cryptons.money import format_fiat
 from payments.models import Invoice
 from payments.subject import SubjectProblem
 from shop.models import Order, OrderLine
 
-CHUNK = 500
 PAID = (Order.PaymentStatus.PAID, Order.PaymentStatus.OVERPAID)
 
 
 def check_orders(since: datetime, until: datetime) -> list[SubjectProblem]:
     """Check the orders that were placed from `since` on and before `until`."""
     ids = list(Order.objects.filter(created_at__gte=since, created_at__lt=until).order_by("created_at", "pk").values_list("pk", flat=True))
-    return [problem for start in range(0, len(ids), CHUNK) for problem in _check(ids[start : start + CHUNK])]
+    return [problem for chunk in chunks(ids) for problem in _check(chunk)]
 
 
 def _check(ids: list[Any]) -> Iterator[SubjectProblem]:

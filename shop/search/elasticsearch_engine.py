@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, UnsupportedProductError, helpers
 from elasticsearch.dsl.connections import connections
 
+from cryptons.chunks import chunks
 from cryptons.circuit_breaker import CircuitBreaker
 from shop.search.base import (
     BOOSTS,
@@ -164,8 +164,7 @@ class ElasticsearchEngine:
             shape = ProductDocument._index.to_dict()
             indices.create(index=new, mappings=shape["mappings"], settings=shape["settings"], aliases={filling: {}})
             try:
-                actions = _indexing(entries)
-                while batch := list(islice(actions, BULK)):
+                for batch in chunks(_indexing(entries), BULK):
                     self._bulk(batch, filling, refresh=False)
                     count += len(batch)
                 indices.refresh(index=new)
@@ -219,9 +218,8 @@ class ElasticsearchEngine:
 
     def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]:
         known: dict[UUID, int] = {}
-        wanted = iter(ids)
         with _told_as_unavailable():
-            while batch := [str(product_id) for product_id in islice(wanted, BULK)]:
+            for batch in chunks(map(str, ids), BULK):
                 found = self._client.mget(index=self.alias, ids=batch, source_includes=["updated"])["docs"]
                 known |= {UUID(each["_id"]): each["_source"]["updated"] for each in found if each.get("found")}
         return known

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from cryptons.chunks import CHUNK, chunks
 from shop.models import Product
 from shop.search import engine
 from shop.search.base import Entry, microseconds, read_entries
-
-BATCH = 500
 
 OVERLAP = timedelta(minutes=2)
 """A row that was changed before another may be written after it, by as long as a transaction may take."""
@@ -54,7 +53,7 @@ def rebuild(progress: Callable[[int], None] | None = None) -> int:
 
 
 def _all_entries(progress: Callable[[int], None]) -> Iterator[Entry]:
-    products = Product.objects.listed().order_by("pk").iterator(chunk_size=BATCH)
+    products = Product.objects.listed().order_by("pk").iterator(chunk_size=CHUNK)
     for entry in read_entries(products):
         yield entry
         progress(1)
@@ -71,6 +70,5 @@ def _reconcile() -> set[UUID]:
 
 
 def _index(ids: Collection[UUID]) -> None:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), BATCH):
-        index_products(ordered[start : start + BATCH])
+    for batch in chunks(sorted(ids)):
+        index_products(batch)

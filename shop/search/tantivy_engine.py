@@ -4,7 +4,6 @@
 """
 
 import fcntl
-import os
 import secrets
 import shutil
 import threading
@@ -19,6 +18,7 @@ from uuid import UUID
 import tantivy
 from django.conf import settings
 
+from cryptons.atomic_file import atomic_file
 from shop.search.base import (
     BOOSTS,
     EPOCH,
@@ -326,6 +326,5 @@ def _product_id(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> UUID
 
 
 def _write_whole(file: Path, text: str) -> None:
-    new = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    new.write_text(text, encoding="utf-8")
-    new.replace(file)
+    with atomic_file(file) as part:
+        part.write_text(text, encoding="utf-8")

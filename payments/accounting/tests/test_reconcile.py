@@ -2,11 +2,13 @@
 
 import io
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from cryptons.chunks import chunks
 from payments import tasks
 from payments.accounting import nightly
 from payments.accounting import reconcile as reconciling
@@ -169,7 +171,7 @@ def test_one_network_can_be_asked_for(shop, now):
 
 
 def test_a_great_many_are_compared_in_pieces(now, monkeypatch):
-    monkeypatch.setattr(reconciling, "CHUNK", 2)
+    monkeypatch.setattr(reconciling, "chunks", partial(chunks, size=2))
     options = [paid(now) for _ in range(5)]
     assert found(now) == []
     lost = sorted(of(option).reference for option in options[:3])

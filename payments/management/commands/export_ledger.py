@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
+from cryptons.atomic_file import atomic_file
 from cryptons.csv_lines import csv_lines
 from cryptons.money import format_coin, format_fiat
 from payments.accounting.ledger import COLUMNS, Figures, LedgerRow, Sums, ledger, payments_in, payouts_in
@@ -44,12 +45,10 @@ def write(rows: Iterable[LedgerRow], to: Any) -> None:
 
 
 def write_file(rows: Iterable[LedgerRow], file: Path) -> None:
-    """Under another name until it is whole: half a ledger looks like a whole one. Raises CommandError."""
-    part = file.with_name(f"{file.name}.part")
+    """Write the file whole or not at all, because half a ledger looks like a whole one. Raises CommandError."""
     try:
-        with part.open("w", encoding="utf-8", newline="") as to:
+        with atomic_file(file) as part, part.open("w", encoding="utf-8", newline="") as to:
             write(rows, to)
-        part.replace(file)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
 
