@@ -58,7 +58,7 @@ def check_out(guest: Browser) -> None:
     guest.press("Check out")
     guest.check_the_page()
     guest.fill(email="guest@example.com", **ADDRESS)
-    guest.press("Go on to the way to pay")
+    guest.press("Continue to payment method")
     guest.check_the_page()
     guest.find("[name=network][value=BTC]").click()
     guest.find("main form .button--primary").click()
@@ -103,7 +103,7 @@ def test_a_guest_pays_in_another_coin_and_staff_take_what_came_late(
     check_out(guest)
     guest.find(".pay__other summary").click()
     guest.find(".pay__other [value=LTC]").click()
-    guest.press("Get a fresh quote")
+    guest.press("Get a new quote")
     assert guest.find("main .pay__code").get_attribute("href").startswith("litecoin:")
     guest.check_the_page()
 

@@ -173,7 +173,7 @@ def test_pages_keep_the_filters(client, kettle, build_index):
 def test_empty_lists_say_what_to_do(client, kettle, build_index):
     build_index()
 
-    assert "Nothing was found." in text_of(client.get("/search?q=xylophone"))
+    assert "No products found." in text_of(client.get("/search?q=xylophone"))
     assert "Nothing fits these filters." in text_of(client.get("/search?max_price=0.01"))
     Product.objects.all().delete()
     build_index()

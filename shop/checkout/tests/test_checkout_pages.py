@@ -50,7 +50,7 @@ def order(client, network="BTC", **change):
 
 
 def test_a_guest_orders_in_three_pages(client, item):
-    assert "Where shall it go?" in client.get("/checkout/").text
+    assert "Shipping address" in client.get("/checkout/").text
     assert fill_in(client)["Location"] == "/checkout/payment/"
     review = client.get("/checkout/payment/")
     assert "2 × Copper Kettle" in review.text
@@ -187,7 +187,7 @@ def test_when_nothing_can_be_paid_with_the_cart_is_kept(client, item, settings):
     settings.SANDBOX = False
     fill_in(client)
     page = client.get("/checkout/payment/").text
-    assert "No way to pay can be used right now." in page
+    assert "No payment method is available right now." in page
     assert re.search(r"<button[^>]* disabled", page)
 
 

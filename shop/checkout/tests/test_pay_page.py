@@ -274,7 +274,7 @@ def test_who_only_has_the_pay_link_does_not_get_the_order(client):
     order = open_order()
     text = show(client, order).text
     assert order.access_token not in text
-    assert "The link to the order is in the mail" in text
+    assert "The link to your order is in the email" in text
 
 
 def test_who_placed_it_here_gets_on_to_the_order(client):

@@ -150,7 +150,7 @@ def test_late_money_that_is_not_enough_asks_for_the_rest(client, settings):
     text = client.get(quote_path(order)).text
     assert "worth $49.99" in text
     assert "<dt>To pay</dt><dd><strong>$49.99</strong></dd>" in text
-    assert "$49.99 (50 %) came" in client.post(quote_path(order), {"network": "LTC"}, follow=True).text
+    assert "$49.99 of $99.98 received (50 %)" in client.post(quote_path(order), {"network": "LTC"}, follow=True).text
 
 
 def test_the_mail_leads_there_without_a_login(client, settings):
@@ -215,7 +215,7 @@ def test_money_back_is_mailed_to_the_orders_address_alone(client):
     assert f'href="{path}"' in client.get(f"/orders/{order.access_token}/").text
     assert "/refund/" not in pay_page(client, order) + client.get(f"/orders/{order.access_token}/").text
 
-    assert "Mail me the link" in client.get(path).text
+    assert "Email me the link" in client.get(path).text
     assert not Mail.objects.filter(key__startswith="money_back").exists()
     text = client.post(path, follow=True).text
     client.post(path)

@@ -56,7 +56,7 @@ def test_the_time_line_tells_each_step(client):
     pay(order)
     change_status(order.pk, "shipped", actor="grace", at=NOW)
     text = page(client, order)
-    text = text[text.index("What happened so far") :]
+    text = text[text.index("History") :]
     steps = ["Order placed", "Payment seen, not confirmed yet", "Paid: we are preparing your order", "Shipped"]
     assert sorted(steps, key=text.index) == steps
     assert "Your order has been shipped." in page(client, order)
