@@ -168,6 +168,32 @@ def test_what_is_not_for_everybody_is_not_kept(respond):
     assert page.asked == 2
 
 
+def varies_by(response):
+    return {name.strip() for name in response.headers.get("Vary", "").split(",")}
+
+
+def test_every_shared_answer_tells_other_caches_that_a_visitors_own_may_differ():
+    page = Page()
+    made, ready = page.get(), page.get()
+    not_modified = page.get(**{"If-None-Match": made["ETag"]})
+    head = page.view(browser.head("/"))
+
+    assert (page.asked, not_modified.status_code) == (1, 304)
+    for answer in (made, ready, not_modified, head):
+        assert answer["Cache-Control"].startswith("public")
+        assert varies_by(answer) >= {"Cookie", "Authorization"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/search", "/api/products", "/api/categories"])
+def test_a_shared_cache_does_not_give_an_anonymous_answer_to_somebody_who_logged_in(client, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer["Cache-Control"].startswith("public")
+    assert varies_by(answer) >= {"Cookie", "Authorization"}
+
+
 def test_a_post_goes_to_the_view():
     page = Page()
     page.get()
