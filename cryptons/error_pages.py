@@ -1,9 +1,10 @@
-"""What Django shows when something goes wrong: the API's envelope under /api/, a page elsewhere."""
+"""Answers errors outside of views: with the API's envelope under /api/, with a page elsewhere."""
 
 import sys
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views import defaults
 
 from cryptons.api.envelope import error_response
@@ -13,19 +14,19 @@ from cryptons.db import is_outage
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return error_response(400, "VALIDATION_ERROR", "The request cannot be read.")
+        return error_response(400, "VALIDATION_ERROR", _("The request cannot be read."))
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return error_response(403, "FORBIDDEN", "You may not do this.")
+        return error_response(403, "FORBIDDEN", _("You do not have permission to do this."))
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return error_response(404, "NOT_FOUND", "There is nothing at this address.")
+        return error_response(404, "NOT_FOUND", _("There is nothing at this address."))
     return defaults.page_not_found(request, exception)
 
 
@@ -41,7 +42,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
     if is_api(request):
-        response = error_response(503, "SERVICE_UNAVAILABLE", DATABASE_AWAY)
+        response = error_response(503, "SERVICE_UNAVAILABLE", str(DATABASE_AWAY))
     else:
         response = HttpResponse(render_to_string("503.html"), status=503)
     response.headers["Retry-After"] = "5"

@@ -5,13 +5,13 @@ from cryptons.db import BaseModel
 
 
 class IdempotentRequest(BaseModel):
-    """A POST that its sender may repeat: what it was, and what was answered. Kept for a day."""
+    """A POST that its sender may repeat, and its answer; written and read by cryptons/api/idempotency.py, kept for 24 hours."""
 
     user_id = models.UUIDField()
     key = models.CharField(max_length=255)
     body_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
-    """Null while it is being worked on."""
+    """Null until the request is answered."""
     response = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 

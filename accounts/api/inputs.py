@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as PasswordProblem
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -56,7 +57,7 @@ class RegisterInput(Strict):
 
     def validate_username(self, value: Any) -> str:
         if not isinstance(self.initial_data.get("username"), str):
-            raise serializers.ValidationError("Not a valid string.")
+            raise serializers.ValidationError(_("Not a valid string."))
         return str(value).lower()
 
     def validate_email(self, value: str) -> str:
@@ -70,7 +71,7 @@ class LoginInput(Strict):
 
     def validate(self, values: dict[str, str]) -> dict[str, str]:
         if not (values.get("email") or values.get("username")):
-            raise serializers.ValidationError({"email": ["Give an email address or a username."]})
+            raise serializers.ValidationError({"email": [_("An email address or a username is required.")]})
         return values
 
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,19 +13,19 @@ from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
 from accounts.tokens import api_user, forget_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
-from cryptons.api.limits import client_ip, count
+from cryptons.api.limits import client_ip, count, too_many_attempts
 from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 
 
 class LimitedView(ApiView):
-    """Counted before the body is looked at, so that nobody can try passwords faster."""
+    """Counts a request before its body is read, so that nobody can try passwords faster."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
         if not allowed:
-            raise RateLimited("Too many attempts. Please wait.", headers=headers)
+            raise RateLimited(too_many_attempts(headers), headers=headers)
         super().initial(request, *args, **kwargs)
 
 
@@ -34,7 +35,7 @@ def logged_in(user: User) -> dict[str, Any]:
 
 class Register(LimitedView):
     @describe(
-        "Make an account",
+        "Register",
         data=LoginSerializer,
         status=201,
         body=RegisterInput,
@@ -51,7 +52,7 @@ class Register(LimitedView):
 
 class Login(LimitedView):
     @describe(
-        "Log in by email address or username",
+        "Log in",
         data=LoginSerializer,
         body=LoginInput,
         errors=[400, 401, 415],
@@ -60,12 +61,12 @@ class Login(LimitedView):
         values = self.valid(LoginInput)
         user = log_in(request._request, values.get("email") or values["username"], values["password"])
         if user is None:
-            raise Unauthorized("The login is not right.")
+            raise Unauthorized(_("Wrong username or password."))
         return success(logged_in(user))
 
 
 class Refresh(ApiView):
-    @describe("New tokens for a refresh token, once", data=TokensSerializer, body=RefreshInput, errors=[400, 401, 415])
+    @describe("Refresh the tokens", data=TokensSerializer, body=RefreshInput, errors=[400, 401, 415])
     def post(self, request: Request) -> Response:
         return success(TokensSerializer.serialize(refresh(self.valid(RefreshInput)["refresh"])))
 
@@ -73,7 +74,7 @@ class Refresh(ApiView):
 class Logout(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Refuse these tokens from now on", data=LogoutSerializer, body=LogoutInput, errors=[400, 415], login=True)
+    @describe("Log out", data=LogoutSerializer, body=LogoutInput, errors=[400, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(LogoutInput)
         assert isinstance(request.auth, Token)
@@ -91,12 +92,12 @@ class Logout(ApiView):
 class Profile(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Who I am", data=ProfileSerializer, login=True)
+    @describe("Get my profile", data=ProfileSerializer, login=True)
     def get(self, request: Request) -> Response:
         return success(ProfileSerializer.serialize(api_user(request)))
 
     @describe(
-        "Change my profile",
+        "Update my profile",
         data=ProfileSerializer,
         body=ProfileInput,
         errors=[400, 415],
@@ -119,7 +120,7 @@ class Password(ApiView):
     permission_classes = [Authenticated]
 
     @describe(
-        "Change the password; all older tokens are refused",
+        "Change my password",
         data=LoginSerializer,
         body=PasswordInput,
         errors=[400, 415],

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says once and refers to. The settings read it, so it imports nothing."""
+"""Components of the OpenAPI document that have no serializer. The settings read this module, so it imports nothing."""
 
 COMPONENTS = {
     "schemas": {
@@ -28,4 +28,4 @@ COMPONENTS = {
         }
     }
 }
-"""For drf-spectacular's APPEND_COMPONENTS."""
+"""The value of drf-spectacular's APPEND_COMPONENTS."""

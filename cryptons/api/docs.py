@@ -1,4 +1,4 @@
-"""The OpenAPI schema, and a page to read and try it. Its scripts are served by us, and none stands in the page."""
+"""The OpenAPI document, and a page to read and try it. The page has no inline script, and its scripts come from this server."""
 
 import json
 
@@ -16,6 +16,6 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 def docs_settings(request: HttpRequest) -> HttpResponse:
-    """Starts the viewer: a script of its own, as the content security policy wants it."""
+    """Answer the script that starts the viewer: the content security policy allows no inline script."""
     options = {"url": reverse("api_schema"), "dom_id": "#docs", "deepLinking": True, "persistAuthorization": False}
     return HttpResponse(f"window.ui = SwaggerUIBundle({json.dumps(options)});", content_type="text/javascript")

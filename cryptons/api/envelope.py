@@ -24,7 +24,7 @@ def json_bytes(body: Any) -> bytes:
 
 
 def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> HttpResponse:
-    """For what goes wrong outside of REST framework's views."""
+    """Answer an error outside of REST framework's views."""
     return HttpResponse(json_bytes(failed(code, message, **more)), status=status, content_type="application/json", headers=headers)
 
 

@@ -1,13 +1,15 @@
-"""One handler turns every error into the envelope; each app says once what its own errors mean here."""
+"""Turns every error into the envelope. An app registers its own errors with `translate`, once."""
 
 import logging
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -17,11 +19,11 @@ from cryptons.db import is_outage
 logger = logging.getLogger(__name__)
 
 INTERNAL = "Internal Server Error"
-DATABASE_AWAY = "The database cannot be reached. Please try again in a moment."
+DATABASE_AWAY = gettext_lazy("The database cannot be reached. Try again in a moment.")
 
 
 class ApiError(Exception):
-    """An answer that is an error. `details` has one row per problem: `{"field", "message"}`."""
+    """An error that a view answers. `details` has one row per problem: `{"field", "message"}`."""
 
     status = 400
     code = "VALIDATION_ERROR"
@@ -33,7 +35,11 @@ class ApiError(Exception):
 
 
 class Invalid(ApiError):
-    pass
+    @classmethod
+    def fields(cls, problems: Mapping[str, str]) -> Self:
+        """Return the error for these fields, each with its own message."""
+        details = [{"field": name, "message": message} for name, message in problems.items()]
+        return cls(_("Some values cannot be accepted."), details=details)
 
 
 class Unauthorized(ApiError):
@@ -60,7 +66,7 @@ _TRANSLATIONS: dict[type[Exception], tuple[int, str]] = {}
 
 
 def translate(error: type[Exception], status: int, code: str) -> None:
-    """From now on this error, raised in a view, is this status and code; its own text is the message."""
+    """Answer this error, when a view raises it, with this status and code; its own text is the message."""
     _TRANSLATIONS[error] = (status, code)
 
 
@@ -69,7 +75,7 @@ def translation(error: Exception) -> tuple[int, str] | None:
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
-    """REST framework's EXCEPTION_HANDLER."""
+    """Answer an error, as REST framework's EXCEPTION_HANDLER."""
     status, body, headers = _answer(error)
     return Response(body, status=status, headers=dict(headers))
 
@@ -80,13 +86,13 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     if (known := translation(error)) is not None:
         return known[0], failed(known[1], str(error)), {}
     if isinstance(error, exceptions.ValidationError):
-        return 400, failed("VALIDATION_ERROR", "Some values cannot be accepted.", list(rows(error.detail))), {}
+        return 400, failed("VALIDATION_ERROR", _("Some values cannot be accepted."), list(rows(error.detail))), {}
     if isinstance(error, Http404 | ObjectDoesNotExist | exceptions.NotFound):
-        return 404, failed("NOT_FOUND", "Not found"), {}
+        return 404, failed("NOT_FOUND", _("Not found")), {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return 401, failed("UNAUTHORIZED", _sentence(error)), {"WWW-Authenticate": "Bearer"}
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
-        return 403, failed("FORBIDDEN", "You may not do this."), {}
+        return 403, failed("FORBIDDEN", _("You do not have permission to do this.")), {}
     if isinstance(error, exceptions.MethodNotAllowed):
         return 405, failed("METHOD_NOT_ALLOWED", _sentence(error)), {}
     if isinstance(error, exceptions.UnsupportedMediaType | exceptions.NotAcceptable):
@@ -95,7 +101,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
         return 400, failed("VALIDATION_ERROR", _sentence(error)), {}
     if is_outage(error):
         logger.error("database unavailable", exc_info=error)
-        return 503, failed("SERVICE_UNAVAILABLE", DATABASE_AWAY), {"Retry-After": "5"}
+        return 503, failed("SERVICE_UNAVAILABLE", str(DATABASE_AWAY)), {"Retry-After": "5"}
     logger.error("unhandled error in the API", exc_info=error)
     return 500, _internal(error), {}
 
@@ -112,7 +118,7 @@ def _sentence(error: Exception) -> str:
 
 
 def rows(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
-    """REST framework's nested error lists as flat rows, fields joined with dots: `items.0.quantity`."""
+    """Flatten REST framework's nested errors into rows, with fields joined by dots: `items.0.quantity`."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
             here = field if name == "non_field_errors" else f"{field}.{name}" if field else str(name)
@@ -130,4 +136,4 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(404, "NOT_FOUND", "There is nothing at this address.")
+    return error_response(404, "NOT_FOUND", _("There is nothing at this address."))

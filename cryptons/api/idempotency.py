@@ -1,4 +1,7 @@
-"""POSTs that may be sent twice and are done once: the header `Idempotency-Key`, kept for 24 hours, the body compared."""
+"""Idempotency: a POST with the header `Idempotency-Key` is done once, and a repeat gets the stored answer for 24 hours.
+
+Requests and their answers are stored in `cryptons.models.IdempotentRequest`, by user and key, with a hash of the body.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 import orjson
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +23,7 @@ from cryptons.models import IdempotentRequest
 
 KEPT = timedelta(hours=24)
 ABANDONED = timedelta(minutes=2)
-"""A request that was begun so long ago and has no answer died: it may be done again."""
+"""A request without an answer after this time has died with its process and may be done again."""
 
 TOKENS = UUID("6f1d7c1e-6a0e-4d5c-9a54-0d0a7f8e3b11")
 
@@ -27,10 +31,10 @@ View = Callable[..., Response]
 
 
 def idempotent(view: View) -> View:
-    """For a POST method of an ApiView whose users are logged in.
+    """Wrap a POST method of an ApiView whose users are logged in.
 
-    The view gets `token`, a UUID that is the same for the same user and key: kept under a unique index with what the view makes, it lets
-    nothing be made twice even when the process died between making it and answering.
+    The view gets `token`, a UUID that is the same for the same user and key. Stored under a unique index with the object that the view
+    makes, it prevents a second one even when the process dies between making the object and answering.
     """
 
     @wraps(view)
@@ -39,10 +43,7 @@ def idempotent(view: View) -> View:
         if not key:
             return view(self, request, *args, token=uuid4(), **kwargs)
         if len(key) > 255 or not key.isprintable():
-            raise Invalid(
-                "The Idempotency-Key is too long or not printable.",
-                details=[{"field": "Idempotency-Key", "message": "At most 255 letters."}],
-            )
+            raise Invalid.fields({"Idempotency-Key": _("Must be at most 255 printable characters.")})
         user_id = UUID(str(request.user.pk))
         body_hash = hashlib.sha256(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
         kept = _begin(user_id, key, body_hash)
@@ -61,9 +62,9 @@ def idempotent(view: View) -> View:
 
 
 def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
-    """The row of this request: new for the first, with its answer for a repeat.
+    """Return the row of this request: a new one for the first request, one with an answer for a repeat.
 
-    Raises IdempotencyMismatch, and Conflict while it is being done.
+    Raises IdempotencyMismatch for another body, and Conflict while the first request has no answer yet.
     """
     now = timezone.now()
     IdempotentRequest.objects.filter(user_id=user_id, key=key, created_at__lt=now - KEPT).delete()
@@ -71,16 +72,17 @@ def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
         try:
             return IdempotentRequest.objects.create(user_id=user_id, key=key, body_hash=body_hash)
         except IntegrityError:
-            pass  # its twin was first
+            pass  # a request with the same key was first
     kept = IdempotentRequest.objects.get(user_id=user_id, key=key)
     if kept.body_hash != body_hash:
-        raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+        raise IdempotencyMismatch(_("This Idempotency-Key was used for another request."))
     if kept.status is None:
         abandoned = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at__lt=now - ABANDONED)
         if not abandoned.update(created_at=now):
-            raise Conflict("This request is being worked on. Ask again in a moment.", headers={"Retry-After": "1"})
+            raise Conflict(_("This request is being processed. Try again in a moment."), headers={"Retry-After": "1"})
     return kept
 
 
 def forget_old_requests() -> None:
+    """Delete the requests that are older than KEPT."""
     IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()

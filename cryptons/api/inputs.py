@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -53,11 +54,11 @@ class Id(Text):
 
 
 class Strict(serializers.Serializer[Any]):
-    """Refuses unknown names, and anything but an object."""
+    """Takes an object, and refuses unknown fields."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             unknown = sorted(str(name) for name in data if name not in self.fields)
             if unknown:
-                raise serializers.ValidationError({name: ["There is no such field."] for name in unknown})
+                raise serializers.ValidationError({name: [_("There is no such field.")] for name in unknown})
         return super().to_internal_value(data)

@@ -1,13 +1,15 @@
-"""How often one client may ask. Counters live in Redis where there is one, so that all servers share them; else in this process."""
+"""Rate limits. The counters are in Redis, so that all servers share them, or in this process when there is no Redis."""
 
 import ipaddress
 import math
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import ngettext
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
@@ -27,12 +29,15 @@ def _redis(url: str) -> Storage:
 
 @cache
 def parsed(limit: str) -> RateLimitItem:
-    """`100/15minutes`. Raises ValueError."""
+    """Read a limit such as `100/15minutes`. Raises ValueError."""
     return parse(limit)
 
 
 def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
-    """Count one request; whether it is allowed, and the headers that say how it stands. A Redis that is gone counts in this process."""
+    """Count one request, and return whether it is allowed and the headers about the limit.
+
+    When Redis does not answer, this process counts alone.
+    """
     item = parsed(limit)
     try:
         return _count(_limiter(settings.REDIS_URL), item, keys)
@@ -52,13 +57,31 @@ def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, keys: tuple[str
     return allowed, headers
 
 
+def too_many_requests(headers: Mapping[str, str]) -> str:
+    minutes = _minutes(headers)
+    return ngettext(
+        "Too many requests. Try again in %(minutes)d minute.", "Too many requests. Try again in %(minutes)d minutes.", minutes
+    ) % {"minutes": minutes}
+
+
+def too_many_attempts(headers: Mapping[str, str]) -> str:
+    minutes = _minutes(headers)
+    return ngettext(
+        "Too many attempts. Try again in %(minutes)d minute.", "Too many attempts. Try again in %(minutes)d minutes.", minutes
+    ) % {"minutes": minutes}
+
+
+def _minutes(headers: Mapping[str, str]) -> int:
+    return math.ceil(int(headers["Retry-After"]) / 60)
+
+
 def forget_counts() -> None:
-    """For tests: begin anew."""
+    """Reset all counters, for tests."""
     _limiter.cache_clear()
 
 
 def client_ip(request: HttpRequest) -> str:
-    """The address that connected; behind a trusted proxy the last one in X-Forwarded-For that is not a trusted proxy itself."""
+    """Return the address that connected; behind a trusted proxy, the last one in X-Forwarded-For that is not a trusted proxy itself."""
     address = str(request.META.get("REMOTE_ADDR", ""))
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     while forwarded and _is_trusted(address):

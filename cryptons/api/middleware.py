@@ -1,4 +1,4 @@
-"""What surrounds every request to /api/: the limit before anything is read, the envelope around whatever escapes a view."""
+"""Counts every request to /api/ before its body is read, and puts the envelope around errors that escape a view."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from cryptons.api.envelope import error_response
 from cryptons.api.errors import handle, is_api
-from cryptons.api.limits import client_ip, count
-
-LIMITED_MESSAGE = "Too many requests. Please wait."
+from cryptons.api.limits import client_ip, count, too_many_requests
 
 
 class ApiMiddleware:
@@ -21,14 +19,14 @@ class ApiMiddleware:
             return self.get_response(request)
         allowed, headers = count(settings.RATE_LIMIT_API, "api", client_ip(request))
         if not allowed:
-            return error_response(429, "RATE_LIMITED", LIMITED_MESSAGE, headers)
+            return error_response(429, "RATE_LIMITED", too_many_requests(headers), headers)
         response = self.get_response(request)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """An error outside of REST framework's views; inside they have their own handler."""
+        """Answer an error outside of REST framework's views, which have their own handler."""
         if not is_api(request):
             return None
         answer = handle(exception, {})

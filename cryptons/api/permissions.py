@@ -1,4 +1,4 @@
-"""Who may: 401 for nobody, 403 for somebody else. API permission strings stand for Django's own permissions."""
+"""Permissions of the API, as strings that stand for Django's own: 401 without a login, 403 without the permission."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ DJANGO_PERMISSIONS = {
 
 
 class Authenticated(BasePermission):
-    """REST framework answers 401 when this refuses somebody who did not log in."""
+    """Allows anybody who is logged in."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user and request.user.is_authenticated)
@@ -29,7 +29,7 @@ def has_permission(user: Any, name: str) -> bool:
 
 
 def may(name: str) -> type[BasePermission]:
-    """Make a permission class for one of the API's permissions: `may("products:write")`."""
+    """Return a permission class for one of DJANGO_PERMISSIONS: `may("products:write")`."""
 
     class May(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:

@@ -80,7 +80,7 @@ def describe(
     for code in sorted({*errors, *ANYWHERE, *([401] if login else [])}):
         answers[(code, "application/json")] = ERROR
     return extend_schema(
-        operation_id=slugify(summary).replace("-", "_"),
+        operation_id="_".join(word for word in slugify(summary).split("-") if word not in ("a", "an", "the")),
         summary=summary,
         request={body_type: body} if body else None,
         responses=answers,

@@ -1,8 +1,11 @@
+"""The base of all views: input, envelope, pages, rows by id."""
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -20,7 +23,7 @@ MOST_PAGE = 10**6
 
 class ApiView(APIView):
     def valid(self, serializer: type[BaseSerializer[Any]], **options: Any) -> Any:
-        """The request's body as the serializer's clean values. Raises 400 with a row per problem."""
+        """Return the request's body as the serializer's clean values. Raises ValidationError with a row per problem."""
         checked = serializer(data=self.request.data, context={"request": self.request}, **options)
         checked.is_valid(raise_exception=True)
         return checked.validated_data
@@ -31,24 +34,23 @@ def success(data: Any, *, status: int = 200, meta: Mapping[str, Any] | None = No
 
 
 def whole_parameter(request: Request, name: str, default: int, *, least: int, most: int) -> int:
-    """A whole number of the query string. Raises Invalid."""
+    """Read a whole number from the query string. Raises Invalid."""
     text = request.query_params.get(name, "")
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
-        message = f"Must be a whole number from {least} to {most}."
-        raise Invalid("Some values cannot be accepted.", details=[{"field": name, "message": message}])
+        raise Invalid.fields({name: _("Must be a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}})
     return int(text)
 
 
 def page_parameters(request: Request) -> tuple[int, int]:
-    """(page, limit)."""
+    """Read the page and the limit from the query string. Raises Invalid."""
     page = whole_parameter(request, "page", 1, least=1, most=MOST_PAGE)
     return page, whole_parameter(request, "limit", DEFAULT_LIMIT, least=1, most=MOST_LIMIT)
 
 
 def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mapping[str, Any]]) -> Response:
-    """One page of rows, each shown by `show`, with `meta`."""
+    """Answer one page of rows, each shown by `show`, with `meta`."""
     page, limit = page_parameters(request)
     total = rows.count()
     start = (page - 1) * limit
@@ -56,16 +58,17 @@ def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mappi
     return success([show(row) for row in shown], meta={"page": page, "limit": limit, "total": total})
 
 
-def parse_id(text: str, name: str) -> UUID:
-    """Raises NotFound (`Product not found`): what is no id is nobody's."""
+def parse_id(text: str, message: str) -> UUID:
+    """Read an id from a path. Raises NotFound with this message: no row has a malformed id."""
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound(f"{name} not found") from None
+        raise NotFound(message) from None
 
 
-def get_or_404(rows: QuerySet[Row], text: str, name: str) -> Row:
-    row = rows.filter(pk=parse_id(text, name)).first()
+def get_or_404(rows: QuerySet[Row], text: str, message: str) -> Row:
+    """Return the row with this id. Raises NotFound with this message."""
+    row = rows.filter(pk=parse_id(text, message)).first()
     if row is None:
-        raise NotFound(f"{name} not found")
+        raise NotFound(message)
     return row

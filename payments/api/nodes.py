@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.cache import caches
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,9 +35,9 @@ def recent_nodes() -> list[dict[str, Any]]:
 class LightningLiquidity(ApiView):
     permission_classes = [may("payments:read")]
 
-    @describe("What can be received and sent over Lightning, channel by channel", data=LiquiditySerializer, errors=[403], login=True)
+    @describe("Get the liquidity of Lightning", data=LiquiditySerializer, errors=[403], login=True)
     def get(self, request: Request) -> Response:
         lnd = networks().get(LIGHTNING)
         if not isinstance(lnd, LightningNetwork):
-            raise NetworkNotOffered("No LND is configured.")
+            raise NetworkNotOffered(_("No LND is configured."))
         return success(LiquiditySerializer.serialize(lnd.liquidity()), headers={"Cache-Control": "no-store"})

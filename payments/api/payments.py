@@ -62,7 +62,7 @@ class Payments(ApiView):
     permission_classes = [may("payments:read")]
 
     @describe_page(
-        "Payments that came, newest first",
+        "List payments",
         data=PaymentSerializer,
         parameters=PAYMENTS.parameters(),
         errors=[400, 403],
@@ -77,7 +77,7 @@ class Invoices(ApiView):
     permission_classes = [may("payments:read")]
 
     @describe_page(
-        "Invoices, newest first",
+        "List invoices",
         data=InvoiceSerializer,
         parameters=INVOICES.parameters(),
         errors=[400, 403],

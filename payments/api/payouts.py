@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,7 +55,7 @@ class Payouts(ApiView):
     permission_classes = [may("payouts:send")]
 
     @describe_page(
-        "Money that goes back to buyers, newest first",
+        "List payouts",
         data=PayoutSerializer,
         parameters=PAYOUTS.parameters(),
         errors=[400, 403],
@@ -65,7 +66,7 @@ class Payouts(ApiView):
         return PAYOUTS.respond(request, PayoutSerializer.serialize)
 
     @describe(
-        "Draft a payout: without an amount all that this kind allows; a person agrees to it in the admin",
+        "Draft a payout",
         data=PayoutSerializer,
         status=201,
         body=PayoutInput,
@@ -75,6 +76,7 @@ class Payouts(ApiView):
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
+        """Without an amount, the payout is for all that its kind allows. Staff approve it in the admin."""
         values = self.valid(PayoutInput)
         network, now = values["network"], timezone.now()
         done = Payout.objects.filter(pk=token).first()
@@ -84,11 +86,11 @@ class Payouts(ApiView):
         destination = values.get("destination", "")
         if destination:
             if amount is None and network == LIGHTNING:
-                raise Invalid("A payout to a Lightning invoice needs its amount.", details=[{"field": "amount", "message": "Needed here."}])
+                raise Invalid.fields({"amount": _("A payout to a Lightning invoice needs its amount.")})
             try:
                 destination = check_destination(network, destination, amount or 0, at=now)
             except BadDestination as error:
-                raise Invalid("Some values cannot be accepted.", details=[{"field": "destination", "message": str(error)}]) from error
+                raise Invalid.fields({"destination": str(error)}) from error
         try:
             payout = draft_payout(
                 values["invoiceId"],
@@ -102,7 +104,7 @@ class Payouts(ApiView):
                 payout_id=token,
             )
         except Invoice.DoesNotExist:
-            raise NotFound("Invoice not found") from None
+            raise NotFound(_("Invoice not found")) from None
         return success(PayoutSerializer.serialize(payout), status=201)
 
 
@@ -110,4 +112,4 @@ def _amount(text: str, network: str) -> int:
     try:
         return parse_coin(Decimal(text), network)
     except (ValueError, ArithmeticError) as error:
-        raise Invalid("Some values cannot be accepted.", details=[{"field": "amount", "message": "Must be an amount in coins."}]) from error
+        raise Invalid.fields({"amount": _("Must be an amount in coins.")}) from error

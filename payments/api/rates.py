@@ -10,7 +10,7 @@ from payments.rates.current import current_rates
 
 
 class Rates(ApiView):
-    @describe("What a coin costs now", data=RateSerializer, by_key=True)
+    @describe("Get exchange rates", data=RateSerializer, by_key=True)
     def get(self, request: Request) -> Response:
         rates = {coin: RateSerializer.serialize(rate) for coin, rate in current_rates().items()}
         return success(rates, headers={"Cache-Control": "public, max-age=30"})

@@ -1,6 +1,7 @@
-"""What a buyer and the network can do, played in the sandbox."""
+"""Payments that the sandbox network plays: exact, too low, late, reorganised and so on."""
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +25,7 @@ class PlayInput(Strict):
 
 class SandboxPay(ApiView):
     @describe(
-        "Play, in the sandbox, what a buyer and the network can do",
+        "Play a sandbox payment",
         data=SandboxPlaySerializer,
         status=202,
         body=PlayInput,
@@ -32,11 +33,11 @@ class SandboxPay(ApiView):
     )
     def post(self, request: Request) -> Response:
         if not is_sandbox():
-            raise NotFound("There is no sandbox here: this shop takes real payments.")
+            raise NotFound(_("This shop has no sandbox: it takes real payments."))
         values = self.valid(PlayInput)
         try:
             play(values["invoiceId"], values["play"], at=timezone.now())
         except Invoice.DoesNotExist:
-            raise NotFound("Invoice not found") from None
+            raise NotFound(_("Invoice not found")) from None
         soon(follow_networks)
         return success(SandboxPlaySerializer.serialize({**values, "does": PLAYS[values["play"]]}), status=202)

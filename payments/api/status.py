@@ -1,5 +1,6 @@
 """The state of one invoice, for its buyer's programs."""
 
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,12 +13,12 @@ from payments.models import Invoice
 
 
 class InvoiceStatus(ApiView):
-    """Anybody who knows the id may ask, as often as a pay page does: one query."""
+    """Anybody who has the id may ask, as often as a pay page does: one query."""
 
-    @describe("How an invoice stands: for whoever knows its id", data=InvoiceStatusSerializer, errors=[404])
+    @describe("Get the status of an invoice", data=InvoiceStatusSerializer, errors=[404])
     def get(self, request: Request, invoice_id: str) -> Response:
         try:
-            progress = read_progress(parse_id(invoice_id, "Invoice"))
+            progress = read_progress(parse_id(invoice_id, _("Invoice not found")))
         except Invoice.DoesNotExist:
-            raise NotFound("Invoice not found") from None
+            raise NotFound(_("Invoice not found")) from None
         return success(InvoiceStatusSerializer.serialize(progress), headers={"Cache-Control": "no-store"})

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -70,7 +71,7 @@ class PaymentWebhook(ApiView):
     authentication_classes = ()
 
     @describe(
-        "Tell of a payment, signed",
+        "Report a payment",
         data=WebhookReceiptSerializer,
         status=202,
         also=[200],
@@ -79,19 +80,19 @@ class PaymentWebhook(ApiView):
         errors=[400, 401, 404, 415],
     )
     def post(self, request: Request) -> Response:
-        """A hint that the shop should look at the networks of an order now; what it finds there decides, not what the hint says.
+        """Tells the shop to read the networks of an order now. What the networks say decides, not what this message says.
 
-        202: it looks. 200: the hint was older than five minutes or had come before, and nothing happens.
+        202: they will be read. 200: nothing happens, because the message is older than five minutes or was received before.
         """
         now, body = timezone.now(), request.body
-        _ = request.data  # what is no JSON is a 400 even when nobody signed it
+        request.data  # noqa: B018  # a body that is not JSON is a 400 even without a signature
         signed = check_signature(request.headers, body)
         data = self.valid(HintInput)["data"]
         if not is_fresh(signed.sent_at or data.get("timestamp"), at=now):
             return success(_receipt(ignored="stale"))
         invoice_ids = list(Invoice.objects.for_order(data["orderId"]).values_list("pk", flat=True))
         if not invoice_ids:
-            raise NotFound("Order not found")
+            raise NotFound(_("Order not found"))
         if not is_first(signed.webhook_id, at=now):
             return success(_receipt(ignored="duplicate"))
         networks = networks_of(invoice_ids)

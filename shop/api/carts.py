@@ -1,5 +1,6 @@
-"""A user's one cart over the API."""
+"""The cart of a user."""
 
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,13 +30,13 @@ def _cart(user: User, *, status: int = 200) -> Response:
 
 
 def _own_item(user: User, item_id: str) -> CartItem:
-    return get_or_404(CartItem.objects.filter(cart__user=user).select_related("cart", "product"), item_id, "Item")
+    return get_or_404(CartItem.objects.filter(cart__user=user).select_related("cart", "product"), item_id, _("Item not found"))
 
 
 class OneCart(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("My cart", data=CartSerializer, login=True)
+    @describe("Get my cart", data=CartSerializer, login=True)
     def get(self, request: Request) -> Response:
         return _cart(api_user(request))
 
@@ -44,7 +45,7 @@ class CartItems(ApiView):
     permission_classes = [Authenticated]
 
     @describe(
-        "Put a product into my cart; the same again adds up",
+        "Add a product to my cart",
         data=CartSerializer,
         status=201,
         body=AddInput,
@@ -52,10 +53,11 @@ class CartItems(ApiView):
         login=True,
     )
     def post(self, request: Request) -> Response:
+        """Adding a product that is in the cart already adds to its quantity."""
         values = self.valid(AddInput)
         product = Product.objects.listed().filter(pk=values["productId"]).first()
         if product is None:
-            raise NotFound("Product not found")
+            raise NotFound(_("Product not found"))
         add_to_cart(cart_of(api_user(request)), product, values.get("quantity", 1))
         return _cart(api_user(request), status=201)
 
@@ -63,14 +65,14 @@ class CartItems(ApiView):
 class OneCartItem(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Set how many", data=CartSerializer, body=QuantityInput, errors=[400, 404, 409, 415], login=True)
+    @describe("Change the quantity of a cart item", data=CartSerializer, body=QuantityInput, errors=[400, 404, 409, 415], login=True)
     def put(self, request: Request, item_id: str) -> Response:
-        """0 removes it."""
+        """The quantity 0 removes the item."""
         values = self.valid(QuantityInput)
         set_quantity(_own_item(api_user(request), item_id), values["quantity"])
         return _cart(api_user(request))
 
-    @describe("Take it out of my cart", data=None, status=204, errors=[404], login=True)
+    @describe("Remove a cart item", data=None, status=204, errors=[404], login=True)
     def delete(self, request: Request, item_id: str) -> Response:
         set_quantity(_own_item(api_user(request), item_id), 0)
         return Response(status=204)

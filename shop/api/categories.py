@@ -1,4 +1,4 @@
-"""The tree of categories over the API: everybody reads, `products:write` changes."""
+"""The tree of categories: everybody may read it, `products:write` may change it."""
 
 from functools import partial
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import ProtectedError
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,7 +34,7 @@ class Categories(ApiView):
     def get_permissions(self) -> list[Any]:
         return [may("products:write")()] if self.request.method == "POST" else []
 
-    @describe("The whole tree", data=CategoryBranchSerializer, many=True, cached=True)
+    @describe("List categories", data=CategoryBranchSerializer, many=True, cached=True)
     def get(self, request: Request) -> Response:
         tree = read_categories()
 
@@ -42,7 +43,7 @@ class Categories(ApiView):
 
         return success([CategoryBranchSerializer.serialize(branch(root)) for root in tree.roots])
 
-    @describe("Add a category", data=CategorySerializer, status=201, body=CategoryInput, errors=[400, 403, 409, 415], login=True)
+    @describe("Create a category", data=CategorySerializer, status=201, body=CategoryInput, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(CategoryInput)
         category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)
@@ -53,22 +54,22 @@ class OneCategory(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
-    @describe("One category", data=CategorySerializer, errors=[404])
+    @describe("Get a category", data=CategorySerializer, errors=[404])
     def get(self, request: Request, category_id: str) -> Response:
-        return success(CategorySerializer.serialize(get_or_404(Category.objects.all(), category_id, "Category")))
+        return success(CategorySerializer.serialize(get_or_404(Category.objects.all(), category_id, _("Category not found"))))
 
     @describe("Replace a category", data=CategorySerializer, body=CategoryInput, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, category_id: str) -> Response:
-        category = get_or_404(Category.objects.all(), category_id, "Category")
+        category = get_or_404(Category.objects.all(), category_id, _("Category not found"))
         return success(_save_category(category, self.valid(CategoryInput)))
 
-    @describe("Remove a category that is empty", data=None, status=204, errors=[403, 404, 409], login=True)
+    @describe("Delete an empty category", data=None, status=204, errors=[403, 404, 409], login=True)
     def delete(self, request: Request, category_id: str) -> Response:
-        category = get_or_404(Category.objects.all(), category_id, "Category")
+        category = get_or_404(Category.objects.all(), category_id, _("Category not found"))
         try:
             category.delete()
         except ProtectedError:
-            raise Conflict("The category still holds products or other categories.") from None
+            raise Conflict(_("The category still has products or other categories.")) from None
         product_changed([])
         return Response(status=204)
 
@@ -82,7 +83,8 @@ def _save_category(category: Category, values: dict[str, Any]) -> dict[str, Any]
     try:
         in_transaction(partial(_write, category))
     except IntegrityError:
-        raise Conflict("Another category has this slug already.", details=[{"field": "slug", "message": "Taken."}]) from None
+        message = _("Another category has this slug already.")
+        raise Conflict(message, details=[{"field": "slug", "message": message}]) from None
     return CategorySerializer.serialize(category)
 
 
@@ -96,9 +98,9 @@ def _parent_for(category: Category, parent_id: Any) -> Category | None:
         return None
     tree = read_categories()
     try:
-        parent = get_or_404(Category.objects.all(), str(parent_id), "Category")
+        parent = get_or_404(Category.objects.all(), str(parent_id), _("Category not found"))
     except NotFound:
-        raise Invalid("Some values cannot be accepted.", details=[{"field": "parent", "message": "There is no such category."}]) from None
+        raise Invalid.fields({"parent": _("There is no such category.")}) from None
     if any(above.pk == category.pk for above in tree.path(parent)):
-        raise Invalid("Some values cannot be accepted.", details=[{"field": "parent", "message": "A category cannot lie below itself."}])
+        raise Invalid.fields({"parent": _("A category cannot be below itself.")})
     return parent

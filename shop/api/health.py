@@ -11,10 +11,10 @@ from shop.health import read_health
 
 
 class Health(ApiView):
-    """200 while the database answers, whatever else is wrong; 503 when it does not."""
+    """Database, cache, search, queue, mail and nodes. 200 while the database answers, whatever else is wrong; 503 when it does not."""
 
     permission_classes = [may("stats:read")]
 
-    @describe("How database, cache, search, queue, mail and nodes are", data=HealthSerializer, errors=[403], login=True)
+    @describe("Get the health of the shop", data=HealthSerializer, errors=[403], login=True)
     def get(self, request: Request) -> Response:
         return success(HealthSerializer.serialize(read_health(recent_nodes(), at=timezone.now())), headers={"Cache-Control": "no-store"})

@@ -1,10 +1,11 @@
-"""Orders over the API: a user's own, and all of them for staff."""
+"""Orders: a user's own, and all of them for staff."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -28,7 +29,7 @@ from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, told_events
 
-ALL = OpenApiParameter("all", one_of("true", "false"), description="Everybody's: for those who may read orders")
+ALL = OpenApiParameter("all", one_of("true", "false"), description="true: the orders of all users; needs the permission to read orders")
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
 
 
@@ -38,7 +39,7 @@ class ItemInput(Strict):
 
 
 class OrderInput(Strict):
-    """Without items: what is in the cart."""
+    """An order of these items; without `items`, of those in the cart."""
 
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=list(COINS))
@@ -58,7 +59,7 @@ class Nothing(Strict):
 
 
 def _readable(request: Request) -> QuerySet[Order]:
-    """The caller's own; everybody's for those who may read orders."""
+    """Return the caller's own orders, or all of them for those who may read orders."""
     user = api_user(request)
     orders = Order.objects.all() if has_permission(user, "orders:read") else Order.objects.filter(user=user)
     return orders.prefetch_related("lines")
@@ -67,12 +68,13 @@ def _readable(request: Request) -> QuerySet[Order]:
 class Orders(ApiView):
     permission_classes = [Authenticated]
 
-    @describe_page("My orders, newest first", data=OrderSerializer, parameters=[ALL], errors=[400, 403], login=True)
+    @describe_page("List orders", data=OrderSerializer, parameters=[ALL], errors=[400, 403], login=True)
     def get(self, request: Request) -> Response:
-        everybodys = request.query_params.get("all", "false")
-        if everybodys not in ("true", "false"):
-            raise Invalid("Some values cannot be accepted.", details=[{"field": "all", "message": "Must be true or false."}])
-        if everybodys == "true":
+        """Newest first."""
+        all_users = request.query_params.get("all", "false")
+        if all_users not in ("true", "false"):
+            raise Invalid.fields({"all": _("Must be true or false.")})
+        if all_users == "true":
             if not has_permission(request.user, "orders:read"):
                 self.permission_denied(request)
             orders = Order.objects.all()
@@ -81,7 +83,7 @@ class Orders(ApiView):
         return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), OrderSerializer.serialize)
 
     @describe(
-        "Order what is in the cart, or these products",
+        "Place an order",
         data=PlacedOrderSerializer,
         status=201,
         body=OrderInput,
@@ -91,6 +93,7 @@ class Orders(ApiView):
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
+        """Without items, the order takes those in the cart."""
         values = self.valid(OrderInput)
         user = api_user(request)
         buyer: dict[str, Any] = {
@@ -105,14 +108,14 @@ class Orders(ApiView):
             try:
                 order = order_products(_quantities(values["items"]), **buyer)
             except Product.DoesNotExist:
-                raise NotFound("Product not found") from None
+                raise NotFound(_("Product not found")) from None
         else:
             order = place_order(cart_of(user), **buyer)
         return success(PlacedOrderSerializer.serialize(order), status=201)
 
 
 def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
-    """The same product twice adds up."""
+    """Add up the quantities of each product."""
     quantities: dict[UUID, int] = {}
     for item in items:
         quantities[item["productId"]] = quantities.get(item["productId"], 0) + item["quantity"]
@@ -122,16 +125,16 @@ def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
 class OneOrder(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("One order", data=OrderSerializer, errors=[404], login=True)
+    @describe("Get an order", data=OrderSerializer, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
-        return success(OrderSerializer.serialize(get_or_404(_readable(request), order_id, "Order")))
+        return success(OrderSerializer.serialize(get_or_404(_readable(request), order_id, _("Order not found"))))
 
 
 class OrderStatus(ApiView):
     permission_classes = [may("orders:write")]
 
     @describe(
-        "Take an order one step on",
+        "Change the status of an order",
         data=OrderSerializer,
         body=StatusInput,
         errors=[400, 403, 404, 409, 415],
@@ -139,49 +142,49 @@ class OrderStatus(ApiView):
     )
     def put(self, request: Request, order_id: str) -> Response:
         to = self.valid(StatusInput)["status"]
-        order = get_or_404(Order.objects.all(), order_id, "Order")
+        order = get_or_404(Order.objects.all(), order_id, _("Order not found"))
         return success(OrderSerializer.serialize(change_status(order.pk, to, actor=api_user(request).username, at=timezone.now())))
 
 
 class OrderCancellation(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("Cancel my order while nothing was paid", data=OrderSerializer, body=Nothing, errors=[400, 404, 409, 415], login=True)
+    @describe("Cancel my order", data=OrderSerializer, body=Nothing, errors=[400, 404, 409, 415], login=True)
     def post(self, request: Request, order_id: str) -> Response:
-        """The buyer's own change of mind; staff set the status."""
+        """Possible while nothing was paid."""
         self.valid(Nothing)
-        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, "Order")
+        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, _("Order not found"))
         return success(OrderSerializer.serialize(cancel_own_order(order.pk, at=timezone.now())))
 
 
 class OrderEvents(ApiView):
     permission_classes = [Authenticated]
 
-    @describe_page("What happened to an order", data=OrderEventSerializer, errors=[400, 404], login=True)
+    @describe_page("List the events of an order", data=OrderEventSerializer, errors=[400, 404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
-        order = get_or_404(_readable(request), order_id, "Order")
+        order = get_or_404(_readable(request), order_id, _("Order not found"))
         return paginated(request, told_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
 
 
 class OrderPayment(ApiView):
     permission_classes = [Authenticated]
 
-    @describe("How an order is to be paid", data=OrderPaymentSerializer, errors=[404], login=True)
+    @describe("Get the payment of an order", data=OrderPaymentSerializer, errors=[404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
-        order = get_or_404(_readable(request), order_id, "Order")
+        order = get_or_404(_readable(request), order_id, _("Order not found"))
         return success(_payment(order))
 
     @describe(
-        "Pay an order in another coin, or at a fresh rate",
+        "Request a new quote for an order",
         data=OrderPaymentSerializer,
         body=QuoteInput,
         errors=[400, 404, 409, 415],
         login=True,
     )
     def post(self, request: Request, order_id: str) -> Response:
-        """Without a coin: in the one that the order is paid in now. Money that came late is taken at the rate of now."""
+        """In another coin, or at the current rate for the same coin. A payment that came late is credited at the current rate."""
         network = self.valid(QuoteInput).get("cryptocurrency", "")
-        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, "Order")
+        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, _("Order not found"))
         return success(_payment(requote_order(order.pk, network, at=timezone.now())))
 
 
@@ -189,4 +192,4 @@ def _payment(order: Order) -> dict[str, Any]:
     try:
         return OrderPaymentSerializer.serialize(read_payment(order))
     except Invoice.DoesNotExist:
-        raise NotFound("This order has no payment.") from None
+        raise NotFound(_("This order has no payment.")) from None

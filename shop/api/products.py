@@ -1,4 +1,4 @@
-"""Products over the API: everybody reads, `products:write` changes."""
+"""Products: everybody may read them, `products:write` may change them."""
 
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -21,7 +22,7 @@ from cryptons.api.permissions import may
 from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, one_of
 from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
 from cryptons.db import in_transaction, new_id
-from cryptons.money import MAX_MINOR, format_fiat, parse_fiat
+from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
 from shop.api.outputs import (
     ImageSerializer,
     ProductPageMeta,
@@ -39,30 +40,28 @@ from shop.models import Category, Product
 from shop.search import Query, suggest
 from shop.search.base import SORTS
 
-BAD_FILTER = "Some filters cannot be used."
-
 
 def read_shown(product_id: UUID) -> dict[str, Any]:
-    """From the shared cache while it is fresh; prices in coins follow the rates and are never kept. Raises NotFound."""
+    """Read a product from the shared cache, or from the database. Prices in coins follow the rates and are not cached. Raises NotFound."""
     version = catalogue_version()
     shown = product_cache.read(product_id)
     if shown is None:
         found = find_shown(pk=product_id)
         if found is None:
-            raise NotFound("Product not found")
+            raise NotFound(_("Product not found"))
         shown = ProductSerializer.serialize(found)
         product_cache.keep(product_id, shown, version=version)
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
 
 FILTERS = [
-    OpenApiParameter("category", TEXT, description="A category's slug or id; all below it are meant too"),
+    OpenApiParameter("category", TEXT, description="Slug or id of a category; includes the categories below it"),
     OpenApiParameter("minPrice", TEXT, description="A decimal"),
     OpenApiParameter("maxPrice", TEXT, description="A decimal"),
     OpenApiParameter("minRating", TEXT, description="0 to 5. Products without a rating count as 0."),
-    OpenApiParameter("inStock", one_of("true", "false"), description="Only what can be bought now"),
-    OpenApiParameter("search", TEXT, description="Words; small mistakes are forgiven"),
-    OpenApiParameter("sort", one_of(*SORTS), description="The order. With `rating`, products without a rating come last."),
+    OpenApiParameter("inStock", one_of("true", "false"), description="true: only products that can be bought now"),
+    OpenApiParameter("search", TEXT, description="Words; small typing errors are tolerated"),
+    OpenApiParameter("sort", one_of(*SORTS), description="Order of the list. With `rating`, products without a rating come last."),
     PAGE,
     LIMIT,
 ]
@@ -71,21 +70,26 @@ PARAMETERS = tuple(parameter.name for parameter in FILTERS)
 
 @extend_schema_field(DecimalText)
 class Price(serializers.Field[int, Any, str, Any]):
-    """A decimal string in the shop's currency, `"49.99"`, kept in minor units. A JSON number is taken only when it is whole."""
+    """Takes a decimal string in the shop's currency, `"49.99"`, as minor units. A JSON number must be whole."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, str | int):
-            raise serializers.ValidationError('Must be a decimal string such as "49.99".')
+            raise serializers.ValidationError(_('Must be a decimal string such as "49.99".'))
         try:
             minor = parse_fiat(str(data), settings.CURRENCY)
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from error
         if not 0 < minor <= MAX_MINOR:
-            raise serializers.ValidationError("Must be more than nothing, and not absurdly much.")
+            limits = {"least": _readable(1), "most": _readable(MAX_MINOR)}
+            raise serializers.ValidationError(_("Must be between %(least)s and %(most)s.") % limits)
         return minor
 
     def to_representation(self, value: int) -> str:
         return format_fiat(value, settings.CURRENCY)
+
+
+def _readable(amount_minor: int) -> str:
+    return f"{minor_to_decimal(amount_minor, settings.CURRENCY):,}"
 
 
 class ProductInput(Strict):
@@ -101,12 +105,12 @@ class ProductInput(Strict):
     def validate_category(self, value: Any) -> Category:
         category = Category.objects.filter(pk=value).first()
         if category is None:
-            raise serializers.ValidationError("There is no such category.")
+            raise serializers.ValidationError(_("There is no such category."))
         return category
 
 
 def read_filters(request: Request, tree: Any) -> Query:
-    """The query string as filters. Raises Invalid with a row per problem."""
+    """Read the filters from the query string. Raises Invalid with a row per problem."""
     page, limit = page_parameters(request)
     asked = request.query_params
     problems: dict[str, str] = {}
@@ -123,7 +127,7 @@ def read_filters(request: Request, tree: Any) -> Query:
     if slug := asked.get("category", ""):
         category = tree.find(slug) or next((one for one in tree if str(one.pk) == slug.lower()), None)
         if category is None:
-            problems["category"] = "There is no such category."
+            problems["category"] = _("There is no such category.")
     rating = None
     if text := asked.get("minRating", ""):
         try:
@@ -131,16 +135,16 @@ def read_filters(request: Request, tree: Any) -> Query:
         except InvalidOperation:
             rating = None
         if rating is None or not rating.is_finite() or not 0 <= rating <= 5:
-            problems["minRating"] = "Must be a number from 0 to 5."
+            problems["minRating"] = _("Must be a number from 0 to 5.")
     in_stock = asked.get("inStock", "")
     if in_stock not in ("", "true", "false"):
-        problems["inStock"] = "Must be true or false."
+        problems["inStock"] = _("Must be true or false.")
     sort = asked.get("sort", "relevance")
     if sort not in SORTS:
-        problems["sort"] = f"Must be one of {', '.join(SORTS)}."
+        problems["sort"] = _("Must be one of %(choices)s.") % {"choices": ", ".join(SORTS)}
     least, most = price("minPrice"), price("maxPrice")
     if problems:
-        raise Invalid(BAD_FILTER, details=[{"field": name, "message": words} for name, words in problems.items()])
+        raise Invalid.fields(problems)
     return Query(
         text=asked.get("search", ""),
         category_ids=tree.ids_below(category) if category else None,
@@ -163,7 +167,7 @@ class Products(ApiView):
         return [may("products:write")()] if self.request.method == "POST" else []
 
     @describe(
-        "Find products", data=ProductSummarySerializer, many=True, meta=ProductPageMeta, parameters=FILTERS, errors=[400], cached=True
+        "List products", data=ProductSummarySerializer, many=True, meta=ProductPageMeta, parameters=FILTERS, errors=[400], cached=True
     )
     def get(self, request: Request) -> Response:
         tree = read_categories()
@@ -172,7 +176,7 @@ class Products(ApiView):
         rows = [ProductSummarySerializer.serialize(product) for product in found.products]
         return success(rows, meta=ProductPageMeta.serialize(found))
 
-    @describe("Add a product", data=ProductSerializer, status=201, body=ProductInput, errors=[400, 403, 409, 415], login=True)
+    @describe("Create a product", data=ProductSerializer, status=201, body=ProductInput, errors=[400, 403, 409, 415], login=True)
     def post(self, request: Request) -> Response:
         values = self.valid(ProductInput)
         product = Product(**values)
@@ -185,26 +189,27 @@ class OneProduct(ApiView):
     def get_permissions(self) -> list[Any]:
         return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
 
-    @describe("One product", data=ProductSerializer, errors=[404], cached=True)
+    @describe("Get a product", data=ProductSerializer, errors=[404], cached=True)
     def get(self, request: Request, product_id: str) -> Response:
-        return success(read_shown(parse_id(product_id, "Product")))
+        return success(read_shown(parse_id(product_id, _("Product not found"))))
 
     @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
     def put(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=False)
 
-    @describe("Change a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Update a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
     def patch(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=True)
 
-    @describe("Remove a product; orders keep their lines", data=None, status=204, errors=[403, 404], login=True)
+    @describe("Delete a product", data=None, status=204, errors=[403, 404], login=True)
     def delete(self, request: Request, product_id: str) -> Response:
-        product = get_or_404(Product.objects.all(), product_id, "Product")
+        """Orders keep their lines."""
+        product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
         in_transaction(partial(_delete, product.pk))
         return Response(status=204)
 
     def _change(self, product_id: str, *, partial: bool) -> Response:
-        product = get_or_404(Product.objects.all(), product_id, "Product")
+        product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
         values = self.valid(ProductInput, partial=partial)
         for name, value in values.items():
             setattr(product, name, value)
@@ -213,12 +218,13 @@ class OneProduct(ApiView):
 
 
 def _save(product: Product, only: list[str] | None = None) -> None:
-    """Only the given fields, so that stock sold meanwhile is not put back. Raises Conflict for a sku or slug that is taken."""
+    """Save only the given fields, so that stock sold meanwhile is not put back. Raises Conflict for a SKU or slug that is taken."""
     try:
         in_transaction(partial(_write, product, only))
     except IntegrityError:
-        field = "sku" if Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists() else "slug"
-        message = f"Another product has this {field} already."
+        has_sku = Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists()
+        field = "sku" if has_sku else "slug"
+        message = _("Another product has this SKU already.") if has_sku else _("Another product has this slug already.")
         raise Conflict(message, details=[{"field": field, "message": message}]) from None
 
 
@@ -250,7 +256,7 @@ class ProductImages(ApiView):
     parser_classes = [MultiPartParser]
 
     @describe(
-        "Add a picture",
+        "Upload a product image",
         data=ImageSerializer,
         status=201,
         body=IMAGE_INPUT,
@@ -259,14 +265,14 @@ class ProductImages(ApiView):
         login=True,
     )
     def post(self, request: Request, product_id: str) -> Response:
-        product = get_or_404(Product.objects.all(), product_id, "Product")
+        product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
         upload = request.FILES.get("image")
         if upload is None:
-            raise Invalid("An image is needed.", details=[{"field": "image", "message": "This field is required."}])
+            raise Invalid.fields({"image": _("This field is required.")})
         try:
             picture = read_upload(upload)
         except UnusableImage as error:
-            raise Invalid(str(error), details=[{"field": "image", "message": str(error)}]) from error
+            raise Invalid.fields({"image": str(error)}) from error
         image = store_picture(product, picture, str(request.POST.get("alt", ""))[:160].replace("\x00", ""))
         product_changed([product.pk])
         return success(ImageSerializer.serialize(image), status=201)
@@ -274,10 +280,10 @@ class ProductImages(ApiView):
 
 class ProductSuggestions(ApiView):
     @describe(
-        "What somebody who typed this far may mean",
+        "Suggest products",
         data=ProductSuggestionSerializer,
         many=True,
-        parameters=[OpenApiParameter("q", TEXT, description="The beginning of a word")],
+        parameters=[OpenApiParameter("q", TEXT, description="The text typed so far")],
     )
     def get(self, request: Request) -> Response:
         suggestions = suggest(request.query_params.get("q", ""))
