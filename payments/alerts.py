@@ -14,8 +14,8 @@ from payments.models import Alert, Invoice, Payout
 
 EXCEPTIONS = {
     "late": "Money came after the time had run out.",
-    "partial": "Only a part of the price was paid in time.",
-    "over": "More came than was asked for.",
+    "underpaid": "Only a part of the price was paid in time.",
+    "overpaid": "More came than was asked for.",
     "reorged": "The chain took back a payment that had settled. Nothing ships until it settles again.",
     "double_spent": "The money was spent elsewhere before it was confirmed.",
 }

@@ -80,7 +80,7 @@ class Invoice(BaseModel):
     confirmations_needed = models.PositiveSmallIntegerField(_("confirmations needed"))
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.NEW)
     flags = FlagsField(_("flags"), max_length=80, default=frozenset, blank=True, editable=False)
-    marked = models.CharField(_("decision of staff"), max_length=10, blank=True)
+    override = models.CharField(_("decision of staff"), max_length=10, blank=True)
     """What a named person decided against the facts: `settled`, `invalid`, `cancelled`, or nothing."""
     paid_seen_minor = models.BigIntegerField(default=0)
     paid_safe_minor = models.BigIntegerField(default=0)

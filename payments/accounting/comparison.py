@@ -177,7 +177,7 @@ def check_invoice(stored: Figures, terms: Terms, payments: Iterable[Received]) -
     ]
     if wrong:
         found[Kind.SUM] = f"{'; '.join(wrong)}."
-    if not terms.marked:
+    if not terms.override:
         is_enough = _total(payment for payment in safe if payment.counts) - terms.returned_minor >= terms.enough_minor
         if stored.status == "settled" and not is_enough:
             found[Kind.UNBACKED] = "it is settled, without enough safe money and without anybody's decision. Do not ship."

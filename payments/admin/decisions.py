@@ -82,7 +82,7 @@ DECISIONS = {
             label=_("Dismiss"),
             explanation=_("The invoice leaves the queue. It comes back when something about it changes."),
             done=_("%(invoice)s is dismissed."),
-            run=_run(manual_review.keep),
+            run=_run(manual_review.dismiss),
             fits=lambda invoice: invoice.needs_decision,
             undo="put-back",
         ),
@@ -100,7 +100,7 @@ DECISIONS = {
             label=_("Put back into the queue"),
             explanation=_("The invoice waits for a decision again."),
             done=_("%(invoice)s is back in the queue."),
-            run=_run(manual_review.put_back),
+            run=_run(manual_review.reopen),
             fits=lambda invoice: bool(invoice.exceptions) and not invoice.needs_decision,
             form=OptionalReasonForm,
         ),
@@ -109,8 +109,8 @@ DECISIONS = {
             label=_("Undo the decision"),
             explanation=_("The decision of staff is removed, and the payments alone decide. Emails that were sent stay sent."),
             done=_("The payments decide about %(invoice)s again."),
-            run=_run(manual_review.take_mark_back),
-            fits=lambda invoice: invoice.marked in DECIDED,
+            run=_run(manual_review.clear_override),
+            fits=lambda invoice: invoice.override in DECIDED,
         ),
     )
 }

@@ -86,7 +86,7 @@ class InvoiceAdmin(ReadOnly):
         "created_at",
         "expires_at",
         "settled_at",
-        "marked",
+        "override",
         "waits_for",
         "decide",
         "send_back",

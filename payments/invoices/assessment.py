@@ -42,7 +42,7 @@ class Assessment:
             for payment, status in self.statuses.items()
             if payment.late == Payment.Late.UNDECIDED and status != GONE and received_as(payment, status).is_late
         ]
-        return late if not self.invoice.marked and self.completes_with(late) else []
+        return late if not self.invoice.override and self.completes_with(late) else []
 
     def completes_with(self, late: Collection[Payment]) -> bool:
         """Tell whether there is enough if these are taken. True also when there is enough without them: the order must not matter."""
@@ -92,7 +92,7 @@ def terms_of(invoice: Invoice, payments: Collection[Payment] = ()) -> Terms:
         tolerance_percent=invoice.tolerance_percent,
         tolerance_cap_minor=invoice.tolerance_cap_minor,
         expires_at=invoice.expires_at,
-        marked=invoice.marked,
+        override=invoice.override,
         has_settled=invoice.settled_at is not None,
         returned_minor=_returned(invoice, payments),
     )

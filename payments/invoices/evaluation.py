@@ -8,7 +8,7 @@ from fractions import Fraction
 
 SEEN, SETTLED, GONE = "seen", "settled", "gone"
 
-OVER_SHARE = Fraction(5, 1000)
+OVERPAID_SHARE = Fraction(5, 1000)
 """Money beyond the price is worth a flag only above this share of it (and above dust)."""
 
 
@@ -20,7 +20,7 @@ class Terms:
     tolerance_percent: Decimal
     tolerance_cap_minor: int
     expires_at: datetime
-    marked: str = ""
+    override: str = ""
     """`settled`, `invalid` or `cancelled` when a person decided so; else the facts decide."""
     has_settled: bool = False
     """Whether it ever was settled: losing that is a reorg."""
@@ -80,15 +80,15 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
     status = _status(invoice, paid=paid, safe=safe, at=at)
 
     flags = set()
-    if invoice.marked in ("settled", "invalid"):
+    if invoice.override in ("settled", "invalid"):
         flags.add("manual")
-    if _is_over(invoice, kept, seen - invoice.returned_minor):
-        flags.add("over")
-    if status == "expired" and _is_partial(invoice, seen):
-        flags.add("partial")
+    if _is_overpaid(invoice, kept, seen - invoice.returned_minor):
+        flags.add("overpaid")
+    if status == "expired" and _is_underpaid(invoice, seen):
+        flags.add("underpaid")
     if _is_late(invoice, kept, paid):
         flags.add("late")
-    if invoice.has_settled and not invoice.marked and status != "settled":
+    if invoice.has_settled and not invoice.override and status != "settled":
         flags.add("reorged")
     if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
         flags.add("double_spent")
@@ -103,12 +103,12 @@ def exceptions(verdict: Verdict) -> frozenset[str]:
 
 
 _WAITING = frozenset({"reorged", "double_spent"})
-_CLOSED = frozenset({"late", "over"})
+_CLOSED = frozenset({"late", "overpaid"})
 _EXCEPTIONS = {
     "new": _WAITING,
     "processing": _WAITING,
-    "settled": frozenset({"over", "double_spent"}),  # the latter only where a person said that it is paid
-    "expired": _WAITING | _CLOSED | {"partial"},
+    "settled": frozenset({"overpaid", "double_spent"}),  # the latter only where a person said that it is paid
+    "expired": _WAITING | _CLOSED | {"underpaid"},
     "cancelled": _CLOSED,
     "invalid": _CLOSED,
 }
@@ -146,29 +146,29 @@ def _total(payments: Iterable[Received]) -> Fraction:
 
 
 def _status(invoice: Terms, *, paid: Fraction, safe: Fraction, at: datetime) -> str:
-    if invoice.marked:
-        return invoice.marked
+    if invoice.override:
+        return invoice.override
     if paid >= invoice.enough_minor:
         return "settled" if safe >= invoice.enough_minor else "processing"
     return "expired" if at >= invoice.expires_at else "new"
 
 
-def _is_partial(invoice: Terms, seen: Fraction) -> bool:
+def _is_underpaid(invoice: Terms, seen: Fraction) -> bool:
     """Some is there, and it is too little: all of it, or what stays when a part goes back."""
     stays = seen - invoice.returned_minor
     return 0 < seen < invoice.enough_minor or (invoice.returned_minor > 0 and 0 < stays < invoice.enough_minor)
 
 
-def _is_over(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
+def _is_overpaid(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
     if not kept:
         return False
-    allowance = max(OVER_SHARE * invoice.price_minor, *(payment.dust_minor for payment in kept))
+    allowance = max(OVERPAID_SHARE * invoice.price_minor, *(payment.dust_minor for payment in kept))
     return seen - invoice.price_minor > allowance
 
 
 def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
     """Whether money came that the invoice no longer waited for, or was paid by such money that was taken all the same."""
-    if invoice.marked in ("cancelled", "invalid"):
+    if invoice.override in ("cancelled", "invalid"):
         return bool(kept)
     late = [payment for payment in kept if payment.is_late]
     if not late:

@@ -28,37 +28,37 @@ def close(invoice_id: UUID, *, version: int, actor: str, reason: str, at: dateti
     mark_invoice(invoice_id, "invalid", actor=actor, reason=reason, at=at, version=version)
 
 
-def take_mark_back(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
+def clear_override(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
     """The facts decide again. Raises IllegalMark, InvoiceMoved, and LateMoneyRefused when it would wait for money for what is gone."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
-    if invoice.marked not in ("settled", "invalid"):
+    if invoice.override not in ("settled", "invalid"):
         raise IllegalMark("Nobody decided against the facts here.")
     _check_money_stays(invoice_id)
     if not _has_settled_by_facts(invoice):
         invoice.settled_at = None
-    invoice.marked = ""
+    invoice.override = ""
     assessment = assess(invoice, at)
     if assessment.verdict.status == Invoice.Status.NEW:
         subject().reserve_again(invoice)
-    apply_verdict(assessment, Cause(actor, {"mark": "", "reason": reason}))
+    apply_verdict(assessment, Cause(actor, {"override": "", "reason": reason}))
 
 
-def keep(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
+def dismiss(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
     """As it is: it leaves the queue, and comes back when something about it changes. Raises IllegalMark, InvoiceMoved."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if not invoice.needs_decision:
         raise IllegalMark("Nothing waits for a decision here.")
-    _write(invoice, "invoice.kept", actor=actor, reason=reason, needs_decision=False)
+    _write(invoice, "invoice.dismissed", actor=actor, reason=reason, needs_decision=False)
 
 
-def put_back(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
+def reopen(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
     """Into the queue. Raises IllegalMark, InvoiceMoved."""
     invoice = read_invoice(invoice_id, version)
     if invoice.needs_decision or not invoice.exceptions:
         raise IllegalMark("It waits for a decision already." if invoice.needs_decision else "There is nothing to decide here.")
-    _write(invoice, "invoice.put_back", actor=actor, reason=reason, needs_decision=True, exception_at=at)
+    _write(invoice, "invoice.reopened", actor=actor, reason=reason, needs_decision=True, exception_at=at)
 
 
 def follow_payout(payout: Payout, *, at: datetime) -> None:
@@ -69,7 +69,7 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
         if is_new and invoice.needs_decision:
             _write(invoice, "invoice.sent_back", actor=payout.created_by, reason=payout.reason, needs_decision=False)
         elif is_over and invoice.exceptions and not invoice.needs_decision:
-            _write(invoice, "invoice.put_back", actor="", reason=payout.error, needs_decision=True, exception_at=at)
+            _write(invoice, "invoice.reopened", actor="", reason=payout.error, needs_decision=True, exception_at=at)
     except InvoiceMoved as error:
         raise PayoutMoved(str(error)) from error
 
@@ -93,7 +93,7 @@ def _check_money_stays(invoice_id: UUID) -> None:
 
 def _has_settled_by_facts(invoice: Invoice) -> bool:
     settled = Event.objects.filter(subject_id=invoice.pk, type="invoice.settled").values_list("data", flat=True)
-    return any(not data.get("mark") for data in settled)
+    return any(not data.get("override") for data in settled)
 
 
 def _write(invoice: Invoice, event: str, *, actor: str, reason: str, **values: Any) -> None:

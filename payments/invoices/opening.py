@@ -165,6 +165,6 @@ def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
 
 
 def _mark(invoice: Invoice, mark: str, *, actor: str, reason: str, at: datetime) -> None:
-    invoice.marked = mark
-    cause = Cause(actor, {"mark": mark, "reason": reason}, resolved=frozenset({"double_spent"}))
+    invoice.override = mark
+    cause = Cause(actor, {"override": mark, "reason": reason}, resolved=frozenset({"double_spent"}))
     apply_verdict(assess(invoice, at), cause)

@@ -103,7 +103,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
         "paid_seen_minor": verdict.paid_seen_minor,
         "paid_safe_minor": verdict.paid_safe_minor,
         "is_mined": verdict.is_mined,
-        "marked": invoice.marked,
+        "override": invoice.override,
         "exceptions": found.exceptions,
         "needs_decision": found.needs_decision,
         "exception_at": (invoice.exception_at if invoice.needs_decision else at) if found.needs_decision else None,

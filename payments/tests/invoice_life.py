@@ -254,7 +254,7 @@ class InvoiceLife(RuleBasedStateMachine):
         self.act(lambda: self.decide(number), interruption)
 
     def decide(self, number):
-        act = ("accept", "close", "keep", "put_back", "take_mark_back", "cancel")[number % 6]
+        act = ("accept", "close", "dismiss", "reopen", "clear_override", "cancel")[number % 6]
         invoice, at = Invoice.objects.get(pk=self.some_option(number).invoice_id), self.clock.now
         who = {"actor": "" if number > 85 else "grace", "reason": "so be it", "at": at}
         if act == "cancel":
@@ -349,7 +349,7 @@ class InvoiceLife(RuleBasedStateMachine):
         """I4, I8."""
         told = replay(books.events[invoice.pk])
         payments = books.of[invoice.pk]
-        assert (told.status, told.flags, told.marked) == (invoice.status, invoice.flags, invoice.marked)
+        assert (told.status, told.flags, told.override) == (invoice.status, invoice.flags, invoice.override)
         assert (told.paid_seen_minor, told.paid_safe_minor) == (invoice.paid_seen_minor, invoice.paid_safe_minor)
         assert told.to_decide == (invoice.exceptions if invoice.needs_decision else frozenset())
         assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
@@ -371,10 +371,10 @@ class InvoiceLife(RuleBasedStateMachine):
         for event in news:
             taken = [payment for payment in books.of[invoice.pk] if payment.reference in event.data.get("acceptedLate", ())]
             self.late_money_was_rightly_taken(taken, by_itself="quotes" not in event.data)
-        if invoice.marked and news:
-            by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("mark"))
-            assert (by.actor and by.data["reason"]) or invoice.marked == "cancelled"
-        if news and invoice.status == "settled" and not invoice.marked and not invoice.needs_settling:
+        if invoice.override and news:
+            by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("override"))
+            assert (by.actor and by.data["reason"]) or invoice.override == "cancelled"
+        if news and invoice.status == "settled" and not invoice.override and not invoice.needs_settling:
             assert books.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
 
     def late_money_was_rightly_taken(self, payments, *, by_itself):
@@ -489,8 +489,8 @@ class Books:
 
     def status(self, invoice, at):
         """As the rules of payments say it."""
-        if invoice.marked:
-            return invoice.marked
+        if invoice.override:
+            return invoice.override
         if self.minor(invoice, counted=True) >= ENOUGH_MINOR:
             return "settled" if self.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR else "processing"
         return "expired" if at >= invoice.expires_at else "new"

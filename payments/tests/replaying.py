@@ -14,7 +14,7 @@ class Replayed:
     paid_safe_minor: int = 0
     to_decide: frozenset[str] = frozenset()
     """The exceptions that wait for somebody's decision."""
-    marked: str = ""
+    override: str = ""
     statuses: dict[str, str] = field(default_factory=dict)
     """By reference. A payment that no event names is what it was when it was booked: seen."""
     accepted: set[str] = field(default_factory=set)
@@ -29,14 +29,14 @@ def replay(events: Iterable[Event]) -> Replayed:
             assert event.type == "invoice.new"
             continue
         data = event.data
-        if event.type in ("invoice.kept", "invoice.put_back"):
-            told.to_decide = frozenset(data["exceptions"] if event.type == "invoice.put_back" else ())
+        if event.type in ("invoice.dismissed", "invoice.reopened"):
+            told.to_decide = frozenset(data["exceptions"] if event.type == "invoice.reopened" else ())
             continue
         assert event.type == ("invoice.updated" if data["status"] == told.status else f"invoice.{data['status']}")
         told.status, told.flags = data["status"], frozenset(data["flags"])
         told.paid_seen_minor, told.paid_safe_minor = data["paidSeenMinor"], data["paidSafeMinor"]
         told.to_decide = frozenset(data["exceptions"])
-        told.marked = data.get("mark", told.marked)
+        told.override = data.get("override", told.override)
         told.statuses |= {payment["reference"]: payment["status"] for payment in data["payments"]}
         told.accepted |= set(data.get("acceptedLate", ()))
     return told

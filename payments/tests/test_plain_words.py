@@ -9,10 +9,10 @@ from payments.admin.base import plain_words
     ("told", "words"),
     [
         ({}, ""),
-        ({"status": "new", "flags": [], "network": "BTC", "reason": "", "mark": None}, "status new; network BTC"),
+        ({"status": "new", "flags": [], "network": "BTC", "reason": "", "override": None}, "status new; network BTC"),
         (
-            {"paidSeenMinor": 4199, "paidSafeMinor": 0, "exceptions": ["late", "over"]},
-            "paid seen 41.99; paid safe 0.00; exceptions late, over",
+            {"paidSeenMinor": 4199, "paidSafeMinor": 0, "exceptions": ["late", "overpaid"]},
+            "paid seen 41.99; paid safe 0.00; exceptions late, overpaid",
         ),
         ({"payments": [{"network": "BTC", "amount": "0.1"}, {"network": "LTC", "amount": ""}]}, "payments BTC 0.1, LTC"),
         ({"Kraken": "65000.00"}, "Kraken 65000.00"),

@@ -93,12 +93,12 @@ def _going_back(progress: Progress) -> PayState:
 
 
 def _has_excess(progress: Progress) -> bool:
-    return "over" in progress.flags and progress.payout_status != Payout.Status.SENT
+    return "overpaid" in progress.flags and progress.payout_status != Payout.Status.SENT
 
 
 def _paid_text(progress: Progress) -> str:
     text = "Thank you. Your payment is complete, and we are preparing your order."
-    if "over" not in progress.flags:
+    if "overpaid" not in progress.flags:
         return text
     over = f"{format_fiat(progress.paid_seen_minor - progress.price_minor, progress.currency)} {progress.currency}"
     if progress.payout_status == Payout.Status.SENT:

@@ -17,7 +17,7 @@ def can_have_back(order: Order, invoice: Invoice) -> bool:
     return (
         order.status == Order.Status.CANCELLED
         or invoice.status in CLOSED
-        or (invoice.status == Invoice.Status.SETTLED and "over" in invoice.flags)
+        or (invoice.status == Invoice.Status.SETTLED and "overpaid" in invoice.flags)
     )
 
 

@@ -69,12 +69,12 @@ def mail_about_money(order: Order, invoice: Invoice) -> None:
             mail_money_back(order, invoice)
     elif invoice.status == status.SETTLED:
         _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
-        if "over" in invoice.flags:
-            _mail_with_choices("payment_over", order, invoice)
+        if "overpaid" in invoice.flags:
+            _mail_with_choices("payment_overpaid", order, invoice)
     elif invoice.status == status.EXPIRED and "late" in invoice.flags:
         _mail_with_choices("payment_late", order, invoice)
-    elif invoice.status == status.EXPIRED and "partial" in invoice.flags:
-        _mail_with_choices("payment_partial", order, invoice)
+    elif invoice.status == status.EXPIRED and "underpaid" in invoice.flags:
+        _mail_with_choices("payment_underpaid", order, invoice)
 
 
 @_in_the_buyers_language
@@ -88,7 +88,7 @@ def mail_money_back(order: Order, invoice: Invoice) -> None:
 def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """The same because the buyer asked for it, once a day."""
     is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
-    _mail_with_choices("payment_over" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
+    _mail_with_choices("payment_overpaid" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
 
 
 @_in_the_buyers_language

@@ -91,12 +91,12 @@ def payment_status(invoice: Invoice) -> PaymentStatus:
     """Return what the invoice's status and flags mean in the shop's words."""
     match invoice.status:
         case Invoice.Status.SETTLED:
-            return PaymentStatus.OVERPAID if "over" in invoice.flags else PaymentStatus.PAID
+            return PaymentStatus.OVERPAID if "overpaid" in invoice.flags else PaymentStatus.PAID
         case Invoice.Status.PROCESSING:
             return PaymentStatus.CONFIRMING if invoice.is_mined else PaymentStatus.PENDING
         case Invoice.Status.NEW:
             return PaymentStatus.UNDERPAID if invoice.paid_seen_minor else PaymentStatus.UNPAID
-    if "partial" in invoice.flags:
+    if "underpaid" in invoice.flags:
         return PaymentStatus.UNDERPAID
     if "late" in invoice.flags:
         return PaymentStatus.LATE

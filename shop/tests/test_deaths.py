@@ -68,7 +68,7 @@ class Story(OrderLife):
     def picture(self):
         """All that there is, but for names and times."""
         invoices = [
-            (stored_verdict(each), each.marked, each.exceptions, each.needs_decision, self.told(each.pk), each.options.count())
+            (stored_verdict(each), each.override, each.exceptions, each.needs_decision, self.told(each.pk), each.options.count())
             for each in Invoice.objects.order_by("created_at", "id")
         ]
         orders = [(state_of(each), each.holds_stock, self.told(each.pk)) for each in Order.objects.order_by("created_at", "id")]
@@ -107,7 +107,7 @@ PEOPLE = {
         lambda story: change_status(story.order, "shipped", actor="grace", at=story.clock.now),
     ),
     "accepts": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.accept)),
-    "keeps": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.keep)),
+    "keeps": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.dismiss)),
     "asks for the rest": (
         lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()),
         lambda story: ask_for_rest(story.order, version=story.version, actor="grace", at=story.clock.now),

@@ -108,7 +108,7 @@ def test_the_exact_amount_settles(shop: Shop, node: Node, product: str):
 
 @pytest.mark.parametrize(
     ("sat", "status", "flags"),
-    [(ENOUGH - 1, "new", []), (ENOUGH, "settled", []), (MOST, "settled", []), (MOST + 1, "settled", ["over"])],
+    [(ENOUGH - 1, "new", []), (ENOUGH, "settled", []), (MOST, "settled", []), (MOST + 1, "settled", ["overpaid"])],
     ids=["1 sat under the tolerance", "just enough", "just not too much", "1 sat over"],
 )
 def test_one_satoshi_decides(shop: Shop, node: Node, product: str, sat: int, status: str, flags: list[str]):
@@ -154,7 +154,7 @@ def test_chain_and_lightning_together_are_too_much(shop: Shop, node: Node, pair:
     assert pair.payer.pay(request)["status"] == "SUCCEEDED"
     node.mine()
 
-    wait_until(shop, bought, "settled", "over")
+    wait_until(shop, bought, "settled", "overpaid")
     assert paid_in_dollars(shop, bought) == Decimal("30.00")
 
 
@@ -309,7 +309,7 @@ def test_too_little_at_expiry_is_partial(shop: Shop, node: Node, product: str):
 
     let_expire(shop, bought.invoice)
 
-    wait_until(shop, bought, "expired", "partial")
+    wait_until(shop, bought, "expired", "underpaid")
     assert read_order(shop, bought)["paymentStatus"] == "underpaid"
 
 
@@ -408,7 +408,7 @@ def test_a_rest_is_paid_to_an_address_of_its_own(shop: Shop, node: Node, product
     node.mine()
     wait_for_money(shop, bought)
     let_expire(shop, bought.invoice)
-    wait_until(shop, bought, "expired", "partial")
+    wait_until(shop, bought, "expired", "underpaid")
 
     rest = requote(shop, bought)
     assert rest["address"] != bought.address

@@ -72,7 +72,7 @@ def overpaid_order(shop: Shop, node: Node) -> tuple[Any, str]:
     node.pay(bought.address, str((Decimal(bought.amount) * 3 / 2).quantize(Decimal("1E-8"))))
     node.mine()
     told = ("status", "flags")
-    wait_for("it to settle", lambda: [shop.get(f"/api/invoices/{bought.invoice}")[name] for name in told] == ["settled", ["over"]])
+    wait_for("it to settle", lambda: [shop.get(f"/api/invoices/{bought.invoice}")[name] for name in told] == ["settled", ["overpaid"]])
     return bought, bought.invoice
 
 

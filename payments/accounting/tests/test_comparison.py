@@ -202,7 +202,7 @@ def test_sums_that_differ_are_told_with_both():
 def test_settled_without_enough_safe_money_is_told_unless_a_person_said_so():
     short = [received(9_900)]
     assert set(problems(short, seen=9_900, safe=9_900)) == {Kind.UNBACKED}
-    assert problems(short, seen=9_900, safe=9_900, marked="settled") == {}
+    assert problems(short, seen=9_900, safe=9_900, override="settled") == {}
     assert problems([received(9_950)], seen=9_950, safe=9_950) == {}
     assert set(problems([received(10_000, "seen")], safe=0)) == {Kind.UNBACKED}
 
@@ -223,4 +223,4 @@ def test_what_goes_back_pays_nothing():
 @pytest.mark.parametrize("status", ["new", "processing", "expired"])
 def test_enough_safe_money_that_settled_nothing_is_told(status):
     assert set(problems([received(10_000)], status=status)) == {Kind.UNSETTLED}
-    assert problems([received(10_000)], status="cancelled", marked="cancelled") == {}
+    assert problems([received(10_000)], status="cancelled", override="cancelled") == {}

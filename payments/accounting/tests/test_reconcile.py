@@ -129,7 +129,7 @@ def test_an_invoice_that_disagrees_with_its_payments_is_told(shop, now, change, 
 def test_an_invoice_settled_by_nobody_and_nothing_is_told(now):
     option = OptionFactory(invoice__created_at=now - timedelta(hours=2), invoice__status="settled")
     assert found(now) == [(Kind.UNBACKED, "", option.invoice.label)]
-    Invoice.objects.update(marked="settled")
+    Invoice.objects.update(override="settled")
     assert found(now) == []
 
 

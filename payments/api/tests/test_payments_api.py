@@ -86,7 +86,7 @@ def test_a_payment_tells_its_worth_its_rate_and_its_transaction(api):
 
 
 def test_an_invoice_tells_what_was_asked_and_what_came(api):
-    invoice = InvoiceFactory(paid_seen_minor=10_050, paid_safe_minor=5000, flags={"over", "late"}, status="settled", settled_at=NOW)
+    invoice = InvoiceFactory(paid_seen_minor=10_050, paid_safe_minor=5000, flags={"overpaid", "late"}, status="settled", settled_at=NOW)
     option = OptionFactory(invoice=invoice, rate_sources={"kraken": "50000"})
 
     assert data(api, "/api/invoices") == [
@@ -95,7 +95,7 @@ def test_an_invoice_tells_what_was_asked_and_what_came(api):
             "orderId": str(invoice.subject_id),
             "orderNumber": "7K3M9-2QFXA",
             "status": "settled",
-            "flags": ["late", "over"],
+            "flags": ["late", "overpaid"],
             "currency": "USD",
             "price": "100.00",
             "paidSeen": "100.50",
@@ -217,13 +217,13 @@ def test_the_file_of_payments_is_the_ledgers(api):
 
 
 def test_the_file_of_invoices(api):
-    invoice = InvoiceFactory(label="order_+1", flags={"over", "late"}, paid_seen_minor=1, currency="JPY")
+    invoice = InvoiceFactory(label="order_+1", flags={"overpaid", "late"}, paid_seen_minor=1, currency="JPY")
     assert file_of(api, "/api/invoices") == [
         {
             "time": "2026-11-01T12:00:00Z",
             "order": "'+1",
             "status": "new",
-            "flags": "late over",
+            "flags": "late overpaid",
             "currency": "JPY",
             "price": "10000",
             "paid_seen": "1",

@@ -81,7 +81,7 @@ def test_money_first_seen_after_expiry_is_late_and_waits_for_a_person():
 
 def test_part_of_the_price_at_expiry_is_partial():
     verdict = evaluate(TERMS, [paid(5_000)], EXPIRY)
-    assert (verdict.status, verdict.flags) == ("expired", {"partial"})
+    assert (verdict.status, verdict.flags) == ("expired", {"underpaid"})
 
 
 def test_the_rest_that_comes_late_does_not_complete_the_price():
@@ -99,7 +99,7 @@ def test_late_money_that_was_accepted_pays_and_stays_marked():
 
 def test_late_money_beside_enough_that_came_in_time_is_only_too_much():
     verdict = evaluate(TERMS, [paid(), paid(seen_at=LATE)], LATE)
-    assert (verdict.status, verdict.flags) == ("settled", {"over"})
+    assert (verdict.status, verdict.flags) == ("settled", {"overpaid"})
 
 
 def test_money_for_an_older_quote_is_late_although_the_invoice_is_open_again():
@@ -125,18 +125,18 @@ def test_late_money_is_worth_a_decision_once_there_is_enough_with_it(in_time, la
     ("status", "flags", "expected"),
     [
         ("expired", {"late"}, {"late"}),
-        ("expired", {"partial", "late"}, {"partial", "late"}),
+        ("expired", {"underpaid", "late"}, {"underpaid", "late"}),
         ("settled", {"late"}, set()),
-        ("settled", {"over"}, {"over"}),
-        ("processing", {"over"}, set()),
+        ("settled", {"overpaid"}, {"overpaid"}),
+        ("processing", {"overpaid"}, set()),
         ("processing", {"reorged"}, {"reorged"}),
         ("cancelled", {"late"}, {"late"}),
         ("invalid", {"manual", "late"}, {"late"}),
         ("new", {"double_spent"}, {"double_spent"}),
         ("settled", {"manual", "double_spent"}, {"double_spent"}),
         ("cancelled", {"double_spent"}, set()),
-        ("cancelled", {"late", "over"}, {"late", "over"}),
-        ("expired", {"partial", "reorged"}, {"partial", "reorged"}),
+        ("cancelled", {"late", "overpaid"}, {"late", "overpaid"}),
+        ("expired", {"underpaid", "reorged"}, {"underpaid", "reorged"}),
     ],
 )
 def test_what_a_person_should_look_at(status, flags, expected):
@@ -146,8 +146,8 @@ def test_what_a_person_should_look_at(status, flags, expected):
 @pytest.mark.parametrize(
     ("in_time", "returned", "expected"),
     [
-        ([5_000], 5_000, ("expired", {"partial"})),
-        ([5_000, 5_000], 5_000, ("expired", {"partial"})),
+        ([5_000], 5_000, ("expired", {"underpaid"})),
+        ([5_000, 5_000], 5_000, ("expired", {"underpaid"})),
         ([5_000, 10_000], 5_000, ("settled", set())),
         ([10_000], 10_000, ("expired", set())),
     ],
@@ -159,13 +159,13 @@ def test_what_goes_back_pays_nothing(in_time, returned, expected):
 
 def test_over_begins_beyond_half_a_percent():
     assert evaluate(TERMS, [paid(10_050)], NOW).flags == frozenset()
-    assert evaluate(TERMS, [paid(10_050 + SAT)], NOW).flags == {"over"}
+    assert evaluate(TERMS, [paid(10_050 + SAT)], NOW).flags == {"overpaid"}
 
 
 def test_over_begins_beyond_dust_for_small_prices():
     cheap = replace(TERMS, price_minor=100)
     assert evaluate(cheap, [paid(100 + 546 * SAT)], NOW).flags == frozenset()
-    assert evaluate(cheap, [paid(100 + 547 * SAT)], NOW).flags == {"over"}
+    assert evaluate(cheap, [paid(100 + 547 * SAT)], NOW).flags == {"overpaid"}
 
 
 def test_settled_money_that_is_only_seen_again_is_reorged():
@@ -185,12 +185,12 @@ def test_a_replacement_that_pays_as_well_is_no_double_spend():
 
 @pytest.mark.parametrize("mark", ["settled", "invalid"])
 def test_a_persons_mark_stands_against_the_facts(mark):
-    verdict = evaluate(replace(TERMS, marked=mark), [], EXPIRY)
+    verdict = evaluate(replace(TERMS, override=mark), [], EXPIRY)
     assert (verdict.status, verdict.flags) == (mark, {"manual"})
 
 
 def test_a_cancelled_invoice_stays_cancelled_and_shows_money_that_came():
-    verdict = evaluate(replace(TERMS, marked="cancelled"), [paid()], NOW)
+    verdict = evaluate(replace(TERMS, override="cancelled"), [paid()], NOW)
     assert (verdict.status, verdict.flags) == ("cancelled", {"late"})
 
 
@@ -223,15 +223,15 @@ def test_what_was_dismissed_comes_back_when_money_or_status_change(before):
 
 
 def test_another_exception_is_told_although_the_first_still_waits():
-    both = replace(WAITING, flags=frozenset({"late", "partial"}))
+    both = replace(WAITING, flags=frozenset({"late", "underpaid"}))
     seen = review(both, before=WAITING, known=LATE_ONLY, is_waiting=True)
     assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
 def test_what_a_person_decides_by_the_act_does_not_wait_for_them():
-    marked = Verdict("settled", frozenset({"manual", "double_spent"}))
+    override = Verdict("settled", frozenset({"manual", "double_spent"}))
     seen = review(
-        marked,
+        override,
         before=Verdict("new", frozenset({"double_spent"})),
         known=frozenset({"double_spent"}),
         is_waiting=True,

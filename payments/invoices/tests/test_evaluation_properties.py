@@ -16,7 +16,7 @@ terms = st.builds(
     tolerance_percent=st.decimals("0", "10", places=2),
     tolerance_cap_minor=st.integers(0, 10**4),
     expires_at=moments,
-    marked=st.sampled_from(["", "", "", "settled", "invalid", "cancelled"]),
+    override=st.sampled_from(["", "", "", "settled", "invalid", "cancelled"]),
     has_settled=st.booleans(),
 )
 payments = st.builds(
@@ -42,7 +42,7 @@ def test_the_order_of_payments_changes_nothing(invoice, received, at, random):
 @settings(max_examples=500)
 def test_nothing_settles_without_enough_safe_money_or_a_person(invoice, received, at):
     verdict = evaluate(invoice, received, at)
-    if verdict.status == "settled" and not invoice.marked:
+    if verdict.status == "settled" and not invoice.override:
         safe = sum((payment.value_minor for payment in received if payment.status == "settled"), Fraction(0))
         assert safe >= invoice.enough_minor
 
@@ -71,8 +71,8 @@ def test_more_punctual_money_never_unsettles(invoice, received, extra, at):
 @given(terms, st.lists(payments, max_size=6), moments)
 @settings(max_examples=500)
 def test_a_mark_decides_whatever_the_facts(invoice, received, at):
-    if invoice.marked:
-        assert evaluate(invoice, received, at).status == invoice.marked
+    if invoice.override:
+        assert evaluate(invoice, received, at).status == invoice.override
 
 
 @given(st.integers(1, 10**9), st.decimals("1", "100000000", places=2))
@@ -84,7 +84,7 @@ def test_what_the_buyer_is_asked_for_is_always_enough(price, rate):
     assert base_to_fiat(due - 1, minor_per_coin=rate, network="BTC") < price
 
 
-flags = st.frozensets(st.sampled_from(["manual", "over", "partial", "late", "reorged", "double_spent"]))
+flags = st.frozensets(st.sampled_from(["manual", "overpaid", "underpaid", "late", "reorged", "double_spent"]))
 statuses = st.sampled_from(["new", "processing", "settled", "expired", "cancelled", "invalid"])
 verdicts = st.builds(Verdict, status=statuses, flags=flags, paid_seen_minor=st.integers(0, 3))
 

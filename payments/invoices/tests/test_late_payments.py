@@ -74,7 +74,7 @@ def test_late_money_that_is_still_too_little_is_not_weighed_yet():
 
     settle(payment.invoice_id, at=LATE)
     assert Payment.objects.get().late == ""
-    assert Invoice.objects.get().exceptions == {"late", "partial"}
+    assert Invoice.objects.get().exceptions == {"late", "underpaid"}
 
     PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE, height=TIP - 1)
     assert settle(payment.invoice_id, at=LATE).status == "settled"
@@ -111,7 +111,7 @@ def test_late_money_beside_money_in_time_counts_whichever_was_heard_of_first(fir
         PaymentFactory(option=option, **moments[which])
         settle(option.invoice_id, at=LATE)
     invoice = Invoice.objects.get()
-    assert (invoice.status, invoice.flags) == ("settled", {"over"})
+    assert (invoice.status, invoice.flags) == ("settled", {"overpaid"})
 
 
 def test_late_money_that_goes_again_leaves_nothing_to_decide():
@@ -127,7 +127,7 @@ def test_late_money_that_goes_again_leaves_nothing_to_decide():
 
 def test_a_marked_invoice_takes_no_late_money_by_itself():
     payment = late_payment()
-    Invoice.objects.update(status="cancelled", marked="cancelled")
+    Invoice.objects.update(status="cancelled", override="cancelled")
     verdict = settle(payment.invoice_id, at=LATE)
     assert (verdict.status, Payment.objects.get().late, Invoice.objects.get().needs_decision) == ("cancelled", "", True)
 

@@ -37,7 +37,7 @@ def state():
 
 def test_a_part_is_accepted_as_paid_and_leaves_the_queue():
     invoice = partial_invoice()
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
     manual_review.accept(invoice.pk, version=invoice.version, **REASON)
     assert state() == ("settled", {"manual"}, False)
     event = Event.objects.latest("seq")
@@ -50,7 +50,7 @@ def test_accepting_late_money_that_is_too_much_leaves_the_excess_to_decide():
     settle(payment.invoice_id, at=LATER)
     invoice = Invoice.objects.get()
     manual_review.accept(invoice.pk, version=invoice.version, **REASON)
-    assert (state(), Invoice.objects.get().exceptions) == (("settled", {"manual", "late", "over"}, True), {"over"})
+    assert (state(), Invoice.objects.get().exceptions) == (("settled", {"manual", "late", "overpaid"}, True), {"overpaid"})
 
 
 def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
@@ -74,7 +74,7 @@ def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
     settle(invoice.pk, at=LATER)
     assert state() == ("settled", {"manual", "double_spent"}, True)
     invoice.refresh_from_db()
-    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
     settle(invoice.pk, at=LATER)
     assert not state()[2]
 
@@ -88,13 +88,13 @@ def test_what_is_closed_as_invalid_waits_until_its_money_is_sent_back():
 def test_what_was_kept_as_it_is_comes_back_when_it_changes():
     invoice = partial_invoice()
 
-    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+    manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
     settle(invoice.pk, at=LATER)
 
-    assert state() == ("expired", {"partial"}, False)
+    assert state() == ("expired", {"underpaid"}, False)
     event = Event.objects.latest("seq")
     assert (event.type, event.seq, event.actor, event.data["reason"]) == (
-        "invoice.kept",
+        "invoice.dismissed",
         Invoice.objects.get().version,
         "grace",
         "she called",
@@ -102,27 +102,27 @@ def test_what_was_kept_as_it_is_comes_back_when_it_changes():
 
     PaymentFactory(option=invoice.options.get(), amount_base=DUE // 10, height=TIP - 1)
     settle(invoice.pk, at=LATER)
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
 
 
 def test_keeping_is_taken_back():
     invoice = partial_invoice()
-    manual_review.keep(invoice.pk, version=invoice.version, **REASON)
-    manual_review.put_back(invoice.pk, version=invoice.version + 1, actor="grace", reason="", at=LATER)
+    manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
+    manual_review.reopen(invoice.pk, version=invoice.version + 1, actor="grace", reason="", at=LATER)
     invoice.refresh_from_db()
-    assert (state()[2], invoice.exception_at, Event.objects.latest("seq").type) == (True, LATER, "invoice.put_back")
+    assert (state()[2], invoice.exception_at, Event.objects.latest("seq").type) == (True, LATER, "invoice.reopened")
 
 
 def test_what_is_no_exception_is_neither_kept_nor_put_back():
     invoice = OptionFactory().invoice
     with pytest.raises(IllegalMark, match="Nothing waits"):
-        manual_review.keep(invoice.pk, version=invoice.version, **REASON)
+        manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
     with pytest.raises(IllegalMark, match="nothing to decide"):
-        manual_review.put_back(invoice.pk, version=invoice.version, **REASON)
+        manual_review.reopen(invoice.pk, version=invoice.version, **REASON)
 
 
 @pytest.mark.parametrize(
-    "act", [manual_review.accept, manual_review.close, manual_review.keep, manual_review.put_back, manual_review.take_mark_back]
+    "act", [manual_review.accept, manual_review.close, manual_review.dismiss, manual_review.reopen, manual_review.clear_override]
 )
 def test_who_saw_it_before_it_changed_is_told_so(act):
     invoice = partial_invoice()
@@ -133,13 +133,13 @@ def test_who_saw_it_before_it_changed_is_told_so(act):
     assert Invoice.objects.values().get() == before
 
 
-@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close, manual_review.keep, manual_review.take_mark_back])
+@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close, manual_review.dismiss, manual_review.clear_override])
 @pytest.mark.parametrize("missing", ["actor", "reason"])
 def test_a_decision_needs_a_name_and_a_reason(act, missing):
     invoice = partial_invoice()
     with pytest.raises(IllegalMark, match="a name and a reason"):
         act(invoice.pk, version=invoice.version, **{**REASON, missing: " "})
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
 
 
 @pytest.mark.parametrize("act", [manual_review.accept, manual_review.close])
@@ -147,9 +147,9 @@ def test_a_mark_is_taken_back_and_the_facts_decide(act):
     invoice = partial_invoice()
     act(invoice.pk, version=invoice.version, **REASON)
 
-    manual_review.take_mark_back(invoice.pk, version=invoice.version + 1, **REASON)
+    manual_review.clear_override(invoice.pk, version=invoice.version + 1, **REASON)
 
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
     assert Invoice.objects.get().settled_at is None
 
 
@@ -164,15 +164,15 @@ def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
     invoice = Invoice.objects.get()
     assert state() == ("processing", {"reorged"}, True)
     manual_review.accept(invoice.pk, version=invoice.version, **REASON)
-    manual_review.take_mark_back(invoice.pk, version=invoice.version + 1, **REASON)
+    manual_review.clear_override(invoice.pk, version=invoice.version + 1, **REASON)
     assert state() == ("processing", {"reorged"}, True)
 
 
 @pytest.mark.parametrize("mark", ["", "cancelled"])
 def test_only_what_a_person_marked_is_taken_back(mark):
-    invoice = OptionFactory(invoice__marked=mark).invoice
+    invoice = OptionFactory(invoice__override=mark).invoice
     with pytest.raises(IllegalMark, match="Nobody decided"):
-        manual_review.take_mark_back(invoice.pk, version=invoice.version, **REASON)
+        manual_review.clear_override(invoice.pk, version=invoice.version, **REASON)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_who_may_only_look_decides_nothing(client, name):
     assert press(client, invoice, name).status_code == 403
     client.force_login(UserFactory())
     assert press(client, invoice, name).status_code == 302
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
 
 
 # --- Money that goes back ----------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def drafted(invoice, **more):
 
 def test_who_sends_the_money_back_has_decided():
     drafted(partial_invoice())
-    assert state() == ("expired", {"partial"}, False)
+    assert state() == ("expired", {"underpaid"}, False)
     event = Event.objects.get(type="invoice.sent_back")
     assert (event.actor, event.data["reason"]) == ("grace", "as she wished")
 
@@ -345,7 +345,7 @@ def test_money_that_goes_back_does_not_pay_with_what_is_found_later():
     PaymentFactory(option=invoice.options.get(), amount_base=DUE // 2, first_seen_at=NOW, height=TIP - 1)
 
     settle(invoice.pk, at=LATER)
-    assert state() == ("expired", {"partial"}, True)
+    assert state() == ("expired", {"underpaid"}, True)
 
     withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
     settle(invoice.pk, at=LATER)
@@ -363,7 +363,7 @@ def test_late_money_that_goes_back_completes_nothing(settings):
 
     settle(payment.invoice_id, at=soon)
 
-    assert state() == ("expired", {"late", "partial"}, True)
+    assert state() == ("expired", {"late", "underpaid"}, True)
 
 
 def test_a_refund_of_what_was_paid_is_no_reorg():

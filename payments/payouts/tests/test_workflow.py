@@ -134,7 +134,7 @@ def test_an_excess_that_went_back_of_money_that_is_there_changes_nothing():
     mark_dirty([invoice.pk])
     settle(invoice.pk, at=EXPIRY)
     invoice.refresh_from_db()
-    assert (invoice.status, invoice.flags) == ("settled", {"over"})
+    assert (invoice.status, invoice.flags) == ("settled", {"overpaid"})
 
 
 def test_the_exact_price_leaves_no_excess():

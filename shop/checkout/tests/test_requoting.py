@@ -213,4 +213,4 @@ def test_the_buyer_hears_of_the_money_once_however_often_the_time_runs_out():
     for hours in (2, 4):
         order = requote_order(order.pk, at=NOW + timedelta(hours=hours))
         run_out(order, at=NOW + timedelta(hours=hours + 1))
-    assert Mail.objects.filter(key__startswith="payment_partial").count() == 1
+    assert Mail.objects.filter(key__startswith="payment_underpaid").count() == 1

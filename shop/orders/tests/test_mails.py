@@ -56,9 +56,9 @@ def test_a_part_in_time_when_time_runs_out(settings):
     assert told() == []
     run_out(order)
     run_out(order)
-    assert told() == ["payment_partial"]
+    assert told() == ["payment_underpaid"]
 
-    mail = mail_of("payment_partial")
+    mail = mail_of("payment_underpaid")
     assert (mail.to, mail.subject) == ("ada@example.com", f"A part of order {order.number} is still to be paid")
     assert f"0.00092289 BTC came for order {order.number}, worth $59.98 of $99.98" in mail.text
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
@@ -88,7 +88,7 @@ def test_a_part_and_then_late_money_are_two_occasions():
     run_out(order)
     tell(order, percent=40, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE, reference="b" * 64 + ":0")
     tell(order, percent=1, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE, reference="c" * 64 + ":0")
-    assert told() == ["payment_partial", "payment_late"]
+    assert told() == ["payment_underpaid", "payment_late"]
     assert "0.00092289 BTC and 0.00061526 BTC" in mail_of("payment_late").text
 
 
@@ -97,8 +97,8 @@ def test_too_much(settings):
     pay(order, percent=150)
     tell(order)
     pay(order, percent=150)
-    assert told() == ["payment-confirmed", "payment_over"]
-    mail = mail_of("payment_over")
+    assert told() == ["payment-confirmed", "payment_overpaid"]
+    mail = mail_of("payment_overpaid")
     assert "is paid, and $49.99 came on top." in mail.text
     assert links_in(mail, settings) == expected_links(order, "refund", "order")
 
@@ -141,7 +141,7 @@ def test_the_links_lead_on_without_a_login(client, settings, occasion):
     tell(order, percent=60, height=TIP - 1)
     run_out(order)
     (link,) = expected_links(order, occasion)
-    assert link in links_in(mail_of("payment_partial"), settings)
+    assert link in links_in(mail_of("payment_underpaid"), settings)
     assert "$40.00" in client.get(link).text or order.number in client.get(link).text
 
 
@@ -179,6 +179,6 @@ def test_a_mail_is_in_the_language_of_the_order_whoever_causes_it(language, pref
         tell(order, percent=60, height=TIP - 1)
         run_out(order)
 
-    mail = mail_of("payment_partial")
+    mail = mail_of("payment_underpaid")
     assert amount in mail.text
     assert f"{settings.PUBLIC_URL}{prefix}/orders/{order.access_token}/" in mail.text

@@ -366,7 +366,7 @@ def test_a_buyer_who_paid_too_much_is_mailed_about_the_excess_alone(client):
     order = placed()
     pay(order, percent=150)
     client.post(f"/orders/{order.access_token}/money-back/")
-    assert (mails("payment_over"), mails("money_back")) == (2, 0)
+    assert (mails("payment_overpaid"), mails("money_back")) == (2, 0)
 
 
 def test_integrators_refund_a_cancelled_order():

@@ -50,7 +50,7 @@ def test_too_little_money_leaves_it_open(invoice):
 
 
 def test_too_much_money_is_flagged(invoice):
-    assert after(invoice, "over", "confirm", "confirm") == ("settled", {"over"})
+    assert after(invoice, "over", "confirm", "confirm") == ("settled", {"overpaid"})
 
 
 def test_late_money_waits_for_a_person(invoice):
