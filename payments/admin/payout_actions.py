@@ -33,9 +33,9 @@ from payments.payouts.workflow import (
     draft_payout,
     record_sent_by_hand,
     required_approvals,
+    revalue,
     set_destination,
     try_again,
-    weigh,
     withdraw_payout,
 )
 
@@ -207,7 +207,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 
 def _describe(action: PayoutAction, payout: Payout) -> ConfirmationPage:
     if payout.status == Status.DRAFT:
-        weigh(payout, at=timezone.now())
+        revalue(payout, at=timezone.now())
     return ConfirmationPage(
         title=str(action.label),
         question=str(action.question),

@@ -1,4 +1,4 @@
-"""Where a buyer says where their money shall go back to: the page behind the signed link of their mail."""
+"""The page on which a buyer requests a refund, behind the signed link of their email."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,11 +9,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from cryptons.api.limits import client_ip, count
 from cryptons.coins import BITCOIN, LIGHTNING
-from cryptons.money import UNITS, Base, format_coin
+from cryptons.formats import coins
+from cryptons.money import UNITS, Base
 from cryptons.private_link import unlisted
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
@@ -24,41 +27,42 @@ from payments.payouts.refund_links import BadRefundLink, read_token
 from payments.payouts.workflow import BUYER, draft_payout, set_destination
 
 LIMIT = "30/hour"
-"""Of one client address."""
+"""Requests of one client address."""
 
 
 @dataclass(frozen=True)
-class Back:
-    """What can go back to the buyer over one network."""
+class RefundWay:
+    """What can be refunded over one network."""
 
     network: str
     amount_base: Base
 
     @property
     def label(self) -> str:
-        return f"{format_coin(self.amount_base, self.network)} {UNITS[self.network].coin}"
+        return f"{coins(self.amount_base, self.network)} {UNITS[self.network].coin}"
 
     @property
     def words(self) -> str:
-        kind = "an address" if self.network != LIGHTNING else "a Lightning invoice"
-        return f"{self.label}, to {kind} of {UNITS[self.network].name}"
+        if self.network == LIGHTNING:
+            return _("%(amount)s, to a Lightning invoice") % {"amount": self.label}
+        return _("%(amount)s, to your %(coin)s address") % {"amount": self.label, "coin": UNITS[self.network].name}
 
 
 class RefundForm(forms.Form):
-    network = forms.ChoiceField(label="How", widget=forms.RadioSelect)
+    network = forms.ChoiceField(label=gettext_lazy("Network"), widget=forms.RadioSelect)
     destination = forms.CharField(
-        label="Where to",
+        label=gettext_lazy("Destination"),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}),
-        help_text="An address of your own wallet. Not one of an exchange that asks for a memo or does not know you.",
+        help_text=gettext_lazy("An address of your own wallet. Do not use one of an exchange that requires a memo or does not know you."),
     )
 
-    def __init__(self, data: object, ways: list[Back], chosen: str) -> None:
+    def __init__(self, data: object, ways: list[RefundWay], chosen: str) -> None:
         super().__init__(data, initial={"network": chosen})  # type: ignore[arg-type]
-        self.ways = {back.network: back for back in ways}
+        self.ways = {way.network: way for way in ways}
         field = self.fields["network"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(back.network, back.words) for back in ways]
+        field.choices = [(way.network, way.words) for way in ways]
         if len(ways) == 1:
             field.widget = forms.HiddenInput()
 
@@ -71,7 +75,7 @@ class RefundForm(forms.Form):
             except BadDestination as error:
                 self.add_error("destination", str(error))
             except (NodeUnavailable, NodeRejected):
-                self.add_error("destination", "This cannot be checked right now. Nothing was changed: please try again in some minutes.")
+                self.add_error("destination", _("We cannot check this right now. Nothing was changed; please try again in a few minutes."))
         return cleaned
 
 
@@ -83,11 +87,11 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
     except BadRefundLink as error:
         return render(request, "payments/refund.html", {"problem": str(error)}, status=404)
     except Invoice.DoesNotExist:
-        return render(request, "payments/refund.html", {"problem": "This order is no longer kept. Please write to us."}, status=404)
+        return render(request, "payments/refund.html", {"problem": _("This order is no longer stored. Please contact us.")}, status=404)
     if request.method == "POST" and not count(LIMIT, "refund", client_ip(request))[0]:
-        return render(request, "payments/refund.html", {"problem": "That was often. Please try again in an hour."}, status=429)
+        return render(request, "payments/refund.html", {"problem": _("Too many attempts. Please try again in an hour.")}, status=429)
     payout = _open_payout(invoice.pk)
-    ways = ways_back(invoice, payout)
+    ways = refund_ways(invoice, payout)
     is_answered = payout is not None and payout.status != Payout.Status.SENT and bool(payout.destination)
     can_change = payout is None or payout.status == Payout.Status.SENT or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
     chosen = payout.network if payout else ""
@@ -98,9 +102,9 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         except PayoutRefused as error:
             messages.error(request, str(error))
         except PaymentError:
-            messages.error(request, "Something changed at the same moment. Please look at it again.")
+            messages.error(request, _("Something changed at the same moment. Please check the details and try again."))
         else:
-            messages.success(request, "Thank you. We look at it and send your money back; a mail tells you when.")
+            messages.success(request, _("Thank you. We will review your request and email you when the refund is sent."))
         return redirect("payments:refund", token)
     context = {
         "invoice": invoice,
@@ -115,15 +119,15 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _open_payout(invoice_id: UUID) -> Payout | None:
-    """The one that waits for the buyer; else the newest that was not given up, those that are not sent yet before the others."""
+    """Return the payout that waits for the buyer, else the newest that was not given up; those not sent yet come first."""
     rows = list(promised(invoice_id).order_by("-created_at"))
     asks = [payout for payout in rows if payout.status == Payout.Status.DRAFT and not payout.destination]
     unsent = [payout for payout in rows if payout.status != Payout.Status.SENT]
     return next(iter(asks or unsent or rows), None)
 
 
-def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
-    """What of the invoice's money its buyer may ask for: what staff drafted; else all that nobody waits for any more."""
+def refund_ways(invoice: Invoice, payout: Payout | None) -> list[RefundWay]:
+    """Return what the buyer may ask for: what staff drafted; else all money that no longer pays the order."""
     if payout is not None and payout.status == Payout.Status.DRAFT:
         amounts = {payout.network: Base(payout.amount_base)}
         if UNITS[payout.network].coin == BITCOIN.code:
@@ -134,7 +138,7 @@ def ways_back(invoice: Invoice, payout: Payout | None) -> list[Back]:
     else:
         amounts = most_of_kind(invoice, buyers_kind(invoice))
     usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else [LIGHTNING])}
-    return [Back(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
+    return [RefundWay(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
 
 
 def _ask(invoice: Invoice, payout: Payout | None, network: str, destination: str) -> None:

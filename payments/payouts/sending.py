@@ -1,4 +1,4 @@
-"""Send what was approved, once in effect: whatever dies between two lines, the next try finds what was done and goes on from there."""
+"""Send approved payouts, each exactly once in effect: when a worker dies between two steps, the next try goes on from there."""
 
 import hashlib
 import logging
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.db import in_transaction
@@ -26,21 +27,21 @@ from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout
 logger = logging.getLogger(__name__)
 
 HOLD = timedelta(minutes=2)
-"""How long a payout is left alone while somebody sends it: longer than any conversation with a node takes."""
+"""How long other workers leave a payout alone while one sends it: longer than any conversation with a node."""
 WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600)]
 Status = Payout.Status
 
 
 def send(payout_id: UUID, *, at: datetime) -> None:
-    """One step, or all of them, if it is due. Safe to repeat, by any number of workers."""
+    """Take the next steps of a payout that is due. Safe to repeat, by any number of workers."""
     due = Payout.objects.filter(pk=payout_id, next_try_at__lte=at)
     if not due.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
         return
     payout = Payout.objects.get(pk=payout_id)
     if payout.status not in UNFINISHED:
-        return  # withdrawn, or recorded by hand, since the line above
+        return  # it was withdrawn, or recorded as sent manually, since the line above
     try:
-        _way(payout)(payout, at)
+        _sender_for(payout)(payout, at)
     except (NodeUnavailable, NodeRejected) as error:
         later = at + WAITS[min(payout.attempts, len(WAITS)) - 1]
         Payout.objects.filter(pk=payout.pk, version=payout.version).update(next_try_at=later, error=str(error)[:300])
@@ -49,7 +50,7 @@ def send(payout_id: UUID, *, at: datetime) -> None:
         return
 
 
-def _way(payout: Payout) -> Callable[[Payout, datetime], None]:
+def _sender_for(payout: Payout) -> Callable[[Payout, datetime], None]:
     if is_sandbox():
         return _send_in_sandbox
     return _send_over_lightning if payout.network == LIGHTNING else _send_on_chain
@@ -59,7 +60,7 @@ def _move(payout: Payout, status: str, at: datetime, **values: Any) -> None:
     in_transaction(lambda: move_payout(payout, status, at=at, **values))
 
 
-def _note(payout: Payout, **values: Any) -> None:
+def _update(payout: Payout, **values: Any) -> None:
     Payout.objects.filter(pk=payout.pk, version=payout.version).update(**values)
 
 
@@ -69,9 +70,12 @@ def _note(payout: Payout, **values: Any) -> None:
 def _send_on_chain(payout: Payout, at: datetime) -> None:
     coin = configured_coin(payout.network)
     if coin is None:
-        raise NodeRejected(f"No node sends {UNITS[payout.network].name} here: send it by hand, and record it.")
+        raise NodeRejected(
+            _("No node is configured to send %(coin)s: send the payout from another wallet, and record it as sent manually.")
+            % {"coin": UNITS[payout.network].name}
+        )
     if payout.status == Status.APPROVED and payout.psbt:
-        _note(payout, next_try_at=None)  # staff have yet to sign it
+        _update(payout, next_try_at=None)  # it waits for the signature of staff
         return
     if payout.status == Status.APPROVED:
         made = _draft_on_chain(coin, payout, at)
@@ -80,7 +84,7 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
         try:
             _store(payout, made, at)
         except PayoutMoved:
-            chain_payouts.release(coin, made.psbt)  # withdrawn meanwhile, or somebody does not want to wait: this one is never sent
+            chain_payouts.release(coin, made.psbt)  # the payout was changed meanwhile: this transaction is never sent
             raise
         if not made.raw:
             return
@@ -89,7 +93,7 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
 
 
 def _store(payout: Payout, made: chain_payouts.Draft, at: datetime) -> None:
-    """Before the network hears of it, or staff sign it."""
+    """Store the transaction before it is sent, or before staff sign it."""
     if made.raw:
         values = {"reference": made.txid, "psbt": made.raw, "fee_base": made.fee_base, "next_try_at": at + HOLD, "error": ""}
         _move(payout, Status.SENDING, at, **values)
@@ -98,7 +102,7 @@ def _store(payout: Payout, made: chain_payouts.Draft, at: datetime) -> None:
 
 
 def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payouts.Draft | None:
-    """None when the wallet is empty: the payout has failed. While others hold coins it waits for their change."""
+    """Make a transaction. When the wallet is empty the payout fails (None), or waits while other payouts hold coins back as change."""
     others = Payout.objects.filter(network=payout.network, status__in=UNFINISHED).exclude(psbt="").exclude(pk=payout.pk)
     kept = list(others.values_list("psbt", flat=True))
     try:
@@ -111,14 +115,16 @@ def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payou
 
 
 def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> Payout:
-    """Staff signed the PSBT of an approved payout: it is stored, then sent.
+    """Store the transaction of an approved payout that staff have signed; it is sent next.
 
     Raises PayoutRefused, PayoutMoved, NodeUnavailable, NodeRejected.
     """
     payout = Payout.objects.get(pk=payout_id)
     coin = configured_coin(payout.network)
     if payout.status != Status.APPROVED or not payout.psbt or coin is None:
-        raise PayoutRefused(f"This payout is {payout.status} and waits for no signature.")
+        raise PayoutRefused(
+            _("This payout is not waiting for a signature: its status is “%(status)s”.") % {"status": payout.get_status_display()}
+        )
     ready = chain_payouts.signed_by_staff(coin, payout.psbt, signed, payout.destination, Base(payout.amount_base))
     values = {"reference": ready.txid, "psbt": ready.raw, "fee_base": ready.fee_base, "next_try_at": at, "error": ""}
     return in_transaction(lambda: move_payout(payout, Status.SENDING, at=at, actor=actor, **values))
@@ -128,26 +134,32 @@ def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> 
 
 
 def fee_limit(amount_msat: int) -> int:
-    """In millisatoshis. PAYOUT_FEE_PERCENT of the amount, and ten satoshis at least: 0 would forbid every fee."""
+    """Return the highest fee in millisatoshis: PAYOUT_FEE_PERCENT of the amount, at least ten satoshis (LND takes 0 as no fee at all)."""
     return max(10_000, int(amount_msat * settings.PAYOUT_FEE_PERCENT / 100))
 
 
 def _send_over_lightning(payout: Payout, at: datetime) -> None:
     if not settings.LND_PAYOUT_MACAROON:
-        raise NodeRejected("LND_PAYOUT_MACAROON is not set for this worker: it cannot pay over Lightning.")
+        raise NodeRejected(_("This worker cannot pay over Lightning: LND_PAYOUT_MACAROON is not set."))
     if payout.status == Status.APPROVED:
         try:
             request = check_request(payout.destination, payout.amount_base, at=at)
         except BadDestination as error:
             _move(payout, Status.FAILED, at, error=str(error)[:300], next_try_at=None)
             return
-        lightning_payouts.decode(payout.destination)  # its signature; and whether LND lets us pay at all
+        lightning_payouts.decode(payout.destination)  # checks its signature, and that LND is reachable with our macaroon
         limit = fee_limit(payout.amount_base)
         values = {"reference": request.payment_hash, "fee_limit_base": limit, "next_try_at": at + HOLD, "error": ""}
         try:
             _move(copy(payout), Status.SENDING, at, **values)
         except IntegrityError:
-            _move(payout, Status.FAILED, at, error="This Lightning invoice belongs to another payout: ask for a new one.", next_try_at=None)
+            _move(
+                payout,
+                Status.FAILED,
+                at,
+                error=_("This Lightning invoice belongs to another payout: ask for a new one."),
+                next_try_at=None,
+            )
             return
         payout.refresh_from_db()
         _conclude_lightning(payout, _pay(payout), at)
@@ -178,7 +190,7 @@ def _conclude_lightning(payout: Payout, outcome: lightning_payouts.Outcome, at: 
 
 
 def _conclude(payout: Payout, outcome: str, problem: str, fee_base: int | None, at: datetime) -> None:
-    """Whatever is neither sent nor failed for good is unknown, and asked for again."""
+    """Record how it ended. What is neither sent nor failed for good is unknown, and the node is asked again."""
     if outcome == "sent":
         in_transaction(lambda: mark_sent(payout, payout.reference or "", fee_base=fee_base, at=at))
     elif outcome == "failed":
@@ -186,7 +198,7 @@ def _conclude(payout: Payout, outcome: str, problem: str, fee_base: int | None, 
     else:
         later = at + WAITS[min(payout.attempts, len(WAITS)) - 1]
         if payout.status == Status.UNKNOWN:
-            _note(payout, next_try_at=later, error=problem[:300])
+            _update(payout, next_try_at=later, error=problem[:300])
         else:
             _move(payout, Status.UNKNOWN, at, next_try_at=later, error=problem[:300])
 
@@ -195,6 +207,6 @@ def _conclude(payout: Payout, outcome: str, problem: str, fee_base: int | None, 
 
 
 def _send_in_sandbox(payout: Payout, at: datetime) -> None:
-    """Play money is there at once."""
+    """Record a payout of play money as sent."""
     txid = hashlib.sha256(f"payout {payout.pk}".encode()).hexdigest()
     in_transaction(lambda: mark_sent(payout, txid, fee_base=0, at=at))

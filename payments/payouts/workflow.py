@@ -1,7 +1,7 @@
-"""Money that goes back to a buyer, until it is sent: drafted, told where to, agreed on, withdrawn.
+"""The steps of a payout until it is sent: draft, set the destination, approve, withdraw.
 
-What is decided by is read inside the transaction and guarded by a compare-and-set: of the invoice, so that two drafts never promise the
-same money; of the payout; and of one row that counts approvals, so that two of them never share what the day's limit leaves.
+Each step reads what it decides by inside its transaction, and guards it by a compare-and-set: of the invoice, so that two drafts never
+promise the same money; of the payout; and of one row that counts approvals, so that two approvals never share what the day's limit leaves.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id
@@ -46,7 +48,7 @@ def draft_payout(
     at: datetime,
     payout_id: UUID | None = None,
 ) -> Payout:
-    """Promise a buyer money back. Without an amount: all that this kind allows.
+    """Promise a buyer a refund. Without an amount it is all that this kind of payout allows.
 
     `destination` was checked by payments.payouts.destinations. Raises PayoutRefused, Invoice.DoesNotExist, InvoiceMoved.
     """
@@ -54,12 +56,15 @@ def draft_payout(
     def draft() -> Payout:
         invoice = Invoice.objects.get(pk=invoice_id)
         if invoice.status in STILL_PAYABLE:
-            raise PayoutRefused(f"{invoice.label} can still be paid, and what came counts for it. Close it as invalid first.")
+            raise PayoutRefused(
+                _("%(invoice)s can still be paid, and what was received counts towards it. Close it as invalid first.")
+                % {"invoice": invoice.label}
+            )
         amount = _amount(invoice, kind, network, amount_base)
         option = Option.objects.filter(invoice=invoice).latest("created_at")
-        worth = _worth(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
+        value = _value_of(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
         if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
-            raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+            raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         payout = Payout.objects.create(
             pk=payout_id or new_id(),
             invoice=invoice,
@@ -68,33 +73,47 @@ def draft_payout(
             destination=destination,
             amount_base=amount,
             currency=invoice.currency,
-            **worth,
+            **value,
             reason=reason,
             created_by=actor,
             created_at=at,
         )
-        _tell(payout, "payout.draft", actor=actor, reason=reason, at=at)
+        _record(payout, "payout.draft", actor=actor, reason=reason, at=at)
         return payout
 
-    return _first_or_again(draft)
+    return _retry_conflicts(draft)
 
 
-def _amount(invoice: Invoice, kind: str, network: str, wanted: int | None) -> Base:
+def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) -> Base:
+    """Return the amount to refund; all that the kind allows when none was requested. Raises PayoutRefused."""
     most = most_of_kind(invoice, kind).get(network)
     if most is None:
-        raise PayoutRefused(f"There is no settled {UNITS[network].coin} of {invoice.label} that could go back.")
-    amount = most if wanted is None else Base(wanted)
+        raise PayoutRefused(
+            _("%(invoice)s has no settled %(coin)s that could be refunded.") % {"invoice": invoice.label, "coin": UNITS[network].coin}
+        )
+    amount = most if requested is None else Base(requested)
     dust = UNITS[network].dust_base
     if not dust < amount <= most:
-        least, coin = format_coin(dust + 1, network), UNITS[network].coin
-        raise PayoutRefused(f"Between {least} and {format_coin(most, network)} {coin} of {invoice.label} can go back.")
+        raise PayoutRefused(
+            _("Between %(least)s and %(most)s %(coin)s of %(invoice)s can be refunded.")
+            % {
+                "least": format_coin(dust + 1, network),
+                "most": format_coin(most, network),
+                "coin": UNITS[network].coin,
+                "invoice": invoice.label,
+            }
+        )
     if network == LIGHTNING and amount % 1000:
-        raise PayoutRefused("Over Lightning only whole satoshis go back.")
+        raise PayoutRefused(_("Over Lightning only whole satoshis can be refunded."))
     return amount
 
 
-def _worth(amount: int, network: str, currency: str, known: tuple[Decimal, dict[str, Any]], *, at: datetime) -> dict[str, Any]:
-    """At the rate of now. Without a fresh one at the last that there was, or at the known one, if that is more: it bounds what may go."""
+def _value_of(amount: int, network: str, currency: str, known: tuple[Decimal, dict[str, Any]], *, at: datetime) -> dict[str, Any]:
+    """Return the value of an amount in fiat, with its rate: the fields of a payout.
+
+    The current rate counts. Without a fresh one it is the last that was stored or the known one, whichever is higher, because the
+    value decides which limits apply.
+    """
     rate, sources = known
     latest = latest_rate(network, at=at) if currency == settings.CURRENCY else None
     if latest and (is_fresh(latest.quoted_at, at) or latest.minor_per_coin > rate):
@@ -103,155 +122,187 @@ def _worth(amount: int, network: str, currency: str, known: tuple[Decimal, dict[
     return {"value_minor": value, "minor_per_coin": rate, "rate_sources": sources}
 
 
-def weigh(payout: Payout, *, at: datetime) -> dict[str, Any]:
-    """Give it its worth of now, which is returned, too. Writes nothing."""
-    worth = _worth(payout.amount_base, payout.network, payout.currency, (payout.minor_per_coin, payout.rate_sources), at=at)
-    for name, value in worth.items():
+def revalue(payout: Payout, *, at: datetime) -> dict[str, Any]:
+    """Give the payout its current value, and return the changed fields. Writes nothing."""
+    values = _value_of(payout.amount_base, payout.network, payout.currency, (payout.minor_per_coin, payout.rate_sources), at=at)
+    for name, value in values.items():
         setattr(payout, name, value)
-    return worth
+    return values
 
 
 def set_destination(payout_id: UUID, destination: str, *, network: str | None = None, actor: str, at: datetime) -> Payout:
-    """Where it goes to, as payments.payouts.destinations checked it; until it is approved. Raises PayoutRefused, PayoutMoved."""
+    """Set the destination, and the network when the buyer chose another; possible until somebody has approved the payout.
+
+    `destination` was checked by payments.payouts.destinations. Raises PayoutRefused, PayoutMoved.
+    """
 
     def change() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status != Payout.Status.DRAFT or payout.approved_by:
-            raise PayoutRefused("This payout was approved already: where it goes to can no longer be changed.")
+            raise PayoutRefused(_("This payout was already approved: its destination can no longer be changed."))
         amount = payout.amount_base
         if network and network != payout.network:
             if UNITS[network].coin != UNITS[payout.network].coin:
-                raise PayoutRefused(f"{UNITS[payout.network].coin} goes back as {UNITS[payout.network].coin}.")
+                raise PayoutRefused(_("%(coin)s is refunded as %(coin)s.") % {"coin": UNITS[payout.network].coin})
             amount = amount * UNITS[network].base_per_coin // UNITS[payout.network].base_per_coin
             if network == LIGHTNING:
                 amount -= amount % 1000
             if amount <= UNITS[network].dust_base:
-                raise PayoutRefused(f"This is too little for a payment over {UNITS[network].name}.")
+                raise PayoutRefused(_("This amount is too small for a payment over %(network)s.") % {"network": UNITS[network].name})
         values: dict[str, Any] = {"destination": destination, "network": network or payout.network, "amount_base": amount}
         return _write(payout, "payout.destination", actor=actor, at=at, **values)
 
-    return _first_or_again(change)
+    return _retry_conflicts(change)
 
 
 def required_approvals(payout: Payout) -> int:
-    """What else of its invoice is on its way counts with it: two halves are no way past the second person."""
+    """Return how many people must approve the payout.
+
+    Other payouts of its invoice that are approved count with it, so that a refund in two halves does not avoid the second person.
+    """
     others = promised(payout.invoice_id).filter(status__in=ON_ITS_WAY).exclude(pk=payout.pk)
-    worth = payout.value_minor + sum(others.values_list("value_minor", flat=True))
-    return 2 if worth > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
+    value = payout.value_minor + sum(others.values_list("value_minor", flat=True))
+    return 2 if value > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
 
 
 def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: int | None = None) -> Payout:
-    """A member of staff agrees. Above PAYOUT_SECOND_PERSON_ABOVE two have to; who drafted it is one of them, the buyer is none.
+    """Approve a payout in the name of a member of staff.
 
-    What counts is its worth now, whatever it was when it was drafted. `seen_version` is the payout as the person saw it.
+    Above PAYOUT_SECOND_PERSON_ABOVE two people must agree; the author of the draft is one of them, and the buyer is not one of them.
+    The value that counts is the current one, not that of the draft. `seen_version` is the payout as the person saw it.
     Raises PayoutRefused, PayoutMoved.
     """
 
     def approve() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status != Payout.Status.DRAFT:
-            raise PayoutRefused(f"This payout is {payout.status}: it cannot be approved.")
+            raise PayoutRefused(
+                _("This payout cannot be approved, because its status is “%(status)s”.") % {"status": payout.get_status_display()}
+            )
         if seen_version not in (None, payout.version):
-            raise PayoutRefused("This payout was changed since you looked at it. Please look at where it goes to again.")
+            raise PayoutRefused(_("This payout was changed since you looked at it. Please check its destination again."))
         if not payout.destination:
-            raise PayoutRefused("Nobody said yet where this money goes to.")
+            raise PayoutRefused(_("This payout has no destination yet."))
         if not _is_covered(payout):
-            raise PayoutRefused("The money that this payout would send back is no longer there: withdraw it.")
+            raise PayoutRefused(_("The money for this payout is no longer available: withdraw the payout."))
         if missing := missing_confirmations(payout.invoice):
-            raise PayoutRefused(f"What came is too much to go back yet: it needs {missing} more confirmations. Approve this later.")
+            raise PayoutRefused(
+                ngettext(
+                    "The payment needs %(missing)d more confirmation before so much can be refunded. Approve this later.",
+                    "The payment needs %(missing)d more confirmations before so much can be refunded. Approve this later.",
+                    missing,
+                )
+                % {"missing": missing}
+            )
         _one_at_a_time()
-        worth = weigh(payout, at=at)
+        value = revalue(payout, at=at)
         before = {_author(payout), payout.approved_by} - {BUYER, ""}
         people = before | {actor}
         name = "confirmed_by" if payout.approved_by not in ("", actor) else "approved_by"
         if len(people) < required_approvals(payout):
             if actor in before:
-                now = f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
-                raise PayoutRefused(f"A second person has to agree to what is worth so much: it is {now} now.")
-            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor}, **worth)
+                raise PayoutRefused(
+                    _("A second person must approve a payout of this value: it is %(value)s %(currency)s now.")
+                    % {"value": format_fiat(payout.value_minor, payout.currency), "currency": payout.currency}
+                )
+            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor}, **value)
         _within_limits(payout, at=at)
-        values: dict[str, Any] = {**worth, name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
+        values: dict[str, Any] = {**value, name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
         return _write(payout, "payout.approved", actor=actor, at=at, **values)
 
-    return _first_or_again(approve)
+    return _retry_conflicts(approve)
 
 
 def _author(payout: Payout) -> str:
-    """Who drafted it; or who of staff said later where to: nobody agrees to an address by what they did before it was there."""
-    told = Event.objects.filter(subject_id=payout.pk, type="payout.destination").order_by("-seq").first()
-    return told.actor if told and told.actor != BUYER else payout.created_by
+    """Return the author of the draft, or the member of staff who set its destination later.
+
+    The first author had not seen that destination, so the draft is no approval of it.
+    """
+    change = Event.objects.filter(subject_id=payout.pk, type="payout.destination").order_by("-seq").first()
+    return change.actor if change and change.actor != BUYER else payout.created_by
 
 
 def _is_covered(payout: Payout) -> bool:
-    """Whether what came is still there, and was not promised to another payout."""
+    """Whether the payout's money is still there and not promised to another payout."""
     return refundable(payout.invoice_id, beside=payout).get(payout.network, 0) >= payout.amount_base
 
 
 def _one_at_a_time() -> None:
-    """What is read after this holds until the transaction ends: of two approvals at once, one has to look again. Raises PayoutMoved."""
-    counter, _ = Cursor.objects.get_or_create(network=APPROVALS)
+    """Make approvals wait for one another: what is read after this stays true until the transaction ends. Raises PayoutMoved."""
+    counter, _is_new = Cursor.objects.get_or_create(network=APPROVALS)
     if not Cursor.objects.filter(network=APPROVALS, value=counter.value).update(value=str(int(counter.value or 0) + 1)):
-        raise PayoutMoved("Another payout was approved at the same moment.")
+        raise PayoutMoved(_("Another payout was approved at the same moment."))
 
 
 def _within_limits(payout: Payout, *, at: datetime) -> None:
+    """Check the limit of one payout and that of 24 hours. Raises PayoutRefused."""
     most, daily = (decimal_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
     if payout.value_minor > most:
-        raise PayoutRefused(f"One payout may be worth {format_fiat(most, payout.currency)} {payout.currency} at most (PAYOUT_LIMIT).")
+        raise PayoutRefused(
+            _("The value of one payout is limited to %(limit)s %(currency)s (PAYOUT_LIMIT).")
+            % {"limit": format_fiat(most, payout.currency), "currency": payout.currency}
+        )
     today = Payout.objects.filter(status__in=ON_ITS_WAY, approved_at__gt=at - DAY)
     if (today.aggregate(sum=Sum("value_minor"))["sum"] or 0) + payout.value_minor > daily:
         raise PayoutRefused(
-            f"With this one, the payouts of 24 hours would be worth more than {format_fiat(daily, payout.currency)} {payout.currency} "
-            "(PAYOUT_DAILY_LIMIT). Approve it tomorrow."
+            _("With this payout, the payouts of 24 hours would exceed %(limit)s %(currency)s (PAYOUT_DAILY_LIMIT). Approve it tomorrow.")
+            % {"limit": format_fiat(daily, payout.currency), "currency": payout.currency}
         )
 
 
 def withdraw_payout(payout_id: UUID, *, actor: str, reason: str, at: datetime) -> Payout:
-    """Take the promise back, while nothing was handed to a node. Raises PayoutRefused, PayoutMoved."""
+    """Withdraw a payout before anything of it was handed to a node. Raises PayoutRefused, PayoutMoved."""
 
     def withdraw() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status not in (Payout.Status.DRAFT, Payout.Status.APPROVED):
-            raise PayoutRefused(f"This payout is {payout.status}: it cannot be withdrawn.")
+            raise PayoutRefused(
+                _("This payout cannot be withdrawn, because its status is “%(status)s”.") % {"status": payout.get_status_display()}
+            )
         return _write(
             payout, "payout.withdrawn", actor=actor, reason=reason, at=at, status=Payout.Status.WITHDRAWN, next_try_at=None, psbt=""
         )
 
-    return _first_or_again(withdraw)
+    return _retry_conflicts(withdraw)
 
 
 def try_again(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
-    """Somebody does not want to wait for the next try. Raises PayoutRefused, PayoutMoved."""
+    """Let the payout be tried now instead of at its next time. Raises PayoutRefused, PayoutMoved."""
 
-    def hurry() -> Payout:
+    def retry() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status not in UNFINISHED:
-            raise PayoutRefused(f"This payout is {payout.status}: there is nothing to try again.")
+            raise PayoutRefused(
+                _("There is nothing to try again: the status of this payout is “%(status)s”.") % {"status": payout.get_status_display()}
+            )
         return _write(payout, "payout.try_again", actor=actor, at=at, next_try_at=at)
 
-    return _first_or_again(hurry)
+    return _retry_conflicts(retry)
 
 
 def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: str, at: datetime) -> Payout:
-    """A member of staff sent it from a wallet of their own. Raises PayoutRefused, PayoutMoved; IntegrityError for a known reference."""
+    """Record that staff sent the payout from another wallet. Raises PayoutRefused, PayoutMoved; IntegrityError for a known reference."""
 
-    def note() -> Payout:
+    def record_sent() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
         if payout.status not in (Payout.Status.APPROVED, Payout.Status.FAILED):
-            raise PayoutRefused(f"This payout is {payout.status}: only one that is approved, or that failed, is sent by hand.")
+            raise PayoutRefused(
+                _("Only a payout that is approved or has failed can be recorded as sent manually: the status of this one is “%(status)s”.")
+                % {"status": payout.get_status_display()}
+            )
         if payout.status == Payout.Status.FAILED:
-            invoice = payout.invoice  # read before what is left of it
+            invoice = payout.invoice  # read before what is left of its money
             if not _is_covered(payout):
-                raise PayoutRefused("This money was promised again since: withdraw that payout first.")
+                raise PayoutRefused(_("This money was promised to another payout since: withdraw that payout first."))
             if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
-                raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+                raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         return _sent(payout, reference, actor=actor, reason=reason, at=at)
 
-    return _first_or_again(note)
+    return _retry_conflicts(record_sent)
 
 
 def mark_sent(payout: Payout, reference: str, *, fee_base: int | None, at: datetime) -> Payout:
-    """The node says that it went out. In the caller's transaction."""
+    """Record that the node sent the payout. In the caller's transaction."""
     return _sent(payout, reference, at=at, fee_base=fee_base)
 
 
@@ -261,7 +312,7 @@ def _sent(payout: Payout, reference: str, *, at: datetime, actor: str = "", reas
 
 
 def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> Payout:
-    """What sending makes of it: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
+    """Record a step of sending: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
     event = f"payout.{status}" if status != payout.status else "payout.updated"
     moved = _write(payout, event, at=at, status=status, **values)
     mail_payout_trouble(moved)
@@ -269,16 +320,17 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
 
 
 def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
+    """Write the values and their event, if nobody wrote since the payout was read. Raises PayoutMoved."""
     values |= {"version": payout.version + 1}
     if not Payout.objects.filter(pk=payout.pk, version=payout.version).update(**values):
-        raise PayoutMoved("Somebody else changed this payout at the same moment. Please look at it again.")
+        raise PayoutMoved(_("Somebody else changed this payout at the same moment. Please check it again."))
     for name, value in values.items():
         setattr(payout, name, value)
-    _tell(payout, event, actor=actor, reason=reason, at=at)
+    _record(payout, event, actor=actor, reason=reason, at=at)
     return payout
 
 
-def _tell(payout: Payout, event: str, *, actor: str, reason: str, at: datetime) -> None:
+def _record(payout: Payout, event: str, *, actor: str, reason: str, at: datetime) -> None:
     data = {
         "status": str(payout.status),
         "network": payout.network,
@@ -295,11 +347,11 @@ def _tell(payout: Payout, event: str, *, actor: str, reason: str, at: datetime) 
         jobs().send_payout(payout.pk)
 
 
-def _first_or_again(act: Callable[[], Payout]) -> Payout:
-    """In one transaction; who loses a race looks again."""
-    for _ in range(3):
+def _retry_conflicts(act: Callable[[], Payout]) -> Payout:
+    """Run `act` in a transaction, up to three times while other processes change the payout or its invoice first. Raises PayoutMoved."""
+    for _attempt in range(3):
         try:
             return in_transaction(act)
         except (InvoiceMoved, PayoutMoved):
             continue
-    raise PayoutMoved("Somebody else changed this at the same moment. Please look at it again.")
+    raise PayoutMoved(_("Somebody else changed this at the same moment. Please check it again."))

@@ -449,7 +449,7 @@ def test_a_file_that_is_far_too_large_is_refused(grace):
 def test_a_payout_that_waits_for_no_signature_takes_none(grace):
     payout = payout_of(status="sending")
     page = press(grace, payout, "sign", text="cHNidP8=").content.decode()
-    assert "waits for no signature" in page
+    assert "not waiting for a signature" in page
     assert Payout.objects.get().version == 1
 
 

@@ -67,7 +67,7 @@ def test_a_signature_made_for_something_else_opens_nothing(client):
 def test_the_link_of_an_invoice_that_is_gone_says_so(client):
     page = client.get(refund_path(InvoiceFactory.build().pk))
     assert page.status_code == 404
-    assert "no longer kept" in page.content.decode()
+    assert "no longer stored" in page.content.decode()
 
 
 def test_nobody_else_learns_the_page(client):
@@ -235,7 +235,7 @@ def test_the_shops_own_address_is_refused_in_capitals_too(client):
     payment = PaymentFactory(status="settled", height=1, option__invoice__status="expired")
     for own in (payment.option.destination, payment.option.destination.upper(), f"BITCOIN:{payment.option.destination.upper()}?amount=1"):
         page = answer(client, payment.invoice, own)
-        assert "address of the shop itself" in page.content.decode()
+        assert "address of this shop" in page.content.decode()
     assert not Payout.objects.exists()
 
 

@@ -176,7 +176,7 @@ def test_a_coin_that_nobody_sends_waits_and_says_so(real):
     send(payout.pk, at=NOW)
     payout.refresh_from_db()
     assert payout.status == "approved"
-    assert "by hand" in payout.error
+    assert "sent manually" in payout.error
 
 
 @pytest.mark.parametrize("status", ["draft", "sent", "failed", "withdrawn"])

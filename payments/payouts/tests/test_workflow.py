@@ -52,7 +52,7 @@ def test_much_more_than_the_price_goes_back_only_once_it_is_as_deep_as_a_price_o
     settle(invoice.pk, at=NOW)
     payout = draft(invoice, kind="excess", destination="bcrt1qback", amount_base=DUE)
     if missing:
-        with pytest.raises(PayoutRefused, match=f"it needs {missing} more confirmation"):
+        with pytest.raises(PayoutRefused, match=f"needs {missing} more confirmation"):
             approve_payout(payout.pk, actor="grace", at=NOW)
     else:
         assert approve_payout(payout.pk, actor="grace", at=NOW).status == "approved"
@@ -296,7 +296,7 @@ def test_a_fall_after_the_first_of_two_agreed_names_no_person_twice(settings):
 
 
 def test_nothing_is_approved_before_it_is_known_where_to():
-    with pytest.raises(PayoutRefused, match="where"):
+    with pytest.raises(PayoutRefused, match="no destination"):
         approve_payout(draft(paid()).pk, actor="grace", at=NOW)
 
 
@@ -411,7 +411,7 @@ def test_a_larger_one_in_two_parts_needs_a_second_person_as_well(settings):
 def test_money_that_vanished_since_the_draft_is_not_sent_back():
     payout = draft(paid(), destination="bcrt1qback")
     Payment.objects.update(status="gone")
-    with pytest.raises(PayoutRefused, match="no longer there"):
+    with pytest.raises(PayoutRefused, match="no longer available"):
         approve_payout(payout.pk, actor="grace", at=NOW)
 
 
@@ -431,5 +431,5 @@ def test_a_failed_one_that_went_by_hand_leaves_no_room_for_a_draft_that_did_not_
 
 def test_too_little_for_the_chain_does_not_change_to_it():
     payout = draft(paid(), network="BTC-LN", amount_base=500_000)
-    with pytest.raises(PayoutRefused, match="too little"):
+    with pytest.raises(PayoutRefused, match="too small"):
         set_destination(payout.pk, "bcrt1qback", network="BTC", actor="buyer", at=NOW)
