@@ -74,7 +74,8 @@ class Chain:
     node_name: str
     """What the node calls this chain in `getblockchaininfo`."""
     rpc_port: int
-    bech32_prefix: str
+    bech32_prefix: str = ""
+    """What its segwit addresses begin with, before the `1`; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,10 @@ class CoreCoin(Coin):
         return self._text("NETWORK")
 
     @property
+    def chain(self) -> Chain:
+        return self.chains[self.network]
+
+    @property
     def wallet(self) -> str:
         return self._text("WALLET")
 
@@ -167,7 +172,8 @@ class CoreCoin(Coin):
     @property
     def bech32_prefixes(self) -> tuple[str, ...]:
         """Addresses that begin like this mean the same in capitals, as QR codes have them."""
-        return (*(f"{chain.bech32_prefix}1" for chain in self.chains.values()), *self.mweb_prefixes)
+        prefixes = [f"{chain.bech32_prefix}1" for chain in self.chains.values() if chain.bech32_prefix]
+        return (*prefixes, *self.mweb_prefixes)
 
 
 LIGHTNING = "BTC-LN"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from cryptons.coins import BITCOIN, LITECOIN
 from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources, check_sandbox
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
 
 
 def ids(messages):

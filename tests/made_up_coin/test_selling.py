@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.tests.factories import ApiClient, UserFactory
 from cryptons.coins import COINS
 from payments.invoices.settlement import settle
-from payments.models import Invoice, Option, SandboxChain
+from payments.models import Invoice, Option, Payment, SandboxChain
 from payments.networks.registry import network_states, networks
 from payments.networks.sandbox.network import mine_block
 from payments.networks.sandbox.plays import play
@@ -23,6 +23,7 @@ from payments.sync.node_listener import addresses
 from shop.cart.contents import SESSION_KEY
 from shop.models import Order
 from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory
+from tests.fake_bitcoind import FakeBitcoind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,6 +113,55 @@ def test_its_settings_are_read_and_a_node_ends_the_sandbox(settings):
 
     assert list(networks()) == ["KTL"]
     assert addresses() == {"KTL": ["tcp://127.0.0.1:28334"]}
+
+
+KEY = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B"
+
+
+@pytest.fixture
+def node(settings):
+    """A node of the coin: it speaks Bitcoin Core's dialect, and its addresses begin with rktl1."""
+    fake = FakeBitcoind()
+    fake.chain.prefix = "rktl"
+    fake.start()
+    settings.KETTLECOIN_RPC_HOST, settings.KETTLECOIN_RPC_PORT = "127.0.0.1", fake.port
+    settings.KETTLECOIN_RPC_USER, settings.KETTLECOIN_RPC_PASS = fake.user, fake.password
+    settings.KETTLECOIN_NETWORK, settings.KETTLECOIN_DESCRIPTOR = "regtest", f"wpkh({KEY}/0/*)"
+    yield fake
+    fake.stop()
+
+
+def turn():
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in follow("KTL", at=timezone.now())]
+
+
+def test_the_coin_is_sold_with_through_its_own_node(client, cart, node):
+    order, page = buy(client)
+
+    option = Option.objects.get()
+    assert option.destination.startswith("rktl1q")
+    assert f"kettlecoin:{option.destination}?amount=39.992&amp;label=" in page
+
+    txid = node.pay(option.destination, option.due_base)
+    assert turn() == ["processing"]
+    node.mine(2)
+    assert turn() == ["settled"]
+
+    order.refresh_from_db()
+    assert (order.payment_status, Payment.objects.get().reference.partition(":")[0]) == ("paid", txid)
+
+
+def test_a_payout_goes_where_the_coins_own_node_knows_the_address(node):
+    address = node.buyers.getnewaddress("", "bech32")
+
+    assert check_destination("KTL", f"kettlecoin:{address}?amount=1", 100_000, at=timezone.now()) == address
+    with pytest.raises(BadDestination, match="not an address of Kettlecoin on regtest"):
+        check_destination("KTL", "bcrt1qnothere", 100_000, at=timezone.now())
+
+
+def test_a_node_that_is_away_is_named_by_its_settings(node, settings):
+    settings.KETTLECOIN_RPC_PASS = "wrong"
+    assert "KETTLECOIN_RPC_USER and KETTLECOIN_RPC_PASS" in networks()["KTL"].health().problem
 
 
 @pytest.mark.parametrize("text", ["ktl1qexampleexample", "KTL1QEXAMPLEEXAMPLE", "kettlecoin:ktl1qexampleexample?amount=1"])

@@ -23,12 +23,12 @@ from django.core.management import call_command  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from cryptons.coins import BITCOIN  # noqa: E402
 from cryptons.events.models import Event  # noqa: E402
 from cryptons.money import Base, Minor  # noqa: E402
 from payments.confirmations import confirmations_for  # noqa: E402
 from payments.invoices.opening import MONITOR, Offer, prepare_offer  # noqa: E402
 from payments.models import Invoice, Option  # noqa: E402
-from payments.networks.bitcoin.coins import BITCOIN  # noqa: E402
 from payments.networks.bitcoin.wallet import open_wallet  # noqa: E402
 from shop.models import Category, Order, OrderLine, Product, new_order_number  # noqa: E402
 from shop.orders.state import state_of  # noqa: E402

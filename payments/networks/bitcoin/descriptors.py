@@ -9,8 +9,7 @@ import re
 from bitcoin.base58 import Base58Error, InvalidBase58Error, decode, encode
 from bitcoin.core import Hash
 
-from cryptons.coins import core_coins
-from payments.networks.bitcoin.coins import Coin
+from cryptons.coins import CoreCoin, core_coins
 
 EXTENDED_KEYS = {prefix: kind for coin in core_coins() for prefix, kind in coin.key_prefixes.items()}
 MAIN_VERSION, TEST_VERSION = bytes.fromhex("0488B21E"), bytes.fromhex("043587CF")
@@ -28,15 +27,15 @@ class DescriptorError(ValueError):
     """The text is a sentence for the person who set it."""
 
 
-def has_private_keys(coin: Coin) -> str:
+def has_private_keys(coin: CoreCoin) -> str:
     return f"{coin.names('DESCRIPTOR')} holds private keys. Give the public descriptor: the shop must not be able to spend."
 
 
-def not_ranged(coin: Coin) -> str:
+def not_ranged(coin: CoreCoin) -> str:
     return f"{coin.names('DESCRIPTOR')} must be ranged (with /*), so that each order gets an address of its own."
 
 
-def normalised(text: str, network: str, coin: Coin) -> str:
+def normalised(text: str, network: str, coin: CoreCoin) -> str:
     """A descriptor as the node reads it, made from a descriptor or a bare extended public key. Raises DescriptorError."""
     text, name = text.strip(), coin.names("DESCRIPTOR")
     if _PRIVATE.search(text):
@@ -74,7 +73,7 @@ def address_type(text: str) -> str:
     return "legacy"
 
 
-def _plain_key(key: str, coin: Coin) -> str:
+def _plain_key(key: str, coin: CoreCoin) -> str:
     """The same key with BIP 32's own version bytes."""
     try:
         raw = decode(key)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from cryptons.coins import CoreCoin
 from cryptons.money import Base, parse_coin
 from payments.confirmations import deepest_final_depth
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 from payments.networks.bitcoin import mweb
-from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.history import read_books
 from payments.networks.bitcoin.rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
 from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_wallet
@@ -26,7 +26,7 @@ def _time(seconds: int) -> datetime:
 
 
 class BitcoinNetwork:
-    def __init__(self, coin: Coin) -> None:
+    def __init__(self, coin: CoreCoin) -> None:
         self.coin = coin
         self.code = coin.code
 

@@ -17,10 +17,10 @@ from typing import Any
 from bitcoin.core import CTransaction, b2lx
 from bitcoin.core.serialize import SerializationError
 
+from cryptons.coins import CoreCoin
 from cryptons.money import Base, format_coin, parse_coin
 from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected
-from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.rpc import MISUSED, NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation
 from payments.networks.bitcoin.wallet import new_address, open_payout_wallet, open_wallet
 from payments.networks.json_rpc import RpcError
@@ -59,7 +59,7 @@ NEWEST_WITNESS = 1
 """Taproot. Money sent to a later version is anybody's until the network gives it a meaning."""
 
 
-def is_address(coin: Coin, text: str) -> bool:
+def is_address(coin: CoreCoin, text: str) -> bool:
     """One that a payout may go to, by the node's own word. Raises NodeUnavailable, NodeRejected.
 
     litecoind calls an address within MWEB valid too, but then makes an output with an empty script, which anybody may spend.
@@ -69,7 +69,7 @@ def is_address(coin: Coin, text: str) -> bool:
         return bool(told["isvalid"] and told["scriptPubKey"] and told.get("witness_version", 0) <= NEWEST_WITNESS)
 
 
-def draft(coin: Coin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
+def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
     """Its coins are set aside for it, as are those of `kept`: stored transactions that may yet be sent.
 
     The node forgets what is set aside when it restarts; two transactions over one coin would replace each other, and one buyer would get
@@ -127,7 +127,7 @@ def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str,
         raise NodeRejected(f"This transaction does not pay {format_coin(amount, wallet.coin.code)} {wallet.coin.code} to {address}.")
 
 
-def release(coin: Coin, psbt: str) -> None:
+def release(coin: CoreCoin, psbt: str) -> None:
     """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
     with open_payout_wallet(coin) as wallet:
         _give_back(wallet, psbt)
@@ -138,7 +138,7 @@ def _give_back(wallet: Conversation, stored: str) -> None:
     wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, stored)) if spent in locked])
 
 
-def is_told(coin: Coin, psbt: str) -> bool:
+def is_told(coin: CoreCoin, psbt: str) -> bool:
     """Whether the network knows it already: staff's own wallet may have sent what it signed. Raises NodeUnavailable, NodeRejected.
 
     Signatures change the name of a transaction that spends coins of the oldest kind (`pkh`): of those it cannot tell.
@@ -147,7 +147,7 @@ def is_told(coin: Coin, psbt: str) -> bool:
         return _is_known(wallet, _txid(wallet, psbt, ""))
 
 
-def signed_by_staff(coin: Coin, offered: str, signed: str, address: str, amount: Base) -> Draft:
+def signed_by_staff(coin: CoreCoin, offered: str, signed: str, address: str, amount: Base) -> Draft:
     """The transaction that was offered, with all its signatures. Raises NodeRejected for any other, NodeUnavailable."""
     with open_wallet(coin) as wallet:
         try:
@@ -173,7 +173,7 @@ def _body(decoded: dict[str, Any]) -> tuple[Any, ...]:
     return spends, pays, transaction["locktime"], transaction["version"]
 
 
-def broadcast(coin: Coin, raw: str, txid: str) -> Outcome:
+def broadcast(coin: CoreCoin, raw: str, txid: str) -> Outcome:
     """Tell the network, as often as one likes. Raises NodeUnavailable, NodeRejected.
 
     Never in place of another transaction: what replaces one that was sent takes that buyer's money away.
@@ -246,7 +246,7 @@ def coins_of(raw: str) -> list[str]:
     return [f"{b2lx(each.hash)}:{each.n}" for each in spent]
 
 
-def paid_by(coin: Coin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
+def paid_by(coin: CoreCoin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
     """What each of these transactions pays to which address; without those that the wallet does not know, or that are void.
 
     Raises NodeUnavailable, NodeRejected.

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from cryptons.coins import CoreCoin
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.bitcoin.coins import Coin
 from payments.networks.json_rpc import HttpAnswer, JsonRpcClient, RpcError
 
 MISUSED = -1
@@ -23,7 +23,7 @@ WARMING_UP = -28
 class Conversation:
     """Each call has a deadline of its own, NODE_TIMEOUT_SECONDS. Not thread-safe."""
 
-    def __init__(self, coin: Coin, path: str) -> None:
+    def __init__(self, coin: CoreCoin, path: str) -> None:
         self.coin = coin
         self._path = path
         self._seconds: int = settings.NODE_TIMEOUT_SECONDS
@@ -46,7 +46,7 @@ class Conversation:
         self._client.close()
 
 
-def _result(coin: Coin, answer: HttpAnswer, number: int) -> Any:
+def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
     """Errors come with HTTP status 500 or 404 and the JSON that tells which; the server's own refusals come without JSON."""
     if answer.status == 401:
         raise NodeRejected(f"{coin.node} refuses {coin.names('RPC_USER')} and {coin.names('RPC_PASS')}.")
@@ -79,7 +79,7 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
     """`getblockchaininfo`, refused when the node follows another chain than the settings say."""
     coin = wallet.coin
     chain: dict[str, Any] = wallet.call("getblockchaininfo")
-    if chain["chain"] != coin.chains[coin.network].node_name:
+    if chain["chain"] != coin.chain.node_name:
         raise NodeRejected(f"{coin.node} follows the chain {chain['chain']!r}, but {coin.names('NETWORK')} is {coin.network!r}.")
     return chain
 

@@ -7,16 +7,16 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from cryptons.coins import CoreCoin
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import descriptors
-from payments.networks.bitcoin.coins import Coin
 from payments.networks.bitcoin.rpc import KEYS_RAN_OUT, WALLET_ALREADY_LOADED, WALLET_ERROR, WALLET_NOT_FOUND, Conversation, checked_chain
 from payments.networks.bitcoin.watch_only import watch_only
 from payments.networks.json_rpc import RpcError
 
 
 @contextmanager
-def open_wallet(coin: Coin) -> Iterator[Conversation]:
+def open_wallet(coin: CoreCoin) -> Iterator[Conversation]:
     """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected.
 
     NodeUnavailable too for an answer that lacks what the caller reads in it: something else answers at the node's address.
@@ -26,7 +26,7 @@ def open_wallet(coin: Coin) -> Iterator[Conversation]:
 
 
 @contextmanager
-def open_payout_wallet(coin: Coin) -> Iterator[Conversation]:
+def open_payout_wallet(coin: CoreCoin) -> Iterator[Conversation]:
     """The same about the wallet that pays out: one with keys, or the shop's own, whose transactions staff sign."""
     if not coin.payout_wallet:
         with open_wallet(coin) as wallet:
@@ -42,7 +42,7 @@ BUSY = ("already load", "already being load", "Database already exists", "exclus
 
 
 @contextmanager
-def _conversation(coin: Coin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
+def _conversation(coin: CoreCoin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
     wallet = Conversation(coin, _path(name))
     try:
         _be_loaded(wallet, load)
@@ -81,7 +81,7 @@ def _is_busy(error: RpcError) -> bool:
     return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
 
 
-def _load_payout_wallet(coin: Coin) -> None:
+def _load_payout_wallet(coin: CoreCoin) -> None:
     node = Conversation(coin, "/")
     try:
         node.call("loadwallet", coin.payout_wallet, True)
@@ -98,7 +98,7 @@ def _path(name: str) -> str:
     return f"/wallet/{quote(name, safe='')}"
 
 
-def _load_wallet(coin: Coin) -> None:
+def _load_wallet(coin: CoreCoin) -> None:
     """Load the wallet, or make it watch-only from the descriptor. Safe to repeat; raises NodeUnavailable, NodeRejected, _Busy."""
     node = Conversation(coin, "/")
     try:
@@ -156,7 +156,7 @@ def _watch(wallet: Conversation, descriptor: str) -> None:
 def new_address(wallet: Conversation, label: str) -> str:
     """One that the wallet never gave out before; of the descriptor's own kind."""
     coin = wallet.coin
-    kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32"
+    kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32" if coin.chain.bech32_prefix else "legacy"
     try:
         return str(wallet.call("getnewaddress", label, kind))
     except RpcError as error:
@@ -177,7 +177,7 @@ def describe_wallet(wallet: Conversation) -> str:
     return f"{keys}, {given:,} address{'' if given == 1 else 'es'} given out"
 
 
-def wallet_problem(coin: Coin) -> str:
+def wallet_problem(coin: CoreCoin) -> str:
     """Why this node and wallet must not serve the shop, as a sentence; empty when they may. Raises NodeUnavailable, NodeRejected."""
     with open_wallet(coin) as wallet:
         checked_chain(wallet)

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Protocol
 
-from payments.networks.bitcoin.coins import Coin
+from cryptons.coins import CoreCoin
 from payments.networks.bitcoin.rpc import Conversation
 
 CHUNK = 1000
@@ -52,7 +52,7 @@ class KeyPoolWallet:
         return bool(wallet.call("getaddressinfo", address)["iswatchonly"])
 
 
-def watch_only(coin: Coin) -> WatchOnly:
+def watch_only(coin: CoreCoin) -> WatchOnly:
     return DescriptorWallet() if coin.has_descriptor_wallets else KeyPoolWallet()
 
 

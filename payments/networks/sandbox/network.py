@@ -40,9 +40,10 @@ class SandboxNetwork:
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """Looks like the network's own, but with a checksum that no wallet accepts: nobody can lose money to it."""
-        if isinstance(self._coin, CoreCoin):
-            return Destination(f"{self._coin.chains['regtest'].bech32_prefix}1q{_random(_BECH32, 38)}")
-        return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
+        if self._coin.shares_account:
+            return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
+        prefix = [*self._coin.chains.values()][-1].bech32_prefix if isinstance(self._coin, CoreCoin) else ""
+        return Destination(f"{prefix}1q{_random(_BECH32, 38)}" if prefix else _random(_BASE58, 34))
 
     def close_destination(self, destination: str) -> None:
         """A pretended chain refuses no money either."""

@@ -8,13 +8,13 @@ import pytest
 from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 
+from cryptons.coins import BITCOIN
 from cryptons.db import new_id
 from payments import tasks
 from payments.alerts import MOST_FAILURES, alert_of_failure
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import FactPage
 from payments.networks.bitcoin import network as bitcoin
-from payments.networks.bitcoin.coins import BITCOIN
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.networks.sandbox import network as sandbox
 from payments.networks.sandbox.network import receive

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
+from cryptons.coins import BITCOIN, LITECOIN
 from payments.networks.bitcoin.network import BitcoinNetwork
 from tests.fake_bitcoind import FakeBitcoind
 

@@ -1,6 +1,6 @@
 import pytest
 
-from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
+from cryptons.coins import BITCOIN, LITECOIN
 from payments.networks.bitcoin.descriptors import DescriptorError, address_type, normalised
 
 # BIP 32, test vector 1 (chain m), and the same key with the version bytes of SLIP-132.

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cryptons.coins import BITCOIN
 from payments.errors import NodeUnavailable
 from payments.networks.base import BookEntry
-from payments.networks.bitcoin.coins import BITCOIN
 from payments.networks.bitcoin.history import read_spending
 from payments.networks.bitcoin.tests.test_network import open_address
 from payments.networks.bitcoin.wallet import open_wallet

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from cryptons.coins import BITCOIN
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.bitcoin.coins import BITCOIN
 from payments.networks.bitcoin.rpc import Conversation
 from payments.networks.json_rpc import RpcError
 

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from cryptons.coins import BITCOIN, LITECOIN
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import wallet as wallets
-from payments.networks.bitcoin.coins import BITCOIN, LITECOIN
 from payments.networks.bitcoin.tests.conftest import DESCRIPTOR, KEY
 from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_payout_wallet, open_wallet, wallet_problem
 from tests.fake_bitcoind import RpcError

@@ -1,14 +1,17 @@
 """Each play on one invoice, followed as beat would follow it."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from cryptons.coins import BITCOIN, LITECOIN, XRP, Chain, CoreCoin
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.settlement import settle
 from payments.models import Invoice, SandboxChain
-from payments.networks.sandbox.network import mine_block
+from payments.networks.base import DestinationRequest
+from payments.networks.sandbox.network import SandboxNetwork, mine_block
 from payments.networks.sandbox.plays import PLAYS, play
 from payments.sync.follower import follow
 from payments.tests.factories import OptionFactory
@@ -97,3 +100,25 @@ def test_an_unknown_invoice_does_not_exist(act):
 
     with pytest.raises(Invoice.DoesNotExist):
         play(new_id(), act, at=timezone.now())
+
+
+WITHOUT_SEGWIT = CoreCoin(
+    code="OLD",
+    name="Oldcoin",
+    base_name="drip",
+    dust_base=1,
+    uri_scheme="oldcoin",
+    sandbox_price="1.00",
+    prefix="OLDCOIN",
+    chains={"mainnet": Chain("main", 1), "regtest": Chain("regtest", 2)},
+)
+
+
+@pytest.mark.parametrize(
+    ("coin", "looks"),
+    [(BITCOIN, "bcrt1q[a-z0-9]{38}"), (LITECOIN, "rltc1q[a-z0-9]{38}"), (XRP, r"r\w{33}\?dt=\d+"), (WITHOUT_SEGWIT, r"\w{34}")],
+    ids=lambda value: getattr(value, "code", ""),
+)
+def test_the_sandbox_gives_each_coin_addresses_that_look_like_its_own(coin, looks):
+    destination = SandboxNetwork(coin).open_destination(DestinationRequest("order_1", 1, None))
+    assert re.fullmatch(looks, destination.text)
