@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -17,7 +16,7 @@ from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, Re
 from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
 from accounts.tokens import forget_user
-from cryptons.api.limits import client_ip, count
+from cryptons.api.limits import client_ip, count, too_many_attempts
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -39,12 +38,7 @@ def _next_page(request: HttpRequest) -> dict[str, str]:
 def _too_many(request: HttpRequest) -> str:
     """Count the attempt, before any password is checked. Return a sentence if this client made too many."""
     allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
-    if allowed:
-        return ""
-    minutes = -(-int(headers["Retry-After"]) // 60)
-    return ngettext(
-        "Too many attempts. Try again in %(minutes)s minute.", "Too many attempts. Try again in %(minutes)s minutes.", minutes
-    ) % {"minutes": minutes}
+    return "" if allowed else too_many_attempts(headers)
 
 
 @sensitive_post_parameters()

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
@@ -24,7 +25,7 @@ from accounts.models import RevokedToken, User
 USER_CACHE_SECONDS = 5
 """How long a demoted or disabled user may keep old rights in another process; in this one they end at once."""
 
-BAD_TOKEN = "The token is not valid, or no longer."  # noqa: S105
+BAD_TOKEN = _("This token is invalid or has expired.")
 
 
 def issue(user: User) -> dict[str, str]:

@@ -109,7 +109,7 @@ def test_bad_input_is_refused_field_by_field(api, field, value):
         b'{"a":' * 5_000,
     ],
 )
-def test_what_is_not_a_json_object_is_refused(api, body):
+def test_a_body_that_is_not_a_json_object_is_refused(api, body):
     answer = api.generic("POST", "/api/auth/login", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
@@ -125,7 +125,7 @@ def test_another_content_type_is_refused(api):
 
 
 @pytest.mark.parametrize("name", ["kate@example.com", "KATE@example.com", "kate", "Kate"])
-def test_logging_in_by_mail_or_name_in_any_case(api, name):
+def test_users_log_in_by_email_or_username_in_any_case(api, name):
     UserFactory(username="kate", email="kate@example.com")
     answer = login(api, name)
     assert answer.status_code == 200
@@ -153,7 +153,7 @@ def test_the_profile_never_shows_a_password(api):
 
 
 @pytest.mark.parametrize("path", ["profile", "logout", "password"])
-def test_nobody_gets_a_401_in_the_envelope(api, path):
+def test_a_request_without_a_login_gets_a_401_in_the_envelope(api, path):
     method = {"profile": "GET", "logout": "POST", "password": "PUT"}[path]
     answer = api.generic(method, f"/api/auth/{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
@@ -184,13 +184,13 @@ def resigned(token, algorithm, key):
         lambda token: resigned(token, "HS256", "x" * 40),
     ],
 )
-def test_a_forged_token_is_nobody(api, forge):
+def test_a_forged_token_is_refused(api, forge):
     token = login(api, UserFactory().email).json()["data"]["token"]
     answer = api.get("/api/auth/profile", HTTP_AUTHORIZATION=f"Bearer {forge(token)}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
 
 
-def test_an_expired_token_is_nobody(api):
+def test_an_expired_token_is_refused(api):
     import jwt
 
     token = login(api, UserFactory().email).json()["data"]["token"]
@@ -224,7 +224,7 @@ def test_a_demoted_user_is_shown_as_such_whatever_the_token_says():
     assert client.get("/api/auth/profile").json()["data"]["role"] == "user"
 
 
-def test_a_browser_session_is_nobody_to_the_api(client):
+def test_a_browser_session_does_not_log_in_to_the_api(client):
     client.force_login(UserFactory())
     assert client.get("/api/auth/profile").status_code == 401
 
@@ -236,7 +236,7 @@ def test_a_refresh_token_is_used_up_by_its_use(api):
     assert api.post("/api/auth/refresh", {"refresh": refresh}).status_code == 401
 
 
-def test_logging_out_refuses_both_tokens(api):
+def test_logging_out_revokes_both_tokens(api):
     tokens = login(api, UserFactory().email).json()["data"]
     bearer = {"HTTP_AUTHORIZATION": f"Bearer {tokens['token']}"}
     assert api.post("/api/auth/logout", {"refresh": tokens["refresh"]}, **bearer).status_code == 200
@@ -244,7 +244,7 @@ def test_logging_out_refuses_both_tokens(api):
     assert api.post("/api/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 401
 
 
-def test_nobody_logs_somebody_else_out(api):
+def test_nobody_logs_out_another_user(api):
     theirs = login(api, UserFactory().email).json()["data"]["refresh"]
     ApiClient(UserFactory()).post("/api/auth/logout", {"refresh": theirs})
     assert api.post("/api/auth/refresh", {"refresh": theirs}).status_code == 200

@@ -32,24 +32,24 @@ def test_a_wrong_method_answers_in_the_envelope(client):
     assert "POST" in answer["Allow"]
 
 
-def test_the_same_routes_stand_under_v1(client):
+def test_the_same_routes_are_served_under_v1(client):
     assert client.get("/api/v1/rates").json()["data"].keys() == client.get("/api/rates").json()["data"].keys()
 
 
-def test_an_error_that_nobody_expected_is_told_without_its_inside(client, monkeypatch):
+def test_an_unexpected_error_is_answered_without_its_details(client, monkeypatch):
     monkeypatch.setattr("payments.api.rates.current_rates", lambda: 1 / 0)
     answer = client.get("/api/rates")
     assert answer.status_code == 500
     assert answer.json()["error"] == {"code": "INTERNAL_ERROR", "message": "Internal Server Error", "details": []}
 
 
-def test_developers_see_where_it_broke(client, monkeypatch, settings):
+def test_developers_see_the_stack_of_an_error(client, monkeypatch, settings):
     settings.DEBUG = True
     monkeypatch.setattr("payments.api.rates.current_rates", lambda: 1 / 0)
     assert "ZeroDivisionError" in client.get("/api/rates").json()["error"]["stack"]
 
 
-def test_a_database_that_is_gone_is_a_503(client, monkeypatch):
+def test_a_database_that_cannot_be_reached_is_a_503(client, monkeypatch):
     from django.db import OperationalError
 
     def gone():

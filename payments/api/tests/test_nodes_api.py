@@ -41,7 +41,7 @@ def test_the_channels_and_what_can_be_taken_are_decimal_strings(lnd):
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_cursor"), 403)])
-def test_who_may_not_see_payments_sees_no_channels(lnd, who, status):
+def test_channels_need_permission(lnd, who, status):
     assert ApiClient(who() if who else None).get("/api/admin/lightning").status_code == status
     assert lnd.asked == []
 
@@ -51,7 +51,7 @@ def test_without_lnd_there_are_no_channels():
     assert (answer.status_code, answer.json()["error"]["message"]) == (503, "No LND is configured.")
 
 
-def test_an_lnd_that_is_away_is_said(lnd):
+def test_an_lnd_that_cannot_be_reached_is_named(lnd):
     lnd.stop()
     answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
     assert answer.status_code == 503
@@ -111,7 +111,7 @@ def test_the_probe_costs_no_query_but_its_own(django_assert_max_num_queries, cli
         client.get("/healthz")
 
 
-def test_who_polls_the_probe_costs_the_nodes_nothing(lnd):
+def test_polling_the_probe_asks_the_nodes_nothing(lnd):
     client = ApiClient(staff_who_may("view_cursor"))
     first = client.get("/healthz").json()["details"]
     asked = list(lnd.asked)

@@ -49,7 +49,7 @@ def file_of(api, path, **filters):
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("query", ["", "?format=csv"])
-def test_who_may_not_read_payments_gets_none(path, query):
+def test_lists_of_payments_need_permission(path, query):
     PaymentFactory()
     buyer, clerk = UserFactory(), StaffFactory(is_superuser=False)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "view_order", "change_payment"]))
@@ -60,7 +60,7 @@ def test_who_may_not_read_payments_gets_none(path, query):
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
-def test_a_payment_tells_its_worth_its_rate_and_its_transaction(api):
+def test_a_payment_shows_its_value_its_rate_and_its_transaction(api):
     option = OptionFactory(rate_sources={"kraken": "50000"}, minor_per_coin=Decimal("5000000.5"))
     payment = PaymentFactory(option=option, reference=f"{'ab' * 32}:1", status="settled", height=7)
 
@@ -118,7 +118,7 @@ def test_an_invoice_tells_what_was_asked_and_what_came(api):
     ]
 
 
-def test_the_newest_come_first_page_by_page(api):
+def test_lists_are_sorted_newest_first_and_paged(api):
     for hours in (2, 0, 1):
         PaymentFactory(first_seen_at=NOW + timedelta(hours=hours), invoice__created_at=NOW + timedelta(hours=hours))
     for path, moment in (("/api/payments", "receivedAt"), ("/api/invoices", "createdAt")):
@@ -204,7 +204,7 @@ def test_queries_do_not_grow_with_the_rows(api, path, format_):
     assert queries() == few
 
 
-def test_the_file_of_payments_is_the_ledgers(api):
+def test_payments_are_exported_as_the_ledgers_csv(api):
     fill_books(4)
     PayoutFactory()
     rows = file_of(api, "/api/payments")
@@ -216,7 +216,7 @@ def test_the_file_of_payments_is_the_ledgers(api):
     )
 
 
-def test_the_file_of_invoices(api):
+def test_invoices_are_exported_as_csv(api):
     invoice = InvoiceFactory(label="order_+1", flags={"overpaid", "late"}, paid_seen_minor=1, currency="JPY")
     assert file_of(api, "/api/invoices") == [
         {
@@ -235,7 +235,7 @@ def test_the_file_of_invoices(api):
     ]
 
 
-def test_the_document_tells_of_files(client):
+def test_the_document_describes_the_csv_files(client):
     for path in ROUTES:
         operation = client.get("/api/schema").json()["paths"][path]["get"]
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}

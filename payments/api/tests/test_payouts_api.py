@@ -44,20 +44,20 @@ def body(invoice, **more):
 @pytest.mark.parametrize(
     ("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_payout", "change_payout", "view_invoice"), 403)]
 )
-def test_who_may_not_send_neither_reads_nor_drafts(invoice, who, status):
+def test_a_user_who_may_not_send_payouts_neither_reads_nor_drafts_them(invoice, who, status):
     api = ApiClient(who() if who else None)
     assert api.get("/api/payouts").status_code == status
     assert api.post("/api/payouts", body(invoice)).status_code == status
     assert not Payout.objects.exists()
 
 
-def test_who_may_send_drafts(invoice):
+def test_a_user_who_may_send_payouts_may_draft_one(invoice):
     answer = ApiClient(staff_who_may("add_payout")).post("/api/payouts", body(invoice, amount="0.0005"))
     assert answer.status_code == 201
     assert answer.json()["data"]["status"] == "draft"
 
 
-def test_a_draft_is_told_in_decimal_strings(grace, invoice):
+def test_a_draft_is_answered_in_decimal_strings(grace, invoice):
     data = grace.post("/api/payouts", body(invoice, destination=HOME)).json()["data"]
 
     assert (data["amount"], data["value"], data["currency"], data["rate"]) == ("0.00200000", "100.00", "USD", "50000.00")
@@ -84,18 +84,18 @@ def test_an_invoice_that_does_not_exist_is_not_found(grace):
 
 
 @pytest.mark.parametrize("more", [{"amount": "0.00200001"}, {"amount": "0"}, {"amount": "-1"}, {"kind": "excess"}, {"network": "LTC"}])
-def test_what_cannot_go_back_is_a_conflict(grace, invoice, more):
+def test_a_payout_that_its_kind_does_not_allow_is_a_conflict(grace, invoice, more):
     answer = grace.post("/api/payouts", body(invoice, **more))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
     assert not Payout.objects.exists()
 
 
-def test_what_was_promised_is_not_promised_again(grace, invoice):
+def test_the_same_money_cannot_be_drafted_twice(grace, invoice):
     assert grace.post("/api/payouts", body(invoice)).status_code == 201
     assert grace.post("/api/payouts", body(invoice)).status_code == 409
 
 
-def test_an_excess_that_went_back_is_none_any_more(grace):
+def test_an_excess_that_was_paid_out_cannot_be_drafted_again(grace):
     invoice = PaymentFactory(amount_base=DUE * 3 // 2, status="settled", height=1, option__invoice__status="settled").invoice
     assert grace.post("/api/payouts", body(invoice, kind="excess")).json()["data"]["amount"] == "0.00100000"
     Payout.objects.update(status="sent")
@@ -141,18 +141,18 @@ def test_the_list_is_filtered_by_network_order_and_day(grace):
     assert grace.get("/api/payouts?to=2026-11-01").json()["data"] == []
 
 
-def test_the_list_comes_as_a_file_too(grace):
+def test_payouts_are_exported_as_csv(grace):
     PayoutFactory(reference="f" * 64, status="sent", sent_at=NOW)
     answer = grace.get("/api/payouts?format=csv")
     lines = answer.getvalue().decode().splitlines()
     assert (len(lines), lines[0].startswith("time,kind,order"), "f" * 64 in lines[1]) == (2, True, True)
 
 
-def test_a_status_that_is_none_is_refused(grace):
+def test_an_invalid_status_is_refused(grace):
     assert grace.get("/api/payouts?status=lost").status_code == 400
 
 
-def test_the_api_agrees_to_nothing(grace, invoice):
+def test_the_api_approves_no_payout(grace, invoice):
     grace.post("/api/payouts", body(invoice, destination=HOME))
     payout = Payout.objects.get()
     for path in (f"/api/payouts/{payout.pk}", f"/api/payouts/{payout.pk}/approve"):
@@ -160,5 +160,5 @@ def test_the_api_agrees_to_nothing(grace, invoice):
     assert Payout.objects.get().status == "draft"
 
 
-def test_the_document_has_it(client):
+def test_the_document_describes_reading_and_drafting_payouts(client):
     assert set(client.get("/api/schema").json()["paths"]["/api/payouts"]) == {"get", "post"}

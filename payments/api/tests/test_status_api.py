@@ -26,9 +26,9 @@ def api():
 
 @pytest.fixture
 def follow(monkeypatch):
-    woken = []
-    monkeypatch.setattr("payments.api.sandbox.soon", lambda task: woken.append(1))
-    return woken
+    queued = []
+    monkeypatch.setattr("payments.api.sandbox.soon", lambda task: queued.append(1))
+    return queued
 
 
 def test_an_invoice_tells_what_is_to_be_paid_where(api):
@@ -80,7 +80,7 @@ def test_the_rates_are_decimal_strings_with_their_age(api, settings):
 
 
 @pytest.mark.parametrize("play", sorted(PLAYS))
-def test_each_case_can_be_played(api, follow, play):
+def test_every_play_can_be_played(api, follow, play):
     from django.utils import timezone
 
     option = OptionFactory(invoice__expires_at=timezone.now() + timezone.timedelta(minutes=15))
@@ -104,7 +104,7 @@ def test_each_case_can_be_played(api, follow, play):
         ([], 400),
     ],
 )
-def test_what_cannot_be_played_is_refused(api, follow, body, status):
+def test_an_unknown_play_is_refused(api, follow, body, status):
     assert api.post("/api/sandbox/pay", body).status_code == status
     assert follow == []
 

@@ -30,7 +30,7 @@ def _with_a_secret(settings):
 
 
 @pytest.fixture
-def woken(monkeypatch):
+def queued(monkeypatch):
     queued = []
     monkeypatch.setattr("payments.api.webhooks.soon", lambda task, network, **_: queued.append((task.name.rpartition(".")[2], network)))
     return queued
@@ -74,45 +74,45 @@ FORMS = pytest.mark.parametrize("send_hint", [lambda content: send(in_body(conte
 
 
 @FORMS
-def test_a_signed_hint_wakes_the_followers_and_settles_nothing(option, woken, send_hint):
+def test_a_signed_webhook_queues_the_followers_and_settles_nothing(option, queued, send_hint):
     OptionFactory(invoice=option.invoice, network="LTC", destination="rltc1q")
 
     answer = send_hint(hint(option.invoice.subject_id))
 
     assert outcome(answer) == (202, ["BTC", "LTC"], None)
-    assert woken == [("follow_network", "BTC"), ("follow_network", "LTC")]
+    assert queued == [("follow_network", "BTC"), ("follow_network", "LTC")]
     option.invoice.refresh_from_db()
     assert (option.invoice.status, option.invoice.version) == ("new", 1)
     assert not Payment.objects.exists()
 
 
-def test_an_order_is_known_by_its_number_too(option, woken):
+def test_an_order_is_known_by_its_number_too(option, queued):
     assert outcome(send(in_body(hint("7K3M9-2QFXA")))) == (202, ["BTC"], None)
 
 
-def test_the_same_stands_under_v1(option, woken):
+def test_the_webhook_is_served_under_v1_too(option, queued):
     assert send(in_body(hint(option.invoice.subject_id)), "/api/v1/webhooks/payment").status_code == 202
 
 
 @FORMS
 @pytest.mark.parametrize("order", [NOBODYS_ID, "7K3M9-22222", "{$ne: null}", "😀"])
-def test_an_unknown_order_is_not_found_and_its_hint_may_come_again(woken, send_hint, order):
+def test_an_unknown_order_is_not_found_and_its_webhook_may_be_repeated(queued, send_hint, order):
     answer = send_hint(hint(order))
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
-    assert woken == []
+    assert queued == []
     assert not IncomingWebhook.objects.exists()
 
 
 @FORMS
-def test_a_hint_that_comes_again_has_no_effect(option, woken, send_hint):
+def test_a_webhook_that_is_repeated_has_no_effect(option, queued, send_hint):
     content = hint(option.invoice.subject_id)
 
     assert [outcome(send_hint(content)) for _ in range(3)] == [(202, ["BTC"], None), *[(200, [], "duplicate")] * 2]
-    assert len(woken) == 1
+    assert len(queued) == 1
 
 
-def test_a_signature_in_capitals_is_the_same_hint(option, woken):
+def test_a_signature_in_capitals_is_the_same_webhook(option, queued):
     signed = in_body(hint(option.invoice.subject_id))
 
     assert send(signed).status_code == 202
@@ -120,7 +120,7 @@ def test_a_signature_in_capitals_is_the_same_hint(option, woken):
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-290, 202), (290, 202), (-310, 200), (310, 200)])
-def test_a_hint_that_is_older_than_five_minutes_has_no_effect(option, woken, seconds, status):
+def test_a_webhook_older_than_five_minutes_has_no_effect(option, queued, seconds, status):
     sent_at = timezone.now() + timedelta(seconds=seconds)
     order = option.invoice.subject_id
 
@@ -132,10 +132,10 @@ def test_a_hint_that_is_older_than_five_minutes_has_no_effect(option, woken, sec
 
     assert [answer.status_code for answer in answers] == [status] * 3
     assert [answer.json()["data"]["ignored"] for answer in answers] == [None if status == 202 else "stale"] * 3
-    assert len(woken) == (3 if status == 202 else 0)
+    assert len(queued) == (3 if status == 202 else 0)
 
 
-def test_the_time_of_the_headers_is_believed_before_that_of_the_body(option, woken):
+def test_the_time_of_the_headers_is_believed_before_that_of_the_body(option, queued):
     old = timezone.now() - timedelta(hours=1)
 
     answer = send_with_headers(hint(option.invoice.subject_id, timestamp=timezone.now().isoformat()), sent_at=old)
@@ -163,28 +163,28 @@ WRONG = {
 
 
 @pytest.mark.parametrize("send_wrong", WRONG.values(), ids=WRONG)
-def test_a_wrong_signature_is_refused(option, woken, send_wrong):
+def test_a_wrong_signature_is_refused(option, queued, send_wrong):
     answer = send_wrong(option.invoice.subject_id)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
     assert "Content-Security-Policy" in answer.headers
-    assert woken == []
+    assert queued == []
     assert not IncomingWebhook.objects.exists()
 
 
 @FORMS
-def test_without_a_secret_the_door_is_shut(option, woken, settings, send_hint):
+def test_every_webhook_is_refused_without_a_secret(option, queued, settings, send_hint):
     settings.WEBHOOK_SECRET = []
     assert send_hint(hint(option.invoice.subject_id)).status_code == 401
-    assert woken == []
+    assert queued == []
 
 
-def test_an_empty_secret_opens_nothing(option, settings):
+def test_an_empty_secret_accepts_no_signature(option, settings):
     settings.WEBHOOK_SECRET = []
     assert send(in_body(hint(option.invoice.subject_id), "")).status_code == 401
 
 
-def test_while_secrets_change_either_is_good(option, woken, settings):
+def test_both_secrets_are_accepted_while_they_change(option, queued, settings):
     settings.WEBHOOK_SECRET = ["the-new-one", SECRET]
     for number, secret in enumerate(settings.WEBHOOK_SECRET):
         assert send(in_body(hint(option.invoice.subject_id), secret)).status_code == 202
@@ -218,12 +218,12 @@ def changed(content, name, value):
         ("buyer", "somebody"),
     ],
 )
-def test_a_signed_body_that_is_wrong_is_told_what(option, woken, name, value):
+def test_a_signed_body_with_a_wrong_value_names_the_field(option, queued, name, value):
     answer = send(in_body(changed(hint(option.invoice.subject_id), name, value)))
 
     assert answer.status_code == 400
     assert [row["field"] for row in answer.json()["error"]["details"]] == [f"data.{name}"]
-    assert woken == []
+    assert queued == []
 
 
 def test_the_signature_is_checked_before_the_values(option):
@@ -231,17 +231,17 @@ def test_the_signature_is_checked_before_the_values(option):
 
 
 @pytest.mark.parametrize(("body", "content_type", "status"), [(b"{", "application/json", 400), (b"{}", "text/plain", 415)])
-def test_what_is_no_json_is_refused_before_the_signature(body, content_type, status):
+def test_a_body_that_is_not_json_is_refused_before_the_signature_is_checked(body, content_type, status):
     assert ApiClient().generic("POST", PATH, body, content_type).status_code == status
 
 
 @pytest.mark.parametrize("amount", ["0.00200000", 0, 0.002, 1e-08, 0.00041234])
-def test_amounts_are_signed_as_they_were_written(option, woken, amount):
+def test_amounts_are_signed_as_they_were_written(option, queued, amount):
     assert send(in_body(hint(option.invoice.subject_id, amount=amount))).status_code == 202
 
 
 @pytest.mark.parametrize("written", [b"1e-8", b"0.10", b"1E+2"])
-def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands(option, woken, written):
+def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands(option, queued, written):
     head, tail = json.dumps(hint(option.invoice.subject_id, amount=7), sort_keys=True, separators=(",", ":")).encode().split(b"7,", 1)
     body = head + written + b"," + tail
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
@@ -249,7 +249,7 @@ def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands
     assert ApiClient().generic("POST", PATH, body[:-1] + b',"signature":"' + signature + b'"}').status_code == 202
 
 
-def test_what_the_docs_show_is_signed(settings):
+def test_the_signature_that_the_documentation_shows_is_right(settings):
     """By openssl, with the secret `a-secret`."""
     settings.WEBHOOK_SECRET = ["a-secret"]
     body = (
@@ -263,7 +263,7 @@ def test_the_canonical_form_sorts_on_every_level_and_keeps_letters():
     assert canonical({"b": [1, {"z": None, "ä": "€\n"}], "a": True}) == '{"a":true,"b":[1,{"z":null,"ä":"€\\n"}]}'
 
 
-def test_a_network_that_is_no_longer_taken_is_not_woken(option, woken):
+def test_a_network_that_the_shop_no_longer_takes_is_not_read(option, queued):
     OptionFactory(invoice=option.invoice, network="DOGE")
     assert outcome(send(in_body(hint(option.invoice.subject_id)))) == (202, ["BTC"], None)
 
@@ -277,11 +277,11 @@ def test_ids_are_forgotten_after_a_day():
     assert [each.webhook_id for each in IncomingWebhook.objects.all()] == ["new"]
 
 
-def test_hints_count_against_the_limit(settings, woken):
+def test_webhooks_count_against_the_limit(settings, queued):
     settings.RATE_LIMIT_API = "2/minute"
     assert [send(hint(NOBODYS_ID)).status_code for _ in range(3)] == [401, 401, 429]
 
 
-def test_the_document_says_what_it_answers():
-    told = ApiClient().get("/api/schema").json()["paths"][PATH]["post"]["responses"]
-    assert set(told) == {"200", "202", "400", "401", "404", "415", "429", "500", "503"}
+def test_the_document_lists_the_statuses_of_the_webhook():
+    responses = ApiClient().get("/api/schema").json()["paths"][PATH]["post"]["responses"]
+    assert set(responses) == {"200", "202", "400", "401", "404", "415", "429", "500", "503"}

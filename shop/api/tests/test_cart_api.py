@@ -53,7 +53,7 @@ def test_a_cart_is_there_before_anything_is_in_it(api, ada):
     assert (cart["id"], cart["userId"], cart["items"], cart["total"]) == (str(cart_of(ada).pk), str(ada.pk), [], "0.00")
 
 
-def test_adding_adds_up(api):
+def test_adding_a_product_again_adds_to_its_quantity(api):
     kettle = ProductFactory()
 
     api.post("/api/cart/items", {"productId": str(kettle.pk), "quantity": 1})
@@ -80,21 +80,21 @@ def test_a_quantity_is_set(api, item):
     assert put(api, f"/api/cart/items/{item.pk}", {"quantity": 5}).json()["data"]["items"][0]["quantity"] == 5
 
 
-def test_quantity_nought_removes(api, item):
+def test_the_quantity_0_removes_the_item(api, item):
     assert put(api, f"/api/cart/items/{item.pk}", {"quantity": 0}).json()["data"]["items"] == []
 
 
-def test_a_line_is_deleted(api, item):
+def test_a_cart_item_is_deleted(api, item):
     assert api.delete(f"/api/cart/items/{item.pk}").status_code == 204
     refused(api.delete(f"/api/cart/items/{item.pk}"), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("item_id", ["nonsense", "00000000-0000-0000-0000-000000000000", "😀", "%00", "../orders"])
-def test_an_absent_line_is_not_found(api, item_id):
+def test_an_unknown_cart_item_is_not_found(api, item_id):
     refused(put(api, f"/api/cart/items/{item_id}", {"quantity": 1}), 404, "NOT_FOUND")
 
 
-def test_somebody_elses_line_is_not_found(api):
+def test_the_cart_item_of_another_user_is_not_found(api):
     theirs = CartItemFactory(cart=cart_of(UserFactory()), quantity=2)
     refused(put(api, f"/api/cart/items/{theirs.pk}", {"quantity": 1}), 404, "NOT_FOUND")
     refused(api.delete(f"/api/cart/items/{theirs.pk}"), 404, "NOT_FOUND")
@@ -108,7 +108,7 @@ def test_an_unlisted_product_is_not_found(api):
 
 
 @pytest.mark.parametrize("quantity", WEIRD)
-def test_a_quantity_that_is_none_is_refused(api, item, quantity):
+def test_an_invalid_quantity_is_refused(api, item, quantity):
     error = refused(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": quantity}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["quantity"]
     if quantity != 0:
@@ -116,28 +116,28 @@ def test_a_quantity_that_is_none_is_refused(api, item, quantity):
 
 
 @pytest.mark.parametrize("product_id", [*WEIRD, "nonsense", ""])
-def test_an_id_that_is_none_is_refused(api, product_id):
+def test_a_malformed_id_is_refused(api, product_id):
     error = refused(api.post("/api/cart/items", {"productId": product_id, "quantity": 1}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["productId"]
 
 
-def test_a_name_that_nobody_asked_for_is_refused(api, item):
+def test_an_unknown_field_is_refused(api, item):
     refused(api.post("/api/cart/items", {"productId": str(item.product_id), "price": "0.01"}), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"\\ud800"', "[" * 5_000, '{"productId": NaN}'])
-def test_a_body_that_is_no_object_is_refused(api, body):
+def test_a_body_that_is_not_an_object_is_refused(api, body):
     refused(api.generic("POST", "/api/cart/items", body), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/api/cart"), ("POST", "/api/cart/items"), ("PUT", "/api/cart/items/x"), ("DELETE", "/api/cart/items/x")]
 )
-def test_nobody_has_no_cart(method, path):
+def test_a_cart_needs_a_login(method, path):
     refused(ApiClient().generic(method, path, "{}"), 401, "UNAUTHORIZED")
 
 
-def test_what_is_no_longer_sold_is_shown_without_a_price(api, item):
+def test_a_product_that_is_no_longer_sold_is_shown_without_a_price(api, item):
     Product.objects.update(is_listed=False)
     cart = api.get("/api/cart").json()["data"]
     assert (cart["items"][0]["price"], cart["total"]) == ("0.00", "0.00")

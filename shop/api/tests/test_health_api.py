@@ -42,7 +42,7 @@ def read(api):
 
 
 @pytest.mark.usefixtures("_heard")
-def test_all_is_well(api, build_index):
+def test_a_healthy_shop_reports_ok_for_every_part(api, build_index):
     build_index()
 
     data = read(api)
@@ -55,7 +55,7 @@ def test_all_is_well(api, build_index):
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: StaffFactory(is_superuser=False), 403)])
-def test_who_may_not_see_it_is_refused(who, status):
+def test_the_health_report_needs_permission(who, status):
     assert ApiClient(who() if who else None).get("/api/admin/health").status_code == status
 
 
@@ -115,7 +115,7 @@ def test_mails_that_wait_are_counted_and_the_oldest_is_named(api):
     assert "ConnectionRefusedError" in data["mail"]["problem"]
 
 
-def test_the_worst_part_is_what_the_whole_is(api):
+def test_the_shop_is_as_healthy_as_its_worst_part(api):
     """No follower has ever run here."""
     data = read(api)
     assert data["nodes"]["status"] == data["status"] == "attention"

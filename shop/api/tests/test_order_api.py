@@ -54,7 +54,7 @@ def refused(response, status, code):
     return body["error"]
 
 
-def test_an_order_of_items(api, ada, kettle):
+def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
     answer = api.post("/api/orders", wanted((kettle, 2)))
 
     body = answer.json()["data"]
@@ -124,7 +124,7 @@ def test_each_coin_can_be_paid_in(api, kettle, coin):
     assert (payment["destinationTag"] is not None) == (coin == "XRP")
 
 
-def test_the_price_is_the_shops(api, kettle):
+def test_the_price_comes_from_the_shop_and_not_from_the_client(api, kettle):
     item = {"productId": str(kettle.pk), "quantity": 1, "price": "0.01"}
     refused(api.post("/api/orders", wanted(items=[item])), 400, "VALIDATION_ERROR")
     assert not Order.objects.exists()
@@ -141,13 +141,13 @@ def test_an_unknown_product_is_not_found(api, kettle):
     assert refused(api.post("/api/orders", wanted((kettle, 1), (ghost, 1))), 404, "NOT_FOUND")["message"] == "Product not found"
 
 
-def test_a_coin_that_the_shop_does_not_take_now(api, kettle, settings):
+def test_a_coin_that_the_shop_does_not_take_now_is_unavailable(api, kettle, settings):
     settings.SANDBOX = False
     refused(api.post("/api/orders", wanted((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])
-def test_a_node_that_is_away_keeps_the_cart(api, ada, monkeypatch, error):
+def test_a_node_that_is_away_leaves_the_cart_as_it_was(api, ada, monkeypatch, error):
     CartItemFactory(cart=cart_of(ada))
 
     def fail(self, request):
@@ -160,7 +160,7 @@ def test_a_node_that_is_away_keeps_the_cart(api, ada, monkeypatch, error):
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1.5, 10**12, "1", True, None, "\x00", "😀", "‮", {"$ne": None}, 2**63])
-def test_a_quantity_that_is_none_is_refused(api, kettle, quantity):
+def test_an_invalid_quantity_is_refused(api, kettle, quantity):
     error = refused(api.post("/api/orders", wanted((kettle, quantity))), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["items.0.quantity"]
 
@@ -187,20 +187,20 @@ def test_a_quantity_that_is_none_is_refused(api, kettle, quantity):
         ({"shippingAddress": {**ADDRESS, "street": " "}}, "shippingAddress.street"),
     ],
 )
-def test_what_cannot_be_accepted_names_its_field(api, kettle, change, field):
+def test_an_invalid_value_names_its_field(api, kettle, change, field):
     error = refused(api.post("/api/orders", {**wanted((kettle, 1)), **change}), 400, "VALIDATION_ERROR")
     assert {row["field"] for row in error["details"]} == {field}
     assert not Order.objects.exists()
 
 
 @pytest.mark.parametrize("missing", ["cryptocurrency", "shippingAddress"])
-def test_what_is_missing_is_named(api, kettle, missing):
+def test_a_missing_field_is_named(api, kettle, missing):
     body = wanted((kettle, 1))
     del body[missing]
     assert refused(api.post("/api/orders", body), 400, "VALIDATION_ERROR")["details"][0]["field"] == missing
 
 
-def test_names_are_kept_as_typed(api, kettle):
+def test_text_is_stored_as_typed(api, kettle):
     name = "O'Neil <b>Søn</b> 😀 ‮"
     api.post("/api/orders", wanted((kettle, 1), shippingAddress={**ADDRESS, "name": name}))
     assert Order.objects.get().shipping_address["name"] == name
@@ -215,7 +215,7 @@ def test_the_same_key_again_is_the_same_order(api, kettle):
     refused(api.post("/api/orders", wanted((kettle, 2)), headers=key), 422, "IDEMPOTENCY_MISMATCH")
 
 
-def test_orders_are_ones_own_and_newest_first(api, ada):
+def test_users_see_their_own_orders_newest_first(api, ada):
     old = OrderFactory(user=ada)
     new = OrderFactory(user=ada, created_at=NOW.replace(hour=13))
     OrderFactory(user=UserFactory())
@@ -235,7 +235,7 @@ def test_a_list_costs_the_same_however_long_it_is(api, ada, django_assert_max_nu
         assert len(api.get("/api/orders").json()["data"]) == 10
 
 
-def test_staff_see_everybodys(ada):
+def test_staff_see_the_orders_of_all_users(ada):
     OrderFactory(user=ada)
     OrderFactory()
     api = ApiClient(StaffFactory())
@@ -243,13 +243,13 @@ def test_staff_see_everybodys(ada):
     assert api.get("/api/orders?all=true").json()["meta"]["total"] == 2
 
 
-def test_others_do_not_see_everybodys(api):
+def test_users_do_not_see_the_orders_of_others(api):
     refused(api.get("/api/orders?all=true"), 403, "FORBIDDEN")
     refused(api.get("/api/orders?all=maybe"), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("method, path", [("GET", ""), ("POST", "/cancel"), ("GET", "/events"), ("GET", "/payment")])
-def test_somebody_elses_order_is_not_found(api, method, path):
+def test_the_order_of_another_user_is_not_found(api, method, path):
     theirs = OrderFactory(user=UserFactory())
     refused(api.generic(method, f"/api/orders/{theirs.pk}{path}", "{}" if method == "POST" else ""), 404, "NOT_FOUND")
 
@@ -268,7 +268,7 @@ def test_staff_read_any_order(ada):
     ("method", "path"),
     [("GET", ""), ("POST", ""), ("GET", "/x"), ("PUT", "/x/status"), ("POST", "/x/cancel"), ("GET", "/x/events"), ("GET", "/x/payment")],
 )
-def test_nobody_has_no_orders(method, path):
+def test_orders_need_a_login(method, path):
     refused(ApiClient().generic(method, f"/api/orders{path}", "{}"), 401, "UNAUTHORIZED")
 
 
@@ -300,7 +300,7 @@ def test_the_buyer_may_not_set_a_status(api, ada):
     assert order.status == "pending"
 
 
-def test_the_permission_alone_is_enough(ada):
+def test_the_permission_to_change_orders_is_enough(ada):
     order = OrderFactory(user=ada)
     clerk = UserFactory()
     clerk.user_permissions.add(Permission.objects.get(codename="change_order"))
@@ -308,12 +308,12 @@ def test_the_permission_alone_is_enough(ada):
 
 
 @pytest.mark.parametrize("status", ["lost", "", None, 1, {"$ne": None}, "\x00"])
-def test_a_status_that_is_none_is_refused(status):
+def test_an_invalid_status_is_refused(status):
     order = OrderFactory()
     refused(put(ApiClient(StaffFactory()), f"/api/orders/{order.pk}/status", {"status": status}), 400, "VALIDATION_ERROR")
 
 
-def test_the_buyer_cancels(api, ada):
+def test_the_buyer_cancels_an_unpaid_order(api, ada):
     order = placed(user=ada)
     assert api.post(f"/api/orders/{order.pk}/cancel", {}).json()["data"]["status"] == "cancelled"
     refused(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")
@@ -331,7 +331,7 @@ def test_the_buyer_cannot_cancel_what_is_paid(api, ada):
     refused(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")
 
 
-def test_the_time_line(api, ada):
+def test_an_order_lists_its_events(api, ada):
     order = placed(user=ada)
     pay(order)
     body = api.get(f"/api/orders/{order.pk}/events").json()
@@ -343,14 +343,14 @@ def test_the_time_line(api, ada):
     assert body["meta"]["total"] == 2
 
 
-def test_the_payment(api, ada):
+def test_an_order_shows_how_it_is_to_be_paid(api, ada):
     order = placed(user=ada)
     tell(order)
     payment = api.get(f"/api/orders/{order.pk}/payment").json()["data"]
     assert (payment["invoiceId"], payment["status"]) == (str(Invoice.objects.get().pk), "processing")
 
 
-def test_another_coin(api, ada):
+def test_an_order_can_be_paid_in_another_coin(api, ada):
     order = placed(user=ada)
     body = api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}).json()["data"]
     assert (body["network"], body["status"], body["amount"]) == ("LTC", "new", "1.24975000")
@@ -358,14 +358,14 @@ def test_another_coin(api, ada):
     assert api.get(f"/api/orders/{order.pk}").json()["data"]["cryptocurrency"] == "LTC"
 
 
-def test_a_fresh_quote_in_the_same_coin_opens_an_expired_order(api, ada):
+def test_a_new_quote_in_the_same_coin_reopens_an_expired_order(api, ada):
     order = placed(user=ada)
     run_out(order)
     body = api.post(f"/api/orders/{order.pk}/payment", {}).json()["data"]
     assert (body["network"], body["status"]) == ("BTC", "new")
 
 
-def test_no_fresh_quote_for_what_is_paid_cancelled_or_sold_out(api, ada):
+def test_a_paid_cancelled_or_sold_out_order_gets_no_new_quote(api, ada):
     order = placed(user=ada)
     run_out(order)
     Product.objects.update(stock=0)
@@ -377,7 +377,7 @@ def test_no_fresh_quote_for_what_is_paid_cancelled_or_sold_out(api, ada):
     refused(api.post(f"/api/orders/{cancelled.pk}/payment", {}), 409, "ILLEGAL_TRANSITION")
 
 
-def test_no_fresh_quote_while_the_network_is_away(api, ada, monkeypatch):
+def test_no_quote_is_made_while_the_network_is_unavailable(api, ada, monkeypatch):
     def away(self, request):
         raise NodeUnavailable("no answer")
 
@@ -386,7 +386,7 @@ def test_no_fresh_quote_while_the_network_is_away(api, ada, monkeypatch):
     refused(api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "XRP"}), 503, "SERVICE_UNAVAILABLE")
 
 
-def test_nobody_changes_how_another_pays(api, ada):
+def test_nobody_changes_the_payment_of_another_user(api, ada):
     staff, order = StaffFactory(), placed(user=ada)
     for other in (UserFactory(), staff):
         refused(ApiClient(other).post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}), 404, "NOT_FOUND")
@@ -394,7 +394,7 @@ def test_nobody_changes_how_another_pays(api, ada):
 
 
 @pytest.mark.parametrize("body", [{"cryptocurrency": "DOGE"}, {"cryptocurrency": {"$ne": None}}, {"coin": "BTC"}, []])
-def test_a_bad_question_for_a_quote(api, ada, body):
+def test_a_quote_for_an_unknown_coin_or_field_is_refused(api, ada, body):
     refused(api.post(f"/api/orders/{placed(user=ada).pk}/payment", body), 400, "VALIDATION_ERROR")
 
 

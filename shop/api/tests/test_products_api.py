@@ -60,7 +60,7 @@ def test_an_unknown_or_malformed_id_is_not_found(api, product_id):
     assert answer.json()["error"]["message"] in ("Product not found", "There is nothing at this address.")
 
 
-def test_an_invalid_id_names_the_product(api):
+def test_a_malformed_id_is_answered_as_an_unknown_product(api):
     assert api.get("/api/products/invalid-id").json()["error"] == {"code": "NOT_FOUND", "message": "Product not found", "details": []}
 
 
@@ -90,7 +90,7 @@ def test_queries_do_not_grow_with_rows(api, django_assert_max_num_queries):
             api.get(f"/api/products?limit=100&page=1&x={count}")
 
 
-def test_filters_and_sorts(api):
+def test_products_are_filtered_and_sorted(api):
     kitchen, desk = CategoryFactory(slug="kitchen"), CategoryFactory(slug="desk")
     pots = CategoryFactory(slug="pots", parent=kitchen)
     ProductFactory(name="Pot", category=pots, price_minor=1_000, rating_average=Decimal(5))
@@ -143,7 +143,7 @@ def test_any_text_can_be_searched(api, text):
     assert api.get("/api/products/suggest", {"q": text}).status_code == 200
 
 
-def test_staff_create_change_and_delete(staff, api):
+def test_staff_create_change_and_delete_products(staff, api):
     category = CategoryFactory()
     made = staff.post("/api/products", new(category))
     assert made.status_code == 201
@@ -158,7 +158,7 @@ def test_staff_create_change_and_delete(staff, api):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sku_is_given_once(staff):
+def test_a_sku_belongs_to_one_product_only(staff):
     category = CategoryFactory()
     staff.post("/api/products", new(category))
     answer = staff.post("/api/products", new(category, name="Other"))
@@ -205,14 +205,14 @@ WRITES = [("POST", "/api/products"), ("POST", "/api/categories")] + [
 @pytest.mark.parametrize(
     ("method", "path"), [*WRITES, ("PATCH", f"/api/products/{NOBODYS_ID}"), ("POST", f"/api/products/{NOBODYS_ID}/images")]
 )
-def test_who_may_not_write_is_told_so(api, method, path):
+def test_writing_a_product_needs_permission(api, method, path):
     assert api.generic(method, path, b"{}").status_code == 401
     assert ApiClient(UserFactory()).generic(method, path, b"{}").status_code == 403
     without_permission = UserFactory(is_staff=True)
     assert ApiClient(without_permission).generic(method, path, b"{}").status_code == 403
 
 
-def test_the_one_permission_is_enough():
+def test_the_permission_to_change_products_is_enough():
     user = UserFactory()
     user.user_permissions.add(Permission.objects.get(codename="change_product"))
     assert ApiClient(user).post("/api/products", new(CategoryFactory())).status_code == 201
@@ -247,7 +247,7 @@ def test_staff_upload_a_picture(staff):
     assert (answer.json()["data"]["width"], answer.json()["data"]["alt"]) == (800, "A kettle")
 
 
-def test_a_file_that_is_no_picture_is_refused(staff):
+def test_a_file_that_is_not_an_image_is_refused(staff):
     file = io.BytesIO(b"<?php echo 1;")
     file.name = "kettle.png"
     answer = staff.post(f"/api/products/{ProductFactory().pk}/images", {"image": file}, content_type=MULTIPART_CONTENT)
@@ -255,7 +255,7 @@ def test_a_file_that_is_no_picture_is_refused(staff):
     assert not ProductImage.objects.exists()
 
 
-def test_a_read_that_is_repeated_costs_no_query_and_is_not_sent_twice(api, django_assert_num_queries):
+def test_a_repeated_read_costs_no_query_and_is_not_sent_again(api, django_assert_num_queries):
     product = ProductFactory()
     rebuild_search()
     for path in ("/api/products?limit=5", f"/api/products/{product.pk}", "/api/categories"):
@@ -267,7 +267,7 @@ def test_a_read_that_is_repeated_costs_no_query_and_is_not_sent_twice(api, djang
         assert api.get(path, HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
 
 
-def test_a_write_makes_new_bytes(api, staff, django_capture_on_commit_callbacks):
+def test_a_changed_product_is_read_at_once(api, staff, django_capture_on_commit_callbacks):
     product = ProductFactory()
     path = f"/api/products/{product.pk}"
     api.get(path)
