@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import uuid_utils
@@ -68,6 +68,40 @@ def in_transaction(act: Callable[[], T]) -> T:
                 raise
         time.sleep(random.uniform(0, min(1, 0.005 * 2**attempt)))  # noqa: S311
     raise AssertionError("unreachable")
+
+
+class Versioned(Protocol):
+    """A row whose `version` is raised by every write."""
+
+    pk: Any
+    version: int
+
+
+def update_if_unchanged(row: Versioned, **values: Any) -> bool:
+    """Write the values and raise the version, unless somebody wrote the row since it was read. The row gets the new values.
+
+    Returns False, and writes nothing, when somebody else was first: read the row again and decide again.
+    """
+    assert isinstance(row, models.Model)
+    values |= {"version": row.version + 1}
+    if not type(row)._default_manager.filter(pk=row.pk, version=row.version).update(**values):
+        return False
+    for name, value in values.items():
+        setattr(row, name, value)
+    return True
+
+
+def retry_when(moved: type[Exception] | tuple[type[Exception], ...], act: Callable[[], T], *, attempts: int = 3, failure: Exception) -> T:
+    """Return what `act` returns. While it raises `moved` it is done again, so it must read what it decides by.
+
+    Raises `failure` after the last attempt.
+    """
+    for _ in range(attempts):
+        try:
+            return act()
+        except moved:
+            continue
+    raise failure
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from cryptons.celery import soon
 from cryptons.chunks import chunks
-from cryptons.db import on_commit
+from cryptons.db import on_commit, retry_when
 from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
 from payments.alerts import sparing_and_telling
@@ -69,13 +69,8 @@ def _settle_touched(invoice_ids: list[UUID]) -> None:
 
 def settle_one(invoice_id: UUID) -> None:
     """A lost race is tried again at once; one that is lost three times is left to the sweep. So is what fails: it ends nobody's turn."""
-    with sparing_and_telling("settling an invoice", invoice_id):
-        for _ in range(3):
-            try:
-                settle(invoice_id, at=timezone.now())
-            except InvoiceMoved:
-                continue
-            return
+    with sparing_and_telling("settling an invoice", invoice_id), suppress(InvoiceMoved):
+        retry_when(InvoiceMoved, lambda: settle(invoice_id, at=timezone.now()), failure=InvoiceMoved())
 
 
 @shared_task

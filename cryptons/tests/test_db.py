@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import IntegrityError
 
-from cryptons.db import atomic, new_id, on_commit
+from cryptons.db import atomic, new_id, on_commit, retry_when
 from cryptons.events.models import Event, record
 
 
@@ -56,3 +56,38 @@ def test_one_place_in_a_subjects_log_is_taken_once():
     record("order.placed", subject, seq=1, data={})
     with pytest.raises(IntegrityError):
         record("order.cancelled", subject, seq=1, data={})
+
+
+class Moved(Exception):
+    pass
+
+
+def moves(times):
+    calls = []
+
+    def act():
+        calls.append(1)
+        if len(calls) <= times:
+            raise Moved
+        return len(calls)
+
+    return act
+
+
+def test_a_lost_race_is_tried_again():
+    assert retry_when(Moved, moves(2), failure=ValueError()) == 3
+
+
+def test_a_race_that_is_lost_every_time_raises_the_callers_failure():
+    act = moves(9)
+    with pytest.raises(ValueError, match="look again"):
+        retry_when(Moved, act, attempts=2, failure=ValueError("look again"))
+    with pytest.raises(Moved):
+        act()  # the third call
+
+
+def test_other_errors_are_not_tried_again():
+    act = moves(1)
+    with pytest.raises(Moved):
+        retry_when(KeyError, act, failure=ValueError())
+    assert act() == 2

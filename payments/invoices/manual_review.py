@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from cryptons.db import update_if_unchanged
 from cryptons.events.models import Event, record
 from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
 from payments.invoices.assessment import assess
@@ -97,7 +98,7 @@ def _has_settled_by_facts(invoice: Invoice) -> bool:
 
 
 def _write(invoice: Invoice, event: str, *, actor: str, reason: str, **values: Any) -> None:
-    if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=invoice.version + 1, **values):
+    if not update_if_unchanged(invoice, **values):
         raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
     data = {"status": invoice.status, "flags": sorted(invoice.flags), "exceptions": sorted(invoice.exceptions), "reason": reason}
-    record(event, invoice.pk, seq=invoice.version + 1, actor=actor, data=data)
+    record(event, invoice.pk, seq=invoice.version, actor=actor, data=data)

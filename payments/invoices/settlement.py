@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, update_if_unchanged
 from cryptons.events.models import record
 from payments.alerts import mail_exception
 from payments.errors import InvoiceMoved, LateMoneyRefused
@@ -111,12 +111,9 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
         "monitor_until": invoice.monitor_until,
         "settled_at": invoice.settled_at or (at if verdict.status == Invoice.Status.SETTLED else None),
         "needs_settling": False,
-        "version": invoice.version + 1,
     }
-    if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(**values):
+    if not update_if_unchanged(invoice, **values):
         raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
-    for name, value in values.items():
-        setattr(invoice, name, value)
     for payment, status in assessment.moved.items():
         Payment.objects.filter(pk=payment.pk).update(status=status)
     _record_event(invoice, assessment, cause, was=was)

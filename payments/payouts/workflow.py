@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cryptons.coins import LIGHTNING
-from cryptons.db import in_transaction, new_id
+from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import Event, record
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
 from payments.alerts import mail_payout_trouble
@@ -63,7 +63,7 @@ def draft_payout(
         amount = _amount(invoice, kind, network, amount_base)
         option = Option.objects.filter(invoice=invoice).latest("created_at")
         value = _value_of(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
-        if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
+        if not update_if_unchanged(invoice):
             raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         payout = Payout.objects.create(
             pk=payout_id or new_id(),
@@ -294,7 +294,7 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
             invoice = payout.invoice  # read before what is left of its money
             if not _is_covered(payout):
                 raise PayoutRefused(_("This money was promised to another payout since: withdraw that payout first."))
-            if not Invoice.objects.filter(pk=invoice.pk, version=invoice.version).update(version=F("version") + 1):
+            if not update_if_unchanged(invoice):
                 raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         return _sent(payout, reference, actor=actor, reason=reason, at=at)
 
@@ -321,11 +321,8 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
 
 def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
     """Write the values and their event, if nobody wrote since the payout was read. Raises PayoutMoved."""
-    values |= {"version": payout.version + 1}
-    if not Payout.objects.filter(pk=payout.pk, version=payout.version).update(**values):
+    if not update_if_unchanged(payout, **values):
         raise PayoutMoved(_("Somebody else changed this payout at the same moment. Please check it again."))
-    for name, value in values.items():
-        setattr(payout, name, value)
     _record(payout, event, actor=actor, reason=reason, at=at)
     return payout
 
@@ -349,9 +346,5 @@ def _record(payout: Payout, event: str, *, actor: str, reason: str, at: datetime
 
 def _retry_conflicts(act: Callable[[], Payout]) -> Payout:
     """Run `act` in a transaction, up to three times while other processes change the payout or its invoice first. Raises PayoutMoved."""
-    for _attempt in range(3):
-        try:
-            return in_transaction(act)
-        except (InvoiceMoved, PayoutMoved):
-            continue
-    raise PayoutMoved(_("Somebody else changed this at the same moment. Please check it again."))
+    failure = PayoutMoved(_("Somebody else changed this at the same moment. Please check it again."))
+    return retry_when((InvoiceMoved, PayoutMoved), lambda: in_transaction(act), failure=failure)

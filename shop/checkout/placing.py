@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from accounts.models import User
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.opening import Offer, open_invoice, prepare_offers
@@ -78,7 +78,9 @@ def _contents_of(quantities: dict[UUID, int]) -> CartContents:
 
 
 def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID, agreed: str) -> Order:
-    for _ in range(2):
+    """Place the order, or return the one that the same token has placed already."""
+
+    def place() -> Order:
         placed = placed_order(token, buyer.user)
         if placed is not None:
             return placed
@@ -91,11 +93,11 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         offers = prepare_offers(network, total, label=f"order_{number}", at=at)
         if offers[0].due_base <= UNITS[network].dust_base:
             raise OutOfRange(f"This order is too small to be paid in {UNITS[network].name}. Please add something, or pay another way.")
-        try:
-            return in_transaction(partial(_write, read, contents, buyer, offers, number=number, token=token, at=at))
-        except IntegrityError:
-            continue  # the button was pressed twice: the other request placed it; or the node gave its address away
-    raise OrderMoved("The order could not be placed because of another one at the same moment. Please try again.")
+        return in_transaction(partial(_write, read, contents, buyer, offers, number=number, token=token, at=at))
+
+    # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
+    failure = OrderMoved("The order could not be placed because of another one at the same moment. Please try again.")
+    return retry_when(IntegrityError, place, attempts=2, failure=failure)
 
 
 def _check(contents: CartContents) -> None:

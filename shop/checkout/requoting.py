@@ -1,12 +1,11 @@
 """Go on with an order that is not paid: in another coin, or at today's rate. Its stock is held again, or the buyer hears what is gone."""
 
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError
 
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, retry_when
 from payments.errors import InvoiceMoved
 from payments.invoices.opening import read_invoice
 from payments.invoices.requoting import Quote, prepare_quote, requote
@@ -37,17 +36,18 @@ def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str
 
     Raises IllegalTransition, OutOfStock, OrderMoved, Order.DoesNotExist, and what payments.invoices.requoting.prepare_quote raises.
     """
-    for _ in range(3):
+
+    def quote_and_write() -> Order:
         order = _open_order(order_id)
         invoice = current_invoice(order)
         if invoice is None:
             raise IllegalTransition("This order has no payment.")
-        try:
-            quote = prepare_quote(invoice.pk, network or order.network, at=at)
-            return in_transaction(partial(_write, order_id, quote, at=at, actor=actor))
-        except (OrderMoved, InvoiceMoved, IntegrityError):
-            continue  # something came in meanwhile, or the node gave its address away
-    raise OrderMoved("The payment was changed at the same moment. Please look at it again.")
+        quote = prepare_quote(invoice.pk, network or order.network, at=at)
+        return in_transaction(lambda: _write(order_id, quote, at=at, actor=actor))
+
+    # IntegrityError: the node gave its address away to another invoice at the same moment.
+    failure = OrderMoved("The payment was changed at the same moment. Please look at it again.")
+    return retry_when((OrderMoved, InvoiceMoved, IntegrityError), quote_and_write, failure=failure)
 
 
 def _open_order(order_id: UUID) -> Order:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, retry_when, update_if_unchanged
 from cryptons.events.models import record
 from payments.errors import InvoiceMoved
 from payments.models import Invoice
@@ -25,21 +25,14 @@ def current_invoice(order: Order) -> Invoice | None:
 
 def retry_conflicts(act: Callable[[], T]) -> T:
     """Run `act` in a transaction, up to three times while other processes change the order first. Raises OrderMoved."""
-    for _ in range(3):
-        try:
-            return in_transaction(act)
-        except (OrderMoved, InvoiceMoved):
-            continue
-    raise OrderMoved("This order was changed at the same moment. Please look at it again.")
+    failure = OrderMoved("This order was changed at the same moment. Please look at it again.")
+    return retry_when((OrderMoved, InvoiceMoved), lambda: in_transaction(act), failure=failure)
 
 
 def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
     """Write the values and their event, if nobody wrote since the order was read. Raises OrderMoved."""
-    values |= {"updated_at": at, "version": order.version + 1}
-    if not Order.objects.filter(pk=order.pk, version=order.version).update(**values):
+    if not update_if_unchanged(order, updated_at=at, **values):
         raise OrderMoved(f"Order {order.number} was changed meanwhile.")
-    for name, value in values.items():
-        setattr(order, name, value)
     record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
     return order
 
