@@ -1,0 +1,138 @@
+"""Money that a bitcoind told of and that goes again: replaced, double-spent, dropped, taken back by a reorg."""
+
+import pytest
+
+from payments.errors import NodeRejected
+from payments.networks.base import CursorState
+from payments.networks.bitcoin.tests.test_network import FROM_THE_BEGINNING, PRICE, fact_of, facts, open_address, reference_of
+from tests.fake_bitcoind.chain import signed, unsigned
+
+
+@pytest.fixture
+def address(network):
+    return open_address(network)
+
+
+def test_a_replaced_payment_is_gone_and_conflicted_and_its_replacement_counts(network, bitcoind, address):
+    first = bitcoind.pay(address, PRICE)
+    second = bitcoind.replace(first, {address: PRICE})
+
+    assert (fact_of(network, first).is_present, fact_of(network, first).is_conflicted) == (False, True)
+    assert fact_of(network, second).is_present
+
+
+def test_double_spent_money_is_gone(network, bitcoind, address):
+    """Once a block holds the other transaction, the wallet gives the lost one a negative depth and lists none of its outputs."""
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted, fact.height) == (False, True, None)
+    assert booked not in facts(network)
+
+
+def test_double_spent_money_is_gone_also_when_the_node_still_lists_its_outputs(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+    bitcoind.wallet("shop").tells_void_outputs = True
+
+    page = network.facts_since(FROM_THE_BEGINNING, [booked])
+
+    (fact,) = page.facts
+    assert (fact.reference, fact.is_present, fact.is_conflicted, fact.height, fact.block_hash) == (booked, False, True, None, "")
+    assert page.unread == ()
+
+
+def test_a_payment_whose_parent_was_double_spent_is_gone(network, bitcoind, address):
+    bitcoind.mine(30)
+    parent = bitcoind.pay(open_address(network, "of the buyer's own"), 100_000_000)
+    change = next(
+        (parent, vout)
+        for vout, output in enumerate(bitcoind.chain.transactions[parent].vout)
+        if bytes(output.scriptPubKey) in bitcoind.buyers.wallet.scripts
+    )
+    child = bitcoind.chain.submit(signed(unsigned([change], [(bitcoind.chain.script(address), PRICE)]), [0]))
+    booked = reference_of(network, child)
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=parent))
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, True)
+
+
+def test_a_payment_that_the_mempool_dropped_is_gone_without_a_conflict(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.chain.forget(txid)
+
+    fact = fact_of(network, txid)
+
+    assert (fact.is_present, fact.is_conflicted) == (False, False)
+
+
+def test_a_payment_whose_block_was_taken_back_waits_again(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    cursor = CursorState(bitcoind.chain.tip.hash)
+    booked = reference_of(network, txid)
+    bitcoind.take_back()
+
+    fact = fact_of(network, txid, cursor, [booked])
+
+    assert (fact.is_present, fact.height, fact.block_hash) == (True, None, "")
+
+
+def test_a_payment_that_was_mined_again_tells_its_new_block(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    cursor = CursorState(bitcoind.chain.tip.hash)
+    booked = reference_of(network, txid)
+    bitcoind.take_back()
+    block = bitcoind.mine()
+
+    fact = fact_of(network, txid, cursor, [booked])
+
+    assert (fact.is_present, fact.height, fact.block_hash) == (True, 151, block.hash)
+
+
+def test_a_payment_that_a_reorg_made_void_is_gone_although_no_listing_names_it(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    bitcoind.mine()
+    booked = reference_of(network, txid)
+    cursor = CursorState(bitcoind.chain.active[-2].hash)
+    bitcoind.take_back()
+    bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
+
+    assert facts(network, cursor) == {}
+    fact = facts(network, cursor, [booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, True)
+
+
+def test_a_booked_payment_is_asked_for_when_the_listing_no_longer_names_it(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.mine(20)
+
+    assert facts(network, CursorState(bitcoind.chain.active[-3].hash), [booked])[booked].height == 151
+
+
+def test_a_payment_that_the_wallet_does_not_know_is_gone(network, bitcoind, address):
+    booked = f"{'ab' * 32}:0"
+    fact = facts(network, unsettled=[booked])[booked]
+    assert (fact.is_present, fact.is_conflicted, fact.destination) == (False, False, "")
+
+
+def test_a_refusal_while_a_payment_is_asked_for_is_no_loss_of_it(network, bitcoind, address):
+    bitcoind.fault = lambda method: -32603 if method == "gettransaction" else ""
+    with pytest.raises(NodeRejected, match="error -32603"):
+        facts(network, unsettled=[f"{'ab' * 32}:0"])
+
+
+def test_a_refusal_of_the_mempool_is_no_loss_of_a_payment(network, bitcoind, address):
+    bitcoind.pay(address, PRICE)
+    bitcoind.fault = lambda method: -32603 if method == "getmempoolentry" else ""
+    with pytest.raises(NodeRejected, match="error -32603"):
+        facts(network)
