@@ -5,7 +5,9 @@ from django.core.cache import caches
 
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
+from shop.catalogue.reads import find_shown
 from shop.catalogue.version import catalogue_changed, catalogue_version
+from shop.models import Product
 from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,3 +55,19 @@ def test_what_was_read_before_a_change_and_kept_after_it_is_not_shown():
     product_cache.keep(product.pk, {"name": "old"}, version=before)
 
     assert product_cache.read(product.pk) is None
+
+
+def test_a_change_right_after_the_row_was_read_is_shown_by_the_next_read(client, monkeypatch):
+    product = ProductFactory(name="Copper Kettle")
+
+    def find_and_change(**known):
+        row = find_shown(**known)
+        Product.objects.update(name="Steel Kettle")
+        product_changed([product.pk])
+        return row
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shop.api.products.find_shown", find_and_change)
+        assert b"Copper Kettle" in read(client, product)
+
+    assert b"Steel Kettle" in read(client, product)

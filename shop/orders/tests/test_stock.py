@@ -78,7 +78,7 @@ def test_a_product_that_was_deleted_is_not_missed_when_stock_comes_back(order):
     assert stock() == {"KETTLE": 10}
 
 
-def test_public_pages_and_the_search_hear_of_it(order, django_capture_on_commit_callbacks):
+def test_pages_and_the_search_follow_when_stock_is_taken(order, django_capture_on_commit_callbacks):
     Product.objects.update(updated_at=NOW)
     before = catalogue_version()
 
@@ -87,3 +87,21 @@ def test_public_pages_and_the_search_hear_of_it(order, django_capture_on_commit_
 
     assert catalogue_version() != before
     assert all(updated > NOW for updated in Product.objects.values_list("updated_at", flat=True))
+
+
+def test_pages_and_the_search_follow_when_stock_comes_back(client, monkeypatch, django_capture_on_commit_callbacks):
+    indexed: list[str] = []
+    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, ids: indexed.extend(ids))
+    cup = ProductFactory(slug="tin-cup", stock=1)
+    order = OrderFactory()
+    OrderLineFactory(order=order, product=cup, quantity=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        hold_stock(order)
+    assert b"Sold out" in client.get("/p/tin-cup/").content
+    indexed.clear()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        release_stock(order)
+
+    assert b"Sold out" not in client.get("/p/tin-cup/").content
+    assert indexed == [str(cup.pk)]
