@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ShopConfig(AppConfig):
     name = "shop"
+    verbose_name = _("Shop")
 
     def ready(self) -> None:
         from cryptons.api.errors import translate

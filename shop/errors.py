@@ -1,32 +1,41 @@
-"""Errors that the shop raises on purpose. None knows HTTP; each text is written for the person who meets it."""
+"""Errors that the shop raises on purpose. None of them knows HTTP; the text of each is a sentence for the person who reads it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 
 class ShopError(Exception):
-    """The family."""
+    """The base of all errors of the shop."""
 
 
 @dataclass(frozen=True)
 class Shortage:
-    """A product of which less is left than somebody wants."""
+    """A product of which fewer are left than were asked for."""
 
     name: str
     left: int
     in_cart: int = 0
-    """How many the cart already had when more were asked for."""
+    """How many were in the cart already when more were asked for."""
 
     def __str__(self) -> str:
         if self.left <= 0:
-            return f"{self.name} is sold out."
-        verb = "is" if self.left == 1 else "are"
-        already = f"; your cart has {self.in_cart} already" if self.in_cart else ""
-        return f"Only {self.left} of {self.name} {verb} left{already}."
+            return _("%(product)s is sold out.") % {"product": self.name}
+        values = {"left": self.left, "product": self.name, "in_cart": self.in_cart}
+        if not self.in_cart:
+            return ngettext("Only %(left)s of %(product)s is left.", "Only %(left)s of %(product)s are left.", self.left) % values
+        message = ngettext(
+            "Only %(left)s of %(product)s is left; your cart has %(in_cart)s already.",
+            "Only %(left)s of %(product)s are left; your cart has %(in_cart)s already.",
+            self.left,
+        )
+        return message % values
 
 
 class OutOfStock(ShopError):
-    """Less is left than is wanted. Take fewer, or wait for more."""
+    """Fewer are left than were asked for. Take fewer, or wait for more."""
 
     def __init__(self, shortages: Sequence[Shortage]) -> None:
         super().__init__(" ".join(str(shortage) for shortage in shortages))
@@ -38,28 +47,28 @@ class NotSold(ShopError):
 
 
 class CartFull(ShopError):
-    """More different products than one cart may hold."""
+    """The cart holds as many different products as it can. Order these first."""
 
 
 class CartBlocked(ShopError):
-    """The cart cannot be ordered as it is: empty, or something in it must be looked at first."""
+    """The cart cannot be ordered as it is: it is empty, or a line in it must be changed first."""
 
 
 class CartChanged(ShopError):
-    """A price or the cart is no longer what the buyer agreed to. Show it and ask again."""
+    """A price or the cart is no longer what the buyer agreed to. Show the new one and ask again."""
 
 
 class OutOfRange(ShopError):
-    """The order's total is more than the shop, or less than the network, can take."""
+    """The order's total is more than the shop can take, or less than the network can carry."""
 
 
 class IllegalTransition(ShopError):
-    """The order cannot go there from where it is."""
+    """The order's status does not allow this change."""
 
 
 class OnHold(IllegalTransition):
-    """Nothing of this order may ship until its hold is cleared."""
+    """The order must not ship until its hold is released."""
 
 
 class OrderMoved(ShopError):
-    """Somebody else changed the order first: look at it again and retry."""
+    """Another process changed the order first: read it again and retry."""

@@ -8,24 +8,29 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
 
 MAX_QUANTITY = 1_000_000
 """Of one product in a cart."""
 LOW_STOCK = 5
-"""Up to so many are told as "Only 3 left"."""
+"""With this many or fewer, pages say "Only 3 left"."""
 
 
 class Category(BaseModel):
-    name = models.CharField(max_length=80)
-    slug = models.SlugField(max_length=80, unique=True)
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
-    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("slug"), max_length=80, unique=True)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, verbose_name=_("parent category"), on_delete=models.PROTECT, related_name="children"
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
         ordering = ["position", "name"]
-        verbose_name_plural = "categories"
 
     def __str__(self) -> str:
         return self.name
@@ -43,22 +48,24 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 
 class Product(BaseModel):
-    name = models.CharField(max_length=160)
-    slug = models.SlugField(max_length=180, unique=True)
-    sku = models.CharField(max_length=64, unique=True)
-    description = models.TextField(blank=True)
-    price_minor = models.BigIntegerField(help_text="In the currency's smallest unit: 1999 is 19.99.")
-    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
-    stock = models.IntegerField(default=0)
-    is_listed = models.BooleanField(default=True, help_text="Shown in the shop and sold.")
-    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0)
-    rating_count = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+    name = models.CharField(_("name"), max_length=160)
+    slug = models.SlugField(_("slug"), max_length=180, unique=True)
+    sku = models.CharField(_("SKU"), max_length=64, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    price_minor = models.BigIntegerField(_("price"), help_text=_("In the currency's smallest unit: 1999 is 19.99."))
+    category = models.ForeignKey(Category, verbose_name=_("category"), on_delete=models.PROTECT, related_name="products")
+    stock = models.IntegerField(_("stock"), default=0)
+    is_listed = models.BooleanField(_("listed"), default=True, help_text=_("Shown in the shop and sold."))
+    rating_average = models.DecimalField(_("average rating"), max_digits=3, decimal_places=2, default=0)
+    rating_count = models.PositiveIntegerField(_("number of ratings"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    updated_at = models.DateTimeField(_("changed at"), auto_now=True, db_index=True)
 
     objects = ProductQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["category", "price_minor"], name="product_category_price"),
@@ -73,7 +80,7 @@ class Product(BaseModel):
 
     @property
     def picture(self) -> ProductImage | None:
-        """The first one; no query where the images were prefetched."""
+        """The first picture; no query if the images were prefetched."""
         return next(iter(self.images.all()), None)
 
     @property
@@ -83,20 +90,26 @@ class Product(BaseModel):
     @property
     def stock_words(self) -> str:
         if self.stock <= 0:
-            return "Sold out"
-        return f"Only {self.stock} left" if self.is_low else "In stock"
+            return gettext("Sold out")
+        if self.is_low:
+            return ngettext("Only %(count)s left", "Only %(count)s left", self.stock) % {"count": self.stock}
+        return gettext("In stock")
 
 
 class ProductImage(BaseModel):
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="images")
-    file = models.ImageField(upload_to="products/%Y/%m")
-    thumbnail = models.ImageField(upload_to="products/%Y/%m", blank=True, editable=False)
-    alt = models.CharField(max_length=160, blank=True, help_text="What the picture shows, for those who cannot see it.")
-    width = models.PositiveIntegerField(default=0, editable=False)
-    height = models.PositiveIntegerField(default=0, editable=False)
-    position = models.PositiveSmallIntegerField(default=0)
+    product = models.ForeignKey(Product, verbose_name=_("product"), on_delete=models.CASCADE, related_name="images")
+    file = models.ImageField(_("file"), upload_to="products/%Y/%m")
+    thumbnail = models.ImageField(_("thumbnail"), upload_to="products/%Y/%m", blank=True, editable=False)
+    alt = models.CharField(
+        _("alternative text"), max_length=160, blank=True, help_text=_("What the picture shows, for people who cannot see it.")
+    )
+    width = models.PositiveIntegerField(_("width"), default=0, editable=False)
+    height = models.PositiveIntegerField(_("height"), default=0, editable=False)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
         ordering = ["position", "id"]
 
     def __str__(self) -> str:
@@ -108,27 +121,35 @@ class ProductImage(BaseModel):
 
 
 class Cart(BaseModel):
-    """What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""
+    """What a visitor wants to buy: a user's one cart, or a guest's, whose id is in the session."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="cart")
-    updated_at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, verbose_name=_("user"), on_delete=models.CASCADE, related_name="cart"
+    )
+    updated_at = models.DateTimeField(_("changed at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("cart")
+        verbose_name_plural = _("carts")
 
 
 class CartItem(BaseModel):
-    cart = models.ForeignKey(Cart, on_delete=models.CASCADE, related_name="items")
-    product = models.ForeignKey(Product, null=True, on_delete=models.SET_NULL, related_name="+")
-    """Null once the product was deleted: the buyer is told so instead of wondering."""
-    name = models.CharField(max_length=160)
-    quantity = models.PositiveIntegerField()
-    added_at = models.DateTimeField(default=timezone.now)
+    cart = models.ForeignKey(Cart, verbose_name=_("cart"), on_delete=models.CASCADE, related_name="items")
+    product = models.ForeignKey(Product, null=True, verbose_name=_("product"), on_delete=models.SET_NULL, related_name="+")
+    """Null once the product was deleted: the cart page says so."""
+    name = models.CharField(_("name"), max_length=160)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    added_at = models.DateTimeField(_("added at"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("cart line")
+        verbose_name_plural = _("cart lines")
         ordering = ["added_at"]
         constraints = [models.UniqueConstraint(fields=["cart", "product"], name="cart_item_product")]
 
 
 def new_order_number() -> str:
-    """Ten letters and digits that are hard to mistake for one another: `7K3M9-2QFXA`."""
+    """Make up ten letters and digits that are hard to confuse: `7K3M9-2QFXA`."""
     letters = "".join(secrets.choice("23456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
     return f"{letters[:5]}-{letters[5:]}"
 
@@ -147,56 +168,60 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
 class Order(BaseModel):
     class Status(models.TextChoices):
-        PENDING = "pending"
-        PROCESSING = "processing"
-        SHIPPED = "shipped"
-        DELIVERED = "delivered"
-        CANCELLED = "cancelled"
+        PENDING = "pending", _("Pending")
+        PROCESSING = "processing", _("Processing")
+        SHIPPED = "shipped", _("Shipped")
+        DELIVERED = "delivered", _("Delivered")
+        CANCELLED = "cancelled", _("Cancelled")
 
     class PaymentStatus(models.TextChoices):
-        UNPAID = "unpaid", "Not paid yet"
-        PENDING = "pending", "Payment seen"
-        CONFIRMING = "confirming", "Confirming"
-        PAID = "paid", "Paid"
-        UNDERPAID = "underpaid", "Paid in part"
-        OVERPAID = "overpaid", "Overpaid"
-        LATE = "late", "Paid late"
-        EXPIRED = "expired", "Time ran out"
-        REFUNDED = "refunded", "Refunded"
+        UNPAID = "unpaid", _("Unpaid")
+        PENDING = "pending", _("Payment seen")
+        CONFIRMING = "confirming", _("Confirming")
+        PAID = "paid", _("Paid")
+        UNDERPAID = "underpaid", _("Underpaid")
+        OVERPAID = "overpaid", _("Overpaid")
+        LATE = "late", _("Paid late")
+        EXPIRED = "expired", _("Expired")
+        REFUNDED = "refunded", _("Refunded")
 
-    number = models.CharField(max_length=20, unique=True, default=new_order_number)
+    number = models.CharField(_("number"), max_length=20, unique=True, default=new_order_number)
     access_token = models.CharField(max_length=64, unique=True, default=new_access_token, editable=False)
-    """Who holds it may see the order: the guest's link."""
+    """The key of the order's private link: anyone with it can see the order."""
     checkout_token = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     """Places one order at most, however often a request is sent: its unique index is written with the order itself.
 
     The checkout's review page carries a random one; the API makes it of the Idempotency-Key. `cryptons.IdempotentRequest` is another thing:
     it keeps the API's answers for 24 hours, so that a repeat gets the same bytes.
     """
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="orders")
-    email = models.EmailField()
-    language = models.CharField(max_length=10, blank=True, default="")
-    """In which the buyer ordered, for their mails; empty: the shop's first one."""
-    network = models.CharField(max_length=10, help_text="The code of the coin that the buyer chose, such as BTC.")
-    status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
-    payment_status = models.CharField(max_length=12, choices=PaymentStatus, default=PaymentStatus.UNPAID)
-    on_hold = models.BooleanField(default=False)
-    hold_reason = models.CharField(max_length=200, blank=True)
-    """Why nothing may ship although the order is paid, for staff."""
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, verbose_name=_("user"), on_delete=models.SET_NULL, related_name="orders"
+    )
+    email = models.EmailField(_("email"))
+    language = models.CharField(_("language"), max_length=10, blank=True, default="")
+    """The language of the pages on which it was placed, for its mails; empty means the shop's first one."""
+    network = models.CharField(_("network"), max_length=10, help_text=_("The network that the buyer chose, such as BTC or BTC-LN."))
+    status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.PENDING)
+    payment_status = models.CharField(_("payment"), max_length=12, choices=PaymentStatus, default=PaymentStatus.UNPAID)
+    on_hold = models.BooleanField(_("on hold"), default=False)
+    hold_reason = models.CharField(_("reason for the hold"), max_length=200, blank=True)
+    """Why the order must not ship although it is paid; a sentence for staff in the shop's language."""
     holds_stock = models.BooleanField(default=False)
-    """Whether the lines' quantities are taken out of the products' stock. Flips by conditional update only."""
-    total_minor = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    transaction_hash = models.CharField(max_length=128, blank=True)
-    shipping_address = models.JSONField(default=dict)
-    note = models.TextField(blank=True, help_text="For staff only.")
+    """Whether the lines' quantities are taken out of the products' stock. Only a conditional update changes it."""
+    total_minor = models.BigIntegerField(_("total"))
+    currency = models.CharField(_("currency"), max_length=3)
+    transaction_hash = models.CharField(_("transaction"), max_length=128, blank=True)
+    shipping_address = models.JSONField(_("shipping address"), default=dict)
+    note = models.TextField(_("note"), blank=True, help_text=_("For staff only."))
     version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
-    updated_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(_("placed at"), default=timezone.now, db_index=True)
+    updated_at = models.DateTimeField(_("changed at"), default=timezone.now)
 
     objects = OrderQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="order_user_newest"),
@@ -209,16 +234,18 @@ class Order(BaseModel):
 
 
 class OrderLine(BaseModel):
-    """What was bought, copied from the product at that moment."""
+    """A product that was bought, copied at that moment."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, null=True, on_delete=models.SET_NULL, related_name="+")
-    name = models.CharField(max_length=160)
-    sku = models.CharField(max_length=64)
-    price_minor = models.BigIntegerField()
-    quantity = models.PositiveIntegerField()
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, null=True, verbose_name=_("product"), on_delete=models.SET_NULL, related_name="+")
+    name = models.CharField(_("name"), max_length=160)
+    sku = models.CharField(_("SKU"), max_length=64)
+    price_minor = models.BigIntegerField(_("price"))
+    quantity = models.PositiveIntegerField(_("quantity"))
 
     class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
         ordering = ["id"]
 
     def __str__(self) -> str:

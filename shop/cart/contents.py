@@ -1,4 +1,4 @@
-"""What somebody means to buy: a user's one cart, or a guest's, whose id stands in the session."""
+"""A visitor's cart: a user's one cart, or a guest's, whose id is in the session."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from django.db.models import F, Sum
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from cryptons.money import MAX_MINOR
@@ -17,7 +18,7 @@ from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 MAX_LINES = 100
 SESSION_KEY = "cart"
 GUEST_CART_KEPT = timedelta(days=30)
-"""Longer than a session lives."""
+"""Longer than a session lasts."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class CartLine:
 
     @property
     def price_minor(self) -> int:
-        """0 when it is no longer sold."""
+        """The price of one piece; 0 when the product is no longer sold."""
         return self.product.price_minor if self.product and self.is_sold else 0
 
     @property
@@ -48,18 +49,19 @@ class CartLine:
 
     @property
     def most(self) -> int:
-        """How many the buyer could have."""
+        """The most pieces that the buyer could order now."""
         return max(0, min(self.product.stock, MAX_QUANTITY)) if self.product and self.is_sold else 0
 
     @property
     def problem(self) -> str:
-        """What keeps it from being ordered, and what to do; empty when nothing does."""
+        """Why this line cannot be ordered, and what to do; empty when it can."""
         if not self.is_sold:
-            return f"{self.name} is no longer sold. Please remove it."
+            return _("%(product)s is no longer sold. Please remove it.") % {"product": self.name}
         if self.most == 0:
-            return f"{self.name} is sold out. Please remove it, or keep it and come back later."
+            return _("%(product)s is sold out. Please remove it, or keep it and come back later.") % {"product": self.name}
         if self.quantity > self.most:
-            return f"{Shortage(self.name, self.most)} Please lower the quantity to {self.most}."
+            advice = _("Please lower the quantity to %(quantity)s.") % {"quantity": self.most}
+            return f"{Shortage(self.name, self.most)} {advice}"
         return ""
 
 
@@ -80,10 +82,10 @@ class CartContents:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """Sentences for the buyer; an empty cart has none of its own."""
+        """Sentences for the buyer about lines that cannot be ordered; empty for an empty cart."""
         problems = [line.problem for line in self.lines if line.problem]
         if self.total_minor > MAX_MINOR:
-            problems.append("This is more than one order can hold. Please lower a quantity.")
+            problems.append(_("This is more than one order can hold. Please lower a quantity."))
         return tuple(problems)
 
     @property
@@ -92,7 +94,7 @@ class CartContents:
 
     @property
     def agreed(self) -> str:
-        """What the buyer sees and agrees to: products, quantities and prices, as text that a form can carry."""
+        """The products, quantities and prices that the buyer sees and agrees to, as text for a hidden field."""
         return ",".join(f"{line.item.product_id}:{line.quantity}:{line.price_minor}" for line in self.lines)
 
 
@@ -104,7 +106,7 @@ def find_cart(request: HttpRequest) -> Cart | None:
 
 
 def open_cart(request: HttpRequest) -> Cart:
-    """The visitor's cart; a first one starts the session."""
+    """Return the visitor's cart. A guest's first cart starts the session."""
     if request.user.is_authenticated:
         return cart_of(request.user)
     cart = find_cart(request)
@@ -124,7 +126,7 @@ def read_cart(cart: Cart | None) -> CartContents:
 
 
 def count_items(request: HttpRequest) -> int:
-    """How many pieces the visitor's cart holds."""
+    """Count the pieces in the visitor's cart."""
     if request.user.is_authenticated:
         items = CartItem.objects.filter(cart__user=request.user)
     elif cart_id := request.session.get(SESSION_KEY):
@@ -137,17 +139,17 @@ def count_items(request: HttpRequest) -> int:
 def add_to_cart(cart: Cart, product: Product, quantity: int) -> CartItem:
     """Put more of a product into the cart. Raises OutOfStock, NotSold, CartFull."""
     if not product.is_listed:
-        raise NotSold(f"{product.name} is no longer sold.")
+        raise NotSold(_("%(product)s is no longer sold.") % {"product": product.name})
     mine = CartItem.objects.filter(cart=cart, product=product)
     most = min(product.stock, MAX_QUANTITY)
-    for _ in range(2):
+    for _attempt in range(2):
         if mine.filter(quantity__lte=most - quantity).update(quantity=F("quantity") + quantity):
             break
         item = mine.first()
         if item or quantity > most:
             raise OutOfStock([Shortage(product.name, max(0, most), in_cart=item.quantity if item else 0)])
         if CartItem.objects.filter(cart=cart).count() >= MAX_LINES:
-            raise CartFull(f"A cart holds up to {MAX_LINES} different products. Please order these first.")
+            raise CartFull(_("A cart holds up to %(count)s different products. Please order these first.") % {"count": MAX_LINES})
         try:
             CartItem.objects.create(cart=cart, product=product, name=product.name, quantity=quantity)
         except IntegrityError:
@@ -158,7 +160,7 @@ def add_to_cart(cart: Cart, product: Product, quantity: int) -> CartItem:
 
 
 def set_quantity(item: CartItem, quantity: int) -> None:
-    """0 removes the line. Raises OutOfStock and NotSold, and then leaves it as it was."""
+    """Change a line's quantity; 0 removes the line. Raises OutOfStock and NotSold, and then changes nothing."""
     if quantity == 0:
         CartItem.objects.filter(pk=item.pk).delete()
     else:
@@ -173,7 +175,7 @@ def set_quantity(item: CartItem, quantity: int) -> None:
 
 
 def forget_old_carts(*, at: datetime) -> int:
-    """Guests' carts that nobody can come back to. Returns how many."""
+    """Delete guests' carts whose sessions have ended. Returns how many."""
     old = Cart.objects.filter(user=None, updated_at__lt=at - GUEST_CART_KEPT).values_list("pk", flat=True)[:1000]
     return Cart.objects.filter(pk__in=list(old), user=None).delete()[1].get("shop.Cart", 0)
 

@@ -1,12 +1,13 @@
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from shop.models import MAX_QUANTITY
 
 QUANTITY_WORDS = {
-    "required": "Please enter a quantity.",
-    "invalid": "Please enter a whole number.",
-    "min_value": "Please enter a quantity of %(limit_value)s or more.",
-    "max_value": "Please enter a quantity of at most %(limit_value)s.",
+    "required": _("Please enter a quantity."),
+    "invalid": _("Please enter a whole number."),
+    "min_value": _("Please enter a quantity of %(limit_value)s or more."),
+    "max_value": _("Please enter a quantity of at most %(limit_value)s."),
 }
 
 

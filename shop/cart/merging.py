@@ -1,4 +1,4 @@
-"""A guest logs in: what the guest meant to buy goes into the user's cart."""
+"""Move a guest's cart into the user's cart after the login."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from cryptons.db import in_transaction
@@ -16,7 +17,7 @@ from shop.models import Cart, CartItem
 
 
 @receiver(user_logged_in)
-def merge_after_login(sender: Any, request: HttpRequest | None, user: User, **_: Any) -> None:
+def merge_after_login(sender: Any, request: HttpRequest | None, user: User, **more: Any) -> None:
     session = getattr(request, "session", None)
     cart_id = session.pop(SESSION_KEY, None) if session is not None else None
     guest = Cart.objects.filter(pk=cart_id, user=None).first() if cart_id else None
@@ -27,7 +28,7 @@ def merge_after_login(sender: Any, request: HttpRequest | None, user: User, **_:
 
 
 def merge_carts(guest: Cart, user: User) -> list[str]:
-    """Quantities add up, but no further than the stock. Returns sentences for the buyer about what did not fit."""
+    """Add the guest's quantities to the user's, up to the stock. Returns sentences for the buyer about what did not fit."""
     cart = cart_of(user)
     return in_transaction(lambda: _move_lines(guest, cart))
 
@@ -50,7 +51,7 @@ def _merge_line(cart: Cart, item: CartItem, mine: CartItem | None, *, has_room: 
     has = mine.quantity if mine else 0
     quantity = min(has + item.quantity, line.most)
     if not line.is_sold:
-        return f"{line.name} is no longer sold and was left out."
+        return _("%(product)s is no longer sold and was left out.") % {"product": line.name}
     if quantity <= has or line.most == 0:
         return str(Shortage(line.name, line.most, in_cart=has))
     if mine:
@@ -58,5 +59,6 @@ def _merge_line(cart: Cart, item: CartItem, mine: CartItem | None, *, has_room: 
     elif has_room:
         CartItem.objects.create(cart=cart, product=item.product, name=item.name, quantity=quantity, added_at=item.added_at)
     else:
-        return f"{line.name} was left out: a cart holds up to {MAX_LINES} different products."
-    return f"{Shortage(line.name, line.most)} Your cart has all of them now." if quantity < has + item.quantity else ""
+        message = _("%(product)s was left out: a cart holds up to %(count)s different products.")
+        return message % {"product": line.name, "count": MAX_LINES}
+    return f"{Shortage(line.name, line.most)} {_('Your cart has all of them now.')}" if quantity < has + item.quantity else ""

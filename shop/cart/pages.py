@@ -5,6 +5,7 @@ from django.db.models import prefetch_related_objects
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,7 +26,7 @@ def cart(request: HttpRequest) -> HttpResponse:
 
 
 def _contents(request: HttpRequest) -> CartContents:
-    """With the products' pictures."""
+    """Read the cart with the products' pictures."""
     contents = read_cart(find_cart(request))
     prefetch_related_objects([line.product for line in contents.lines if line.product], "images")
     return contents
@@ -34,15 +35,15 @@ def _contents(request: HttpRequest) -> CartContents:
 @require_POST
 @same_origin_only
 def cart_add(request: HttpRequest) -> HttpResponse:
-    """The one form without a token: the pages that hold it are the same for everybody."""
+    """Add a product. This form has no CSRF token, because the pages that hold it are the same for everybody."""
     form = AddForm(request.POST)
     if "product" in form.errors:
-        raise Http404("Product not found")
+        raise Http404(_("Product not found"))
     if not form.is_valid():
         return _refuse(request, _words(form))
     product = Product.objects.listed().filter(pk=form.cleaned_data["product"]).first()
     if product is None:
-        raise Http404("Product not found")
+        raise Http404(_("Product not found"))
     try:
         add_to_cart(open_cart(request), product, form.cleaned_data["quantity"])
     except ShopError as error:
@@ -59,7 +60,7 @@ def _words(form: Form) -> str:
 
 
 def _refuse(request: HttpRequest, problem: str) -> HttpResponse:
-    """Not by way of a message: a newcomer has no session yet that could keep it."""
+    """Show the problem in the page itself: a new visitor has no session yet that could keep a message."""
     if _is_htmx(request):
         return _answer(request, problem=problem)
     return render(request, "shop/cart.html", {"cart": _contents(request), "problem": problem}, status=400)
@@ -72,18 +73,18 @@ def _answer(request: HttpRequest, *, product: Product | None = None, problem: st
     if problem:
         messages.error(request, problem)
     elif product is not None:
-        messages.success(request, f"{product.name} is in your cart.")
+        messages.success(request, _("%(product)s is in your cart.") % {"product": product.name})
     return redirect("shop:cart")
 
 
 @require_POST
 def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
-    """A new quantity for one line; 0 (or the button named `remove`) takes it out, with a way back."""
+    """Change the quantity of a line; 0 (or the button named `remove`) removes it, and the answer offers to undo that."""
     item = CartItem.objects.filter(pk=item_id, cart=find_cart(request)).select_related("product", "cart").first()
     form = QuantityForm({"quantity": 0} if "remove" in request.POST else request.POST)
     problem, removed = "", None
     if item is None:
-        problem = "This line is no longer in your cart."
+        problem = _("This line is no longer in your cart.")
     elif not form.is_valid():
         problem = _words(form)
     else:

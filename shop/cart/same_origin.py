@@ -1,4 +1,4 @@
-"""Accept a form only from our own pages without a token: for the one form that stands on pages that everybody gets alike."""
+"""Accept a form without a token, but only from our own pages: for the one form on pages that are the same for everybody."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 P = ParamSpec("P")
@@ -15,20 +16,20 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def same_origin_only(view: View[P]) -> View[P]:
-    """Guards the view by what browsers say of a request's origin, in place of Django's token. Else 403."""
+    """Check the request's origin as browsers send it, instead of Django's token. Answers 403 to any other origin."""
 
     @csrf_exempt
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not comes_from_us(request):
-            raise PermissionDenied("This form can only be sent from the shop's own pages.")
+            raise PermissionDenied(_("This form can only be sent from the shop's own pages."))
         return view(request, *args, **kwargs)
 
     return guarded
 
 
 def comes_from_us(request: HttpRequest) -> bool:
-    """By Sec-Fetch-Site; from browsers that do not send it (or over plain http) by Origin; from old ones by Referer. Silence is a no."""
+    """Tell by Sec-Fetch-Site; if it is missing (or over plain http) by Origin; in old browsers by Referer. Without any of them: no."""
     site = request.headers.get("Sec-Fetch-Site")
     if site:
         return site == "same-origin"
@@ -37,7 +38,7 @@ def comes_from_us(request: HttpRequest) -> bool:
 
 
 def _origin(address: str) -> tuple[str, str] | None:
-    """Scheme and host with port; None of what has neither (`null`, nothing)."""
+    """Return scheme and host with port; None if the address has neither (`null`, empty)."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('shop', '0002_order_work_indexes'),
+        ("shop", "0002_order_work_indexes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='order',
-            name='language',
-            field=models.CharField(blank=True, default='', max_length=10),
+            model_name="order",
+            name="language",
+            field=models.CharField(blank=True, default="", max_length=10),
         ),
     ]
