@@ -1,4 +1,4 @@
-"""Who may act on an order from the storefront: its user, the session that placed it, and whoever came by its private link."""
+"""Who may act on an order from the storefront: its user, the session that placed it, and anyone who has its private link."""
 
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
@@ -16,7 +16,7 @@ def remember_order(request: HttpRequest, order: Order) -> None:
 
 
 def may_change_payment(request: HttpRequest, order: Order) -> bool:
-    """Whether the visitor may see the order and change how it is paid. Whoever only has the pay page may not: it can be shared."""
+    """Tell whether the visitor may see the order and change how it is paid. The pay page's address is not enough: it can be shared."""
     if order.user_id and order.user_id == request.user.pk:
         return True
     if str(order.pk) in request.session.get(SESSION_KEY, ()):

@@ -1,4 +1,4 @@
-"""All that waits for a person: money to decide about, what is stuck or held, and what the networks have to say."""
+"""The exceptions queue: everything that waits for staff, from payments to decide about to networks that do not answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from payments.alerts import exception_words
 from payments.invoices.refundable import NOTHING_WENT
@@ -13,7 +14,7 @@ from payments.models import Alert, Cursor, Invoice, Payment, Payout
 from shop.models import Order
 
 STUCK_AFTER = timedelta(days=1)
-"""A payment that has been seen for so long, and is not safe yet, was sent with too low a fee or will never come."""
+"""A payment that was seen this long ago and is not confirmed has too low a fee, or will never confirm."""
 MOST = 100
 """Of each kind on the page; the oldest come first."""
 
@@ -38,7 +39,7 @@ class Case:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody still waits for what was ordered."""
+        """Whether the order exists and is not cancelled."""
         return self.order is not None and self.order.status != Order.Status.CANCELLED
 
     @property
@@ -47,7 +48,7 @@ class Case:
 
     @property
     def can_be_asked(self) -> bool:
-        """For the rest, or, for late money, to pay at today's rate."""
+        """Whether staff can ask the buyer for the rest, or offer today's rate for a late payment."""
         return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status == Invoice.Status.EXPIRED
 
     @property
@@ -64,12 +65,12 @@ class Queue:
     to_decide: list[Case] = field(default_factory=list)
     stuck: list[Case] = field(default_factory=list)
     held: list[Order] = field(default_factory=list)
-    """Orders that may not ship, for reasons that no invoice above tells."""
+    """Orders that must not ship, for reasons that no invoice above shows."""
     payouts: list[Payout] = field(default_factory=list)
     networks: list[Cursor] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     closed: list[Alert] = field(default_factory=list)
-    """Not long ago: a slip can be mended."""
+    """Closed in the last day, so that a mistake can be undone."""
 
     @property
     def is_empty(self) -> bool:
@@ -142,5 +143,5 @@ def _cases(invoices: QuerySet[Invoice]) -> list[Case]:
 def _case(invoice: Invoice, order: Order | None) -> Case:
     payments = [payment for payment in invoice.payments.all() if payment.is_present]
     last_seen_at = max((payment.first_seen_at for payment in payments), default=invoice.created_at)
-    words = exception_words(invoice) or "The payment was seen more than a day ago and is not confirmed yet."
+    words = exception_words(invoice) or _("The payment was seen more than a day ago and is not confirmed yet.")
     return Case(invoice, payments, order, invoice.exception_at or last_seen_at, words)

@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from payments.invoices.opening import cancel_invoice
 from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
@@ -29,12 +33,14 @@ NEXT: dict[str, tuple[str, ...]] = {
 
 
 def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: str = "") -> Order:
-    """A member of staff takes the order one step on. Raises IllegalTransition, OnHold, OutOfStock, Order.DoesNotExist, OrderMoved."""
+    """Change an order's status for a member of staff. Raises IllegalTransition, OnHold, OutOfStock, Order.DoesNotExist, OrderMoved."""
 
     def change() -> Order:
         order = Order.objects.get(pk=order_id)
         if to not in NEXT[order.status]:
-            raise IllegalTransition(f"This order is {order.status}: it cannot become {to}.")
+            labels = dict(Status.choices)
+            message = _("The status cannot change from %(old)s to %(new)s.")
+            raise IllegalTransition(message % {"old": labels[order.status], "new": labels.get(to, to)})
         if to == Status.CANCELLED:
             return _cancel(order, actor=actor, reason=reason, at=at)
         if to == Status.SHIPPED:
@@ -51,43 +57,45 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
 
 def _check_may_ship(order: Order) -> None:
     if order.on_hold:
-        raise OnHold(f"This order is on hold: {order.hold_reason}")
+        raise OnHold(_("This order is on hold: %(reason)s") % {"reason": order.hold_reason})
     invoice = current_invoice(order)
     if invoice is None or refundable(invoice.pk):
         return
     if promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exclude(status=Payout.Status.SENT).exists():
-        raise IllegalTransition("All of its money is on its way back to its buyer: cancel the order, or withdraw the payout first.")
+        raise IllegalTransition(_("All of its money is being refunded: cancel the order, or withdraw the payout first."))
 
 
 def cancel_own_order(order_id: UUID, *, at: datetime) -> Order:
-    """The buyer changes their mind: while it is pending and no money was seen. Raises IllegalTransition, OrderMoved."""
+    """Cancel an order for its buyer, while it is pending and no payment was seen. Raises IllegalTransition, OrderMoved."""
 
     def cancel() -> Order:
         order = Order.objects.get(pk=order_id)
         if order.status == Status.CANCELLED:
-            raise IllegalTransition("This order is cancelled already.")
+            raise IllegalTransition(_("This order is already cancelled."))
         if order.status != Status.PENDING:
-            raise IllegalTransition(f"This order is {order.status}: it can no longer be cancelled here. Please write to us.")
+            message = _("This order can no longer be cancelled here, because its status is %(status)s. Please contact us.")
+            raise IllegalTransition(message % {"status": order.get_status_display()})
         if _has_money(order):
-            raise IllegalTransition("A payment for this order was already seen, so it can no longer be cancelled here. Please write to us.")
+            raise IllegalTransition(
+                _("We have already seen a payment for this order, so it can no longer be cancelled here. Please contact us.")
+            )
         return _cancel(order, actor="buyer", reason="", at=at)
 
     return retry_conflicts(cancel)
 
 
 def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
-    """Staff looked at what held the order up and it may go on. Raises IllegalTransition, OutOfStock, OrderMoved."""
+    """Release the hold, because staff have checked its reason. Raises IllegalTransition, OutOfStock, OrderMoved."""
 
     def release() -> Order:
         order = Order.objects.get(pk=order_id)
         if not order.on_hold:
-            raise IllegalTransition("This order is not on hold.")
+            raise IllegalTransition(_("This order is not on hold."))
         if order.status == Status.PROCESSING:
             invoice = current_invoice(order)
             if invoice is not None and invoice.status != Invoice.Status.SETTLED:
-                raise IllegalTransition(
-                    f"{order.hold_reason} It is released when the payment settles, or when you accept the invoice as paid."
-                )
+                way_out = _("The hold is released when the payment settles, or when you accept the invoice as paid.")
+                raise IllegalTransition(f"{order.hold_reason} {way_out}")
             hold_stock(order)
         return write_order(order, "order.hold_released", at=at, actor=actor, on_hold=False, hold_reason="")
 
@@ -95,15 +103,20 @@ def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
 
 
 def ask_anew(order: Order, *, network: str, has_part: bool, actor: str, at: datetime) -> None:
-    """The order's side of a fresh quote, in its transaction. Raises OrderMoved."""
+    """Write what a new quote changes in the order, in the quote's transaction. Raises OrderMoved."""
     status = PaymentStatus.UNDERPAID if has_part else PaymentStatus.UNPAID
     write_order(order, "order.requoted", at=at, actor=actor, network=network, payment_status=status)
 
 
 def _has_money(order: Order) -> bool:
-    """Whether anything was received, or a person accepted the order as paid."""
+    """Tell whether a payment was received, or a member of staff accepted the order as paid."""
     invoices = Invoice.objects.filter(subject_id=order.pk)
     return invoices.filter(status__in=PAID).exists() or Payment.objects.filter(invoice__in=invoices, is_present=True).exists()
+
+
+def _order_was_cancelled() -> str:
+    with override(settings.LANGUAGE_CODE):
+        return _("The order was cancelled.")
 
 
 def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
@@ -112,11 +125,12 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     has_money = _has_money(order)
     is_owed = has_money and order.payment_status != PaymentStatus.REFUNDED
     if is_owed:
-        values |= {"on_hold": True, "hold_reason": "Cancelled after money came: send it back."}
+        with override(settings.LANGUAGE_CODE):
+            values |= {"on_hold": True, "hold_reason": _("Cancelled after a payment was received: refund it.")}
     write_order(order, "order.cancelled", at=at, actor=actor, reason=reason, **values)
     release_stock(order)
     if invoice is not None and (invoice.status == Invoice.Status.NEW or (invoice.status == Invoice.Status.EXPIRED and not has_money)):
-        cancel_invoice(invoice.pk, actor=actor, reason=reason or "The order was cancelled.", at=at, despite_money=has_money)
+        cancel_invoice(invoice.pk, actor=actor, reason=reason or _order_was_cancelled(), at=at, despite_money=has_money)
         order.refresh_from_db()
     if invoice is not None and is_owed:
         mail_money_back(order, invoice)

@@ -1,4 +1,4 @@
-"""What the buyer is told by mail, once each. Rows only: they are written in the transaction of what they tell about."""
+"""The mails to buyers, each sent once. Only rows are written here, in the transaction of what the mail is about."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.conf import settings
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
 from cryptons.formats import coins, plain_decimal, text_list
@@ -23,7 +24,7 @@ P = ParamSpec("P")
 
 
 def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], None]) -> Callable[Concatenate[Order, P], None]:
-    """Words, amounts and links of the mail are those of the language in which the order was placed."""
+    """Write words, amounts and links of the mail in the language in which the order was placed."""
 
     @wraps(mail)
     def mail_in_language(order: Order, /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -62,7 +63,7 @@ def _back(payout: Payout) -> dict[str, str]:
 
 @_in_the_buyers_language
 def mail_about_money(order: Order, invoice: Invoice) -> None:
-    """What the invoice's new state means for the buyer: paid, paid too much, or money that waits for their word."""
+    """Mail what the invoice's new state means for the buyer: paid, overpaid, underpaid, or late."""
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
     if order.status == Order.Status.CANCELLED or invoice.status in closed:
         if invoice.paid_seen_minor:
@@ -79,32 +80,34 @@ def mail_about_money(order: Order, invoice: Invoice) -> None:
 
 @_in_the_buyers_language
 def mail_money_back(order: Order, invoice: Invoice) -> None:
-    """Money that the order does not take: its buyer says where to send it, unless all of it went back, or will."""
+    """Ask the buyer where to refund money that the order does not take, unless all of it is refunded already, or will be."""
     if any(unreturned(invoice.pk).values()):
         _mail_with_choices("money_back", order, invoice)
 
 
 @_in_the_buyers_language
 def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
-    """The same because the buyer asked for it, once a day."""
+    """Mail the refund link again because the buyer asked for it, at most once a day."""
     is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
     _mail_with_choices("payment_overpaid" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")
 
 
 @_in_the_buyers_language
 def mail_rest(order: Order, invoice: Invoice) -> None:
-    """Staff ask for what is missing: once for each time that they do."""
+    """Ask the buyer for what is missing, once for each time that staff do so."""
     _mail_with_choices("payment_rest", order, invoice, occasion=str(invoice.version))
 
 
 def mail_staff_of_hold(order: Order) -> None:
-    """Of what no exception of the payment tells: it is paid, but cannot be shipped."""
-    path = reverse("admin:shop_order_change", args=[order.pk])
-    mail_staff(f"order-held:{order.pk}:{order.version}", f"Order {order.number} is on hold", order.hold_reason, path=path)
+    """Mail staff about a paid order that cannot be shipped: no exception of its payment says so."""
+    with translation.override(settings.LANGUAGE_CODE):
+        subject = _("Order %(number)s is on hold") % {"number": order.number}
+        path = reverse("admin:shop_order_change", args=[order.pk])
+    mail_staff(f"order-held:{order.pk}:{order.version}", subject, order.hold_reason, path=path)
 
 
 def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasion: str = "") -> None:
-    """`template` names the occasion as well; `occasion` makes it another one of the same kind."""
+    """Queue a mail with all that the buyer can do. A template is mailed once for an invoice, and once more for each `occasion`."""
     _mail(
         template,
         f"{template}:{invoice.pk}:{occasion}".rstrip(":"),
@@ -120,18 +123,18 @@ def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasio
 
 
 def _link(page: str, order: Order, invoice: Invoice) -> str:
-    """With the key by which the page knows its buyer without a login."""
+    """Return the page's address with the order's key, so that the buyer needs no login."""
     return f"{settings.PUBLIC_URL}{reverse(f'shop:{page}', args=[invoice.pk])}?order={order.access_token}"
 
 
 def _received(invoice: Invoice) -> str:
-    """`0.001 BTC and 0.5 LTC`: each payment that came and did not go."""
+    """Write each payment that is present: `0.001 BTC and 0.5 LTC`."""
     payments = Payment.objects.filter(invoice=invoice, is_present=True)
     return text_list([f"{plain_decimal(payment.amount_text)} {UNITS[payment.network].coin}" for payment in payments])
 
 
 def _left(invoice: Invoice) -> str:
-    """Of all of them together, what was not sent back, nor promised to be."""
+    """Write what is neither refunded nor promised to be, of all payments together."""
     here = unreturned(invoice.pk).items()
     return text_list([f"{coins(in_base(amount, coin), coin)} {coin}" for coin, amount in here if amount])
 

@@ -4,6 +4,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -50,7 +51,7 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @unlisted
 def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
-    """Asks once more, then cancels."""
+    """Ask the buyer to confirm, then cancel the order."""
     found = get_object_or_404(Order, access_token=access_token)
     if request.method == "POST":
         try:
@@ -58,7 +59,7 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
         except ShopError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, "The order is cancelled.")
+            messages.success(request, _("The order is cancelled."))
         return redirect("shop:order", access_token)
     if not can_cancel(found):
         return redirect("shop:order", access_token)
@@ -68,15 +69,15 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @unlisted
 def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
-    """Mails the link by which a buyer says where their money shall go: to the order's address alone, since this page may be passed on."""
+    """Mail the refund link, only to the order's address, because the link to this page may have been passed on."""
     found = get_object_or_404(Order, access_token=access_token)
     invoice = current_invoice(found)
     if invoice is None or not can_have_back(found, invoice):
-        messages.info(request, "There is no money to send back for this order.")
+        messages.info(request, _("There is nothing to refund for this order."))
         return redirect("shop:order", access_token)
     if request.method == "POST":
         in_transaction(lambda: mail_money_back_again(found, invoice, at=timezone.now()))
-        messages.success(request, f"We have sent the link to {found.email}.")
+        messages.success(request, _("We have sent the link to %(email)s.") % {"email": found.email})
         return redirect("shop:order", access_token)
     return render(request, "shop/money_back.html", {"order": found})
 
@@ -84,11 +85,11 @@ def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
 @require_POST
 @unlisted
 def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
-    """Put what was ordered into the cart once more."""
+    """Put the order's products into the cart again."""
     found = get_object_or_404(Order, access_token=access_token)
     for line in found.lines.prefetch_related("product"):
         if line.product is None:
-            messages.warning(request, f"{line.name} is no longer sold.")
+            messages.warning(request, _("%(product)s is no longer sold.") % {"product": line.name})
             continue
         try:
             add_to_cart(open_cart(request), line.product, line.quantity)

@@ -3,6 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
 from payments.models import Invoice, Payment, Payout
@@ -15,28 +19,27 @@ from shop.orders.stock import hold_stock, release_stock
 Status = Order.Status
 PaymentStatus = Order.PaymentStatus
 
-ALL_WENT_BACK = "All of its money went back: cancel it, unless it shall be sent all the same."
-
 
 def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
-    """Bring the order in line with its invoice. Runs inside the settling transaction: writes rows, asks nobody.
+    """Bring the order in line with its invoice, inside the settling transaction.
 
-    Raises InvoiceMoved when somebody changed the order first, so that the whole verdict is tried again.
+    Raises InvoiceMoved when another process changed the order first, so that the whole verdict is tried again.
     """
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
         return
-    shortage = _follow_with_stock(order, invoice)
     is_refunded = _is_refunded(order, invoice)
-    hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, shortage)
-    wanted: dict[str, Any] = {
+    with override(settings.LANGUAGE_CODE):  # whoever caused this may read another language than the staff
+        shortage = _follow_with_stock(order, invoice)
+        hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, shortage)
+    values: dict[str, Any] = {
         "status": Status.PROCESSING if invoice.status == Invoice.Status.SETTLED and order.status == Status.PENDING else order.status,
         "payment_status": PaymentStatus.REFUNDED if is_refunded else payment_status(invoice),
         "hold_reason": hold_reason,
         "on_hold": bool(hold_reason),
         "transaction_hash": _transaction_hash(invoice),
     }
-    changes = {name: value for name, value in wanted.items() if getattr(order, name) != value}
+    changes = {name: value for name, value in values.items() if getattr(order, name) != value}
     if changes:
         try:
             write_order(order, _event(changes), at=at, **changes)
@@ -48,7 +51,7 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
 
 
 def follow_payout(payout: Payout, *, at: datetime) -> None:
-    """Tell the buyer; an order whose money all went back is refunded. Runs inside the payout's transaction. Raises PayoutMoved."""
+    """Mail the buyer, and mark an order as refunded when all of its money was. Runs inside the payout's transaction. Raises PayoutMoved."""
     invoice = Invoice.objects.get(pk=payout.invoice_id)
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
@@ -61,7 +64,9 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
     pending = Payout.objects.filter(invoice=invoice).exclude(status__in=(Payout.Status.SENT, *NOTHING_WENT)).exists()
     is_more_than_excess = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exists()
     if is_more_than_excess and not pending and not refundable(invoice.pk):
-        hold_reason = ALL_WENT_BACK if order.status == Status.PROCESSING else ""
+        with override(settings.LANGUAGE_CODE):
+            words = _("All of its money was refunded. Cancel the order, unless you want to ship it anyway.")
+        hold_reason = words if order.status == Status.PROCESSING else ""
         values: dict[str, Any] = {"payment_status": PaymentStatus.REFUNDED, "on_hold": bool(hold_reason), "hold_reason": hold_reason}
         try:
             write_order(order, "order.refunded", at=at, **values)
@@ -70,17 +75,17 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
 
 
 def is_wanted(invoice: Invoice) -> bool:
-    """A cancelled order stays cancelled."""
+    """Tell whether the order still waits for its payment: a cancelled order stays cancelled."""
     return not Order.objects.filter(pk=invoice.subject_id, status=Status.CANCELLED).exists()
 
 
 def take_stock_again(invoice: Invoice) -> None:
-    """Late money is taken, and a fresh quote made, only for what can still be shipped. Raises LateMoneyRefused."""
+    """Reserve the stock for a late payment or a new quote. Raises LateMoneyRefused when the order can no longer be shipped."""
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
         return
     if order.status == Status.CANCELLED:
-        raise LateMoneyRefused(f"Order {order.number} is cancelled.")
+        raise LateMoneyRefused(_("Order %(number)s is cancelled.") % {"number": order.number})
     try:
         hold_stock(order)
     except OutOfStock as error:
@@ -104,21 +109,21 @@ def payment_status(invoice: Invoice) -> PaymentStatus:
 
 
 def _follow_with_stock(order: Order, invoice: Invoice) -> str:
-    """Give the stock of an order back that nobody pays; take it again when its payment turns up after all. Returns what is short."""
+    """Release the stock of an order that was not paid; reserve it again when the payment arrives after all. Returns what is short."""
     if order.status == Status.CANCELLED:
         return ""
     if invoice.status in PAID:
         try:
             hold_stock(order)
         except OutOfStock as error:
-            return f"Paid, but out of stock. {error}"
+            return f"{_('Paid, but out of stock.')} {error}"
     elif invoice.status in CLOSED and order.status == Status.PENDING:
         release_stock(order)
     return ""
 
 
 def _is_refunded(order: Order, invoice: Invoice) -> bool:
-    """Still: what comes after the money that paid it went back pays nothing again. It waits for a decision, as too much."""
+    """Tell whether a refunded order stays refunded: money that arrives after the refund does not pay it again, staff decide about it."""
     if order.payment_status != PaymentStatus.REFUNDED:
         return False
     back = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
@@ -126,32 +131,30 @@ def _is_refunded(order: Order, invoice: Invoice) -> bool:
     return has_gone or not refundable(invoice.pk)
 
 
-DOUBLE_SPENT = "The money was spent elsewhere before it was confirmed (double spend)."
-
-
 def _hold_reason(order: Order, invoice: Invoice, shortage: str) -> str:
-    """Why nothing may ship; empty when it may. A settled payment clears every reason but missing stock.
+    """Return why the order must not ship; empty when it may.
 
-    And but money that went after a person, who may have relied on it, accepted the invoice as paid.
+    A settled payment clears every reason except missing stock, and except a double spend after staff accepted the invoice as paid.
     """
+    double_spent = _("The payment was spent elsewhere before it was confirmed (double spend).")
     if order.status == Status.CANCELLED:
-        return order.hold_reason or ("Money came for this cancelled order: send it back." if invoice.paid_seen_minor else "")
+        return order.hold_reason or (_("A payment was received for this cancelled order: refund it.") if invoice.paid_seen_minor else "")
     if shortage:
         return shortage[:200]
     if invoice.status == Invoice.Status.SETTLED:
-        return DOUBLE_SPENT if "double_spent" in invoice.flags and invoice.needs_decision else ""
+        return double_spent if "double_spent" in invoice.flags and invoice.needs_decision else ""
     if "reorged" in invoice.flags:
-        return "The payment lost its place in the chain: wait until it settles again."
+        return _("A chain reorganisation removed the payment's block. Wait until it settles again.")
     if "double_spent" in invoice.flags:
-        return DOUBLE_SPENT
+        return double_spent
     was_paid = order.payment_status in (PaymentStatus.PENDING, PaymentStatus.CONFIRMING, PaymentStatus.PAID, PaymentStatus.OVERPAID)
     if order.status != Status.PENDING and was_paid and invoice.status not in PAID:
-        return "The payment is gone."
+        return _("The payment is no longer valid.")
     return order.hold_reason
 
 
 def _transaction_hash(invoice: Invoice) -> str:
-    """Of the first payment that still counts."""
+    """Return the transaction of the first payment that still counts."""
     payment = Payment.objects.filter(invoice=invoice, is_present=True).order_by("first_seen_at", "id").first()
     return payment.txid if payment else ""
 

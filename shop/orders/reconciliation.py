@@ -1,8 +1,10 @@
-"""Whether orders agree with themselves and with their invoices: a part of the reconciliation, which payments begin."""
+"""Compare orders with their lines and their invoices: the shop's part of the reconciliation that payments start."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
 from cryptons.money import format_fiat
@@ -29,16 +31,19 @@ def _check(ids: list[Any]) -> Iterator[SubjectProblem]:
         invoices.setdefault(invoice.subject_id, []).append(invoice)
     for order in orders:
         for text in _problems(order, lines.get(order.pk, 0), invoices.get(order.pk, [])):
-            yield SubjectProblem(order.number, f"Order {order.number}: {text}", order.created_at)
+            yield SubjectProblem(order.number, text, order.created_at)
 
 
 def _problems(order: Order, lines_minor: int, invoices: list[Invoice]) -> Iterator[str]:
-    total = format_fiat(order.total_minor, order.currency)
+    number, total = order.number, f"{format_fiat(order.total_minor, order.currency)} {order.currency}"
     if lines_minor != order.total_minor:
-        yield f"its lines make {format_fiat(lines_minor, order.currency)}, its total is {total} {order.currency}."
+        lines = f"{format_fiat(lines_minor, order.currency)} {order.currency}"
+        message = _("Order %(number)s: its lines add up to %(lines)s, its total is %(total)s.")
+        yield message % {"number": number, "lines": lines, "total": total}
     for invoice in invoices:
         if (invoice.price_minor, invoice.currency) != (order.total_minor, order.currency):
-            asked = f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
-            yield f"its invoice asks for {asked}, its total is {total} {order.currency}."
+            price = f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+            message = _("Order %(number)s: its invoice asks for %(price)s, its total is %(total)s.")
+            yield message % {"number": number, "price": price, "total": total}
     if order.payment_status in PAID and not any(invoice.status == Invoice.Status.SETTLED for invoice in invoices):
-        yield "it is paid, and no invoice of it is settled. Do not ship."
+        yield _("Order %(number)s: it is paid, but none of its invoices is settled. Do not ship it.") % {"number": number}

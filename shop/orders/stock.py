@@ -1,10 +1,11 @@
-"""What is left of each product. Taken and put back by conditional updates, so that nobody sells what is not there."""
+"""Reserve and return stock by conditional updates, so that nothing is sold twice."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from shop.catalogue.changes import product_changed
 from shop.errors import OutOfStock, Shortage
@@ -12,9 +13,9 @@ from shop.models import Order, OrderLine, Product
 
 
 def hold_stock(order: Order) -> None:
-    """Take the lines' quantities out of stock, all or none, in the caller's transaction. An order that holds them already keeps them.
+    """Reserve the quantities of all lines or of none, in the caller's transaction. Does nothing if the order holds its stock already.
 
-    Raises OutOfStock with nothing taken, so a caller may go on in the same transaction.
+    Raises OutOfStock with nothing reserved, so a caller can go on in the same transaction.
     """
     if not Order.objects.filter(pk=order.pk, holds_stock=False).update(holds_stock=True):
         return
@@ -27,7 +28,7 @@ def hold_stock(order: Order) -> None:
 
 
 def release_stock(order: Order) -> bool:
-    """Put the lines' quantities back, in the caller's transaction. False when somebody did already: `holds_stock` flips once."""
+    """Return the lines' quantities to stock, in the caller's transaction. False if that was done before."""
     if not Order.objects.filter(pk=order.pk, holds_stock=True).update(holds_stock=False):
         return False
     quantities = _quantities(OrderLine.objects.filter(order=order))
@@ -38,7 +39,7 @@ def release_stock(order: Order) -> bool:
 
 
 def _quantities(lines: Iterable[OrderLine]) -> dict[UUID, int]:
-    """By product, sorted by id: everybody who takes several takes them in that order."""
+    """Sum the quantities by product, sorted by id: every process that takes several products takes them in this order."""
     totals: dict[UUID, int] = {}
     for line in lines:
         if line.product_id is not None:
@@ -47,7 +48,7 @@ def _quantities(lines: Iterable[OrderLine]) -> dict[UUID, int]:
 
 
 def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
-    """Empty when all were taken; else nothing was."""
+    """Take all quantities, or none. Returns the shortages; empty when all were taken."""
     taken: dict[UUID, int] = {}
     shortages: list[Shortage] = []
     for product_id, quantity in quantities.items():
@@ -55,7 +56,7 @@ def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
         if enough.update(stock=F("stock") - quantity, updated_at=timezone.now()):
             taken[product_id] = quantity
         else:
-            name, stock = Product.objects.filter(pk=product_id).values_list("name", "stock").first() or ("A product", 0)
+            name, stock = Product.objects.filter(pk=product_id).values_list("name", "stock").first() or (_("A product"), 0)
             shortages.append(Shortage(name, stock))
     if shortages:
         _put_back(taken)

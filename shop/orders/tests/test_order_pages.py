@@ -68,12 +68,12 @@ def test_the_time_line_tells_each_step(client):
     [
         ([tell], "We have seen your payment"),
         ([pay], "Paid. We are preparing your order."),
-        ([lambda order: tell(order, percent=60)], "A part of the price is still to be paid."),
-        ([run_out], "The time to pay ran out."),
-        ([run_out, lambda order: tell(order, seen_at=TOO_LATE, at=TOO_LATE)], "Your payment came after the time had run out."),
-        ([pay, tell], "Your payment needs another look before we can ship."),
-        ([lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "This order is cancelled. Nothing has to be paid"),
-        ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "Money that came for it goes back to you"),
+        ([lambda order: tell(order, percent=60)], "Part of the price is still to be paid."),
+        ([run_out], "The time to pay has expired."),
+        ([run_out, lambda order: tell(order, seen_at=TOO_LATE, at=TOO_LATE)], "Your payment arrived after the quote had expired."),
+        ([pay, tell], "We need to check your payment before we can ship."),
+        ([lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "This order is cancelled. You do not have to pay"),
+        ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "We are refunding what you paid"),
     ],
 )
 def test_every_state_has_its_words(client, steps, words):
@@ -119,7 +119,7 @@ def test_a_paid_order_is_not_cancelled(client):
     cancel = f"/orders/{order.access_token}/cancel/"
     assert cancel not in page(client, order)
     assert client.get(cancel).status_code == 302
-    assert "A payment for this order was already seen" in client.post(cancel, follow=True).text
+    assert "We have already seen a payment for this order" in client.post(cancel, follow=True).text
     assert Order.objects.get().status == "pending"
 
 

@@ -196,7 +196,7 @@ def test_a_reorg_puts_the_order_on_hold_until_it_settles_again():
     tell(order)
 
     assert (order.status, order.payment_status, order.on_hold) == ("processing", "pending", True)
-    assert order.hold_reason == "The payment lost its place in the chain: wait until it settles again."
+    assert order.hold_reason == "A chain reorganisation removed the payment's block. Wait until it settles again."
     pay(order)
     assert (order.status, order.payment_status, order.on_hold, order.hold_reason) == ("processing", "paid", False, "")
     assert events(order) == ["order.placed", "order.paid", "order.held", "order.paid"]
@@ -217,7 +217,7 @@ def test_a_double_spend_before_it_confirms_is_told_to_staff():
     tell(order)
     tell(order, present=False, conflicted=True)
     assert (order.status, order.payment_status, order.on_hold) == ("pending", "unpaid", True)
-    assert order.hold_reason == "The money was spent elsewhere before it was confirmed (double spend)."
+    assert order.hold_reason == "The payment was spent elsewhere before it was confirmed (double spend)."
 
 
 def test_money_that_leaves_the_mempool_is_unpaid_again():
@@ -233,7 +233,7 @@ def test_money_that_leaves_an_order_in_work_holds_it():
     tell(order)
     change_status(order.pk, "processing", actor="grace", at=NOW)
     tell(order, present=False)
-    assert (order.on_hold, order.hold_reason) == (True, "The payment is gone.")
+    assert (order.on_hold, order.hold_reason) == (True, "The payment is no longer valid.")
 
 
 def test_money_for_a_cancelled_order_is_shown_to_staff():
@@ -243,7 +243,7 @@ def test_money_for_a_cancelled_order_is_shown_to_staff():
     pay(order)
 
     assert (order.status, order.payment_status, order.on_hold) == ("cancelled", "late", True)
-    assert order.hold_reason == "Money came for this cancelled order: send it back."
+    assert order.hold_reason == "A payment was received for this cancelled order: refund it."
     assert stock() == 10
     assert mails(order) == []
 
@@ -261,7 +261,7 @@ def test_money_that_goes_after_a_person_accepted_it_holds_the_order():
     settled_by_hand(order)
     assert (order.status, order.on_hold) == ("processing", False)
     tell(order, percent=90, present=False, conflicted=True)
-    assert (order.on_hold, order.hold_reason) == (True, "The money was spent elsewhere before it was confirmed (double spend).")
+    assert (order.on_hold, order.hold_reason) == (True, "The payment was spent elsewhere before it was confirmed (double spend).")
     assert Invoice.objects.get().needs_decision
 
 
@@ -286,7 +286,7 @@ def test_a_paid_invoice_that_a_person_refuses_holds_the_order():
     pay(order)
     mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
     order.refresh_from_db()
-    assert (order.status, order.on_hold, order.hold_reason) == ("processing", True, "The payment is gone.")
+    assert (order.status, order.on_hold, order.hold_reason) == ("processing", True, "The payment is no longer valid.")
 
 
 def test_the_same_verdict_twice_changes_nothing():

@@ -33,7 +33,7 @@ def test_an_order_that_was_placed_and_paid_agrees():
 def test_lines_that_make_another_total_are_told():
     order = placed()
     OrderLine.objects.update(quantity=3)
-    assert problems() == [f"Order {order.number}: its lines make 149.97, its total is 99.98 USD."]
+    assert problems() == [f"Order {order.number}: its lines add up to 149.97 USD, its total is 99.98 USD."]
 
 
 def test_an_invoice_over_another_price_is_told():
@@ -45,7 +45,7 @@ def test_an_invoice_over_another_price_is_told():
 def test_an_order_that_is_paid_by_nothing_is_told():
     order = placed()
     Order.objects.update(payment_status="paid")
-    assert problems() == [f"Order {order.number}: it is paid, and no invoice of it is settled. Do not ship."]
+    assert problems() == [f"Order {order.number}: it is paid, but none of its invoices is settled. Do not ship it."]
 
 
 def test_orders_of_other_days_are_not_looked_at():

@@ -89,7 +89,7 @@ def test_an_order_whose_money_is_on_its_way_back_does_not_ship():
     order = placed()
     pay(order)
     drafted(order, destination=HOME, at=LATER)
-    with pytest.raises(IllegalTransition, match="All of its money is on its way back to its buyer"):
+    with pytest.raises(IllegalTransition, match="All of its money is being refunded"):
         change_status(order.pk, "shipped", actor="grace", at=LATER)
 
 
@@ -335,7 +335,7 @@ def test_what_was_refunded_does_not_ship_by_mistake():
     pay(order)
     sent(order, at=NOW + timedelta(days=1))
     assert (order.status, order.on_hold) == ("processing", True)
-    assert "All of its money went back" in order.hold_reason
+    assert "All of its money was refunded" in order.hold_reason
 
     tell(order, height=TIP - 2)
     assert order.on_hold
@@ -349,7 +349,7 @@ def test_a_refunded_order_that_is_cancelled_has_nothing_to_send_back(client):
     sent(order)
     cancel(order)
     assert (order.status, order.payment_status, mails("money_back")) == ("cancelled", "refunded", 0)
-    assert "your money was sent back to you" in client.get(f"/orders/{order.access_token}/").text
+    assert "your payment was refunded" in client.get(f"/orders/{order.access_token}/").text
     assert "We sent you" in client.get(link(order)).text
 
 
