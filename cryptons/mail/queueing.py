@@ -1,5 +1,6 @@
 """Write a mail's row beside what it tells about; a task or the sweep sends it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ from cryptons.db import on_commit
 from cryptons.mail.models import Mail
 
 SUBJECT = "Subject: "
+BLANK_LINES = re.compile(r"\n{3,}")
+"""Tags of the template that stand on lines of their own."""
 
 
 def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> None:
-    """Write the row in the caller's transaction, once for each key, and have it sent after the commit.
+    """Write the mail's row in the caller's transaction, once for each key; a task sends it after the commit.
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
     """
@@ -25,7 +28,8 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) 
     if not subject.startswith(SUBJECT):
         raise ValueError(f"{template}.txt does not begin with a subject.")
     html = render_to_string(f"{template}.html", values)
-    mail = Mail.objects.create(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=text.strip() + "\n", html=html)
+    plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
+    mail = Mail.objects.create(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)
     on_commit(lambda: _send_soon(str(mail.pk)))
 
 

@@ -68,7 +68,7 @@ def check_out(guest: Browser) -> None:
 def pay(guest: Browser) -> None:
     guest.check_the_page()
     assert guest.find("svg.pay__qr").is_displayed()
-    assert ("This page looks again by itself" in guest.text()) is not guest.has_javascript
+    assert ("This page refreshes automatically" in guest.text()) is not guest.has_javascript
     guest.press("Pay the exact amount")
     if guest.has_javascript:
         guest.driver.execute_script("window.isTheSamePage = true")

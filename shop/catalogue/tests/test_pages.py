@@ -131,7 +131,7 @@ def test_an_address_with_a_rating_works_while_nothing_is_rated(client, kettle, b
     build_index()
 
     assert "Copper Kettle" in text_of(client.get("/c/kettles/?sort=rating"))
-    assert "Nothing fits these filters." in text_of(client.get("/c/kettles/?min_rating=4"))
+    assert "No products match these filters." in text_of(client.get("/c/kettles/?min_rating=4"))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_empty_lists_say_what_to_do(client, kettle, build_index):
     build_index()
 
     assert "No products found." in text_of(client.get("/search?q=xylophone"))
-    assert "Nothing fits these filters." in text_of(client.get("/search?max_price=0.01"))
+    assert "No products match these filters." in text_of(client.get("/search?max_price=0.01"))
     Product.objects.all().delete()
     build_index()
     forget_all()
-    assert "There is nothing here yet." in text_of(client.get("/c/kettles/"))
-    assert "The shelves are still empty." in text_of(client.get("/"))
+    assert "There are no products yet." in text_of(client.get("/c/kettles/"))
+    assert "There are no products yet." in text_of(client.get("/"))
 
 
 def test_text_is_escaped(client, build_index, kitchen):

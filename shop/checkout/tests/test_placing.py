@@ -66,7 +66,7 @@ def test_one_event_and_one_mail_tell_of_it(cart):
     mail = Mail.objects.get()
     assert (event.type, event.seq, event.data["status"]) == ("order.placed", 1, "pending")
     assert (mail.key, mail.to) == (f"order-received:{order.pk}", "ada@example.com")
-    assert mail.subject == f"We have your order {order.number}"
+    assert mail.subject == f"We received your order {order.number}"
     for text in (mail.text, mail.html):
         assert f"http://127.0.0.1:8000/orders/{order.access_token}/" in text
         assert f"http://127.0.0.1:8000/pay/{Invoice.objects.get().pk}/" in text

@@ -59,8 +59,8 @@ def test_a_part_in_time_when_time_runs_out(settings):
     assert told() == ["payment_underpaid"]
 
     mail = mail_of("payment_underpaid")
-    assert (mail.to, mail.subject) == ("ada@example.com", f"A part of order {order.number} is still to be paid")
-    assert f"0.00092289 BTC came for order {order.number}, worth $59.98 of $99.98" in mail.text
+    assert (mail.to, mail.subject) == ("ada@example.com", f"Order {order.number} is not fully paid yet")
+    assert f"We received 0.00092289 BTC for order {order.number}: $59.98 of $99.98 arrived" in mail.text
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
 
 
@@ -71,7 +71,7 @@ def test_late_money_that_waits(settings):
     tell(order, height=TIP - 2, seen_at=TOO_LATE, at=TOO_LATE)
     assert told() == ["payment_late"]
     mail = mail_of("payment_late")
-    assert f"we have your 0.00153816 BTC for order {order.number}" in mail.text
+    assert f"We received 0.00153816 BTC for order {order.number}" in mail.text
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
 
 
@@ -99,7 +99,7 @@ def test_too_much(settings):
     pay(order, percent=150)
     assert told() == ["payment-confirmed", "payment_overpaid"]
     mail = mail_of("payment_overpaid")
-    assert "is paid, and $49.99 came on top." in mail.text
+    assert "is paid. You overpaid by $49.99" in mail.text
     assert links_in(mail, settings) == expected_links(order, "refund", "order")
 
 
@@ -148,7 +148,7 @@ def test_the_links_lead_on_without_a_login(client, settings, occasion):
 def test_the_first_mail_leads_to_a_pay_page_that_knows_its_buyer(client, settings):
     open_order()
     link = next(link for link in links_in(mail_of("order-received"), settings) if link.startswith("/pay/"))
-    assert "Get a fresh quote" in client.get(link).text
+    assert "Get a new quote" in client.get(link).text
 
 
 def test_staff_are_told_of_what_is_paid_and_cannot_be_shipped(settings):

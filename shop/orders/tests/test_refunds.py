@@ -298,7 +298,7 @@ def test_what_went_back_before_the_order_was_cancelled_does_not_go_again(client)
     ask(client, order)
 
     assert Payout.objects.get(status="draft").amount_base == left
-    assert f"we have {left / 10**8:.8f} BTC of yours" in Mail.objects.get(key__startswith="money_back").text
+    assert f"We have {left / 10**8:.8f} BTC that you sent" in Mail.objects.get(key__startswith="money_back").text
 
 
 def test_after_the_excess_the_rest_of_a_cancelled_order_goes_back(client):
