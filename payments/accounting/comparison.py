@@ -1,4 +1,4 @@
-"""What a node's own books and the shop's must agree on, and what the shop's own figures must. Pure: reads nothing and writes nothing."""
+"""Compare a node's records with the shop's payments, and an invoice with its payments. Pure: reads nothing and writes nothing."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from cryptons.money import format_coin, format_fiat
 from payments.accounting.periods import Period
@@ -18,13 +20,13 @@ class Kind(StrEnum):
     MISSING_AT_NODE = "missing at the node"
     AMOUNT = "amount differs"
     DESTINATION = "destination differs"
-    STANDING = "standing differs"
+    STANDING = "status differs"
     SUM = "sum differs"
     UNBACKED = "settled without money"
     UNSETTLED = "paid but not settled"
     ORDER = "order differs"
     PAYOUT = "payout differs"
-    UNORDERED = "left without a payout"
+    UNORDERED = "sent without a payout"
     UNCLAIMED = "for no invoice"
 
 
@@ -38,30 +40,30 @@ class Difference:
     text: str
     """One or two sentences: what differs, and what to do."""
     at: datetime | None = None
-    """When the money came."""
+    """When the money was received."""
     invoice_id: UUID | None = None
 
     @property
     def is_note(self) -> bool:
-        """Worth knowing, and nothing wrong: a wallet may get money that is none of the shop's business."""
+        """Whether nothing is wrong: a wallet may also receive money that has nothing to do with the shop."""
         return self.kind == Kind.UNCLAIMED
 
     @property
     def key(self) -> str:
-        """The same for the same difference, whenever it is found."""
+        """Identify the difference: the same one has the same key whenever it is found."""
         return f"reconcile {self.kind.name.lower()} {self.network} {self.subject}"[:160]
 
 
 @dataclass(frozen=True)
-class Destination:
-    """Where one of the shop's options is paid."""
+class Owner:
+    """The invoice that a destination of the shop belongs to."""
 
     invoice_id: UUID
     label: str
 
 
 @dataclass(frozen=True)
-class Booked:
+class StoredPayment:
     """A payment as the shop has stored it."""
 
     reference: str
@@ -70,89 +72,109 @@ class Booked:
     first_seen_at: datetime
     status: str
     height: int | None
-    owner: Destination
+    owner: Owner
 
 
 def compare(
-    network: str, entries: Iterable[BookEntry], payments: Iterable[Booked], ours: Mapping[str, Destination], period: Period
+    network: str, entries: Iterable[BookEntry], payments: Iterable[StoredPayment], ours: Mapping[str, Owner], period: Period
 ) -> list[Difference]:
-    """`ours`: the shop's destinations among those of the entries.
+    """Return the differences between a node's records and the shop's payments.
 
-    Entries and payments may reach beyond the period, so that what one side dates a moment later than the other is found on both; told is
-    only what at least one of them has within it.
+    `ours`: the shop's destinations among those of the entries. Entries and payments may reach beyond the period, so that a payment that
+    one side dates a moment later is found on both; a difference counts when at least one side has it within the period.
     """
-    told = {entry.reference: entry for entry in entries}
+    recorded = {entry.reference: entry for entry in entries}
     stored = {payment.reference: payment for payment in payments}
     differences = []
-    for reference, entry in told.items():
+    for reference, entry in recorded.items():
         payment = stored.get(reference)
         if payment is not None:
             if period.holds(entry.received_at) or period.holds(payment.first_seen_at):
-                differences += _between(network, entry, payment)
+                differences += _compare_one(network, entry, payment)
         elif period.holds(entry.received_at):
-            differences.append(_not_stored(network, entry, ours.get(entry.destination)))
+            differences.append(_missing_in_shop(network, entry, ours.get(entry.destination)))
     for reference, payment in stored.items():
-        if reference not in told and payment.status != GONE and period.holds(payment.first_seen_at):
-            differences.append(_not_told(network, payment))
+        if reference not in recorded and payment.status != GONE and period.holds(payment.first_seen_at):
+            differences.append(_missing_at_node(network, payment))
     return differences
 
 
-def _not_stored(network: str, entry: BookEntry, owner: Destination | None) -> Difference:
-    amount = f"{format_coin(entry.amount_base, network)} {network}"
-    came = f"{amount} came to {entry.destination} at {_moment(entry.received_at)}"
+def _missing_in_shop(network: str, entry: BookEntry, owner: Owner | None) -> Difference:
+    facts = {
+        "amount": f"{format_coin(entry.amount_base, network)} {network}",
+        "destination": entry.destination,
+        "time": _moment(entry.received_at),
+    }
     if owner is None:
-        text = f"{came}, which the shop gave to nobody: money of the wallet's owner, or of another shop that used this wallet."
+        text = (
+            _(
+                "%(amount)s was received at %(destination)s at %(time)s. The shop gave this destination to nobody: the money belongs to "
+                "the owner of the wallet, or to another shop that used it."
+            )
+            % facts
+        )
         return Difference(Kind.UNCLAIMED, network, entry.reference, text, entry.received_at)
-    text = (
-        f"{came} for {owner.label}, and the shop has no such payment. Open the invoice and press “Ask the node now”; if that "
-        "does not book it, look into the worker's log."
-    )
+    text = _(
+        "%(amount)s was received at %(destination)s at %(time)s for %(invoice)s, and the shop has no such payment. Open the invoice and "
+        "press “Ask the node now”; if that does not store it, look into the worker's log."
+    ) % {**facts, "invoice": owner.label}
     return Difference(Kind.MISSING_IN_SHOP, network, entry.reference, text, entry.received_at, owner.invoice_id)
 
 
-def _not_told(network: str, payment: Booked) -> Difference:
-    text = (
-        f"The shop has {format_coin(payment.amount_base, network)} {network} as {payment.status} for {payment.owner.label} at "
-        f"{_moment(payment.first_seen_at)}, and the node knows of no such money. Do not ship. Is it another node or wallet than before?"
-    )
+def _missing_at_node(network: str, payment: StoredPayment) -> Difference:
+    text = _(
+        "The shop has %(amount)s as %(status)s for %(invoice)s at %(time)s, and the node has no record of it. Do not ship. Check whether "
+        "the node or the wallet was replaced."
+    ) % {
+        "amount": f"{format_coin(payment.amount_base, network)} {network}",
+        "status": payment.status,
+        "invoice": payment.owner.label,
+        "time": _moment(payment.first_seen_at),
+    }
     return Difference(Kind.MISSING_AT_NODE, network, payment.reference, text, payment.first_seen_at, payment.owner.invoice_id)
 
 
-def _between(network: str, entry: BookEntry, payment: Booked) -> list[Difference]:
+def _compare_one(network: str, entry: BookEntry, payment: StoredPayment) -> list[Difference]:
     found: dict[Kind, str] = {}
     if entry.amount_base != payment.amount_base:
-        found[Kind.AMOUNT] = (
-            f"The node received {format_coin(entry.amount_base, network)} {network}, the shop has "
-            f"{format_coin(payment.amount_base, network)} {network}."
-        )
+        found[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
+            "invoice": payment.owner.label,
+            "theirs": f"{format_coin(entry.amount_base, network)} {network}",
+            "ours": f"{format_coin(payment.amount_base, network)} {network}",
+        }
     if entry.destination != payment.destination:
-        found[Kind.DESTINATION] = f"The node received it at {entry.destination}, the shop has it at {payment.destination}."
-    if (there := _standing_of_entry(entry)) != (here := _standing_of_payment(payment)):
-        found[Kind.STANDING] = f"For the node it is {there}, for the shop {here}."
+        found[Kind.DESTINATION] = _("%(invoice)s: The node received it at %(theirs)s, the shop has it at %(ours)s.") % {
+            "invoice": payment.owner.label,
+            "theirs": entry.destination,
+            "ours": payment.destination,
+        }
+    if (theirs := _status_at_node(entry)) != (ours := _status_in_shop(payment)):
+        found[Kind.STANDING] = _("%(invoice)s: For the node it is %(theirs)s, for the shop %(ours)s.") % {
+            "invoice": payment.owner.label,
+            "theirs": theirs,
+            "ours": ours,
+        }
     at = max(entry.received_at, payment.first_seen_at)
-    return [
-        Difference(kind, network, entry.reference, f"{payment.owner.label}: {text}", at, payment.owner.invoice_id)
-        for kind, text in found.items()
-    ]
+    return [Difference(kind, network, entry.reference, text, at, payment.owner.invoice_id) for kind, text in found.items()]
 
 
-def _standing_of_entry(entry: BookEntry) -> str:
+def _status_at_node(entry: BookEntry) -> str:
     if entry.height is not None:
-        return f"in block {entry.height}"
-    return "settled" if entry.is_confirmed else "waiting for a block"
+        return _("in block %(height)s") % {"height": entry.height}
+    return _("settled") if entry.is_confirmed else _("waiting for a block")
 
 
-def _standing_of_payment(payment: Booked) -> str:
+def _status_in_shop(payment: StoredPayment) -> str:
     if payment.status == GONE:
-        return "gone"
+        return _("gone")
     if payment.height is not None:
-        return f"in block {payment.height}"
-    return "settled" if payment.status == SETTLED else "waiting for a block"
+        return _("in block %(height)s") % {"height": payment.height}
+    return _("settled") if payment.status == SETTLED else _("waiting for a block")
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What is stored of an invoice, to be checked against its payments."""
+class StoredInvoice:
+    """An invoice as the shop has stored it."""
 
     invoice_id: UUID
     label: str
@@ -162,35 +184,42 @@ class Figures:
     paid_safe_minor: int
 
 
-def check_invoice(stored: Figures, terms: Terms, payments: Iterable[Received]) -> list[Difference]:
-    """Its sums are those of its payments; it is settled when there is enough safe money, or a person said so, and only then."""
+def check_invoice(stored: StoredInvoice, terms: Terms, payments: Iterable[Received]) -> list[Difference]:
+    """Return the differences between an invoice and its payments.
+
+    Its sums must be those of its payments. It must be settled when enough was confirmed, or when staff decided so, and only then.
+    """
     kept = [payment for payment in payments if payment.status != GONE]
     safe = [payment for payment in kept if payment.status == SETTLED]
     found: dict[Kind, str] = {}
     wrong = [
-        f"its payments make {_fiat(right, stored)} {word}, stored is {_fiat(has, stored)}"
-        for word, right, has in (
-            ("seen", int(_total(kept)), stored.paid_seen_minor),
-            ("safe", int(_total(safe)), stored.paid_safe_minor),
+        sentence % {"right": _fiat(right, stored), "stored": _fiat(has, stored)}
+        for sentence, right, has in (
+            (_("its payments make %(right)s seen, stored is %(stored)s"), int(_total(kept)), stored.paid_seen_minor),
+            (_("its payments make %(right)s confirmed, stored is %(stored)s"), int(_total(safe)), stored.paid_safe_minor),
         )
         if right != has
     ]
     if wrong:
-        found[Kind.SUM] = f"{'; '.join(wrong)}."
+        found[Kind.SUM] = f"{stored.label}: {'; '.join(wrong)}."
     if not terms.override:
         is_enough = _total(payment for payment in safe if payment.counts) - terms.returned_minor >= terms.enough_minor
         if stored.status == "settled" and not is_enough:
-            found[Kind.UNBACKED] = "it is settled, without enough safe money and without anybody's decision. Do not ship."
+            found[Kind.UNBACKED] = _("%(invoice)s: it is settled although too little was confirmed and nobody decided so. Do not ship.") % {
+                "invoice": stored.label
+            }
         elif is_enough and stored.status != "settled":
-            found[Kind.UNSETTLED] = f"there is enough safe money, and it is {stored.status}. Open the invoice and press “Ask the node now”."
-    return [Difference(kind, "", stored.label, f"{stored.label}: {text}", None, stored.invoice_id) for kind, text in found.items()]
+            found[Kind.UNSETTLED] = _(
+                "%(invoice)s: enough was confirmed, and it is %(status)s. Open the invoice and press “Ask the node now”."
+            ) % {"invoice": stored.label, "status": stored.status}
+    return [Difference(kind, "", stored.label, text, None, stored.invoice_id) for kind, text in found.items()]
 
 
 def _total(payments: Iterable[Received]) -> Fraction:
     return sum((payment.value_minor for payment in payments), Fraction(0))
 
 
-def _fiat(amount: int, stored: Figures) -> str:
+def _fiat(amount: int, stored: StoredInvoice) -> str:
     return f"{format_fiat(amount, stored.currency)} {stored.currency}"
 
 

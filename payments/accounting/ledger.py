@@ -1,10 +1,10 @@
-"""The books of the shop: one row for each payment and each payout, oldest first, and their sums.
+"""The ledger of the shop: one row for each payment and each payout, oldest first, and their totals.
 
-Every number is what it does to the shop: what comes in is positive, what goes out (payouts and their fees) negative.
+Amounts that the shop receives are positive; payouts and their fees are negative.
 
-The value in fiat is exact for each row and then rounded to the currency's smallest unit, halves up; a sum is that of rounded rows. So
-what staff see in the admin is what they get by adding up the file. A payment is worth what its locked rate says; a payout, what it was
-worth when it was drafted.
+The value in fiat is exact for each row and then rounded to the currency's smallest unit, halves up; a total is the sum of rounded rows, so
+that the admin shows what adding up the file gives. The value of a payment is that of its locked rate; the value of a payout is the one that
+is stored with it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +42,7 @@ class LedgerRow:
     network: str
     amount_base: int
     fee_base: int | None
-    """What the network took for a payout, on top; None while nobody knows."""
+    """The network's fee for a payout, on top of the amount; None while it is not known."""
     currency: str
     value_minor: int
     minor_per_coin: Decimal
@@ -52,7 +52,7 @@ class LedgerRow:
     status: str
 
     def cells(self) -> Sequence[Any]:
-        """In the order of COLUMNS. Sources by name: PostgreSQL does not keep the order in which they were stored."""
+        """Return the row's cells in the order of COLUMNS, with the rate sources sorted by name."""
         sources = "; ".join(f"{name} {quote}" for name, quote in sorted(self.rate_sources.items()))
         return (
             *(self.at, self.kind, self.order, self.network),
@@ -76,7 +76,7 @@ def _on(network: str, rows: QuerySet[M]) -> QuerySet[M]:
 
 
 def ledger(payments: QuerySet[Payment], payouts: QuerySet[Payout]) -> Iterator[LedgerRow]:
-    """Oldest first, read as it is asked for: it takes no more memory for a million rows than for a thousand."""
+    """Yield the rows of payments and payouts, oldest first. They are read page by page, so a million rows need no more memory."""
     return merge(
         _payment_rows(payments),
         _payout_rows(payouts.filter(sent_at__isnull=False), "sent_at"),
@@ -86,7 +86,7 @@ def ledger(payments: QuerySet[Payment], payouts: QuerySet[Payout]) -> Iterator[L
 
 
 def order_of(label: str) -> str:
-    """The order's number, as the label of its invoice has it."""
+    """Return an order's number from the label of its invoice."""
     return label.removeprefix("order_")
 
 
@@ -133,7 +133,7 @@ def _payout_rows(payouts: QuerySet[Payout], moment: str) -> Iterator[LedgerRow]:
 
 
 def pages(rows: QuerySet[Any], moment: str, fields: Sequence[str]) -> Iterator[list[Values]]:
-    """Oldest first, by one short query for each page: no database holds anything open for somebody who downloads slowly."""
+    """Yield pages of rows, oldest first, each by one short query, so that a slow download holds nothing open in the database."""
     rows = rows.order_by(moment, "pk").values("pk", moment, *fields)
     page = list(rows[:PAGE])
     while page:
@@ -146,13 +146,13 @@ def pages(rows: QuerySet[Any], moment: str, fields: Sequence[str]) -> Iterator[l
 
 
 def _by_id(model: type[Model], page: list[Values], key: str, fields: Sequence[str]) -> dict[UUID, Values]:
-    found = model._default_manager.filter(pk__in={each[key] for each in page}).values("pk", *fields)
-    return {each["pk"]: each for each in found}
+    rows = model._default_manager.filter(pk__in={row[key] for row in page}).values("pk", *fields)
+    return {row["pk"]: row for row in rows}
 
 
 @dataclass
-class Figures:
-    """What came in and went out over one network in one currency. Seen holds what is safe as well, as an invoice's sums do."""
+class Totals:
+    """What was received and paid out over one network in one currency. As in an invoice, seen includes what is confirmed."""
 
     network: str
     currency: str
@@ -177,28 +177,28 @@ class Figures:
             self.paid_out_minor += row.value_minor
 
 
-class Sums:
-    """What the rows that pass through it add up to so far."""
+class RunningTotals:
+    """Add up rows as they pass through."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._found: dict[tuple[str, str], Figures] = {}
+        self._totals: dict[tuple[str, str], Totals] = {}
 
     def over(self, rows: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
         for row in rows:
             key = (row.network, row.currency)
-            if key not in self._found:
-                self._found[key] = Figures(*key)
-            self._found[key].add(row)
+            if key not in self._totals:
+                self._totals[key] = Totals(*key)
+            self._totals[key].add(row)
             self.count += 1
             yield row
 
-    def figures(self) -> list[Figures]:
-        return [self._found[key] for key in sorted(self._found)]
+    def totals(self) -> list[Totals]:
+        return [self._totals[key] for key in sorted(self._totals)]
 
 
-def add_up(rows: Iterable[LedgerRow]) -> list[Figures]:
-    sums = Sums()
-    for _ in sums.over(rows):
+def add_up(rows: Iterable[LedgerRow]) -> list[Totals]:
+    running = RunningTotals()
+    for _ in running.over(rows):
         pass
-    return sums.figures()
+    return running.totals()

@@ -1,9 +1,10 @@
-"""Whether the wallets that pay out agree with the shop's payouts. Needs what only the payouts' worker has: so that worker does it."""
+"""Reconcile the shop's payouts with the wallets that pay them. Only the payouts' worker has the credentials to do so."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
 from cryptons.coins import LIGHTNING, CoreCoin, core_coins
@@ -22,8 +23,11 @@ from payments.networks.lightning.rpc import open_lnd
 from payments.networks.registry import is_sandbox
 
 
-def check_payouts(period: Period, *, network: str = "") -> Report:
-    """Those that the shop sent in the period; what staff sent from wallets of their own is theirs. The period must have both ends."""
+def reconcile_payouts(period: Period, *, network: str = "") -> Report:
+    """Return every difference about payouts that the shop sent in the period. The period must have both ends.
+
+    Payouts that staff sent from other wallets are left out.
+    """
     differences: list[Difference] = []
     unread: dict[str, str] = {}
     left_out: list[str] = []
@@ -31,83 +35,110 @@ def check_payouts(period: Period, *, network: str = "") -> Report:
     for coin in () if is_sandbox() else core_coins():
         if coin.host and network in ("", coin.code):
             try:
-                differences += _check_chain(coin, list(sent.filter(network=coin.code).exclude(psbt="")), period)
+                differences += _compare_on_chain(coin, list(sent.filter(network=coin.code).exclude(psbt="")), period)
             except (NodeUnavailable, NodeRejected) as error:
                 unread[f"{coin.code} payouts"] = str(error)
     if settings.LND_HOST and network in ("", LIGHTNING):
         over_lightning = list(sent.filter(network=LIGHTNING, fee_limit_base__isnull=False))
         if settings.LND_PAYOUT_MACAROON:
             try:
-                differences += _check_lightning(over_lightning, period)
+                differences += _compare_lightning(over_lightning, period)
             except (NodeUnavailable, NodeRejected) as error:
                 unread[f"{LIGHTNING} payouts"] = str(error)
         elif over_lightning:
-            left_out.append("Payouts over Lightning are left out: LND_PAYOUT_MACAROON is not set here.")
+            left_out.append(_("Payouts over Lightning are left out, because LND_PAYOUT_MACAROON is not set here."))
     return Report(tuple(differences), {}, unread, tuple(left_out))
 
 
-def _check_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> Iterator[Difference]:
+def _compare_on_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> Iterator[Difference]:
     ours = [payout for payout in payouts if payout.reference and not payout.psbt.startswith(chain_payouts.UNSIGNED)]
     paid = chain_payouts.paid_by(coin, [payout.reference for payout in ours if payout.reference]) if ours else {}
     for payout in ours:
-        told = paid.get(payout.reference or "")
-        if told is None:
-            yield _difference(payout, "the wallet for payouts knows of no such transaction. Is it another wallet than before?")
-        elif told.get(payout.destination) != payout.amount_base:
-            amount = format_coin(told.get(payout.destination, 0), coin.code)
-            yield _difference(payout, f"its transaction pays {amount} {coin.code} to {payout.destination}.")
+        outputs = paid.get(payout.reference or "")
+        if outputs is None:
+            yield _difference(
+                payout,
+                _("%(payout)s, but the payout wallet does not have that transaction. Check whether the wallet was replaced.")
+                % {"payout": _sent(payout)},
+            )
+        elif outputs.get(payout.destination) != payout.amount_base:
+            words = {
+                "payout": _sent(payout),
+                "amount": f"{format_coin(outputs.get(payout.destination, 0), coin.code)} {coin.code}",
+                "destination": payout.destination,
+            }
+            yield _difference(payout, _("%(payout)s, but its transaction pays %(amount)s to %(destination)s.") % words)
     if coin.payout_wallet and period.since and period.until:
-        yield from _unordered(coin, period.since, period.until)
+        yield from _unknown_spending(coin, period.since, period.until)
 
 
-def _unordered(coin: CoreCoin, since: datetime, until: datetime) -> Iterator[Difference]:
-    """What left a wallet that is for payouts alone."""
+def _unknown_spending(coin: CoreCoin, since: datetime, until: datetime) -> Iterator[Difference]:
+    """Yield what left a wallet that is only for payouts, and was not sent by the shop."""
     with open_payout_wallet(coin) as wallet:
         spent = read_spending(wallet, since, until)
-    known = _sent_by_the_shop(coin.code, spent)
+    known = _known_references(coin.code, spent)
     for txid, paid in spent.items():
         if txid not in known:
-            amounts = ", ".join(f"{format_coin(amount, coin.code)} {coin.code} to {address}" for address, amount in paid.items())
-            text = (
-                f"{amounts} left the wallet for payouts, and no payout of the shop sent it. If nobody did so by hand, the keys are stolen."
-            )
+            outputs = [
+                _("%(amount)s to %(address)s") % {"amount": f"{format_coin(amount, coin.code)} {coin.code}", "address": address}
+                for address, amount in paid.items()
+            ]
+            text = _(
+                "%(outputs)s left the payout wallet, and no payout of the shop sent it. If nobody sent it manually, the keys are stolen."
+            ) % {"outputs": ", ".join(outputs)}
             yield Difference(Kind.UNORDERED, coin.code, txid, text)
 
 
-def _check_lightning(payouts: Iterable[Payout], period: Period) -> Iterator[Difference]:
+def _compare_lightning(payouts: Iterable[Payout], period: Period) -> Iterator[Difference]:
     for payout in payouts:
         outcome = lightning_payouts.track(payout.reference or "")
         if outcome.status == "unknown":
-            raise NodeUnavailable(outcome.problem or f"LND does not say how the payment {payout.reference} stands.")
+            raise NodeUnavailable(
+                outcome.problem or _("LND does not report the status of the payment %(payment)s.") % {"payment": payout.reference}
+            )
         if outcome.status != "sent":
-            yield _difference(payout, f"for LND it is {outcome.status}.")
+            words = {"payout": _sent(payout), "status": outcome.status}
+            yield _difference(payout, _("%(payout)s, but for LND its status is “%(status)s”.") % words)
     if period.since and period.until:
-        yield from _unordered_over_lightning(period.since, period.until)
+        yield from _unknown_lightning_spending(period.since, period.until)
 
 
-def _unordered_over_lightning(since: datetime, until: datetime) -> Iterator[Difference]:
-    """What LND paid, or is paying, by nobody's order in the shop."""
+def _unknown_lightning_spending(since: datetime, until: datetime) -> Iterator[Difference]:
+    """Yield what LND paid or is paying, and was not sent by the shop."""
     with open_lnd(within=BOOKS, macaroon=lightning_payouts.MACAROON) as lnd:
         spent = read_payments(lnd, since, until)
-    known = _sent_by_the_shop(LIGHTNING, spent)
+    known = _known_references(LIGHTNING, spent)
     for payment_hash, spending in spent.items():
         if payment_hash not in known:
-            text = (
-                f"{format_coin(spending.amount_msat, LIGHTNING)} {LIGHTNING} {'left' if spending.is_settled else 'is leaving'} LND by a "
-                f"payment that began at {spending.begun_at:%Y-%m-%d %H:%M:%S} UTC, and no payout of the shop sent it. If nobody did so by "
-                "hand, a macaroon that can pay is stolen."
-            )
-            yield Difference(Kind.UNORDERED, LIGHTNING, payment_hash, text)
+            words = {
+                "amount": f"{format_coin(spending.amount_msat, LIGHTNING)} {LIGHTNING}",
+                "time": f"{spending.begun_at:%Y-%m-%d %H:%M:%S}",
+            }
+            if spending.is_settled:
+                text = _(
+                    "%(amount)s left LND by a payment that began at %(time)s UTC, and no payout of the shop sent it. If nobody sent it "
+                    "manually, a macaroon that can pay is stolen."
+                )
+            else:
+                text = _(
+                    "%(amount)s is leaving LND by a payment that began at %(time)s UTC, and no payout of the shop sent it. If nobody sent "
+                    "it manually, a macaroon that can pay is stolen."
+                )
+            yield Difference(Kind.UNORDERED, LIGHTNING, payment_hash, text % words)
 
 
-def _sent_by_the_shop(network: str, references: Iterable[str]) -> set[str | None]:
-    """Those of them that a payout has; it has its own before a node hears of it."""
+def _known_references(network: str, references: Iterable[str]) -> set[str | None]:
+    """Return those references that belong to a payout. A payout stores its reference before a node learns of it."""
     found: set[str | None] = set()
     for piece in chunks(references):
         found.update(Payout.objects.filter(network=network, reference__in=piece).values_list("reference", flat=True))
     return found
 
 
-def _difference(payout: Payout, problem: str) -> Difference:
-    text = f"{payout.amount_text} {payout.network} were sent for {payout.invoice.label}, and {problem}"
+def _sent(payout: Payout) -> str:
+    words = {"amount": f"{payout.amount_text} {payout.network}", "invoice": payout.invoice.label}
+    return _("%(amount)s was sent for %(invoice)s") % words
+
+
+def _difference(payout: Payout, text: str) -> Difference:
     return Difference(Kind.PAYOUT, payout.network, payout.reference or str(payout.pk), text, payout.sent_at)

@@ -1,4 +1,4 @@
-"""What several commands are told in the same way."""
+"""Arguments that several commands share."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
@@ -8,7 +8,7 @@ from payments.accounting.periods import parse_moment
 
 
 def add_period(parser: ArgumentParser, *, since: str, until: str) -> None:
-    """`--since`, `--until` and `--network`; `since` and `until` say what is taken without them."""
+    """`--since`, `--until` and `--network`; `since` and `until` describe their defaults."""
     parser.add_argument(
         "--since", type=_moment, metavar="DATE", help=f"the first day or moment in UTC, 2026-11-01 or 2026-11-01T12:30; {since}"
     )
@@ -17,7 +17,7 @@ def add_period(parser: ArgumentParser, *, since: str, until: str) -> None:
 
 
 def _moment(text: str) -> datetime:
-    """argparse shows the text of no other error."""
+    """Turn a ValueError into the one error whose text argparse shows."""
     try:
         return parse_moment(text)
     except ValueError as error:

@@ -86,7 +86,11 @@ def test_after_payments_of_every_kind_the_books_agree(shop: Shop, node: Node, pa
     code, told, _ = manage(shop, "reconcile")
 
     assert code == 0, told
-    assert told.splitlines()[1:] == ["BTC: 6 payments in the node's books.", "BTC-LN: 3 payments in the node's books.", "No differences."]
+    assert told.splitlines()[1:] == [
+        "BTC: 6 payments in the node's records.",
+        "BTC-LN: 3 payments in the node's records.",
+        "No differences.",
+    ]
     assert invoice_status(shop, unpaid) == "new"
 
 
@@ -155,7 +159,7 @@ def test_a_block_that_was_lost_while_the_shop_was_off_is_told_until_it_is_on(sho
         take_back(node, 1)
         mine_without(node, 2)
         (row,) = differences(shop)
-        assert row[:2] == ["standing differs", "BTC"]
+        assert row[:2] == ["status differs", "BTC"]
         assert row[2].partition(":")[0] == txid
         assert "For the node it is waiting for a block, for the shop in block" in row[3]
     finally:
@@ -189,8 +193,8 @@ def test_the_wallets_owner_may_be_paid_by_others(shop: Shop, node: Node, pair: L
     assert differences(shop) == []
 
     listed = notes(shop)
-    assert f"0.01234567 BTC came to {address}" in listed
-    assert f"0.00000777000 BTC-LN came to {request['r_hash']}" in listed
+    assert f"0.01234567 BTC was received at {address}" in listed
+    assert f"0.00000777000 BTC-LN was received at {request['r_hash']}" in listed
 
 
 def test_a_node_that_is_away_is_said_and_fails(shop: Shop, pair: LightningPair):
@@ -216,7 +220,7 @@ def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node:
 
     txid = node.call("sendtoaddress", node.call("getnewaddress", wallet=node.buyers), "0.001", wallet=purse)
     (row,) = differences(shop)
-    assert row[:3] == ["left without a payout", "BTC", txid]
+    assert row[:3] == ["sent without a payout", "BTC", txid]
     assert row[3].startswith("0.00100000 BTC to ")
 
     for each, invented in ((chain, "ab" * 32), (lightning, "cd" * 32)):
@@ -224,7 +228,7 @@ def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node:
     sent = payout(shop, chain["id"])
     assert sent["reference"] == "ab" * 32
     told = sorted(row[:2] for row in differences(shop))
-    unordered = [["left without a payout", "BTC"]] * 2 + [["left without a payout", "BTC-LN"]]
+    unordered = [["sent without a payout", "BTC"]] * 2 + [["sent without a payout", "BTC-LN"]]
     assert told == [*unordered, ["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
 
 
@@ -260,7 +264,7 @@ def test_what_lnd_pays_by_nobodys_order_is_told_unless_it_fails(shop: Shop, pair
 def unordered_over_lightning(shop: Shop) -> dict[str, str]:
     """What is said of each payment."""
     rows = differences(shop, "--network", "BTC-LN")
-    return {row[2]: row[3] for row in rows if row[0] == "left without a payout"}
+    return {row[2]: row[3] for row in rows if row[0] == "sent without a payout"}
 
 
 def test_the_ledger_of_a_real_shop_adds_up_to_what_was_paid(shop: Shop, tmp_path: Path):
@@ -284,4 +288,4 @@ def test_a_payment_of_one_satoshi_too_few_is_in_the_books_as_it_is(shop: Shop, n
     node.pay(bought.address, coins(int(Decimal(bought.amount) * 10**8) - 1))
     node.mine()
     wait_until_settled(shop, [bought])
-    assert [row for row in differences(shop) if row[0] not in ("left without a payout", "payout differs")] == []
+    assert [row for row in differences(shop) if row[0] not in ("sent without a payout", "payout differs")] == []

@@ -8,23 +8,24 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from cryptons.db import new_id
-from payments.accounting.comparison import Booked, Destination, Difference, Figures, Kind, check_invoice, compare
+from payments.accounting.comparison import Difference, Kind, Owner, StoredInvoice, StoredPayment, check_invoice, compare
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import Received, Terms
 from payments.networks.base import BookEntry
 from payments.tests.factories import DUE, EXPIRY, NOW
 
 INVOICE = UUID("00000000-0000-7000-8000-000000000001")
-OWNER = Destination(INVOICE, "order_7K3M9-2QFXA")
+OWNER = Owner(INVOICE, "order_7K3M9-2QFXA")
 OURS = {"bcrt1qours": OWNER}
 DAY = Period(NOW - timedelta(hours=12), NOW + timedelta(hours=12))
 REFERENCE = f"{'ab' * 32}:0"
 
 ENTRY = BookEntry(REFERENCE, "bcrt1qours", DUE, NOW, is_confirmed=True, height=100)
-PAYMENT = Booked(REFERENCE, "bcrt1qours", DUE, NOW, "settled", 100, OWNER)
+PAYMENT = StoredPayment(REFERENCE, "bcrt1qours", DUE, NOW, "settled", 100, OWNER)
 
 
 def differences(entries, payments, *, ours=OURS, period=DAY):
@@ -44,15 +45,15 @@ def test_books_that_agree_have_no_difference():
 def test_money_that_the_shop_has_not_stored_is_named_with_its_invoice():
     assert differences([ENTRY], []) == [(Kind.MISSING_IN_SHOP, REFERENCE, INVOICE)]
     assert text([ENTRY], []) == (
-        "0.00200000 BTC came to bcrt1qours at 2026-11-01 12:00:00 UTC for order_7K3M9-2QFXA, and the shop has no such payment. "
-        "Open the invoice and press “Ask the node now”; if that does not book it, look into the worker's log."
+        "0.00200000 BTC was received at bcrt1qours at 2026-11-01 12:00:00 UTC for order_7K3M9-2QFXA, and the shop has no such payment. "
+        "Open the invoice and press “Ask the node now”; if that does not store it, look into the worker's log."
     )
 
 
 def test_money_for_nobody_is_a_note_and_no_alarm():
     (note,) = compare("BTC", [replace(ENTRY, destination="bcrt1qmine")], [], OURS, DAY)
     assert (note.kind, note.is_note, note.invoice_id) == (Kind.UNCLAIMED, True, None)
-    assert "0.00200000 BTC came to bcrt1qmine" in note.text
+    assert "0.00200000 BTC was received at bcrt1qmine" in note.text
     assert not any(each.is_note for each in compare("BTC", [ENTRY], [], OURS, DAY))
 
 
@@ -150,9 +151,10 @@ entries_of = st.lists(
 
 
 def mirrored(entry):
-    return Booked(entry.reference, entry.destination, entry.amount_base, entry.received_at, "settled", entry.height, OWNER)
+    return StoredPayment(entry.reference, entry.destination, entry.amount_base, entry.received_at, "settled", entry.height, OWNER)
 
 
+@examples(deadline=None)
 @given(entries_of, st.data())
 def test_whatever_one_side_lacks_is_what_is_told(entries, data):
     payments = [mirrored(entry) for entry in entries]
@@ -174,7 +176,7 @@ def received(value, status="settled", **more):
 
 
 def problems(payments, *, status="settled", seen=10_000, safe=10_000, **terms):
-    figures = Figures(new_id(), "order_7K3M9-2QFXA", "USD", status, seen, safe)
+    figures = StoredInvoice(new_id(), "order_7K3M9-2QFXA", "USD", status, seen, safe)
     asked = Terms(price_minor=10_000, tolerance_percent=Decimal("0.5"), tolerance_cap_minor=100, expires_at=EXPIRY, **terms)
     return {each.kind: each.text for each in check_invoice(figures, asked, payments)}
 
@@ -195,7 +197,7 @@ def test_sums_are_rounded_down_once():
 def test_sums_that_differ_are_told_with_both():
     assert problems([received(10_000), received(5, "seen")], seen=10_000, safe=9_999) == {
         Kind.SUM: "order_7K3M9-2QFXA: its payments make 100.05 USD seen, stored is 100.00 USD; "
-        "its payments make 100.00 USD safe, stored is 99.99 USD."
+        "its payments make 100.00 USD confirmed, stored is 99.99 USD."
     }
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cryptons.money import base_to_fiat, base_to_minor, format_rate, round_half_up
 from payments.accounting import ledger as books
-from payments.accounting.ledger import COLUMNS, Figures, add_up, ledger, payments_in, payouts_in
+from payments.accounting.ledger import COLUMNS, Totals, add_up, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period, parse_moment
 from payments.models import Payment, Payout
 from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -215,7 +215,7 @@ def test_the_command_takes_days_and_moments_in_utc():
 def test_what_is_no_date_is_refused(text):
     with pytest.raises(ValueError):
         parse_moment(text)
-    with pytest.raises(CommandError, match=r"no date|out of range"):
+    with pytest.raises(CommandError, match=r"not a date|out of range"):
         call_command("export_ledger", "--since", text)
 
 
@@ -230,7 +230,7 @@ def test_sums_know_safe_from_seen_and_sent_from_meant():
         PayoutFactory(status=status, fee_base=100, sent_at=NOW if status == "sent" else None)
 
     assert add_up(all_rows()) == [
-        Figures(
+        Totals(
             "BTC",
             "USD",
             seen_base=2 * DUE,

@@ -213,7 +213,9 @@ def test_what_the_node_no_longer_knows_is_left_out_and_said(shop, now, monkeypat
     report = reconcile(Period(now - timedelta(days=3), now), at=now, network="XRP")
 
     assert [difference.kind for difference in report.differences] == [Kind.MISSING_IN_SHOP]
-    assert report.left_out == (f"XRP: the node's history begins at {begins_at:%Y-%m-%d %H:%M} UTC. What came before was not compared.",)
+    assert report.left_out == (
+        f"XRP: the node's history begins at {begins_at:%Y-%m-%d %H:%M} UTC. What was received before was not compared.",
+    )
     assert report.compared == {"XRP": 1}
 
     begins_at = now
@@ -265,7 +267,9 @@ def test_staff_are_told_of_each_difference_once(shop, now, settings):
         tasks.reconcile_books()
 
     alert = Alert.objects.get()
-    assert alert.text.startswith(f"The books differ (missing in the shop). BTC, {reference}: 0.00200000 BTC came to BTC-0")
+    assert alert.text.startswith(
+        f"Reconciliation found a difference (missing in the shop). BTC, {reference}: 0.00200000 BTC was received at BTC-0"
+    )
 
 
 def test_money_of_the_last_hour_is_left_to_the_next_day(now):
@@ -321,7 +325,7 @@ def run(*arguments):
 def test_the_command_says_that_all_is_well(shop):
     code, lines = run()
     assert code == 0
-    assert lines[1:] == [*(f"{network}: 1 payment in the node's books." for network in ("BTC", "LTC", "XRP")), "No differences."]
+    assert lines[1:] == [*(f"{network}: 1 payment in the node's records." for network in ("BTC", "LTC", "XRP")), "No differences."]
 
 
 def test_the_command_lists_differences_and_notes_and_fails(shop, now):
@@ -334,10 +338,10 @@ def test_the_command_lists_differences_and_notes_and_fails(shop, now):
 
     assert code == 1
     assert lines[4] == "2 differences:"
-    assert lines[5].startswith(f"  missing in the shop  BTC   {reference}  0.00200000 BTC came to BTC-0 at ")
+    assert lines[5].startswith(f"  missing in the shop  BTC   {reference}  0.00200000 BTC was received at BTC-0 at ")
     assert lines[6].startswith(f"  sum differs          shop  {'order_LTC-1'.ljust(len(reference))}  order_LTC-1: its payments make ")
     assert lines[7] == "Money for no invoice, listed for completeness:"
-    assert lines[8].startswith(f"  for no invoice  XRP  {own.txid}:0  0.000500 XRP came to my own at ")
+    assert lines[8].startswith(f"  for no invoice  XRP  {own.txid}:0  0.000500 XRP was received at my own at ")
 
 
 def test_notes_alone_are_no_failure(shop, now):
@@ -380,7 +384,7 @@ def test_the_period_is_given_by_dates(shop, now):
         0,
         [
             "From 2020-01-01 00:00 to 2020-02-01 00:00 UTC.",
-            *(f"{network}: 0 payments in the node's books." for network in ("BTC", "LTC", "XRP")),
+            *(f"{network}: 0 payments in the node's records." for network in ("BTC", "LTC", "XRP")),
             "No differences.",
         ],
     )

@@ -12,7 +12,7 @@ from rich.progress import track
 from cryptons.atomic_file import atomic_file
 from cryptons.csv_lines import csv_lines
 from cryptons.money import format_coin, format_fiat
-from payments.accounting.ledger import COLUMNS, Figures, LedgerRow, Sums, ledger, payments_in, payouts_in
+from payments.accounting.ledger import COLUMNS, LedgerRow, RunningTotals, Totals, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period
 from payments.management.arguments import add_period
 
@@ -21,21 +21,24 @@ class Command(BaseCommand):
     help = "Write all payments and payouts of a period as CSV, oldest first; say on the standard error what they add up to."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_period(parser, since="from the very first without it", until="up to now without it")
+        add_period(parser, since="from the very first by default", until="up to now by default")
         parser.add_argument(
-            "--output", type=Path, metavar="FILE", help="the file to write, which is there once it is whole; else the standard output"
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="the file to write, which appears once it is complete; else the standard output",
         )
 
     def handle(self, *args: Any, since: datetime | None, until: datetime | None, network: str, output: Path | None, **options: Any) -> None:
-        period, sums = Period(since, until), Sums()
+        period, totals = Period(since, until), RunningTotals()
         payments, payouts = payments_in(period, network), payouts_in(period, network)
-        rows = sums.over(ledger(payments, payouts))
+        rows = totals.over(ledger(payments, payouts))
         if output is None:
             write(rows, self.stdout)
         else:
             total = payments.count() + payouts.count()
             write_file(track(rows, "Rows", total, transient=True, console=Console(stderr=True)), output)
-        for line in in_words(sums):
+        for line in in_words(totals):
             self.stderr.write(line, str)
 
 
@@ -53,15 +56,15 @@ def write_file(rows: Iterable[LedgerRow], file: Path) -> None:
         raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def in_words(sums: Sums) -> list[str]:
-    return [f"{sums.count} rows.", *(_line(figures) for figures in sums.figures())]
+def in_words(totals: RunningTotals) -> list[str]:
+    return [f"{totals.count} rows.", *(_line(row) for row in totals.totals())]
 
 
-def _line(figures: Figures) -> str:
+def _line(row: Totals) -> str:
     def both(base: int, minor: int) -> str:
-        return f"{format_coin(base, figures.network)} = {format_fiat(minor, figures.currency)} {figures.currency}"
+        return f"{format_coin(base, row.network)} = {format_fiat(minor, row.currency)} {row.currency}"
 
     return (
-        f"{figures.network}: safe {both(figures.safe_base, figures.safe_minor)}, seen {both(figures.seen_base, figures.seen_minor)}, "
-        f"paid out {both(figures.paid_out_base, figures.paid_out_minor)}, fees {format_coin(figures.fees_base, figures.network)}"
+        f"{row.network}: safe {both(row.safe_base, row.safe_minor)}, seen {both(row.seen_base, row.seen_minor)}, "
+        f"paid out {both(row.paid_out_base, row.paid_out_minor)}, fees {format_coin(row.fees_base, row.network)}"
     )

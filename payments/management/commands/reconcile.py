@@ -11,23 +11,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from payments.accounting.comparison import Difference
 from payments.accounting.nightly import DAYS
-from payments.accounting.payouts import check_payouts
+from payments.accounting.payouts import reconcile_payouts
 from payments.accounting.periods import Period
 from payments.accounting.reconcile import Report, reconcile
 from payments.management.arguments import add_period
 
 DIFFERS, UNREAD = 1, 2
-"""Exit codes: what a script that runs this is to wake somebody for, and what it may try again."""
+"""Exit codes: the first calls for a person, the second may be tried again."""
 
 
 class Command(BaseCommand):
     help = (
-        "Compare the shop's payments with the nodes' own books, and the shop's figures with one another. Changes nothing; "
-        "lists every difference. Ends with 1 when there are any, else with 2 when a node's books could not be read."
+        "Compare the shop's payments with the nodes' records, and the shop's invoices and orders with one another. Changes nothing; "
+        "lists every difference. Ends with 1 when there are any, else with 2 when a node's records could not be read."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_period(parser, since="three days before the end without it", until="now without it")
+        add_period(parser, since="three days before the end by default", until="now by default")
 
     def handle(self, *args: Any, since: datetime | None, until: datetime | None, network: str, **options: Any) -> None:
         at = timezone.now()
@@ -52,14 +52,14 @@ class Command(BaseCommand):
 
             report = reconcile(period, at=at, network=network, watch=watch)
             watch("Comparing payouts", 0, 1)
-            report = both(report, check_payouts(period, network=network))
+            report = merge(report, reconcile_payouts(period, network=network))
         for line in in_words(report, period):
             self.stdout.write(line)
         if report.alarms or report.unread:
             raise SystemExit(DIFFERS if report.alarms else UNREAD)
 
 
-def both(money: Report, payouts: Report) -> Report:
+def merge(money: Report, payouts: Report) -> Report:
     differences = money.differences + payouts.differences
     return replace(money, differences=differences, unread=money.unread | payouts.unread, left_out=money.left_out + payouts.left_out)
 
@@ -67,7 +67,7 @@ def both(money: Report, payouts: Report) -> Report:
 def in_words(report: Report, period: Period) -> Iterable[str]:
     yield f"From {period.since:%Y-%m-%d %H:%M} to {period.until:%Y-%m-%d %H:%M} UTC."
     for network, count in report.compared.items():
-        yield f"{network}: {count} payment{'' if count == 1 else 's'} in the node's books."
+        yield f"{network}: {count} payment{'' if count == 1 else 's'} in the node's records."
     for network, problem in report.unread.items():
         yield f"{network}: NOT COMPARED. {problem}"
     yield from report.left_out
@@ -83,7 +83,7 @@ def in_words(report: Report, period: Period) -> Iterable[str]:
 
 
 def table(differences: Iterable[Difference]) -> Iterable[str]:
-    """What is long comes last, so that the columns before it stand below one another."""
+    """Align the columns; the text comes last, because it is long."""
     rows = [(difference.kind.value, difference.network or "shop", difference.subject, difference.text) for difference in differences]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *cells, text in rows:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from cryptons.events.models import Event
@@ -168,6 +169,7 @@ def test_a_verdict_that_was_read_before_the_draft_loses():
 amounts = st.lists(st.tuples(st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]), st.integers(0, 10**12)), max_size=6)
 
 
+@examples(deadline=None)
 @given(amounts, amounts)
 def test_what_is_left_and_what_went_are_never_more_than_what_came(received, paid_out):
     came, left = left_of(received, []), left_of(received, paid_out)
@@ -177,6 +179,7 @@ def test_what_is_left_and_what_went_are_never_more_than_what_came(received, paid
         assert amount == 0 or amount + went.get(coin, 0) == came[coin]
 
 
+@examples(deadline=None)
 @given(st.fractions(0, 100), st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]))
 def test_what_goes_back_is_rounded_down(coins, network):
     from cryptons.money import UNITS

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from payments.accounting.payouts import check_payouts
+from payments.accounting.payouts import reconcile_payouts
 from payments.accounting.periods import Period
 from payments.networks.lightning import history as lightning_history
 from payments.networks.lightning.lnd.lightning_pb2 import Payment
@@ -24,13 +24,13 @@ def paying(lnd, settings):
 
 
 def told(period=PERIOD, **more):
-    return [(each.kind.value, each.network, each.subject) for each in check_payouts(period, **more).differences]
+    return [(each.kind.value, each.network, each.subject) for each in reconcile_payouts(period, **more).differences]
 
 
 def test_a_payment_that_no_payout_ordered_is_told(paying):
     payment_hash = paying.send(NOW, value_msat=5_000_123)
-    (difference,) = check_payouts(PERIOD).differences
-    assert (difference.kind.value, difference.network, difference.subject) == ("left without a payout", "BTC-LN", payment_hash)
+    (difference,) = reconcile_payouts(PERIOD).differences
+    assert (difference.kind.value, difference.network, difference.subject) == ("sent without a payout", "BTC-LN", payment_hash)
     assert difference.text.startswith("0.00005000123 BTC-LN left LND by a payment that began at 2026-")
     assert not difference.is_note
 
@@ -38,7 +38,7 @@ def test_a_payment_that_no_payout_ordered_is_told(paying):
 def test_a_payment_on_its_way_is_told_and_one_that_failed_is_not(paying):
     flying = paying.send(NOW, Payment.IN_FLIGHT)
     paying.send(NOW, Payment.FAILED)
-    (difference,) = check_payouts(PERIOD).differences
+    (difference,) = reconcile_payouts(PERIOD).differences
     assert difference.subject == flying
     assert "is leaving LND" in difference.text
 
@@ -84,6 +84,6 @@ def test_lnds_payments_are_no_matter_of_another_network(paying):
 
 def test_an_lnd_that_refuses_to_list_payments_is_said(paying, settings):
     settings.LND_PAYOUT_MACAROON = "00" * 32
-    report = check_payouts(PERIOD)
+    report = reconcile_payouts(PERIOD)
     assert report.differences == ()
     assert "LND_PAYOUT_MACAROON" in report.unread["BTC-LN payouts"]

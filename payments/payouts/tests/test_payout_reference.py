@@ -1,3 +1,5 @@
+"""A payout has no reference until it is sent, and then one of its own."""
+
 import pytest
 from django.db import IntegrityError
 
