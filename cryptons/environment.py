@@ -84,3 +84,31 @@ def choice(name: str, default: str, options: Collection[str]) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list; spaces around the words are dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def tiers(name: str, default: str) -> list[tuple[Decimal, int]]:
+    """Read `50:1,1000:2,6`: prices below 50 need one confirmation, below 1000 two, all others six."""
+    value = text(name, default)
+    *others, last = value.split(",")
+    try:
+        parsed = [(Decimal(below), int(needed)) for below, needed in (tier.split(":") for tier in others)]
+        parsed.append((Decimal("Infinity"), int(last)))
+    except (ValueError, ArithmeticError):
+        parsed = []
+    if not parsed or parsed != sorted(parsed) or not all(1 <= needed <= 100 for _, needed in parsed):
+        raise ImproperlyConfigured(f"{name} must look like 50:1,1000:2,6 with confirmations from 1 to 100, not {value!r}.")
+    return parsed
+
+
+def parse_fixed_prices(name: str, value: str) -> dict[str, Decimal]:
+    """Read `fixed:BTC=65000.00,LTC=80.00` as {coin: price of one coin}; `live` is no fixed price."""
+    if value == "live":
+        return {}
+    kind, _, pairs = value.partition(":")
+    try:
+        prices = {coin.strip(): Decimal(price) for coin, price in (pair.split("=") for pair in pairs.split(","))}
+    except (ValueError, ArithmeticError):
+        prices = {}
+    if kind != "fixed" or not prices or not all(price.is_finite() and price > 0 for price in prices.values()):
+        raise ImproperlyConfigured(f"{name} must be live, or fixed prices such as fixed:BTC=65000.00,LTC=80.00, not {value!r}.")
+    return prices

@@ -4,30 +4,28 @@ A wrong or missing value raises ImproperlyConfigured with a sentence that names 
 """
 
 from datetime import timedelta
-from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
-import structlog
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.utils import get_random_secret_key
 from django.core.validators import validate_email
 from django.utils.translation import get_language_info
-from kombu import Exchange, Queue
 from limits import parse as parse_limit
 
 from cryptons import environment as env
-from cryptons.api.components import COMPONENTS
+from cryptons import schedule
+from cryptons.api import configuration as api
+from cryptons.cache_config import local_caches, redis_caches
 from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
-from cryptons.log_redaction import hide_keys
+from cryptons.environment import parse_fixed_prices
+from cryptons.logs import logging_config
 from cryptons.standard_webhooks import key_of
-from cryptons.version import VERSION
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
 
@@ -198,34 +196,8 @@ else:
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
-if REDIS_URL:
-    from cryptons.redis_connection import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
-
-    _redis = {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": {
-            "IGNORE_EXCEPTIONS": True,
-            "SOCKET_CONNECT_TIMEOUT": WAIT_SECONDS,
-            "SOCKET_TIMEOUT": WAIT_SECONDS,
-            "CONNECTION_POOL_KWARGS": {"connection_class": connection_class(REDIS_URL)},
-        },
-    }
-    _json = {**_redis["OPTIONS"], "SERIALIZER": "django_redis.serializers.json.JSONSerializer"}  # type: ignore[dict-item]
-    CACHES = {
-        "default": _redis,
-        "shared": _redis,
-        "products": {**_redis, "OPTIONS": _json, "KEY_FUNCTION": "shop.catalogue.product_cache.plain_key"},
-    }
-    SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-else:
-    # "default" is this process's own; "shared" is seen by the web and the worker process on the one machine.
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
-        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(DATA_DIR / "cache")},
-        "products": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
-    }
-    SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CACHES = redis_caches(REDIS_URL) if REDIS_URL else local_caches(DATA_DIR / "cache")
+SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if REDIS_URL else 'db'}"
 
 ELASTICSEARCH_URL = env.text("ELASTICSEARCH_URL")
 if ELASTICSEARCH_URL:
@@ -242,38 +214,18 @@ if ELASTICSEARCH_URL:
     ELASTICSEARCH_DSL_AUTO_REFRESH = False
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")
-if CELERY_BROKER_URL.startswith(("redis", "rediss")):
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS = schedule.broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it takes: not everybody starts one again
-# What comes in crowds has a queue of its own, so that the ticks of beat never stand behind it. A worker takes from all in turn.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
-CELERY_TASK_ROUTES = {
-    "payments.tasks.settle_invoices": {"queue": "settling"},
-    "cryptons.mail.tasks.*": {"queue": "mails"},
-    "shop.tasks.index_products": {"queue": "search"},
-    # What spends money is for a worker with credentials of its own.
-    "payments.tasks.send_payout": {"queue": "payouts"},
-    "payments.tasks.sweep_payouts": {"queue": "payouts"},
-    "payments.tasks.reconcile_payouts": {"queue": "payouts"},
-}
+CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = schedule.QUEUES, schedule.ROUTES
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
-    _queue = DATA_DIR / "queue"
-    for _folder in ("messages", "control"):
-        (_queue / _folder).mkdir(parents=True, exist_ok=True)
     CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # its mailboxes would be files that nobody empties
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_queue / "messages"),
-        "data_folder_out": str(_queue / "messages"),
-        "control_folder": str(_queue / "control"),
-        "polling_interval": 0.1,
-    }
 
 # --- People ---------------------------------------------------------------------------------------------------------------
 
@@ -339,16 +291,7 @@ for _proxy in TRUSTED_PROXIES:
         raise ImproperlyConfigured(
             f"TRUSTED_PROXIES must list addresses or networks such as 127.0.0.1 or 10.1.0.0/16, not {_proxy!r}."
         ) from None
-REST_FRAMEWORK: dict[str, object] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_PARSER_CLASSES": ["cryptons.api.parsers.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["cryptons.api.envelope.EnvelopeRenderer"],
-    "URL_FORMAT_OVERRIDE": None,  # a route that answers in more than one format takes `format` as a filter of its own
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "cryptons.api.errors.handle",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-}
+REST_FRAMEWORK = api.REST_FRAMEWORK
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": JWT_ACCESS_LIFETIME,
     "REFRESH_TOKEN_LIFETIME": JWT_REFRESH_LIFETIME,
@@ -356,18 +299,7 @@ SIMPLE_JWT = {
     "SIGNING_KEY": SECRET_KEY,
     "USER_ID_CLAIM": "userId",
 }
-SPECTACULAR_SETTINGS: dict[str, object] = {
-    "TITLE": SHOP_NAME,
-    "DESCRIPTION": "Everything stands in an envelope. Money and coin amounts are decimal strings; times are ISO 8601 in UTC.",
-    "VERSION": VERSION,
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/",
-    "PREPROCESSING_HOOKS": ["cryptons.api.schema.without_alias"],
-    "POSTPROCESSING_HOOKS": [],
-    "GET_LIB_DOC_EXCLUDES": "cryptons.api.schema.classes_without_description",
-    "APPEND_COMPONENTS": COMPONENTS,
-}
+SPECTACULAR_SETTINGS = {**api.SPECTACULAR, "TITLE": SHOP_NAME}
 
 # --- Mail -----------------------------------------------------------------------------------------------------------------
 
@@ -427,39 +359,9 @@ SANDBOX = env.boolean("SANDBOX", DEBUG)
 _has_node = any(env.text(name) for name in node_settings())
 _sandbox_rates = "fixed:" + ",".join(f"{coin.code}={coin.sandbox_price}" for coin in COINS.values())
 RATES = env.text("RATES", "live" if _has_node or not SANDBOX else _sandbox_rates)
-
-
-def _fixed_rates() -> dict[str, Decimal]:
-    """`fixed:BTC=65000.00,LTC=80.00` as {coin: price of one coin}; empty for `live`."""
-    if RATES == "live":
-        return {}
-    kind, _, pairs = RATES.partition(":")
-    try:
-        rates = {coin.strip(): Decimal(price) for coin, price in (pair.split("=") for pair in pairs.split(","))}
-    except (ValueError, ArithmeticError):
-        rates = {}
-    if kind != "fixed" or not rates or not all(price.is_finite() and price > 0 for price in rates.values()):
-        raise ImproperlyConfigured(f"RATES must be live, or fixed prices such as fixed:BTC=65000.00,LTC=80.00, not {RATES!r}.")
-    return rates
-
-
-def _confirmation_tiers() -> list[tuple[Decimal, int]]:
-    """`50:1,1000:2,6`: prices below 50 need one confirmation, below 1000 two, all others six."""
-    text = env.text("CONFIRMATION_TIERS", "50:1,1000:2,6")
-    *tiers, last = text.split(",")
-    try:
-        parsed = [(Decimal(below), int(needed)) for below, needed in (tier.split(":") for tier in tiers)]
-        parsed.append((Decimal("Infinity"), int(last)))
-    except (ValueError, ArithmeticError):
-        parsed = []
-    if not parsed or parsed != sorted(parsed) or not all(1 <= needed <= 100 for _, needed in parsed):
-        raise ImproperlyConfigured(f"CONFIRMATION_TIERS must look like 50:1,1000:2,6 with confirmations from 1 to 100, not {text!r}.")
-    return parsed
-
-
-FIXED_RATES = _fixed_rates()
+FIXED_RATES = parse_fixed_prices("RATES", RATES)
 RATE_SOURCES = env.words("RATE_SOURCES", "coinbase,kraken,coingecko,bitstamp")
-CONFIRMATION_TIERS = _confirmation_tiers()
+CONFIRMATION_TIERS = env.tiers("CONFIRMATION_TIERS", "50:1,1000:2,6")
 FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, least=1, most=3600)
 LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, least=1, most=3600)
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
@@ -479,62 +381,9 @@ for _secret in WEBHOOK_SECRET:
         raise ImproperlyConfigured(f"WEBHOOK_SECRET must be text, or whsec_ and base64; {error}.") from None
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
 
-# --- Sweeps and ticks: a message that nobody took in time is dropped, the next one finds the same work -------------------------
+CELERY_BEAT_SCHEDULE = schedule.beat_schedule(follow_seconds=FOLLOW_SECONDS, lightning_seconds=LIGHTNING_ROUND_SECONDS)
 
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "follow networks": {"task": "payments.tasks.follow_networks", "schedule": FOLLOW_SECONDS, "options": {"expires": FOLLOW_SECONDS}},
-    "look after Lightning": {
-        "task": "payments.tasks.look_after_lightning",
-        "schedule": LIGHTNING_ROUND_SECONDS,
-        "options": {"expires": 30},
-    },
-    "sweep invoices": {"task": "payments.tasks.sweep_invoices", "schedule": 5, "options": {"expires": 5}},
-    "sweep payouts": {"task": "payments.tasks.sweep_payouts", "schedule": 5, "options": {"expires": 5}},
-    "sweep mails": {"task": "cryptons.mail.tasks.sweep_mails", "schedule": 10, "options": {"expires": 10}},
-    "forget old requests": {"task": "cryptons.tasks.forget_old_requests", "schedule": 3600, "options": {"expires": 3600}},
-    "forget old webhooks": {"task": "payments.tasks.forget_old_webhooks", "schedule": 3600, "options": {"expires": 3600}},
-    "forget old tokens": {"task": "accounts.tasks.forget_old_tokens", "schedule": 3600, "options": {"expires": 3600}},
-    "forget old carts": {"task": "shop.tasks.forget_old_carts", "schedule": 3600, "options": {"expires": 3600}},
-    "sweep search": {"task": "shop.tasks.sweep_search", "schedule": 10, "options": {"expires": 10}},
-    "reconcile books": {"task": "payments.tasks.reconcile_books", "schedule": crontab(hour="4", minute="17"), "options": {"expires": 3600}},
-    "reconcile payouts": {
-        "task": "payments.tasks.reconcile_payouts",
-        "schedule": crontab(hour="4", minute="37"),
-        "options": {"expires": 3600},
-    },
-    "refresh rates": {"task": "payments.tasks.refresh_stored_rates", "schedule": 60, "options": {"expires": 60}},
-}
-
-# --- Logs: one line an event, to the standard error -------------------------------------------------------------------------
+# --- Logs -----------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "WARNING", ("DEBUG", "INFO", "WARNING", "ERROR"))
-_log_steps: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.ExtraAdder(allow=["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]),
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "lines": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _log_steps,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                hide_keys,
-                structlog.dev.ConsoleRenderer(colors=False) if DEBUG else structlog.processors.JSONRenderer(),
-            ],
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
-        "django.server": {"handlers": [], "propagate": True},
-        "httpx": {"level": "WARNING"},  # below it, it writes whole addresses, and some of those are keys
-    },
-}
+LOGGING = logging_config(LOG_LEVEL, for_people=DEBUG)

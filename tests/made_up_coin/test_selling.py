@@ -62,7 +62,7 @@ def hear_of_it(blocks=0):
 def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
     SandboxChain.objects.create(network="KTL", height=100, mined_at=timezone.now() + timedelta(hours=1))
     page = choose_a_coin(client)
-    assert ("Kettlecoin" in page, "about 39.99200000 KTL" in page, "img/ktl.svg" in page) == (True, True, True)
+    assert ("Kettlecoin" in page, "39.99200000 KTL" in page, "img/ktl.svg" in page) == (True, True, True)
 
     order, page = buy(client)
 
@@ -76,7 +76,7 @@ def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
     assert hear_of_it(blocks=2)[-1] == "settled"
     order.refresh_from_db()
     assert (order.status, order.payment_status) == ("processing", "paid")
-    assert "Paid" in client.get(f"/pay/{invoice.pk}/").text
+    assert "pay__live--settled" in client.get(f"/pay/{invoice.pk}/").text
 
 
 def test_the_api_sells_with_the_coin():
@@ -155,7 +155,7 @@ def test_a_payout_goes_where_the_coins_own_node_knows_the_address(node):
     address = node.buyers.getnewaddress("", "bech32")
 
     assert check_destination("KTL", f"kettlecoin:{address}?amount=1", 100_000, at=timezone.now()) == address
-    with pytest.raises(BadDestination, match="not an address of Kettlecoin on regtest"):
+    with pytest.raises(BadDestination, match=r"Kettlecoin .* regtest"):
         check_destination("KTL", "bcrt1qnothere", 100_000, at=timezone.now())
 
 
@@ -170,7 +170,7 @@ def test_a_payout_goes_to_an_address_of_the_coin(text):
 
 
 def test_a_payout_to_no_address_names_the_coin():
-    with pytest.raises(BadDestination, match="not an address of Kettlecoin"):
+    with pytest.raises(BadDestination, match="Kettlecoin"):
         check_destination("KTL", "???", 100_000, at=timezone.now())
 
 

@@ -1,0 +1,27 @@
+"""Settings of the libraries that the API is made with."""
+
+from cryptons.api.components import COMPONENTS
+from cryptons.version import VERSION
+
+REST_FRAMEWORK: dict[str, object] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["cryptons.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["cryptons.api.envelope.EnvelopeRenderer"],
+    "URL_FORMAT_OVERRIDE": None,  # a route that answers in more than one format takes `format` as a filter of its own
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "cryptons.api.errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+SPECTACULAR: dict[str, object] = {
+    "DESCRIPTION": "Everything stands in an envelope. Money and coin amounts are decimal strings; times are ISO 8601 in UTC.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "PREPROCESSING_HOOKS": ["cryptons.api.schema.without_alias"],
+    "POSTPROCESSING_HOOKS": [],
+    "GET_LIB_DOC_EXCLUDES": "cryptons.api.schema.classes_without_description",
+    "APPEND_COMPONENTS": COMPONENTS,
+}

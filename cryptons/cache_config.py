@@ -1,0 +1,31 @@
+"""The caches: in Redis where there is one, otherwise in this process's memory and in files."""
+
+from pathlib import Path
+from typing import Any
+
+
+def redis_caches(url: str) -> dict[str, Any]:
+    from cryptons.redis_connection import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
+
+    options = {
+        "IGNORE_EXCEPTIONS": True,
+        "SOCKET_CONNECT_TIMEOUT": WAIT_SECONDS,
+        "SOCKET_TIMEOUT": WAIT_SECONDS,
+        "CONNECTION_POOL_KWARGS": {"connection_class": connection_class(url)},
+    }
+    redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url, "OPTIONS": options}
+    json = {**options, "SERIALIZER": "django_redis.serializers.json.JSONSerializer"}
+    return {
+        "default": redis,
+        "shared": redis,
+        "products": {**redis, "OPTIONS": json, "KEY_FUNCTION": "shop.catalogue.product_cache.plain_key"},
+    }
+
+
+def local_caches(folder: Path) -> dict[str, Any]:
+    """`default` is this process's own; `shared` is seen by the web and the worker process on the one machine."""
+    return {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
+        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(folder)},
+        "products": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+    }

@@ -1,0 +1,43 @@
+"""The log: one line an event, to the standard error."""
+
+from typing import Any
+
+import structlog
+
+from cryptons.log_redaction import hide_keys
+
+EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]
+"""What of a log record's `extra` is written."""
+
+
+def logging_config(level: str, *, for_people: bool) -> dict[str, Any]:
+    """Return Django's LOGGING. A line is text `for_people`, otherwise JSON."""
+    steps: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=EXTRA_FIELDS),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    lines = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": steps,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            hide_keys,
+            structlog.dev.ConsoleRenderer(colors=False) if for_people else structlog.processors.JSONRenderer(),
+        ],
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": lines},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"level": level, "handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            "httpx": {"level": "WARNING"},  # below it, it writes whole addresses, and some of those are keys
+        },
+    }

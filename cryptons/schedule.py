@@ -1,0 +1,66 @@
+"""Which task runs when, and which queue it waits in.
+
+A message that no worker took before it expires is dropped: the next run of the same task finds the same work.
+"""
+
+from pathlib import Path
+
+from celery.schedules import crontab
+from kombu import Exchange, Queue
+
+Entry = dict[str, object]
+
+# Tasks that come in crowds have a queue of their own, so that the periodic tasks never wait behind them. A worker takes from all in turn.
+QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
+ROUTES = {
+    "payments.tasks.settle_invoices": {"queue": "settling"},
+    "cryptons.mail.tasks.*": {"queue": "mails"},
+    "shop.tasks.index_products": {"queue": "search"},
+    # Tasks that spend money are for a worker with credentials of its own.
+    "payments.tasks.send_payout": {"queue": "payouts"},
+    "payments.tasks.sweep_payouts": {"queue": "payouts"},
+    "payments.tasks.reconcile_payouts": {"queue": "payouts"},
+}
+
+
+def _every(seconds: int, task: str, *, expires: int = 0) -> Entry:
+    return {"task": task, "schedule": seconds, "options": {"expires": expires or seconds}}
+
+
+def _daily(hour: int, minute: int, task: str) -> Entry:
+    return {"task": task, "schedule": crontab(hour=str(hour), minute=str(minute)), "options": {"expires": 3600}}
+
+
+def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, Entry]:
+    return {
+        "follow networks": _every(follow_seconds, "payments.tasks.follow_networks"),
+        "look after Lightning": _every(lightning_seconds, "payments.tasks.look_after_lightning", expires=30),
+        "sweep invoices": _every(5, "payments.tasks.sweep_invoices"),
+        "sweep payouts": _every(5, "payments.tasks.sweep_payouts"),
+        "sweep mails": _every(10, "cryptons.mail.tasks.sweep_mails"),
+        "sweep search": _every(10, "shop.tasks.sweep_search"),
+        "refresh rates": _every(60, "payments.tasks.refresh_stored_rates"),
+        "forget old requests": _every(3600, "cryptons.tasks.forget_old_requests"),
+        "forget old webhooks": _every(3600, "payments.tasks.forget_old_webhooks"),
+        "forget old tokens": _every(3600, "accounts.tasks.forget_old_tokens"),
+        "forget old carts": _every(3600, "shop.tasks.forget_old_carts"),
+        "reconcile books": _daily(4, 17, "payments.tasks.reconcile_books"),
+        "reconcile payouts": _daily(4, 37, "payments.tasks.reconcile_payouts"),
+    }
+
+
+def broker_options(url: str, folder: Path) -> dict[str, object]:
+    """Return the transport options of the broker; for a queue of files its folders are created."""
+    if url.startswith(("redis", "rediss")):
+        return {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}
+    if not url.startswith("filesystem://"):
+        return {}
+    messages, control = folder / "messages", folder / "control"
+    for path in (messages, control):
+        path.mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(messages),
+        "data_folder_out": str(messages),
+        "control_folder": str(control),
+        "polling_interval": 0.1,
+    }
