@@ -5,12 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from payments.sync.notify_trigger import knock
+from payments.sync.notify_trigger import trigger
 
 
 def main() -> None:
     root = Path(__file__).resolve().parent
-    if sys.argv[1:2] == ["notify_payment"] and knock(sys.argv[2:], root):
+    if sys.argv[1:2] == ["notify_payment"] and trigger(sys.argv[2:], root):
         return
     if sys.argv[1:] == ["version"]:  # Django would print its own
         from cryptons.version import VERSION

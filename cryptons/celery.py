@@ -41,8 +41,8 @@ _circuit = CircuitBreaker(rest_seconds=2)
 """Of the broker: somebody may wait for a page while work is queued."""
 
 
-def soon(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
-    """Have it done by a worker. A broker that is away only makes it later: the sweep of each kind of work finds it."""
+def enqueue(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
+    """Queue the task for a worker. When the broker is away the work is only delayed: the sweep of its kind finds it."""
     if not _circuit.allows():
         return
     try:

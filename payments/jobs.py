@@ -8,7 +8,10 @@ from uuid import UUID
 
 
 class Jobs(Protocol):
-    """Each method queues its job for after the commit."""
+    """Each method queues its job, for after the commit inside a transaction."""
+
+    def follow_network(self, network: str) -> None:
+        """A hint says that the network has news."""
 
     def close_lightning(self, invoice_id: UUID) -> None:
         """The invoice needs no more money: its Lightning invoices must refuse any."""
@@ -19,6 +22,9 @@ class Jobs(Protocol):
 
 class NoJobs(Jobs):
     """Nothing is queued: the sweeps do all of it."""
+
+    def follow_network(self, network: str) -> None:
+        pass
 
     def close_lightning(self, invoice_id: UUID) -> None:
         pass

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from cryptons.chunks import chunks
 from cryptons.db import on_commit, retry_when
 from payments import jobs
@@ -41,19 +41,19 @@ QUIET = timedelta(minutes=2)
 def follow_networks() -> None:
     """Beat's tick: one turn for each network, side by side."""
     for network in offered_networks():
-        soon(follow_network, network, expires=60)
+        enqueue(follow_network, network, expires=60)
 
 
 @shared_task
 def follow_network(network: str) -> None:
     queue_settling(follow(network, at=timezone.now()))
     if is_wanted(network):
-        soon(follow_network, network, expires=60)
+        enqueue(follow_network, network, expires=60)
 
 
 def queue_settling(invoice_ids: set[UUID]) -> None:
     for ids in chunks([str(invoice_id) for invoice_id in sorted(invoice_ids)], BATCH):
-        soon(settle_invoices, ids)
+        enqueue(settle_invoices, ids)
 
 
 @shared_task
@@ -147,9 +147,12 @@ def reconcile_payouts() -> None:
 
 
 class CeleryJobs(jobs.Jobs):
+    def follow_network(self, network: str) -> None:
+        enqueue(follow_network, network, expires=60)
+
     def close_lightning(self, invoice_id: UUID) -> None:
         if "BTC-LN" in offered_networks():
-            on_commit(lambda: soon(close_lightning, str(invoice_id)))
+            on_commit(lambda: enqueue(close_lightning, str(invoice_id)))
 
     def send_payout(self, payout_id: UUID) -> None:
-        on_commit(lambda: soon(send_payout, str(payout_id)))
+        on_commit(lambda: enqueue(send_payout, str(payout_id)))

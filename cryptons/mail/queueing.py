@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from cryptons.db import on_commit
 from cryptons.mail.models import Mail
 
@@ -36,4 +36,4 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) 
 def _send_soon(mail_id: str) -> None:
     from cryptons.mail.tasks import send_mail
 
-    soon(send_mail, mail_id)
+    enqueue(send_mail, mail_id)

@@ -4,7 +4,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from cryptons import celery
-from cryptons.celery import queue_length, soon
+from cryptons.celery import enqueue, queue_length
 from cryptons.circuit_breaker import CircuitBreaker
 
 
@@ -26,7 +26,7 @@ def _back(monkeypatch):
 
 def test_a_task_is_asked_for_once_without_waiting():
     task = Task()
-    soon(task, 1, "two", expires=60)
+    enqueue(task, 1, "two", expires=60)
     assert task.asked == [((1, "two"), {"retry": False, "expires": 60})]
 
 
@@ -36,19 +36,19 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(celery, "_circuit", CircuitBreaker(rest_seconds=2, clock=lambda: now[0]))
 
-    soon(task, 1)
-    soon(task, 2)
+    enqueue(task, 1)
+    enqueue(task, 2)
     assert [arguments for arguments, _ in task.asked] == [(1,)]
 
     now[0] += 2
     task.error = None
-    soon(task, 3)
+    enqueue(task, 3)
     assert [arguments for arguments, _ in task.asked] == [(1,), (3,)]
 
 
 def test_a_bug_is_not_taken_for_an_absent_broker():
     with pytest.raises(ValueError, match="cannot be written"):
-        soon(Task(ValueError("cannot be written")))
+        enqueue(Task(ValueError("cannot be written")))
 
 
 def test_messages_of_every_kind_are_counted():

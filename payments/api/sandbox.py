@@ -10,11 +10,11 @@ from cryptons.api.errors import NotFound
 from cryptons.api.inputs import Id, Strict
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from payments.api.outputs import SandboxPlaySerializer
 from payments.models import Invoice
 from payments.networks.registry import is_sandbox
-from payments.networks.sandbox.plays import PLAYS, play
+from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
 
 
@@ -39,5 +39,5 @@ class SandboxPay(ApiView):
             play(values["invoiceId"], values["play"], at=timezone.now())
         except Invoice.DoesNotExist:
             raise NotFound(_("Invoice not found")) from None
-        soon(follow_networks)
+        enqueue(follow_networks)
         return success(SandboxPlaySerializer.serialize({**values, "does": PLAYS[values["play"]]}), status=202)

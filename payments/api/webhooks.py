@@ -14,7 +14,7 @@ from cryptons.api.inputs import Strict, Text, Whole
 from cryptons.api.outputs import DECIMAL
 from cryptons.api.schema import TEXT, TIME, describe
 from cryptons.api.views import ApiView, success
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from payments.api.outputs import WebhookReceiptSerializer
 from payments.models import Invoice
 from payments.sync.webhook_hints import check_signature, is_first, is_fresh, networks_of
@@ -97,7 +97,7 @@ class PaymentWebhook(ApiView):
             return success(_receipt(ignored="duplicate"))
         networks = networks_of(invoice_ids)
         for network in networks:
-            soon(follow_network, network, expires=60)
+            enqueue(follow_network, network, expires=60)
         return success(_receipt(networks), status=202)
 
 

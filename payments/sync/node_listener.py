@@ -1,7 +1,7 @@
-"""Listens for what may be news, and then wakes the follower before its time: ZMQ of the nodes, and marks that `notify_payment` touches.
+"""Listens for hints that a network has news, and wakes its follower early: the nodes' ZMQ, and the files that `notify_payment` touches.
 
-A hint is not believed: the follower asks the node. A hint that is lost costs nothing but time: beat's tick finds the same. The listener is
-a thread of the process that beat runs in, so that it runs once; whatever happens to it, the worker goes on.
+A hint is not believed: the follower asks the node. A hint that is lost costs only time, because beat's next tick finds the same. The
+listener is a thread of the process that runs beat, so that it runs once; the worker goes on whatever happens to it.
 """
 
 import logging
@@ -12,53 +12,52 @@ from typing import Any
 
 from django.conf import settings
 
-from cryptons.celery import soon
 from cryptons.coins import core_coins
+from payments.jobs import jobs
 from payments.networks.registry import offered_networks
-from payments.sync.notify_trigger import mark
-from payments.tasks import follow_network
+from payments.sync.notify_trigger import trigger_file
 
 logger = logging.getLogger(__name__)
 
 TOPICS = (b"sequence", b"hashblock", b"hashtx")
-"""`sequence` tells of blocks that come and go and of the mempool; the others serve where it is not published."""
+"""`sequence` announces blocks that come and go, and the mempool; the others serve where it is not published."""
 
 DELAY_MS = 100
-"""The node tells of a transaction a moment before its wallet knows of it."""
+"""The node announces a transaction a moment before its wallet knows it."""
 GAP_MS = 1000
-"""A network is woken once in so long at most, however many hints come."""
+"""A follower is woken once in this time at most, however many hints come."""
 LOOK_MS = 200
 RESTART_SECONDS = 10
 MOST_AT_ONCE = 1000
 
 
-class Bell:
-    """When to wake whom. What is heard too soon after the last ring is not forgotten: it is rung for at the end of the gap."""
+class Throttle:
+    """Decides when to wake the follower of a network: at most once in GAP_MS. A hint during the gap wakes it at the end of the gap."""
 
     def __init__(self) -> None:
         self._due: dict[str, int] = {}
-        self._rung: dict[str, int] = {}
+        self._woken: dict[str, int] = {}
 
-    def hear(self, network: str, *, at_ms: int) -> None:
+    def record(self, network: str, *, at_ms: int) -> None:
         due = at_ms + DELAY_MS
-        if network in self._rung:
-            due = max(due, self._rung[network] + GAP_MS)
+        if network in self._woken:
+            due = max(due, self._woken[network] + GAP_MS)
         self._due.setdefault(network, due)
 
-    def ring(self, *, at_ms: int) -> list[str]:
-        """Those whose time has come."""
+    def due(self, *, at_ms: int) -> list[str]:
+        """Return the networks whose followers are to be woken now, each once."""
         due = [network for network, when in self._due.items() if when <= at_ms]
         for network in due:
             del self._due[network]
-            self._rung[network] = at_ms
+            self._woken[network] = at_ms
         return due
 
 
-class Marks:
-    """The files that `notify_payment` touches. While they are there it takes its short way."""
+class TriggerFiles:
+    """The files that `notify_payment` touches. While they exist the command takes its fast path."""
 
     def __init__(self, data_dir: Path, networks: list[str]) -> None:
-        self._files = {network: mark(data_dir, network) for network in networks}
+        self._files = {network: trigger_file(data_dir, network) for network in networks}
         self._seen: dict[str, int] = {}
         for file in self._files.values():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -66,18 +65,18 @@ class Marks:
         self.touched()
 
     def touched(self) -> list[str]:
-        """Since the last look."""
-        found = []
+        """Return the networks whose files were touched since the last call."""
+        touched = []
         for network, file in self._files.items():
             when = file.stat().st_mtime_ns
             if self._seen.get(network) != when:
-                found.append(network)
+                touched.append(network)
             self._seen[network] = when
-        return found
+        return touched
 
 
-class Ear:
-    """The ZMQ of the nodes. It comes back by itself after a node was away, and says nothing meanwhile."""
+class ZmqListener:
+    """Subscribes to the ZMQ of the nodes. ZMQ reconnects after a node was away, and is silent meanwhile."""
 
     def __init__(self, addresses: dict[str, list[str]]) -> None:
         import zmq  # only where it is used: each process loads this module
@@ -86,8 +85,8 @@ class Ear:
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._networks: dict[Any, str] = {}
-        for network, each in addresses.items():
-            for address in each:
+        for network, node_addresses in addresses.items():
+            for address in node_addresses:
                 self._networks[self._connect(address)] = network
 
     def _connect(self, address: str) -> Any:
@@ -95,7 +94,7 @@ class Ear:
         socket = self._context.socket(zmq.SUB)
         socket.linger = 0
         socket.ipv6 = True
-        socket.heartbeat_ivl = 30_000  # else a node whose machine is gone is waited for for ever
+        socket.heartbeat_ivl = 30_000  # otherwise a connection to a machine that is gone stays open for ever
         socket.heartbeat_timeout = 30_000
         for topic in TOPICS:
             socket.subscribe(topic)
@@ -103,15 +102,15 @@ class Ear:
         self._poller.register(socket, zmq.POLLIN)
         return socket
 
-    def heard(self) -> set[str]:
-        """Networks of which a node told something, after LOOK_MS at the latest."""
+    def receive(self) -> set[str]:
+        """Wait up to LOOK_MS and return the networks whose nodes sent something."""
         if not self._networks:
             time.sleep(LOOK_MS / 1000)
             return set()
-        speaking = [socket for socket, _ in self._poller.poll(LOOK_MS)]
-        for socket in speaking:
+        sockets = [socket for socket, _ in self._poller.poll(LOOK_MS)]
+        for socket in sockets:
             self._empty(socket)
-        return {self._networks[socket] for socket in speaking}
+        return {self._networks[socket] for socket in sockets}
 
     def _empty(self, socket: Any) -> None:
         for _ in range(MOST_AT_ONCE):
@@ -125,26 +124,26 @@ class Ear:
 
 
 def addresses() -> dict[str, list[str]]:
-    """Of the networks that the shop takes."""
+    """Return the ZMQ addresses of each network that the shop offers."""
     offered = offered_networks()
     return {coin.code: coin.zmq for coin in core_coins() if coin.code in offered}
 
 
 def listen() -> None:
-    """Until something breaks. Begins with a look at each network: nobody listened before."""
+    """Wake followers until an error occurs. Each network is woken once at the start, because nobody listened before."""
     networks = [coin.code for coin in core_coins() if coin.code in offered_networks()]
-    bell, marks, ear = Bell(), Marks(settings.DATA_DIR, networks), Ear(addresses())
-    heard = set(networks)
+    throttle, files, listener = Throttle(), TriggerFiles(settings.DATA_DIR, networks), ZmqListener(addresses())
+    hinted = set(networks)
     try:
         while True:
             now = time.monotonic_ns() // 10**6
-            for network in heard:
-                bell.hear(network, at_ms=now)
-            for network in bell.ring(at_ms=now):
-                soon(follow_network, network, expires=60)
-            heard = {*ear.heard(), *marks.touched()}
+            for network in hinted:
+                throttle.record(network, at_ms=now)
+            for network in throttle.due(at_ms=now):
+                jobs().follow_network(network)
+            hinted = {*listener.receive(), *files.touched()}
     finally:
-        ear.close()
+        listener.close()
 
 
 def listen_for_ever() -> None:
@@ -152,10 +151,10 @@ def listen_for_ever() -> None:
         try:
             listen()
         except Exception:
-            logger.exception("listening for hints broke off")
+            logger.exception("listening for hints failed")
         time.sleep(RESTART_SECONDS)
 
 
 def start_listening(**_: Any) -> None:
-    """Receives Celery's beat_init."""
+    """Receive Celery's beat_init."""
     threading.Thread(target=listen_for_ever, name="Hints", daemon=True).start()

@@ -21,7 +21,7 @@ _DATA_DIR = re.compile(r"""^\s*(?:export )?DATA_DIR=(["']?)(.*?)\1\s*$""", re.MU
 _locks: list[int] = []
 
 
-def mark(data_dir: Path, network: str) -> Path:
+def trigger_file(data_dir: Path, network: str) -> Path:
     return data_dir / "hints" / network
 
 
@@ -37,7 +37,7 @@ def data_dir(root: Path) -> Path:
     return Path(given) if given else root / "var"
 
 
-def knock(arguments: list[str], root: Path) -> bool:
+def trigger(arguments: list[str], root: Path) -> bool:
     """Whether all is done: TXID alone or with `--network`, and somebody listens or takes the long way. Else the command sees to it."""
     match arguments:
         case [txid]:
@@ -48,8 +48,8 @@ def knock(arguments: list[str], root: Path) -> bool:
             return False
     if TXID.fullmatch(txid) is None or NETWORK.fullmatch(network) is None:
         return False
-    file = mark(data_dir(root), network)
-    return _touch(file) or _is_spoken_for(file)
+    file = trigger_file(data_dir(root), network)
+    return _touch(file) or _another_is_leader(file)
 
 
 def _touch(file: Path) -> bool:
@@ -61,8 +61,8 @@ def _touch(file: Path) -> bool:
     return True
 
 
-def _is_spoken_for(file: Path) -> bool:
-    """Whether another is on the long way, who will speak for whoever came before it speaks. If not, it is us."""
+def _another_is_leader(file: Path) -> bool:
+    """Tell whether another process takes the slow path for all that started before it is done. If not, this process is the leader."""
     try:
         file.parent.mkdir(exist_ok=True)
         lock = os.open(file.with_suffix(".lock"), os.O_CREAT | os.O_WRONLY, 0o600)
@@ -77,8 +77,8 @@ def _is_spoken_for(file: Path) -> bool:
     return False
 
 
-def about_to_speak() -> None:
-    """From now on whoever comes must speak for himself."""
+def release_leadership() -> None:
+    """A process that starts from now on must take its own way."""
     while _locks:
         with suppress(OSError):
             os.close(_locks.pop())

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from cryptons.chunks import chunks
 from cryptons.db import on_commit
 from shop.catalogue import product_cache
@@ -34,7 +34,7 @@ def category_changed(category: Category) -> None:
 
 def _enqueue(ids: list[str]) -> None:
     for batch in chunks(ids):
-        soon(index_products, batch)
+        enqueue(index_products, batch)
 
 
 def sweep_search() -> int:

@@ -18,14 +18,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
 from cryptons.api.limits import client_ip, count
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from cryptons.coins import LIGHTNING
 from cryptons.money import UNITS, format_fiat
 from cryptons.private_link import unlisted
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice, Payout
-from payments.networks.sandbox.plays import PLAYS, play
+from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.models import Order
@@ -200,7 +200,7 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         play(invoice_id, act, at=timezone.now())
     except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
         raise Http404(str(error)) from error
-    soon(follow_networks)
+    enqueue(follow_networks)
     messages.info(request, f"Sandbox: {PLAYS[act].lower()}. The page follows in a few seconds.")
     return redirect("shop:pay", invoice_id)
 

@@ -3,7 +3,7 @@ from uuid import UUID
 from django import template
 
 from payments.networks.registry import is_sandbox
-from payments.networks.sandbox.plays import PLAYS
+from payments.sync.sandbox_plays import PLAYS
 
 register = template.Library()
 

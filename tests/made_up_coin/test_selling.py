@@ -14,12 +14,12 @@ from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment, SandboxChain
 from payments.networks.registry import network_states, networks
 from payments.networks.sandbox.network import mine_block
-from payments.networks.sandbox.plays import play
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.rates.current import current_rates
 from payments.rates.sources import KNOWN
 from payments.sync.follower import follow
 from payments.sync.node_listener import addresses
+from payments.sync.sandbox_plays import play
 from shop.cart.contents import SESSION_KEY
 from shop.models import Order
 from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory

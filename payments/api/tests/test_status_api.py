@@ -6,7 +6,7 @@ from accounts.tests.factories import ApiClient
 from cryptons.api.limits import forget_counts
 from payments.invoices.settlement import settle
 from payments.models import Payment
-from payments.networks.sandbox.plays import PLAYS
+from payments.sync.sandbox_plays import PLAYS
 from payments.tests.factories import DUE, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def api():
 @pytest.fixture
 def follow(monkeypatch):
     queued = []
-    monkeypatch.setattr("payments.api.sandbox.soon", lambda task: queued.append(1))
+    monkeypatch.setattr("payments.api.sandbox.enqueue", lambda task: queued.append(1))
     return queued
 
 

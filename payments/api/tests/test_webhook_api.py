@@ -32,7 +32,7 @@ def _with_a_secret(settings):
 @pytest.fixture
 def queued(monkeypatch):
     queued = []
-    monkeypatch.setattr("payments.api.webhooks.soon", lambda task, network, **_: queued.append((task.name.rpartition(".")[2], network)))
+    monkeypatch.setattr("payments.api.webhooks.enqueue", lambda task, network, **_: queued.append((task.name.rpartition(".")[2], network)))
     return queued
 
 

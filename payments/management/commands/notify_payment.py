@@ -2,15 +2,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cryptons.celery import soon
+from cryptons.celery import enqueue
 from cryptons.coins import core_coins
 from payments.networks.registry import offered_networks
-from payments.sync.notify_trigger import DEFAULT_NETWORK, TXID, about_to_speak
+from payments.sync.notify_trigger import DEFAULT_NETWORK, TXID, release_leadership
 from payments.tasks import follow_network
 
 
 class Command(BaseCommand):
-    """The long way: manage.py takes a shorter one where it can, see payments.sync.notify_trigger."""
+    """The slow path: manage.py takes a fast one where it can, see payments.sync.notify_trigger."""
 
     help = "Have a network looked at now because its node heard of a transaction: for bitcoind's walletnotify=… and blocknotify=…"
     requires_system_checks = []
@@ -25,5 +25,5 @@ class Command(BaseCommand):
             raise CommandError("TXID must be 64 hex digits.")
         if network not in offered_networks():
             raise CommandError(f"This shop does not take {network}.")
-        about_to_speak()
-        soon(follow_network, network, expires=60)
+        release_leadership()
+        enqueue(follow_network, network, expires=60)

@@ -21,7 +21,7 @@ def _settings(settings, monkeypatch):
     """Two payouts of 100.00 each, of which the day's limit allows one; nothing is sent."""
     settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
     settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT, settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(1000), Decimal(150), Decimal(1000)
-    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
 
 
 @pytest.fixture

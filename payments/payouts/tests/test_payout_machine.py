@@ -47,7 +47,7 @@ def _settings(settings):
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
     """Nobody sends by itself."""
-    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
 
 
 def in_coins(rows):

@@ -187,7 +187,7 @@ def test_what_is_over_is_not_tried_again(status):
 
 
 def test_who_does_not_want_to_wait_stands_in_the_log(bitcoin, monkeypatch):
-    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     payout = due(status="unknown", next_try_at=NOW + timedelta(hours=1), error="does not take it now")
     try_again(payout.pk, actor="ada", at=NOW)
     payout.refresh_from_db()
@@ -197,7 +197,7 @@ def test_who_does_not_want_to_wait_stands_in_the_log(bitcoin, monkeypatch):
 
 
 def test_a_transaction_made_while_somebody_hurried_is_not_sent_beside_the_next(bitcoin, monkeypatch):
-    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     payout, made, released, told = due(), [], [], []
 
     def draft(*_):

@@ -139,7 +139,7 @@ def test_who_comes_during_a_turn_is_promised_another_one(now):
 
 def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
     queued = []
-    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append((task.name, arguments)))
+    monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append((task.name, arguments)))
     monkeypatch.setattr("payments.tasks.follow", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
 
     follow_network("BTC")
@@ -150,7 +150,7 @@ def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
 def test_who_finds_another_at_it_does_not_come_again_and_again_by_himself(now, monkeypatch):
     """The other sees that a turn is wanted; if he is dead, the tick after his lease finds out."""
     queued = []
-    monkeypatch.setattr("payments.tasks.soon", lambda task, *arguments, **_: queued.append(task.name))
+    monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append(task.name))
     Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
 
     follow_network("BTC")
@@ -256,7 +256,7 @@ def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
 
     cursor = Cursor.objects.get(network="BTC")
     assert (cursor.failing_since, cursor.holder) == (now, None)
-    assert "The Bitcoin node" in cursor.last_error
+    assert "Bitcoin node" in cursor.last_error
 
 
 def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):

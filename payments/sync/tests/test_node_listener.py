@@ -1,4 +1,4 @@
-"""What wakes the follower before its time: ZMQ of a node, marks on the disk, and the command that touches them."""
+"""What wakes the follower before its time: ZMQ of a node, files on the disk, and the command that touches them."""
 
 import os
 import subprocess
@@ -12,25 +12,26 @@ from django.core.management import CommandError, call_command
 from kombu.exceptions import OperationalError
 
 from payments.sync import node_listener, notify_trigger
-from payments.sync.node_listener import DELAY_MS, GAP_MS, Bell, Ear, Marks
-from payments.sync.notify_trigger import about_to_speak, knock, mark
+from payments.sync.node_listener import DELAY_MS, GAP_MS, Throttle, TriggerFiles, ZmqListener
+from payments.sync.notify_trigger import release_leadership, trigger, trigger_file
+from payments.tasks import CeleryJobs
 from tests.running import free_port
 
 TXID = "ab" * 32
 ROOT = Path(__file__).resolve().parents[3]
 
 
-# --- When it rings ----------------------------------------------------------------------------------------------------------
+# --- When a follower is woken ----------------------------------------------------------------------------------------------------------
 
 
 def rung(*heard, until=10_000):
-    """(when, network) of each ring, looked for each millisecond, when the bell hears these at their moments."""
-    bell, rings = Bell(), []
+    """(when, network) of each ring, looked for each millisecond, when these hints come at their moments."""
+    throttle, rings = Throttle(), []
     for now in range(until):
         for when, network in heard:
             if when == now:
-                bell.hear(network, at_ms=now)
-        rings += [(now, network) for network in bell.ring(at_ms=now)]
+                throttle.record(network, at_ms=now)
+        rings += [(now, network) for network in throttle.due(at_ms=now)]
     return rings
 
 
@@ -88,63 +89,63 @@ def node():
 
 
 @pytest.fixture
-def ear(node):
-    ear = Ear({"BTC": [f"tcp://127.0.0.1:{node.port}"]})
-    yield ear
-    ear.close()
+def listener(node):
+    listener = ZmqListener({"BTC": [f"tcp://127.0.0.1:{node.port}"]})
+    yield listener
+    listener.close()
 
 
-def hear(ear):
+def hear(listener):
     """What it hears, however slow this machine is; nothing when it never does."""
-    return next((heard for _ in range(100) if (heard := ear.heard())), set())
+    return next((heard for _ in range(100) if (heard := listener.receive())), set())
 
 
 @pytest.mark.parametrize("topic", node_listener.TOPICS)
-def test_each_topic_is_a_hint(node, ear, topic):
+def test_each_topic_is_a_hint(node, listener, topic):
     node.wait_for_a_listener()
     node.publish(topic)
-    assert hear(ear) == {"BTC"}
+    assert hear(listener) == {"BTC"}
 
 
-def test_a_burst_is_heard_whole(node, ear):
+def test_a_burst_is_heard_whole(node, listener):
     node.wait_for_a_listener()
     for _ in range(500):
         node.publish(b"sequence")
-    while hear(ear) and ear._poller.poll(200):
+    while hear(listener) and listener._poller.poll(200):
         pass
-    assert ear.heard() == set()
+    assert listener.receive() == set()
 
 
-def test_other_topics_of_the_same_address_are_not_even_sent(node, ear):
+def test_other_topics_of_the_same_address_are_not_even_sent(node, listener):
     node.wait_for_a_listener()
     node.publish(b"rawblock")
     node.publish(b"hashblock")
-    assert hear(ear) == {"BTC"}
-    assert ear.heard() == set()
+    assert hear(listener) == {"BTC"}
+    assert listener.receive() == set()
 
 
-def test_a_node_that_comes_back_is_heard_again(node, ear):
+def test_a_node_that_comes_back_is_heard_again(node, listener):
     node.wait_for_a_listener()
     node.stop()
-    assert ear.heard() == set()
+    assert listener.receive() == set()
     again = Node(node.port)
     again.wait_for_a_listener()
     again.publish(b"sequence")
-    assert hear(ear) == {"BTC"}
+    assert hear(listener) == {"BTC"}
     again.stop()
 
 
 def test_a_node_that_is_not_there_yet_is_waited_for_in_silence():
-    ear = Ear({"BTC": ["tcp://127.0.0.1:1"], "LTC": []})
-    assert ear.heard() == set()
-    ear.close()
+    listener = ZmqListener({"BTC": ["tcp://127.0.0.1:1"], "LTC": []})
+    assert listener.receive() == set()
+    listener.close()
 
 
 def test_without_any_address_there_is_nothing_to_hear(monkeypatch):
     monkeypatch.setattr(node_listener, "LOOK_MS", 1)
-    ear = Ear({})
-    assert ear.heard() == set()
-    ear.close()
+    listener = ZmqListener({})
+    assert listener.receive() == set()
+    listener.close()
 
 
 def test_only_networks_that_the_shop_takes_are_listened_to(settings, monkeypatch):
@@ -153,16 +154,16 @@ def test_only_networks_that_the_shop_takes_are_listened_to(settings, monkeypatch
     assert node_listener.addresses() == {"BTC": ["tcp://127.0.0.1:28332"]}
 
 
-# --- Marks ------------------------------------------------------------------------------------------------------------------
+# --- Trigger files ------------------------------------------------------------------------------------------------------------------
 
 
 def test_each_touch_is_seen_once(tmp_path):
-    marks = Marks(tmp_path, ["BTC", "LTC"])
-    assert marks.touched() == []
+    files = TriggerFiles(tmp_path, ["BTC", "LTC"])
+    assert files.touched() == []
     for _ in range(2):
-        os.utime(mark(tmp_path, "LTC"))
-        assert marks.touched() == ["LTC"]
-        assert marks.touched() == []
+        os.utime(trigger_file(tmp_path, "LTC"))
+        assert files.touched() == ["LTC"]
+        assert files.touched() == []
 
 
 # --- The listener -----------------------------------------------------------------------------------------------------------
@@ -179,18 +180,18 @@ def test_beat_starts_the_listener():
 def test_the_listener_begins_with_a_look_and_wakes_whom_it_hears_of(monkeypatch, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     woken, now = [], [0]
-    monkeypatch.setattr(node_listener, "soon", lambda task, network, **_: woken.append((now[0], network)))
+    monkeypatch.setattr(CeleryJobs, "follow_network", lambda self, network: woken.append((now[0], network)))
     monkeypatch.setattr(node_listener.time, "monotonic_ns", lambda: now[0] * 10**6)
 
-    def heard(ear):
+    def heard(listener):
         now[0] += 500
         if now[0] == 3000:
-            knock([TXID, "--network", "LTC"], tmp_path)
+            trigger([TXID, "--network", "LTC"], tmp_path)
         if now[0] == 5000:
             raise Stop
         return {"BTC"} if now[0] == 1500 else set()
 
-    monkeypatch.setattr(Ear, "heard", heard)
+    monkeypatch.setattr(ZmqListener, "receive", heard)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     with pytest.raises(Stop):
         node_listener.listen()
@@ -220,7 +221,9 @@ def test_a_listener_that_breaks_begins_anew(monkeypatch):
 @pytest.fixture
 def queued(monkeypatch):
     queued = []
-    monkeypatch.setattr("payments.management.commands.notify_payment.soon", lambda task, network, **_: queued.append((task.name, network)))
+    monkeypatch.setattr(
+        "payments.management.commands.notify_payment.enqueue", lambda task, network, **_: queued.append((task.name, network))
+    )
     return queued
 
 
@@ -285,9 +288,9 @@ def test_a_message_waits_when_nobody_listens(tmp_path):
 
 
 @pytest.fixture
-def marks(tmp_path, monkeypatch):
+def files(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    return Marks(tmp_path, ["BTC", "LTC"])
+    return TriggerFiles(tmp_path, ["BTC", "LTC"])
 
 
 @pytest.mark.parametrize(
@@ -304,15 +307,15 @@ def marks(tmp_path, monkeypatch):
         (["--help"], []),
     ],
 )
-def test_a_mark_is_touched_where_somebody_listens(marks, tmp_path, arguments, touched):
-    assert knock(arguments, tmp_path) == bool(touched)
-    assert marks.touched() == touched
+def test_a_mark_is_touched_where_somebody_listens(files, tmp_path, arguments, touched):
+    assert trigger(arguments, tmp_path) == bool(touched)
+    assert files.touched() == touched
 
 
-def test_each_of_two_hints_of_one_moment_is_seen(marks, tmp_path):
+def test_each_of_two_hints_of_one_moment_is_seen(files, tmp_path):
     for _ in range(100):
-        knock([TXID], tmp_path)
-        assert marks.touched() == ["BTC"]
+        trigger([TXID], tmp_path)
+        assert files.touched() == ["BTC"]
 
 
 @pytest.fixture
@@ -320,22 +323,22 @@ def nobody(tmp_path, monkeypatch):
     """Listens here."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     yield
-    about_to_speak()
+    release_leadership()
 
 
 def test_where_nobody_listens_one_of_a_crowd_takes_the_long_way_for_all(nobody, tmp_path, queued):
-    assert [knock([TXID], tmp_path) for _ in range(3)] == [False, True, True]
-    assert not knock([TXID, "--network", "LTC"], tmp_path)
+    assert [trigger([TXID], tmp_path) for _ in range(3)] == [False, True, True]
+    assert not trigger([TXID, "--network", "LTC"], tmp_path)
 
     call_command("notify_payment", TXID)
 
     assert len(queued) == 1
-    assert not knock([TXID], tmp_path), "what comes after it spoke is news"
+    assert not trigger([TXID], tmp_path), "what comes after it spoke is news"
 
 
 def test_a_folder_that_is_not_there_is_not_made(nobody, tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "elsewhere"))
-    assert not knock([TXID], tmp_path)
+    assert not trigger([TXID], tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -362,8 +365,8 @@ def test_the_folder_is_found_as_the_settings_find_it(tmp_path, monkeypatch, dote
     assert Path(os.environ.pop("DATA_DIR", "var")) == Path(folder)
 
 
-def test_the_short_way_loads_no_django(tmp_path, marks):
+def test_the_short_way_loads_no_django(tmp_path, files):
     told = "import sys; sys.argv = ['manage.py', 'notify_payment', '" + TXID + "']; import manage; manage.main(); print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"django", "celery", "cryptons", "zmq"} & {name.partition(".")[0] for name in ended.stdout.split()}
-    assert marks.touched() == ["BTC"]
+    assert files.touched() == ["BTC"]

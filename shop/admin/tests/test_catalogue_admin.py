@@ -25,7 +25,7 @@ def staff(client):
 @pytest.fixture
 def queued(monkeypatch):
     ids = []
-    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, some: ids.extend(some))
+    monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, some: ids.extend(some))
     return ids
 
 

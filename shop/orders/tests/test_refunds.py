@@ -25,7 +25,7 @@ LATER = NOW + timedelta(minutes=5)
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
     """Nobody sends by itself: the tests say when it was sent."""
-    monkeypatch.setattr("payments.tasks.soon", lambda *_, **__: None)
+    monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     forget_counts()
 
 

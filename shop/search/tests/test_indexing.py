@@ -157,7 +157,7 @@ def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
 def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
-    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, ids: queued.append(ids))
+    monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, ids: queued.append(ids))
     version = catalogue_version()
     product = ProductFactory()
 

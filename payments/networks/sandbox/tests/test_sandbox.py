@@ -12,8 +12,8 @@ from payments.invoices.settlement import settle
 from payments.models import Invoice, SandboxChain
 from payments.networks.base import DestinationRequest
 from payments.networks.sandbox.network import SandboxNetwork, mine_block
-from payments.networks.sandbox.plays import PLAYS, play
 from payments.sync.follower import follow
+from payments.sync.sandbox_plays import PLAYS, play
 from payments.tests.factories import OptionFactory
 
 pytestmark = pytest.mark.django_db
