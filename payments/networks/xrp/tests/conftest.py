@@ -1,0 +1,79 @@
+"""A fake rippled, the shop's settings about it, and an order that waits for XRP."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from payments.invoices.settlement import settle
+from payments.networks.base import CursorState, DestinationRequest
+from payments.networks.xrp.network import XrpNetwork
+from payments.sync.follower import follow
+from payments.tests.factories import OptionFactory
+from tests.fake_rippled import (
+    ISSUER,
+    SHOP,
+    FakeRippled,
+)
+
+TAG = 7
+DUE = 200_000_000
+"""100.00 at 0.50 for one XRP."""
+DOLLARS = {"currency": "USD", "issuer": ISSUER, "value": "200"}
+
+
+@pytest.fixture
+def xrpl(settings):
+    fake = FakeRippled()
+    fake.start()
+    settings.XRP_URL, settings.XRP_ADDRESS = fake.url, SHOP
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+@pytest.fixture
+def option(now):
+    return option_with(TAG, now)
+
+
+def option_with(tag, now, **more):
+    return OptionFactory(
+        network="XRP",
+        destination=f"{SHOP}?dt={tag}",
+        due_base=DUE,
+        minor_per_coin=Decimal(50),
+        created_at=now,
+        invoice__created_at=now,
+        invoice__expires_at=now + timedelta(minutes=15),
+        invoice__monitor_until=now + timedelta(days=30),
+        **more,
+    )
+
+
+def state(fake, ledger=None):
+    """A cursor that read up to this ledger of this server."""
+    first = XrpNetwork().facts_since(CursorState(), ())
+    return CursorState(str(ledger or fake.last), first.cursor.node_id)
+
+
+def facts(fake, cursor):
+    return XrpNetwork().facts_since(cursor, ()).facts
+
+
+def request_of(now):
+    return DestinationRequest(label="order_1", amount_base=DUE, expires_at=now + timedelta(minutes=15))
+
+
+def turn():
+    touched = follow("XRP", at=timezone.now())
+    return {settle(invoice_id, at=timezone.now()).status for invoice_id in touched}
+
+
+def first_turn():
+    assert turn() == set()
