@@ -1,7 +1,7 @@
-"""Public pages and public API reads as bytes that are ready: made once, sent to everybody who has no session.
+"""A cache of whole responses: public pages and public API reads, made once and sent to every visitor without a session.
 
-What is kept belongs to a version (of the catalogue, of the rates…): another version, other bytes. Who has a session cookie, a message
-waiting or an Authorization header always gets a page of their own, which nobody else's cache may keep.
+A cached response belongs to a version (of the catalogue, of the rates …), and a new version makes a new response. A visitor with a
+session cookie, a waiting message or an Authorization header always gets a response of their own, which no shared cache may keep.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Of all that one process keeps; what was longest unused goes first."""
+"""Of all cached responses of one process; the least recently used one is dropped first."""
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_KEY = 600
 KEEP_SECONDS = 300
-"""Also when no version changes: an end to whatever a version does not tell."""
+"""A limit for changes that no version tells of."""
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -42,8 +42,8 @@ class _Ready:
     """Monotonic nanoseconds."""
 
 
-class _Shelf:
-    """Least recently used first out; bounded by bytes; safe between threads."""
+class _LruBytes:
+    """Responses by key, bounded by their bytes: the least recently used one is dropped first. Safe between threads."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Ready] = OrderedDict()
@@ -76,17 +76,17 @@ class _Shelf:
             self._bytes -= len(old.body) + len(key)
 
 
-_shelf = _Shelf()
-forget_all = _shelf.clear
+_cache = _LruBytes()
+forget_all = _cache.clear
 
 
 def ready_bytes(
     *, versions: Callable[[], str], parameters: Collection[str] = (), max_age: int = 10, stale: int = 60, strict: bool = False
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
-    """Keep what the view answers to GET with 200 and no cookie.
+    """Cache the view's responses to GET that have status 200 and set no cookie.
 
-    `versions` is asked before the view, so that nothing old is kept under a new version. Only `parameters` of the query tell one answer
-    from another, and the view sees no others; with `strict` a query with others goes to the view whole and its answer is not kept.
+    `versions` is called before the view, so that nothing old is cached under a new version. Only `parameters` of the query distinguish
+    responses, and the view sees no others; with `strict`, a query with other parameters reaches the view whole and is not cached.
     """
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
@@ -99,17 +99,17 @@ def ready_bytes(
             if not strict:
                 request.GET = QueryDict(query)
             if is_personal(request):
-                return _own(view(request, *args, **kwargs))
+                return _mark_private(view(request, *args, **kwargs))
             key = f"{request.scheme}://{request.get_host()}{request.path}\n{query}"
             if len(key) > MAX_KEY or (strict and not is_known):
                 return view(request, *args, **kwargs)
             version = versions()
-            ready = _shelf.get(key, version)
+            ready = _cache.get(key, version)
             if ready is None:
                 response, ready = _make(request, lambda: view(request, *args, **kwargs), version)
                 if ready is None:
                     return response
-                _shelf.put(key, ready)
+                _cache.put(key, ready)
             return _answer(request, ready, max_age, stale)
 
         return respond
@@ -118,16 +118,16 @@ def ready_bytes(
 
 
 def is_personal(request: HttpRequest) -> bool:
-    """Whether the answer may be for this one visitor only."""
+    """Return whether the response may be for this visitor alone."""
     return settings.SESSION_COOKIE_NAME in request.COOKIES or "messages" in request.COOKIES or "Authorization" in request.headers
 
 
 def _normal_query(request: HttpRequest, parameters: Collection[str]) -> str:
-    """The known parameters that say something, in one order; of a repeated one the last counts."""
+    """Write the known parameters that have a value in one order; the last value of a repeated parameter counts."""
     return urlencode([(name, value) for name in sorted(parameters) if (value := request.GET.get(name, "").strip())], errors="replace")
 
 
-def _own(response: HttpResponseBase) -> HttpResponseBase:
+def _mark_private(response: HttpResponseBase) -> HttpResponseBase:
     patch_cache_control(response, private=True, no_cache=True)
     patch_vary_headers(response, ["Cookie", "Authorization"])
     return response

@@ -9,12 +9,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import LENGTHS, address_problems, clean_address
-from cryptons.api.inputs import Mail, Strict, Text
+from cryptons.api.inputs import Input, StrictEmail, StrictString
 
 USERNAME = r"^[\w.-]+\Z"
 
 
-class NewPassword(Text):
+class NewPassword(StrictString):
     """A password that the validators accept, spaces included: what was typed is the password."""
 
     def __init__(self, **options: Any) -> None:
@@ -29,16 +29,16 @@ class NewPassword(Text):
         return password
 
 
-class AddressSerializer(Strict):
+class AddressSerializer(Input):
     """An address for parcels. A field without a value is left out."""
 
-    name = Text(max_length=LENGTHS["name"])
-    street = Text(max_length=LENGTHS["street"])
-    street2 = Text(max_length=LENGTHS["street2"], required=False)
-    city = Text(max_length=LENGTHS["city"])
-    region = Text(max_length=LENGTHS["region"], required=False)
-    postalCode = Text(max_length=LENGTHS["postalCode"])
-    country = Text(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2")
+    name = StrictString(max_length=LENGTHS["name"])
+    street = StrictString(max_length=LENGTHS["street"])
+    street2 = StrictString(max_length=LENGTHS["street2"], required=False)
+    city = StrictString(max_length=LENGTHS["city"])
+    region = StrictString(max_length=LENGTHS["region"], required=False)
+    postalCode = StrictString(max_length=LENGTHS["postalCode"])
+    country = StrictString(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2")
 
 
 @extend_schema_field(AddressSerializer)
@@ -50,9 +50,9 @@ class AddressField(serializers.JSONField):
         return clean_address(data)
 
 
-class RegisterInput(Strict):
+class RegisterInput(Input):
     username = serializers.RegexField(USERNAME, min_length=3, max_length=150)
-    email = Mail(max_length=254)
+    email = StrictEmail(max_length=254)
     password = NewPassword()
 
     def validate_username(self, value: Any) -> str:
@@ -64,10 +64,10 @@ class RegisterInput(Strict):
         return value.lower()
 
 
-class LoginInput(Strict):
-    email = Text(required=False, max_length=254)
-    username = Text(required=False, max_length=254)
-    password = Text(max_length=128, trim_whitespace=False)
+class LoginInput(Input):
+    email = StrictString(required=False, max_length=254)
+    username = StrictString(required=False, max_length=254)
+    password = StrictString(max_length=128, trim_whitespace=False)
 
     def validate(self, values: dict[str, str]) -> dict[str, str]:
         if not (values.get("email") or values.get("username")):
@@ -75,21 +75,21 @@ class LoginInput(Strict):
         return values
 
 
-class RefreshInput(Strict):
-    refresh = Text(max_length=4000)
+class RefreshInput(Input):
+    refresh = StrictString(max_length=4000)
 
 
-class LogoutInput(Strict):
-    refresh = Text(max_length=4000, required=False)
+class LogoutInput(Input):
+    refresh = StrictString(max_length=4000, required=False)
 
 
-class PasswordInput(Strict):
-    currentPassword = Text(max_length=128, trim_whitespace=False)
+class PasswordInput(Input):
+    currentPassword = StrictString(max_length=128, trim_whitespace=False)
     newPassword = NewPassword()
 
 
-class ProfileInput(Strict):
-    firstName = Text(max_length=150, required=False, allow_blank=True)
-    lastName = Text(max_length=150, required=False, allow_blank=True)
-    phone = Text(max_length=40, required=False, allow_blank=True)
+class ProfileInput(Input):
+    firstName = StrictString(max_length=150, required=False, allow_blank=True)
+    lastName = StrictString(max_length=150, required=False, allow_blank=True)
+    phone = StrictString(max_length=40, required=False, allow_blank=True)
     address = AddressField(required=False, allow_null=True)

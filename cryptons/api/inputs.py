@@ -10,7 +10,7 @@ from rest_framework import serializers
 GREATEST = 2**63 - 1
 
 
-class Text(serializers.CharField):
+class StrictString(serializers.CharField):
     """Takes a JSON string, and nothing that could be turned into one."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -19,11 +19,11 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Mail(Text, serializers.EmailField):
+class StrictEmail(StrictString, serializers.EmailField):
     pass
 
 
-class Whole(serializers.IntegerField):
+class StrictInteger(serializers.IntegerField):
     """Takes a JSON whole number of 64 bits; neither `"1"` nor `1.0` nor `true`."""
 
     def __init__(self, **options: Any) -> None:
@@ -37,7 +37,7 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class YesNo(serializers.BooleanField):
+class StrictBoolean(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
@@ -45,7 +45,7 @@ class YesNo(serializers.BooleanField):
 
 
 @extend_schema_field({"type": "string", "format": "uuid"})
-class Id(Text):
+class StrictUUID(StrictString):
     """A UUID as a string."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -53,7 +53,7 @@ class Id(Text):
         return serializers.UUIDField().to_internal_value(text)
 
 
-class Strict(serializers.Serializer[Any]):
+class Input(serializers.Serializer[Any]):
     """Takes an object, and refuses unknown fields."""
 
     def to_internal_value(self, data: Any) -> Any:

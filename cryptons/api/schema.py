@@ -11,7 +11,7 @@ from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 
-from cryptons.api.inputs import Strict
+from cryptons.api.inputs import Input
 from cryptons.api.outputs import Output, PageMeta
 
 Shape = dict[str, Any]
@@ -111,7 +111,7 @@ def describe_page(summary: str, *, data: type[Output], parameters: Sequence[Open
 class _ClosedInput(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A body with an unknown field is refused, and the document says so."""
 
-    target_class = Strict
+    target_class = Input
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Shape:
@@ -132,7 +132,7 @@ class _PlainChoice(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
 def classes_without_description() -> list[type]:
     """Return the classes whose docstrings are for programmers of this shop, for drf-spectacular's GET_LIB_DOC_EXCLUDES."""
     excluded: list[type] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
-    return [*excluded, Output, Strict]
+    return [*excluded, Output, Input]
 
 
 def without_alias(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:

@@ -10,7 +10,7 @@ browser = RequestFactory()
 
 
 @pytest.fixture(autouse=True)
-def _empty_shelf():
+def _empty_response_cache():
     forget_all()
     yield
     forget_all()
@@ -215,7 +215,7 @@ def test_the_longest_unused_goes_first(monkeypatch):
     assert page.asked == 3
     page.get("/b")
     assert page.asked == 4
-    assert module._shelf._bytes <= 2_500
+    assert module._cache._bytes <= 2_500
 
 
 def test_a_long_query_is_answered_but_not_kept():
@@ -224,7 +224,7 @@ def test_a_long_query_is_answered_but_not_kept():
     page.get("/?q=" + "x" * 1_000)
 
     assert page.asked == 2
-    assert not module._shelf._kept
+    assert not module._cache._kept
 
 
 def test_bytes_grow_old_even_without_a_new_version(monkeypatch):

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Id, Strict, Text
+from cryptons.api.inputs import Input, StrictString, StrictUUID
 from cryptons.api.permissions import may
 from cryptons.api.schema import describe, describe_page, idempotency_key
 from cryptons.api.views import ApiView, success
@@ -42,13 +42,13 @@ PAYOUTS = Listing(
 )
 
 
-class PayoutInput(Strict):
-    invoiceId = Id()
+class PayoutInput(Input):
+    invoiceId = StrictUUID()
     kind = serializers.ChoiceField(Payout.Kind.values)
     network = serializers.ChoiceField(list(UNITS))
-    amount = Text(max_length=40, required=False)
-    destination = Text(max_length=2000, required=False)
-    reason = Text(max_length=200)
+    amount = StrictString(max_length=40, required=False)
+    destination = StrictString(max_length=2000, required=False)
+    reason = StrictString(max_length=200)
 
 
 class Payouts(ApiView):

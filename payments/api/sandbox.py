@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import NotFound
-from cryptons.api.inputs import Id, Strict
+from cryptons.api.inputs import Input, StrictUUID
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 from cryptons.celery import enqueue
@@ -18,8 +18,8 @@ from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
 
 
-class PlayInput(Strict):
-    invoiceId = Id()
+class PlayInput(Input):
+    invoiceId = StrictUUID()
     play = serializers.ChoiceField(list(PLAYS))
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import NotFound
-from cryptons.api.inputs import Strict, Text, Whole
+from cryptons.api.inputs import Input, StrictInteger, StrictString
 from cryptons.api.outputs import DECIMAL
 from cryptons.api.schema import TEXT, TIME, describe
 from cryptons.api.views import ApiView, success
@@ -46,18 +46,20 @@ class Moment(serializers.DateTimeField):
         return super().to_internal_value(value)
 
 
-class HintData(Strict):
-    orderId = Text(max_length=80, help_text="The order's id or number")
-    transactionHash = Text(max_length=128, allow_blank=True)
+class HintData(Input):
+    orderId = StrictString(max_length=80, help_text="The order's id or number")
+    transactionHash = StrictString(max_length=128, allow_blank=True)
     amount = Amount()
-    confirmations = Whole(min_value=0)
+    confirmations = StrictInteger(min_value=0)
     timestamp = Moment(required=False)
 
 
-class HintInput(Strict):
-    event = Text(max_length=80)
+class HintInput(Input):
+    event = StrictString(max_length=80)
     data = HintData()  # type: ignore[assignment]  # the name that the contract gives it
-    signature = Text(required=False, max_length=128, help_text="Without the headers: HMAC-SHA256 in hex of the rest as canonical JSON")
+    signature = StrictString(
+        required=False, max_length=128, help_text="Without the headers: HMAC-SHA256 in hex of the rest as canonical JSON"
+    )
 
 
 HEADERS = [

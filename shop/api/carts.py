@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import NotFound
-from cryptons.api.inputs import Id, Strict, Whole
+from cryptons.api.inputs import Input, StrictInteger, StrictUUID
 from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, get_or_404, success
@@ -16,13 +16,13 @@ from shop.cart.contents import add_to_cart, cart_of, read_cart, set_quantity
 from shop.models import MAX_QUANTITY, CartItem, Product
 
 
-class AddInput(Strict):
-    productId = Id()
-    quantity = Whole(min_value=1, max_value=MAX_QUANTITY, required=False)
+class AddInput(Input):
+    productId = StrictUUID()
+    quantity = StrictInteger(min_value=1, max_value=MAX_QUANTITY, required=False)
 
 
-class QuantityInput(Strict):
-    quantity = Whole(min_value=0, max_value=MAX_QUANTITY)
+class QuantityInput(Input):
+    quantity = StrictInteger(min_value=0, max_value=MAX_QUANTITY)
 
 
 def _cart(user: User, *, status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
-from cryptons.api.inputs import Id, Strict, Text, Whole
+from cryptons.api.inputs import Input, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import may
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, get_or_404, success
@@ -23,11 +23,11 @@ from shop.catalogue.reads import read_categories
 from shop.models import Category
 
 
-class CategoryInput(Strict):
-    name = Text(max_length=80)
+class CategoryInput(Input):
+    name = StrictString(max_length=80)
     slug = serializers.SlugField(max_length=80, required=False)
-    parent = Id(required=False, allow_null=True)  # type: ignore[assignment]
-    position = Whole(min_value=0, max_value=32_767, required=False)
+    parent = StrictUUID(required=False, allow_null=True)  # type: ignore[assignment]
+    position = StrictInteger(min_value=0, max_value=32_767, required=False)
 
 
 class Categories(ApiView):

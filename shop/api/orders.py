@@ -15,7 +15,7 @@ from accounts.api.inputs import AddressField
 from accounts.tokens import api_user
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Id, Strict, Whole
+from cryptons.api.inputs import Input, StrictInteger, StrictUUID
 from cryptons.api.permissions import Authenticated, has_permission, may
 from cryptons.api.schema import describe, describe_page, idempotency_key, one_of
 from cryptons.api.views import ApiView, get_or_404, paginated, success
@@ -33,12 +33,12 @@ ALL = OpenApiParameter("all", one_of("true", "false"), description="true: the or
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
 
 
-class ItemInput(Strict):
-    productId = Id()
-    quantity = Whole(min_value=1, max_value=MAX_QUANTITY)
+class ItemInput(Input):
+    productId = StrictUUID()
+    quantity = StrictInteger(min_value=1, max_value=MAX_QUANTITY)
 
 
-class OrderInput(Strict):
+class OrderInput(Input):
     """An order of these items; without `items`, of those in the cart."""
 
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
@@ -46,15 +46,15 @@ class OrderInput(Strict):
     shippingAddress = AddressField()
 
 
-class StatusInput(Strict):
+class StatusInput(Input):
     status = serializers.ChoiceField(choices=Order.Status.values)
 
 
-class QuoteInput(Strict):
+class QuoteInput(Input):
     cryptocurrency = serializers.ChoiceField(choices=list(COINS), required=False)
 
 
-class Nothing(Strict):
+class Nothing(Input):
     pass
 
 

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
-from cryptons.api.inputs import GREATEST, Id, Strict, Text, Whole, YesNo
+from cryptons.api.inputs import GREATEST, Input, StrictBoolean, StrictInteger, StrictString, StrictUUID
 from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
 from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, one_of
@@ -92,15 +92,15 @@ def _readable(amount_minor: int) -> str:
     return f"{minor_to_decimal(amount_minor, settings.CURRENCY):,}"
 
 
-class ProductInput(Strict):
-    name = Text(max_length=160)
-    sku = Text(max_length=64)
+class ProductInput(Input):
+    name = StrictString(max_length=160)
+    sku = StrictString(max_length=64)
     slug = serializers.SlugField(max_length=180, required=False)
-    description = Text(max_length=20_000, allow_blank=True, required=False)
+    description = StrictString(max_length=20_000, allow_blank=True, required=False)
     price = Price(source="price_minor")
-    category = Id()
-    stock = Whole(min_value=0, max_value=10**9, required=False)
-    isListed = YesNo(required=False, source="is_listed")
+    category = StrictUUID()
+    stock = StrictInteger(min_value=0, max_value=10**9, required=False)
+    isListed = StrictBoolean(required=False, source="is_listed")
 
     def validate_category(self, value: Any) -> Category:
         category = Category.objects.filter(pk=value).first()

@@ -21,9 +21,30 @@ def test_every_route_says_what_goes_wrong(client):
     paths = client.get("/api/schema").json()["paths"]
     for path, methods in paths.items():
         for method, operation in methods.items():
-            assert {"429", "500"} <= set(operation["responses"]), (method, path)
+            assert {"429", "500", "503"} <= set(operation["responses"]), (method, path)
             if operation.get("security"):
                 assert "401" in operation["responses"], (method, path)
+
+
+def test_each_answer_and_its_data_are_components_with_names(client):
+    document = client.get("/api/schema").json()
+    components = document["components"]["schemas"]
+    assert {"Product", "Category", "Cart", "Order", "Invoice", "Payment", "Payout", "Rate", "Node", "User", "Error"} <= set(components)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema")
+                if schema is not None:
+                    assert set(schema) == {"$ref"}, (method, path, status)
+                    name = schema["$ref"].rpartition("/")[2]
+                    assert name == "Error" if status >= "400" else name.endswith("Answer"), (method, path, status)
+
+
+def test_each_body_refuses_unknown_fields(client):
+    document = client.get("/api/schema").json()
+    inputs = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Input")}
+    assert {"OrderInput", "ProductInput", "LoginInput"} <= set(inputs)
+    assert all(schema["additionalProperties"] is False for schema in inputs.values())
 
 
 def test_the_docs_page_runs_no_script_of_its_own(client):
