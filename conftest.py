@@ -1,16 +1,18 @@
 """Fixtures that every app's tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.cache import caches
+from pytest_django.fixtures import Settings
 
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
 
 
 @pytest.fixture(autouse=True)
-def _plain_settings(settings, tmp_path) -> None:
+def _plain_settings(settings: Settings, tmp_path: Path) -> None:
     """Cheap password hashes, plain static files, tasks that run at once, and files in the test's own folder."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {

@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.shop_of import fill, prepare
 
@@ -59,9 +60,9 @@ def measure() -> None:
         made, ready, bare = [], [], []
         for _ in range(ROUNDS):
             forget_all()
-            made.append(milliseconds(lambda path=path: get(path)))
-            ready.append(milliseconds(lambda path=path: get(path)))
-            bare.append(milliseconds(lambda: get("/bare")))
+            made.append(milliseconds(partial(get, path)))
+            ready.append(milliseconds(partial(get, path)))
+            bare.append(milliseconds(partial(get, "/bare")))
         m, r, b = (statistics.median(times) for times in (made, ready, bare))
         print(f"{name:16}{m:9.2f} ms{r:7.2f} ms{b:8.2f} ms   {m / b:5.1f} × and {r / b:4.2f} ×", flush=True)
 

@@ -1,4 +1,7 @@
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from shop.search.base import SearchUnavailable
 
 
 @pytest.fixture(autouse=True)
-def _own_index(tmp_path, monkeypatch):
+def _own_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test has an index of its own; none is built until a test asks for it."""
     if engine.name == "tantivy":
         monkeypatch.setattr(engine, "_folder", tmp_path / "search")
@@ -21,21 +24,23 @@ def _own_index(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=3))
     monkeypatch.setattr(engine, "_index_circuit", CircuitBreaker(rest_seconds=15))
     yield
-    for index in engine._client.indices.get(index=f"{engine.alias}-*"):
-        engine._client.indices.delete(index=index)
+    elasticsearch: Any = engine
+    for index in elasticsearch._client.indices.get(index=f"{elasticsearch.alias}-*"):
+        elasticsearch._client.indices.delete(index=index)
 
 
 @pytest.fixture
-def build_index(_own_index, db):
+def build_index(_own_index: None, db: None) -> Callable[[], int]:
     return rebuild_search if engine.name == "tantivy" else rebuild_and_warm
 
 
-def rebuild_and_warm():
+def rebuild_and_warm() -> int:
     """The first questions to a server that has just started may take longer than a page waits."""
+    elasticsearch: Any = engine
     count = rebuild_search()
     for _ in range(10):
         with suppress(SearchUnavailable):
             engine.search(Query(text="warm"))
             break
-        engine._page_circuit.record_success()
+        elasticsearch._page_circuit.record_success()
     return count

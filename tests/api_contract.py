@@ -50,7 +50,7 @@ def read_document() -> Document:
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer
 
-    plain = SchemaGenerator(urlconf="cryptons.urls").get_schema(request=None, public=True)
+    plain = SchemaGenerator(urlconf="cryptons.urls").get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     document: Document = close_objects(json.loads(OpenApiJsonRenderer().render(plain, renderer_context={})))
     return document
 

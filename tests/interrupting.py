@@ -60,7 +60,7 @@ def dies_before(number: int) -> Iterator[Steps]:
 
 
 @contextmanager
-def meets(number: int, other: Callable[[], None]) -> Iterator[Steps]:
+def meets(number: int, other: Callable[[], object]) -> Iterator[Steps]:
     """Another process acts before that step, or before the first one after it that is not inside a transaction."""
 
     def act() -> None:
@@ -104,7 +104,7 @@ def _count_on_sql(steps: Steps, stack: ExitStack) -> None:
 def _count_on_mongodb(steps: Steps, stack: ExitStack) -> None:
     from django_mongodb_backend.utils import OperationDebugWrapper
 
-    class Counted(OperationDebugWrapper):
+    class Counted(OperationDebugWrapper):  # type: ignore[misc]  # the package has no types
         def profile_call(self, func: Callable[..., Any], args: Any = (), kwargs: Any = None) -> tuple[int, Any]:
             steps.step()
             return 0, func(*args, **kwargs or {})

@@ -110,6 +110,7 @@ class Shop:
     def without(self, name: str) -> Iterator[None]:
         """The process stands still meanwhile, as one whose machine is asleep."""
         pid = wait_for(name, lambda: self.child(name))
+        assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         while self._is_locked():
             os.kill(pid, signal.SIGCONT)

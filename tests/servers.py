@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -113,7 +113,7 @@ COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD
 
 def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = False, environment: Mapping[str, str] = {}) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
-    user = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []} if as_nobody and os.getuid() == 0 else {}
+    user: dict[str, Any] = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []} if as_nobody and os.getuid() == 0 else {}
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -123,7 +123,7 @@ def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = 
             stdout=log,
             stderr=log,
             start_new_session=True,
-            **user,  # type: ignore[arg-type]
+            **user,
         )
     return Server(name, {}, process.pid, process, folder)
 
@@ -216,7 +216,9 @@ def mongodb(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
             _open_the_way(folder)
         command = [str(TOOLS / "start-mongo-api.sh"), str(folder), str(port)]
         server = spawn("mongodb", command, folder, environment={"DURABLE": "1"} if durable else {})
-    direct = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=500)
+    direct: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=500
+    )
     wait_until_it_answers(server, lambda: direct.admin.command("ping"), pymongo.errors.PyMongoError)
     if is_mongod:
         with contextlib.suppress(pymongo.errors.OperationFailure):

@@ -1,5 +1,8 @@
-import factory
+from typing import Any
+
 from django.test import Client
+from factory.declarations import LazyAttribute, Sequence
+from factory.django import DjangoModelFactory, Password
 
 from accounts.models import User
 from accounts.tokens import issue
@@ -7,18 +10,18 @@ from accounts.tokens import issue
 PASSWORD = "correct horse battery"
 
 
-class UserFactory(factory.django.DjangoModelFactory):
+class UserFactory(DjangoModelFactory[User]):
     class Meta:
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"buyer{n}")
-    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
-    password = factory.django.Password(PASSWORD)
+    username = Sequence(lambda n: f"buyer{n}")
+    email = LazyAttribute(lambda user: f"{user.username}@example.com")
+    password = Password(PASSWORD)
 
 
 class StaffFactory(UserFactory):
-    username = factory.Sequence(lambda n: f"staff{n}")
+    username = Sequence(lambda n: f"staff{n}")
     is_staff = True
     is_superuser = True
 
@@ -26,12 +29,12 @@ class StaffFactory(UserFactory):
 class ApiClient(Client):
     """Speaks JSON, and bears a user's token when it is given one."""
 
-    def __init__(self, user=None, **options):
-        token = {"HTTP_AUTHORIZATION": f"Bearer {issue(user)['token']}"} if user else {}
+    def __init__(self, user: User | None = None, **options: Any) -> None:
+        token: dict[str, Any] = {"HTTP_AUTHORIZATION": f"Bearer {issue(user)['token']}"} if user else {}
         super().__init__(**token, **options)
 
-    def generic(self, method, path, data="", content_type="application/json", *args, **kwargs):
-        return super().generic(method, path, data, content_type, *args, **kwargs)
+    def generic(self, method: str, path: Any, data: Any = "", content_type: str | None = "application/json", **more: Any) -> Any:  # type: ignore[override]
+        return super().generic(method, path, data, content_type, **more)
 
-    def post(self, path, data=None, content_type="application/json", **more):
-        return super().post(path, data, content_type=content_type, **more)
+    def post(self, path: Any, data: Any = None, content_type: str = "application/json", *args: Any, **kwargs: Any) -> Any:
+        return super().post(path, data, content_type, *args, **kwargs)

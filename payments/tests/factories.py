@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import factory
+from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
+from factory.django import DjangoModelFactory
 
 from cryptons.db import new_id
 from payments.models import Cursor, Invoice, Option, Payment, Payout
@@ -14,11 +15,11 @@ DUE = 200_000
 TIP = 1_000
 
 
-class InvoiceFactory(factory.django.DjangoModelFactory):
+class InvoiceFactory(DjangoModelFactory[Invoice]):
     class Meta:
         model = Invoice
 
-    subject_id = factory.LazyFunction(new_id)
+    subject_id = LazyFunction(new_id)
     label = "order_7K3M9-2QFXA"
     price_minor = 10_000
     currency = "USD"
@@ -30,33 +31,33 @@ class InvoiceFactory(factory.django.DjangoModelFactory):
     monitor_until = EXPIRY + timedelta(days=30)
 
 
-class OptionFactory(factory.django.DjangoModelFactory):
+class OptionFactory(DjangoModelFactory[Option]):
     class Meta:
         model = Option
 
-    invoice = factory.SubFactory(InvoiceFactory)
+    invoice = SubFactory(InvoiceFactory)
     network = "BTC"
-    destination = factory.Sequence(lambda n: f"bcrt1q{n:038d}")
+    destination = Sequence(lambda n: f"bcrt1q{n:038d}")
     due_base = DUE
     minor_per_coin = Decimal(5_000_000)
     quoted_at = NOW
-    expires_at = factory.SelfAttribute("invoice.expires_at")
+    expires_at = SelfAttribute("invoice.expires_at")
     created_at = NOW
 
 
-class PaymentFactory(factory.django.DjangoModelFactory):
+class PaymentFactory(DjangoModelFactory[Payment]):
     class Meta:
         model = Payment
 
-    option = factory.SubFactory(OptionFactory)
-    invoice = factory.SelfAttribute("option.invoice")
-    network = factory.SelfAttribute("option.network")
-    reference = factory.Sequence(lambda n: f"{n:064x}:0")
+    option = SubFactory(OptionFactory)
+    invoice = SelfAttribute("option.invoice")
+    network = SelfAttribute("option.network")
+    reference = Sequence(lambda n: f"{n:064x}:0")
     amount_base = DUE
     first_seen_at = NOW + timedelta(minutes=1)
 
 
-class CursorFactory(factory.django.DjangoModelFactory):
+class CursorFactory(DjangoModelFactory[Cursor]):
     class Meta:
         model = Cursor
 
@@ -65,16 +66,16 @@ class CursorFactory(factory.django.DjangoModelFactory):
     answered_at = NOW
 
 
-class PayoutFactory(factory.django.DjangoModelFactory):
+class PayoutFactory(DjangoModelFactory[Payout]):
     """The whole price goes back to where the buyer said."""
 
     class Meta:
         model = Payout
 
-    invoice = factory.SubFactory(InvoiceFactory)
+    invoice = SubFactory(InvoiceFactory)
     kind = "refund"
     network = "BTC"
-    destination = factory.Sequence(lambda n: f"bcrt1qback{n:034d}")
+    destination = Sequence(lambda n: f"bcrt1qback{n:034d}")
     amount_base = DUE
     currency = "USD"
     value_minor = 10_000

@@ -4,15 +4,18 @@ Nothing here asks the program how it decides: the networks know what was paid, a
 """
 
 import sys
-from collections import defaultdict
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
-from fractions import Fraction
+from functools import partial
+from typing import Any
 from unittest import mock
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Model
 from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -25,25 +28,29 @@ from payments.invoices import manual_review
 from payments.invoices.assessment import received_as, stored_verdict, terms_of
 from payments.invoices.evaluation import evaluate, exceptions
 from payments.invoices.opening import cancel_invoice
-from payments.invoices.requoting import prepare_quote, requote
+from payments.invoices.requoting import Quote, prepare_quote, requote
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks import registry
+from payments.networks.base import Fact
 from payments.sync.follower import LEASE, LOOK_AGAIN, ask_now
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
+from payments.tests.books import ENOUGH_MINOR, Books
 from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
 from payments.tests.replaying import replay
-from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger
+from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger, Transaction
 from tests.interrupting import Queue, dies_before, meets
 
-ENOUGH, ENOUGH_MINOR = DUE - DUE // 200, 9_950
-"""The least that is enough, in satoshis and in cents: half a percent may be missing."""
+ENOUGH = DUE - DUE // 200
+"""The least that is enough, in satoshis: half a percent may be missing."""
 SCALE = {"BTC": 1, "BTC-LN": 1000, "XRP": 1000}
 """What a satoshi is worth in each network's base unit, at RATES."""
 RATES = {"BTC": Decimal("50000.00"), "XRP": Decimal("0.50")}
-BASE_PER_COIN = {"BTC": 10**8, "BTC-LN": 10**11, "XRP": 10**6}
 GRACE = timedelta(minutes=60)
 MANY = 100
 """Messages, after which the workers must have come to rest."""
+
+Interruption = tuple[str, int]
+"""Who comes between, and before which statement."""
 
 INVOICES = {
     "a_follower_takes_its_turn": 5,
@@ -68,7 +75,7 @@ INVOICES = {
 """What may happen, and how often it does."""
 
 
-def happenings(weights):
+def happenings(weights: dict[str, int]) -> Any:
     """One rule for all of it. With a rule for each, Hypothesis leaves most of them out of most sequences."""
 
     @rule(
@@ -79,7 +86,7 @@ def happenings(weights):
             st.integers(1, 20),
         ),
     )
-    def something_happens(self, what, number, interruption):
+    def something_happens(self: Any, what: str, number: int, interruption: Interruption) -> None:
         getattr(self, what)(number, interruption)
 
     return something_happens
@@ -88,26 +95,29 @@ def happenings(weights):
 class InvoiceLife(RuleBasedStateMachine):
     lived = 0
     """How many sequences were run to their end."""
-    ignored = frozenset()
+    ignored: frozenset[str] = frozenset()
+    is_patient: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.clock = Clock(timezone.now().replace(microsecond=0) + timedelta(hours=1))
         self.chain = ScriptedChain("BTC", self.clock)
-        self.networks = {
+        self.networks: dict[str, Any] = {
             "BTC": self.chain,
             "BTC-LN": ScriptedLedger("BTC-LN", self.clock),
             "XRP": ScriptedLedger("XRP", self.clock),
         }
         self.queue = Queue(ignored=self.ignored)
-        self.options, self.seqs, self.booked = {}, {}, set()
+        self.options: dict[tuple[str, str], Option] = {}
+        self.seqs: dict[UUID, int] = {}
+        self.booked: set[tuple[str, str]] = set()
         self.patches = ExitStack()
         self.patches.enter_context(self.queue.used())
         self.patches.enter_context(mock.patch.object(timezone, "now", self.clock))
         self.patches.enter_context(mock.patch.object(registry, "_real_networks", return_value=self.networks))
         settings.FIXED_RATES = dict(RATES)
 
-    def teardown(self):
+    def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:  # else it has failed already, or Hypothesis gave it up
                 self.everybody_recovers()
@@ -117,12 +127,12 @@ class InvoiceLife(RuleBasedStateMachine):
         finally:
             self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         self.patches.close()
         for model in self.models():
-            model.objects.all()._raw_delete(using="default")
+            model._default_manager.all()._raw_delete(using="default")
 
-    def models(self):
+    def models(self) -> tuple[type[Model], ...]:
         return Payment, Option, Invoice, Event, Cursor, Alert
 
     @initialize(
@@ -131,7 +141,7 @@ class InvoiceLife(RuleBasedStateMachine):
         number=st.integers(0, 95),
         is_patient=st.sampled_from([False, True, False]),
     )
-    def invoices_are_opened(self, needed, story, number, is_patient):
+    def invoices_are_opened(self, needed: int, story: str, number: int, is_patient: bool) -> None:
         """And it has begun already."""
         self.is_patient = is_patient
         self.open_invoices(needed)
@@ -143,7 +153,7 @@ class InvoiceLife(RuleBasedStateMachine):
             self.chain.mine(needed if story == "settled" else 0)
             self.all_workers_do_their_work(number, None)
 
-    def open_invoices(self, needed):
+    def open_invoices(self, needed: int) -> None:
         opened, until = self.clock.now, self.clock.now + timedelta(minutes=15)
         times = {"created_at": opened, "expires_at": until, "monitor_until": until + timedelta(days=30)}
         invoices = Invoice.objects.bulk_create([InvoiceFactory.build(confirmations_needed=each, **times) for each in (needed, 2)])
@@ -160,7 +170,7 @@ class InvoiceLife(RuleBasedStateMachine):
             for invoice, network in zip((*invoices, *invoices), ("BTC", "BTC", "BTC-LN", "XRP"), strict=True)
         )
 
-    def learn_options(self):
+    def learn_options(self) -> None:
         """I7: each destination is one option's, and stays so."""
         found = list(Option.objects.order_by("created_at", "id"))
         options = {(option.network, option.destination): option for option in found}
@@ -170,59 +180,59 @@ class InvoiceLife(RuleBasedStateMachine):
 
     # --- What the networks, the clock and the market do ---------------------------------------------------------------------
 
-    def some_option(self, number, network=None):
+    def some_option(self, number: int, network: str | None = None) -> Option:
         options = [option for option in self.options.values() if network in (None, option.network)]
         return options[number % len(options)]
 
-    def a_buyer_pays(self, number, _):
+    def a_buyer_pays(self, number: int, _: object) -> None:
         option = self.some_option(number)
         sats = (DUE, DUE // 2, ENOUGH, DUE // 3, ENOUGH - 1, DUE * 3 // 2)[number // 16]
         node, amount = self.networks[option.network], sats * SCALE[option.network]
         node.pay((option.destination, amount)) if node is self.chain else node.pay(option.destination, amount)
 
-    def one_transaction_pays_several_times(self, number, _):
+    def one_transaction_pays_several_times(self, number: int, _: object) -> None:
         """Two invoices, or one twice; and somebody else beside them."""
         paid = [self.some_option(number + other, "BTC").destination for other in ((0, 0), (0, 1), (0, 1, 1))[number % 3]]
         self.chain.pay(("somebody-else", DUE), *((destination, DUE // 2) for destination in paid))
 
-    def money_comes_that_nobody_waits_for(self, number, _):
+    def money_comes_that_nobody_waits_for(self, number: int, _: object) -> None:
         self.networks["XRP"].pay("xrp-account?dt=77", DUE)
 
-    def blocks_are_found(self, number, _):
+    def blocks_are_found(self, number: int, _: object) -> None:
         self.chain.mine((1, 1, 2, 6)[number % 4])
 
-    def a_reorg_drops_blocks(self, number, _):
+    def a_reorg_drops_blocks(self, number: int, _: object) -> None:
         self.chain.drop(1 + number % 3, ("there", "there", "gone", "spent")[number // 25])
 
-    def the_mempool_decides(self, number, _):
+    def the_mempool_decides(self, number: int, _: object) -> None:
         waiting = [sent for sent in self.chain.transactions if sent.height is None]
         if waiting:
             self.chain.decide(waiting[number % len(waiting)], ("there", "gone", "spent", "spent")[number // 25])
 
-    def nodes_tell_it_another_way(self, number, _):
+    def nodes_tell_it_another_way(self, number: int, _: object) -> None:
         for node in self.networks.values():
             node.tells_backwards, node.tells_twice = bool(number % 2), bool(number // 50)
 
-    def time_passes(self, number, _):
+    def time_passes(self, number: int, _: object) -> None:
         self.clock.forward(timedelta(seconds=(1, 31, 300, 900, 3600, 26 * 3600)[number % 6]))
 
-    def the_rates_move(self, number, _):
+    def the_rates_move(self, number: int, _: object) -> None:
         settings.FIXED_RATES = {coin: price * (100, 98, 97, 150)[number % 4] / 100 for coin, price in RATES.items()}
 
     # --- What the program does --------------------------------------------------------------------------------------------
 
-    def busy(self):
+    def busy(self) -> list[str]:
         """The networks of which there is something to hear, and the chain."""
         return [code for code, node in self.networks.items() if node is self.chain or node.facts]
 
-    def everybody_follows(self):
+    def everybody_follows(self) -> None:
         for network in self.busy():
             follow_network(network)
 
-    def a_follower_takes_its_turn(self, number, interruption):
+    def a_follower_takes_its_turn(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: follow_network(self.busy()[number % len(self.busy())]), interruption)
 
-    def a_worker_takes_a_message(self, number, interruption):
+    def a_worker_takes_a_message(self, number: int, interruption: Interruption) -> None:
         """Which may come again, to this worker or to another."""
         if not self.queue.messages:
             return
@@ -232,13 +242,13 @@ class InvoiceLife(RuleBasedStateMachine):
         task, arguments = message
         self.act(lambda: task(*arguments), interruption)
 
-    def the_queue_is_lost(self, number, _):
+    def the_queue_is_lost(self, number: int, _: object) -> None:
         self.queue.clear()
 
-    def the_sweep_comes(self, number, interruption):
+    def the_sweep_comes(self, number: int, interruption: Interruption) -> None:
         self.act(sweep_invoices, interruption)
 
-    def all_workers_do_their_work(self, number, _):
+    def all_workers_do_their_work(self, number: int, _: object) -> None:
         self.everybody_follows()
         for _ in range(MANY):
             if self.queue.messages:
@@ -247,43 +257,46 @@ class InvoiceLife(RuleBasedStateMachine):
         assert not self.queue.messages
         self.check()
 
-    def somebody_asks_the_nodes(self, number, interruption):
+    def somebody_asks_the_nodes(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: ask_now(self.some_option(number).invoice_id, at=self.clock.now), interruption)
 
-    def staff_decide(self, number, interruption):
+    def staff_decide(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: self.decide(number), interruption)
 
-    def decide(self, number):
+    def decide(self, number: int) -> None:
         act = ("accept", "close", "dismiss", "reopen", "clear_override", "cancel")[number % 6]
         invoice, at = Invoice.objects.get(pk=self.some_option(number).invoice_id), self.clock.now
-        who = {"actor": "" if number > 85 else "grace", "reason": "so be it", "at": at}
+        who: dict[str, Any] = {"actor": "" if number > 85 else "grace", "reason": "so be it", "at": at}
         if act == "cancel":
             in_transaction(lambda: cancel_invoice(invoice.pk, **who))
         else:
             in_transaction(lambda: getattr(manual_review, act)(invoice.pk, version=invoice.version, **who))
 
-    def a_buyer_asks_anew(self, number, interruption):
+    def a_buyer_asks_anew(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: self.ask_anew(number), interruption)
 
-    def ask_anew(self, number):
+    def ask_anew(self, number: int) -> None:
         quote = prepare_quote(self.some_option(number).invoice_id, ("BTC", "XRP")[number // 48], at=self.clock.now)
         in_transaction(lambda: requote(quote, at=self.clock.now))
 
-    def two_buyers_get_one_address(self, number, _):
+    def two_buyers_get_one_address(self, number: int, _: object) -> None:
         """From a node that forgets what it gave away. Who comes second is refused."""
-        quotes = []
+        quotes: list[Quote] = []
         for invoice_id in {option.invoice_id for option in self.options.values()}:
             self.chain.is_forgetful = True
-            self.attempt(lambda invoice_id=invoice_id: quotes.append(prepare_quote(invoice_id, "BTC", at=self.clock.now)))
+            self.attempt(partial(self.ask_for_quote, invoice_id, quotes))
         for quote in quotes:
-            self.attempt(lambda quote=quote: in_transaction(lambda: requote(quote, at=self.clock.now)))
+            self.attempt(partial(in_transaction, partial(requote, quote, at=self.clock.now)))
         self.check()
+
+    def ask_for_quote(self, invoice_id: UUID, quotes: list[Quote]) -> None:
+        quotes.append(prepare_quote(invoice_id, "BTC", at=self.clock.now))
 
     something_happens = happenings(INVOICES)
 
-    def act(self, do, interruption):
+    def act(self, do: Callable[[], object], interruption: Interruption) -> None:
         kind, step = interruption
-        others = {
+        others: dict[str, Callable[[], object]] = {
             "a settler": lambda: settle_invoices([str(option.invoice_id) for option in self.options.values()]),
             "a follower": lambda: follow_network("BTC"),
             "a slow turn": self.another_follower_takes_over,
@@ -300,23 +313,23 @@ class InvoiceLife(RuleBasedStateMachine):
                 self.attempt(do)
         self.check()
 
-    def another_follower_takes_over(self):
+    def another_follower_takes_over(self) -> None:
         self.clock.forward(LEASE)
         follow_network("BTC")
 
-    def attempt(self, do):
+    def attempt(self, do: Callable[[], object]) -> bool:
         try:
             do()
         except self.refusals():
             return False
         return True
 
-    def refusals(self):
+    def refusals(self) -> tuple[type[Exception], ...]:
         return PaymentError, IntegrityError
 
     # --- What must be true after each step --------------------------------------------------------------------------------
 
-    def check(self):
+    def check(self) -> None:
         self.learn_options()
         books = Books(self.options)
         self.each_payment_is_booked_once_where_it_belongs(books)
@@ -325,7 +338,7 @@ class InvoiceLife(RuleBasedStateMachine):
             self.what_is_out_of_line_will_be_found(invoice, books)
             self.what_settled_has_its_reason(invoice, books)
 
-    def each_payment_is_booked_once_where_it_belongs(self, books):
+    def each_payment_is_booked_once_where_it_belongs(self, books: Books) -> None:
         """I1, I7: by what the networks say was paid, and to whom."""
         truth = self.truth()
         assert len(books.by_reference) == len(books.payments)
@@ -339,13 +352,13 @@ class InvoiceLife(RuleBasedStateMachine):
         alerts = list(Alert.objects.values_list("key", flat=True)) if self.networks["XRP"].facts else []
         assert {f"unclaimed XRP {reference}" for network, reference in truth if not self.is_ours(truth[network, reference])} >= set(alerts)
 
-    def is_ours(self, fact):
+    def is_ours(self, fact: Fact) -> bool:
         return any(destination == fact.destination for _, destination in self.options)
 
-    def truth(self):
+    def truth(self) -> dict[tuple[str, str], Fact]:
         return {(code, reference): fact for code, node in self.networks.items() for reference, fact in node.truth().items()}
 
-    def the_log_tells_its_state(self, invoice, books):
+    def the_log_tells_its_state(self, invoice: Invoice, books: Books) -> None:
         """I4, I8."""
         told = replay(books.events[invoice.pk])
         payments = books.of[invoice.pk]
@@ -355,7 +368,7 @@ class InvoiceLife(RuleBasedStateMachine):
         assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
         assert told.accepted == {p.reference for p in payments if p.late == "accepted"}
 
-    def what_is_out_of_line_will_be_found(self, invoice, books):
+    def what_is_out_of_line_will_be_found(self, invoice: Invoice, books: Books) -> None:
         """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
         statuses = {payment: books.standing(payment, invoice) for payment in books.of[invoice.pk]}
         verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=self.clock.now)
@@ -364,7 +377,7 @@ class InvoiceLife(RuleBasedStateMachine):
         deeper = any(p.height is not None and p.is_present and p.status != status for p, status in statuses.items())
         assert in_line or invoice.needs_settling or overdue or deeper
 
-    def what_settled_has_its_reason(self, invoice, books):
+    def what_settled_has_its_reason(self, invoice: Invoice, books: Books) -> None:
         """I5, of each invoice that an event of this step calls settled."""
         news = [event for event in books.events[invoice.pk] if event.seq > self.seqs.get(invoice.pk, 0)]
         self.seqs[invoice.pk] = max((event.seq for event in books.events[invoice.pk]), default=0)
@@ -377,7 +390,7 @@ class InvoiceLife(RuleBasedStateMachine):
         if news and invoice.status == "settled" and not invoice.override and not invoice.needs_settling:
             assert books.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
 
-    def late_money_was_rightly_taken(self, payments, *, by_itself):
+    def late_money_was_rightly_taken(self, payments: Iterable[Payment], *, by_itself: bool) -> None:
         """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
         for payment in payments:
             rate = settings.FIXED_RATES[payment.network.partition("-")[0]] * 100
@@ -390,7 +403,7 @@ class InvoiceLife(RuleBasedStateMachine):
 
     # --- What must be true when all is quiet ------------------------------------------------------------------------------
 
-    def everybody_recovers(self):
+    def everybody_recovers(self) -> None:
         """Only the followers and the sweeps: no message arrives. Twice, where a node learns only later what became of money."""
         for _ in range(1 + any(sent.fate == "spent" for sent in self.chain.transactions)):
             self.clock.forward(LEASE + timedelta(seconds=1))
@@ -400,10 +413,10 @@ class InvoiceLife(RuleBasedStateMachine):
         self.check()
         self.the_books_are_the_truth()
 
-    def sweep(self):
+    def sweep(self) -> None:
         sweep_invoices()
 
-    def the_books_are_the_truth(self):
+    def the_books_are_the_truth(self) -> None:
         """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
         books = Books(self.options)
         truth = self.truth()
@@ -429,68 +442,25 @@ class InvoiceLife(RuleBasedStateMachine):
         }
         assert set(Alert.objects.values_list("key", flat=True)) == unclaimed
 
-    def transaction(self, payment):
+    def transaction(self, payment: Payment) -> Transaction:
         return next(sent for sent in self.chain.transactions if sent.txid == payment.txid)
 
-    def it_is_as_the_network_says(self, payment, fact):
+    def it_is_as_the_network_says(self, payment: Payment, fact: Fact) -> None:
         assert (payment.height, payment.block_hash, payment.is_present) == (fact.height, fact.block_hash, fact.is_present)
-        if fact.is_conflicted and self.clock.now - self.transaction(payment).went_at > LOOK_AGAIN:
-            return
+        if fact.is_conflicted:
+            went_at = self.transaction(payment).went_at
+            assert went_at is not None
+            if self.clock.now - went_at > LOOK_AGAIN:
+                return
         assert payment.is_conflicted == fact.is_conflicted
 
-    def nothing_moves_any_more(self):
+    def nothing_moves_any_more(self) -> None:
         """I2: the same told again to a program at rest."""
         before = self.everything()
         self.everybody_follows()
         self.sweep()
         assert self.everything() == before
 
-    def everything(self):
-        return [list(model.objects.order_by("pk").values()) for model in (Invoice, Payment, Event)]
-
-
-class Books:
-    """What the database says now, in four questions."""
-
-    def __init__(self, options):
-        by_id = {option.pk: option for option in options.values()}
-        self.invoices = list(Invoice.objects.all())
-        self.invoice = {invoice.pk: invoice for invoice in self.invoices}
-        self.payments = list(Payment.objects.all())
-        self.tips = dict(Cursor.objects.values_list("network", "tip_height"))
-        self.events, self.of = defaultdict(list), defaultdict(list)
-        for event in Event.objects.order_by("seq"):
-            self.events[event.subject_id].append(event)
-        for payment in self.payments:
-            payment.option = by_id[payment.option_id]
-            self.of[payment.invoice_id].append(payment)
-        self.by_reference = {(payment.network, payment.reference): payment for payment in self.payments}
-
-    def standing(self, payment, invoice):
-        if not payment.is_present:
-            return "gone"
-        return "settled" if self.is_safe(payment, invoice) else "seen"
-
-    def is_safe(self, payment, invoice):
-        tip = self.tips.get(payment.network)
-        deep = payment.height is not None and tip is not None and tip + 1 - payment.height >= invoice.confirmations_needed
-        return payment.is_safe or payment.is_final or deep
-
-    def minor(self, invoice, *, safe=False, counted=False):
-        """What is there of its money, or what is safe of it; or what of it came in time or was taken all the same."""
-        return sum(
-            Fraction(payment.amount_base)
-            * Fraction(payment.minor_per_coin or payment.option.minor_per_coin)
-            / BASE_PER_COIN[payment.network]
-            for payment in self.of[invoice.pk]
-            if payment.is_present and (not safe or self.is_safe(payment, invoice))
-            if not counted or payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
-        )
-
-    def status(self, invoice, at):
-        """As the rules of payments say it."""
-        if invoice.override:
-            return invoice.override
-        if self.minor(invoice, counted=True) >= ENOUGH_MINOR:
-            return "settled" if self.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR else "processing"
-        return "expired" if at >= invoice.expires_at else "new"
+    def everything(self) -> list[list[dict[str, Any]]]:
+        models: tuple[type[Model], ...] = (Invoice, Payment, Event)
+        return [list(model._default_manager.order_by("pk").values()) for model in models]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cryptons.money import Base
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
 from payments.tests.factories import TIP
 
@@ -83,7 +84,7 @@ class Transaction:
         return Fact(
             reference=f"{self.txid}:{index}",
             destination=destination,
-            amount_base=amount,
+            amount_base=Base(amount),
             first_seen_at=self.seen_at,
             height=self.height,
             block_hash=self.block,
@@ -160,7 +161,7 @@ class ScriptedLedger(ScriptedNetwork):
             return
         reference = destination if is_lightning else f"xrp{len(self.facts):061x}"
         height = None if is_lightning else len(self.facts) + 1
-        self.facts.append(Fact(reference, destination, amount, self.clock.now, height=height, is_safe=True))
+        self.facts.append(Fact(reference, destination, Base(amount), self.clock.now, height=height, is_safe=True))
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
         overlap = 0 if self.code == "BTC-LN" else 1

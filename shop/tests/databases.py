@@ -1,7 +1,10 @@
 """Databases beside the suite's own, for tests that need other processes on one."""
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -11,7 +14,7 @@ from pymongo import MongoClient
 
 
 @contextmanager
-def database_of_its_own(folder):
+def database_of_its_own(folder: Path) -> Iterator[str]:
     """Its URL, on the server that the suite runs on."""
     database = settings.DATABASES["default"]
     name = f"other_{time.time_ns()}"
@@ -22,6 +25,7 @@ def database_of_its_own(folder):
         try:
             yield urlunsplit(url._replace(path=f"/{name}"))
         finally:
+            client: MongoClient[dict[str, Any]]
             with MongoClient(database["HOST"]) as client:
                 client.drop_database(name)
     else:

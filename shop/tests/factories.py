@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-import factory
+from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
+from factory.django import DjangoModelFactory
 
 from shop.models import Cart, CartItem, Category, Order, OrderLine, Product
 
@@ -10,45 +11,45 @@ NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 ADDRESS = {"name": "Ada Lovelace", "street": "12 Example Road", "city": "London", "postalCode": "N1 1AA", "country": "GB"}
 
 
-class CategoryFactory(factory.django.DjangoModelFactory):
+class CategoryFactory(DjangoModelFactory[Category]):
     class Meta:
         model = Category
 
-    name = factory.Sequence(lambda n: f"Category {n}")
-    slug = factory.Sequence(lambda n: f"category-{n}")
+    name = Sequence(lambda n: f"Category {n}")
+    slug = Sequence(lambda n: f"category-{n}")
 
 
-class ProductFactory(factory.django.DjangoModelFactory):
+class ProductFactory(DjangoModelFactory[Product]):
     class Meta:
         model = Product
 
     name = "Copper Kettle"
-    slug = factory.Sequence(lambda n: f"product-{n}")
-    sku = factory.Sequence(lambda n: f"SKU-{n:04d}")
+    slug = Sequence(lambda n: f"product-{n}")
+    sku = Sequence(lambda n: f"SKU-{n:04d}")
     description = "Boils water."
     price_minor = 4_999
-    category = factory.SubFactory(CategoryFactory)
+    category = SubFactory(CategoryFactory)
     stock = 10
 
 
-class CartFactory(factory.django.DjangoModelFactory):
+class CartFactory(DjangoModelFactory[Cart]):
     """A guest's, empty."""
 
     class Meta:
         model = Cart
 
 
-class CartItemFactory(factory.django.DjangoModelFactory):
+class CartItemFactory(DjangoModelFactory[CartItem]):
     class Meta:
         model = CartItem
 
-    cart = factory.SubFactory(CartFactory)
-    product = factory.SubFactory(ProductFactory)
-    name = factory.SelfAttribute("product.name")
+    cart = SubFactory(CartFactory)
+    product = SubFactory(ProductFactory)
+    name = SelfAttribute("product.name")
     quantity = 1
 
 
-class OrderFactory(factory.django.DjangoModelFactory):
+class OrderFactory(DjangoModelFactory[Order]):
     """A guest's. Its lines come from OrderLineFactory; their stock is not taken."""
 
     class Meta:
@@ -58,18 +59,18 @@ class OrderFactory(factory.django.DjangoModelFactory):
     network = "BTC"
     total_minor = 9_998
     currency = "USD"
-    shipping_address = factory.LazyFunction(ADDRESS.copy)
+    shipping_address = LazyFunction(ADDRESS.copy)
     created_at = NOW
     updated_at = NOW
 
 
-class OrderLineFactory(factory.django.DjangoModelFactory):
+class OrderLineFactory(DjangoModelFactory[OrderLine]):
     class Meta:
         model = OrderLine
 
-    order = factory.SubFactory(OrderFactory)
-    product = factory.SubFactory(ProductFactory)
-    name = factory.SelfAttribute("product.name")
-    sku = factory.SelfAttribute("product.sku")
-    price_minor = factory.SelfAttribute("product.price_minor")
+    order = SubFactory(OrderFactory)
+    product = SubFactory(ProductFactory)
+    name = SelfAttribute("product.name")
+    sku = SelfAttribute("product.sku")
+    price_minor = SelfAttribute("product.price_minor")
     quantity = 2

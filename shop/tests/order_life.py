@@ -4,16 +4,18 @@ import uuid
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Model
 
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import HOLD
 from cryptons.mail.tasks import sweep_mails
 from payments.models import Invoice, Payment
-from payments.tests.invoice_life import INVOICES, InvoiceLife, happenings
+from payments.tests.invoice_life import INVOICES, Interruption, InvoiceLife, happenings
 from shop.checkout.placing import order_products
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
@@ -38,34 +40,34 @@ MOST_ORDERS = 3
 class OrderLife(InvoiceLife):
     ignored = frozenset({"shop.tasks.index_products"})
 
-    def models(self):
+    def models(self) -> tuple[type[Model], ...]:
         return *super().models(), Mail, OrderLine, Order, Product, Category
 
-    def open_shop(self, needed, *, stock):
+    def open_shop(self, needed: int, *, stock: int) -> None:
         settings.CONFIRMATION_TIERS = [(Decimal("Infinity"), needed)]
         self.supply = stock
-        self.product = ProductFactory(stock=stock, price_minor=10_000)
+        self.product = ProductFactory.create(stock=stock, price_minor=10_000)
 
-    def open_invoices(self, needed):
+    def open_invoices(self, needed: int) -> None:
         self.open_shop(needed, stock=3)
         self.place("BTC", uuid.uuid4())
         self.place("XRP", uuid.uuid4())
         self.queue.clear()
 
-    def place(self, network, token):
-        buyer = {"email": "ada@example.com", "user": None, "address": ADDRESS}
+    def place(self, network: str, token: UUID) -> Order:
+        buyer: dict[str, Any] = {"email": "ada@example.com", "user": None, "address": ADDRESS}
         return order_products({self.product.pk: 1}, network=network, at=self.clock.now, token=token, **buyer)
 
-    def refusals(self):
+    def refusals(self) -> tuple[type[Exception], ...]:
         return *super().refusals(), ShopError
 
-    def some_order(self, number):
+    def some_order(self, number: int) -> UUID:
         orders = list(Order.objects.order_by("created_at", "id").values_list("pk", flat=True))
         return orders[number % len(orders)]
 
     # --- What happens in a shop ---------------------------------------------------------------------------------------------
 
-    def somebody_orders(self, number, interruption):
+    def somebody_orders(self, number: int, interruption: Interruption) -> None:
         """Whose button does nothing, it seems; so it is pressed again."""
         if Order.objects.count() >= MOST_ORDERS:
             return
@@ -77,17 +79,17 @@ class OrderLife(InvoiceLife):
         assert Order.objects.filter(checkout_token=token).count() == (1 if placed or had_stock else 0)
         self.check()
 
-    def the_buyer_cancels(self, number, interruption):
+    def the_buyer_cancels(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: cancel_own_order(self.some_order(number), at=self.clock.now), interruption)
 
-    def staff_move_it(self, number, interruption):
+    def staff_move_it(self, number: int, interruption: Interruption) -> None:
         to = ("processing", "shipped", "shipped", "delivered", "cancelled")[number % 5]
         self.act(lambda: change_status(self.some_order(number // 5), to, actor="grace", at=self.clock.now), interruption)
 
-    def staff_release_it(self, number, interruption):
+    def staff_release_it(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: release_hold(self.some_order(number), actor="grace", at=self.clock.now), interruption)
 
-    def ask_anew(self, number):
+    def ask_anew(self, number: int) -> None:
         order, network = self.some_order(number), ("BTC", "XRP")[number // 48]
         if number % 2:
             requote_order(order, network, at=self.clock.now)
@@ -95,20 +97,20 @@ class OrderLife(InvoiceLife):
             version = Invoice.objects.get(subject_id=order).version
             ask_for_rest(order, network, version=version, actor="grace", at=self.clock.now)
 
-    def the_stock_changes(self, number, _):
+    def the_stock_changes(self, number: int, _: object) -> None:
         """Somebody else buys the last one, or more of it comes."""
         change = 1 if number % 2 else -Product.objects.get().stock
         Product.objects.update(stock=F("stock") + change)
         self.supply += change
 
-    def mails_are_sent(self, number, interruption):
+    def mails_are_sent(self, number: int, interruption: Interruption) -> None:
         self.act(sweep_mails, interruption)
 
     something_happens = happenings(ORDERS)
 
     # --- What must be true after each step ----------------------------------------------------------------------------------
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         orders = {order.pk: order for order in Order.objects.all()}
         self.no_stock_is_lost_or_made(orders)
@@ -119,27 +121,27 @@ class OrderLife(InvoiceLife):
         for invoice in Invoice.objects.all():
             self.who_may_pay_finds_it_in_stock(invoice, orders[invoice.subject_id])
 
-    def no_stock_is_lost_or_made(self, orders):
+    def no_stock_is_lost_or_made(self, orders: dict[UUID, Order]) -> None:
         """I6."""
         left = Product.objects.get().stock
         assert left >= 0
         assert left + sum(order.holds_stock for order in orders.values()) == self.supply
 
-    def its_log_tells_its_state(self, order):
+    def its_log_tells_its_state(self, order: Order) -> None:
         """I4, I8."""
         told = list(Event.objects.filter(subject_id=order.pk).order_by("seq"))
         assert [event.seq for event in told] == list(range(1, order.version + 1))
         assert told[-1].data | {"reason": ""} == state_of(order) | {"reason": ""}
         self.types = {**getattr(self, "types", {}), order.pk: {event.type for event in told}}
 
-    def it_is_told_once(self, order):
+    def it_is_told_once(self, order: Order) -> None:
         """I8: one mail for each occasion, and none without."""
         assert f"order-received:{order.pk}" in self.mails
         assert (f"order-shipped:{order.pk}" in self.mails) == ("order.shipped" in self.types[order.pk])
         if f"payment-confirmed:{order.pk}" in self.mails:
             assert Event.objects.filter(subject_id__in=Invoice.objects.filter(subject_id=order.pk), type="invoice.settled").exists()
 
-    def who_may_pay_finds_it_in_stock(self, invoice, order):
+    def who_may_pay_finds_it_in_stock(self, invoice: Invoice, order: Order) -> None:
         assert bool(order.hold_reason) == order.on_hold
         assert not (order.status == "cancelled" and order.holds_stock)
         if order.status == "pending" and invoice.status in ("new", "expired"):
@@ -151,12 +153,12 @@ class OrderLife(InvoiceLife):
 
     # --- What must be true when all is quiet --------------------------------------------------------------------------------
 
-    def sweep(self):
+    def sweep(self) -> None:
         super().sweep()
         self.clock.forward(HOLD + timedelta(seconds=1))
         sweep_mails()
 
-    def the_books_are_the_truth(self):
+    def the_books_are_the_truth(self) -> None:
         super().the_books_are_the_truth()
         for order in Order.objects.all():
             assert order.payment_status == payment_status(Invoice.objects.get(subject_id=order.pk))
@@ -164,5 +166,6 @@ class OrderLife(InvoiceLife):
         assert files >= {str(pk) for pk in Mail.objects.values_list("pk", flat=True)}
         assert not Mail.objects.filter(sent_at=None).exists()
 
-    def everything(self):
-        return [list(model.objects.order_by("pk").values()) for model in (Invoice, Payment, Event, Order, Product, Mail)]
+    def everything(self) -> list[list[dict[str, Any]]]:
+        models: tuple[type[Model], ...] = (Invoice, Payment, Event, Order, Product, Mail)
+        return [list(model._default_manager.order_by("pk").values()) for model in models]

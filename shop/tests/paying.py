@@ -1,15 +1,19 @@
 """What a buyer and a chain do to an order, told as the follower would tell it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
+from accounts.models import User
 from cryptons.db import atomic
+from cryptons.money import Base
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Option
 from payments.networks.base import Fact
 from payments.sync.facts import store_facts
 from shop.checkout.placing import place_order
+from shop.models import Order
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory
 
 TIP = 1_000
@@ -19,24 +23,35 @@ LATE = NOW + timedelta(minutes=20)
 TOO_LATE = NOW + timedelta(minutes=90)
 
 
-def placed(*, at=NOW, user=None, **item):
+def placed(*, at: datetime = NOW, user: User | None = None, **item: Any) -> Order:
     """An order of two kettles at 49.99, which needs two confirmations, placed through the front door."""
-    item = CartItemFactory(**{"product__sku": "KETTLE", "quantity": 2, **item})
-    return place_order(item.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at)
+    line = CartItemFactory.create(**{"product__sku": "KETTLE", "quantity": 2, **item})
+    return place_order(line.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at)
 
 
-def newest_option(order):
+def newest_option(order: Order) -> Option:
     return Option.objects.filter(invoice__subject_id=order.pk).latest("created_at")
 
 
-def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"{TXID}:0", present=True, conflicted=False, option=None):
+def tell(
+    order: Order,
+    *,
+    percent: int = 100,
+    height: int | None = None,
+    seen_at: datetime | None = None,
+    at: datetime | None = None,
+    reference: str = f"{TXID}:0",
+    present: bool = True,
+    conflicted: bool = False,
+    option: Option | None = None,
+) -> None:
     """A fact about money for the order comes in and is settled, at NOW and a minute and for its newest quote unless told otherwise."""
     at = at or order.created_at + timedelta(minutes=1)
     option = option or newest_option(order)
     fact = Fact(
         reference=reference,
         destination=option.destination,
-        amount_base=option.due_base * percent // 100,
+        amount_base=Base(option.due_base * percent // 100),
         first_seen_at=seen_at or order.created_at + timedelta(minutes=1),
         height=height,
         is_present=present,
@@ -49,17 +64,17 @@ def tell(order, *, percent=100, height=None, seen_at=None, at=None, reference=f"
     order.refresh_from_db()
 
 
-def pay(order, **more):
+def pay(order: Order, **more: Any) -> None:
     """Paid in full, and deep enough."""
     tell(order, height=TIP - 1, **more)
 
 
-def run_out(order, *, at=None):
+def run_out(order: Order, *, at: datetime | None = None) -> None:
     """The time to pay is over."""
     settle(newest_option(order).invoice_id, at=at or order.created_at + timedelta(minutes=20))
     order.refresh_from_db()
 
 
-def open_order(**more):
+def open_order(**more: Any) -> Order:
     """As `placed`, but on the real clock: what the pages look at."""
     return placed(at=timezone.now(), **more)

@@ -3,17 +3,20 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 
-def prepare(left, buyers):
+def prepare(left: int, buyers: int) -> dict[str, Any]:
     """A product of which so many are left, and a cart with one of it for each buyer."""
     from shop.tests.factories import CartItemFactory, ProductFactory
 
-    product = ProductFactory(stock=left, slug=f"race-{time.time_ns()}", sku=f"RACE-{time.time_ns()}")
-    return {"product": str(product.pk), "carts": [str(CartItemFactory(product=product).cart_id) for _ in range(buyers)]}
+    product = ProductFactory.create(stock=left, slug=f"race-{time.time_ns()}", sku=f"RACE-{time.time_ns()}")
+    return {"product": str(product.pk), "carts": [str(CartItemFactory.create(product=product).cart_id) for _ in range(buyers)]}
 
 
-def buy(cart, at):
+def buy(cart: str, at: float) -> str:
     """Place the order at that moment of the machine's clock."""
     from django.utils import timezone
 
@@ -30,7 +33,7 @@ def buy(cart, at):
     return "ordered"
 
 
-def cancel(order, at):
+def cancel(order: UUID, at: float) -> str:
     from django.utils import timezone
 
     from shop.errors import ShopError
@@ -44,7 +47,7 @@ def cancel(order, at):
     return "cancelled"
 
 
-def hear(webhook_id, at):
+def hear(webhook_id: str, at: float) -> str:
     """The same signed hint at that moment of the machine's clock."""
     from django.utils import timezone
 
@@ -54,11 +57,11 @@ def hear(webhook_id, at):
     return "first" if is_first(webhook_id, at=timezone.now()) else "repeated"
 
 
-def count(product):
+def count(product: str) -> dict[str, Any]:
     from payments.models import Invoice
     from shop.models import Order, Product
 
-    orders = Order.objects.filter(lines__product=product)
+    orders = Order.objects.filter(lines__product_id=product)
     return {
         "stock": Product.objects.get(pk=product).stock,
         "orders": [str(pk) for pk in orders.values_list("pk", flat=True)],
@@ -67,12 +70,13 @@ def count(product):
     }
 
 
-def prepare_paid(orders):
+def prepare_paid(orders: int) -> dict[str, Any]:
     """As many orders of one thing, each paid with money that lies deep enough, of which no follower knows yet."""
     from datetime import timedelta
 
     from django.utils import timezone
 
+    from cryptons.money import Base
     from payments.models import Option
     from payments.networks.sandbox.network import mine_block, receive
     from shop.models import Product
@@ -81,13 +85,13 @@ def prepare_paid(orders):
     assert {buy(cart, at=0) for cart in made["carts"]} == {"ordered"}
     now = timezone.now()
     for option in Option.objects.filter(network="BTC"):
-        receive("BTC", option.destination, option.due_base, at=now - timedelta(minutes=2))
+        receive("BTC", option.destination, Base(option.due_base), at=now - timedelta(minutes=2))
     for _ in range(8):
         mine_block("BTC", timezone.now())
     return {"product": made["product"], "stock": Product.objects.get(pk=made["product"]).stock}
 
 
-def follow_and_settle(seconds, role):
+def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
     """Work as a follower (a turn, then its invoices) or as a worker (whatever waits) for so long."""
     from django.utils import timezone
 
@@ -112,7 +116,7 @@ def follow_and_settle(seconds, role):
     return {"moved": moved}
 
 
-def count_settled(product):
+def count_settled(product: str) -> dict[str, Any]:
     from collections import Counter
 
     from cryptons.events.models import Event
@@ -131,7 +135,7 @@ def count_settled(product):
     }
 
 
-def ask_again(act, **options):
+def ask_again(act: Callable[..., Any], **options: Any) -> Any:
     """As a client does whom a busy database answered with 503."""
     from cryptons.db import is_outage
 
@@ -144,7 +148,7 @@ def ask_again(act, **options):
     return act(**options)
 
 
-def main():
+def main() -> None:
     import django
     from django.core.management import call_command
 

@@ -190,7 +190,7 @@ class Chain:
     def fee(self, transaction: CTransaction) -> int:
         if is_coinbase(transaction):
             return 0
-        return self.spent(transaction) - sum(each.nValue for each in transaction.vout)
+        return int(self.spent(transaction) - sum(each.nValue for each in transaction.vout))
 
     def spent(self, transaction: CTransaction) -> int:
         return sum(self.value(coin) for coin in spends(transaction))

@@ -111,7 +111,8 @@ class Node:
         return self.chain.submit(read_transaction(raw))
 
     def createrawtransaction(self, inputs: list[dict[str, Any]], outputs: Any, locktime: int = 0, replaceable: bool = True) -> str:
-        return unsigned([(each["txid"], each["vout"]) for each in inputs], self.read_outputs(outputs), locktime).serialize().hex()
+        transaction = unsigned([(each["txid"], each["vout"]) for each in inputs], self.read_outputs(outputs), locktime)
+        return str(transaction.serialize().hex())
 
     def read_outputs(self, outputs: Any) -> list[tuple[bytes, int]]:
         pairs = outputs.items() if isinstance(outputs, dict) else [pair for each in outputs for pair in each.items()]

@@ -159,10 +159,10 @@ def let_expire(shop: Shop, invoice: str, moment: datetime | None = None) -> None
             changed = database["payments_invoice"].update_one({"id": key}, {"$set": {"expires_at": at}}).matched_count
             database["payments_option"].update_many({"invoice_id": key}, {"$set": {"expires_at": at}})
     else:
-        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as database:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as rows:
             values = [f"{at:%Y-%m-%d %H:%M:%S.%f}", key]
-            changed = database.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
-            database.execute("update payments_option set expires_at = ? where invoice_id = ?", values)
+            changed = rows.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
+            rows.execute("update payments_option set expires_at = ? where invoice_id = ?", values)
     assert changed == 1
 
 

@@ -1,7 +1,7 @@
 import shutil
 import tempfile
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any]:
     """A failure shows what the shop said meanwhile."""
     outcome = yield
     report = outcome.get_result()

@@ -160,7 +160,7 @@ def order(name: str, count: int, is_expiring: bool = False) -> dict[str, Any]:
 
 def count(product: str) -> dict[str, Any]:
     """How the product's orders stand, with their invoices, and how often each status was told."""
-    orders = Order.objects.in_bulk(OrderLine.objects.filter(product=product).values_list("order_id", flat=True)).values()
+    orders = Order.objects.in_bulk(OrderLine.objects.filter(product_id=product).values_list("order_id", flat=True)).values()
     invoices = Invoice.objects.filter(subject_id__in=[each.pk for each in orders]).values_list("pk", "status")
     told = Event.objects.filter(subject_id__in=[pk for pk, _ in invoices]).values_list("type", flat=True)
     return {

@@ -104,9 +104,11 @@ class Lnd:
         wait_for(f"{self.name} to ask for a wallet", lambda: self.try_to("state").get("state") == "NON_EXISTING", seconds=60)
         credentials = grpc.ssl_channel_credentials(self.certificate.read_bytes())
         with grpc.secure_channel(self.host, credentials) as channel:
-            seed = channel.unary_unary("/lnrpc.WalletUnlocker/GenSeed")(b"", timeout=60)
+            generate: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/lnrpc.WalletUnlocker/GenSeed")
+            seed = generate(b"", timeout=60)
             wallet = _field(1, self.password.encode()) + b"".join(_field(2, word) for word in _values(1, seed))
-            channel.unary_unary("/lnrpc.WalletUnlocker/InitWallet")(wallet, timeout=60)
+            initialise: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/lnrpc.WalletUnlocker/InitWallet")
+            initialise(wallet, timeout=60)
 
     def unlock(self) -> None:
         command = [*self.lncli(), "unlock", "--stdin"]

@@ -31,10 +31,10 @@ from payments.tests.factories import InvoiceFactory, PayoutFactory  # noqa: E402
 def make(network: str, amount: int, *destinations: str) -> list[str]:
     """Approved payouts; their ids."""
     now = timezone.now()
-    invoice = InvoiceFactory(status="expired", expires_at=now, monitor_until=now)
+    invoice = InvoiceFactory.create(status="expired", expires_at=now, monitor_until=now)
     values = {"invoice": invoice, "network": network, "amount_base": amount}
     times = {"approved_at": now, "next_try_at": now}
-    return [str(PayoutFactory(destination=destination, status="approved", **values, **times).pk) for destination in destinations]
+    return [str(PayoutFactory.create(destination=destination, status="approved", **values, **times).pk) for destination in destinations]
 
 
 def send_one(payout_id: str) -> None:
@@ -68,6 +68,7 @@ def sweep(patience: int | None) -> None:
     if patience is not None:
         lightning_payer.WAIT_FOR = timedelta(seconds=patience)
     for payout_id, due_at in list(Payout.objects.exclude(next_try_at=None).values_list("pk", "next_try_at")):
+        assert due_at is not None
         send(payout_id, at=max(due_at, timezone.now()))
 
 

@@ -52,7 +52,7 @@ class Books:
 
     def _line(self) -> str:
         assert self.server.stdout is not None
-        return self.server.stdout.readline()
+        return str(self.server.stdout.readline())
 
     def _ask(self, *command: Any) -> Any:
         self._begin(*command)

@@ -4,43 +4,47 @@ import json
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 NAMES = ("coinbase", "kraken", "coingecko", "bitstamp")
 KRAKEN_PAIRS = {"XBTUSD": ("BTC", "XXBTZUSD"), "LTCUSD": ("LTC", "XLTCZUSD"), "XRPUSD": ("XRP", "XXRPZUSD")}
 COINGECKO_IDS = {"bitcoin": "BTC", "litecoin": "LTC", "ripple": "XRP"}
 PREFIXES = {"/v2/": "coinbase", "/0/": "kraken", "/api/v3": "coingecko", "/api/v2": "bitstamp"}
 
+Mood = Callable[["Handler"], None]
+
 
 class Exchanges(ThreadingHTTPServer):
     request_queue_size = 50
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.prices = {name: {"BTC": "50000.10"} for name in NAMES}
         """Each source knows the coins that it has a price for, in US dollars."""
         self.told_at = {name: int(time.time()) for name in NAMES}
-        self.moods = {}
+        self.moods: dict[str, Mood] = {}
         """By source: what it does instead of answering, a function of the handler."""
-        self.asked = defaultdict(list)
+        self.asked: defaultdict[str, list[str]] = defaultdict(list)
         self.is_over = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
-    def address(self):
+    def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def all_tell(self, price, coin="BTC"):
+    def all_tell(self, price: str, coin: str = "BTC") -> None:
         for prices in self.prices.values():
             prices[coin] = price
 
-    def start(self):
+    def start(self) -> None:
         self.thread.start()
 
-    def stop(self):
+    def stop(self) -> None:
         self.is_over.set()
         self.shutdown()
         self.thread.join()
@@ -48,13 +52,15 @@ class Exchanges(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    server: Exchanges
+
+    def do_GET(self) -> None:
         name = next(name for prefix, name in PREFIXES.items() if self.path.startswith(prefix))
         self.server.asked[name].append(self.path)
         with suppress(ConnectionError):
             self.server.moods.get(name, tell)(self)
 
-    def tell(self, status, body, **headers):
+    def tell(self, status: int, body: Any, **headers: str) -> None:
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key.replace("_", "-"), value)
@@ -65,41 +71,41 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     @property
-    def url(self):
+    def url(self) -> SplitResult:
         return urlsplit(self.path)
 
     @property
-    def query(self):
+    def query(self) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(self.url.query).items()}
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
-def tell(handler):
+def tell(handler: "Handler") -> None:
     """The answer to this question."""
     name = next(name for prefix, name in PREFIXES.items() if handler.path.startswith(prefix))
     handler.tell(*ANSWERS[name](handler, handler.server.prices[name], handler.server.told_at[name]))
 
 
-def coinbase(handler, prices, _):
+def coinbase(handler: "Handler", prices: dict[str, str], _: object) -> tuple[int, Any]:
     coin, _, currency = handler.url.path.removeprefix("/v2/prices/").removesuffix("/spot").partition("-")
     if currency != "USD" or coin not in prices:
         return 404, {"errors": [{"id": "not_found", "message": "Invalid base currency"}]}
     return 200, {"data": {"amount": prices[coin], "base": coin, "currency": "USD"}}
 
 
-def kraken(handler, prices, _):
+def kraken(handler: "Handler", prices: dict[str, str], _: object) -> tuple[int, Any]:
     coin, pair = KRAKEN_PAIRS.get(handler.query["pair"], ("", ""))
     if coin not in prices:
         return 200, {"error": ["EQuery:Unknown asset pair"]}
     price = prices[coin]
-    ticker = {"a": [price, "1", "1.000"], "b": [price, "2", "2.000"], "c": [price, "0.00100000"], "v": ["1.0", "2.0"]}
+    ticker: dict[str, Any] = {"a": [price, "1", "1.000"], "b": [price, "2", "2.000"], "c": [price, "0.00100000"], "v": ["1.0", "2.0"]}
     ticker |= {"p": [price, price], "t": [10, 20], "l": [price, price], "h": [price, price], "o": price}
     return 200, {"error": [], "result": {pair: ticker}}
 
 
-def coingecko(handler, prices, told_at):
+def coingecko(handler: "Handler", prices: dict[str, str], told_at: int) -> tuple[int, Any]:
     name, currency = handler.query["ids"], handler.query["vs_currencies"]
     told = {"last_updated_at": told_at} if handler.query.get("include_last_updated_at") == "true" else {}
     coin = COINGECKO_IDS[name]
@@ -107,7 +113,7 @@ def coingecko(handler, prices, told_at):
     return 200, f'{{"{name}": {{{price}{json.dumps(told)[1:-1]}}}}}'.replace(", }", "}").encode()
 
 
-def bitstamp(handler, prices, told_at):
+def bitstamp(handler: "Handler", prices: dict[str, str], told_at: int) -> tuple[int, Any]:
     pair = handler.url.path.removeprefix("/api/v2/ticker/").strip("/")
     coin = pair[:3].upper()
     if pair[3:] != "usd" or coin not in prices:
@@ -123,30 +129,30 @@ ANSWERS = {"coinbase": coinbase, "kraken": kraken, "coingecko": coingecko, "bits
 # --- Moods --------------------------------------------------------------------------------------------------------------
 
 
-def says(status, body, **headers):
+def says(status: int, body: Any, **headers: str) -> "Mood":
     return lambda handler: handler.tell(status, body, **headers)
 
 
-def breaks_off(handler):
+def breaks_off(handler: "Handler") -> None:
     """In the middle of a good answer."""
     status, body = ANSWERS["coinbase"](handler, {"BTC": "50000.10", "LTC": "80"}, 0)
     handler.tell(status, json.dumps(body).encode()[:-10], Content_Length="1000")
     handler.close_connection = True
 
 
-def is_long(handler):
+def is_long(handler: "Handler") -> None:
     """A megabyte of spaces, then the right answer."""
     name = next(name for prefix, name in PREFIXES.items() if handler.path.startswith(prefix))
     status, body = ANSWERS[name](handler, {"BTC": "50000.10"}, int(time.time()))
     handler.tell(status, b" " * 1_000_000 + (body if isinstance(body, bytes) else json.dumps(body).encode()))
 
 
-def is_silent(handler):
+def is_silent(handler: "Handler") -> None:
     handler.server.is_over.wait(20)
     tell(handler)
 
 
-def drips(handler):
+def drips(handler: "Handler") -> None:
     """The status line letter by letter; after a long while the answer is whole, and right."""
     for letter in b"HTTP/1.0 200 OK\r\nX-Slow: " + b"y" * 200:
         if handler.server.is_over.wait(0.1):

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from cryptons.coins import BITCOIN, LITECOIN
 from payments.networks.bitcoin.network import BitcoinNetwork
@@ -10,7 +11,7 @@ KEY = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8
 DESCRIPTOR = f"wpkh({KEY}/0/*)"
 
 
-def take(settings, prefix: str, fake: FakeBitcoind) -> None:
+def take(settings: Settings, prefix: str, fake: FakeBitcoind) -> None:
     """The shop's settings about this node."""
     values = {"NETWORK": "regtest", "RPC_HOST": "127.0.0.1", "RPC_PORT": fake.port, "RPC_USER": fake.user, "RPC_PASS": fake.password}
     for name, value in {**values, "WALLET": "shop", "PAYOUT_WALLET": "", "DESCRIPTOR": DESCRIPTOR}.items():
@@ -18,7 +19,7 @@ def take(settings, prefix: str, fake: FakeBitcoind) -> None:
 
 
 @pytest.fixture
-def bitcoind(settings) -> Iterator[FakeBitcoind]:
+def bitcoind(settings: Settings) -> Iterator[FakeBitcoind]:
     """Without the shop's wallet, which the shop makes from BITCOIN_DESCRIPTOR."""
     fake = FakeBitcoind()
     fake.start()
@@ -28,7 +29,7 @@ def bitcoind(settings) -> Iterator[FakeBitcoind]:
 
 
 @pytest.fixture
-def litecoind(settings) -> Iterator[FakeBitcoind]:
+def litecoind(settings: Settings) -> Iterator[FakeBitcoind]:
     fake = FakeBitcoind(litecoin=True)
     fake.start()
     take(settings, "LITECOIN", fake)
@@ -37,10 +38,10 @@ def litecoind(settings) -> Iterator[FakeBitcoind]:
 
 
 @pytest.fixture
-def network(bitcoind) -> BitcoinNetwork:
+def network(bitcoind: FakeBitcoind) -> BitcoinNetwork:
     return BitcoinNetwork(BITCOIN)
 
 
 @pytest.fixture
-def litecoin_network(litecoind) -> BitcoinNetwork:
+def litecoin_network(litecoind: FakeBitcoind) -> BitcoinNetwork:
     return BitcoinNetwork(LITECOIN)

@@ -3,11 +3,14 @@ other, but for TLS; how a real LND behaves is tested in tests/stack."""
 
 import hashlib
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from payments.networks.lightning.lnd import invoices_pb2, lightning_pb2
 from payments.networks.lightning.lnd.lightning_pb2 import Invoice, Payment, WalletState
@@ -16,18 +19,18 @@ UNKNOWN = grpc.StatusCode.UNKNOWN
 
 
 class LocalLnd:
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.pubkey = f"02{hashlib.sha256(name.encode()).hexdigest()}"
         self.macaroon = hashlib.sha256(self.pubkey.encode()).hexdigest()
         """In hex; those of other nodes are refused, as LND does."""
         self.state = WalletState.SERVER_ACTIVE
         self.is_synced = True
-        self.hanging = set()
+        self.hanging: set[str] = set()
         """Methods that do not answer."""
-        self.invoices = {}
-        self.payments = []
-        self.channels = []
-        self.asked = []
+        self.invoices: dict[str, Invoice] = {}
+        self.payments: list[Payment] = []
+        self.channels: list[lightning_pb2.Channel] = []
+        self.asked: list[str] = []
         self.server = grpc.server(ThreadPoolExecutor(8))
         self.server.add_generic_rpc_handlers(
             (
@@ -49,13 +52,13 @@ class LocalLnd:
         self.port = self.server.add_insecure_port("127.0.0.1:0")
         self.server.start()
 
-    def stop(self):
+    def stop(self) -> None:
         self.server.stop(None)
 
-    def configure(self, settings):
+    def configure(self, settings: Any) -> None:
         settings.LND_HOST, settings.LND_TLS_CERT, settings.LND_MACAROON = f"127.0.0.1:{self.port}", "", self.macaroon
 
-    def add_channel(self, *, local, remote, reserve=0, active=True):
+    def add_channel(self, *, local: int, remote: int, reserve: int = 0, active: bool = True) -> None:
         constraints = lightning_pb2.ChannelConstraints(chan_reserve_sat=reserve)
         channel = lightning_pb2.Channel(
             active=active,
@@ -69,7 +72,7 @@ class LocalLnd:
         )
         self.channels.append(channel)
 
-    def add(self, payment_hash, *, value_msat=1_000, at=None):
+    def add(self, payment_hash: str, *, value_msat: int = 1_000, at: datetime | None = None) -> None:
         self.invoices[payment_hash] = Invoice(
             r_hash=bytes.fromhex(payment_hash),
             value_msat=value_msat,
@@ -77,13 +80,13 @@ class LocalLnd:
             creation_date=int(at.timestamp()) if at else 0,
         )
 
-    def pay(self, payment_hash, at):
+    def pay(self, payment_hash: str, at: datetime) -> None:
         settled = [invoice.settle_index for invoice in self.invoices.values()]
         paid = self.invoices[payment_hash]
         paid.state, paid.amt_paid_msat, paid.settle_date = Invoice.SETTLED, paid.value_msat, int(at.timestamp())
         paid.settle_index = max(settled) + 1
 
-    def send(self, at, status=Payment.SUCCEEDED, *, value_msat=1_000):
+    def send(self, at: datetime, status: Payment.PaymentStatus.ValueType = Payment.SUCCEEDED, *, value_msat: int = 1_000) -> str:
         """The hash of a payment that it makes."""
         index = len(self.payments) + 1
         begun = int(at.timestamp() * 10**6) * 1000
@@ -93,8 +96,8 @@ class LocalLnd:
 
     # --- What it answers ---
 
-    def _serve(self, service, **methods):
-        handlers = {}
+    def _serve(self, service: str, **methods: type[Message]) -> grpc.GenericRpcHandler:
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for name, request in methods.items():
             kind = grpc.unary_stream_rpc_method_handler if name == "SubscribeInvoices" else grpc.unary_unary_rpc_method_handler
             handlers[name] = kind(
@@ -102,8 +105,8 @@ class LocalLnd:
             )
         return grpc.method_handlers_generic_handler(service, handlers)
 
-    def _answer(self, name):
-        def answer(request, context):
+    def _answer(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
             self.asked.append(name)
             while name in self.hanging and context.is_active():
                 time.sleep(0.02)
@@ -113,16 +116,16 @@ class LocalLnd:
 
         return answer
 
-    def _check(self, context):
+    def _check(self, context: grpc.ServicerContext) -> None:
         if self.state == WalletState.LOCKED:
             context.abort(UNKNOWN, "wallet locked, unlock it to enable full RPC access")
         if dict(context.invocation_metadata()).get("macaroon") != self.macaroon:
             context.abort(UNKNOWN, "verification failed: signature mismatch after caveat verification")
 
-    def _GetState(self, request, context):  # noqa: N802
+    def _GetState(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.GetStateResponse:  # noqa: N802
         return lightning_pb2.GetStateResponse(state=self.state)
 
-    def _GetInfo(self, request, context):  # noqa: N802
+    def _GetInfo(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.GetInfoResponse:  # noqa: N802
         return lightning_pb2.GetInfoResponse(
             identity_pubkey=self.pubkey,
             num_peers=1,
@@ -132,17 +135,17 @@ class LocalLnd:
             version="0.21.3-beta commit=v0.21.3-beta",
         )
 
-    def _AddInvoice(self, request, context):  # noqa: N802
+    def _AddInvoice(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.AddInvoiceResponse:  # noqa: N802
         payment_hash = f"{len(self.invoices):064x}"
         self.add(payment_hash, value_msat=request.value_msat)
         return lightning_pb2.AddInvoiceResponse(r_hash=bytes.fromhex(payment_hash), payment_request=f"lnbcrt{payment_hash}")
 
-    def _LookupInvoice(self, request, context):  # noqa: N802
+    def _LookupInvoice(self, request: Any, context: grpc.ServicerContext) -> Invoice:  # noqa: N802
         if request.r_hash.hex() not in self.invoices:
             context.abort(grpc.StatusCode.NOT_FOUND, "unable to locate invoice")
         return self.invoices[request.r_hash.hex()]
 
-    def _ListInvoices(self, request, context):  # noqa: N802
+    def _ListInvoices(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.ListInvoiceResponse:  # noqa: N802
         """Backwards: so many before the offset, which is exclusive, oldest first; 0 is the end."""
         assert request.reversed
         before = [invoice for invoice in self.invoices.values() if not request.index_offset or invoice.add_index < request.index_offset]
@@ -150,7 +153,7 @@ class LocalLnd:
         first, last = (page[0].add_index, page[-1].add_index) if page else (0, 0)
         return lightning_pb2.ListInvoiceResponse(invoices=page, first_index_offset=first, last_index_offset=last)
 
-    def _ListPayments(self, request, context):  # noqa: N802
+    def _ListPayments(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.ListPaymentsResponse:  # noqa: N802
         """So many after the offset, which is exclusive; by whole seconds, both ends within."""
         found = [
             payment
@@ -163,24 +166,25 @@ class LocalLnd:
         first, last = (page[0].payment_index, page[-1].payment_index) if page else (0, 0)
         return lightning_pb2.ListPaymentsResponse(payments=page, first_index_offset=first, last_index_offset=last)
 
-    def _CancelInvoice(self, request, context):  # noqa: N802
+    def _CancelInvoice(self, request: Any, context: grpc.ServicerContext) -> invoices_pb2.CancelInvoiceResp:  # noqa: N802
         invoice = self.invoices.get(request.payment_hash.hex())
         if invoice is None:
             context.abort(UNKNOWN, "unable to locate invoice")
+            raise AssertionError  # `abort` raises
         if invoice.state == Invoice.SETTLED:
             context.abort(UNKNOWN, "invoice already settled")
         invoice.state = Invoice.CANCELED
         return invoices_pb2.CancelInvoiceResp()
 
-    def _ListChannels(self, request, context):  # noqa: N802
+    def _ListChannels(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.ListChannelsResponse:  # noqa: N802
         channels = [channel for channel in self.channels if channel.active or not request.active_only]
         return lightning_pb2.ListChannelsResponse(channels=channels)
 
-    def _ChannelBalance(self, request, context):  # noqa: N802
+    def _ChannelBalance(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.ChannelBalanceResponse:  # noqa: N802
         opening = lightning_pb2.Amount(sat=5_000)
         return lightning_pb2.ChannelBalanceResponse(pending_open_local_balance=opening)
 
-    def _SubscribeInvoices(self, request, context):  # noqa: N802
+    def _SubscribeInvoices(self, request: Any, context: grpc.ServicerContext) -> Iterator[Invoice]:  # noqa: N802
         """0 asks for nothing old; an index above the node's own hears nothing, ever."""
         backlog = sorted(self.invoices.values(), key=lambda invoice: invoice.settle_index)
         yield from (invoice for invoice in backlog if 0 < request.settle_index < invoice.settle_index)
@@ -189,14 +193,14 @@ class LocalLnd:
 
 
 @pytest.fixture
-def lnd_of(settings, monkeypatch):
+def lnd_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], LocalLnd]]:
     """Makes nodes by name; the last one that is made is the shop's."""
     monkeypatch.setattr("payments.networks.lightning.rpc.grpc.secure_channel", lambda host, credentials: grpc.insecure_channel(host))
     for patience in ("FIRST_WORD", "QUIET"):  # nothing here is far away
         monkeypatch.setattr(f"payments.networks.lightning.network.{patience}", timedelta(seconds=0.2))
-    nodes = []
+    nodes: list[LocalLnd] = []
 
-    def make(name):
+    def make(name: str) -> LocalLnd:
         nodes.append(LocalLnd(name))
         nodes[-1].configure(settings)
         return nodes[-1]
@@ -207,7 +211,7 @@ def lnd_of(settings, monkeypatch):
 
 
 @pytest.fixture
-def lnd(lnd_of):
+def lnd(lnd_of: Callable[[str], LocalLnd]) -> LocalLnd:
     node = lnd_of("the shop's")
     node.add_channel(local=3_000_000, remote=2_000_000, reserve=10_000)
     return node
