@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -73,7 +74,7 @@ def checkout_payment(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _review(request, contents, buyer)
     if not form.is_valid():
-        problem = "Please choose how to pay." if "network" in form.errors else "Please check your order again."
+        problem = _("Please choose how to pay.") if "network" in form.errors else _("Please check your order again.")
         return _review(request, contents, buyer, problem=problem, status=400)
     return _place(request, contents, buyer, form.cleaned_data)
 
@@ -115,14 +116,15 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
 
 
 def _cannot_be_reached(network: str) -> str:
-    return f"{UNITS[network].name} cannot be reached right now. Nothing was ordered and your cart is kept."
+    message = _("%(network)s cannot be reached right now. Nothing was ordered and your cart is kept.")
+    return message % {"network": UNITS[network].name}
 
 
 def price_changes(contents: CartContents, agreed: str) -> list[tuple[str, int, int]]:
-    """(name, price that the buyer saw, price now) of each line whose price is another."""
+    """List (name, price that the buyer saw, price now) of each line whose price has changed."""
     seen: dict[str, int] = {}
     for part in agreed.split(","):
-        product_id, _, rest = part.partition(":")
+        product_id, rest = part.partition(":")[::2]
         price = rest.rpartition(":")[2]
         if price.isascii() and price.isdigit() and len(price) < 19:
             seen[product_id] = int(price)

@@ -1,4 +1,4 @@
-"""The third page of the checkout: what to pay, where to, how long, and how it stands. Its live part costs one query."""
+"""The third page of the checkout: what to pay, where to, until when, and the payment's state. Its live part costs one query."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from cryptons.api.limits import client_ip, count
 from cryptons.celery import enqueue
 from cryptons.coins import LIGHTNING
-from cryptons.money import UNITS, format_fiat
+from cryptons.formats import money, plain_decimal
+from cryptons.money import UNITS
 from cryptons.private_link import unlisted
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import Progress, read_progress
@@ -32,15 +35,15 @@ from shop.models import Order
 from shop.orders.access import may_change_payment
 
 STATUS_LIMIT = "600/minute"
-"""Of one client address: thirty buyers behind it, each asking every three seconds."""
+"""For one client address: enough for thirty buyers behind it that each ask every three seconds."""
 
 LOOK_AGAIN = timedelta(hours=2)
-"""How long an expired invoice's page still asks: money that was sent in time may be told late."""
+"""How long an expired invoice's page still refreshes: the news of a payment in time may arrive late."""
 
 
 @dataclass(frozen=True)
 class PayState:
-    """How a payment stands, in the buyer's words."""
+    """The state of a payment, as the buyer reads it."""
 
     name: str
     tone: str
@@ -48,26 +51,23 @@ class PayState:
     text: str
     asks_for_money: bool = False
     seconds: int = 0
-    """When to look again; 0 at a final state."""
+    """When the page refreshes; 0 in a final state."""
     quote_words: str = ""
-    """What the button says that leads to a fresh quote; empty where there is none."""
+    """The label of the button that leads to a new quote; empty if there is none."""
     can_have_back: bool = False
-    """Money is there that its buyer may have back."""
-
-
-IN_THE_MAIL = "The mail that we sent you has a link for each."
+    """Whether the buyer can request a refund."""
 
 
 def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> PayState:
-    """Every state has its words and what to do next. Pure. `is_wanted` is false once the order was cancelled."""
+    """Describe any state and what the buyer can do next. Pure. `is_wanted` is false once the order was cancelled."""
     if progress.payout_status and progress.payout_kind != Payout.Kind.EXCESS:
-        return _going_back(progress)
+        return _refunding(progress)
     if progress.status == Invoice.Status.SETTLED and not is_wanted:
-        text = "It was paid before. The mail that we sent you has a link by which you say where to send your money back."
-        return PayState("cancelled-paid", "warning", "The order was cancelled", text, can_have_back=True)
+        text = _("You had paid for it. Use the link in our email to tell us where to send your refund.")
+        return PayState("cancelled-paid", "warning", _("The order was cancelled"), text, can_have_back=True)
     match progress.status:
         case Invoice.Status.SETTLED:
-            return PayState("settled", "success", "Paid", _paid_text(progress), can_have_back=_has_excess(progress))
+            return PayState("settled", "success", _("Paid"), _paid_text(progress), can_have_back=_has_excess(progress))
         case Invoice.Status.PROCESSING:
             return _confirming(progress)
         case Invoice.Status.NEW:
@@ -75,21 +75,21 @@ def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> Pay
         case Invoice.Status.EXPIRED:
             return _expired(progress, at=at)
     if progress.paid_seen_minor:
-        text = "Money came for it all the same. We have it: the mail that we sent you has a link by which you say where to send it back."
-        return PayState("closed-with-money", "warning", "This payment was closed", text, can_have_back=True)
-    title = "Cancelled" if progress.status == Invoice.Status.CANCELLED else "Closed by the shop"
-    return PayState("closed", "info", title, "Please do not send money to this address. Nothing has to be paid.")
+        text = _("We received a payment for it anyway. Use the link in our email to tell us where to send your refund.")
+        return PayState("closed-with-money", "warning", _("This payment was closed"), text, can_have_back=True)
+    title = _("Cancelled") if progress.status == Invoice.Status.CANCELLED else _("Closed by the shop")
+    return PayState("closed", "info", title, _("Please do not send money to this address. You do not have to pay anything."))
 
 
-def _going_back(progress: Progress) -> PayState:
-    """A refund may be a part of what an order took; the mail about it says how much."""
-    is_refund = progress.payout_kind == Payout.Kind.REFUND
+def _refunding(progress: Progress) -> PayState:
+    """Describe a refund, which may be of a part; the mail about it says how much."""
     if progress.payout_status == Payout.Status.SENT:
-        title = "Your refund was sent" if is_refund else "Your money was sent back"
-        return PayState("sent-back", "info", title, "Please do not send money to this address any more.")
-    title = "Your refund is on its way" if is_refund else "Your money goes back to you"
-    text = "Please do not send money to this address any more. If you have not said yet where to: the mail that we sent you has a link."
-    return PayState("going-back", "info", title, text, can_have_back=True)
+        return PayState("refunded", "info", _("Your refund was sent"), _("Please do not send money to this address any more."))
+    text = _(
+        "Please do not send money to this address any more. "
+        "If you have not told us yet where to send your refund, use the link in our email."
+    )
+    return PayState("refunding", "info", _("Your refund is on its way"), text, can_have_back=True)
 
 
 def _has_excess(progress: Progress) -> bool:
@@ -97,73 +97,83 @@ def _has_excess(progress: Progress) -> bool:
 
 
 def _paid_text(progress: Progress) -> str:
-    text = "Thank you. Your payment is complete, and we are preparing your order."
+    text = _("Thank you. Your payment is complete, and we are preparing your order.")
     if "overpaid" not in progress.flags:
         return text
-    over = f"{format_fiat(progress.paid_seen_minor - progress.price_minor, progress.currency)} {progress.currency}"
+    amount = {"amount": money(progress.paid_seen_minor - progress.price_minor, progress.currency)}
     if progress.payout_status == Payout.Status.SENT:
-        return f"{text} What you paid too much ({over}) was sent back."
-    return f"{text} You paid {over} too much: the mail that we sent you has a link by which you have it sent back."
+        return f"{text} {_('You overpaid by %(amount)s, which we have refunded.') % amount}"
+    return f"{text} {_('You overpaid by %(amount)s: use the link in our email to request a refund.') % amount}"
 
 
 def _confirming(progress: Progress) -> PayState:
     done, needed = min(progress.confirmations, progress.confirmations_needed), progress.confirmations_needed
-    title = f"Seen, {done} of {needed} confirmation{'' if needed == 1 else 's'}"
+    title = ngettext("Seen, %(done)s of %(needed)s confirmation", "Seen, %(done)s of %(needed)s confirmations", needed)
+    title %= {"done": done, "needed": needed}
     if "reorged" in progress.flags:
-        text = "The network took the block with your payment back. It usually confirms again by itself; nothing ships until then."
+        text = _("The network dropped the block with your payment. It usually confirms again automatically; we do not ship until then.")
         return PayState("reorged", "warning", title, text, seconds=5)
-    text = "We have seen your payment. You can close this page: a mail tells you when it is confirmed."
+    text = _("We have seen your payment. You can close this page: we will email you when it is confirmed.")
     return PayState("confirming", "info", title, text, seconds=3)
 
 
-OTHER_WAY = "Pay with another coin, or at a fresh rate"
-
-
 def _open(progress: Progress, *, at: datetime) -> PayState:
-    unit = UNITS[progress.network]
     if at >= progress.expires_at:
-        text = "We look one last time whether a payment came in time. Please do not send money now."
-        return PayState("overdue", "warning", "The time has run out", text, seconds=3)
-    asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=OTHER_WAY)
+        text = _("We are checking one last time whether a payment arrived in time. Please do not send money now.")
+        return PayState("overdue", "warning", _("This quote has expired"), text, seconds=3)
+    asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=_("Pay with another coin, or at a new rate"))
     if progress.waiting_minor:
-        text = "We have your money, but its quote had ended when it came. Take it at today's rate: the next page shows what it is worth."
-        return PayState("late", "warning", "Your payment came late", text, seconds=3, quote_words=TAKE_IT)
+        text = _(
+            "We have your payment, but its quote had expired when it arrived. "
+            "You can use it at today's rate: the next page shows what it is worth."
+        )
+        return PayState("late", "warning", _("Your payment arrived late"), text, seconds=3, quote_words=_use_it())
     if progress.counted_minor:
-        title = f"{progress.remaining_text} {unit.coin} still to pay"
-        text = "A part of the price has come. Please send the rest to this address before the time runs out."
-        return asking("underpaid", "warning", title, text)
+        rest = {"amount": plain_decimal(progress.remaining_text), "coin": UNITS[progress.network].coin}
+        text = _("Part of the price has arrived. Please send the rest to this address before the quote expires.")
+        return asking("underpaid", "warning", _("%(amount)s %(coin)s still to pay") % rest, text)
     if "double_spent" in progress.flags:
-        text = "The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the time runs out."
-        return asking("double-spent", "danger", "The payment was taken back", text)
-    text = f"Scan the code with your wallet, or copy amount and address. Send exactly this amount in {unit.name}."
+        text = _("The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the quote expires.")
+        return asking("double-spent", "danger", _("Your payment is no longer valid"), text)
+    return asking("waiting", "info", _("Waiting for your payment"), _how_to_pay(progress))
+
+
+def _how_to_pay(progress: Progress) -> str:
     if progress.network == LIGHTNING:
-        text = "Scan the code with your Lightning wallet, or copy the invoice into it."
-    elif progress.payment_request:
-        text = "Scan the code with your wallet, on the chain or over Lightning, which is there at once. Or copy address or invoice."
-    return asking("waiting", "info", "Waiting for your payment", text)
+        return _("Scan the code with your Lightning wallet, or copy the invoice into it.")
+    if progress.payment_request:
+        return _("Scan the code with your wallet, or copy the address or the Lightning invoice. Lightning payments confirm at once.")
+    network = UNITS[progress.network].name
+    return _("Scan the code with your wallet, or copy amount and address. Send exactly this amount in %(network)s.") % {"network": network}
 
 
-FRESH = "Get a fresh quote"
-TAKE_IT = "Pay with it at today's rate"
-PAY_REST = "Pay the rest"
+def _use_it() -> str:
+    return _("Use it at today's rate")
 
 
 def _expired(progress: Progress, *, at: datetime) -> PayState:
     seconds = 15 if at < progress.expires_at + LOOK_AGAIN else 0
     if progress.waiting_minor:
-        text = f"We have your money. You can pay with it at today's rate, or have it sent back. {IN_THE_MAIL}"
-        title = "Your payment came late"
-        return PayState("late", "warning", title, text, seconds=seconds, quote_words=TAKE_IT, can_have_back=True)
+        text = _("We have your payment. You can use it at today's rate, or request a refund. Our email has a link for each.")
+        title = _("Your payment arrived late")
+        return PayState("late", "warning", title, text, seconds=seconds, quote_words=_use_it(), can_have_back=True)
     if progress.counted_minor:
-        paid = f"{format_fiat(progress.counted_minor, progress.currency)} {progress.currency}"
-        text = f"{paid} came, which is too little. You can pay the rest at today's rate, or have it sent back. {IN_THE_MAIL}"
-        title = "Only a part was paid"
-        return PayState("partial", "warning", title, text, seconds=seconds, quote_words=PAY_REST, can_have_back=True)
+        amounts = {
+            "paid": money(progress.counted_minor, progress.currency),
+            "price": money(progress.price_minor, progress.currency),
+        }
+        text = _("You can pay the rest at today's rate, or request a refund. Our email has a link for each.")
+        title = _("%(paid)s of %(price)s received") % amounts
+        return PayState("underpaid", "warning", title, text, seconds=seconds, quote_words=_("Pay the rest"), can_have_back=True)
+    new_quote = partial(PayState, seconds=seconds, quote_words=_("Get a new quote"))
     if "reorged" in progress.flags or "double_spent" in progress.flags:
-        text = "The coins that you sent were spent elsewhere. Please do not use this address any more; a fresh quote has a new one."
-        return PayState("taken-back", "danger", "The payment was taken back", text, seconds=seconds, quote_words=FRESH)
-    text = "Please do not send money to this address any more. If you sent it in time, it is found by itself. Else get a fresh quote."
-    return PayState("expired", "warning", "The time has run out", text, seconds=seconds, quote_words=FRESH)
+        text = _("The coins that you sent were spent elsewhere. Please do not use this address any more; a new quote has a new address.")
+        return new_quote("double-spent-expired", "danger", _("Your payment is no longer valid"), text)
+    text = _(
+        "Please do not send money to this address any more. "
+        "If you paid in time, we will detect it automatically. Otherwise get a new quote."
+    )
+    return new_quote("expired", "warning", _("This quote has expired"), text)
 
 
 @require_safe
@@ -182,10 +192,10 @@ def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 @require_safe
 @unlisted
 def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
-    """The live part alone. 204 while it still is what `seen` says."""
+    """Send the live part of the page. Answers 204 while it is still what `seen` names."""
     allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))
     if not allowed:
-        return HttpResponse("Too many requests. Please wait.", status=429, headers=headers, content_type="text/plain")
+        return HttpResponse(_("Too many requests. Please wait."), status=429, headers=headers, content_type="text/plain")
     context = _context(_progress(invoice_id), request.GET.get("order", ""), at=timezone.now())
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
@@ -194,19 +204,19 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 @require_POST
 def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
-    """The pay page's buttons in the sandbox."""
-    act = request.POST.get("play", "")
+    """Play one of the sandbox's cases, for the buttons on the pay page."""
+    action = request.POST.get("play", "")
     try:
-        play(invoice_id, act, at=timezone.now())
+        play(invoice_id, action, at=timezone.now())
     except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
         raise Http404(str(error)) from error
     enqueue(follow_networks)
-    messages.info(request, f"Sandbox: {PLAYS[act].lower()}. The page follows in a few seconds.")
+    messages.info(request, _("Sandbox: %(action)s. This page refreshes in a few seconds.") % {"action": PLAYS[action]})
     return redirect("shop:pay", invoice_id)
 
 
 def _is_wanted(progress: Progress) -> bool:
-    """Asked of what is paid alone: what is not closes with its order."""
+    """Tell whether the order of a paid invoice still stands; an unpaid invoice closes with its order."""
     if progress.status != Invoice.Status.SETTLED:
         return True
     return not Order.objects.filter(pk=progress.subject_id, status=Order.Status.CANCELLED).exists()
@@ -216,7 +226,7 @@ def _progress(invoice_id: UUID) -> Progress:
     try:
         return read_progress(invoice_id)
     except Invoice.DoesNotExist:
-        raise Http404("There is no such payment.") from None
+        raise Http404(_("There is no such payment.")) from None
 
 
 def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
@@ -235,7 +245,7 @@ def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
 
 
 def _urls(progress: Progress, key: str) -> dict[str, str]:
-    """Empty without a key, or with one that cannot be one."""
+    """Make the addresses that need the order's key; empty without a key, or with one that cannot be valid."""
     try:
         return {
             "order_url": reverse("shop:order", args=[key]),
@@ -247,11 +257,11 @@ def _urls(progress: Progress, key: str) -> dict[str, str]:
 
 
 LONG = 150
-"""A code of so many letters gets fewer for mending, so that its dots stay large enough for a phone's camera."""
+"""A longer text gets less error correction, so that its dots stay large enough for a phone's camera."""
 
 
 def qr_svg(text: str) -> SafeString:
-    """Dark on white whatever the page's colours, with the four modules of quiet space that scanners need."""
+    """Draw the code dark on white in any colour scheme, with the four modules of quiet zone that scanners need."""
     svg = segno.make_qr(text, error="l" if len(text) > LONG else "m").svg_inline(
         border=4, dark="#000", light="#fff", omitsize=True, svgclass="pay__qr", lineclass=None
     )

@@ -1,4 +1,4 @@
-"""The coins that a buyer can choose from, each with about how much it is, or why it cannot be had now."""
+"""The networks that a buyer can choose from, each with the approximate amount, or why it cannot be used now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,13 +26,13 @@ class Way:
 
 
 def ways_to_pay(price_minor: int, *, failed: Mapping[str, str] | None = None) -> list[Way]:
-    """`failed`: what was just found out about a network, by its code."""
+    """List the networks with the approximate amounts. `failed`: what was just learnt about a network, by its code."""
     states = (replace(state, problem=(failed or {}).get(state.code) or state.problem) for state in network_states())
     return [Way(state, _about(price_minor, state.code)) for state in states]
 
 
 def usable(ways: list[Way], wanted: str) -> str:
-    """The wanted network, else the first that can be used; empty when none can."""
+    """Return the wanted network if it can be used, else the first that can; empty if there is none."""
     codes = [way.state.code for way in ways if not way.state.problem]
     return wanted if wanted in codes else next(iter(codes), "")
 

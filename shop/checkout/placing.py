@@ -1,4 +1,4 @@
-"""From a cart to an order that waits for its money."""
+"""Place an order: from a cart to an order with an open invoice."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from cryptons.db import in_transaction, retry_when
@@ -43,7 +44,7 @@ def place_order(
     agreed: str = "",
     language: str = "",
 ) -> Order:
-    """Turn the cart into an order with an open invoice, and empty it. The node is asked first; then everything is written, or nothing.
+    """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one.
@@ -57,12 +58,12 @@ def place_order(
 def order_products(
     quantities: dict[UUID, int], *, email: str, user: User | None, address: dict[str, str], network: str, at: datetime, token: UUID
 ) -> Order:
-    """The same without a cart: these products, now. Raises Product.DoesNotExist too."""
+    """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
     return _place(lambda: _contents_of(quantities), Buyer(email, user, address), network, at=at, token=token, agreed="")
 
 
 def placed_order(token: UUID, user: User | None) -> Order | None:
-    """What this token placed already."""
+    """Return the order that was placed with this token before, if there is one."""
     return Order.objects.filter(checkout_token=token, user=user).first()
 
 
@@ -86,23 +87,24 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
             return placed
         contents = read()
         if agreed and agreed != contents.agreed:
-            raise CartChanged("The cart or a price has changed since you looked at it. Please check your order again.")
+            raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         _check(contents)
         number = new_order_number()
         total = Minor(contents.total_minor)
         offers = prepare_offers(network, total, label=f"order_{number}", at=at)
         if offers[0].due_base <= UNITS[network].dust_base:
-            raise OutOfRange(f"This order is too small to be paid in {UNITS[network].name}. Please add something, or pay another way.")
+            message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
+            raise OutOfRange(message % {"network": UNITS[network].name})
         return in_transaction(partial(_write, read, contents, buyer, offers, number=number, token=token, at=at))
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
-    failure = OrderMoved("The order could not be placed because of another one at the same moment. Please try again.")
+    failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
     return retry_when(IntegrityError, place, attempts=2, failure=failure)
 
 
 def _check(contents: CartContents) -> None:
     if not contents.lines:
-        raise CartBlocked("Your cart is empty.")
+        raise CartBlocked(_("Your cart is empty."))
     for line in contents.lines:
         if not line.is_sold:
             raise NotSold(line.problem)
@@ -110,7 +112,7 @@ def _check(contents: CartContents) -> None:
     if shortages:
         raise OutOfStock(shortages)
     if not 0 < contents.total_minor <= MAX_MINOR:
-        raise OutOfRange("An order of this total cannot be taken. Please change the quantities.")
+        raise OutOfRange(_("An order of this total cannot be taken. Please change the quantities."))
 
 
 def _write(
@@ -124,7 +126,7 @@ def _write(
     at: datetime,
 ) -> Order:
     if read().agreed != contents.agreed:
-        raise CartChanged("A price or the stock has changed at this very moment. Please check your order again.")
+        raise CartChanged(_("A price or the stock has just changed. Please check your order again."))
     order = Order.objects.create(
         number=number,
         checkout_token=token,
@@ -157,5 +159,5 @@ def _write(
     if contents.cart is not None:
         taken = [line.item.pk for line in contents.lines]
         if CartItem.objects.filter(pk__in=taken).delete()[0] != len(taken):
-            raise CartChanged("The cart has changed at this very moment. Please check your order again.")
+            raise CartChanged(_("The cart has just changed. Please check your order again."))
     return order

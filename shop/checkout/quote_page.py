@@ -1,4 +1,4 @@
-"""Where a buyer goes on with a payment: chooses another coin, gets a fresh quote, or pays with money that came late."""
+"""The page on which a buyer continues a payment: another coin, a new quote, or a late payment used at today's rate."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from cryptons.api.limits import count
@@ -26,21 +27,21 @@ from shop.models import Order
 from shop.orders.access import may_change_payment
 
 LIMIT = "20/hour"
-"""Of one invoice: each try may cost an address of the shop's wallet."""
+"""For one invoice: each try may use up an address of the shop's wallet."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @unlisted
 def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
-    """Who only has the pay page may pay, but not change how."""
+    """Show or make a new quote. A visitor who only has the pay page's address may pay, but not change how."""
     invoice = get_object_or_404(Invoice, pk=invoice_id)
     order = get_object_or_404(Order, pk=invoice.subject_id)
     if not may_change_payment(request, order):
-        raise PermissionDenied("Only who placed the order can change how it is paid.")
+        raise PermissionDenied(_("Only the buyer can change how this order is paid."))
     if request.method != "POST":
         return _show(request, invoice, order)
     if not count(LIMIT, "quote", str(invoice_id))[0]:
-        return _show(request, invoice, order, problem="There were many tries in a short time. Please wait an hour.", status=429)
+        return _show(request, invoice, order, problem=_("Too many attempts. Please try again in an hour."), status=429)
     return _requote(request, invoice, order, request.POST.get("network", "") or order.network)
 
 
@@ -54,16 +55,17 @@ def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str)
     except (ShopError, PaymentError) as error:
         return _show(request, invoice, order, chosen=network, problem=str(error), status=409)
     if Invoice.objects.filter(pk=invoice.pk).exclude(status=Invoice.Status.NEW).exists():
-        messages.success(request, "Thank you. What came is enough: nothing more has to be sent.")
+        messages.success(request, _("Thank you. What you paid is enough: you do not have to send anything more."))
     return redirect(_pay_path(request, invoice))
 
 
 def _cannot_be_reached(network: str) -> str:
-    return f"{UNITS[network].name} cannot be reached right now. Nothing was changed: please try again, or choose another way to pay."
+    message = _("%(network)s cannot be reached right now. Nothing was changed: please try again, or choose another way to pay.")
+    return message % {"network": UNITS[network].name}
 
 
 def _pay_path(request: HttpRequest, invoice: Invoice) -> str:
-    """Back with the key that brought the buyer here."""
+    """Make the pay page's address, with the key that brought the buyer here."""
     path, key = reverse("shop:pay", args=[invoice.pk]), request.GET.get("order", "")
     return f"{path}?{urlencode({'order': key})}" if key else path
 

@@ -1,9 +1,10 @@
-"""Go on with an order that is not paid: in another coin, or at today's rate. Its stock is held again, or the buyer hears what is gone."""
+"""Make a new quote for an unpaid order, in another coin or at today's rate. Its stock is reserved again, or the buyer sees what is gone."""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, retry_when
 from payments.errors import InvoiceMoved
@@ -21,18 +22,18 @@ BUYER = "buyer"
 
 
 def ask_for_rest(order_id: UUID, network: str = "", *, version: int, actor: str, at: datetime) -> Order:
-    """Staff get the quote for the buyer, who is mailed how to pay it. `version`: of the invoice, as they saw it.
+    """Make the quote for the buyer and mail how to pay it, for staff. `version` is the invoice's, as staff saw it.
 
     Raises InvoiceMoved when it has changed since, and what requote_order raises.
     """
     invoice = current_invoice(_open_order(order_id))
     if invoice is None or read_invoice(invoice.pk, version).status != Invoice.Status.EXPIRED:
-        raise IllegalTransition("This payment still waits for money by itself: its time has not run out.")
+        raise IllegalTransition(_("This invoice is still open: its quote has not expired yet."))
     return requote_order(order_id, network, at=at, actor=actor)
 
 
 def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str = BUYER) -> Order:
-    """Without a network: in the order's own. The node is asked first; then everything is written, or nothing.
+    """Make a new quote in the given network, else in the order's own. Asks the node first; then writes everything, or nothing.
 
     Raises IllegalTransition, OutOfStock, OrderMoved, Order.DoesNotExist, and what payments.invoices.requoting.prepare_quote raises.
     """
@@ -41,19 +42,19 @@ def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str
         order = _open_order(order_id)
         invoice = current_invoice(order)
         if invoice is None:
-            raise IllegalTransition("This order has no payment.")
+            raise IllegalTransition(_("This order has no payment."))
         quote = prepare_quote(invoice.pk, network or order.network, at=at)
         return in_transaction(lambda: _write(order_id, quote, at=at, actor=actor))
 
     # IntegrityError: the node gave its address away to another invoice at the same moment.
-    failure = OrderMoved("The payment was changed at the same moment. Please look at it again.")
+    failure = OrderMoved(_("The payment was changed at the same time. Please check it again."))
     return retry_when((OrderMoved, InvoiceMoved, IntegrityError), quote_and_write, failure=failure)
 
 
 def _open_order(order_id: UUID) -> Order:
     order = Order.objects.get(pk=order_id)
     if order.status == Order.Status.CANCELLED:
-        raise IllegalTransition("This order is cancelled: nothing has to be paid for it.")
+        raise IllegalTransition(_("This order is cancelled: there is nothing to pay for it."))
     return order
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext as _
+
 from cryptons.db import in_transaction, retry_when, update_if_unchanged
 from cryptons.events.models import record
 from payments.errors import InvoiceMoved
@@ -25,14 +27,14 @@ def current_invoice(order: Order) -> Invoice | None:
 
 def retry_conflicts(act: Callable[[], T]) -> T:
     """Run `act` in a transaction, up to three times while other processes change the order first. Raises OrderMoved."""
-    failure = OrderMoved("This order was changed at the same moment. Please look at it again.")
+    failure = OrderMoved(_("This order was changed at the same time. Please check it again."))
     return retry_when((OrderMoved, InvoiceMoved), lambda: in_transaction(act), failure=failure)
 
 
 def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
     """Write the values and their event, if nobody wrote since the order was read. Raises OrderMoved."""
     if not update_if_unchanged(order, updated_at=at, **values):
-        raise OrderMoved(f"Order {order.number} was changed meanwhile.")
+        raise OrderMoved(_("Order %(number)s was changed at the same time.") % {"number": order.number})
     record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
     return order
 

@@ -108,7 +108,7 @@ def test_a_guest_pays_in_another_coin_and_staff_take_what_came_late(
     guest.check_the_page()
 
     guest.press("Pay after the time has run out")
-    guest.wait_until_shown("Your payment came late", seconds=90)
+    guest.wait_until_shown("Your payment arrived late", seconds=90)
     assert not guest.driver.find_elements("css selector", ".pay__other") or not guest.find(".pay__other").is_displayed()
     guest.check_the_page()
 

@@ -233,7 +233,7 @@ def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace,
 
     tell(order, height=TIP - 1, reference="b" * 64 + ":0", seen_at=timezone.now(), at=timezone.now() + timedelta(minutes=16))
     assert (order.status, order.payment_status) == ("pending", "underpaid")
-    assert "Your money goes back to you" in client.get(f"/pay/{payout.invoice_id}/").text
+    assert "Your refund is on its way" in client.get(f"/pay/{payout.invoice_id}/").text
 
 
 def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):

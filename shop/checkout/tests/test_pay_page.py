@@ -156,7 +156,7 @@ def test_when_time_runs_out_nobody_is_asked_for_money(client):
     order = open_order()
     Invoice.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     text = look(client, order).text
-    assert "We look one last time" in text
+    assert "We are checking one last time" in text
     assert "<svg" not in text
     run_out(order, at=timezone.now())
     text = look(client, order).text
@@ -182,7 +182,7 @@ def test_the_tone_and_words_of_every_state():
 def test_too_much_is_told():
     order = placed()
     pay(order, percent=150)
-    assert "You paid 49.99 USD too much" in state_of(order, order.created_at).text
+    assert "You overpaid by $49.99" in state_of(order, order.created_at).text
 
 
 def test_too_little_in_time_is_told():
@@ -190,14 +190,14 @@ def test_too_little_in_time_is_told():
     tell(order, percent=60)
     run_out(order)
     state = state_of(order, LATE)
-    assert (state.name, state.text[:26]) == ("partial", "59.98 USD came, which is t")
+    assert (state.name, state.title) == ("underpaid", "$59.98 of $99.98 received")
 
 
 def test_late_money_is_told():
     order = placed()
     run_out(order)
     tell(order, seen_at=TOO_LATE, at=TOO_LATE)
-    assert state_of(order, TOO_LATE).title == "Your payment came late"
+    assert state_of(order, TOO_LATE).title == "Your payment arrived late"
 
 
 def test_money_that_was_spent_elsewhere_until_the_end_is_told():
@@ -205,11 +205,11 @@ def test_money_that_was_spent_elsewhere_until_the_end_is_told():
     tell(order)
     tell(order, present=False, conflicted=True)
     run_out(order)
-    assert state_of(order, LATE).name == "taken-back"
+    assert state_of(order, LATE).name == "double-spent-expired"
 
 
 @pytest.mark.parametrize(
-    ("status", "name"), [("draft", "going-back"), ("unknown", "going-back"), ("sent", "sent-back"), ("failed", "partial")]
+    ("status", "name"), [("draft", "refunding"), ("unknown", "refunding"), ("sent", "refunded"), ("failed", "underpaid")]
 )
 def test_money_that_goes_back_is_told(status, name):
     order = placed()
@@ -236,7 +236,7 @@ def test_an_excess_that_went_back_leaves_the_order_paid():
     PayoutFactory(invoice=invoice_of(order), kind="excess", status="sent")
     state = state_of(order, LATE)
     assert (state.name, state.can_have_back) == ("settled", False)
-    assert "What you paid too much (49.99 USD) was sent back." in state.text
+    assert "You overpaid by $49.99, which we have refunded." in state.text
 
 
 def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
@@ -246,7 +246,7 @@ def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
     tell(order, option=old, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
     Invoice.objects.update(status="new", expires_at=TOO_LATE + timedelta(minutes=5))
     state = state_of(order, TOO_LATE)
-    assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Pay with it at today's rate")
+    assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Use it at today's rate")
 
 
 def test_a_cancelled_payment_is_told():

@@ -62,7 +62,7 @@ def test_the_key_of_another_order_opens_nothing(client):
 def test_the_form_is_not_on_the_shared_page(client):
     order = open_order()
     text = client.get(f"/pay/{Invoice.objects.get().pk}/").text
-    assert "Get a fresh quote" not in text
+    assert "Get a new quote" not in text
     assert "csrfmiddlewaretoken" not in text.partition("sandbox")[0]
     assert "/quote/" not in text
     assert f'action="{quote_path(order)}"' in pay_page(client, order)
@@ -140,7 +140,7 @@ def test_late_money_pays_by_one_press(client):
 
     text = client.post(quote_path(order), follow=True).text
 
-    assert "What came is enough: nothing more has to be sent." in text
+    assert "What you paid is enough: you do not have to send anything more." in text
     assert Order.objects.get().payment_status == "paid"
 
 
@@ -231,5 +231,5 @@ def test_where_no_money_waits_none_is_sent_back(client, steps):
     order = placed()
     for step in steps:
         step(order)
-    assert "There is no money to send back" in client.post(f"/orders/{order.access_token}/money-back/", follow=True).text
+    assert "There is nothing to refund" in client.post(f"/orders/{order.access_token}/money-back/", follow=True).text
     assert "money-back" not in client.get(f"/orders/{order.access_token}/").text

@@ -183,7 +183,7 @@ def test_who_loses_every_race_is_told_so(monkeypatch):
         return give_destination(self, request)
 
     monkeypatch.setattr(SandboxNetwork, "open_destination", slow)
-    with pytest.raises(OrderMoved, match="changed at the same moment"):
+    with pytest.raises(OrderMoved, match="changed at the same time"):
         requote_order(order.pk, "LTC", at=SOON)
 
 
