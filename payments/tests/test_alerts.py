@@ -1,6 +1,7 @@
 """Staff are told once, in their queue and by mail."""
 
 import pytest
+from django.utils.translation import override
 
 from accounts.tests.factories import StaffFactory
 from cryptons.mail.models import Mail
@@ -35,7 +36,7 @@ def test_staff_get_a_mail_with_a_link_to_it(client, settings):
 
     mail = Mail.objects.get()
     link = f"{settings.PUBLIC_URL}/admin/payments/alert/{Alert.objects.get().pk}/change/"
-    assert (mail.to, mail.subject) == ("grace@example.com", "Please look at this")
+    assert (mail.to, mail.subject) == ("grace@example.com", "New alert")
     assert mail.text == f"The node has 1 sat < the books.\nPlease compare.\n\n{link}\n"
     assert "1 sat &lt; the books.<br>Please compare." in mail.html
     assert f'href="{link}"' in mail.html
@@ -54,7 +55,7 @@ def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
     settle(payment.invoice_id, at=EXPIRY)
 
     mail = Mail.objects.get()
-    assert mail.subject == "order_7K3M9-2QFXA waits for a decision"
+    assert mail.subject == "order_7K3M9-2QFXA is waiting for a decision"
     assert mail.text.startswith("Only a part of the price was paid in time.\n\n")
     assert f"/admin/payments/invoice/{payment.invoice_id}/change/" in mail.text
 
@@ -71,12 +72,12 @@ def test_and_another_when_it_comes_back_for_another_reason(settings):
 
     assert [mail.text.partition("\n")[0] for mail in Mail.objects.order_by("created_at")] == [
         "Only a part of the price was paid in time.",
-        "More came than was asked for.",
+        "More was received than was asked for.",
     ]
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays it twice"), ("sending", None), ("approved", None)]
+    ("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays twice"), ("sending", None), ("approved", None)]
 )
 def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
     settings.STAFF_EMAIL = "grace@example.com"
@@ -87,3 +88,17 @@ def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
     texts = [mail.text for mail in Mail.objects.all()]
     assert len(texts) == (told is not None)
     assert all(told in text and "The wallet is empty." in text and f"/admin/payments/payout/{payout.pk}/change/" in text for text in texts)
+
+
+@pytest.mark.parametrize(("status", "error"), [("failed", "The wallet is empty."), ("unknown", "No route.")])
+def test_staff_get_mails_in_the_shops_language_when_a_german_request_causes_them(status, error, settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    payout = PayoutFactory(status="sending")
+
+    with override("de"):
+        move_payout(payout, status, at=NOW, error=error)
+        alert("x", "Look.", at=NOW)
+
+    subjects = {"failed": "A payout has failed", "unknown": "The status of a payout is unknown"}
+    assert [mail.subject for mail in Mail.objects.order_by("created_at")] == [subjects[status], "New alert"]
+    assert not any("/de/" in mail.text for mail in Mail.objects.all())

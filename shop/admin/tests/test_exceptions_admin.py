@@ -276,7 +276,7 @@ def test_money_for_a_cancelled_order_is_neither_accepted_nor_asked_for(client, g
     change_status(order.pk, "cancelled", actor="grace", at=order.created_at)
     tell(order, height=TIP - 1)
     text = shown(client)
-    assert "Money came although this was closed" in text
+    assert "Money was received although this was closed" in text
     assert "Accept as paid" not in text
     assert "Ask for the rest" not in text
     assert "Dismiss" in text
@@ -287,7 +287,7 @@ def test_a_reorg_is_shown_once_not_again_as_an_order_on_hold(client, grace):
     pay(order)
     tell(order)
     text = shown(client)
-    assert "The chain took back a payment that had settled" in text
+    assert "A reorg removed a payment that had settled" in text
     assert "Orders on hold" not in text
     pay(order)
     assert "Nothing waits for you." in shown(client)
@@ -297,7 +297,7 @@ def test_too_much_is_shown(client, grace):
     order = long_ago()
     pay(order, percent=150)
     text = shown(client)
-    assert "More came than was asked for." in text
+    assert "More was received than was asked for." in text
     assert "Too much" in text
     assert "$49.99" in text
     assert "Accept as paid" not in text

@@ -168,7 +168,7 @@ def test_staff_are_told_of_a_reorg_after_settlement(settings):
     order = placed()
     pay(order)
     tell(order)
-    assert "took back a payment that had settled" in mail_of("exception").text
+    assert "removed a payment that had settled" in mail_of("exception").text
 
 
 @pytest.mark.parametrize(("language", "prefix", "amount"), [("de", "/de", "59,98\u00a0$"), ("", "", "$59.98")])
