@@ -11,17 +11,18 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from cryptons.api.envelope import error_response
+from cryptons.api.errors import DATABASE_AWAY
 from cryptons.api.permissions import has_permission
 from cryptons.db import ping
 from payments.api.nodes import recent_nodes
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Whether this process can serve: it answers, and its database does. Staff who may are told how the nodes are as well."""
+    """Answer 200 while this process can serve and its database answers; to staff who may see nodes, also with their state."""
     try:
         ping()
     except (Error, PyMongoError):
-        return error_response(503, "SERVICE_UNAVAILABLE", "The database cannot be reached.")
+        return error_response(503, "SERVICE_UNAVAILABLE", str(DATABASE_AWAY))
     body: dict[str, Any] = {"status": "ok"}
     person = _person(request)
     if person.is_staff and has_permission(person, "nodes:read"):
@@ -30,7 +31,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def _person(request: HttpRequest) -> Any:
-    """Who asks: by a browser's session or a program's token. A probe has neither, and costs no query."""
+    """Return the user of the browser's session or of the token. A probe has neither, and costs no query."""
     if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
         return request.user
     if "Authorization" not in request.headers:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -91,7 +92,7 @@ def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
     problems: dict[str, str] = {}
     for name, known in (("network", tuple(UNITS)), ("status", tuple(statuses)), ("format", FORMATS)):
         if query.get(name) and query[name] not in known:
-            problems[name] = f"Must be one of {', '.join(known)}."
+            problems[name] = _("Must be one of %(choices)s.") % {"choices": ", ".join(known)}
     moments = {}
     for name in ("from", "to"):
         try:
@@ -99,9 +100,9 @@ def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
         except ValueError as error:
             problems[name] = str(error)
     if len(query.get("order", "")) > LONGEST_ORDER or "\0" in query.get("order", ""):
-        problems["order"] = "This is no order's number."
+        problems["order"] = _("This is not the number of an order.")
     if problems:
-        raise Invalid("Some filters cannot be used.", details=[{"field": name, "message": words} for name, words in problems.items()])
+        raise Invalid.fields(problems)
     return Filters(
         network=query.get("network", ""),
         status=query.get("status", ""),

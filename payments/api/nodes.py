@@ -1,4 +1,4 @@
-"""Nodes and channels, for staff's programs."""
+"""Nodes and Lightning channels, for programs of the staff."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from payments.networks.registry import networks
 from payments.sync.node_health import read_nodes
 
 RECENT_SECONDS = 5
-"""So long what the nodes said is told again: whoever polls costs them nothing."""
+"""How long a report on the nodes is cached: polling does not ask them again."""
 
 
 def recent_nodes() -> list[dict[str, Any]]:
-    """Each network as NodeSerializer shows it, no older than RECENT_SECONDS."""
+    """Return each network as NodeSerializer shows it, no older than RECENT_SECONDS."""
     cache = caches["shared"]
     shown: list[dict[str, Any]] | None = cache.get("recent-nodes")
     if shown is None:

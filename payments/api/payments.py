@@ -1,4 +1,4 @@
-"""What was asked for and what came, for those who may read payments: lists, and the same as files."""
+"""Invoices and payments, for those who may read payments: as lists, and as CSV files."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

@@ -1,4 +1,4 @@
-"""Payouts for integrators: read, and drafted. Agreeing to one is a person's act, in the admin."""
+"""Payouts: integrators list and draft them; staff approve them in the admin."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""The webhook by which others report payments. A report is a hint: the networks are read, and what they say decides."""
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +25,7 @@ from payments.tasks import follow_network
 
 @extend_schema_field({"oneOf": [DECIMAL, {"type": "number", "minimum": 0}]})
 class Amount(serializers.DecimalField):
-    """A decimal text or number; nobody reckons with it."""
+    """A decimal as text or number. Nothing is calculated from it."""
 
     def __init__(self) -> None:
         super().__init__(max_digits=40, decimal_places=24, min_value=0)
@@ -36,7 +38,7 @@ class Amount(serializers.DecimalField):
 
 @extend_schema_field({"oneOf": [TIME, {"type": "integer", "minimum": 0}]})
 class Moment(serializers.DateTimeField):
-    """ISO 8601, or seconds of Unix as in the header."""
+    """A time in ISO 8601 or in Unix seconds, as in the header."""
 
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -56,15 +58,15 @@ class HintData(Input):
 
 class HintInput(Input):
     event = StrictString(max_length=80)
-    data = HintData()  # type: ignore[assignment]  # the name that the contract gives it
+    data = HintData()  # type: ignore[assignment]  # the name of the field
     signature = StrictString(
         required=False, max_length=128, help_text="Without the headers: HMAC-SHA256 in hex of the rest as canonical JSON"
     )
 
 
 HEADERS = [
-    OpenApiParameter("webhook-id", TEXT, location="header", description="Unique for each hint, the same when it is sent again"),
-    OpenApiParameter("webhook-timestamp", TEXT, location="header", description="When it was sent, in seconds of Unix"),
+    OpenApiParameter("webhook-id", TEXT, location="header", description="Unique for each message; the same when a message is sent again"),
+    OpenApiParameter("webhook-timestamp", TEXT, location="header", description="When the message was sent, in Unix seconds"),
     OpenApiParameter("webhook-signature", TEXT, location="header", description="`v1,` and base64, several separated by spaces"),
 ]
 

@@ -112,11 +112,11 @@ class ProductInput(Input):
 def read_filters(request: Request, tree: Any) -> Query:
     """Read the filters from the query string. Raises Invalid with a row per problem."""
     page, limit = page_parameters(request)
-    asked = request.query_params
+    query = request.query_params
     problems: dict[str, str] = {}
 
     def price(name: str) -> int | None:
-        text = asked.get(name, "")
+        text = query.get(name, "")
         try:
             return parse_fiat(text, settings.CURRENCY) if text else None
         except ValueError as error:
@@ -124,29 +124,29 @@ def read_filters(request: Request, tree: Any) -> Query:
             return None
 
     category = None
-    if slug := asked.get("category", ""):
-        category = tree.find(slug) or next((one for one in tree if str(one.pk) == slug.lower()), None)
+    if slug := query.get("category", ""):
+        category = tree.find(slug) or next((known for known in tree if str(known.pk) == slug.lower()), None)
         if category is None:
             problems["category"] = _("There is no such category.")
     rating = None
-    if text := asked.get("minRating", ""):
+    if text := query.get("minRating", ""):
         try:
             rating = Decimal(text)
         except InvalidOperation:
             rating = None
         if rating is None or not rating.is_finite() or not 0 <= rating <= 5:
             problems["minRating"] = _("Must be a number from 0 to 5.")
-    in_stock = asked.get("inStock", "")
+    in_stock = query.get("inStock", "")
     if in_stock not in ("", "true", "false"):
         problems["inStock"] = _("Must be true or false.")
-    sort = asked.get("sort", "relevance")
+    sort = query.get("sort", "relevance")
     if sort not in SORTS:
         problems["sort"] = _("Must be one of %(choices)s.") % {"choices": ", ".join(SORTS)}
     least, most = price("minPrice"), price("maxPrice")
     if problems:
         raise Invalid.fields(problems)
     return Query(
-        text=asked.get("search", ""),
+        text=query.get("search", ""),
         category_ids=tree.ids_below(category) if category else None,
         min_price_minor=_bounded(least),
         max_price_minor=_bounded(most),
