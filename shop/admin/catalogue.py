@@ -1,4 +1,4 @@
-"""Staff keep the catalogue: categories, products and their pictures. Each change reaches pages and search after its commit."""
+"""The catalogue for staff: categories, products and their pictures. Pages and search follow each change after its commit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from cryptons.atomic_admin import WholeAdmin
@@ -33,7 +35,7 @@ class CategoryForm(forms.ModelForm[Category]):
     def clean_parent(self) -> Category | None:
         parent: Category | None = self.cleaned_data["parent"]
         if parent and self.instance in read_categories().path(parent):
-            raise forms.ValidationError("A category cannot lie below itself.")
+            raise forms.ValidationError(gettext("A category cannot be below itself."))
         return parent
 
 
@@ -49,7 +51,7 @@ class CategoryAdmin(WholeAdmin[Category]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         return super().get_queryset(request).annotate(product_total=Count("products"))
 
-    @admin.display(description="Products", ordering="product_total")
+    @admin.display(description=_("products"), ordering="product_total")
     def product_count(self, category: Category) -> int:
         return int(getattr(category, "product_total", 0))
 
@@ -77,7 +79,7 @@ class ProductForm(forms.ModelForm[Product]):
         super().__init__(*args, **kwargs)
         digits = minor_digits(settings.CURRENCY)
         price = forms.DecimalField(
-            label=f"Price ({settings.CURRENCY})",
+            label=gettext("Price (%(currency)s)") % {"currency": settings.CURRENCY},
             min_value=minor_to_decimal(1, settings.CURRENCY),
             max_value=minor_to_decimal(MAX_MINOR, settings.CURRENCY),
             decimal_places=digits,
@@ -92,7 +94,7 @@ class ProductForm(forms.ModelForm[Product]):
     def clean_stock(self) -> int:
         stock: int = self.cleaned_data["stock"]
         if stock < 0:
-            raise forms.ValidationError("There cannot be less than nothing.")
+            raise forms.ValidationError(gettext("The stock cannot be below 0."))
         return stock
 
     def clean(self) -> dict[str, Any] | None:
@@ -101,7 +103,7 @@ class ProductForm(forms.ModelForm[Product]):
         return super().clean()
 
     def stock_difference(self) -> int:
-        """How many more than the page showed."""
+        """Return how many more than the page showed."""
         try:
             shown = int(self.data[self.add_initial_prefix("stock")])
         except (KeyError, ValueError):
@@ -111,10 +113,10 @@ class ProductForm(forms.ModelForm[Product]):
 
 class ImageForm(forms.ModelForm[ProductImage]):
     upload = forms.FileField(
-        label="Picture",
+        label=_("Picture"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        help_text="JPEG, PNG or WebP.",
+        help_text=_("JPEG, PNG or WebP."),
     )
     picture: Image.Image | None = None
 
@@ -131,7 +133,7 @@ class ImageForm(forms.ModelForm[ProductImage]):
     def clean(self) -> dict[str, Any] | None:
         upload = self.cleaned_data.get("upload")
         if self.instance._state.adding and not upload and not self.errors:
-            self.add_error("upload", "Choose a picture.")
+            self.add_error("upload", gettext("Choose a picture."))
         elif upload:
             try:
                 self.picture = read_upload(upload)
@@ -167,11 +169,15 @@ def _thumbnail(image: ProductImage | None) -> SafeString | str:
 
 
 class StockFilter(admin.SimpleListFilter):
-    title = "stock"
+    title = _("stock")
     parameter_name = "left"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [("none", "Sold out"), ("low", f"{LOW_STOCK} or fewer"), ("some", f"More than {LOW_STOCK}")]
+        return [
+            ("none", gettext("Sold out")),
+            ("low", gettext("%(count)s or fewer") % {"count": LOW_STOCK}),
+            ("some", gettext("More than %(count)s") % {"count": LOW_STOCK}),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:
         bounds = {"none": {"stock__lte": 0}, "low": {"stock__gt": 0, "stock__lte": LOW_STOCK}, "some": {"stock__gt": LOW_STOCK}}
@@ -188,7 +194,7 @@ class ProductAdmin(WholeAdmin[Product]):
     list_filter = ("is_listed", StockFilter, "category")
     list_per_page = 50
     search_fields = ("name", "sku")
-    search_help_text = "Name or SKU"
+    search_help_text = _("Name or SKU")
     autocomplete_fields = ("category",)
     prepopulated_fields = {"slug": ("name",)}
     fields = (
@@ -214,12 +220,12 @@ class ProductAdmin(WholeAdmin[Product]):
     def picture(self, product: Product) -> SafeString | str:
         return _thumbnail(product.picture)
 
-    @admin.display(description="Price", ordering="price_minor")
+    @admin.display(description=_("price"), ordering="price_minor")
     def price(self, product: Product) -> str:
         return money(product.price_minor)
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
-        """Of a product that is there only what staff changed, and stock as a difference: what was sold meanwhile stays sold."""
+        """Save only what staff changed, and the stock as a difference, so that what was sold in the meantime stays sold."""
         if not change:
             obj.save()
             return
@@ -228,7 +234,7 @@ class ProductAdmin(WholeAdmin[Product]):
         obj.save(update_fields=[*changed, "updated_at"])
         more = form.stock_difference() if "stock" in form.changed_data else 0
         if more and not Product.objects.filter(pk=obj.pk, stock__gte=-more).update(stock=F("stock") + more, updated_at=timezone.now()):
-            messages.warning(request, "The stock was left as it is: more was sold meanwhile than there would be. Look at it again.")
+            messages.warning(request, gettext("The stock was not changed, because more was sold in the meantime. Please check it again."))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -244,11 +250,11 @@ class ProductAdmin(WholeAdmin[Product]):
             product_changed(list(queryset.values_list("pk", flat=True)))
             super().delete_queryset(request, queryset)
 
-    @admin.action(description="Show in the shop", permissions=["change"])
+    @admin.action(description=_("Show in the shop"), permissions=["change"])
     def list_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         self._set_listed(request, queryset, True)
 
-    @admin.action(description="Take out of the shop", permissions=["change"])
+    @admin.action(description=_("Remove from the shop"), permissions=["change"])
     def unlist_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         self._set_listed(request, queryset, False)
 
@@ -256,4 +262,8 @@ class ProductAdmin(WholeAdmin[Product]):
         ids = list(queryset.values_list("pk", flat=True))
         count = Product.objects.filter(pk__in=ids).exclude(is_listed=is_listed).update(is_listed=is_listed, updated_at=timezone.now())
         product_changed(ids)
-        messages.success(request, f"{count} products {'shown in' if is_listed else 'taken out of'} the shop.")
+        if is_listed:
+            message = ngettext("%(count)s product is now shown in the shop.", "%(count)s products are now shown in the shop.", count)
+        else:
+            message = ngettext("%(count)s product was removed from the shop.", "%(count)s products were removed from the shop.", count)
+        messages.success(request, message % {"count": count})

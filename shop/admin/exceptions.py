@@ -108,9 +108,9 @@ def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     try:
         order = read_case(invoice_id).order
     except Invoice.DoesNotExist:
-        raise Http404("There is no such invoice.") from None
+        raise Http404(gettext("There is no such invoice.")) from None
     if order is None:
-        raise Http404("There is no order for it.")
+        raise Http404(gettext("There is no order for this invoice."))
 
     def run(sent: Confirmed) -> None:
         version, network = sent.values["version"], sent.values["network"]
@@ -187,7 +187,7 @@ def _check_may_decide(request: HttpRequest, alert_id: UUID) -> None:
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     if not Alert.objects.filter(pk=alert_id).exists():
-        raise Http404("There is no such alert.")
+        raise Http404(gettext("There is no such alert."))
 
 
 urlpatterns = [

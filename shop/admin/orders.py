@@ -1,4 +1,4 @@
-"""Staff see every order with its money and its time line, and move it by buttons. What would break a rule cannot be edited."""
+"""Orders for staff: each with its payments and its timeline, changed by buttons. What could break a rule cannot be edited."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -136,11 +136,11 @@ ACTIONS = {
 
 
 class WorkFilter(admin.SimpleListFilter):
-    title = "what to do"
+    title = _("work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("ship", "To ship"), ("hold", "On hold")]
+        return [("ship", gettext("To ship")), ("hold", gettext("On hold"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "ship":
@@ -152,7 +152,7 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
     model = OrderLine
     extra = 0
     can_delete = False
-    verbose_name_plural = "What was ordered"
+    verbose_name_plural = _("Items")
     fields = ("name", "sku", "price", "quantity", "total")
     readonly_fields = fields
 
@@ -162,11 +162,11 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    @admin.display
+    @admin.display(description=_("price"))
     def price(self, line: OrderLine) -> str:
         return money(line.price_minor, line.order.currency)
 
-    @admin.display
+    @admin.display(description=_("total"))
     def total(self, line: OrderLine) -> str:
         return money(line.total_minor, line.order.currency)
 
@@ -176,7 +176,7 @@ class OrderAdmin(WholeAdmin[Order]):
     list_display = ("number", "placed", "email", "total", "status_badge", "payment_badge", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")
-    search_help_text = "Order number, email or transaction"
+    search_help_text = _("Order number, email or transaction")
     ordering = ("-created_at",)
     list_per_page = 50
     show_full_result_count = False
@@ -186,9 +186,9 @@ class OrderAdmin(WholeAdmin[Order]):
     readonly_fields = ("number", "placed", "buyer", "status_badge", "payment_badge", "hold", "total", "ships_to", "money", "time_line")
     fieldsets = (
         (None, {"fields": ("number", "placed", "buyer", "status_badge", "payment_badge", "hold", "total", "ships_to")}),
-        ("Money", {"fields": ("money",)}),
-        ("What happened", {"fields": ("time_line",)}),
-        ("For staff", {"fields": ("note",)}),
+        (_("Payment"), {"fields": ("money",)}),
+        (_("Timeline"), {"fields": ("time_line",)}),
+        (_("For staff"), {"fields": ("note",)}),
     )
 
     class Media:
@@ -201,11 +201,11 @@ class OrderAdmin(WholeAdmin[Order]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Order, form: Any, change: bool) -> None:
-        """The note alone: everything else moves through the rules, maybe at this very moment."""
+        """Save the note alone: everything else is changed by the rules, and may be changing now."""
         Order.objects.filter(pk=obj.pk).update(note=obj.note)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Also by any transaction that paid it, the first or not."""
+        """Find orders also by any transaction that paid them, not only the first."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         term = search_term.strip()[:LONGEST_SEARCH]
         if len(term) >= 16:
@@ -215,45 +215,45 @@ class OrderAdmin(WholeAdmin[Order]):
 
     # --- What is shown ---
 
-    @admin.display(ordering="created_at")
+    @admin.display(description=_("placed at"), ordering="created_at")
     def placed(self, order: Order) -> str:
         return f"{order.created_at:%Y-%m-%d %H:%M}"
 
-    @admin.display(ordering="total_minor")
+    @admin.display(description=_("total"), ordering="total_minor")
     def total(self, order: Order) -> str:
         return money(order.total_minor, order.currency)
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description=_("status"), ordering="status")
     def status_badge(self, order: Order) -> SafeString:
         return _badge(STATUS_TONES[order.status], order.get_status_display())
 
-    @admin.display(description="payment", ordering="payment_status")
+    @admin.display(description=_("payment"), ordering="payment_status")
     def payment_badge(self, order: Order) -> SafeString:
         return _badge(PAYMENT_TONES[order.payment_status], order.get_payment_status_display())
 
-    @admin.display(description="on hold", ordering="on_hold")
+    @admin.display(description=_("on hold"), ordering="on_hold")
     def hold(self, order: Order) -> str:
         return _badge("danger", order.hold_reason) if order.on_hold else "–"
 
-    @admin.display
+    @admin.display(description=_("buyer"))
     def buyer(self, order: Order) -> SafeString:
         page = reverse("shop:order", args=[order.access_token])
-        who = f"{order.user.get_username()} · {order.email}" if order.user else f"guest · {order.email}"
-        return format_html('{} · <a href="{}">the page that they see</a>', who, page)
+        name = order.user.get_username() if order.user else gettext("guest")
+        return format_html('{} · {} · <a href="{}">{}</a>', name, order.email, page, gettext("Customer's page"))
 
-    @admin.display
+    @admin.display(description=_("shipping address"))
     def ships_to(self, order: Order) -> str:
         address = order.shipping_address
         country = country_name(address.get("country", ""))
         names = ("name", "street", "street2", "postalCode", "city", "region")
         return ", ".join(part for part in (*(address.get(name, "") for name in names), country) if part)
 
-    @admin.display(description="invoice and payments")
+    @admin.display(description=_("invoice and payments"))
     def money(self, order: Order) -> SafeString:
         invoices = Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").prefetch_related("options", "payments")
         return render_to_string("shop/admin/_order_money.html", {"order": order, "invoices": invoices})
 
-    @admin.display(description="time line")
+    @admin.display(description=_("timeline"))
     def time_line(self, order: Order) -> SafeString:
         return render_to_string("shop/admin/_order_timeline.html", {"timeline": read_timeline(order)})
 
@@ -280,7 +280,7 @@ class OrderAdmin(WholeAdmin[Order]):
         action = ACTIONS.get(name)
         order = self.get_object(request, str(pk))
         if order is None:
-            raise Http404("There is no such order.")
+            raise Http404(gettext("There is no such order."))
         if action is None or not request.user.has_perm(action.permission):
             raise PermissionDenied
         page = self._describe(action, [order], back=reverse("admin:shop_order_change", args=[pk]))

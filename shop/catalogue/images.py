@@ -1,10 +1,11 @@
-"""Pictures of products: what may be uploaded, and what is kept of it."""
+"""Product pictures: which uploads are accepted, and what is stored of them."""
 
 import io
 import warnings
 from typing import IO
 
 from django.core.files.base import ContentFile
+from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cryptons.db import new_id
@@ -23,25 +24,29 @@ class UnusableImage(ValueError):
 
 
 def read_upload(file: IO[bytes]) -> Image.Image:
-    """The picture that a file really holds, upright, without anything that was hidden in it. Raises UnusableImage."""
+    """Read the picture itself, upright and without any metadata, whatever the file claims to be. Raises UnusableImage."""
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise UnusableImage(f"The picture is larger than {MOST_BYTES // 1_000_000} MB.")
+        raise UnusableImage(_("The picture is larger than %(size)s MB.") % {"size": MOST_BYTES // 1_000_000})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MOST_PIXELS:
-                raise UnusableImage(f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels.")
+                raise _too_many_pixels()
             image.load()
             image = ImageOps.exif_transpose(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnusableImage(f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels.") from error
+        raise _too_many_pixels() from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, UnusableImage):
             raise
-        raise UnusableImage("This is not a whole JPEG, PNG or WebP picture.") from error
+        raise UnusableImage(_("This is not a complete JPEG, PNG or WebP picture.")) from error
     return image.convert("RGBA" if image.mode in ("RGBA", "LA", "P", "PA") else "RGB")
+
+
+def _too_many_pixels() -> UnusableImage:
+    return UnusableImage(_("The picture has more than %(count)s million pixels.") % {"count": MOST_PIXELS // 1_000_000})
 
 
 def _shrunk(image: Image.Image, longest: int) -> Image.Image:
@@ -61,7 +66,7 @@ def make_thumbnail(image: Image.Image) -> ContentFile[bytes]:
 
 
 def store_picture(product: Product, image: Image.Image, alt: str) -> ProductImage:
-    """Write the picture and its thumbnail as files of new names, and the row that shows them last."""
+    """Write the picture and its thumbnail under new names, and last the row that shows them."""
     name = new_id().hex
     full = _shrunk(image, FULL)
     position = ProductImage.objects.filter(product=product).count()

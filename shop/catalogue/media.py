@@ -7,6 +7,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModif
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.http import http_date, parse_http_date_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
@@ -18,7 +19,7 @@ def media(request: HttpRequest, path: str) -> HttpResponseBase:
     """A file's name never gets another content, so it is kept for a year."""
     file = _find(path)
     if file is None:
-        raise Http404("Picture not found")
+        raise Http404(_("Picture not found"))
     changed = int(file.stat().st_mtime)
     since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
     response: HttpResponseBase

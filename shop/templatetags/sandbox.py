@@ -10,5 +10,5 @@ register = template.Library()
 
 @register.inclusion_tag("shop/_sandbox_panel.html", takes_context=True)
 def sandbox_panel(context: template.Context, invoice_id: UUID) -> dict[str, object]:
-    """The sandbox's buttons for one invoice; nothing where real money is taken."""
+    """Show the sandbox's buttons for one invoice; nothing in a shop that takes real money."""
     return {"plays": PLAYS if is_sandbox() else {}, "invoice_id": invoice_id, "csrf_token": context.get("csrf_token")}

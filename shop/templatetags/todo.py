@@ -1,4 +1,4 @@
-"""What waits for this member of staff, on the admin's first page."""
+"""The tasks of this member of staff, on the admin's home page."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +7,7 @@ from django import template
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from payments.models import Invoice
 from shop.models import Order
@@ -35,11 +36,11 @@ def _money(request: HttpRequest) -> list[Task]:
         return []
     queue = reverse("exceptions:queue")
     return [
-        Task("Payments to decide about", Invoice.objects.to_decide().count(), queue),
-        Task("Payments that do not get confirmed", count_stuck(at=timezone.now()), queue),
-        Task("Payouts in trouble", len(troubled_payouts()), queue),
-        Task("Networks that do not answer", failing().count(), queue),
-        Task("Alerts", open_alerts().count(), queue),
+        Task(_("Payments to decide about"), Invoice.objects.to_decide().count(), queue),
+        Task(_("Payments that are not confirmed"), count_stuck(at=timezone.now()), queue),
+        Task(_("Payouts that failed or are unclear"), len(troubled_payouts()), queue),
+        Task(_("Networks that do not answer"), failing().count(), queue),
+        Task(_("Alerts"), open_alerts().count(), queue),
     ]
 
 
@@ -48,6 +49,6 @@ def _orders(request: HttpRequest) -> list[Task]:
         return []
     orders = reverse("admin:shop_order_changelist")
     return [
-        Task("Orders on hold", Order.objects.on_hold().count(), f"{orders}?work=hold"),
-        Task("Orders to ship", Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
+        Task(_("Orders on hold"), Order.objects.on_hold().count(), f"{orders}?work=hold"),
+        Task(_("Orders to ship"), Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
     ]

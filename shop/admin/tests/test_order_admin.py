@@ -240,7 +240,7 @@ def test_the_order_shows_what_goes_back(client, grace):
 
     page = page_of(client, order)
     assert f"/admin/payments/payout/{payout.pk}/change/" in page
-    assert "The buyer was asked where to." in page
+    assert "The buyer was asked where to send it." in page
     assert "/payout/draft/" not in page
 
     staff = UserFactory(is_staff=True)

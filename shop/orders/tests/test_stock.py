@@ -91,7 +91,7 @@ def test_pages_and_the_search_follow_when_stock_is_taken(order, django_capture_o
 
 def test_pages_and_the_search_follow_when_stock_comes_back(client, monkeypatch, django_capture_on_commit_callbacks):
     indexed: list[str] = []
-    monkeypatch.setattr("shop.catalogue.changes.soon", lambda task, ids: indexed.extend(ids))
+    monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, ids: indexed.extend(ids))
     cup = ProductFactory(slug="tin-cup", stock=1)
     order = OrderFactory()
     OrderLineFactory(order=order, product=cup, quantity=1)
