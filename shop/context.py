@@ -9,12 +9,12 @@ from shop.catalogue.version import catalogue_version
 
 
 def cart_count(request: HttpRequest) -> dict[str, object]:
-    """`cart_count`: asked for only where a template shows it, and never of somebody without a session."""
+    """Add `cart_count`, read only when a template shows it, and never for a visitor without a session."""
     return {"cart_count": SimpleLazyObject(lambda: count_items(request)) if settings.SESSION_COOKIE_NAME in request.COOKIES else 0}
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """`navigation`: the categories at the top, each `{"name", "slug"}`; read once for each version of the catalogue."""
+    """Add `navigation`, the root categories as `{"name", "slug"}`, read once for each version of the catalogue."""
     return {"navigation": SimpleLazyObject(_roots)}
 
 

@@ -1,4 +1,4 @@
-"""How everything is that the shop stands on, for staff and their monitors."""
+"""The health of everything that the shop depends on, for staff and their monitoring."""
 
 import secrets
 import time
@@ -18,13 +18,13 @@ from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
 
 WITHIN = timedelta(seconds=1)
-"""For cache, search and queue together; the nodes have their own time."""
+"""The time limit for cache, search and queue together; the nodes have their own."""
 
 UNSENT = timedelta(minutes=10)
 """A mail that waits longer has failed at least twice."""
 
 Part = dict[str, Any]
-"""`status` (ok, attention or trouble), `problem` (a sentence, or empty), and what is particular to it."""
+"""`status` (ok, attention or trouble), `problem` (a sentence, or empty), and the part's own figures."""
 
 ORDER = ("ok", "attention", "trouble")
 
@@ -66,15 +66,15 @@ def _cache() -> Part:
         cache.set(f"health:{word}", word, 10)
         kept = cache.get(f"health:{word}") == word
     except OSError as error:  # files on a disk that is full
-        return _part(f"The cache cannot be written ({error.strerror}). All goes on, slower.")
-    return _part("" if kept else "The cache keeps nothing: is Redis away? All goes on, slower.")
+        return _part(f"The cache cannot be written ({error.strerror}). The shop works, but more slowly.")
+    return _part("" if kept else "The cache keeps nothing: is Redis down? The shop works, but more slowly.")
 
 
 def _search() -> Part:
     try:
         engine.search(Query(limit=1))
     except SearchUnavailable as error:
-        return _part(f"{error} The database searches meanwhile.", engine=engine.name)
+        return _part(f"{error} The database searches until it answers.", engine=engine.name)
     return _part(engine=engine.name)
 
 
@@ -87,8 +87,8 @@ def _queue() -> Part:
 
 
 SILENT = {
-    "cache": _part("The cache does not answer in time. All goes on, slower."),
-    "search": _part("The search does not answer in time. The database searches meanwhile.", engine=engine.name),
+    "cache": _part("The cache does not answer in time. The shop works, but more slowly."),
+    "search": _part("The search does not answer in time. The database searches until it does.", engine=engine.name),
     "queue": _part("The queue does not answer in time. The sweeps find its work later.", waiting=None),
 }
 

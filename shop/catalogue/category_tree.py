@@ -5,7 +5,7 @@ from shop.models import Category
 
 
 class CategoryTree:
-    """All categories, read at once. A loop or a lost parent breaks nothing: such a category is a root."""
+    """All categories, read at once. A category in a loop or with a lost parent is a root."""
 
     def __init__(self, categories: Iterable[Category]) -> None:
         self._by_id = {category.pk: category for category in categories}
@@ -32,7 +32,7 @@ class CategoryTree:
         return self._children.get(category.pk, [])
 
     def path(self, category: Category) -> list[Category]:
-        """From the root down to the category itself."""
+        """List the categories from the root down to this one."""
         path: list[Category] = []
         at: Category | None = category
         while at is not None and at not in path:
@@ -41,16 +41,16 @@ class CategoryTree:
         return path
 
     def ids_below(self, category: Category) -> frozenset[UUID]:
-        """Its own id and those of all below it."""
+        """Return the ids of the category and of all below it."""
         ids, next_ids = {category.pk}, [category.pk]
         while next_ids:
-            found = [child.pk for pk in next_ids for child in self._children.get(pk, []) if child.pk not in ids]
-            ids.update(found)
-            next_ids = found
+            children = [child.pk for pk in next_ids for child in self._children.get(pk, []) if child.pk not in ids]
+            ids.update(children)
+            next_ids = children
         return frozenset(ids)
 
     def sum_up(self, counts: Mapping[UUID, int]) -> dict[UUID, int]:
-        """Counts by each product's own category → counts that include all below."""
+        """Turn counts by the products' own category into counts that include all categories below."""
         return {pk: sum(counts.get(below, 0) for below in self.ids_below(category)) for pk, category in self._by_id.items()}
 
     def _loops(self, category: Category) -> bool:

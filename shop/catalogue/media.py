@@ -1,4 +1,4 @@
-"""Pictures from MEDIA_ROOT, for a shop without a web server or bucket of its own for them."""
+"""Serve pictures from MEDIA_ROOT, for a shop without a web server or bucket for them."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
-"""What browsers show and cannot run; anything else in the folder is not there for them."""
+"""The types that browsers show and cannot run; no other file in the folder is served."""
 
 
 @require_safe
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
-    """A file's name never gets another content, so it is kept for a year."""
+    """Send a picture with a year of caching: a file's content never changes under its name."""
     file = _find(path)
     if file is None:
         raise Http404(_("Picture not found"))

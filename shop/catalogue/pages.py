@@ -1,4 +1,4 @@
-"""The public pages: the same for everybody who has no session, so they set no cookie and hold no token."""
+"""The public pages. They are the same for all visitors without a session, so they set no cookie and contain no CSRF token."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ SUGGESTIONS = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """A facet's line: a link to the same list, narrowed or widened."""
+    """A row of a facet: a link to the same list with or without one filter."""
 
     label: str
     count: int
@@ -75,7 +75,7 @@ def search(request: HttpRequest) -> HttpResponse:
 @require_safe
 @ready_bytes(versions=catalogue_version, parameters=("q",))
 def suggest(request: HttpRequest) -> HttpResponse:
-    """A fragment: links to what somebody who typed this far may mean."""
+    """Send a fragment with links to the products that the typed text may mean."""
     return render(request, "shop/_suggestions.html", {"suggestions": find_suggestions(request.GET.get("q", ""), SUGGESTIONS)})
 
 

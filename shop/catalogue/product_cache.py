@@ -1,4 +1,4 @@
-"""A product as the API shows it, as JSON under `product:{id}` in Redis, for all processes and servers. Without Redis there is none."""
+"""The cache of products as the API shows them: JSON under `product:{id}` in Redis, shared by all servers. Unused without Redis."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,18 +17,18 @@ def key(product_id: UUID) -> str:
 
 
 def plain_key(name: str, prefix: str, version: int) -> str:
-    """For Django's KEY_FUNCTION: others may read these keys too."""
+    """Use keys without a prefix (Django's KEY_FUNCTION), because other programs may read them."""
     return name
 
 
 def read(product_id: UUID) -> dict[str, Any] | None:
-    """What is kept, unless the catalogue changed since: who wrote it may have read the row before that."""
+    """Return the cached product, unless the catalogue has changed since: it may be from an older row."""
     kept: dict[str, Any] | None = caches["products"].get(key(product_id))
     return kept["product"] if kept and kept["version"] == catalogue_version() else None
 
 
 def keep(product_id: UUID, shown: dict[str, Any], *, version: str) -> None:
-    """`version`: the catalogue's, from before the row was read."""
+    """Cache a product. `version` is the catalogue's version from before the row was read."""
     plain = orjson.loads(orjson.dumps(shown))  # ids and times written as everywhere in the API
     caches["products"].set(key(product_id), {"version": version, "product": plain}, timeout=SECONDS)
 

@@ -1,6 +1,6 @@
-"""What everybody reads of the shop: the tree of categories, pages of products, one product. Pages and API ask here.
+"""The public reads of pages and API: the tree of categories, lists of products, one product.
 
-Each read has a constant number of queries, however many rows it shows.
+Each has a constant number of queries, whatever the number of rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,11 @@ class CategoryCount:
 @dataclass(frozen=True)
 class Found:
     page: "Page[Product]"
-    """Products with category and images at hand. Shorter than its limit when the index was ahead of a deletion."""
+    """Products with prefetched category and images. Shorter than its limit if the index still had deleted products."""
     total: int
     facets: Facets
     category_counts: Mapping[UUID, int]
-    """With all below."""
+    """Counts that include all categories below."""
     engine: str
     tree: CategoryTree
 
@@ -43,7 +43,7 @@ class Found:
 
 
 def catalogue_and_rates() -> str:
-    """The version of whatever shows prices in coins too."""
+    """Return the version of pages that also show prices in coins."""
     return f"{catalogue_version()}.{rates_version()}"
 
 
@@ -63,13 +63,13 @@ def find_products(query: Query, tree: CategoryTree | None = None) -> Found:
 
 
 def find_shown(**known: Any) -> Product | None:
-    """The listed product with this `pk` or `slug`, in three queries. A replica may not have heard of it yet."""
+    """Find the listed product with this `pk` or `slug`, in three queries. Asks the primary if a replica does not have it yet."""
     found = read_replica(lambda database: _shown(database).filter(**known).first())
     return found or (_shown("default").filter(**known).first() if has_replica() else None)
 
 
 def count_categories(found: Found, current: Category | None) -> list[CategoryCount]:
-    """What to offer beside a list: the way down to the current category and its children, or the roots; none that would be empty."""
+    """Count the categories to offer beside a list: the path to the current one and its children, or the roots. Leaves empty ones out."""
     way = found.tree.path(current) if current else []
     below = found.tree.children(current) if current else found.tree.roots
     offered = [(category, depth) for depth, category in enumerate(way)] + [(category, len(way)) for category in below]
@@ -82,7 +82,7 @@ def count_categories(found: Found, current: Category | None) -> list[CategoryCou
 
 
 def read_similar(product: Product, limit: int = 4) -> list[Product]:
-    """Others of the same category, in stock before sold out."""
+    """List other products of the category, those in stock first."""
 
     def read(database: str) -> list[Product]:
         others = _shown(database).filter(category_id=product.category_id).exclude(pk=product.pk)
@@ -92,12 +92,12 @@ def read_similar(product: Product, limit: int = 4) -> list[Product]:
 
 
 def _shown(database: str) -> ProductQuerySet:
-    """With category and images at hand. No join: some databases join all rows before they look for these."""
+    """Prefetch category and images. No join: some databases join all rows before they filter."""
     return Product.objects.using(database).listed().prefetch_related("category", "images")
 
 
 def _read_shown(ids: Sequence[UUID], tree: CategoryTree, database: str) -> list[Product]:
-    """As `_shown`, with the tree's categories."""
+    """Read products as `_shown` does, but take the categories from the tree."""
     found = list(Product.objects.using(database).listed().prefetch_related("images").filter(pk__in=ids)) if ids else []
     for product in found:
         if category := tree.get(product.category_id):

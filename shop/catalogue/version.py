@@ -1,4 +1,4 @@
-"""One token for the whole catalogue, seen by every process: what is cached under an older one is no longer shown."""
+"""The catalogue's version: one token, shared by all processes. What is cached under an older token is no longer shown."""
 
 import secrets
 import time
@@ -11,17 +11,17 @@ from cryptons.replica import has_replica
 KEY = "catalogue-version"
 REMEMBER_SECONDS = 1
 LATE_SECONDS = 15
-"""A replica is seldom later than that."""
+"""A replica rarely lags by more than this."""
 
 _owes = False
-"""Whether this process had something to tell while the cache did not answer. The cache may come back with the old token."""
+"""Whether a renewal failed because the cache was down. The cache may come back with the old token."""
 
 _remembered: tuple[str, int] | None = None
-"""The token, and the monotonic nanosecond until which this process does not ask again."""
+"""The token, and the monotonic nanosecond until which this process does not read it again."""
 
 
 def catalogue_version() -> str:
-    """Read it before the rows that it stands for: then nothing old is ever kept under a new token."""
+    """Return the token. Read it before the rows that are cached under it, so that nothing old is ever kept under a new token."""
     global _remembered
     remembered = _remembered
     if remembered and time.monotonic_ns() < remembered[1]:
@@ -33,7 +33,7 @@ def catalogue_version() -> str:
 
 
 def catalogue_changed() -> None:
-    """A public page shows something else from now on: after the commit, at once without a transaction."""
+    """Renew the token after the commit, or at once without a transaction, because public pages have changed."""
     on_commit(_renew)
 
 
@@ -48,7 +48,7 @@ def _read() -> str:
 
 
 def _start() -> str:
-    """The first token. With a cache that is away, one that lasts for seconds: slower, never stale for long."""
+    """Store the first token. While the cache is down, make one that lasts a few seconds: slower, but never stale for long."""
     caches["shared"].add(KEY, _new(), timeout=None)
     return _read() or f"away-{time.time_ns() // (5 * 10**9)}"
 
@@ -58,7 +58,7 @@ def _new() -> str:
 
 
 def _aged(token: str) -> str:
-    """While a replica may not have heard of the change, what is made of it is kept for a second only: each second is another version."""
+    """Add the token's age in seconds while a replica may lag behind the change, so that each version lasts one second only."""
     changed_at, _, rest = token.partition(".")
     if not has_replica() or not rest:
         return token

@@ -16,7 +16,7 @@ from shop.models import Order
 STUCK_AFTER = timedelta(days=1)
 """A payment that was seen this long ago and is not confirmed has too low a fee, or will never confirm."""
 MOST = 100
-"""Of each kind on the page; the oldest come first."""
+"""The most rows of each kind on the page; the oldest come first."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Queue:
 def read_queue(*, at: datetime) -> Queue:
     to_decide = _cases(Invoice.objects.to_decide().order_by("exception_at", "id"))
     stuck = [case for case in _cases(_processing(at).order_by("created_at", "id")) if _is_stuck(case, at)]
-    told = {case.invoice.subject_id for case in (*to_decide, *stuck)}
+    shown = {case.invoice.subject_id for case in (*to_decide, *stuck)}
     return Queue(
         to_decide=to_decide,
         stuck=stuck,
-        held=[order for order in Order.objects.on_hold().order_by("updated_at", "id")[: MOST + len(told)] if order.pk not in told][:MOST],
+        held=[order for order in Order.objects.on_hold().order_by("updated_at", "id")[: MOST + len(shown)] if order.pk not in shown][:MOST],
         payouts=troubled_payouts(),
         networks=list(failing().order_by("failing_since")),
         alerts=list(open_alerts().order_by("created_at", "id")[:MOST]),
@@ -101,17 +101,17 @@ def read_case(invoice_id: UUID) -> Case:
 
 
 def troubled_payouts() -> list[Payout]:
-    """The oldest first. One that failed is settled by a newer one, or its money waits for a decision among the invoices."""
+    """List failed and unclear payouts, the oldest first. Leaves out failed ones that a newer payout or a waiting invoice covers."""
     payouts = list(Payout.objects.filter(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN)).order_by("-created_at")[:MOST])
     ids = {payout.invoice_id for payout in payouts}
     waiting = set(Invoice.objects.to_decide().filter(pk__in=ids).values_list("pk", flat=True))
     tries = Payout.objects.filter(invoice__in=ids).exclude(status__in=NOTHING_WENT).order_by("created_at")
     newest = dict(tries.values_list("invoice_id", "created_at"))
 
-    def is_told_elsewhere(payout: Payout) -> bool:
+    def is_shown_elsewhere(payout: Payout) -> bool:
         return payout.invoice_id in waiting or (payout.invoice_id in newest and newest[payout.invoice_id] > payout.created_at)
 
-    return [payout for payout in reversed(payouts) if payout.status == Payout.Status.UNKNOWN or not is_told_elsewhere(payout)]
+    return [payout for payout in reversed(payouts) if payout.status == Payout.Status.UNKNOWN or not is_shown_elsewhere(payout)]
 
 
 def failing() -> QuerySet[Cursor]:

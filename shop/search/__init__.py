@@ -51,7 +51,7 @@ def search(query: Query) -> Result:
     try:
         return engine.search(query)
     except SearchUnavailable as error:
-        logger.warning("The search engine is away: the database answers.", extra={"error": str(error)})
+        logger.warning("The search engine does not answer: the database answers instead.", extra={"error": str(error)})
         return _database.search(query)
 
 
@@ -60,8 +60,8 @@ def suggest(text: str, limit: int = 8) -> list[Suggestion]:
     if not text.strip():
         return []
     ids = search(Query(text=text, limit=limit)).ids
-    found = read_replica(
+    values = read_replica(
         lambda database: list(Product.objects.using(database).listed().filter(pk__in=ids).values_list("pk", "name", "slug"))
     )
-    rows = {row[0]: Suggestion(*row) for row in found}
+    rows = {row[0]: Suggestion(*row) for row in values}
     return [rows[product_id] for product_id in ids if product_id in rows]

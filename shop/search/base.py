@@ -1,4 +1,4 @@
-"""What the shop asks of a search engine, and the words it is asked in."""
+"""The interface of search engines, and what they share: queries, results, words and facets."""
 
 import re
 import unicodedata
@@ -29,11 +29,11 @@ _BETWEEN_WORDS = re.compile(r"[^0-9a-z]+")
 
 
 class SearchUnavailable(ShopError):
-    """The engine cannot answer now: the database can."""
+    """The engine cannot answer now. Ask the database instead."""
 
 
 class IndexBusy(ShopError):
-    """Somebody else writes to the index. Leave it: the sweep finds what was not written."""
+    """Another process writes to the index. Do nothing: the sweep finds what was not written."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class PriceRange:
 
 @dataclass(frozen=True)
 class Facets:
-    """Each is counted without its own filter, so that it shows what the others would give."""
+    """Counts beside the filters. Each is counted without its own filter, so that it shows what the other choices would give."""
 
     categories: Mapping[UUID, int] = field(default_factory=dict)
-    """By the product's own category; whoever shows a tree sums it up."""
+    """By the product's own category; `CategoryTree.sum_up` adds those below."""
     prices: Sequence[PriceRange] = ()
     ratings: Mapping[int, int] = field(default_factory=dict)
-    """How many have so many stars or more."""
+    """How many products have at least this many stars."""
     in_stock: int = 0
 
 
@@ -92,7 +92,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Entry:
-    """A product as an engine knows it."""
+    """A product as it is indexed."""
 
     id: UUID
     name: str
@@ -100,7 +100,7 @@ class Entry:
     description: str
     category_id: UUID
     category_names: str
-    """Its own category's name and those above, so that "kitchen" finds what lies in Kitchen › Kettles."""
+    """Its own category's name and those above, so that "kitchen" finds products in Kitchen › Kettles."""
     price_minor: int
     rating_average: Decimal
     rating_count: int
@@ -110,7 +110,7 @@ class Entry:
 
 
 class Engine(Protocol):
-    """A search with an index of its own. All of it raises SearchUnavailable; what writes, IndexBusy too."""
+    """A search engine with its own index. Every method raises SearchUnavailable; those that write also raise IndexBusy."""
 
     name: str
 
@@ -119,18 +119,18 @@ class Engine(Protocol):
     def search(self, query: Query) -> Result: ...
 
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
-        """Replace the entries and forget those that are gone."""
+        """Index these entries and remove those that are gone."""
 
     def rebuild(self, entries: Iterable[Entry]) -> int:
-        """An index of these entries and no others takes the place of the old one, which serves until then. Returns how many."""
+        """Replace the index by one of exactly these entries; the old one serves until then. Returns how many."""
 
     def count(self) -> int: ...
 
     def newest_change(self) -> datetime | None:
-        """The latest `updated_at` that the index knows."""
+        """Return the latest `updated_at` in the index."""
 
     def stamps(self) -> dict[UUID, int]:
-        """When each product that is in the index was last changed, in microseconds since 1970."""
+        """Return when each indexed product was last changed, in microseconds since 1970."""
 
     def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]: ...
 
@@ -144,7 +144,7 @@ def hundredths(rating: Decimal) -> int:
 
 
 def fold(text: str) -> str:
-    """Words in small plain letters with one space between: accents, signs, NULs and lone surrogates are let go."""
+    """Reduce text to lower-case words with one space between. Removes accents, punctuation, NULs and lone surrogates."""
     if text.isascii():
         return _BETWEEN_WORDS.sub(" ", text.lower()).strip()
     plain = unicodedata.normalize("NFKD", text.encode("utf-8", "ignore").decode()).casefold()
@@ -153,7 +153,7 @@ def fold(text: str) -> str:
 
 
 def read_words(text: str) -> list[str]:
-    """The words that are looked for when somebody typed this: few, short, each once."""
+    """Return the words to search for: limited in number and length, without repeats."""
     words = dict.fromkeys(word[:MAX_WORD] for word in fold(text[:MAX_TEXT]).split())
     return list(words)[:MAX_WORDS]
 
@@ -165,21 +165,21 @@ BOOSTS: Mapping[str, tuple[int, int, int]] = {
     "stems": (6, 0, 0),
     "description": (4, 2, 1),
 }
-"""By field: what the word itself is worth, what its beginning, what a word like it."""
+"""By field: the weight of the exact word, of its beginning, and of a similar word."""
 
 
 def forgiven_slips(word: str) -> int:
-    """How many letters of it may be wrong."""
+    """Return how many letters of the word may be wrong."""
     return 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
 
 
 def bounded(minor: int) -> int:
-    """A price that every engine can compare with, as near as it can be to one that is absurd."""
+    """Limit a price to the range that every engine can compare."""
     return min(max(minor, -1), 2**63 - 1)
 
 
 def price_steps() -> list[int]:
-    """Where one range of prices ends and the next begins, in minor units of the shop's currency."""
+    """Return the boundaries between price ranges, in minor units of the shop's currency."""
     unit = 10 ** minor_digits(settings.CURRENCY) if minor_digits(settings.CURRENCY) else 100
     return [whole * unit for whole in (25, 50, 100, 250, 500, 1000)]
 
@@ -188,19 +188,19 @@ RATING_STEPS = (1, 2, 3, 4)
 
 
 def price_ranges(counts: Sequence[int]) -> list[PriceRange]:
-    """One more count than there are steps; ranges without a product are left out."""
+    """Turn counts into ranges (there is one more count than there are steps). Leaves empty ranges out."""
     steps = price_steps()
     return [PriceRange(start, end, count) for start, end, count in zip([0, *steps], [*steps, None], counts, strict=True) if count]
 
 
 def ratings_and_more(counts: Sequence[int]) -> dict[int, int]:
-    """From the counts between the steps to those from each step up; steps that nobody reaches are left out."""
+    """Turn counts between the rating steps into counts from each step up. Leaves empty steps out."""
     ups = {step: sum(counts[place:]) for place, step in enumerate(RATING_STEPS, start=1)}
     return {step: count for step, count in ups.items() if count}
 
 
-def facet_wishes() -> dict[str, dict[str, Any]]:
-    """What is counted for each facet, in the language that Elasticsearch and tantivy share."""
+def facet_aggregations() -> dict[str, dict[str, Any]]:
+    """Return the aggregations for the facets, in the syntax that Elasticsearch and tantivy share."""
 
     def between(steps: Sequence[int]) -> list[dict[str, int]]:
         return [{"to": steps[0]}, *({"from": low, "to": high} for low, high in pairwise(steps)), {"from": steps[-1]}]
@@ -214,7 +214,7 @@ def facet_wishes() -> dict[str, dict[str, Any]]:
 
 
 def read_facets(buckets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Facets:
-    """From the answers to `facet_wishes`, by facet."""
+    """Read the facets from the answers to `facet_aggregations`."""
     counts = {facet: [bucket["doc_count"] for bucket in found] for facet, found in buckets.items()}
     return Facets(
         categories={UUID(bucket["key"]): bucket["doc_count"] for bucket in buckets["category"]},
@@ -225,7 +225,7 @@ def read_facets(buckets: Mapping[str, Sequence[Mapping[str, Any]]]) -> Facets:
 
 
 def read_entries(products: Iterable[Product]) -> Iterable[Entry]:
-    """One query for all categories; the products' own rows are the caller's."""
+    """Turn products into entries, with one query for all categories."""
     categories = {category.pk: category for category in Category.objects.all()}
     for product in products:
         yield Entry(

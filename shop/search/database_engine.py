@@ -1,4 +1,4 @@
-"""Search by the database alone: slower and without typo tolerance, but there whenever the shop is."""
+"""Search in the database: slower and without typo tolerance, but always available."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class DatabaseEngine:
 
 
 def _words(text: str) -> list[str]:
-    """As typed, not folded: the database compares letter for letter."""
+    """Split the text into words as typed, not folded, because the database compares letter by letter."""
     plain = text[:MAX_TEXT].encode("utf-8", "ignore").decode().replace("\0", " ")
     words = (_EDGES.sub("", word)[:MAX_WORD] for word in plain.split())
     return [word for word in dict.fromkeys(words) if word][:MAX_WORDS]
@@ -60,7 +60,7 @@ def _matching(found: QuerySet[Product], words: list[str]) -> QuerySet[Product]:
 
 
 def _filters(query: Query) -> dict[str, Q]:
-    """By the facet that leaves it out when it counts."""
+    """Return the filters by the facet that is counted without them."""
     filters = {}
     if query.category_ids is not None:
         filters["category"] = Q(category_id__in=list(query.category_ids))
@@ -94,7 +94,7 @@ def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QueryS
 
 
 def _count_facets(found: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
-    """Those that leave the same filters out are counted in one query."""
+    """Count the facets. Facets that leave the same filters out are counted in one query."""
 
     def without(facet: str) -> QuerySet[Product]:
         return found.filter(*(part for name, part in filters.items() if name != facet)).order_by()
@@ -116,7 +116,7 @@ def _count_facets(found: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
 
 
 def _sums() -> dict[str, dict[str, Sum]]:
-    """By facet, the counts that it is made of."""
+    """Return the sums that each facet needs."""
     ends = [0, *price_steps(), None]
     prices = {f"price_{place}": _how_many(_between(low, high)) for place, (low, high) in enumerate(pairwise(ends))}
     ratings = {f"rating_{step}": _how_many(Q(rating_average__gte=step)) for step in RATING_STEPS}

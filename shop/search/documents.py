@@ -1,4 +1,4 @@
-"""A product as Elasticsearch keeps it. Words come folded (see `base.fold`), so its analysis only cuts them."""
+"""A product as Elasticsearch stores it. Words come folded (see `base.fold`), so the analysers only split them."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class ProductDocument(Document):  # type: ignore[misc]
 
 
 def source_of(entry: Entry) -> dict[str, Any]:
-    """Times in microseconds since 1970, ratings in hundredths, prices in minor units."""
+    """Turn an entry into a document: times in microseconds since 1970, ratings in hundredths, prices in minor units."""
     name, category, description = fold(entry.name), fold(entry.category_names), fold(entry.description)
     return {
         "name": name,

@@ -29,7 +29,7 @@ from shop.search.base import (
     Result,
     SearchUnavailable,
     bounded,
-    facet_wishes,
+    facet_aggregations,
     forgiven_slips,
     hundredths,
     microseconds,
@@ -39,10 +39,10 @@ from shop.search.base import (
 from shop.search.documents import ProductDocument, source_of
 
 PAGE_SECONDS = 0.4
-"""A page waits so long for an answer, however it comes."""
+"""How long a page waits for an answer."""
 
 PROBE_SECONDS = 2
-"""An indexing worker asks for so long whether the server is there, before it sends anything."""
+"""How long an indexing worker checks that the server answers, before it sends anything."""
 
 BULK = 500
 MAX_WINDOW = 1_000_000
@@ -59,7 +59,7 @@ SORTED_BY: dict[str, list[dict[str, str]]] = {
 
 @contextmanager
 def _told_as_unavailable() -> Iterator[None]:
-    """A wrong query (400) is a bug of ours and is raised as it is. All else is a server that does not serve: away, busy, closed to us."""
+    """Turn any failure of the server into SearchUnavailable. A wrong query (400) is a bug of ours and is raised as it is."""
     try:
         yield
     except TransportError as error:
@@ -78,13 +78,13 @@ class ElasticsearchEngine:
         self.alias = alias
         self._page_circuit = CircuitBreaker(rest_seconds=3)
         self._index_circuit = CircuitBreaker(rest_seconds=15)
-        """Longer, because workers have payments to settle."""
+        """Return the pause after a failed try; longer, because workers have payments to settle."""
         # A connection's time-out is for each read: a server that drips would hold a page for ever.
         self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
 
     @property
     def _client(self) -> Elasticsearch:
-        """For those who index: patient."""
+        """Return a client with long time-outs, for indexing."""
         client: Elasticsearch = connections.get_connection("default")
         return client
 
@@ -119,7 +119,7 @@ class ElasticsearchEngine:
         return result
 
     def _find(self, query: Query, words: Sequence[str]) -> Result:
-        """What all words are in; when there is nothing, what some of them are in."""
+        """Find products that contain all words, or else those that contain some of them."""
         with _told_as_unavailable():
             found = self._search(query, words, "must")
             return found if found.total or len(words) < 2 else self._search(query, words, "should")
@@ -131,7 +131,7 @@ class ElasticsearchEngine:
             {
                 "query": {"bool": {occur: [_word_query(word) for word in words]}} if words else {"match_all": {}},
                 "post_filter": {"bool": {"filter": list(filters.values())}},
-                "aggs": {facet: _count(wish, facet, filters) for facet, wish in facet_wishes().items()},
+                "aggs": {facet: _count(wish, facet, filters) for facet, wish in facet_aggregations().items()},
                 "sort": SORTED_BY.get(query.order, SORTED_BY["relevance"]),
                 "from": 0 if beyond else query.offset,
                 "size": 0 if beyond else query.limit,
@@ -145,7 +145,7 @@ class ElasticsearchEngine:
         return Result(ids, found["hits"]["total"]["value"], facets, self.name)
 
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
-        """Of two who write one product, the newer row wins, whoever comes last: its time is the document's version."""
+        """Write entries. If two processes write one product, the newer row wins: its time is the document's version."""
         if not self.is_ready():
             raise SearchUnavailable("There is no index yet.")
         now = microseconds(timezone.now())
@@ -153,7 +153,7 @@ class ElasticsearchEngine:
         self._bulk([*_indexing(entries), *deletions], self.alias)
 
     def rebuild(self, entries: Iterable[Entry]) -> int:
-        """A new index of these entries and no others takes the place of the old one; the old one serves until then. Returns how many.
+        """Replace the index by one of exactly these entries; the old one serves until then. Returns how many.
 
         Of several at once the first that is done wins: it takes away all other indexes, and the others find theirs gone (IndexBusy).
         """
@@ -179,7 +179,7 @@ class ElasticsearchEngine:
         return count
 
     def _bulk(self, actions: Sequence[dict[str, Any]], alias: str, *, refresh: bool = True) -> None:
-        """A newer version that is there already, and what was gone before, are as good.
+        """Check the answers to a bulk write. A newer version in the index, or a product that was removed before, is no error.
 
         To an alias that must be there: written to by a name that is gone, Elasticsearch would make an index of its own shape.
         """
@@ -205,13 +205,13 @@ class ElasticsearchEngine:
             return int(self._client.count(index=self.alias)["count"])
 
     def newest_change(self) -> datetime | None:
-        """The latest `updated_at` that the index knows; what is later is not in it yet."""
+        """Return the latest `updated_at` in the index; later changes are not in it yet."""
         with _told_as_unavailable():
             hits = self._client.search(index=self.alias, size=1, sort=[{"updated": "desc"}], source_includes=["updated"])["hits"]["hits"]
         return EPOCH + timedelta(microseconds=hits[0]["_source"]["updated"]) if hits else None
 
     def stamps(self) -> dict[UUID, int]:
-        """When each product that is in the index was last changed, in microseconds since 1970."""
+        """Return when each indexed product was last changed, in microseconds since 1970."""
         with _told_as_unavailable():
             hits = helpers.scan(self._client, index=self.alias, query={"query": {"match_all": {}}}, _source=["updated"], size=5000)
             return {UUID(hit["_id"]): hit["_source"]["updated"] for hit in hits}
@@ -232,7 +232,7 @@ def _indexing(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
 
 
 def _word_query(word: str) -> dict[str, Any]:
-    """The best of: the word itself, a word that begins with it, a word like it; each in each field."""
+    """Match the exact word, a word that begins with it, or a similar word, in any field; the best match counts."""
     slips = forgiven_slips(word)
     ways: list[dict[str, Any]] = []
     for field, (itself, beginning, alike) in BOOSTS.items():
@@ -247,7 +247,7 @@ def _word_query(word: str) -> dict[str, Any]:
 
 
 def _filters(query: Query) -> dict[str, dict[str, Any]]:
-    """By the facet that leaves it out when it counts."""
+    """Return the filters by the facet that is counted without them."""
     filters: dict[str, dict[str, Any]] = {}
     if query.category_ids is not None:
         filters["category"] = {"terms": {"category_id": sorted(str(category_id) for category_id in query.category_ids)}}

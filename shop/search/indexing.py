@@ -15,11 +15,11 @@ from shop.search import engine
 from shop.search.base import Entry, microseconds, read_entries
 
 OVERLAP = timedelta(minutes=2)
-"""A row that was changed before another may be written after it, by as long as a transaction may take."""
+"""How much later than its `updated_at` a row may be committed: as long as a transaction may take."""
 
 
 def index_products(ids: Collection[UUID]) -> None:
-    """Bring the index in line with these rows as they are now: what is gone or unlisted leaves it. Raises IndexBusy, SearchUnavailable."""
+    """Index these products as their rows are now; removes what is gone or unlisted. Raises IndexBusy, SearchUnavailable."""
     listed = list(Product.objects.listed().filter(pk__in=ids))
     engine.write(read_entries(listed), gone=set(ids) - {product.pk for product in listed})
 
@@ -60,7 +60,7 @@ def _all_entries(progress: Callable[[int], None]) -> Iterator[Entry]:
 
 
 def _reconcile() -> set[UUID]:
-    """Compare every row with the index: finds deletions, and what was changed while a rebuild read."""
+    """Compare every row with the index, to find deletions, and changes during a rebuild."""
     rows = {pk: microseconds(at) for pk, at in Product.objects.listed().values_list("pk", "updated_at").iterator()}
     known = engine.stamps()
     behind = {pk for pk in rows.keys() | known.keys() if rows.get(pk) != known.get(pk)}

@@ -28,7 +28,7 @@ from shop.search.base import (
     Query,
     Result,
     SearchUnavailable,
-    facet_wishes,
+    facet_aggregations,
     fold,
     forgiven_slips,
     hundredths,
@@ -38,7 +38,7 @@ from shop.search.base import (
 )
 
 SCHEMA_VERSION = 2
-"""Part of the folder's name: an index of another version is not read, and the sweep makes a new one."""
+"""Part of the folder's name: an index of another version is not read, and the sweep builds a new one."""
 
 HEAP_BYTES = 30_000_000
 SORTED_BY = {
@@ -100,7 +100,7 @@ def _words_query(words: Sequence[str], occur: tantivy.Occur) -> tantivy.Query:
 
 
 def _word_query(word: str) -> tantivy.Query:
-    """The best of: the word itself, a word that begins with it, a word like it; each in each field."""
+    """Match the exact word, a word that begins with it, or a similar word, in any field; the best match counts."""
     exact, begins, like = tantivy.Query.term_query, tantivy.Query.fuzzy_term_query, tantivy.Query.fuzzy_term_query
     slips = forgiven_slips(word)
     ways = []
@@ -117,7 +117,7 @@ def _word_query(word: str) -> tantivy.Query:
 
 
 def _filters(query: Query) -> dict[str, tantivy.Query]:
-    """By the facet that leaves it out when it counts."""
+    """Return the filters by the facet that is counted without them."""
     filters = {}
     if query.category_ids is not None:
         ids = [str(category_id) for category_id in query.category_ids]
@@ -152,7 +152,7 @@ class _Open:
     name: str
     index: tantivy.Index
     stamp: tuple[int, int]
-    """Of the file that each commit replaces: its number and time. Another one means another commit."""
+    """Return number and time of the file that each commit replaces. A new value means a new commit."""
 
 
 class TantivyEngine:
@@ -198,7 +198,7 @@ class TantivyEngine:
                     writer.add_document(_document(entry))
 
     def rebuild(self, entries: Iterable[Entry]) -> int:
-        """A new index of these entries and no others takes the place of the old one; the old one serves until then. Returns how many."""
+        """Replace the index by one of exactly these entries; the old one serves until then. Returns how many."""
         with self._only_writer():
             name, count = f"v{SCHEMA_VERSION}-{secrets.token_hex(6)}", 0
             new = self.folder / name
@@ -220,7 +220,7 @@ class TantivyEngine:
         return count
 
     def stamps(self) -> dict[UUID, int]:
-        """When each product that is in the index was last changed, in microseconds since 1970."""
+        """Return when each indexed product was last changed, in microseconds since 1970."""
         return self._stamps(tantivy.Query.all_query())
 
     def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]:
@@ -231,7 +231,7 @@ class TantivyEngine:
         return self._searcher().num_docs
 
     def newest_change(self) -> datetime | None:
-        """The latest `updated_at` that the index knows; what is later is not in it yet."""
+        """Return the latest `updated_at` in the index; later changes are not in it yet."""
         searcher = self._searcher()
         hits = searcher.search(tantivy.Query.all_query(), 1, order_by_field="updated").hits
         return EPOCH + timedelta(microseconds=hits[0][0]) if hits else None
@@ -252,7 +252,7 @@ class TantivyEngine:
         return folder if name.startswith(f"v{SCHEMA_VERSION}-") and (folder / "meta.json").exists() else None
 
     def _searcher(self) -> tantivy.Searcher:
-        """Of the last commit, whoever made it: another process's too."""
+        """Return a searcher over the last commit, also if another process made it."""
         try:
             current = self._current()
             if not current:
@@ -273,7 +273,7 @@ class TantivyEngine:
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
-        """The lock goes with the process that holds it, so a killed writer leaves none behind. Raises IndexBusy."""
+        """Hold the writer's lock. It ends with the process, so a killed writer leaves none behind. Raises IndexBusy."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             try:
@@ -285,7 +285,7 @@ class TantivyEngine:
 
 @contextmanager
 def _writer(index: tantivy.Index) -> Iterator[tantivy.IndexWriter]:
-    """Commits at the end, all or nothing, and waits for the merges so that none runs on without the lock."""
+    """Commit at the end, all or nothing, and wait for the merges, so that none runs without the lock."""
     try:
         writer = index.writer(HEAP_BYTES, 1)
         try:
@@ -310,9 +310,9 @@ def _search(searcher: tantivy.Searcher, query: Query, words: Sequence[str], occu
 
 
 def _count_facets(searcher: tantivy.Searcher, text: Sequence[tantivy.Query], filters: Mapping[str, tantivy.Query]) -> Facets:
-    """Those that leave the same filters out are counted together: all of them in one go while nothing is filtered."""
+    """Count the facets. Facets that leave the same filters out are counted together."""
     together: dict[tuple[str, ...], dict[str, Any]] = {}
-    for facet, wish in facet_wishes().items():
+    for facet, wish in facet_aggregations().items():
         together.setdefault(tuple(name for name in filters if name != facet), {})[facet] = wish
     buckets = {}
     for others, wishes in together.items():

@@ -75,7 +75,7 @@ def test_a_cache_that_keeps_nothing_is_named(api, settings):
 
 def test_a_search_without_an_index_is_named(api):
     data = read(api)
-    assert (data["search"]["status"], "The database searches meanwhile." in data["search"]["problem"]) == ("attention", True)
+    assert (data["search"]["status"], "The database searches until it" in data["search"]["problem"]) == ("attention", True)
 
 
 @pytest.mark.parametrize("error", [QueueAway("gone"), ConnectionRefusedError()])

@@ -10,7 +10,7 @@ from shop.demo.loading import GOODS, load, load_more
 
 
 class Command(BaseCommand):
-    help = "Fill the shop with demo products and their pictures. What is there already, known by its SKU, stays as it is."
+    help = "Fill the shop with demo products and their pictures. Products that exist already, by their SKU, stay as they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -30,5 +30,5 @@ class Command(BaseCommand):
             try:
                 call_command("rebuild_search", stdout=self.stdout)
             except CommandError as error:  # the shop opens without it: the sweep builds the index as soon as it can
-                self.stderr.write(f"The database searches until the search engine does. {error}")
+                self.stderr.write(f"The database searches until the search engine is ready. {error}")
         self.stdout.write(f"{new} demo products are new, {products - new} were there.")

@@ -9,7 +9,7 @@ from shop.search.base import IndexBusy, SearchUnavailable
 
 
 class Command(BaseCommand):
-    help = "Build the search index anew from all listed products. The old one serves until the new one is whole."
+    help = "Rebuild the search index from all listed products. The old index serves until the new one is complete."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
