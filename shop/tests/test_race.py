@@ -43,7 +43,7 @@ def test_one_cart_is_ordered_once(buyers, race):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
-def test_a_hint_that_many_bring_is_heard_once(buyers, race):
+def test_a_hint_that_many_processes_bring_takes_effect_once(buyers, race):
     outcome = at_once(buyers, "hear", *[{"webhook_id": f"msg_{race}"}] * PROCESSES)
 
     assert outcome == ["first"] + ["repeated"] * (PROCESSES - 1)

@@ -73,7 +73,7 @@ def test_a_price_is_typed_as_people_read_it_and_kept_in_minor_units(staff, queue
 
 
 @pytest.mark.parametrize("price", ["", "-1", "0", "0.001", "abc", "NaN", "1e30"])
-def test_a_price_that_is_none_is_refused(staff, price):
+def test_an_invalid_price_is_refused(staff, price):
     assert staff.post(page(), fields(category=CategoryFactory(), price=price)).status_code == 200
     assert not Product.objects.exists()
 
@@ -100,7 +100,7 @@ def test_a_change_of_the_name_leaves_the_stock_alone(staff):
     assert (product.stock, product.name) == (7, "New name")
 
 
-def test_stock_never_falls_below_nothing(staff):
+def test_stock_never_falls_below_zero(staff):
     product = ProductFactory(stock=10)
     sent = fields(product, stock=2)
     Product.objects.update(stock=5)
@@ -128,7 +128,7 @@ def test_pictures_are_uploaded_beside_the_product_and_shown_small(staff):
     assert front.small_url in staff.get(reverse("admin:shop_product_changelist")).content.decode()
 
 
-def test_a_picture_is_described_anew_and_deleted(staff):
+def test_a_pictures_text_is_changed_and_the_picture_deleted(staff):
     product = ProductFactory()
     image = ProductImage.objects.create(product=product, file="a.webp", alt="Old", width=1, height=1)
     same = {"images-INITIAL_FORMS": 1, "images-0-id": image.pk, "images-0-product": product.pk, "images-0-position": 0}
@@ -142,7 +142,7 @@ def test_a_picture_is_described_anew_and_deleted(staff):
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg onload=x>", b"GIF89a" + b"\0" * 50])
-def test_what_is_no_picture_is_refused(staff, content):
+def test_a_file_that_is_no_picture_is_refused(staff, content):
     product, file = ProductFactory(), io.BytesIO(content)
     file.name = "picture.png"
 
@@ -179,7 +179,7 @@ def test_a_deleted_product_leaves_pages_and_search(staff, queued, django_capture
     assert queued == [str(product.pk), str(other.pk)]
 
 
-def test_a_category_cannot_lie_below_itself(staff):
+def test_a_category_cannot_be_below_itself(staff):
     above = CategoryFactory()
     below = CategoryFactory(parent=above)
     sent = {"name": above.name, "slug": above.slug, "position": 0, "parent": below.pk}

@@ -218,7 +218,7 @@ def test_asking_for_the_rest_opens_a_quote_and_mails_the_buyer(client, grace, se
     assert (order.status, order.payment_status) == ("processing", "paid")
 
 
-def test_who_is_asked_for_the_rest_may_have_the_part_back_instead(client, grace, settings):
+def test_a_buyer_who_is_asked_for_the_rest_can_request_a_refund_instead(client, grace, settings):
     order = partial_order()
     press(client, order, "ask")
     link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
@@ -254,7 +254,7 @@ def test_asking_for_what_is_sold_out_says_so(client, grace):
 
 
 @pytest.mark.parametrize("act", ["accept", "keep", "ask"])
-def test_who_is_second_is_told_so(client, grace, act):
+def test_the_second_of_two_decisions_is_refused(client, grace, act):
     order = partial_order()
     seen = invoice_of(order).version
     press(client, order, "close")
@@ -265,7 +265,7 @@ def test_who_is_second_is_told_so(client, grace, act):
     assert (invoice_of(order).status, Option.objects.count()) == ("invalid", options)
 
 
-def test_while_the_time_runs_nobody_is_asked_by_staff(client, grace):
+def test_staff_cannot_ask_for_the_rest_before_the_quote_expires(client, grace):
     order = open_order()
     tell(order, percent=60, height=TIP - 1)
     assert "its quote has not expired yet" in press(client, order, "ask").text
@@ -293,7 +293,7 @@ def test_a_reorg_is_shown_once_not_again_as_an_order_on_hold(client, grace):
     assert "There is nothing to do." in shown(client)
 
 
-def test_too_much_is_shown(client, grace):
+def test_an_overpaid_invoice_shows_by_how_much(client, grace):
     order = long_ago()
     pay(order, percent=150)
     text = shown(client)
@@ -339,7 +339,7 @@ def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client,
     assert "no route" not in shown(client)
 
 
-def test_a_payout_that_failed_is_told_by_its_invoice_alone(client, grace):
+def test_a_failed_payout_is_shown_only_by_its_invoice(client, grace):
     order = partial_order()
     PayoutFactory(invoice=invoice_of(order), status="failed", error="no route")
     text = shown(client)
@@ -348,7 +348,7 @@ def test_a_payout_that_failed_is_told_by_its_invoice_alone(client, grace):
 
 
 @pytest.mark.parametrize(("is_cancelled", "kind"), [(False, "excess"), (True, "refund")])
-def test_what_a_paid_order_can_have_back(client, grace, is_cancelled, kind):
+def test_a_paid_order_offers_the_refund_that_fits(client, grace, is_cancelled, kind):
     order = long_ago()
     pay(order, percent=150)
     if is_cancelled:
@@ -414,7 +414,7 @@ def test_a_buyer_does_not_get_in(client):
 
 
 @pytest.mark.parametrize("path", ["00000000-0000-7000-8000-000000000000/ask/", "nonsense/"])
-def test_what_is_not_there(client, grace, path):
+def test_an_unknown_invoice_or_alert_is_a_404(client, grace, path):
     assert client.get(QUEUE + path).status_code == 404
     assert client.post(f"{QUEUE}alerts/00000000-0000-7000-8000-000000000000/close/").status_code == 404
 

@@ -114,7 +114,7 @@ def test_many_ship_at_once_and_those_that_cannot_say_why(client, grace):
 @pytest.mark.parametrize(
     ("act", "start", "end"), [("deliver", "shipped", "delivered"), ("cancel", "pending", "cancelled"), ("release", "pending", "pending")]
 )
-def test_each_act_works_on_many(client, grace, act, start, end):
+def test_each_action_works_on_many_orders(client, grace, act, start, end):
     orders = OrderFactory.create_batch(2, status=start, on_hold=True, hold_reason="because")
     choose(client, act, *orders, confirmed="1")
     assert [status(order) for order in orders] == [end, end]
@@ -136,7 +136,7 @@ def test_who_may_only_look_has_no_buttons(client):
 
 
 @pytest.mark.parametrize("make", [UserFactory, lambda: UserFactory(is_staff=True)])
-def test_others_see_nothing(client, make):
+def test_people_without_permission_see_no_orders(client, make):
     client.force_login(make())
     order = OrderFactory(status="processing")
     assert client.get(LIST).status_code in (302, 403)
@@ -144,7 +144,7 @@ def test_others_see_nothing(client, make):
     assert status(order) == "processing"
 
 
-def test_an_act_that_is_none(client, grace):
+def test_an_unknown_action_is_refused(client, grace):
     order = OrderFactory()
     assert client.post(f"{LIST}{order.pk}/burn/do/").status_code == 403
     assert client.get(f"{LIST}01a20be8-13d8-725c-a615-7ea7be2899ed/ship/do/").status_code == 404
@@ -187,7 +187,7 @@ def test_the_page_shows_money_lines_and_time_line(client, grace):
 
 
 @pytest.mark.parametrize("by", ["number", "email", "transaction_hash"])
-def test_orders_are_found(client, grace, by):
+def test_orders_are_found_by_number_email_and_transaction(client, grace, by):
     order = placed()
     pay(order)
     other = OrderFactory(email="bob@example.com")
@@ -212,7 +212,7 @@ def test_odd_searches_find_nothing(client, grace, query):
     assert client.get(LIST, {"q": query}, follow=True).status_code == 200
 
 
-def test_what_is_to_do_can_be_picked(client, grace):
+def test_the_list_can_be_filtered_by_what_is_to_do(client, grace):
     OrderFactory(number="WAITING")
     OrderFactory(number="READY", status="processing")
     OrderFactory(number="HELD", status="processing", on_hold=True, hold_reason="because")
@@ -231,7 +231,7 @@ def test_a_long_list_costs_as_many_queries_as_a_short_one(client, grace, django_
         client.get(LIST)
 
 
-def test_the_order_shows_what_goes_back(client, grace):
+def test_the_order_page_shows_its_refunds(client, grace):
     order = placed()
     pay(order)
     invoice = Invoice.objects.get()

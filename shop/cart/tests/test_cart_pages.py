@@ -79,13 +79,13 @@ def test_our_own_pages_may_add(client, headers):
         {"Accept": "text/html"},
     ],
 )
-def test_other_sites_and_the_silent_may_not(client, headers):
+def test_other_sites_and_requests_without_an_origin_may_not_add(client, headers):
     response = add(client, ProductFactory(), **headers)
     assert response.status_code == 403
     assert not CartItem.objects.exists()
 
 
-def test_only_a_post_adds(client):
+def test_only_a_post_request_adds_to_the_cart(client):
     assert client.get("/cart/add/", headers=OURS).status_code == 405
 
 
@@ -98,7 +98,7 @@ def test_more_than_is_left_says_so(client):
 
 
 @pytest.mark.parametrize("quantity", WEIRD)
-def test_a_quantity_that_is_none_is_explained(client, quantity):
+def test_an_invalid_quantity_is_explained(client, quantity):
     response = client.post("/cart/add/", {"product": ProductFactory().pk, "quantity": quantity}, headers=OURS)
     assert response.status_code == 400
     assert "alert--danger" in response.text
@@ -134,12 +134,12 @@ def test_a_line_is_removed_and_brought_back(client, item):
     assert CartItem.objects.get().quantity == 2
 
 
-def test_quantity_nought_removes(client, item):
+def test_a_quantity_of_zero_removes_the_line(client, item):
     assert "Copper Kettle was removed." in update(client, item, quantity=0).text
 
 
 @pytest.mark.parametrize("quantity", [quantity for quantity in WEIRD if quantity != "0"])
-def test_a_new_quantity_that_is_none_is_explained(client, item, quantity):
+def test_an_invalid_new_quantity_is_explained(client, item, quantity):
     response = update(client, item, quantity=quantity)
     assert response.status_code == 200
     assert "alert--danger" in response.text
@@ -188,7 +188,7 @@ def test_an_empty_cart_says_so(client):
     assert "Your cart is empty." in client.get("/cart/").text
 
 
-def test_the_number_in_the_header(client, item):
+def test_the_header_shows_the_number_of_items(client, item):
     assert re.search(r'id="cart-count"(?! hidden)[^>]*>2<', client.get("/cart/").text)
 
 

@@ -28,7 +28,7 @@ def test_more_than_the_stock_is_refused_with_what_is_left():
     assert not CartItem.objects.exists()
 
 
-def test_what_the_cart_has_already_is_told():
+def test_a_refusal_says_how_many_the_cart_has_already():
     item = CartItemFactory(product__stock=3, quantity=2)
 
     with pytest.raises(OutOfStock, match=r"^Only 3 of Copper Kettle are left; your cart has 2 already\.$"):
@@ -38,7 +38,7 @@ def test_what_the_cart_has_already_is_told():
     assert item.quantity == 2
 
 
-def test_the_last_one_is_told_in_the_singular():
+def test_a_single_piece_left_is_written_in_the_singular():
     with pytest.raises(OutOfStock, match=r"^Only 1 of Copper Kettle is left\.$"):
         add_to_cart(CartFactory(), ProductFactory(stock=1), 2)
 
@@ -66,7 +66,7 @@ def test_a_full_cart_still_takes_more_of_what_it_has():
     assert add_to_cart(cart, item.product, 1).quantity == 2
 
 
-def test_quantity_nought_removes_the_line():
+def test_a_quantity_of_zero_removes_the_line():
     item = CartItemFactory()
     set_quantity(item, 0)
     assert not CartItem.objects.exists()

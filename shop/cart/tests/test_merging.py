@@ -38,7 +38,7 @@ def test_the_sum_goes_no_further_than_the_stock_and_says_so():
     assert quantities(user) == {"KETTLE": 4}
 
 
-def test_what_does_not_fit_at_all_is_told():
+def test_a_line_that_does_not_fit_at_all_is_reported():
     user, kettle = UserFactory(), ProductFactory(sku="KETTLE", stock=3)
     guest = CartItemFactory(product=kettle, quantity=1).cart
     CartItemFactory(cart=cart_of(user), product=kettle, quantity=3)
@@ -59,7 +59,7 @@ def test_what_cannot_be_bought_is_left_out(change, words):
     assert quantities(user) == {}
 
 
-def test_merging_twice_adds_once():
+def test_a_cart_that_is_merged_twice_adds_its_lines_once():
     user = UserFactory()
     guest = CartItemFactory(product__sku="KETTLE", quantity=2).cart
     merge_carts(guest, user)

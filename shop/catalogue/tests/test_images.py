@@ -26,7 +26,7 @@ def test_anything_else_is_refused(file):
         read_upload(file)
 
 
-def test_half_a_picture_is_refused():
+def test_an_incomplete_picture_is_refused():
     with pytest.raises(UnusableImage):
         read_upload(io.BytesIO(picture("PNG", (500, 500)).getvalue()[:200]))
 

@@ -61,7 +61,7 @@ def test_a_change_of_the_catalogue_is_seen_at_once(client, kettle, django_captur
     assert "Iron Kettle" in text_of(client.get("/p/copper-kettle/"))
 
 
-def test_who_has_a_session_gets_a_page_that_nobody_else_may_keep(client, kettle):
+def test_a_visitor_with_a_session_gets_a_page_that_caches_may_not_share(client, kettle):
     client.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
 
     assert "private" in client.get("/")["Cache-Control"]
@@ -92,7 +92,7 @@ def test_a_slip_of_the_keys_finds_the_kettle(client, kettle, build_index):
     assert "Copper Kettle" in text_of(client.get("/search?q=kettel"))
 
 
-def test_filters_sort_and_facets(client, kettle, kitchen, build_index):
+def test_a_list_is_filtered_sorted_and_counted(client, kettle, kitchen, build_index):
     ProductFactory(name="Cheap Pan", category=kitchen, price_minor=1_000, stock=0, rating_average=Decimal("4.5"), rating_count=2)
     ProductFactory(name="Dear Pan", category=kitchen, price_minor=30_000)
     build_index()
@@ -144,7 +144,7 @@ def test_an_address_with_a_rating_works_while_nothing_is_rated(client, kettle, b
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/search", "/c/kitchen/", "/search/suggest"])
-def test_an_address_that_makes_no_sense_is_a_page_still(client, kettle, build_index, path, query):
+def test_an_address_with_invalid_values_still_shows_a_page(client, kettle, build_index, path, query):
     build_index()
 
     assert client.get(f"{path}?{query}").status_code == 200
@@ -224,7 +224,7 @@ def test_a_product_page_tells_all_that_a_buyer_asks(client, kettle):
 
 
 @pytest.mark.parametrize("stock, words", [(100, "In stock"), (6, "In stock"), (5, "Only 5 left"), (1, "Only 1 left"), (0, "Sold out")])
-def test_stock_in_words(client, kettle, stock, words):
+def test_a_product_page_says_how_many_are_left(client, kettle, stock, words):
     Product.objects.update(stock=stock)
     page = client.get("/p/copper-kettle/")
 

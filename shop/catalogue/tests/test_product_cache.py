@@ -26,7 +26,7 @@ def read(client, product):
     return answer.content
 
 
-def test_a_product_is_read_from_it_without_a_query_and_looks_the_same(client, django_assert_num_queries):
+def test_a_cached_product_is_read_without_a_query_and_looks_the_same(client, django_assert_num_queries):
     product = ProductFactory()
     first = read(client, product)
 

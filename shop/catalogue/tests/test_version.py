@@ -36,7 +36,7 @@ def test_a_change_makes_a_new_version_at_once_without_a_transaction(django_captu
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_is_told_after_the_commit_only():
+def test_a_change_renews_the_version_only_after_the_commit():
     before = catalogue_version()
 
     with atomic():
@@ -49,7 +49,7 @@ def test_a_change_is_told_after_the_commit_only():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_is_rolled_back_is_not_told():
+def test_a_change_that_is_rolled_back_renews_nothing():
     before = catalogue_version()
 
     with pytest.raises(RuntimeError), atomic():
@@ -89,7 +89,7 @@ def test_a_cache_that_is_away_breaks_nothing(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_the_cache_was_not_told_of_is_told_when_it_is_back(settings):
+def test_a_change_while_the_cache_was_down_renews_the_version_when_it_is_back(settings):
     before = catalogue_version()
     kept = settings.CACHES
     settings.CACHES = {**kept, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}

@@ -192,7 +192,7 @@ def test_when_nothing_can_be_paid_with_the_cart_is_kept(client, item, settings):
 
 
 @pytest.mark.parametrize("network", ["", "DOGE", "\x00", "😀", "BTC-LN", "x" * 100])
-def test_a_coin_that_is_none_is_asked_for_again(client, item, network):
+def test_an_unknown_coin_is_asked_for_again(client, item, network):
     response = order(client, network=network)
     assert response.status_code in (200, 400)
     assert 'role="alert"' in response.text

@@ -43,7 +43,7 @@ def state_of(order, at):
     return describe(read_progress(invoice_of(order).pk), at=at)
 
 
-def test_amount_address_and_code(client):
+def test_the_page_shows_amount_address_and_code(client):
     order = open_order()
     option = Option.objects.get()
     text = show(client, order).text
@@ -71,7 +71,7 @@ def test_xrp_needs_its_tag(client):
     assert 'href="xrpl://rExample?dt=42&amp;amount=1.5"' in text
 
 
-def test_without_scripts_the_page_looks_again_by_itself(client):
+def test_without_scripts_the_page_refreshes_automatically(client):
     order = open_order()
     assert re.search(r'<noscript><meta http-equiv="refresh" content="\d+"></noscript>', show(client, order).text)
     pay(order)
@@ -87,7 +87,7 @@ def test_the_address_is_kept_from_others(client):
 
 @pytest.mark.parametrize("path", ["/pay/{}/", "/pay/{}/status"])
 @pytest.mark.parametrize("invoice_id", ["nonsense", "00000000-0000-7000-8000-000000000000", "%00", "😀"])
-def test_a_payment_that_is_not_there(client, path, invoice_id):
+def test_an_unknown_payment_is_a_404(client, path, invoice_id):
     assert client.get(path.format(invoice_id)).status_code == 404
 
 
@@ -179,13 +179,13 @@ def test_the_tone_and_words_of_every_state():
     assert (state_of(order, at).name, state_of(order, at).tone) == ("reorged", "warning")
 
 
-def test_too_much_is_told():
+def test_an_overpaid_invoice_says_by_how_much():
     order = placed()
     pay(order, percent=150)
     assert "You overpaid by $49.99" in state_of(order, order.created_at).text
 
 
-def test_too_little_in_time_is_told():
+def test_an_expired_underpaid_invoice_says_how_much_was_received():
     order = placed()
     tell(order, percent=60)
     run_out(order)
@@ -193,14 +193,14 @@ def test_too_little_in_time_is_told():
     assert (state.name, state.title) == ("underpaid", "$59.98 of $99.98 received")
 
 
-def test_late_money_is_told():
+def test_late_money_is_shown_as_late():
     order = placed()
     run_out(order)
     tell(order, seen_at=TOO_LATE, at=TOO_LATE)
     assert state_of(order, TOO_LATE).title == "Your payment arrived late"
 
 
-def test_money_that_was_spent_elsewhere_until_the_end_is_told():
+def test_an_expired_double_spend_is_shown_as_one():
     order = placed()
     tell(order)
     tell(order, present=False, conflicted=True)
@@ -211,7 +211,7 @@ def test_money_that_was_spent_elsewhere_until_the_end_is_told():
 @pytest.mark.parametrize(
     ("status", "name"), [("draft", "refunding"), ("unknown", "refunding"), ("sent", "refunded"), ("failed", "underpaid")]
 )
-def test_money_that_goes_back_is_told(status, name):
+def test_a_refund_is_shown_in_each_of_its_states(status, name):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     run_out(order)
@@ -222,7 +222,7 @@ def test_money_that_goes_back_is_told(status, name):
 
 
 @pytest.mark.parametrize(("status", "title"), [("approved", "Your refund is on its way"), ("sent", "Your refund was sent")])
-def test_a_refund_of_a_paid_order_is_told_whether_it_is_all_of_it_or_a_part(status, title):
+def test_a_refund_of_a_paid_order_is_shown_whether_whole_or_in_part(status, title):
     order = placed()
     pay(order)
     PayoutFactory(invoice=invoice_of(order), kind="refund", status=status)
@@ -239,7 +239,7 @@ def test_an_excess_that_went_back_leaves_the_order_paid():
     assert "You overpaid by $49.99, which we have refunded." in state.text
 
 
-def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
+def test_late_money_while_a_new_quote_is_open_is_not_asked_for_again():
     order = placed()
     old = Option.objects.get()
     order = requote_order(order.pk, "LTC", at=LATE)
@@ -249,7 +249,7 @@ def test_late_money_while_a_fresh_quote_is_open_is_not_asked_for_again():
     assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Use it at today's rate")
 
 
-def test_a_cancelled_payment_is_told():
+def test_a_cancelled_payment_is_shown_as_cancelled():
     order = placed()
     cancel_own_order(order.pk, at=order.created_at)
     assert state_of(order, order.created_at).title == "Cancelled"
@@ -257,7 +257,7 @@ def test_a_cancelled_payment_is_told():
     assert state_of(order, order.created_at).title == "This payment was closed"
 
 
-def test_a_payment_that_the_shop_closed_is_told():
+def test_a_payment_that_the_shop_closed_is_shown_as_closed():
     order = placed()
     mark_invoice(invoice_of(order).pk, "invalid", actor="grace", reason="why not", at=order.created_at)
     assert state_of(order, order.created_at).title == "Closed by the shop"
@@ -270,14 +270,14 @@ def test_an_expired_page_stops_asking_after_a_while():
     assert state_of(order, LATE + timedelta(hours=2)).seconds == 0
 
 
-def test_who_only_has_the_pay_link_does_not_get_the_order(client):
+def test_a_visitor_with_only_the_pay_link_gets_no_link_to_the_order(client):
     order = open_order()
     text = show(client, order).text
     assert order.access_token not in text
     assert "The link to your order is in the email" in text
 
 
-def test_who_placed_it_here_gets_on_to_the_order(client):
+def test_the_session_that_placed_the_order_gets_a_link_to_it(client):
     order = open_order()
     session = client.session
     session[SESSION_KEY] = [str(order.pk)]
@@ -285,14 +285,14 @@ def test_who_placed_it_here_gets_on_to_the_order(client):
     assert f'href="/orders/{order.access_token}/"' in show(client, order).text
 
 
-def test_its_user_gets_on_to_the_order(client):
+def test_the_orders_user_gets_a_link_to_it(client):
     ada = UserFactory()
     order = open_order(user=ada)
     client.force_login(ada)
     assert f'href="/orders/{order.access_token}/"' in show(client, order).text
 
 
-def test_who_comes_from_the_order_gets_back_to_it_even_by_the_live_part(client):
+def test_a_visitor_from_the_order_page_gets_back_to_it_even_by_the_live_part(client):
     order = open_order()
     text = show(client, order, query_params={"order": order.access_token}).text
     link = f'href="/orders/{order.access_token}/"'
@@ -318,7 +318,7 @@ def test_the_sandbox_can_be_played_from_the_page(client):
     assert "TEST MODE" in text
 
 
-def test_no_sandbox_no_buttons(client, settings):
+def test_without_a_sandbox_there_are_no_sandbox_buttons(client, settings):
     order = open_order()
     settings.SANDBOX = False
     assert "/sandbox/" not in show(client, order).text

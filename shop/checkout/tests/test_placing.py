@@ -83,7 +83,7 @@ def test_a_name_is_escaped_in_html_and_plain_in_text(cart, name):
     assert "<script>" not in mail.html
 
 
-def test_a_users_order_is_theirs(cart):
+def test_a_users_order_belongs_to_the_user(cart):
     ada = UserFactory()
     assert place(cart, user=ada).user == ada
 
@@ -102,13 +102,13 @@ def test_a_node_that_is_away_leaves_everything_as_it_was(cart, monkeypatch, erro
     assert Product.objects.get().stock == 10
 
 
-def test_a_coin_that_is_not_taken(cart):
+def test_a_coin_that_the_shop_does_not_take_is_refused(cart):
     with pytest.raises(NetworkNotOffered):
         place(cart, network="DOGE")
     assert nothing_was_written()
 
 
-def test_an_empty_cart():
+def test_an_empty_cart_is_refused():
     with pytest.raises(CartBlocked):
         place(CartFactory())
 
@@ -226,7 +226,7 @@ def test_an_address_that_somebody_else_was_given_is_asked_for_again(cart, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_somebody_elses_token_makes_no_order(cart):
+def test_another_users_token_places_no_order(cart):
     token = uuid.uuid4()
     place(CartItemFactory().cart, token=token, user=UserFactory())
     with pytest.raises(OrderMoved):

@@ -47,7 +47,7 @@ def late_order():
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_only_has_the_pay_page_changes_nothing(client, method):
+def test_a_visitor_with_only_the_pay_page_changes_nothing(client, method):
     order = open_order()
     assert getattr(client, method)(quote_path(order, key=False), {"network": "LTC"}).status_code == 403
     assert getattr(client, method)(f"{quote_path(order, key=False)}?order=x").status_code == 403
@@ -68,7 +68,7 @@ def test_the_form_is_not_on_the_shared_page(client):
     assert f'action="{quote_path(order)}"' in pay_page(client, order)
 
 
-def test_another_coin_by_the_form_of_the_pay_page(client):
+def test_the_form_of_the_pay_page_changes_the_coin(client):
     order = open_order()
     text = pay_page(client, order)
     assert '<input type="radio" name="network" value="BTC" checked>' in text
@@ -91,7 +91,7 @@ def test_a_form_without_a_token_is_refused(client):
     assert client.post(quote_path(order), {"network": "LTC", "csrfmiddlewaretoken": token}).status_code == 302
 
 
-def test_who_placed_it_here_needs_no_key(client):
+def test_the_session_that_placed_the_order_needs_no_key(client):
     order = open_order()
     session = client.session
     session[SESSION_KEY] = [str(order.pk)]
@@ -108,7 +108,7 @@ def test_its_user_needs_no_key_and_another_gets_nothing(client):
     assert client.post(quote_path(order, key=False), {"network": "LTC"}).status_code == 302
 
 
-def test_an_expired_payment_leads_to_a_fresh_quote(client):
+def test_an_expired_payment_leads_to_a_new_quote(client):
     order = expired_order()
     assert f'href="{quote_path(order)}"' in pay_page(client, order)
     assert f'href="{quote_path(order)}"' in client.get(f"/orders/{order.access_token}/").text
@@ -190,7 +190,7 @@ def test_a_network_that_failed_before_is_not_offered(client):
 
 
 @pytest.mark.parametrize("network", ["DOGE", "BTC-LN", "\x00", "x" * 500])
-def test_a_coin_that_the_shop_does_not_take(client, network):
+def test_a_coin_that_the_shop_does_not_take_is_refused(client, network):
     response = client.post(quote_path(open_order()), {"network": network})
     assert response.status_code == 503
     assert "does not take" in response.text
@@ -227,7 +227,7 @@ def test_money_back_is_mailed_to_the_orders_address_alone(client):
 
 
 @pytest.mark.parametrize("steps", [[], [pay]])
-def test_where_no_money_waits_none_is_sent_back(client, steps):
+def test_without_money_to_refund_no_link_is_mailed(client, steps):
     order = placed()
     for step in steps:
         step(order)

@@ -74,7 +74,7 @@ def test_an_expired_order_holds_its_stock_again():
     assert (order.payment_status, order.holds_stock, stock()) == ("expired", False, 10)
 
 
-def test_what_was_sold_meanwhile_is_told_and_nothing_is_written():
+def test_an_order_that_is_sold_out_gets_no_quote_and_nothing_is_written():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -174,7 +174,7 @@ def test_money_that_comes_while_the_node_is_asked_is_not_asked_for_again(monkeyp
     assert (order.payment_status, Option.objects.count(), newest_option(order).due_base) == ("underpaid", 2, 62_487_500)
 
 
-def test_who_loses_every_race_is_told_so(monkeypatch):
+def test_a_quote_that_loses_every_race_is_refused(monkeypatch):
     order = placed()
     give_destination = SandboxNetwork.open_destination
 
@@ -206,7 +206,7 @@ def test_an_order_that_staff_took_into_work_can_still_be_paid():
     assert (order.status, order.payment_status, stock()) == ("processing", "paid", 8)
 
 
-def test_the_buyer_hears_of_the_money_once_however_often_the_time_runs_out():
+def test_the_buyer_is_mailed_about_the_money_once_however_often_the_quote_expires():
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     run_out(order)

@@ -50,7 +50,7 @@ def expected_links(order, *pages):
     return {links[page] for page in pages}
 
 
-def test_a_part_in_time_when_time_runs_out(settings):
+def test_a_part_that_came_in_time_is_mailed_when_the_quote_expires(settings):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     assert told() == []
@@ -64,7 +64,7 @@ def test_a_part_in_time_when_time_runs_out(settings):
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
 
 
-def test_late_money_that_waits(settings):
+def test_late_money_that_waits_for_a_decision_is_mailed(settings):
     order = placed()
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
@@ -92,7 +92,7 @@ def test_a_part_and_then_late_money_are_two_occasions():
     assert "0.00092289 BTC and 0.00061526 BTC" in mail_of("payment_late").text
 
 
-def test_too_much(settings):
+def test_an_overpaid_order_is_mailed(settings):
     order = placed()
     pay(order, percent=150)
     tell(order)
@@ -103,7 +103,7 @@ def test_too_much(settings):
     assert links_in(mail, settings) == expected_links(order, "refund", "order")
 
 
-def test_money_for_a_cancelled_order(settings):
+def test_money_for_a_cancelled_order_is_mailed(settings):
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
     assert told() == []
@@ -113,14 +113,14 @@ def test_money_for_a_cancelled_order(settings):
     assert links_in(mail_of("money_back"), settings) == expected_links(order, "refund", "order")
 
 
-def test_an_order_that_staff_cancel_after_it_was_paid():
+def test_the_buyer_is_mailed_when_staff_cancel_a_paid_order():
     order = placed()
     pay(order)
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
     assert told() == ["payment-confirmed", "money_back"]
 
 
-def test_a_payment_that_staff_close():
+def test_the_buyer_is_mailed_when_staff_close_a_payment():
     order = placed()
     tell(order)
     mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="no", at=NOW)

@@ -33,12 +33,12 @@ def test_the_link_alone_shows_the_order(client):
 
 
 @pytest.mark.parametrize("token", ["nonsense", "x" * 32, "%00", "😀", "..", "' OR 1=1"])
-def test_another_link_shows_nothing(client, token):
+def test_a_link_with_another_key_shows_no_order(client, token):
     open_order()
     assert client.get(f"/orders/{token}/").status_code == 404
 
 
-def test_the_number_is_no_key(client):
+def test_the_orders_number_does_not_open_its_page(client):
     assert client.get(f"/orders/{open_order().number}/").status_code == 404
 
 
@@ -145,7 +145,7 @@ def test_an_open_order_is_not_ordered_again_by_its_page(client):
     assert "/again/" not in page(client, open_order())
 
 
-def test_ones_orders_newest_first(client):
+def test_a_users_orders_are_listed_newest_first(client):
     ada = UserFactory()
     client.force_login(ada)
     old, new = OrderFactory(user=ada), OrderFactory(user=ada, created_at=NOW.replace(hour=13))
@@ -157,7 +157,7 @@ def test_ones_orders_newest_first(client):
     assert other.number not in text
 
 
-def test_no_orders_yet(client):
+def test_a_user_without_orders_is_told_so(client):
     client.force_login(UserFactory())
     assert "No orders yet." in client.get("/account/orders/").text
 

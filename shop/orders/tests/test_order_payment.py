@@ -70,14 +70,14 @@ def test_the_confirmation_names_order_and_transaction():
         assert f"/orders/{order.access_token}/" in text
 
 
-def test_a_part_is_underpaid():
+def test_a_payment_of_a_part_makes_the_order_underpaid():
     order = placed()
     tell(order, percent=60)
     assert (order.status, order.payment_status) == ("pending", "underpaid")
     assert events(order) == ["order.placed", "order.underpaid"]
 
 
-def test_too_much_is_overpaid():
+def test_a_payment_of_more_makes_the_order_overpaid():
     order = placed()
     pay(order, percent=150)
     assert (order.status, order.payment_status) == ("processing", "overpaid")

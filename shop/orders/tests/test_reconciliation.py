@@ -30,25 +30,25 @@ def test_an_order_that_was_placed_and_paid_agrees():
     assert problems() == []
 
 
-def test_lines_that_make_another_total_are_told():
+def test_lines_that_add_up_to_another_total_are_reported():
     order = placed()
     OrderLine.objects.update(quantity=3)
     assert problems() == [f"Order {order.number}: its lines add up to 149.97 USD, its total is 99.98 USD."]
 
 
-def test_an_invoice_over_another_price_is_told():
+def test_an_invoice_with_another_price_is_reported():
     order = placed()
     Invoice.objects.update(price_minor=1)
     assert problems() == [f"Order {order.number}: its invoice asks for 0.01 USD, its total is 99.98 USD."]
 
 
-def test_an_order_that_is_paid_by_nothing_is_told():
+def test_a_paid_order_without_a_settled_invoice_is_reported():
     order = placed()
     Order.objects.update(payment_status="paid")
     assert problems() == [f"Order {order.number}: it is paid, but none of its invoices is settled. Do not ship it."]
 
 
-def test_orders_of_other_days_are_not_looked_at():
+def test_orders_of_other_days_are_not_checked():
     placed()
     OrderLine.objects.update(quantity=3)
     assert problems(Period(NOW + timedelta(seconds=1), NOW + timedelta(days=1))) == []

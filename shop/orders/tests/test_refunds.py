@@ -138,7 +138,7 @@ def test_an_order_is_refunded_whichever_part_goes_last():
     assert order.payment_status == "refunded"
 
 
-def test_a_promise_is_no_refund():
+def test_a_draft_of_a_payout_does_not_make_the_order_refunded():
     order = placed()
     pay(order)
     drafted(order, destination=HOME)
@@ -183,7 +183,7 @@ def test_a_refunded_order_stays_so_when_its_invoice_is_looked_at_again():
     assert order.payment_status == "refunded"
 
 
-def test_the_buyer_is_asked_once_where_to():
+def test_the_buyer_is_asked_once_where_to_send_the_refund():
     order = placed()
     pay(order)
     payout = drafted(order)
@@ -193,7 +193,7 @@ def test_the_buyer_is_asked_once_where_to():
     assert (mails("refund-asked"), mails("refund-sent")) == (1, 0)
 
 
-def test_who_said_where_to_is_not_asked():
+def test_a_buyer_who_gave_an_address_is_not_asked_again():
     order = placed()
     pay(order)
     drafted(order, destination=HOME)
@@ -268,7 +268,7 @@ def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
     assert "pay__qr" not in page
 
 
-def test_who_can_still_pay_is_told_when_to_come_back(client):
+def test_a_buyer_who_can_still_pay_is_told_when_to_come_back(client):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     page = client.get(link(order)).text

@@ -41,7 +41,7 @@ def test_when_one_line_is_short_nothing_is_taken(order):
     assert not Order.objects.get().holds_stock
 
 
-def test_taking_twice_takes_once(order):
+def test_stock_is_taken_once_when_it_is_asked_for_twice(order):
     hold_stock(order)
     hold_stock(Order.objects.get())
     assert stock() == {"KETTLE": 8, "CUP": 0}

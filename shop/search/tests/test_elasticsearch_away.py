@@ -105,7 +105,7 @@ def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
 
 
 @pytest.mark.parametrize("peer", [hang, overload, let_nobody_in], indirect=True)
-def test_who_indexes_does_not_ask_again_at_once_either(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+def test_an_indexing_worker_does_not_ask_again_at_once_either(peer: Peer, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(elasticsearch_engine, "PROBE_SECONDS", 0.2)
     engine = ElasticsearchEngine()
 

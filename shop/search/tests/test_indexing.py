@@ -154,7 +154,7 @@ def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_is_told_after_the_commit(build_index, monkeypatch):
+def test_a_change_is_enqueued_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
     monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, ids: queued.append(ids))

@@ -96,11 +96,11 @@ def test_without_words_everything_is_found_newest_first(find):
         ("name", ["Copper Kettle", "Garden Lantern", "Reading Lamp", "Steel Teapot"]),
     ],
 )
-def test_sorts(find, sort, names):
+def test_each_sort_orders_the_products(find, sort, names):
     assert find(sort=sort) == names
 
 
-def test_filters(find, shelf):
+def test_each_filter_leaves_the_matching_products(find, shelf):
     light = shelf["Reading Lamp"].category_id
 
     assert find(category_ids=frozenset({light}), sort="name") == ["Garden Lantern", "Reading Lamp"]
