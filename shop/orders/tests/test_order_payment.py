@@ -1,6 +1,7 @@
 """The order follows its invoice: payment status, stock, holds, mails."""
 
 import pytest
+from django.utils.translation import get_language, override
 
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
@@ -202,6 +203,17 @@ def test_a_reorg_puts_the_order_on_hold_until_it_settles_again():
     assert events(order) == ["order.placed", "order.paid", "order.held", "order.paid"]
     assert mails(order) == [f"payment-confirmed:{order.pk}"]
     assert stock() == 8
+
+
+def test_the_reason_of_a_hold_is_in_the_shops_language_whoever_causes_it(monkeypatch):
+    monkeypatch.setattr("shop.orders.payment._", lambda text: f"{get_language()}: {text}")
+    order = placed()
+    pay(order)
+
+    with override("de"):
+        tell(order)
+
+    assert order.hold_reason == "en: A chain reorganisation removed the payment's block. Wait until it settles again."
 
 
 def test_a_double_spend_after_settling_puts_the_order_on_hold_and_keeps_its_stock():
