@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.programs import COMPOSE, command_of
 from tests.running import free_port, wait_for
-from tests.servers import COMPOSE, command_of
 
 MOST_OUTPUTS = 200
 """Of one transaction."""

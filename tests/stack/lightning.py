@@ -11,8 +11,9 @@ from typing import Any
 
 import grpc
 
+from tests.programs import find
 from tests.running import free_port, wait_for
-from tests.servers import Server, find, spawn
+from tests.servers import Server, spawn
 from tests.stack.bitcoind import Node
 
 RECEIVE = [

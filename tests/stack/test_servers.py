@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests import servers
+from tests import programs, servers
 from tests.running import ROOT, wait_for
 
 
@@ -63,7 +63,7 @@ def test_a_server_that_is_nowhere_is_named_with_what_would_help(server_folder: P
     script.write_text("#!/bin/sh\nexit 3\n")
     script.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(servers, "TOOLS", server_folder)
+    monkeypatch.setattr(programs, "TOOLS", server_folder)
 
-    with pytest.raises(servers.Missing, match=rf"litecoind: put litecoind on PATH; {script} got none \(exit code 3\)"):
+    with pytest.raises(programs.Missing, match=rf"litecoind: put litecoind on PATH; {script} got none \(exit code 3\)"):
         servers.litecoind(server_folder / "litecoind")

@@ -1,10 +1,6 @@
 """Litecoin through a real litecoind, beside Bitcoin and alone."""
 
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -12,46 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.running import ROOT, Shop, wait_for
+from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node, restart
-from tests.stack.books import change_books, differences, reference_of
 from tests.stack.buying import (
     buy,
     buy_as_a_guest,
     choose_a_coin,
     confirmations_mailed,
-    invoice_of,
-    let_expire,
     order,
-    paid_in_dollars,
     read_order,
     settled_events,
-    standing,
     stock_product,
     wait_until,
 )
-from tests.stack.chain import take_back, take_coin
-from tests.stack.conftest import open_node, open_shop
+from tests.stack.conftest import open_shop
 from tests.stack.litecoind import LitecoinNode, extended_key
 from tests.stack.senders import Books, fill_purse, node_settings
 
 DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
-
-
-@pytest.fixture(scope="module")
-def litecoin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LitecoinNode]:
-    yield from open_node(LitecoinNode(tmp_path_factory.mktemp("litecoind")))
-
-
-@pytest.fixture(scope="module")
-def shop(node: Node, litecoin: LitecoinNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """On both nodes."""
-    yield from open_shop(node, tmp_path_factory.mktemp("both"), litecoin.settings())
-
-
-@pytest.fixture(scope="module")
-def product(shop: Shop) -> str:
-    return stock_product(shop, stock=1000)
 
 
 # --- Offered and paid ---------------------------------------------------------------------------------------------------------
@@ -228,206 +202,6 @@ def test_private_keys_on_the_main_chain_stop_the_start(kind: type[Node], tmp_pat
             next(open_shop(node, tmp_path / "shop", {f"{node.prefix}_NETWORK": "mainnet"}))
     finally:
         node.stop()
-
-
-# --- Replaced and taken back --------------------------------------------------------------------------------------------------
-
-
-def test_a_replacement_to_the_same_address_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    coin = take_coin(litecoin)
-
-    coin.pay({bought.address: bought.amount})
-    wait_until(shop, bought, "processing")
-    replacement = coin.pay({bought.address: bought.amount})
-    litecoin.mine()
-
-    wait_until(shop, bought, "settled")
-    assert read_order(shop, bought)["transactionHash"] == replacement
-    assert paid_in_dollars(shop, bought) == Decimal("20.00")
-
-
-def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    coin = take_coin(litecoin)
-
-    coin.pay({bought.address: bought.amount})
-    wait_until(shop, bought, "processing")
-    coin.pay({litecoin.call("getnewaddress", wallet=litecoin.buyers): bought.amount})
-    wait_for("the money to be gone", lambda: standing(shop, bought)[0] == "new")
-    litecoin.mine()
-
-    wait_until(shop, bought, "new", "double_spent")
-    assert paid_in_dollars(shop, bought) == 0
-
-
-def test_a_double_spend_that_is_in_a_block_before_anybody_looked_again(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    coin = take_coin(litecoin)
-
-    coin.pay({bought.address: bought.amount})
-    wait_until(shop, bought, "processing")
-    with shop.without("worker"):
-        coin.pay({litecoin.call("getnewaddress", wallet=litecoin.buyers): "0.1"})
-        litecoin.mine()
-
-    wait_until(shop, bought, "new", "double_spent")
-
-
-def test_a_reorg_before_settling_delays_it(shop: Shop, litecoin: LitecoinNode):
-    bought = buy(shop, stock_product(shop, stock=1, price="200.00"), coin="LTC")
-
-    litecoin.pay(bought.address, bought.amount)
-    litecoin.mine()
-    wait_for("the confirmation", lambda: invoice_of(shop, bought)["confirmations"] == 1)
-    take_back(litecoin, 1)
-    litecoin.mine_nothing(2)
-
-    wait_for("none of them to be left", lambda: invoice_of(shop, bought)["confirmations"] == 0)
-    assert standing(shop, bought) == ("processing", [])
-    litecoin.mine(2)
-    wait_until(shop, bought, "settled")
-    assert settled_events(shop, bought.invoice) == 1
-
-
-def test_a_reorg_after_settling_holds_the_order_until_it_settles_again(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-
-    litecoin.pay(bought.address, bought.amount)
-    litecoin.mine()
-    wait_until(shop, bought, "settled")
-    take_back(litecoin, 1)
-    litecoin.mine_nothing(2)
-
-    wait_until(shop, bought, "processing", "reorged")
-    shipped = shop.http.put(f"/api/orders/{bought.id}/status", headers=shop.staff(), json={"status": "shipped"})
-    assert shipped.status_code == 409, shipped.text
-    litecoin.mine()
-    wait_until(shop, bought, "settled")
-
-
-# --- Out of extension blocks (MWEB) -------------------------------------------------------------------------------------------
-
-
-def paid_by(litecoin: LitecoinNode, address: str) -> list[str]:
-    """The transactions of the last block that pay to the address, as every explorer shows them."""
-    block = litecoin.call("getblock", litecoin.call("getbestblockhash"), 2)
-    outputs = [(transaction["txid"], output["scriptPubKey"]) for transaction in block["tx"] for output in transaction["vout"]]
-    return [txid for txid, script in outputs if address in script.get("addresses", ())]
-
-
-def test_money_out_of_mweb_is_seen_at_once_and_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-
-    litecoin.pay_from_mweb(bought.address, bought.amount)
-    wait_until(shop, bought, "processing")
-    litecoin.mine()
-
-    wait_until(shop, bought, "settled")
-    assert [read_order(shop, bought)["transactionHash"]] == paid_by(litecoin, bought.address)
-    litecoin.mine(7)
-    time.sleep(3)
-    assert paid_in_dollars(shop, bought) == Decimal("20.00")
-    assert (standing(shop, bought), settled_events(shop, bought.invoice)) == (("settled", []), 1)
-
-
-def test_several_payments_out_of_mweb_in_one_block_all_count(shop: Shop, litecoin: LitecoinNode, product: str):
-    first, second = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
-
-    for address, amount in ((first.address, "0.125"), (first.address, "0.125"), (second.address, DUE)):
-        litecoin.pay_from_mweb(address, amount)
-    litecoin.mine()
-
-    wait_until(shop, first, "settled")
-    wait_until(shop, second, "settled")
-    assert [paid_in_dollars(shop, each) for each in (first, second)] == [Decimal("20.00")] * 2
-
-
-def test_money_out_of_mweb_that_is_mined_after_the_expiry_was_sent_in_time(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    with shop.without("worker"):
-        litecoin.pay_from_mweb(bought.address, bought.amount)
-        time.sleep(1.1)  # the node remembers whole seconds
-        let_expire(shop, bought.invoice)
-        time.sleep(1.1)
-        litecoin.mine()
-
-    wait_until(shop, bought, "settled")
-
-
-def test_money_out_of_mweb_that_the_wallet_saw_only_in_its_block_is_found(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    with shop.without("worker"):
-        litecoin.call("unloadwallet", litecoin.watching)
-        litecoin.pay_from_mweb(bought.address, bought.amount)
-        litecoin.mine(7)  # the output is ripe now, and the wallet has another name for it
-
-    wait_until(shop, bought, "settled")
-    assert paid_in_dollars(shop, bought) == Decimal("20.00")
-
-
-def test_a_reorg_takes_money_out_of_mweb_back_until_it_is_mined_again(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    litecoin.pay_from_mweb(bought.address, bought.amount)
-    litecoin.mine()
-    wait_until(shop, bought, "settled")
-
-    take_back(litecoin, 1)
-    wait_until(shop, bought, "processing", "reorged")
-    litecoin.mine_nothing(2)
-    time.sleep(2)
-    assert (standing(shop, bought), paid_in_dollars(shop, bought)) == (("processing", ["reorged"]), Decimal("20.00"))
-    litecoin.mine()
-
-    wait_until(shop, bought, "settled")
-    assert paid_in_dollars(shop, bought) == Decimal("20.00")
-    assert [read_order(shop, bought)["transactionHash"]] == paid_by(litecoin, bought.address)
-
-
-ASK = """
-from uuid import UUID
-from django.utils import timezone
-from payments.sync.follower import ask_now
-ask_now(UUID("%s"), at=timezone.now())
-"""
-
-
-def test_who_asks_the_node_about_money_out_of_mweb_hears_of_it_once(shop: Shop, litecoin: LitecoinNode, product: str):
-    bought = buy(shop, product, coin="LTC")
-    ask = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ASK % bought.invoice]
-    with shop.without("worker"):
-        for _ in range(2):
-            litecoin.pay_from_mweb(bought.address, "0.125")
-            subprocess.run(ask, cwd=ROOT, env=shop.environment, check=True)
-        assert (standing(shop, bought), paid_in_dollars(shop, bought)) == (("processing", []), Decimal("20.00"))
-        litecoin.mine()
-        subprocess.run(ask, cwd=ROOT, env=shop.environment, check=True)
-        assert paid_in_dollars(shop, bought) == Decimal("20.00")
-        assert [read_order(shop, bought)["transactionHash"]] * 2 == paid_by(litecoin, bought.address)
-
-    wait_until(shop, bought, "settled")
-
-
-def test_litecoinds_books_agree_with_the_shops_also_about_mweb(shop: Shop, litecoin: LitecoinNode, product: str):
-    """While it waits, in its block, and when its output is ripe; and after all that was done to the chain before."""
-    plain, hidden = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
-    litecoin.pay(plain.address, plain.amount)
-    litecoin.pay_from_mweb(hidden.address, hidden.amount)
-    for each in (plain, hidden):
-        wait_until(shop, each, "processing")
-    assert differences(shop, "--network", "LTC") == []
-
-    for blocks in (1, 6):
-        litecoin.mine(blocks)
-        for each in (plain, hidden):
-            wait_until(shop, each, "settled")
-        assert differences(shop, "--network", "LTC") == []
-
-    for each in (plain, hidden):
-        reference = reference_of(shop, each)
-        change_books(shop, "update payments_payment set amount_base = 1 where reference = ?", reference)
-        assert [row[:3] for row in differences(shop)] == [["amount differs", "LTC", reference]]
-        change_books(shop, "update payments_payment set amount_base = 25000000 where reference = ?", reference)
 
 
 # --- A node in trouble --------------------------------------------------------------------------------------------------------

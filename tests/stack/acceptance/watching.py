@@ -1,0 +1,29 @@
+"""What the cases wait for and look up."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.running import Shop, wait_for
+from tests.stack.buying import (
+    Bought,
+    paid_in_dollars,
+)
+
+
+def wait_for_money(shop: Shop, bought: Bought) -> None:
+    wait_for("the money to be seen", lambda: paid_in_dollars(shop, bought))
+
+
+def wait_for_a_turn(shop: Shop) -> None:
+    """Until the follower has asked the node once more from now on."""
+    began = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    wait_for(
+        "the follower's next turn", lambda: rows(shop, "select 1 from payments_cursor where network = 'BTC' and answered_at > ?", began)
+    )
+
+
+def rows(shop: Shop, question: str, *values: object) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database:
+        return database.execute(question, values).fetchall()
