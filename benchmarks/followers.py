@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.catalogue import milliseconds
 from benchmarks.shop_of import prepare
-from tests.servers import Missing
+from tests.programs import Missing
 from tests.stack.bitcoind import Node
 from tests.stack.lightning import LightningPair
 

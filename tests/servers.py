@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,19 +29,15 @@ import psycopg
 import pymongo
 import redis
 
+from tests.programs import COMPOSE, TOOLS, Missing, command_of, find
 from tests.running import ROOT, free_port, wait_for
 
 if TYPE_CHECKING:
     from tests.stack.bitcoind import Node
 
 STACK = Path(os.environ.get("STACK_DATA", ROOT / "var" / "stack"))
-TOOLS = Path(os.environ.get("STACK_TOOLS") or ROOT / "tests/stack/tools")
 OTHER_USER = 65534
 """PostgreSQL does not run as root: then as `nobody`."""
-
-
-class Missing(Exception):
-    """This machine has no such server, and cannot get it. The text says what would help."""
 
 
 @dataclass
@@ -74,41 +69,6 @@ class Server:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-
-def find(name: str, *programs: str, script: str = "", places: str = "", choice: Mapping[str, str] = {}) -> str:
-    """The program's path: on PATH, in `places` (a pattern; the last one), or what the script of TOOLS prints. Raises Missing."""
-    for program in programs:
-        if found := shutil.which(program):
-            return found
-    if places and (there := sorted(glob(places))):
-        return there[-1]
-    if not script:
-        raise Missing(f"{name}: put {' or '.join(programs)} on PATH.")
-    got = subprocess.run([TOOLS / script], stdout=subprocess.PIPE, env={**os.environ, **choice}, check=False, text=True)
-    if got.returncode or not got.stdout.strip():
-        raise Missing(f"{name}: put {' or '.join(programs)} on PATH; {TOOLS / script} got none (exit code {got.returncode}).")
-    return got.stdout.strip().splitlines()[-1]
-
-
-def command_of(folder: Path, service: str, *programs: str, script: str = "", choice: Mapping[str, str] = {}) -> list[str]:
-    """How `programs[0]` is called: its path, or the words before its options with which `docker compose` runs it. Raises Missing.
-
-    In a container it sees the machine's own 127.0.0.1, and `folder` under the same path.
-    """
-    try:
-        return [find(programs[0], *programs, script=script, choice=choice)]
-    except Missing:
-        if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
-            raise
-    folder.mkdir(parents=True, exist_ok=True)
-    files = ["-f", str(ROOT / "docker-compose.yml"), "-f", str(ROOT / "tests/compose.yml")]
-    options = ["--rm", "-T", "--no-deps", f"--user={os.getuid()}", f"--volume={folder}:{folder}", f"--workdir={folder}"]
-    return ["docker", "compose", *files, "run", *options, f"--entrypoint={programs[0]}", service]
-
-
-COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD": "none"}
-"""Without these docker-compose.yml is refused, whichever service is wanted."""
 
 
 def spawn(name: str, command: Sequence[str], folder: Path, *, as_nobody: bool = False, environment: Mapping[str, str] = {}) -> Server:

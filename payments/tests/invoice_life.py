@@ -4,7 +4,7 @@ Nothing here asks the program how it decides: the networks know what was paid, a
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
@@ -18,26 +18,21 @@ from django.db import IntegrityError
 from django.db.models import Model
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
-from payments.confirmations import final_depth
 from payments.errors import PaymentError
 from payments.invoices import manual_review
-from payments.invoices.assessment import received_as, stored_verdict, terms_of
-from payments.invoices.evaluation import evaluate, exceptions
 from payments.invoices.opening import cancel_invoice
 from payments.invoices.requoting import Quote, prepare_quote, requote
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks import registry
-from payments.networks.base import Fact
-from payments.sync.follower import LEASE, LOOK_AGAIN, ask_now
+from payments.sync.follower import LEASE, ask_now
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
-from payments.tests.books import ENOUGH_MINOR, Books
 from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
-from payments.tests.replaying import replay
-from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger, Transaction
+from payments.tests.invoice_truths import InvoiceTruths
+from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger
 from tests.interrupting import Queue, dies_before, meets
 
 ENOUGH = DUE - DUE // 200
@@ -45,7 +40,6 @@ ENOUGH = DUE - DUE // 200
 SCALE = {"BTC": 1, "BTC-LN": 1000, "XRP": 1000}
 """What a satoshi is worth in each network's base unit, at RATES."""
 RATES = {"BTC": Decimal("50000.00"), "XRP": Decimal("0.50")}
-GRACE = timedelta(minutes=60)
 MANY = 100
 """Messages, after which the workers must have come to rest."""
 
@@ -92,7 +86,7 @@ def happenings(weights: dict[str, int]) -> Any:
     return something_happens
 
 
-class InvoiceLife(RuleBasedStateMachine):
+class InvoiceLife(InvoiceTruths):
     lived = 0
     """How many sequences were run to their end."""
     ignored: frozenset[str] = frozenset()
@@ -169,14 +163,6 @@ class InvoiceLife(RuleBasedStateMachine):
             )
             for invoice, network in zip((*invoices, *invoices), ("BTC", "BTC", "BTC-LN", "XRP"), strict=True)
         )
-
-    def learn_options(self) -> None:
-        """I7: each destination is one option's, and stays so."""
-        found = list(Option.objects.order_by("created_at", "id"))
-        options = {(option.network, option.destination): option for option in found}
-        assert len(options) == len(found)
-        assert all(options[key].pk == option.pk for key, option in self.options.items())
-        self.options = options
 
     # --- What the networks, the clock and the market do ---------------------------------------------------------------------
 
@@ -327,81 +313,7 @@ class InvoiceLife(RuleBasedStateMachine):
     def refusals(self) -> tuple[type[Exception], ...]:
         return PaymentError, IntegrityError
 
-    # --- What must be true after each step --------------------------------------------------------------------------------
-
-    def check(self) -> None:
-        self.learn_options()
-        books = Books(self.options)
-        self.each_payment_is_booked_once_where_it_belongs(books)
-        for invoice in books.invoices:
-            self.the_log_tells_its_state(invoice, books)
-            self.what_is_out_of_line_will_be_found(invoice, books)
-            self.what_settled_has_its_reason(invoice, books)
-
-    def each_payment_is_booked_once_where_it_belongs(self, books: Books) -> None:
-        """I1, I7: by what the networks say was paid, and to whom."""
-        truth = self.truth()
-        assert len(books.by_reference) == len(books.payments)
-        for (network, reference), payment in books.by_reference.items():
-            fact = truth[network, reference]
-            owner = self.options[network, fact.destination]
-            assert (payment.option_id, payment.invoice_id) == (owner.pk, owner.invoice_id)
-            assert (payment.amount_base, payment.first_seen_at) == (fact.amount_base, fact.first_seen_at)
-        assert books.by_reference.keys() >= self.booked
-        self.booked = set(books.by_reference)
-        alerts = list(Alert.objects.values_list("key", flat=True)) if self.networks["XRP"].facts else []
-        assert {f"unclaimed XRP {reference}" for network, reference in truth if not self.is_ours(truth[network, reference])} >= set(alerts)
-
-    def is_ours(self, fact: Fact) -> bool:
-        return any(destination == fact.destination for _, destination in self.options)
-
-    def truth(self) -> dict[tuple[str, str], Fact]:
-        return {(code, reference): fact for code, node in self.networks.items() for reference, fact in node.truth().items()}
-
-    def the_log_tells_its_state(self, invoice: Invoice, books: Books) -> None:
-        """I4, I8."""
-        told = replay(books.events[invoice.pk])
-        payments = books.of[invoice.pk]
-        assert (told.status, told.flags, told.override) == (invoice.status, invoice.flags, invoice.override)
-        assert (told.paid_seen_minor, told.paid_safe_minor) == (invoice.paid_seen_minor, invoice.paid_safe_minor)
-        assert told.to_decide == (invoice.exceptions if invoice.needs_decision else frozenset())
-        assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
-        assert told.accepted == {p.reference for p in payments if p.late == "accepted"}
-
-    def what_is_out_of_line_will_be_found(self, invoice: Invoice, books: Books) -> None:
-        """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
-        statuses = {payment: books.standing(payment, invoice) for payment in books.of[invoice.pk]}
-        verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=self.clock.now)
-        in_line = verdict == stored_verdict(invoice) and all(payment.status == status for payment, status in statuses.items())
-        overdue = invoice.status == "new" and self.clock.now >= invoice.expires_at
-        deeper = any(p.height is not None and p.is_present and p.status != status for p, status in statuses.items())
-        assert in_line or invoice.needs_settling or overdue or deeper
-
-    def what_settled_has_its_reason(self, invoice: Invoice, books: Books) -> None:
-        """I5, of each invoice that an event of this step calls settled."""
-        news = [event for event in books.events[invoice.pk] if event.seq > self.seqs.get(invoice.pk, 0)]
-        self.seqs[invoice.pk] = max((event.seq for event in books.events[invoice.pk]), default=0)
-        for event in news:
-            taken = [payment for payment in books.of[invoice.pk] if payment.reference in event.data.get("acceptedLate", ())]
-            self.late_money_was_rightly_taken(taken, by_itself="quotes" not in event.data)
-        if invoice.override and news:
-            by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("override"))
-            assert (by.actor and by.data["reason"]) or invoice.override == "cancelled"
-        if news and invoice.status == "settled" and not invoice.override and not invoice.needs_settling:
-            assert books.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
-
-    def late_money_was_rightly_taken(self, payments: Iterable[Payment], *, by_itself: bool) -> None:
-        """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
-        for payment in payments:
-            rate = settings.FIXED_RATES[payment.network.partition("-")[0]] * 100
-            if by_itself:
-                assert payment.first_seen_at <= payment.option.expires_at + GRACE
-                assert payment.minor_per_coin is None
-                assert rate >= payment.option.minor_per_coin * 98 / 100
-            else:
-                assert payment.minor_per_coin == rate
-
-    # --- What must be true when all is quiet ------------------------------------------------------------------------------
+    # --- When all is quiet ---------------------------------------------------------------------------------------------------
 
     def everybody_recovers(self) -> None:
         """Only the followers and the sweeps: no message arrives. Twice, where a node learns only later what became of money."""
@@ -415,44 +327,6 @@ class InvoiceLife(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         sweep_invoices()
-
-    def the_books_are_the_truth(self) -> None:
-        """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
-        books = Books(self.options)
-        truth = self.truth()
-        assert books.tips["BTC"] == self.chain.tip
-        present = {key for key, fact in truth.items() if fact.is_present and self.is_ours(fact)}
-        assert books.by_reference.keys() >= present
-        for key, payment in books.by_reference.items():
-            invoice = books.invoice[payment.invoice_id]
-            if key[0] == "BTC" and payment.is_final:
-                assert self.transaction(payment).deepest >= final_depth(invoice.confirmations_needed)
-            else:
-                self.it_is_as_the_network_says(payment, truth[key])
-            assert payment.status == books.standing(payment, invoice)
-        for invoice in books.invoices:
-            received = [received_as(payment, payment.status) for payment in books.of[invoice.pk]]
-            verdict = evaluate(terms_of(invoice), received, at=self.clock.now)
-            assert (stored_verdict(invoice), invoice.exceptions, invoice.needs_settling) == (verdict, exceptions(verdict), False)
-            assert invoice.status == books.status(invoice, self.clock.now)
-            assert invoice.paid_seen_minor == int(books.minor(invoice))
-            assert invoice.paid_safe_minor == int(books.minor(invoice, safe=True))
-        unclaimed = {
-            f"unclaimed XRP {reference}" for (network, reference), fact in truth.items() if network == "XRP" and not self.is_ours(fact)
-        }
-        assert set(Alert.objects.values_list("key", flat=True)) == unclaimed
-
-    def transaction(self, payment: Payment) -> Transaction:
-        return next(sent for sent in self.chain.transactions if sent.txid == payment.txid)
-
-    def it_is_as_the_network_says(self, payment: Payment, fact: Fact) -> None:
-        assert (payment.height, payment.block_hash, payment.is_present) == (fact.height, fact.block_hash, fact.is_present)
-        if fact.is_conflicted:
-            went_at = self.transaction(payment).went_at
-            assert went_at is not None
-            if self.clock.now - went_at > LOOK_AGAIN:
-                return
-        assert payment.is_conflicted == fact.is_conflicted
 
     def nothing_moves_any_more(self) -> None:
         """I2: the same told again to a program at rest."""
