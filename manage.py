@@ -20,12 +20,12 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from cryptons.serving.defaults import offer_the_sandbox
+    from cryptons.serving.defaults import enable_sandbox_without_node
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     try:
         if sys.argv[1:2] == ["serve"]:
-            offer_the_sandbox(root / ".env")
+            enable_sandbox_without_node(root / ".env")
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")

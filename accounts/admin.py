@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.tokens import forget_user, revoke_all
-from cryptons.atomic_admin import WholeAdmin
+from cryptons.atomic_admin import AtomicModelAdmin
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -17,7 +17,7 @@ class NewUserForm(AdminUserCreationForm[User]):
 
 
 @admin.register(User)
-class ShopUserAdmin(WholeAdmin[User], UserAdmin[User]):
+class ShopUserAdmin(AtomicModelAdmin[User], UserAdmin[User]):
     add_form = NewUserForm
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name")

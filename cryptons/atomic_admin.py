@@ -12,13 +12,13 @@ from cryptons.db import atomic
 Row = TypeVar("Row", bound=Model)
 
 
-LONGEST_SEARCH = 500
+MAX_SEARCH_LENGTH = 500
 """More letters than anything has that is searched for; MongoDB refuses patterns that are too long for an index."""
 
 
-class WholeAdmin(admin.ModelAdmin[Row]):
+class AtomicModelAdmin(admin.ModelAdmin[Row]):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Row], search_term: str) -> tuple[QuerySet[Row], bool]:
-        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+        return super().get_search_results(request, queryset, search_term[:MAX_SEARCH_LENGTH])
 
     def changeform_view(self, request: HttpRequest, *args: Any, **named: Any) -> Any:
         with _writing(request):

@@ -48,13 +48,13 @@ class Coin:
     prefix: str
     """Of its settings: `BITCOIN` reads BITCOIN_RPC_HOST and its like."""
 
-    def names(self, setting: str) -> str:
+    def setting(self, setting: str) -> str:
         return f"{self.prefix}_{setting}"
 
     @property
     def node_setting(self) -> str:
         """The setting that names a node; while it is empty, the shop does not take the coin."""
-        return self.names("URL")
+        return self.setting("URL")
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -115,7 +115,7 @@ class CoreCoin(Coin):
 
     @property
     def node_setting(self) -> str:
-        return self.names("RPC_HOST")
+        return self.setting("RPC_HOST")
 
     @property
     def node(self) -> str:
@@ -123,7 +123,7 @@ class CoreCoin(Coin):
         return f"The {self.name} node"
 
     def _text(self, setting: str) -> str:
-        return str(getattr(settings, self.names(setting)))
+        return str(getattr(settings, self.setting(setting)))
 
     @property
     def host(self) -> str:
@@ -167,7 +167,7 @@ class CoreCoin(Coin):
     @property
     def zmq(self) -> list[str]:
         """The addresses at which its node publishes what it hears."""
-        return list(getattr(settings, self.names("ZMQ")))
+        return list(getattr(settings, self.setting("ZMQ")))
 
     @property
     def bech32_prefixes(self) -> tuple[str, ...]:

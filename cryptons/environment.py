@@ -55,26 +55,26 @@ def boolean(name: str, default: bool) -> bool:
     return _parsed(name, default, parse, "true or false")
 
 
-def integer(name: str, default: int, *, least: int, most: int) -> int:
+def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     def parse(value: str) -> int | None:
         try:
             number = int(value)
         except ValueError:
             return None
-        return number if least <= number <= most else None
+        return number if minimum <= number <= maximum else None
 
-    return _parsed(name, default, parse, f"a whole number from {least} to {most}")
+    return _parsed(name, default, parse, f"a whole number from {minimum} to {maximum}")
 
 
-def decimal(name: str, default: str, *, least: str, most: str) -> Decimal:
+def decimal(name: str, default: str, *, minimum: str, maximum: str) -> Decimal:
     def parse(value: str) -> Decimal | None:
         try:
             number = Decimal(value)
         except InvalidOperation:
             return None
-        return number if number.is_finite() and Decimal(least) <= number <= Decimal(most) else None
+        return number if number.is_finite() and Decimal(minimum) <= number <= Decimal(maximum) else None
 
-    return _parsed(name, Decimal(default), parse, f"a number from {least} to {most}")
+    return _parsed(name, Decimal(default), parse, f"a number from {minimum} to {maximum}")
 
 
 def choice(name: str, default: str, options: Collection[str]) -> str:

@@ -14,7 +14,7 @@ _explained: set[tuple[str, str, str]] = set()
 
 
 @contextmanager
-def sparing_others(act: str, reference: object, *, tell: Callable[[Exception], object] | None = None) -> Iterator[None]:
+def isolate(act: str, reference: object, *, tell: Callable[[Exception], object] | None = None) -> Iterator[None]:
     """What goes wrong in the block is logged and told by `tell`; then the next one has its turn. The next sweep finds this one again.
 
     A database that is away is no fault of this one: its errors end the turn.
@@ -26,7 +26,7 @@ def sparing_others(act: str, reference: object, *, tell: Callable[[Exception], o
             raise
         log_failure(act, reference, error)
         if tell is not None:
-            with sparing_others("telling of a failure", reference):
+            with isolate("telling of a failure", reference):
                 tell(error)
 
 

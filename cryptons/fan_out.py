@@ -12,7 +12,7 @@ from django.db import connections
 T = TypeVar("T")
 
 
-def ask_all(questions: Mapping[str, Callable[[], T]], *, within: timedelta) -> dict[str, T]:
+def gather_within(questions: Mapping[str, Callable[[], T]], *, within: timedelta) -> dict[str, T]:
     """The answers that came in time, by name. Raises what a question raises.
 
     Who hangs is left behind: its thread ends by the server's own time-out. A question has a database connection of its own, so it sees

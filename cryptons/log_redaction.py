@@ -7,7 +7,7 @@ from typing import Any
 KEYS = re.compile(r"(?<!/api)/(refund|orders)/[^/\s\"']{16,}")
 
 
-def hide_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A step of structlog, for the lines of Django as well: those name the path of each refused request."""
     for name in ("event", "exception", "path"):
         if isinstance(event.get(name), str):

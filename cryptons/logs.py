@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from cryptons.log_redaction import hide_keys
+from cryptons.log_redaction import redact_keys
 
 EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]
 """What of a log record's `extra` is written."""
@@ -25,7 +25,7 @@ def logging_config(level: str, *, for_people: bool) -> dict[str, Any]:
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            hide_keys,
+            redact_keys,
             structlog.dev.ConsoleRenderer(colors=False) if for_people else structlog.processors.JSONRenderer(),
         ],
     }

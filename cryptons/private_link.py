@@ -11,7 +11,7 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def unlisted(view: View[P]) -> View[P]:
+def private_link(view: View[P]) -> View[P]:
     """For pages whose address is the key to them: no search engine, no cache and no other site learns it.
 
     Not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, which the CSRF check must refuse.

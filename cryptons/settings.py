@@ -60,7 +60,7 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 HOST = env.text("HOST", "127.0.0.1")
-PORT = env.integer("PORT", 8000, least=1, most=65535)
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 _here = "127.0.0.1" if HOST in ("0.0.0.0", "::") else f"[{HOST}]" if ":" in HOST else HOST  # noqa: S104
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://{_here}:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
@@ -71,9 +71,9 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
 # --- manage.py serve ------------------------------------------------------------------------------------------------------
 
-WEB_WORKERS = env.integer("WEB_WORKERS", 1, least=1, most=256)
-WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=256)
-WORKER_THREADS = env.integer("WORKER_THREADS", 2, least=1, most=256)
+WEB_WORKERS = env.integer("WEB_WORKERS", 1, minimum=1, maximum=256)
+WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
+WORKER_THREADS = env.integer("WORKER_THREADS", 2, minimum=1, maximum=256)
 ADMIN_USERNAME = env.text("ADMIN_USERNAME", "admin")
 ADMIN_EMAIL = env.text("ADMIN_EMAIL")
 ADMIN_PASSWORD = env.text("ADMIN_PASSWORD")
@@ -240,8 +240,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "accounts:profile"
 LOGOUT_REDIRECT_URL = "shop:home"
-JWT_ACCESS_LIFETIME = timedelta(seconds=env.integer("JWT_ACCESS_LIFETIME", 86_400, least=60, most=31_536_000))
-JWT_REFRESH_LIFETIME = timedelta(seconds=env.integer("JWT_REFRESH_LIFETIME", 30 * 86_400, least=60, most=31_536_000))
+JWT_ACCESS_LIFETIME = timedelta(seconds=env.integer("JWT_ACCESS_LIFETIME", 86_400, minimum=60, maximum=31_536_000))
+JWT_REFRESH_LIFETIME = timedelta(seconds=env.integer("JWT_REFRESH_LIFETIME", 30 * 86_400, minimum=60, maximum=31_536_000))
 
 # --- Security headers -----------------------------------------------------------------------------------------------------
 
@@ -319,20 +319,22 @@ except ValidationError:
 
 def _core_settings(coin: CoreCoin) -> dict[str, object]:
     """The settings of a coin whose node speaks Bitcoin Core's dialect, by name."""
-    network = env.choice(coin.names("NETWORK"), "mainnet", tuple(coin.chains))
+    network = env.choice(coin.setting("NETWORK"), "mainnet", tuple(coin.chains))
     values: dict[str, object] = {
-        coin.names("RPC_HOST"): env.text(coin.names("RPC_HOST")),
-        coin.names("RPC_PORT"): env.integer(coin.names("RPC_PORT"), coin.chains[network].rpc_port, least=1, most=65535),
-        coin.names("RPC_USER"): env.text(coin.names("RPC_USER")),
-        coin.names("RPC_PASS"): env.text(coin.names("RPC_PASS")),
-        coin.names("NETWORK"): network,
-        coin.names("WALLET"): env.text(coin.names("WALLET"), "cryptons"),
-        coin.names("DESCRIPTOR"): env.text(coin.names("DESCRIPTOR")),
-        coin.names("PAYOUT_WALLET"): env.text(coin.names("PAYOUT_WALLET")),
-        coin.names("ZMQ"): env.words(coin.names("ZMQ")),
+        coin.setting("RPC_HOST"): env.text(coin.setting("RPC_HOST")),
+        coin.setting("RPC_PORT"): env.integer(coin.setting("RPC_PORT"), coin.chains[network].rpc_port, minimum=1, maximum=65535),
+        coin.setting("RPC_USER"): env.text(coin.setting("RPC_USER")),
+        coin.setting("RPC_PASS"): env.text(coin.setting("RPC_PASS")),
+        coin.setting("NETWORK"): network,
+        coin.setting("WALLET"): env.text(coin.setting("WALLET"), "cryptons"),
+        coin.setting("DESCRIPTOR"): env.text(coin.setting("DESCRIPTOR")),
+        coin.setting("PAYOUT_WALLET"): env.text(coin.setting("PAYOUT_WALLET")),
+        coin.setting("ZMQ"): env.words(coin.setting("ZMQ")),
     }
-    if values[coin.names("RPC_HOST")] and not (values[coin.names("RPC_USER")] and values[coin.names("RPC_PASS")]):
-        raise ImproperlyConfigured(f"{coin.names('RPC_USER')} and {coin.names('RPC_PASS')} must be set when {coin.names('RPC_HOST')} is.")
+    if values[coin.setting("RPC_HOST")] and not (values[coin.setting("RPC_USER")] and values[coin.setting("RPC_PASS")]):
+        raise ImproperlyConfigured(
+            f"{coin.setting('RPC_USER')} and {coin.setting('RPC_PASS')} must be set when {coin.setting('RPC_HOST')} is."
+        )
     return values
 
 
@@ -362,24 +364,24 @@ RATES = env.text("RATES", "live" if _has_node or not SANDBOX else _sandbox_rates
 FIXED_RATES = parse_fixed_prices("RATES", RATES)
 RATE_SOURCES = env.words("RATE_SOURCES", "coinbase,kraken,coingecko,bitstamp")
 CONFIRMATION_TIERS = env.tiers("CONFIRMATION_TIERS", "50:1,1000:2,6")
-FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, least=1, most=3600)
-LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, least=1, most=3600)
-INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, least=1, most=1440)
-PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", least="0", most="10")
-PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", least="0", most="1000")
-LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, least=0, most=10_080)
-LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", least="0", most="50")
-PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", least="0", most="1000000")
-PAYOUT_DAILY_LIMIT = env.decimal("PAYOUT_DAILY_LIMIT", "5000", least="0", most="10000000")
-PAYOUT_SECOND_PERSON_ABOVE = env.decimal("PAYOUT_SECOND_PERSON_ABOVE", "100", least="0", most="1000000")
-PAYOUT_FEE_PERCENT = env.decimal("PAYOUT_FEE_PERCENT", "1", least="0", most="20")
+FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, minimum=1, maximum=3600)
+LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, minimum=1, maximum=3600)
+INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, minimum=1, maximum=1440)
+PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", minimum="0", maximum="10")
+PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", minimum="0", maximum="1000")
+LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, minimum=0, maximum=10_080)
+LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", minimum="0", maximum="50")
+PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", minimum="0", maximum="1000000")
+PAYOUT_DAILY_LIMIT = env.decimal("PAYOUT_DAILY_LIMIT", "5000", minimum="0", maximum="10000000")
+PAYOUT_SECOND_PERSON_ABOVE = env.decimal("PAYOUT_SECOND_PERSON_ABOVE", "100", minimum="0", maximum="1000000")
+PAYOUT_FEE_PERCENT = env.decimal("PAYOUT_FEE_PERCENT", "1", minimum="0", maximum="20")
 WEBHOOK_SECRET = env.words("WEBHOOK_SECRET")
 for _secret in WEBHOOK_SECRET:
     try:
         key_of(_secret)
     except ValueError as error:
         raise ImproperlyConfigured(f"WEBHOOK_SECRET must be text, or whsec_ and base64; {error}.") from None
-NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, least=1, most=60)
+NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, minimum=1, maximum=60)
 
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule(follow_seconds=FOLLOW_SECONDS, lightning_seconds=LIGHTNING_ROUND_SECONDS)
 

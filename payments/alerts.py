@@ -13,7 +13,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import in_transaction
-from cryptons.failure_isolation import sparing_others
+from cryptons.failure_isolation import isolate
 from cryptons.formats import short_moment
 from cryptons.mail.queueing import queue_mail
 from payments.models import Alert, Invoice, Payout
@@ -42,9 +42,9 @@ def alert(key: str, text: str, *, at: datetime) -> None:
     mail_staff(f"alert:{row.pk}", subject, text, path=path)
 
 
-def sparing_and_telling(act: str, reference: object) -> AbstractContextManager[None]:
-    """Isolate the failure of one row as sparing_others does, and alert staff."""
-    return sparing_others(act, reference, tell=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
+def isolate_and_alert(act: str, reference: object) -> AbstractContextManager[None]:
+    """Isolate the failure of one row as isolate does, and alert staff."""
+    return isolate(act, reference, tell=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
 
 
 def alert_of_failure(act: str, reference: object, error: Exception, *, at: datetime) -> None:

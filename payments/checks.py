@@ -15,7 +15,7 @@ from payments.networks.bitcoin.wallet import wallet_problem
 from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless
 from payments.networks.lightning.rpc import credential
 from payments.networks.registry import is_sandbox, offered_networks
-from payments.rates.current import LEAST_SOURCES
+from payments.rates.current import MIN_SOURCES
 from payments.rates.sources import KNOWN, sources
 
 
@@ -37,7 +37,7 @@ def check_rate_sources(**_: Any) -> list[CheckMessage]:
         asked = {source.name for source in sources()}
     except ImproperlyConfigured as error:
         return [Error(str(error), id="payments.E003")]
-    if len(asked) < LEAST_SOURCES and not settings.FIXED_RATES:
+    if len(asked) < MIN_SOURCES and not settings.FIXED_RATES:
         hint = f"Name some of {', '.join(KNOWN)}."
         return [Error("RATE_SOURCES must name at least two: no price is made of one alone.", hint=hint, id="payments.E003")]
     return []
@@ -62,7 +62,7 @@ def _descriptor_problem(coin: CoreCoin) -> str:
 def check_hints(**_: Any) -> list[CheckMessage]:
     hint = "Write what bitcoind.conf says behind zmqpubsequence=, such as tcp://127.0.0.1:28332."
     return [
-        Error(f"{coin.names('ZMQ')} must be an address that the node publishes on, not {address!r}.", hint=hint, id="payments.E007")
+        Error(f"{coin.setting('ZMQ')} must be an address that the node publishes on, not {address!r}.", hint=hint, id="payments.E007")
         for coin in core_coins()
         for address in coin.zmq
         if not _is_zmq(address)

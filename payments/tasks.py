@@ -13,7 +13,7 @@ from cryptons.chunks import chunks
 from cryptons.db import on_commit, retry_when
 from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
-from payments.alerts import sparing_and_telling
+from payments.alerts import isolate_and_alert
 from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Payout
@@ -69,7 +69,7 @@ def _settle_touched(invoice_ids: list[UUID]) -> None:
 
 def settle_one(invoice_id: UUID) -> None:
     """A lost race is tried again at once; one that is lost three times is left to the sweep. So is what fails: it ends nobody's turn."""
-    with sparing_and_telling("settling an invoice", invoice_id), suppress(InvoiceMoved):
+    with isolate_and_alert("settling an invoice", invoice_id), suppress(InvoiceMoved):
         retry_when(InvoiceMoved, lambda: settle(invoice_id, at=timezone.now()), failure=InvoiceMoved())
 
 
@@ -123,7 +123,7 @@ def send_payout(payout_id: str) -> None:
 
 def _send_one(payout_id: UUID) -> None:
     """What fails is tried again after sending.HOLD; before it sends anything, it asks whether that was done."""
-    with sparing_and_telling("sending a payout", payout_id):
+    with isolate_and_alert("sending a payout", payout_id):
         send(payout_id, at=timezone.now())
 
 

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from cryptons.celery import queue_length
 from cryptons.db import ping
-from cryptons.fan_out import ask_all
+from cryptons.fan_out import gather_within
 from cryptons.mail.models import Mail
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
@@ -36,7 +36,7 @@ def read_health(nodes: Sequence[Mapping[str, Any]], *, at: datetime) -> Part:
     """
     database = _database()
     questions: dict[str, Callable[[], Part]] = {"cache": _cache, "search": _search, "queue": _queue}
-    told = ask_all(questions, within=WITHIN)
+    told = gather_within(questions, within=WITHIN)
     parts = {
         "database": database,
         **{name: told.get(name) or SILENT[name] for name in questions},

@@ -49,12 +49,12 @@ def reads() -> dict[str, tuple[str, str | None]]:
 
 
 def names_of(argument: ast.expr) -> list[str]:
-    """Of `"NAME"` that one; of `coin.names("NAME")` that of each coin whose node speaks Bitcoin Core's dialect; of a variable none."""
+    """Of `"NAME"` that one; of `coin.setting("NAME")` that of each coin whose node speaks Bitcoin Core's dialect; of a variable none."""
     match argument:
         case ast.Constant(str(name)):
             return [name]
-        case ast.Call(ast.Attribute(ast.Name("coin"), "names"), [ast.Constant(name)]):
-            return [coin.names(name) for coin in core_coins()]
+        case ast.Call(ast.Attribute(ast.Name("coin"), "setting"), [ast.Constant(name)]):
+            return [coin.setting(name) for coin in core_coins()]
         case ast.Name("name"):  # a name that is listed by its own call
             return []
     raise AssertionError(f"The settings read a name that this test cannot find: {ast.unparse(argument)}")

@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from cryptons.failure_isolation import sparing_others
+from cryptons.failure_isolation import isolate
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import send
 
@@ -20,5 +20,5 @@ def sweep_mails() -> None:
     """Finds what messages lost, and what failed before and is due again."""
     now = timezone.now()
     for mail_id in list(Mail.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
-        with sparing_others("sending a mail", mail_id):
+        with isolate("sending a mail", mail_id):
             send(mail_id, at=now)

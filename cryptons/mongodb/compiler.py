@@ -19,14 +19,14 @@ class SortedQuery(MongoQuery):  # type: ignore[misc]
         if self.extra_fields:
             self.extra_fields = {name: value for name, value in self.extra_fields.items() if value != f"${name}"}
         stages: list[Stage] = super().get_pipeline()
-        return sort_before_choosing(stages)
+        return sort_before_projecting(stages)
 
 
 class SQLCompiler(compiler.SQLCompiler):  # type: ignore[misc]
     query_class = SortedQuery
 
 
-def sort_before_choosing(stages: list[Stage]) -> list[Stage]:
+def sort_before_projecting(stages: list[Stage]) -> list[Stage]:
     """The same rows with the same fields. A sort by what `$project` computes stays behind it."""
     for at, stage in enumerate(stages[:-1]):
         if "$project" in stage and "$sort" in stages[at + 1] and all(stage["$project"].get(name) == 1 for name in stages[at + 1]["$sort"]):

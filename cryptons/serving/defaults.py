@@ -7,7 +7,7 @@ from cryptons import environment as env
 from cryptons.coins import node_settings
 
 
-def offer_the_sandbox(dotenv: Path) -> None:
+def enable_sandbox_without_node(dotenv: Path) -> None:
     """Without a node, and unless somebody decided otherwise, buyers pay with play money: the shop can be tried at once."""
     if env.text("CRYPTONS_DOTENV") != "off":
         env.load_dotenv(dotenv)

@@ -24,11 +24,11 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch):
     ("read", "value"),
     [
         (lambda: env.boolean("NAME_X", True), "maybe"),
-        (lambda: env.integer("NAME_X", 1, least=1, most=9), "ten"),
-        (lambda: env.integer("NAME_X", 1, least=1, most=9), "10"),
-        (lambda: env.integer("NAME_X", 1, least=1, most=9), "1.5"),
-        (lambda: env.decimal("NAME_X", "1", least="0", most="9"), "NaN"),
-        (lambda: env.decimal("NAME_X", "1", least="0", most="9"), "-1"),
+        (lambda: env.integer("NAME_X", 1, minimum=1, maximum=9), "ten"),
+        (lambda: env.integer("NAME_X", 1, minimum=1, maximum=9), "10"),
+        (lambda: env.integer("NAME_X", 1, minimum=1, maximum=9), "1.5"),
+        (lambda: env.decimal("NAME_X", "1", minimum="0", maximum="9"), "NaN"),
+        (lambda: env.decimal("NAME_X", "1", minimum="0", maximum="9"), "-1"),
         (lambda: env.choice("NAME_X", "a", ("a", "b")), "c"),
     ],
 )
@@ -40,7 +40,7 @@ def test_a_wrong_value_is_refused_in_a_sentence_that_names_it(monkeypatch, read,
 
 def test_an_empty_value_is_the_default(monkeypatch):
     monkeypatch.setenv("NAME_X", "")
-    assert env.integer("NAME_X", 7, least=1, most=9) == 7
+    assert env.integer("NAME_X", 7, minimum=1, maximum=9) == 7
 
 
 def test_words_are_cut_at_commas_and_trimmed(monkeypatch):

@@ -5,28 +5,28 @@ from threading import Barrier, Event
 
 import pytest
 
-from cryptons.fan_out import ask_all
+from cryptons.fan_out import gather_within
 
 SOON = timedelta(seconds=30)
 
 
 def test_each_answer_comes_under_its_name():
-    assert ask_all({"one": lambda: 1, "two": lambda: 2}, within=SOON) == {"one": 1, "two": 2}
+    assert gather_within({"one": lambda: 1, "two": lambda: 2}, within=SOON) == {"one": 1, "two": 2}
 
 
 def test_none_waits_for_another():
     together = Barrier(3, timeout=30)
-    assert set(ask_all({str(number): together.wait for number in range(3)}, within=SOON)) == {"0", "1", "2"}
+    assert set(gather_within({str(number): together.wait for number in range(3)}, within=SOON)) == {"0", "1", "2"}
 
 
 def test_who_hangs_is_left_out_and_costs_the_others_nothing():
     never = Event()
-    assert ask_all({"hangs": never.wait, "answers": lambda: 1}, within=timedelta(seconds=0.2)) == {"answers": 1}
+    assert gather_within({"hangs": never.wait, "answers": lambda: 1}, within=timedelta(seconds=0.2)) == {"answers": 1}
     never.set()
 
 
 def test_an_answer_may_be_nothing():
-    assert ask_all({"nothing": lambda: None}, within=SOON) == {"nothing": None}
+    assert gather_within({"nothing": lambda: None}, within=SOON) == {"nothing": None}
 
 
 def test_an_error_is_the_askers():
@@ -34,4 +34,4 @@ def test_an_error_is_the_askers():
         raise ValueError("a bug")
 
     with pytest.raises(ValueError, match="a bug"):
-        ask_all({"broken": broken}, within=SOON)
+        gather_within({"broken": broken}, within=SOON)

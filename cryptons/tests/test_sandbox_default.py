@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptons.serving.defaults import offer_the_sandbox
+from cryptons.serving.defaults import enable_sandbox_without_node
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from cryptons.serving.defaults import offer_the_sandbox
 def test_play_money_is_offered_unless_somebody_decided_otherwise(dotenv: str, sandbox: str | None, tmp_path: Path, no_environment):
     (tmp_path / ".env").write_text(dotenv)
 
-    offer_the_sandbox(tmp_path / ".env")
+    enable_sandbox_without_node(tmp_path / ".env")
 
     assert os.environ.get("SANDBOX") == sandbox
 
@@ -30,7 +30,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, no_environment):
     os.environ["SANDBOX"] = "false"
     (tmp_path / ".env").write_text("SANDBOX=true")
 
-    offer_the_sandbox(tmp_path / ".env")
+    enable_sandbox_without_node(tmp_path / ".env")
 
     assert os.environ["SANDBOX"] == "false"
 

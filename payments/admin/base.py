@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from cryptons.atomic_admin import LONGEST_SEARCH
+from cryptons.atomic_admin import MAX_SEARCH_LENGTH
 from cryptons.money import format_fiat
 
 
@@ -57,7 +57,7 @@ class ReadOnly(admin.ModelAdmin[Model]):
     """Shows rows and offers no way to add, change or delete one."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Model], search_term: str) -> tuple[QuerySet[Model], bool]:
-        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+        return super().get_search_results(request, queryset, search_term[:MAX_SEARCH_LENGTH])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -17,7 +17,7 @@ from cryptons.api.limits import client_ip, count
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.formats import coins
 from cryptons.money import UNITS, Base
-from cryptons.private_link import unlisted
+from cryptons.private_link import private_link
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
 from payments.models import Invoice, Payment, Payout
@@ -80,7 +80,7 @@ class RefundForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@unlisted
+@private_link
 def refund(request: HttpRequest, token: str) -> HttpResponse:
     try:
         invoice = Invoice.objects.get(pk=read_token(token))

@@ -23,8 +23,8 @@ FRESH = timedelta(minutes=10)
 """What prices an order is no older than this, by its source's own word where it tells the time."""
 LAG = timedelta(minutes=5)
 """So much of it may be over when a source is asked: what comes of it then lasts until the sources were asked some times more."""
-MOST_STRAY = Decimal("0.02")
-LEAST_SOURCES = 2
+MAX_DEVIATION = Decimal("0.02")
+MIN_SOURCES = 2
 CACHE_SECONDS = 60
 CACHE_KEY = "rates"
 
@@ -116,11 +116,11 @@ def fresh_quotes(quotes: dict[str, Quote], *, at: datetime) -> dict[str, Quote]:
 
 def agree(quotes: dict[str, Decimal]) -> tuple[Decimal, dict[str, Decimal]] | None:
     """The median of the quotes that stray no more than 2 % from the median of all; None when fewer than two are left. Pure."""
-    if len(quotes) < LEAST_SOURCES:
+    if len(quotes) < MIN_SOURCES:
         return None
     middle = statistics.median(quotes.values())
-    used = {name: quote for name, quote in quotes.items() if abs(quote - middle) <= middle * MOST_STRAY}
-    return (statistics.median(used.values()), used) if len(used) >= LEAST_SOURCES else None
+    used = {name: quote for name, quote in quotes.items() if abs(quote - middle) <= middle * MAX_DEVIATION}
+    return (statistics.median(used.values()), used) if len(used) >= MIN_SOURCES else None
 
 
 def _fixed(coin: str, at: datetime) -> CurrentRate | None:

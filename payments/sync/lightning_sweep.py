@@ -14,7 +14,7 @@ from django.utils import timezone
 from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
-from payments.alerts import sparing_and_telling
+from payments.alerts import isolate_and_alert
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Cursor, Invoice, Option
 from payments.networks.base import CursorState
@@ -79,7 +79,7 @@ def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetim
     if len(failed) == len(options) and isinstance(failed[0][1], NodeRejected):
         raise failed[0][1]
     for option, failure in failed:
-        with sparing_and_telling("looking after a Lightning invoice", option.destination):
+        with isolate_and_alert("looking after a Lightning invoice", option.destination):
             raise failure
     return touched
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Min
 
-from cryptons.fan_out import ask_all
+from cryptons.fan_out import gather_within
 from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
@@ -86,7 +86,7 @@ def read_nodes(*, at: datetime) -> list[NodeReport]:
 def _ask(offered: dict[str, Network]) -> dict[str, tuple[NodeHealth, timedelta]]:
     if is_sandbox():  # its books are in our own database
         return {network: _timed(node) for network, node in offered.items()}
-    return ask_all({network: lambda node=node: _timed(node) for network, node in offered.items()}, within=WITHIN)  # type: ignore[misc]
+    return gather_within({network: lambda node=node: _timed(node) for network, node in offered.items()}, within=WITHIN)  # type: ignore[misc]
 
 
 def _timed(node: Network) -> tuple[NodeHealth, timedelta]:

@@ -82,7 +82,7 @@ def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monke
             raise answer
         return answer()
 
-    setattr(settings, coin.names("RPC_HOST"), "127.0.0.1")
+    setattr(settings, coin.setting("RPC_HOST"), "127.0.0.1")
     monkeypatch.setattr("payments.checks.wallet_problem", wallet_problem)
     assert ids(check_node()) == expected
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
-from cryptons.atomic_admin import WholeAdmin
+from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.db import atomic
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
@@ -40,7 +40,7 @@ class CategoryForm(forms.ModelForm[Category]):
 
 
 @admin.register(Category)
-class CategoryAdmin(WholeAdmin[Category]):
+class CategoryAdmin(AtomicModelAdmin[Category]):
     form = CategoryForm
     list_display = ("name", "parent", "position", "product_count")
     list_select_related = ("parent",)
@@ -185,7 +185,7 @@ class StockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ProductAdmin(WholeAdmin[Product]):
+class ProductAdmin(AtomicModelAdmin[Product]):
     form = ProductForm
     inlines = (ImageInline,)
     list_display = ("picture", "name", "sku", "category", "price", "stock", "is_listed", "updated_at")

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import country_name
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, confirm
-from cryptons.atomic_admin import LONGEST_SEARCH, WholeAdmin
+from cryptons.atomic_admin import MAX_SEARCH_LENGTH, AtomicModelAdmin
 from cryptons.formats import money
 from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
@@ -172,7 +172,7 @@ class LineInline(admin.TabularInline[OrderLine, Order]):
 
 
 @admin.register(Order)
-class OrderAdmin(WholeAdmin[Order]):
+class OrderAdmin(AtomicModelAdmin[Order]):
     list_display = ("number", "placed", "email", "total", "status_badge", "payment_badge", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")
@@ -207,7 +207,7 @@ class OrderAdmin(WholeAdmin[Order]):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Find orders also by any transaction that paid them, not only the first."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        term = search_term.strip()[:LONGEST_SEARCH]
+        term = search_term.strip()[:MAX_SEARCH_LENGTH]
         if len(term) >= 16:
             paid = Payment.objects.filter(reference__startswith=term).values_list("invoice__subject_id", flat=True)
             found = found | queryset.filter(pk__in=list(paid[:100]))

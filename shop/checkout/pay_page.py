@@ -24,7 +24,7 @@ from cryptons.celery import enqueue
 from cryptons.coins import LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
-from cryptons.private_link import unlisted
+from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import Progress, read_progress
 from payments.models import Invoice, Payout
@@ -177,7 +177,7 @@ def _expired(progress: Progress, *, at: datetime) -> PayState:
 
 
 @require_safe
-@unlisted
+@private_link
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     progress = _progress(invoice_id)
     order = Order.objects.filter(pk=progress.subject_id).first()
@@ -190,7 +190,7 @@ def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 @require_safe
-@unlisted
+@private_link
 def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Send the live part of the page. Answers 204 while it is still what `seen` names."""
     allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))

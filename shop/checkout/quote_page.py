@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from cryptons.api.limits import count
 from cryptons.money import UNITS
-from cryptons.private_link import unlisted
+from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, PaymentError, RateUnavailable
 from payments.invoices.requoting import preview_quote
 from payments.models import Invoice
@@ -31,7 +31,7 @@ LIMIT = "20/hour"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@unlisted
+@private_link
 def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Show or make a new quote. A visitor who only has the pay page's address may pay, but not change how."""
     invoice = get_object_or_404(Invoice, pk=invoice_id)

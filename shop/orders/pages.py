@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.addresses import country_name
 from cryptons.db import in_transaction
-from cryptons.private_link import unlisted
+from cryptons.private_link import private_link
 from payments.models import Invoice
 from shop.cart.contents import add_to_cart, open_cart
 from shop.errors import ShopError
@@ -26,7 +26,7 @@ PAGE_SIZE = 20
 
 
 @require_safe
-@unlisted
+@private_link
 def order(request: HttpRequest, access_token: str) -> HttpResponse:
     found = get_object_or_404(Order, access_token=access_token)
     invoice = current_invoice(found)
@@ -49,7 +49,7 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@unlisted
+@private_link
 def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
     """Ask the buyer to confirm, then cancel the order."""
     found = get_object_or_404(Order, access_token=access_token)
@@ -67,7 +67,7 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@unlisted
+@private_link
 def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
     """Mail the refund link, only to the order's address, because the link to this page may have been passed on."""
     found = get_object_or_404(Order, access_token=access_token)
@@ -83,7 +83,7 @@ def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
 
 
 @require_POST
-@unlisted
+@private_link
 def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
     """Put the order's products into the cart again."""
     found = get_object_or_404(Order, access_token=access_token)

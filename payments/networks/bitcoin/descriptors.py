@@ -28,16 +28,16 @@ class DescriptorError(ValueError):
 
 
 def has_private_keys(coin: CoreCoin) -> str:
-    return f"{coin.names('DESCRIPTOR')} holds private keys. Give the public descriptor: the shop must not be able to spend."
+    return f"{coin.setting('DESCRIPTOR')} holds private keys. Give the public descriptor: the shop must not be able to spend."
 
 
 def not_ranged(coin: CoreCoin) -> str:
-    return f"{coin.names('DESCRIPTOR')} must be ranged (with /*), so that each order gets an address of its own."
+    return f"{coin.setting('DESCRIPTOR')} must be ranged (with /*), so that each order gets an address of its own."
 
 
 def normalised(text: str, network: str, coin: CoreCoin) -> str:
     """A descriptor as the node reads it, made from a descriptor or a bare extended public key. Raises DescriptorError."""
-    text, name = text.strip(), coin.names("DESCRIPTOR")
+    text, name = text.strip(), coin.setting("DESCRIPTOR")
     if _PRIVATE.search(text):
         raise DescriptorError(has_private_keys(coin))
     keys = _KEY.findall(text)
@@ -48,7 +48,7 @@ def normalised(text: str, network: str, coin: CoreCoin) -> str:
         is_main = coin.key_prefixes[prefix].is_main
         if is_main != (network == "mainnet"):
             family = "mainnet" if is_main else "test networks"
-            raise DescriptorError(f"{name} holds a key of {family} ({prefix}…), but {coin.names('NETWORK')} is {network!r}.")
+            raise DescriptorError(f"{name} holds a key of {family} ({prefix}…), but {coin.setting('NETWORK')} is {network!r}.")
     if _BARE.fullmatch(text):
         return coin.key_prefixes[keys[0]].script.format(key=_plain_key(text, coin))
     if any(prefix not in ("xpub", "tpub") for prefix in keys):
@@ -78,9 +78,9 @@ def _plain_key(key: str, coin: CoreCoin) -> str:
     try:
         raw = decode(key)
     except (Base58Error, InvalidBase58Error) as error:
-        raise DescriptorError(f"{coin.names('DESCRIPTOR')} is not a whole extended key: a letter is wrong.") from error
+        raise DescriptorError(f"{coin.setting('DESCRIPTOR')} is not a whole extended key: a letter is wrong.") from error
     body, checksum = raw[:-4], raw[-4:]
     if len(body) != 78 or Hash(body)[:4] != checksum:
-        raise DescriptorError(f"{coin.names('DESCRIPTOR')} is not a whole extended key: a letter is wrong or missing.")
+        raise DescriptorError(f"{coin.setting('DESCRIPTOR')} is not a whole extended key: a letter is wrong or missing.")
     body = (MAIN_VERSION if coin.key_prefixes[key[:4]].is_main else TEST_VERSION) + body[4:]
     return str(encode(body + Hash(body)[:4]))

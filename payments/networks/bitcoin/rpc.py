@@ -49,7 +49,7 @@ class Conversation:
 def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
     """Errors come with HTTP status 500 or 404 and the JSON that tells which; the server's own refusals come without JSON."""
     if answer.status == 401:
-        raise NodeRejected(f"{coin.node} refuses {coin.names('RPC_USER')} and {coin.names('RPC_PASS')}.")
+        raise NodeRejected(f"{coin.node} refuses {coin.setting('RPC_USER')} and {coin.setting('RPC_PASS')}.")
     if answer.status == 403:
         raise NodeRejected(f"{coin.node} does not allow connections from this machine (rpcallowip).")
     if answer.status == 503:
@@ -61,7 +61,7 @@ def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
             raise RpcError(code, str(message))
         case {"id": got, "result": result, "error": None} if got == number:
             return result
-    raise NodeUnavailable(f"What answers at {coin.names('RPC_HOST')} is not a {coin.name} node (HTTP status {answer.status}).")
+    raise NodeUnavailable(f"What answers at {coin.setting('RPC_HOST')} is not a {coin.name} node (HTTP status {answer.status}).")
 
 
 def in_mempool(wallet: Conversation, txid: str) -> bool:
@@ -80,7 +80,7 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
     coin = wallet.coin
     chain: dict[str, Any] = wallet.call("getblockchaininfo")
     if chain["chain"] != coin.chain.node_name:
-        raise NodeRejected(f"{coin.node} follows the chain {chain['chain']!r}, but {coin.names('NETWORK')} is {coin.network!r}.")
+        raise NodeRejected(f"{coin.node} follows the chain {chain['chain']!r}, but {coin.setting('NETWORK')} is {coin.network!r}.")
     return chain
 
 

@@ -88,7 +88,7 @@ def _load_payout_wallet(coin: CoreCoin) -> None:
     except RpcError as error:
         if _is_busy(error):
             raise _Busy from error
-        setting = coin.names("PAYOUT_WALLET")
+        setting = coin.setting("PAYOUT_WALLET")
         raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.message}") from error
     finally:
         node.close()
@@ -115,7 +115,7 @@ def _load_wallet(coin: CoreCoin) -> None:
 
 
 def _make_watch_only_wallet(node: Conversation) -> None:
-    coin, setting = node.coin, node.coin.names("DESCRIPTOR")
+    coin, setting = node.coin, node.coin.setting("DESCRIPTOR")
     if not coin.descriptor:
         raise NodeRejected(f"{coin.node} has no wallet {coin.wallet!r}. Set {setting}, and the shop makes it; or make it yourself.")
     wallet = Conversation(coin, _path(coin.wallet))
@@ -139,7 +139,7 @@ def _checked_descriptor(node: Conversation) -> str:
     except descriptors.DescriptorError as error:
         raise NodeRejected(str(error)) from error
     except RpcError as error:
-        raise NodeRejected(f"{coin.node} cannot read {coin.names('DESCRIPTOR')}: {error.message}") from error
+        raise NodeRejected(f"{coin.node} cannot read {coin.setting('DESCRIPTOR')}: {error.message}") from error
     if checked["hasprivatekeys"]:
         raise NodeRejected(descriptors.has_private_keys(coin))
     if not checked["isrange"]:
@@ -150,7 +150,7 @@ def _checked_descriptor(node: Conversation) -> str:
 def _watch(wallet: Conversation, descriptor: str) -> None:
     coin = wallet.coin
     if objection := watch_only(coin).watch(wallet, descriptor):
-        raise NodeRejected(f"{coin.node} refuses {coin.names('DESCRIPTOR')}: {objection}")
+        raise NodeRejected(f"{coin.node} refuses {coin.setting('DESCRIPTOR')}: {objection}")
 
 
 def new_address(wallet: Conversation, label: str) -> str:
@@ -185,7 +185,7 @@ def wallet_problem(coin: CoreCoin) -> str:
         if info["private_keys_enabled"] and coin.network == "mainnet" and not settings.DEBUG:
             return (
                 f"The wallet {coin.wallet!r} on the {coin.name} node holds private keys. In production the shop takes a watch-only wallet "
-                f"only: set {coin.names('DESCRIPTOR')} to your public descriptor and {coin.names('WALLET')} to a new name."
+                f"only: set {coin.setting('DESCRIPTOR')} to your public descriptor and {coin.setting('WALLET')} to a new name."
             )
         if coin.descriptor:
             wanted = _checked_descriptor(wallet)
@@ -195,6 +195,6 @@ def wallet_problem(coin: CoreCoin) -> str:
             elif not watches:
                 return (
                     f"The wallet {coin.wallet!r} on the {coin.name} node was made from another descriptor than "
-                    f"{coin.names('DESCRIPTOR')}. Set {coin.names('WALLET')} to a new name, and the shop makes that wallet."
+                    f"{coin.setting('DESCRIPTOR')}. Set {coin.setting('WALLET')} to a new name, and the shop makes that wallet."
                 )
     return ""
