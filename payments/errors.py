@@ -1,14 +1,14 @@
-"""Errors that payments raise on purpose. None knows HTTP: the API and the pages translate them."""
+"""Errors that payments raise on purpose. They know nothing of HTTP: the API and the pages turn them into answers."""
 
 from datetime import datetime
 
 
 class PaymentError(Exception):
-    """The family. The text is written for the person who meets it."""
+    """Base class. The text is written for the person who reads it, in the active language."""
 
 
 class NodeUnavailable(PaymentError):
-    """No answer, or still syncing. Nothing is known about the payment: retry later."""
+    """The node gave no answer or is still syncing. Nothing is known about the payment: retry later."""
 
 
 class HistoryTooShort(NodeUnavailable):
@@ -24,7 +24,7 @@ class NodeRejected(PaymentError):
 
 
 class RateUnavailable(PaymentError):
-    """No fresh exchange rate: no invoice can be priced on this network now. Recovers by itself."""
+    """There is no current exchange rate, so no invoice can be priced on this network. Retry later."""
 
 
 class NetworkNotOffered(PaymentError):
@@ -36,35 +36,35 @@ class InvoiceMoved(PaymentError):
 
 
 class QuoteRefused(PaymentError):
-    """The invoice gets no fresh quote: it is paid or closed, its money is on its way back, or it had enough of them."""
+    """The invoice gets no new quote: it is paid or closed, it is being refunded, or it has had too many quotes."""
 
 
 class IllegalMark(PaymentError):
-    """The invoice cannot go where the person wants it."""
+    """The invoice's state does not allow this decision."""
 
 
 class AlertClosed(PaymentError):
-    """Somebody else was first."""
+    """Somebody else has closed the alert already."""
 
 
 class LateMoneyRefused(PaymentError):
-    """What was ordered cannot be had any more, so money that came late is not taken for it by itself."""
+    """The order can no longer be fulfilled, so a late payment is not credited automatically."""
 
 
 class PayoutRefused(PaymentError):
-    """The money cannot go back like this. The text says why, and what would do."""
+    """The payout is not allowed. The text says why, and what to do instead."""
 
 
 class PayoutMoved(PaymentError):
-    """Somebody else changed the payout first: look at it again."""
+    """Somebody else changed the payout first: read it again and retry."""
 
 
 class HintNotSigned(PaymentError):
-    """Whoever sent it does not know a secret of WEBHOOK_SECRET."""
+    """The sender of a webhook does not know a secret of WEBHOOK_SECRET."""
 
     def __init__(self) -> None:
         super().__init__("The signature is missing or wrong.")
 
 
 class UnknownPlay(PaymentError):
-    """The sandbox knows no such act."""
+    """The sandbox cannot simulate this."""

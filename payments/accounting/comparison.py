@@ -108,7 +108,7 @@ def _missing_in_shop(network: str, entry: BookEntry, owner: Owner | None) -> Dif
     if owner is None:
         text = (
             _(
-                "%(amount)s was received at %(destination)s at %(time)s. The shop gave this destination to nobody: the money belongs to "
+                "%(amount)s was received at %(destination)s at %(time)s. The shop did not issue this destination: the money belongs to "
                 "the owner of the wallet, or to another shop that used it."
             )
             % facts
@@ -205,9 +205,9 @@ def check_invoice(stored: StoredInvoice, terms: Terms, payments: Iterable[Receiv
     if not terms.override:
         is_enough = _total(payment for payment in safe if payment.counts) - terms.returned_minor >= terms.enough_minor
         if stored.status == "settled" and not is_enough:
-            found[Kind.UNBACKED] = _("%(invoice)s: it is settled although too little was confirmed and nobody decided so. Do not ship.") % {
-                "invoice": stored.label
-            }
+            found[Kind.UNBACKED] = _(
+                "%(invoice)s: it is settled although too little was confirmed and staff did not decide so. Do not ship."
+            ) % {"invoice": stored.label}
         elif is_enough and stored.status != "settled":
             found[Kind.UNSETTLED] = _(
                 "%(invoice)s: enough was confirmed, and it is %(status)s. Open the invoice and press “Ask the node now”."

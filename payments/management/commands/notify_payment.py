@@ -12,7 +12,7 @@ from payments.tasks import follow_network
 class Command(BaseCommand):
     """The slow path: manage.py takes a fast one where it can, see payments.sync.notify_trigger."""
 
-    help = "Have a network looked at now because its node heard of a transaction: for bitcoind's walletnotify=… and blocknotify=…"
+    help = "Check a network now because its node reports a transaction: for bitcoind's walletnotify=… and blocknotify=…"
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

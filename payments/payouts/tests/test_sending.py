@@ -12,13 +12,13 @@ from cryptons.events.models import Event
 from payments.errors import NodeRejected, NodeUnavailable, PayoutRefused
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.networks.bitcoin.payouts import Draft
+from payments.networks.bitcoin.payouts import Draft, OutOfFunds
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.lightning.payouts import Outcome
 from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
 from payments.payouts.destinations import check_request
-from payments.payouts.sending import HOLD, WAITS, fee_limit, send
+from payments.payouts.sending import HOLD, WAITS, accept_signed, fee_limit, send
 from payments.payouts.workflow import try_again, withdraw_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory
 
@@ -323,3 +323,45 @@ def test_an_invoice_that_is_over_fails_before_anything_is_paid(lnd):
 def test_a_fee_limit_is_always_set(settings, amount_msat, limit):
     settings.PAYOUT_FEE_PERCENT = Decimal(1)
     assert fee_limit(amount_msat) == limit
+
+
+# --- When the wallet is empty, or somebody is faster ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("others", "status", "is_due_again"), [([], "failed", False), (["approved"], "approved", True)])
+def test_an_empty_wallet_fails_the_payout_unless_the_change_of_others_may_still_come(bitcoin, monkeypatch, others, status, is_due_again):
+    def draft(*_):
+        raise OutOfFunds("The wallet cannot pay this: Insufficient funds")
+
+    monkeypatch.setattr(chain_payouts, "draft", draft)
+    for other in others:
+        PayoutFactory(status=other, psbt="cHNidP8=")
+    payout = due()
+
+    send(payout.pk, at=NOW)
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.next_try_at == NOW + WAITS[0]) == (status, is_due_again)
+    assert "Insufficient funds" in payout.error
+
+
+def test_trouble_of_a_node_does_not_bring_back_a_payout_that_was_withdrawn_meanwhile(real, monkeypatch):
+    def withdraw_and_fail(payout, at):
+        withdraw_payout(payout.pk, actor="ada", reason="a slip", at=at)
+        raise NodeUnavailable("no answer")
+
+    monkeypatch.setattr(sending, "_sender_for", lambda payout: withdraw_and_fail)
+    payout = due()
+
+    send(payout.pk, at=NOW)
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.next_try_at, payout.error) == ("withdrawn", None, "")
+
+
+@pytest.mark.parametrize(("status", "network"), [("sending", "BTC"), ("unknown", "BTC"), ("approved", "XRP")])
+def test_a_signature_is_taken_only_while_an_approved_payout_of_a_configured_coin_waits_for_it(bitcoin, status, network):
+    payout = PayoutFactory(status=status, network=network, psbt="cHNidP8=")
+    with pytest.raises(PayoutRefused, match="not waiting for a signature"):
+        accept_signed(payout.pk, "cHNidP8=", actor="ada", at=NOW)
+    assert Payout.objects.get().version == 1

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from cryptons.events.models import Event
 from payments.confirmations import missing_confirmations
-from payments.errors import PayoutRefused
+from payments.errors import PayoutMoved, PayoutRefused
 from payments.invoices.refundable import in_base, left_of, most_of_kind, refundable
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Payment, Payout, Rate
-from payments.payouts.workflow import approve_payout, draft_payout, record_sent_by_hand, set_destination, withdraw_payout
+from payments.payouts.workflow import approve_payout, draft_payout, move_payout, record_sent_by_hand, set_destination, withdraw_payout
 from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
@@ -436,3 +436,28 @@ def test_too_little_for_the_chain_does_not_change_to_it():
     payout = draft(paid(), network="BTC-LN", amount_base=500_000)
     with pytest.raises(PayoutRefused, match="too small"):
         set_destination(payout.pk, "bcrt1qback", network="BTC", actor="buyer", at=NOW)
+
+
+# --- What another process did first ----------------------------------------------------------------------------------------------
+
+
+def test_a_payout_that_another_worker_changed_first_is_not_written():
+    payout = PayoutFactory(status="approved")
+    stale = Payout.objects.get(pk=payout.pk)
+    move_payout(payout, "sending", at=NOW)
+
+    with pytest.raises(PayoutMoved):
+        move_payout(stale, "failed", at=NOW, error="no route")
+
+    payout.refresh_from_db()
+    assert (payout.status, payout.version, payout.error) == ("sending", 2, "")
+    assert Event.objects.filter(subject_id=payout.pk).count() == 1
+
+
+@pytest.mark.parametrize("status", ["approved", "sending", "sent", "failed", "unknown", "withdrawn"])
+def test_only_a_draft_is_approved(status):
+    payout = PayoutFactory(invoice=paid(DUE * 2), status=status)
+    with pytest.raises(PayoutRefused, match="cannot be approved"):
+        approve_payout(payout.pk, actor="grace", at=NOW)
+    payout.refresh_from_db()
+    assert (payout.status, payout.version, payout.approved_by) == (status, 1, "")
