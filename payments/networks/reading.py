@@ -7,8 +7,8 @@ from typing import Any
 
 from cryptons.failure_isolation import log_failure
 
-NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""What reading raises where something is missing, or is not what the node's interface says."""
+NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, OSError)
+"""What reading raises where something is missing, or is not what the node's interface says; OSError is what a time too large raises."""
 
 
 @contextmanager

@@ -12,10 +12,11 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from payments.networks.lightning.lnd import invoices_pb2, lightning_pb2
+from payments.networks.lightning.lnd import invoices_pb2, lightning_pb2, router_pb2
 from payments.networks.lightning.lnd.lightning_pb2 import Invoice, Payment, WalletState
 
 UNKNOWN = grpc.StatusCode.UNKNOWN
+STREAMS = ("SubscribeInvoices", "SendPaymentV2", "TrackPaymentV2")
 
 
 class LocalLnd:
@@ -27,6 +28,12 @@ class LocalLnd:
         self.is_synced = True
         self.hanging: set[str] = set()
         """Methods that do not answer."""
+        self.errors: dict[str, tuple[grpc.StatusCode, str]] = {}
+        """By method: status and text of its answer."""
+        self.last_words: list[Payment] = []
+        """What SendPaymentV2 and TrackPaymentV2 tell before they end."""
+        self.received: dict[str, Any] = {}
+        """By method: the last request."""
         self.invoices: dict[str, Invoice] = {}
         self.payments: list[Payment] = []
         self.channels: list[lightning_pb2.Channel] = []
@@ -45,8 +52,10 @@ class LocalLnd:
                     ChannelBalance=lightning_pb2.ChannelBalanceRequest,
                     SubscribeInvoices=lightning_pb2.InvoiceSubscription,
                     ListPayments=lightning_pb2.ListPaymentsRequest,
+                    DecodePayReq=lightning_pb2.PayReqString,
                 ),
                 self._serve("invoicesrpc.Invoices", CancelInvoice=invoices_pb2.CancelInvoiceMsg),
+                self._serve("routerrpc.Router", SendPaymentV2=router_pb2.SendPaymentRequest, TrackPaymentV2=router_pb2.TrackPaymentRequest),
             )
         )
         self.port = self.server.add_insecure_port("127.0.0.1:0")
@@ -99,7 +108,7 @@ class LocalLnd:
     def _serve(self, service: str, **methods: type[Message]) -> grpc.GenericRpcHandler:
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for name, request in methods.items():
-            kind = grpc.unary_stream_rpc_method_handler if name == "SubscribeInvoices" else grpc.unary_unary_rpc_method_handler
+            kind = grpc.unary_stream_rpc_method_handler if name in STREAMS else grpc.unary_unary_rpc_method_handler
             handlers[name] = kind(
                 self._answer(name), request_deserializer=request.FromString, response_serializer=lambda message: message.SerializeToString()
             )
@@ -108,10 +117,13 @@ class LocalLnd:
     def _answer(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             self.asked.append(name)
+            self.received[name] = request
             while name in self.hanging and context.is_active():
                 time.sleep(0.02)
             if name != "GetState":
                 self._check(context)
+            if name in self.errors:
+                context.abort(*self.errors[name])
             return getattr(self, f"_{name}")(request, context)
 
         return answer
@@ -187,9 +199,25 @@ class LocalLnd:
     def _SubscribeInvoices(self, request: Any, context: grpc.ServicerContext) -> Iterator[Invoice]:  # noqa: N802
         """0 asks for nothing old; an index above the node's own hears nothing, ever."""
         backlog = sorted(self.invoices.values(), key=lambda invoice: invoice.settle_index)
+        told = max((invoice.settle_index for invoice in backlog), default=0)
         yield from (invoice for invoice in backlog if 0 < request.settle_index < invoice.settle_index)
         while context.is_active():
+            for invoice in list(self.invoices.values()):
+                if invoice.settle_index > max(told, request.settle_index):
+                    told = invoice.settle_index
+                    yield invoice
             time.sleep(0.02)
+
+    def _SendPaymentV2(self, request: Any, context: grpc.ServicerContext) -> Iterator[Payment]:  # noqa: N802
+        yield from self.last_words
+
+    def _TrackPaymentV2(self, request: Any, context: grpc.ServicerContext) -> Iterator[Payment]:  # noqa: N802
+        yield from self.last_words
+
+    def _DecodePayReq(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.PayReq:  # noqa: N802
+        if not request.pay_req.startswith("lnbcrt"):
+            context.abort(UNKNOWN, "invalid bech32 string")
+        return lightning_pb2.PayReq(payment_hash=request.pay_req.removeprefix("lnbcrt"), num_msat=1_000)
 
 
 @pytest.fixture
