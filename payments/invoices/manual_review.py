@@ -1,4 +1,4 @@
-"""What a person decides about an exception: in their name, with a reason, and only about what they saw. All in the caller's transaction.
+"""What staff decide about an exception: with a name, a reason, and only about what they have seen. All in the caller's transaction.
 
 Asking for the rest is in `payments.invoices.requoting`, sending money back in `payments.payouts.workflow`.
 """
@@ -6,6 +6,8 @@ Asking for the rest is in `payments.invoices.requoting`, sending money back in `
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from cryptons.db import update_if_unchanged
 from cryptons.events.models import Event, record
@@ -19,22 +21,22 @@ from payments.subject import subject
 
 
 def accept(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """As paid, although the facts say otherwise. Raises IllegalMark, InvoiceMoved."""
+    """Accept the invoice as paid although the facts say otherwise. Raises IllegalMark, InvoiceMoved."""
     _check_money_stays(invoice_id)
     mark_invoice(invoice_id, "settled", actor=actor, reason=reason, at=at, version=version)
 
 
 def close(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """As invalid: whatever came, or still comes, is to be sent back. Raises IllegalMark, InvoiceMoved."""
+    """Close the invoice as invalid: any money of it is to be refunded. Raises IllegalMark, InvoiceMoved."""
     mark_invoice(invoice_id, "invalid", actor=actor, reason=reason, at=at, version=version)
 
 
 def clear_override(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """The facts decide again. Raises IllegalMark, InvoiceMoved, and LateMoneyRefused when it would wait for money for what is gone."""
+    """Let the facts decide again. Raises IllegalMark, InvoiceMoved; LateMoneyRefused when it would wait for payment of what is sold out."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if invoice.override not in ("settled", "invalid"):
-        raise IllegalMark("Nobody decided against the facts here.")
+        raise IllegalMark(_("There is no decision of staff to undo."))
     _check_money_stays(invoice_id)
     if not _has_settled_by_facts(invoice):
         invoice.settled_at = None
@@ -46,24 +48,29 @@ def clear_override(invoice_id: UUID, *, version: int, actor: str, reason: str, a
 
 
 def dismiss(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """As it is: it leaves the queue, and comes back when something about it changes. Raises IllegalMark, InvoiceMoved."""
+    """Take the invoice out of the queue as it is. It comes back when something about it changes. Raises IllegalMark, InvoiceMoved."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if not invoice.needs_decision:
-        raise IllegalMark("Nothing waits for a decision here.")
+        raise IllegalMark(_("Nothing waits for a decision here."))
     _write(invoice, "invoice.dismissed", actor=actor, reason=reason, needs_decision=False)
 
 
 def reopen(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Into the queue. Raises IllegalMark, InvoiceMoved."""
+    """Put the invoice back into the queue. Raises IllegalMark, InvoiceMoved."""
     invoice = read_invoice(invoice_id, version)
-    if invoice.needs_decision or not invoice.exceptions:
-        raise IllegalMark("It waits for a decision already." if invoice.needs_decision else "There is nothing to decide here.")
+    if invoice.needs_decision:
+        raise IllegalMark(_("This already waits for a decision."))
+    if not invoice.exceptions:
+        raise IllegalMark(_("There is nothing to decide here."))
     _write(invoice, "invoice.reopened", actor=actor, reason=reason, needs_decision=True, exception_at=at)
 
 
 def follow_payout(payout: Payout, *, at: datetime) -> None:
-    """Who sends money back has decided; who gives that up, or a node that refuses, leaves it to decide again. Raises PayoutMoved."""
+    """Take the invoice out of the queue when money is sent back, and put it in again when that payout is withdrawn or fails.
+
+    Raises PayoutMoved.
+    """
     invoice = Invoice.objects.get(pk=payout.invoice_id)
     is_new, is_over = payout.version == 1, payout.status in NOTHING_WENT
     try:
@@ -76,20 +83,20 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
 
 
 def close_alert(alert_id: UUID, *, actor: str, at: datetime) -> None:
-    """Raises AlertClosed when somebody was first."""
+    """Close the alert. Raises AlertClosed when somebody else was first."""
     if not Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
-        raise AlertClosed("Somebody closed this already.")
+        raise AlertClosed(_("This was already closed."))
 
 
 def open_alert(alert_id: UUID) -> None:
-    """Again."""
+    """Open a closed alert again."""
     Alert.objects.filter(pk=alert_id).update(closed_at=None, closed_by="")
 
 
 def _check_money_stays(invoice_id: UUID) -> None:
-    """What is on its way back cannot pay as well; what was paid too much may go back."""
+    """Raise IllegalMark while its money is being refunded: it cannot pay as well. A refund of what was overpaid is no obstacle."""
     if promised(invoice_id).exclude(kind=Payout.Kind.EXCESS).exists():
-        raise IllegalMark("Its money is on its way back, so it cannot pay as well. Withdraw the payout first, while it is a draft.")
+        raise IllegalMark(_("This money is being refunded, so it cannot pay as well. Withdraw the payout first, while it is a draft."))
 
 
 def _has_settled_by_facts(invoice: Invoice) -> bool:
@@ -99,6 +106,6 @@ def _has_settled_by_facts(invoice: Invoice) -> bool:
 
 def _write(invoice: Invoice, event: str, *, actor: str, reason: str, **values: Any) -> None:
     if not update_if_unchanged(invoice, **values):
-        raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+        raise InvoiceMoved(_("This was changed at the same moment. Please check it again."))
     data = {"status": invoice.status, "flags": sorted(invoice.flags), "exceptions": sorted(invoice.exceptions), "reason": reason}
     record(event, invoice.pk, seq=invoice.version, actor=actor, data=data)

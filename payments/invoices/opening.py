@@ -1,4 +1,4 @@
-"""Open, cancel and mark an invoice. Node and rate first, without a transaction; then the rows, inside the caller's."""
+"""Open, cancel and override an invoice. Node and rate are asked first, without a transaction; then the rows are written in the caller's."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
@@ -25,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 MONITOR = timedelta(days=30)
-"""How long after its expiry an invoice's destinations are asked about one by one."""
+"""How long after its expiry the destinations of an invoice are watched."""
 
 MOST_USED_DESTINATIONS = 1000
-"""How many used destinations in a row a wallet may hand out (one set up anew starts from its first) before it is refused."""
+"""How many used destinations in a row a wallet may return (a restored one starts from its first) before it is refused."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Offer:
 
 
 def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
-    """As `prepare_offer`; with Bitcoin's chain comes Lightning, while LND can take this much: without it the order is chain only."""
+    """Prepare the offers of one quote: with Bitcoin's chain also Lightning, if LND can receive this amount now.
+
+    Raises what `prepare_offer` raises.
+    """
     offer = prepare_offer(network, price, label=label, at=at)
     if network != BITCOIN.code or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
         return (offer,)
@@ -67,12 +71,12 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
-    for _ in range(MOST_USED_DESTINATIONS):
+    for _attempt in range(MOST_USED_DESTINATIONS):
         destination = node.open_destination(request)
         if not Option.objects.filter(network=network, destination=destination.text).exists():
             break
     else:
-        raise NodeUnavailable(f"The {network} wallet keeps giving addresses that were used before.")
+        raise NodeUnavailable(_("The %(network)s wallet keeps returning addresses that were used before.") % {"network": network})
     return Offer(
         network=network,
         destination=destination.text,
@@ -106,7 +110,7 @@ def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price
 
 
 def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> None:
-    """Those of one moment belong together: the buyer sees them as one code."""
+    """Add the options of one quote. They share their time of creation, and the buyer sees them as one QR code."""
     for offer in offers:
         Option.objects.create(
             invoice=invoice,
@@ -132,12 +136,12 @@ def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime, d
         return
     has_money = not despite_money and Payment.objects.filter(invoice=invoice, is_present=True).exists()
     if has_money or invoice.status not in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
-        raise IllegalMark("A payment was already seen, so this can no longer be cancelled.")
+        raise IllegalMark(_("A payment was already seen, so this can no longer be cancelled."))
     _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)
 
 
 def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime, version: int | None = None) -> None:
-    """A named person decides `settled` or `invalid` against the facts, inside the caller's transaction; it stands in the event log.
+    """Override the facts with `settled` or `invalid`, in the name of a person, inside the caller's transaction. The event log keeps it.
 
     `version`: as the person saw it. Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
     """
@@ -146,21 +150,21 @@ def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: 
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if invoice.status == status:
-        raise IllegalMark(f"The invoice is {status} already.")
+        raise IllegalMark(_("The status of this invoice is already “%(status)s”.") % {"status": invoice.get_status_display()})
     _mark(invoice, status, actor=actor, reason=reason, at=at)
 
 
 def check_person(actor: str, reason: str) -> None:
-    """Raises IllegalMark: what a person decides needs both."""
+    """Raise IllegalMark unless both are given."""
     if not actor.strip() or not reason.strip():
-        raise IllegalMark("This needs a name and a reason.")
+        raise IllegalMark(_("This needs a name and a reason."))
 
 
 def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
-    """Raises InvoiceMoved when it is no longer what somebody saw and decided by."""
+    """Read the invoice. Raises InvoiceMoved when it no longer has the version that the deciding person saw."""
     invoice = Invoice.objects.get(pk=invoice_id)
     if version is not None and invoice.version != version:
-        raise InvoiceMoved("This has changed since you looked at it: by the network, the buyer or a colleague. Please look again.")
+        raise InvoiceMoved(_("This has changed since you opened it: by the network, the buyer or a colleague. Please check it again."))
     return invoice
 
 

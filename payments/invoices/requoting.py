@@ -1,7 +1,7 @@
-"""A fresh quote for an invoice that is not paid: another network, or today's rate. Old quotes stay watched, each until its own end.
+"""A new quote for an unpaid invoice: on another network, or at today's rate. Older quotes stay watched, each until it expires.
 
-Money counts once it was taken. What came too late is taken here, at the rate of now, so that nobody gains by the rate of a quote that
-had ended; only what is missing then is asked for.
+Late payments are accepted here at today's rate, so that nobody gains by the rate of an expired quote. The quote asks only for what is
+still missing then.
 """
 
 from copy import copy
@@ -10,6 +10,9 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cryptons.money import UNITS, Minor, format_coin
 from payments.errors import QuoteRefused
@@ -23,13 +26,13 @@ from payments.rates.current import rate_for
 from payments.subject import subject
 
 MOST_QUOTES = 10
-"""Each costs an address, and holds what was ordered for as long as it lasts."""
+"""Each uses an address, and reserves the goods until it expires."""
 
 REFUSALS = {
-    Invoice.Status.PROCESSING: "Enough was paid already: nothing more has to be sent.",
-    Invoice.Status.SETTLED: "This is paid already: nothing more has to be sent.",
-    Invoice.Status.CANCELLED: "This payment was cancelled: nothing has to be paid.",
-    Invoice.Status.INVALID: "This payment was closed by the shop. Please do not send money.",
+    Invoice.Status.PROCESSING: gettext_lazy("This is already paid. You do not have to pay anything more."),
+    Invoice.Status.SETTLED: gettext_lazy("This is already paid. You do not have to pay anything more."),
+    Invoice.Status.CANCELLED: gettext_lazy("This payment was cancelled. You do not have to pay anything."),
+    Invoice.Status.INVALID: gettext_lazy("This payment was closed by the shop. Please do not pay."),
 }
 
 
@@ -37,7 +40,7 @@ REFUSALS = {
 class LateMoney:
     payment: Payment
     value_minor: Fraction
-    """At the rate of now."""
+    """At today's rate."""
 
     @property
     def amount_text(self) -> str:
@@ -72,12 +75,12 @@ class QuotePreview:
 
     @property
     def punctual_minor(self) -> int:
-        """What counted already."""
+        """What had been received in time."""
         return int(self.counted_minor - sum(money.value_minor for money in self.late))
 
     @property
     def remaining_minor(self) -> Minor:
-        """0 when it is enough, though a little may be missing."""
+        """What is still to be paid; 0 when it is enough, although a little may be missing."""
         return Minor(0 if self.is_enough else self.invoice.price_minor - int(self.counted_minor))
 
 
@@ -87,7 +90,7 @@ class Quote:
 
     preview: QuotePreview
     offers: tuple[Offer, ...]
-    """Empty when what came is enough."""
+    """Empty when enough was received."""
 
 
 def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
@@ -113,11 +116,13 @@ def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
 
 def _check(invoice: Invoice) -> None:
     if invoice.status in REFUSALS:
-        raise QuoteRefused(REFUSALS[Invoice.Status(invoice.status)])
+        raise QuoteRefused(str(REFUSALS[Invoice.Status(invoice.status)]))
     if promised(invoice.pk).exists():
-        raise QuoteRefused("What was paid is on its way back, so this can no longer be paid. Please order again.")
+        raise QuoteRefused(_("Your payment is being refunded, so this can no longer be paid. Please order again."))
     if count_quotes(invoice.pk) >= MOST_QUOTES:
-        raise QuoteRefused(f"There were {MOST_QUOTES} quotes for this payment already. Please write to us, or order again.")
+        raise QuoteRefused(
+            _("This payment has already had %(number)s quotes. Please contact us, or order again.") % {"number": MOST_QUOTES}
+        )
 
 
 def count_quotes(invoice_id: UUID) -> int:
@@ -125,7 +130,7 @@ def count_quotes(invoice_id: UUID) -> int:
 
 
 def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
-    """Weigh what came, price what is missing and ask the node for a destination, without a transaction.
+    """Assess what was received, price the rest and ask the node for a destination, without a transaction.
 
     Raises QuoteRefused, NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered, InvoiceMoved.
     """
@@ -135,12 +140,15 @@ def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
         return Quote(preview, ())
     offers = prepare_offers(network, preview.remaining_minor, label=preview.invoice.label, at=at)
     if offers[0].due_base <= UNITS[network].dust_base:
-        raise QuoteRefused(f"What is missing is too little for {UNITS[network].name}. Please choose another coin, or write to us.")
+        raise QuoteRefused(
+            _("The remaining amount is too small for a payment in %(coin)s. Please choose another coin, or contact us.")
+            % {"coin": UNITS[network].name}
+        )
     return Quote(preview, offers)
 
 
 def requote(quote: Quote, *, at: datetime, actor: str = "buyer") -> Verdict:
-    """Write it down inside the caller's transaction. With enough money the invoice goes on and waits for none.
+    """Write the quote, inside the caller's transaction. If enough was received, the invoice is paid and no new option is added.
 
     Raises InvoiceMoved when the invoice changed since the quote was prepared, QuoteRefused, LateMoneyRefused, and IntegrityError when
     the node gave its destination away twice.

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from cryptons.db import in_transaction, update_if_unchanged
 from cryptons.events.models import record
 from payments.alerts import mail_exception
@@ -113,7 +115,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
         "needs_settling": False,
     }
     if not update_if_unchanged(invoice, **values):
-        raise InvoiceMoved(f"Invoice {invoice.pk} was changed meanwhile.")
+        raise InvoiceMoved(_("This was changed at the same moment. Please check it again."))
     for payment, status in assessment.moved.items():
         Payment.objects.filter(pk=payment.pk).update(status=status)
     _record_event(invoice, assessment, cause, was=was)

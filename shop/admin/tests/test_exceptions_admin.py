@@ -261,7 +261,7 @@ def test_the_second_of_two_decisions_is_refused(client, grace, act):
     options = Option.objects.count()
     response = press(client, order, act, version=seen)
     assert response.status_code == 409
-    assert "This has changed since you looked at it" in response.text
+    assert "This has changed since you opened it" in response.text
     assert (invoice_of(order).status, Option.objects.count()) == ("invalid", options)
 
 
@@ -363,7 +363,7 @@ def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
 
     text = client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
     assert (Alert.objects.get().closed_by, "closed by grace" in " ".join(text.split())) == ("grace", True)
-    assert "Somebody closed this already." in client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
+    assert "This was already closed." in client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
 
     client.post(f"{QUEUE}alerts/{pk}/open/")
     assert Alert.objects.get().closed_at is None

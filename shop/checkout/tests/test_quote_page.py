@@ -165,10 +165,10 @@ def test_what_is_paid_already_is_said(client):
     order = open_order()
     tell(order, at=timezone.now(), seen_at=timezone.now())
     text = client.get(quote_path(order)).text
-    assert "Enough was paid already" in text
+    assert "This is already paid." in text
     assert "<form method" not in text.partition("<main")[2].partition("</main")[0]
     response = client.post(quote_path(order), {"network": "LTC"})
-    assert (response.status_code, "Enough was paid already" in response.text) == (409, True)
+    assert (response.status_code, "This is already paid." in response.text) == (409, True)
 
 
 def test_a_network_that_is_away_says_so_and_the_others_stay(client, monkeypatch):

@@ -142,7 +142,7 @@ def test_a_cancelled_order_is_not_paid_any_more():
 def test_a_paid_order_is_not_paid_twice():
     order = placed()
     tell(order)
-    with pytest.raises(QuoteRefused, match="Enough was paid"):
+    with pytest.raises(QuoteRefused, match="already paid"):
         requote_order(order.pk, at=SOON)
 
 
