@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# get-lnd.sh [TARGET]: build lnd and lncli under ~/.cache/lnd-VERSION and print the path of lnd. From empty caches it takes 6 to 8 minutes on two cores; what is broken off goes on where it was.
+# get-lnd.sh [TARGET]: build lnd and lncli under ~/.cache/lnd-VERSION and print the path of lnd.
+# From empty caches it takes 6 to 8 minutes on two cores. A build that was interrupted continues where it was.
 # `go install` refuses lnd because its go.mod replaces modules. So the module is downloaded (Go checks its sum), copied out of the read-only
 # cache, and built with its own go.mod and go.sum.
 set -euo pipefail
