@@ -42,11 +42,12 @@ test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
 test-e2e: $(VENV)/develops ## Run the tests in a real browser (Chromium)
 	@exec $(IN) -m pytest tests/e2e $(ARGS)
 
-lint: $(VENV)/develops ## Check style, imports between apps, and missing migrations
+lint: $(VENV)/develops ## Check style, imports between apps, missing migrations and translations
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/lint-imports
 	@$(IN) manage.py makemigrations --check --dry-run
+	@$(IN) manage.py messages --check
 
 types: $(VENV)/develops ## Check the types (mypy --strict)
 	@$(VENV)/bin/mypy .

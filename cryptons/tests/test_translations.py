@@ -98,3 +98,8 @@ def test_the_check_fails_and_changes_nothing(project):
 
     assert "de: untranslated: Add to cart" in words.getvalue()
     assert not (project / "locale/de/LC_MESSAGES").exists()
+
+
+@pytest.mark.parametrize("language", translations.languages())
+def test_each_translation_of_the_project_is_fresh_and_complete(language):
+    assert translations.problems(language) == []
