@@ -8,14 +8,14 @@ REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["cryptons.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["cryptons.api.envelope.EnvelopeRenderer"],
-    "URL_FORMAT_OVERRIDE": None,  # a route that answers in more than one format takes `format` as a filter of its own
+    "URL_FORMAT_OVERRIDE": None,  # a route with more than one format has its own filter `format`
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "cryptons.api.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 
 SPECTACULAR: dict[str, object] = {
-    "DESCRIPTION": "Everything stands in an envelope. Money and coin amounts are decimal strings; times are ISO 8601 in UTC.",
+    "DESCRIPTION": "Every answer is in an envelope. Amounts of money and coins are decimal strings; times are ISO 8601 in UTC.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

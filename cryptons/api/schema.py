@@ -136,5 +136,5 @@ def classes_without_description() -> list[type]:
 
 
 def without_alias(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Each route once: /api/v1/ is the same."""
+    """Leave out /api/v1/, which serves the same routes as /api/."""
     return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
