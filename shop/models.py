@@ -43,9 +43,6 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def listed(self) -> Self:
         return self.filter(is_listed=True)
 
-    def in_stock(self) -> Self:
-        return self.filter(stock__gt=0)
-
 
 class Product(BaseModel):
     name = models.CharField(_("name"), max_length=160)

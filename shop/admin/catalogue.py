@@ -24,8 +24,6 @@ from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
 from shop.models import LOW_STOCK, Category, Product, ProductImage
 
-KEPT_BY_THE_SHOP = ("rating_average", "rating_count", "updated_at")
-
 
 class CategoryForm(forms.ModelForm[Category]):
     class Meta:
