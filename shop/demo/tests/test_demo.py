@@ -93,5 +93,5 @@ def test_a_search_engine_that_is_away_does_not_keep_the_demo_out(monkeypatch, ca
     monkeypatch.setattr(engine, "rebuild", away)
 
     assert "are new" in load_demo()
-    assert "The database searches until the search engine does." in capsys.readouterr().err
+    assert "The database searches until the search engine is ready." in capsys.readouterr().err
     assert Product.objects.exists()

@@ -59,7 +59,7 @@ def test_a_shipped_order_is_told_to_the_buyer():
     pay(order)
     change_status(order.pk, "shipped", actor="grace", at=NOW)
     mail = Mail.objects.get(key=f"order-shipped:{order.pk}")
-    assert mail.subject == f"Your order {order.number} is on its way"
+    assert mail.subject == f"Your order {order.number} has been shipped"
     assert f"/orders/{order.access_token}/" in mail.text
 
 

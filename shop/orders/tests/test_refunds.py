@@ -264,7 +264,7 @@ def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
     invoice = Invoice.objects.get()
     assert (invoice.status, invoice.needs_decision) == ("cancelled", True)
     page = client.get(f"/pay/{invoice.pk}/").text
-    assert "by which you say where to send it back" in page
+    assert "tell us where to send your refund" in page
     assert "pay__qr" not in page
 
 
