@@ -1,4 +1,4 @@
-"""The admin's forms are saved whole or not at all. Django wraps them in its own `transaction.atomic`, which is nothing on MongoDB."""
+"""Save the admin's forms in one transaction. Django wraps them in its own `transaction.atomic`, which does nothing on MongoDB."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 MAX_SEARCH_LENGTH = 500
-"""More letters than anything has that is searched for; MongoDB refuses patterns that are too long for an index."""
+"""Longer than any value that can be found; MongoDB refuses patterns that are too long for an index."""
 
 
 class AtomicModelAdmin(admin.ModelAdmin[Row]):

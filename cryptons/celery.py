@@ -1,4 +1,4 @@
-"""The queue: a hint that makes work happen soon. What must happen is a row that one of these sweeps finds again."""
+"""The job queue. A message only makes work happen sooner: the work itself is a row that a periodic sweep finds."""
 
 import logging
 import os
@@ -18,13 +18,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 TRANSPORT_ALIASES["filesystem"] = "cryptons.file_queue:Transport"
 
 WRITE_SECONDS = 0.5
-"""Somebody may wait for a page while work is given away. Who takes it waits longer: see settings."""
+"""A short time-out for sending, because a visitor may be waiting for a page. Workers wait longer: see settings."""
 
 
 class _Celery(Celery):
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        patience = {"socket_timeout": WRITE_SECONDS, "socket_connect_timeout": WRITE_SECONDS, "max_retries": 0}
-        return super().connection_for_write(url, transport_options=patience, **options)
+        timeouts = {"socket_timeout": WRITE_SECONDS, "socket_connect_timeout": WRITE_SECONDS, "max_retries": 0}
+        return super().connection_for_write(url, transport_options=timeouts, **options)
 
 
 app = _Celery("cryptons")
@@ -34,11 +34,11 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """Celery leaves logging alone where this is listened to: the worker's lines are those of settings.LOGGING, as the web's are."""
+    """Keep settings.LOGGING in the worker: Celery leaves logging alone if this signal has a receiver."""
 
 
 _circuit = CircuitBreaker(rest_seconds=2)
-"""Of the broker: somebody may wait for a page while work is queued."""
+"""Protects pages from a broker that does not answer."""
 
 
 def enqueue(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
@@ -55,7 +55,7 @@ def enqueue(task: "Task[..., Any]", *arguments: Any, **options: Any) -> None:
 
 
 def queue_length() -> int:
-    """Messages that wait for a worker. Raises OperationalError or OSError when the broker does not answer."""
+    """Count the messages that wait for a worker. Raises OperationalError or OSError when the broker does not answer."""
     with app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, interval_start=0)
         channel: Any = connection.default_channel

@@ -1,4 +1,4 @@
-"""What must be right about the database before the shop starts."""
+"""Checks of the database before the shop starts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,17 +30,23 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 
 def standalone_problem(hello: Mapping[str, Any]) -> str:
-    """A server without a replica set has no transactions. `hello` is its answer to that command; a router of shards says `isdbgrid`."""
+    """Return why a server cannot be used if it has no replica set, and so no transactions; empty if it can.
+
+    `hello` is its answer to that command; a router of shards says `isdbgrid`.
+    """
     if hello.get("setName") or hello.get("msg") == "isdbgrid":
         return ""
     return (
-        "The MongoDB server of DATABASE_URL stands alone and so has no transactions, without which money is lost. "
+        "The MongoDB server of DATABASE_URL is standalone and has no transactions, without which money is lost. "
         "Start mongod with --replSet rs0, run rs.initiate() once in mongosh, and put ?replicaSet=rs0 at the end of DATABASE_URL."
     )
 
 
 def other_set_problem(url: str) -> str:
-    """With `replicaSet` in its address the driver says of servers that are in no such set only that none is there. So ask each."""
+    """Ask each server of the address by itself whether it is standalone or in another replica set; return the problem, or "".
+
+    With `replicaSet` in the address, the driver only says that it found no such server.
+    """
     try:
         asked = parse_uri(url)
     except PyMongoError:

@@ -1,4 +1,4 @@
-"""CSV that any spreadsheet reads (RFC 4180), and in which no cell is run as a formula."""
+"""CSV that any spreadsheet can read (RFC 4180), and in which no cell is run as a formula."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """One line for each row, as soon as the row is there."""
+    """Yield one CSV line for each row, as soon as the row is read."""
     line = _Line()
     writer = csv.writer(line)
     for row in rows:
@@ -25,7 +25,7 @@ def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
 
 
 def safe_cell(value: Any) -> str:
-    """Times in UTC; nothing for None; an apostrophe before what a spreadsheet would run, numbers excepted."""
+    """Write a cell: times in UTC, None as an empty text, and an apostrophe before text that a spreadsheet would run, except numbers."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = "" if value is None else str(value)
@@ -33,7 +33,7 @@ def safe_cell(value: Any) -> str:
 
 
 def csv_download(name: str, rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-    """A file of that name, sent while its rows are still being read."""
+    """Return a download of the name, sent while its rows are still being read."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(_blocks(csv_lines(rows)), content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -43,7 +43,7 @@ def _blocks(lines: Iterator[str]) -> Iterator[str]:
 
 
 class _Line:
-    """What csv.writer writes to."""
+    """A file for csv.writer that keeps the last line."""
 
     text = ""
 

@@ -1,6 +1,6 @@
-"""A shop's rows from one database to another, as lines of JSON between two processes: each database needs settings of its own.
+"""Copy a shop's rows from one database to another, as lines of JSON between two processes, because each database needs its own settings.
 
-A row keeps its key. What Django numbers itself (groups, the admin's log) is known by its names instead.
+A row keeps its key. Rows that Django numbers itself (groups, the admin's log) are matched by their names.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Tally:
-    """How many rows of a model there are, and the sum of each of its columns of whole numbers."""
+    """Counts the rows of a model and sums each of its integer columns."""
 
     rows: int = 0
     sums: dict[str, int] = field(default_factory=dict)
@@ -35,13 +35,13 @@ class Tally:
 
 
 def keyed_models() -> list[Model]:
-    """All models whose rows bear keys that were not counted by the database; those that others point to come first."""
-    wanted = [model for model in apps.get_models() if _app(model) not in ("admin", "auth", "contenttypes")]
+    """List the models whose keys are not made by the database. A model comes after those that it points to."""
+    rest = [model for model in apps.get_models() if _app(model) not in ("admin", "auth", "contenttypes")]
     ordered: list[Model] = []
-    while wanted:
-        ready = [model for model in wanted if not (_pointed_to(model) - {model}) & set(wanted)]
+    while rest:
+        ready = [model for model in rest if not (_pointed_to(model) - {model}) & set(rest)]
         ordered += ready
-        wanted = [model for model in wanted if model not in ready]
+        rest = [model for model in rest if model not in ready]
     return ordered
 
 
@@ -50,7 +50,7 @@ def count_rows() -> int:
 
 
 def is_empty() -> bool:
-    """Whether a shop may be written here: another one, or a part of one, would be mixed up with it."""
+    """Return whether the database has no shop yet, not even a part of one."""
     return not any(model._default_manager.exists() for model in keyed_models())
 
 
@@ -58,7 +58,7 @@ def is_empty() -> bool:
 
 
 def read_lines(progress: Callable[[int], None]) -> Iterator[bytes]:
-    """Everything, a batch of rows a line; the last line is the tally."""
+    """Yield the whole shop, one batch of rows a line. The last line is the tally."""
     tallies: dict[str, Tally] = {}
     yield _line("groups", [{"name": group.name, "permissions": _names(group.permissions.all())} for group in Group.objects.all()])
     for model in keyed_models():
@@ -78,13 +78,13 @@ def read_lines(progress: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def number_columns(model: Model) -> list[str]:
-    whole = (models.IntegerField, models.BigIntegerField)
-    return [each.attname for each in model._meta.concrete_fields if isinstance(each, whole) and not each.is_relation]
+    integers = (models.IntegerField, models.BigIntegerField)
+    return [column.attname for column in model._meta.concrete_fields if isinstance(column, integers) and not column.is_relation]
 
 
 def _batches(model: Model) -> Iterator[list[Row]]:
     rows = model._default_manager.order_by("pk").iterator(chunk_size=CHUNK)
-    yield from chunks({each.attname: _plain(each.value_from_object(row)) for each in model._meta.concrete_fields} for row in rows)
+    yield from chunks({column.attname: _plain(column.value_from_object(row)) for column in model._meta.concrete_fields} for row in rows)
 
 
 def _plain(value: Any) -> Any:
@@ -119,9 +119,9 @@ def _log_entries() -> Iterator[Row]:
 
 
 def write_line(line: bytes) -> int:
-    """Write one line's rows. Returns how many."""
-    told = orjson.loads(line)
-    kind, rows = told["kind"], told["rows"]
+    """Write the rows of one line. Returns how many."""
+    batch = orjson.loads(line)
+    kind, rows = batch["kind"], batch["rows"]
     if kind == "groups":
         for row in rows:
             Group.objects.get_or_create(name=row["name"])[0].permissions.set(_permissions(row["permissions"]))
@@ -138,11 +138,11 @@ def write_line(line: bytes) -> int:
 
 
 def _write_rows(model: Model, rows: list[Row]) -> None:
-    """As they were: a time that is set by itself on each save is not."""
-    fields = {each.attname: each for each in model._meta.concrete_fields}
-    for each in fields.values():
-        if isinstance(each, models.DateTimeField):
-            each.auto_now = each.auto_now_add = False
+    """Insert the rows unchanged: times that Django would set on each save keep their values."""
+    fields = {column.attname: column for column in model._meta.concrete_fields}
+    for column in fields.values():
+        if isinstance(column, models.DateTimeField):
+            column.auto_now = column.auto_now_add = False
     model._default_manager.bulk_create(model(**{name: _value(fields[name], value) for name, value in row.items()}) for row in rows)
 
 
@@ -160,18 +160,18 @@ def _content_type(name: list[str] | None) -> ContentType | None:
 
 
 def differences(tally: list[Row]) -> list[str]:
-    """What stands here otherwise than it was told, as sentences; none when all arrived."""
-    found = []
-    for told in tally:
-        model = apps.get_model(told["model"])
+    """Compare this database with the sender's tally. Returns the differences as sentences."""
+    problems = []
+    for sent in tally:
+        model = apps.get_model(sent["model"])
         rows, numbers = model._default_manager.all(), number_columns(model)
         sums = rows.aggregate(**{name: models.Sum(name) for name in numbers}) if numbers else {}
-        if rows.count() != told["rows"]:
-            found.append(f"{told['model']}: {told['rows']} rows were sent, {rows.count()} are there.")
-        for name, expected in told["sums"].items():
+        if rows.count() != sent["rows"]:
+            problems.append(f"{sent['model']}: {sent['rows']} rows were sent, {rows.count()} arrived.")
+        for name, expected in sent["sums"].items():
             if (sums[name] or 0) != expected:
-                found.append(f"{told['model']}.{name}: {expected} was sent in sum, {sums[name] or 0} is there.")
-    return found
+                problems.append(f"{sent['model']}.{name}: the sum sent was {expected}, the sum received is {sums[name] or 0}.")
+    return problems
 
 
 def _app(model: Model) -> str:
@@ -179,4 +179,4 @@ def _app(model: Model) -> str:
 
 
 def _pointed_to(model: Model) -> set[Any]:
-    return {each.related_model for each in model._meta.concrete_fields if each.is_relation}
+    return {column.related_model for column in model._meta.concrete_fields if column.is_relation}

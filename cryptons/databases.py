@@ -1,4 +1,4 @@
-"""Which database DATABASE_URL means, as Django's settings want to hear it."""
+"""Turn DATABASE_URL into an entry of Django's DATABASES."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,7 +28,7 @@ MONGO_OPTIONS: dict[str, Any] = {
 }
 POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
 
-# A replica that is away is not waited for as the primary is: that one knows all of it too.
+# The wait for a replica is short, because the primary can answer the same queries.
 MONGO_REPLICA = {"serverSelectionTimeoutMS": 1_000, "connectTimeoutMS": 1_000, "socketTimeoutMS": 5_000}
 POSTGRES_REPLICA = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
 REPLICA_POOL_SECONDS = 1
@@ -39,7 +39,10 @@ def is_mongo(url: str) -> bool:
 
 
 def read_database(name: str, url: str) -> dict[str, Any]:
-    """The entry of DATABASES for `url`; options in its query win over the defaults. ImproperlyConfigured names the setting `name`."""
+    """Return the entry of DATABASES for `url`. Options in its query override the defaults.
+
+    Raises ImproperlyConfigured with a sentence that names the setting `name`.
+    """
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         return _sqlite(name, url)
@@ -51,7 +54,10 @@ def read_database(name: str, url: str) -> dict[str, Any]:
 
 
 def replica_entry(url: str, replica: str, preference: str) -> dict[str, Any] | None:
-    """The entry for reads that may be late, if any: PostgreSQL's replica has an address, MongoDB's secondaries are found by its driver."""
+    """Return the entry for reads that may be late, or None.
+
+    PostgreSQL's replica has an address of its own; MongoDB's driver finds the secondaries.
+    """
     if replica and (urlsplit(url).scheme not in POSTGRES_SCHEMES or urlsplit(replica).scheme not in POSTGRES_SCHEMES):
         raise ImproperlyConfigured(
             "DATABASE_REPLICA_URL must start with postgres://, as DATABASE_URL; for MongoDB set DATABASE_READ_PREFERENCE."
@@ -69,7 +75,7 @@ def replica_entry(url: str, replica: str, preference: str) -> dict[str, Any] | N
         return entry | {"OPTIONS": options, "TEST": {"MIRROR": "default"}}
     if preference != "primary":
         entry = read_database("DATABASE_URL", url)
-        quick = {name: value for name, value in MONGO_REPLICA.items() if name in entry["OPTIONS"]}  # the address says the others
+        quick = {name: value for name, value in MONGO_REPLICA.items() if name in entry["OPTIONS"]}  # the address sets the others
         options = {**entry["OPTIONS"], **quick, "readPreference": preference, "readConcernLevel": "local"}
         return entry | {"OPTIONS": options, "TEST": {"MIRROR": "default"}}
     return None
@@ -83,11 +89,11 @@ def _sqlite(name: str, url: str) -> dict[str, Any]:
 
 
 def _postgres(name: str, url: str) -> dict[str, Any]:
-    """`pool_min_size`, `pool_max_size` and `pool_timeout` set psycopg's pool; all other options are libpq's."""
+    """Read the address: `pool_min_size`, `pool_max_size` and `pool_timeout` set psycopg's pool; all other options are libpq's."""
     try:
         entry: dict[str, Any] = environ.Env.db_url_config(url)
         if not entry["NAME"] or not entry["HOST"]:
-            raise ValueError("a host and a database are missing")
+            raise ValueError("the host or the database is missing")
         query = {key: values[-1] for key, values in parse_qs(urlsplit(url).query).items()}
         pool = {key: int(query.pop(f"pool_{key}", default)) for key, default in POSTGRES_POOL.items()}
     except ValueError as error:
@@ -101,7 +107,7 @@ def _mongo(name: str, url: str) -> dict[str, Any]:
     except (PyMongoError, ValueError) as error:
         raise ImproperlyConfigured(f"{name} must look like mongodb://host1,host2/cryptons?replicaSet=rs0 ({error}).") from error
     if not parsed["database"]:
-        raise ImproperlyConfigured(f"{name} must name the database behind the last slash, as in mongodb://host/cryptons?replicaSet=rs0.")
+        raise ImproperlyConfigured(f"{name} must name the database after the last slash, as in mongodb://host/cryptons?replicaSet=rs0.")
     given = {option.lower(): value for option, value in parsed["options"].items()}
     defaults = {option: value for option, value in MONGO_OPTIONS.items() if option.lower() not in given}
     if "minPoolSize" in defaults:

@@ -1,4 +1,4 @@
-"""What every model and every transaction here is built on, the same on each database."""
+"""Models' base class and transactions that behave the same on each database."""
 
 import random
 import time
@@ -20,12 +20,12 @@ CONFLICT_CODES = frozenset({"40001", "40P01"})
 
 
 def new_id() -> UUID:
-    """A UUIDv7: unique, hard to guess, and sorted by the time of its making."""
+    """Make a UUIDv7: unique, hard to guess, and sorted by the time it was made."""
     return UUID(int=uuid_utils.uuid7().int)
 
 
 def atomic() -> AbstractContextManager[None]:
-    """One transaction: all of the block is written or none of it.
+    """Run the block in one transaction: all of it is written, or nothing.
 
     Nested blocks join the outer one without a savepoint (not every database has them), so an error inside must leave the outermost block.
     """
@@ -33,10 +33,13 @@ def atomic() -> AbstractContextManager[None]:
 
 
 class _MongoAtomic(MongoAtomic):  # type: ignore[misc]
-    """The backend's own, mended in two places.
+    """The backend's `atomic`, with two corrections.
 
-    After a commit that failed it keeps its session: the next block would write into a dead transaction. And inside a block of Django's
-    own, which is nothing on MongoDB (the admin has one around each view), it refuses to do what waits for the commit.
+    A failed commit raises the driver's PyMongoError, and the backend rolls back only for Django's DatabaseError (since 5.2.4,
+    INTPYTHON-950, pull request 525): its session stays open, and the next block would write into a dead transaction.
+
+    Inside Django's own `atomic`, which does nothing on MongoDB but is around each view of the admin, the backend refuses to run on_commit
+    hooks (`validate_no_atomic_block`), so `in_atomic_block` is hidden from it. No upstream issue is known.
     """
 
     def __exit__(self, *error: Any) -> None:
@@ -54,9 +57,9 @@ class _MongoAtomic(MongoAtomic):  # type: ignore[misc]
 
 
 def in_transaction(act: Callable[[], T]) -> T:
-    """What `act` does, in one transaction; again when the database says that another writer was in its way.
+    """Run `act` in one transaction, and again if the database reports a conflict with another writer. Returns what `act` returns.
 
-    So `act` reads what it decides by, and changes nothing but rows. Inside another transaction it joins that one, which is then repeated.
+    So `act` must read what it depends on, and change nothing but rows. Inside another transaction it joins that one, which is repeated.
     """
     is_inner = getattr(connection, "in_atomic_block_mongo", connection.in_atomic_block)
     for attempt in range(1, CONFLICT_ATTEMPTS + 1):
@@ -128,7 +131,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def on_commit(act: Callable[[], Any]) -> None:
-    """Do it after the transaction is written, at once when there is none. What must not be lost also needs a row that a sweep finds."""
+    """Call `act` after the commit, or at once outside a transaction. Work that must not be lost also needs a row that a sweep finds."""
     transaction.on_commit(act)
 
 

@@ -1,6 +1,6 @@
-"""Read settings from the environment, an `.env` file or secret files; a bad value stops the start with a sentence.
+"""Read settings from the environment, an `.env` file or secret files; a wrong value raises ImproperlyConfigured.
 
-For each NAME the first that is there wins: the variable NAME, the contents of the file that NAME_FILE points to, the default.
+For each NAME the first of these is used: the variable NAME, the contents of the file that NAME_FILE names, the default.
 """
 
 import os
@@ -19,7 +19,7 @@ NO = frozenset({"0", "false", "no", "off"})
 
 
 def load_dotenv(path: Path) -> None:
-    """Add the file's names to the environment; what is already set there stays."""
+    """Add the variables of the file to the environment. Variables that are set already stay."""
     if path.is_file():
         environ.Env.read_env(str(path))
 
@@ -37,13 +37,13 @@ def text(name: str, default: str = "") -> str:
     return default
 
 
-def _parsed(name: str, default: T, parse: Callable[[str], T | None], wanted: str) -> T:
+def _parsed(name: str, default: T, parse: Callable[[str], T | None], expected: str) -> T:
     value = text(name)
     if not value:
         return default
     parsed = parse(value.strip())
     if parsed is None:
-        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.")
+        raise ImproperlyConfigured(f"{name} must be {expected}, not {value!r}.")
     return parsed
 
 
@@ -82,7 +82,7 @@ def choice(name: str, default: str, options: Collection[str]) -> str:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A comma-separated list; spaces around the words are dropped."""
+    """Read a comma-separated list. Spaces around the words are dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 

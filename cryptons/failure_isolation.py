@@ -1,4 +1,4 @@
-"""Do something for many, so that one for which it cannot be done does not keep the others waiting."""
+"""Keep one failing item of a batch from stopping the others."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -8,16 +8,16 @@ from cryptons.db import is_outage
 
 logger = logging.getLogger(__name__)
 
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
-_explained: set[tuple[str, str, str]] = set()
+_logged: set[tuple[str, str, str]] = set()
 
 
 @contextmanager
-def isolate(act: str, reference: object, *, tell: Callable[[Exception], object] | None = None) -> Iterator[None]:
-    """What goes wrong in the block is logged and told by `tell`; then the next one has its turn. The next sweep finds this one again.
+def isolate(act: str, reference: object, *, on_failure: Callable[[Exception], object] | None = None) -> Iterator[None]:
+    """Log an error of the block and pass it to `on_failure`, then go on with the next item. The next sweep finds this one again.
 
-    A database that is away is no fault of this one: its errors end the turn.
+    A database that is unreachable is not this item's fault: its errors are raised and end the sweep.
     """
     try:
         yield
@@ -25,16 +25,16 @@ def isolate(act: str, reference: object, *, tell: Callable[[Exception], object] 
         if is_outage(error):
             raise
         log_failure(act, reference, error)
-        if tell is not None:
-            with isolate("telling of a failure", reference):
-                tell(error)
+        if on_failure is not None:
+            with isolate("reporting a failure", reference):
+                on_failure(error)
 
 
 def log_failure(act: str, reference: object, error: Exception) -> None:
-    """With its way through the code once in each process: what cannot be done now fails again every few seconds."""
+    """Log the failure, with its traceback only once in each process, because it repeats every few seconds until it is repaired."""
     kind = (act, str(reference), type(error).__name__)
-    is_new = kind not in _explained
-    if len(_explained) >= MOST_REMEMBERED:
-        _explained.clear()
-    _explained.add(kind)
+    is_new = kind not in _logged
+    if len(_logged) >= MAX_REMEMBERED:
+        _logged.clear()
+    _logged.add(kind)
     logger.error("%s failed", act, exc_info=error if is_new else None, extra={"reference": str(reference), "error": type(error).__name__})

@@ -1,4 +1,4 @@
-"""Ask several servers side by side, and wait for none of them longer than a person waits for a page."""
+"""Ask several servers at the same time, with one deadline for all of them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from django.db import connections
 T = TypeVar("T")
 
 
-def gather_within(questions: Mapping[str, Callable[[], T]], *, within: timedelta) -> dict[str, T]:
-    """The answers that came in time, by name. Raises what a question raises.
+def gather_within(calls: Mapping[str, Callable[[], T]], *, within: timedelta) -> dict[str, T]:
+    """Run the calls in parallel and return the results that came in time, by name. Raises what a call raises.
 
-    Who hangs is left behind: its thread ends by the server's own time-out. A question has a database connection of its own, so it sees
-    nothing of the caller's transaction.
+    A call that hangs is abandoned: its thread ends with the server's own time-out. Each call has a database connection of its own, so it
+    does not see the caller's transaction.
     """
-    heard: SimpleQueue[tuple[str, T | None, Exception | None]] = SimpleQueue()
+    results: SimpleQueue[tuple[str, T | None, Exception | None]] = SimpleQueue()
     ends = time.monotonic() + within.total_seconds()
-    for name, ask in questions.items():
-        Thread(target=_ask, args=(name, ask, heard), name=f"ask {name}", daemon=True).start()
+    for name, call in calls.items():
+        Thread(target=_run, args=(name, call, results), name=f"gather {name}", daemon=True).start()
     answers: dict[str, T] = {}
-    while len(answers) < len(questions):
+    while len(answers) < len(calls):
         try:
-            name, answer, error = heard.get(timeout=max(0, ends - time.monotonic()))
+            name, answer, error = results.get(timeout=max(0, ends - time.monotonic()))
         except Empty:
             break
         if error is not None:
@@ -34,10 +34,10 @@ def gather_within(questions: Mapping[str, Callable[[], T]], *, within: timedelta
     return answers
 
 
-def _ask(name: str, ask: Callable[[], T], heard: "SimpleQueue[tuple[str, T | None, Exception | None]]") -> None:
+def _run(name: str, call: Callable[[], T], results: "SimpleQueue[tuple[str, T | None, Exception | None]]") -> None:
     try:
-        heard.put((name, ask(), None))
+        results.put((name, call(), None))
     except Exception as error:
-        heard.put((name, None, error))
+        results.put((name, None, error))
     finally:
         connections.close_all()

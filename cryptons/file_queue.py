@@ -1,6 +1,6 @@
-"""Celery's file-system transport, made safe to use beside processes that are killed at any moment.
+"""Celery's file-system transport, made safe for processes that can be killed at any moment.
 
-kombu's own writes a message in place, and a worker that reads it half-written dies of it. Here a message appears whole or not at all.
+kombu's own transport writes a message in place, and a worker that reads a half-written message dies. Here a message is whole or absent.
 """
 
 import fcntl
@@ -21,15 +21,15 @@ from cryptons.atomic_file import atomic_file
 
 log = logging.getLogger(__name__)
 
-HANDS_FULL_SECONDS = 0.01
-"""Until a worker that had as much to do as it can looks for the next message."""
+BUSY_POLL_SECONDS = 0.01
+"""The pause until a worker whose threads are all busy looks for the next message."""
 
 
 class Channel(filesystem.Channel):
-    """Each queue is a folder: where many messages of one wait, another is looked through as quickly as ever."""
+    """Keeps each queue in a folder of its own, so that many messages in one queue do not slow down another."""
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        # The name sorts by age over reboots too: kombu's own counts from the last one.
+        # The name sorts by age also after a reboot; kombu's own names count from the last boot.
         _write_whole(Path(self.data_folder_out) / queue / f"{time.time_ns()}_{uuid4().hex}.msg", dumps(payload))
 
     def _get(self, queue: str, timeout: object = None) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
     def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
-        """Take the next message. kombu's own sleeps a whole polling interval also while messages wait and the worker's hands are full."""
+        """Take the next message. kombu's own method sleeps a whole polling interval even while messages wait."""
         ends = time.monotonic() + (timeout or 0)
         cycle, channels, interval = self.cycle, self.channels or [], self.polling_interval or 0
         assert cycle is not None
@@ -95,8 +95,8 @@ class Transport(filesystem.Transport):
             except Empty:
                 if timeout is not None and time.monotonic() >= ends:
                     raise TimeoutError from None
-            has_hands_free = all(channel.qos.can_consume() for channel in channels)
-            time.sleep(interval if has_hands_free else HANDS_FULL_SECONDS)
+            is_free = all(channel.qos.can_consume() for channel in channels)
+            time.sleep(interval if is_free else BUSY_POLL_SECONDS)
 
 
 def _write_whole(file: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""No key in the log: addresses that open a page to whoever has them are written down without it."""
+"""Remove the keys of private links from the log."""
 
 import re
 from collections.abc import MutableMapping
@@ -8,7 +8,7 @@ KEYS = re.compile(r"(?<!/api)/(refund|orders)/[^/\s\"']{16,}")
 
 
 def redact_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A step of structlog, for the lines of Django as well: those name the path of each refused request."""
+    """Replace keys in a log line by an ellipsis. A structlog processor, also for Django's own lines."""
     for name in ("event", "exception", "path"):
         if isinstance(event.get(name), str):
             event[name] = KEYS.sub(r"/\1/…", event[name])

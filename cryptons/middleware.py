@@ -1,4 +1,4 @@
-"""What every request gets: an id that its log lines bear, and the security headers that Django itself does not set."""
+"""Give every request an id that its log lines carry, and the security headers that Django does not set."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class RequestIdMiddleware:
-    """A proxy's X-Request-ID is kept when it looks like one."""
+    """Bind the request's id to its log lines, and log the request. A proxy's X-Request-ID is kept if it is well-formed."""
 
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response

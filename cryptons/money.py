@@ -1,4 +1,4 @@
-"""Money is an integer with its unit in the type; every conversion and rounding has its name here.
+"""Money is an integer with its unit in the type. Every conversion and rounding is a function of this module.
 
 Fiat is counted in minor units of the shop's currency (cents), coins in the base unit of their network.
 """

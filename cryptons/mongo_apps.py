@@ -1,4 +1,4 @@
-"""Django's own apps as MongoDB wants them: keyed by ObjectId."""
+"""Django's own apps with the keys that MongoDB makes: ObjectIds."""
 
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig

@@ -1,4 +1,4 @@
-"""Pages whose address is the key to them."""
+"""Private links: pages that anyone can open who knows their address (capability URLs)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,17 +12,17 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def private_link(view: View[P]) -> View[P]:
-    """For pages whose address is the key to them: no search engine, no cache and no other site learns it.
+    """Keep the view's address from search engines, caches and other sites.
 
-    Not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, which the CSRF check must refuse.
+    The policy is not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, which the CSRF check refuses.
     """
 
     @wraps(view)
-    def hidden(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def protected(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         response = view(request, *args, **kwargs)
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
         response.headers["Referrer-Policy"] = "same-origin"
         add_never_cache_headers(response)
         return response
 
-    return hidden
+    return protected

@@ -44,7 +44,7 @@ def alert(key: str, text: str, *, at: datetime) -> None:
 
 def isolate_and_alert(act: str, reference: object) -> AbstractContextManager[None]:
     """Isolate the failure of one row as isolate does, and alert staff."""
-    return isolate(act, reference, tell=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
+    return isolate(act, reference, on_failure=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
 
 
 def alert_of_failure(act: str, reference: object, error: Exception, *, at: datetime) -> None:

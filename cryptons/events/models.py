@@ -1,4 +1,4 @@
-"""The event log: what happened to an invoice or an order, in order, for ever."""
+"""The event log: everything that happened to an invoice or an order, in order. Events are never changed or deleted."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from cryptons.db import BaseModel
 
 
 class Event(BaseModel):
-    """One thing that happened to one subject. `seq` rises with the subject's version, so the log replays to the stored state."""
+    """One event of one subject. `seq` rises with the subject's version, so replaying the log gives the stored state."""
 
     subject_type = models.CharField(max_length=20)
     subject_id = models.UUIDField()

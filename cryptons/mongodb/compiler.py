@@ -1,4 +1,8 @@
-"""MongoDB sorts by an index only before any stage that makes or leaves out fields; the backend puts such a stage before each sort."""
+"""Put `$sort` before `$project` in the pipelines of the backend.
+
+MongoDB sorts by an index only before a stage that computes or drops fields, and the backend (5.2) puts such a stage before each sort.
+No upstream issue or version is known that makes this patch needless.
+"""
 
 from typing import Any
 
@@ -27,11 +31,15 @@ class SQLCompiler(compiler.SQLCompiler):  # type: ignore[misc]
 
 
 def sort_before_projecting(stages: list[Stage]) -> list[Stage]:
-    """The same rows with the same fields. A sort by what `$project` computes stays behind it."""
-    for at, stage in enumerate(stages[:-1]):
-        if "$project" in stage and "$sort" in stages[at + 1] and all(stage["$project"].get(name) == 1 for name in stages[at + 1]["$sort"]):
-            end = at + 1
+    """Move the sort before the projection: the same rows with the same fields. A sort by a field that `$project` computes stays."""
+    for index, stage in enumerate(stages[:-1]):
+        if (
+            "$project" in stage
+            and "$sort" in stages[index + 1]
+            and all(stage["$project"].get(name) == 1 for name in stages[index + 1]["$sort"])
+        ):
+            end = index + 1
             while end < len(stages) and next(iter(stages[end])) in SORTING:
                 end += 1
-            return [*stages[:at], *stages[at + 1 : end], stage, *stages[end:]]
+            return [*stages[:index], *stages[index + 1 : end], stage, *stages[end:]]
     return stages

@@ -1,6 +1,10 @@
-"""MongoDB uses a partial index only when it can prove that what a query asks for is in it, and of `$type` it proves nothing.
+"""Make unique indexes that MongoDB's query planner uses.
 
-The backend makes every unique index partial by `$type`, so that many rows may have null there: who looked for one row by its key read all.
+The backend (5.2) makes every unique index partial by `$type`, so that many rows may have null there. MongoDB uses a partial index
+only if the query proves that its rows are in the index, and no query proves a `$type`: a search by a unique key read the whole collection.
+
+Needless from django-mongodb-backend 6.0.4 on (INTPYTHON-855, pull request 543), which makes such indexes itself; the indexes must then be
+created again.
 """
 
 from collections.abc import Collection
@@ -18,7 +22,7 @@ class DatabaseSchemaEditor(BackendSchemaEditor):  # type: ignore[misc]
 
 
 class _Provable:
-    """Stands in for an index while it is made."""
+    """Wraps an index while it is created."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -26,14 +30,14 @@ class _Provable:
     def get_pymongo_index_model(self, model: type[Model], *args: Any, **named: Any) -> Any:
         made = self.index.get_pymongo_index_model(model, *args, **named)  # type: ignore[attr-defined]
         if made and (partial := made.document.pop("partialFilterExpression", None)):
-            nullable = {each.column for each in model._meta.local_fields if each.null}
+            nullable = {column.column for column in model._meta.local_fields if column.null}
             if kept := provable(partial, nullable):
                 made.document["partialFilterExpression"] = kept
         return made
 
 
 def provable(partial: Filter, nullable: Collection[str | None]) -> Filter:
-    """The same rows but for nulls that cannot be: no `$type` of what is never null, and of strings that they are `""` or more."""
+    """Rewrite the filter so that the planner can use it: no `$type` for columns that are never null, and `>= ""` for strings."""
     kept: Filter = {}
     for column, condition in partial.items():
         if isinstance(condition, dict) and "$type" in condition:

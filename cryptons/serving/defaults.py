@@ -1,4 +1,4 @@
-"""What `manage.py serve` assumes before the settings are read."""
+"""What `manage.py serve` decides before the settings are read."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from cryptons.coins import node_settings
 
 
 def enable_sandbox_without_node(dotenv: Path) -> None:
-    """Without a node, and unless somebody decided otherwise, buyers pay with play money: the shop can be tried at once."""
+    """Turn the sandbox on if no node is configured and SANDBOX is not set, so that the shop can be tried at once."""
     if env.text("CRYPTONS_DOTENV") != "off":
         env.load_dotenv(dotenv)
     if not any(env.text(name) for name in node_settings()) and not env.text("SANDBOX"):

@@ -1,4 +1,4 @@
-"""A process that another one started and that must not outlive it."""
+"""Let a child process end with the process that started it."""
 
 import ctypes
 import signal
@@ -9,6 +9,6 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """From now on this process gets SIGTERM when its parent dies, even of SIGKILL. Only Linux can do this; elsewhere nothing happens."""
+    """Ask for SIGTERM when the parent process dies, even by SIGKILL. Works on Linux; on other systems it does nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

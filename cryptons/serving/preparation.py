@@ -1,4 +1,4 @@
-"""What must be done before the shop can serve. Each step is quick when there is nothing to do."""
+"""The steps before the shop can serve. Each is quick if there is nothing to do."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what is being done, a dot for each second of it, and how long it took."""
+    """Print the title, a dot for each second of the block, and how long it took."""
     done = threading.Event()
 
     def tick() -> None:
@@ -58,7 +58,7 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ImproperlyConfigured(
-                f"port {port} on {host} is taken. Stop the program that uses it, or choose another one: make run PORT={port + 1}"
+                f"port {port} on {host} is in use. Stop the program that uses it, or choose another port: make run PORT={port + 1}"
             ) from error
         if error.errno == errno.EACCES:
             raise ImproperlyConfigured(f"this user may not open PORT {port}. Choose one above 1023: make run PORT=8000") from error
@@ -66,12 +66,12 @@ def check_port(host: str, port: int) -> None:
 
 
 def check_system() -> None:
-    """Django's checks and our own: an error stops the start, a warning is shown."""
-    found = checks.run_checks(databases=["default"])
-    for warning in found:
+    """Run Django's checks and ours. An error stops the start, a warning is printed."""
+    messages = checks.run_checks(databases=["default"])
+    for warning in messages:
         if not warning.is_serious() and warning.level >= checks.WARNING:
             print(f"Warning: {warning.msg}", file=sys.stderr)
-    problems = [str(error.msg) for error in found if error.is_serious()]
+    problems = [str(error.msg) for error in messages if error.is_serious()]
     if problems:
         raise ImproperlyConfigured(" ".join(problems))
 
@@ -85,7 +85,7 @@ def migrate() -> None:
 
 
 def collect_static() -> None:
-    """Only when a file came, changed or went: their names, sizes and times are compared with those of the last time."""
+    """Collect the static files if one was added, changed or removed since the last time, by name, size and time."""
     stamp = Path(settings.DATA_DIR) / "static.stamp"
     fingerprint = hashlib.sha256()
     count = 0
@@ -94,16 +94,16 @@ def collect_static() -> None:
             status = Path(storage.path(path)).stat()
             fingerprint.update(f"{storage.location}|{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
             count += 1
-    wanted = fingerprint.hexdigest()
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and Path(settings.STATIC_ROOT).is_dir():
+    current = fingerprint.hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == current and Path(settings.STATIC_ROOT).is_dir():
         return
     with step(f"Preparing {count} static files"):
         call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(current, encoding="utf-8")
 
 
 def load_demo() -> None:
-    """Fill an empty shop once. A shop that was emptied by its owner stays empty."""
+    """Load the demo catalogue into an empty shop, once: a shop that its owner emptied stays empty."""
     stamp = Path(settings.DATA_DIR) / "demo.stamp"
     if stamp.exists():
         return
@@ -114,7 +114,7 @@ def load_demo() -> None:
 
 
 def clean_queue() -> None:
-    """Drop the messages of an earlier run: the database knows the work, and the sweeps find it."""
+    """Delete the messages of an earlier run. The work is in the database, and the sweeps find it."""
     if settings.CELERY_BROKER_URL.startswith("filesystem://"):
         for name in ("data_folder_in", "control_folder"):
             folder = Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name]))
@@ -123,7 +123,7 @@ def clean_queue() -> None:
 
 
 def create_staff() -> None:
-    """The first member of staff, if there is none. A password that was made up here is printed, this once."""
+    """Create the first member of staff if there is none. A generated password is printed once."""
     users = get_user_model()._default_manager
     if users.filter(is_staff=True).exists():
         return
@@ -134,7 +134,7 @@ def create_staff() -> None:
     users.create_superuser(username=username, email=email, password=password)
     print(f"\n  Staff login   {username}")
     print(
-        f"  Password      {'as set in ADMIN_PASSWORD' if settings.ADMIN_PASSWORD else password + '   (shown this once: write it down)'}\n"
+        f"  Password      {'as set in ADMIN_PASSWORD' if settings.ADMIN_PASSWORD else password + '   (shown only once: write it down)'}\n"
     )
 
 

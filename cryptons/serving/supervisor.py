@@ -1,4 +1,4 @@
-"""Keeps a few child processes running until told to stop, and leaves none behind."""
+"""Keep child processes running until a stop is requested, and leave none behind."""
 
 import os
 import signal
@@ -11,18 +11,18 @@ from types import FrameType
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15
-"""How long a child may take to finish what it holds before it is killed."""
+"""How long a child may take to finish before it is killed."""
 STEADY_SECONDS = 5
-"""A child that ran this long is started again at once; one that keeps dying waits ever longer."""
-LONGEST_WAIT_SECONDS = 10
+"""A child that ran this long is restarted at once; one that keeps dying waits longer each time."""
+MAX_WAIT_SECONDS = 10
 
 
 class StopRequested(Exception):
-    """Raised out of whatever runs when a stop is asked for."""
+    """Raised in the running code when a stop is requested."""
 
 
 class StopSignal:
-    """Ctrl-C, SIGTERM or SIGHUP: breaks off what runs, but while children run it is only remembered: none is forgotten half-started."""
+    """Handles Ctrl-C, SIGTERM and SIGHUP: interrupts the preparation; while children run it only sets `requested`."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -45,7 +45,7 @@ class Child:
     started: float
     failures: int = 0
     restart: float | None = None
-    """When a dead one is started again; None while it runs. Seconds of the monotonic clock, as `started`."""
+    """When the dead child is restarted; None while it runs. Seconds of the monotonic clock, like `started`."""
 
 
 class Supervisor:
@@ -58,13 +58,13 @@ class Supervisor:
         self.children.append(Child(name, command, self._launch(command), time.monotonic()))
 
     def _launch(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops each child in order.
+        # A session of its own: Ctrl-C in the terminal reaches only the supervisor, which then stops each child in order.
         return subprocess.Popen(  # noqa: S603
             command, env=dict(self.environment), stdin=subprocess.DEVNULL, start_new_session=True
         )
 
     def look_after(self) -> None:
-        """Start again what died. To be called every POLL_SECONDS or so."""
+        """Restart the children that died. Call it about every POLL_SECONDS."""
         now = time.monotonic()
         for child in self.children:
             if child.restart is not None:
@@ -76,13 +76,13 @@ class Supervisor:
     def _plan_restart(self, child: Child, now: float) -> None:
         _kill_group(child.process, signal.SIGKILL)
         child.failures = 0 if now - child.started >= STEADY_SECONDS else child.failures + 1
-        wait = min(0.5 * 2**child.failures, LONGEST_WAIT_SECONDS) if child.failures else 0.0
+        wait = min(0.5 * 2**child.failures, MAX_WAIT_SECONDS) if child.failures else 0.0
         child.restart = now + wait
         when = f"in {wait:.0f} s" if wait else "now"
-        self.say(f"The {child.name} process ended ({_how(child.process.returncode)}). It is started again {when}.")
+        self.say(f"The {child.name} process ended ({_how(child.process.returncode)}). It restarts {when}.")
 
     def stop(self) -> None:
-        """All at once, each with time to finish; then whatever is left by force."""
+        """Stop all children at the same time, and kill those that do not finish in STOP_SECONDS."""
         running = [child for child in self.children if child.restart is None]
         for child in running:
             _kill_group(child.process, signal.SIGTERM)
@@ -91,13 +91,13 @@ class Supervisor:
             try:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self.say(f"The {child.name} process does not end by itself. It is killed.")
+                self.say(f"The {child.name} process does not end. It is killed.")
             _kill_group(child.process, signal.SIGKILL)
             child.process.wait()
 
 
 def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """The child and its own children, which share its process group."""
+    """Signal the child and its own children, which share its process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 

@@ -13,7 +13,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def without_banner(application: Application) -> Application:
-    """granian names itself in each response that has no Server header; an empty one names nobody."""
+    """Send an empty Server header, because granian adds its name to a response without one."""
 
     def respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -25,7 +25,7 @@ def without_banner(application: Application) -> Application:
 
 
 def load_application(target: str) -> Application:
-    """Runs in each of granian's own processes."""
+    """Load the application. Runs in each of granian's processes."""
     end_with_parent()
     from cryptons.wsgi import application
 

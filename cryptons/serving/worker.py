@@ -1,8 +1,8 @@
 """The queue's worker with beat in a thread of it: `python -m cryptons.serving.worker`; where beat runs elsewhere, `--without-beat`.
 
-It does everything; `--exclude-queues=payouts` leaves payouts to a worker with `--queues=payouts`, which alone has the credentials to spend.
+It takes all queues; `--exclude-queues=payouts` leaves payouts to a worker with `--queues=payouts`, the only one with credentials to spend.
 
-One process with threads, not a family of processes: whatever kills it kills all of it, and its schedule dies with it.
+It is one process with threads, so that a kill ends all of it, also its schedule.
 """
 
 import os
@@ -21,7 +21,7 @@ from cryptons.serving.parent import end_with_parent
 
 
 class BeatThread(bootsteps.StartStopStep):
-    """Celery's own `--beat` starts a second process, which stays behind when the worker is killed."""
+    """Runs beat in a thread. Celery's own `--beat` starts a second process, which stays behind when the worker is killed."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -34,7 +34,7 @@ class BeatThread(bootsteps.StartStopStep):
 
 
 def end_without_beat(error: threading.ExceptHookArgs) -> None:
-    """A worker whose beat broke would look alive and never sweep again: better to end and be started anew."""
+    """End the worker if beat fails: it would look alive and never sweep again. The supervisor restarts it."""
     threading.__excepthook__(error)
     if error.thread is not None and error.thread.name == "Beat":
         os.kill(os.getpid(), signal.SIGTERM)
@@ -43,7 +43,7 @@ def end_without_beat(error: threading.ExceptHookArgs) -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     end_with_parent()
-    warnings.simplefilter("ignore", SecurityWarning)  # against root, because of pickle: our messages are JSON
+    warnings.simplefilter("ignore", SecurityWarning)  # warns of root because of pickle; our messages are JSON
     try:
         from django.conf import settings
 

@@ -157,7 +157,7 @@ def test_serving_on_a_mongodb_that_stands_alone_ends_with_what_to_do(query, tmp_
     with lonely_mongo() as address:
         said = serve(f"mongodb://{address}/cryptons{query}", tmp_path)
 
-    assert "stands alone" in said
+    assert "is standalone" in said
     assert "rs.initiate()" in said
 
 

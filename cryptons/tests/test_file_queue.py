@@ -6,7 +6,7 @@ from queue import Empty
 import pytest
 from kombu import Connection, Producer, Queue
 
-from cryptons.file_queue import HANDS_FULL_SECONDS, Channel
+from cryptons.file_queue import BUSY_POLL_SECONDS, Channel
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_who_waits_in_vain_is_told_so(channel: Channel):
         channel.connection.drain_events(channel.connection, timeout=0)
 
 
-@pytest.mark.parametrize(("hands", "pause"), [(1, HANDS_FULL_SECONDS), (2, 1.0)])
+@pytest.mark.parametrize(("hands", "pause"), [(1, BUSY_POLL_SECONDS), (2, 1.0)])
 def test_a_worker_with_full_hands_looks_again_soon(channel: Channel, monkeypatch: pytest.MonkeyPatch, hands: int, pause: float):
     class Paused(Exception):
         pass

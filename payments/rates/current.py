@@ -1,4 +1,4 @@
-"""What a coin costs, agreed on by several sources: the only prices that an invoice is made from."""
+"""Exchange rates that several sources agree on. Invoices are priced only by them."""
 
 import hashlib
 import logging
@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from cryptons.coins import COINS
 from cryptons.money import UNITS, minor_digits
@@ -20,9 +21,9 @@ from payments.rates.sources import Quote, ask_sources
 logger = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=10)
-"""What prices an order is no older than this, by its source's own word where it tells the time."""
+"""The maximum age of a rate that prices an order, by the time that its source gives, if it gives one."""
 LAG = timedelta(minutes=5)
-"""So much of it may be over when a source is asked: what comes of it then lasts until the sources were asked some times more."""
+"""The maximum age of a quote when a source is asked, so that the rate stays fresh over the next few refreshes."""
 MAX_DEVIATION = Decimal("0.02")
 MIN_SOURCES = 2
 CACHE_SECONDS = 60
@@ -43,18 +44,19 @@ def rate_for(network: str, *, at: datetime) -> CurrentRate:
     rate = latest_rate(network, at=at)
     if rate is None or not is_fresh(rate.quoted_at, at):
         coin = UNITS[network].coin
-        raise RateUnavailable(f"There is no fresh {coin} price right now. Please try again in a few minutes, or pay with another coin.")
+        text = _("There is no current price of %(coin)s. Please try again in a few minutes, or pay with another coin.")
+        raise RateUnavailable(text % {"coin": coin})
     return rate
 
 
 def latest_rate(network: str, *, at: datetime) -> CurrentRate | None:
-    """The newest that there is, however old."""
+    """Return the newest rate, even if it is too old to price an order."""
     coin = UNITS[network].coin
     return _fixed(coin, at) if settings.FIXED_RATES else _stored(coin)
 
 
 def current_rates() -> dict[str, CurrentRate]:
-    """The fresh rates of all coins, for display. From the shared cache; at most one query a minute."""
+    """Return the fresh rates of all coins, for display. Read from the shared cache, with at most one query a minute."""
     now = timezone.now()
     if settings.FIXED_RATES:
         return {coin: rate for coin in settings.FIXED_RATES if (rate := _fixed(coin, now))}
@@ -65,18 +67,18 @@ def current_rates() -> dict[str, CurrentRate]:
 
 
 def is_fresh(moment: datetime, at: datetime) -> bool:
-    """What claims to be of a later day is no better than what is old: one of the clocks is wrong."""
+    """Return whether the rate may price an order. A time in the future is as bad as an old one: one of the clocks is wrong."""
     return abs(at - moment) <= FRESH
 
 
 def rates_version() -> str:
-    """Short, and another one whenever a displayed price would be another."""
+    """Return a short text that changes whenever a displayed price changes."""
     text = ",".join(f"{coin}={rate.minor_per_coin}" for coin, rate in sorted(current_rates().items()))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def publish_rates() -> dict[str, CurrentRate]:
-    """Put the stored rates where every process reads them."""
+    """Write the stored rates to the cache that all processes share."""
     rates = {row.coin: _as_current(row) for row in Rate.objects.filter(currency=settings.CURRENCY)}
     caches["shared"].set(CACHE_KEY, rates, CACHE_SECONDS)
     return rates
@@ -86,10 +88,10 @@ def refresh_rates(*, at: datetime) -> set[str]:
     """Ask every source for every coin; store what at least two agree on. Returns the coins that have a new rate."""
     if settings.FIXED_RATES:
         return set()
-    told = ask_sources(settings.CURRENCY)
+    answers = ask_sources(settings.CURRENCY)
     refreshed = set()
     for coin in COINS:
-        fresh = fresh_quotes({name: quotes[coin] for name, quotes in told.items() if coin in quotes}, at=at)
+        fresh = fresh_quotes({name: quotes[coin] for name, quotes in answers.items() if coin in quotes}, at=at)
         agreed = agree({name: quote.price for name, quote in fresh.items()})
         if agreed is None:
             logger.warning("no rate agreed on", extra={"coin": coin})
@@ -101,7 +103,7 @@ def refresh_rates(*, at: datetime) -> set[str]:
                 "currency": settings.CURRENCY,
                 "minor_per_coin": _minor(price),
                 "sources": {name: str(quote) for name, quote in used.items()},
-                "quoted_at": min(at, *(fresh[name].told_at or at for name in used)),
+                "quoted_at": min(at, *(fresh[name].quoted_at or at for name in used)),
             },
         )
         refreshed.add(coin)
@@ -110,12 +112,12 @@ def refresh_rates(*, at: datetime) -> set[str]:
 
 
 def fresh_quotes(quotes: dict[str, Quote], *, at: datetime) -> dict[str, Quote]:
-    """Without those that their own source calls old, or of a later moment. Pure."""
-    return {name: quote for name, quote in quotes.items() if quote.told_at is None or abs(at - quote.told_at) <= LAG}
+    """Drop the quotes that are old, or in the future, by the time that their source gives. Pure."""
+    return {name: quote for name, quote in quotes.items() if quote.quoted_at is None or abs(at - quote.quoted_at) <= LAG}
 
 
 def agree(quotes: dict[str, Decimal]) -> tuple[Decimal, dict[str, Decimal]] | None:
-    """The median of the quotes that stray no more than 2 % from the median of all; None when fewer than two are left. Pure."""
+    """Return the median of the quotes within 2 % of the median of all, and these quotes; None if fewer than two are left. Pure."""
     if len(quotes) < MIN_SOURCES:
         return None
     middle = statistics.median(quotes.values())
@@ -138,5 +140,5 @@ def _as_current(row: Rate) -> CurrentRate:
 
 
 def _minor(price: Decimal) -> Decimal:
-    """Rounded to the eight decimals that the database keeps, so that what is shown is what is stored."""
+    """Round to the eight decimals that the database keeps, so that the displayed rate is the stored one."""
     return price.scaleb(minor_digits(settings.CURRENCY)).quantize(Decimal("1E-8"))

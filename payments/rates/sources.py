@@ -1,6 +1,6 @@
-"""Where exchange rates come from: one small adapter for each source's own format. All are asked side by side.
+"""The sources of exchange rates: one adapter for the format of each. All are asked at the same time.
 
-RATE_SOURCES names those to ask; `name=http://host` asks another address in the same format.
+RATE_SOURCES names the sources to ask; `name=http://host` asks another address in the same format.
 """
 
 import asyncio
@@ -25,26 +25,26 @@ from cryptons.coins import COINS
 logger = logging.getLogger(__name__)
 
 DEADLINE = timedelta(seconds=8)
-"""For all answers of one source, from the first look at its name to the last byte, however they drip."""
-MOST_BYTES = 64 * 1024
+"""For all answers of one source, from the look-up of its host to the last byte, even if it sends one byte at a time."""
+MAX_BYTES = 64 * 1024
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
-LEAST_PRICE, MOST_PRICE = Decimal("0.000001"), Decimal(10**12)
+MIN_PRICE, MAX_PRICE = Decimal("0.000001"), Decimal(10**12)
 PLAIN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,20})?")
-MOST_DIGITS = 30
+MAX_DIGITS = 30
 
 UNREADABLE = (
     *(httpx.HTTPError, httpx.InvalidURL, OSError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
 )
-"""What comes of a source that is away, refuses, or answers something else than it used to."""
+"""Errors of a source that is unreachable, refuses, or answers in another format than before."""
 
 
 @dataclass(frozen=True)
 class Quote:
     price: Decimal
-    told_at: datetime | None = None
-    """Of what moment the source itself says it is; None where it does not say."""
+    quoted_at: datetime | None = None
+    """The time that the source gives for the price; None if it gives none."""
 
 
 class Source(ABC):
@@ -55,20 +55,20 @@ class Source(ABC):
         self.address = (address or self.address).rstrip("/")
 
     async def quotes(self, http: httpx.AsyncClient, currency: str) -> dict[str, Quote]:
-        """{coin: quote in the currency}; a coin that it does not tell in time, or tells as nonsense, is left out. Never raises."""
-        found: dict[str, Quote] = {}
+        """Return {coin: quote in the currency}. A coin without a readable answer in time is left out. Never raises."""
+        quotes: dict[str, Quote] = {}
 
         async def ask(coin: str) -> None:
             try:
                 body = await _read(http, self.address + self.path(coin, currency))
-                found[coin] = self.read(json.loads(body, parse_float=Decimal), coin, currency)
+                quotes[coin] = self.read(json.loads(body, parse_float=Decimal), coin, currency)
             except UNREADABLE as error:
                 logger.info("rate source has no answer", extra={"source": self.name, "coin": coin, "error": type(error).__name__})
 
         with suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE.total_seconds()):
                 await asyncio.gather(*(ask(coin) for coin in COINS))
-        return found
+        return quotes
 
     @abstractmethod
     def path(self, coin: str, currency: str) -> str: ...
@@ -79,47 +79,47 @@ class Source(ABC):
 
 
 async def _read(http: httpx.AsyncClient, url: str) -> bytes:
-    """No redirect is followed, and nothing unpacked: a price is short."""
+    """Read a short answer. Redirects are not followed, and nothing is decompressed."""
     body = b""
     async with http.stream("GET", url) as answer:
         answer.raise_for_status()
         async for piece in answer.aiter_raw():
             body += piece
-            if len(body) > MOST_BYTES:
+            if len(body) > MAX_BYTES:
                 raise ValueError("The answer is too long to be a price.")
     return body
 
 
 def ask_sources(currency: str) -> dict[str, dict[str, Quote]]:
-    """{source: {coin: quote}} of all that RATE_SOURCES names. Takes no longer than DEADLINE, however slow one of them is."""
-    return asyncio.run(_ask_all(sources(), currency))
+    """Return {source: {coin: quote}} for all of RATE_SOURCES. Takes no longer than DEADLINE, even if a source is slow."""
+    return asyncio.run(_gather(sources(), currency))
 
 
-async def _ask_all(asked: Iterable[Source], currency: str) -> dict[str, dict[str, Quote]]:
+async def _gather(asked: Iterable[Source], currency: str) -> dict[str, dict[str, Quote]]:
     async with httpx.AsyncClient(headers=HEADERS, timeout=DEADLINE.total_seconds()) as http:
         asked = list(asked)
-        told = await asyncio.gather(*(source.quotes(http, currency) for source in asked))
-    return {source.name: quotes for source, quotes in zip(asked, told, strict=True)}
+        answers = await asyncio.gather(*(source.quotes(http, currency) for source in asked))
+    return {source.name: quotes for source, quotes in zip(asked, answers, strict=True)}
 
 
-def _price(told: Any) -> Decimal:
-    """Of a JSON number, or of a string that spells one. Raises ValueError, ArithmeticError."""
-    is_number = isinstance(told, int | Decimal) and not isinstance(told, bool)
-    if not is_number and not (isinstance(told, str) and PLAIN.fullmatch(told)):
-        raise ValueError("This is no number.")
-    price = Decimal(told)
-    if not LEAST_PRICE <= price <= MOST_PRICE or len(price.as_tuple().digits) > MOST_DIGITS:
-        raise ValueError("Nothing costs this.")
+def _price(value: Any) -> Decimal:
+    """Read a JSON number, or a string that spells one. Raises ValueError, ArithmeticError."""
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, str) and PLAIN.fullmatch(value)):
+        raise ValueError("This is not a number.")
+    price = Decimal(value)
+    if not MIN_PRICE <= price <= MAX_PRICE or len(price.as_tuple().digits) > MAX_DIGITS:
+        raise ValueError("This cannot be a price.")
     return price
 
 
-def _moment(told: Any) -> datetime:
-    """Seconds since 1970, as a number or spelled. Raises ValueError, TypeError, ArithmeticError, OSError."""
-    return datetime.fromtimestamp(int(told), UTC)
+def _moment(value: Any) -> datetime:
+    """Read seconds since 1970, as a number or a string. Raises ValueError, TypeError, ArithmeticError, OSError."""
+    return datetime.fromtimestamp(int(value), UTC)
 
 
 class Coinbase(Source):
-    """Tells no time."""
+    """Gives no time with its price."""
 
     name = "coinbase"
     address = "https://api.coinbase.com"
@@ -132,7 +132,7 @@ class Coinbase(Source):
 
 
 class Kraken(Source):
-    """Tells no time. Its errors come with status 200."""
+    """Gives no time with its price. Its errors come with status 200."""
 
     name = "kraken"
     address = "https://api.kraken.com"
@@ -142,7 +142,7 @@ class Kraken(Source):
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
         if any(str(word).startswith("E") for word in answer["error"]):  # W is a warning
-            raise ValueError("Kraken says that it cannot tell.")
+            raise ValueError("Kraken answers with an error.")
         (ticker,) = answer["result"].values()
         return Quote(_price(ticker["c"][0]))
 
@@ -155,8 +155,8 @@ class CoinGecko(Source):
         return f"/api/v3/simple/price?ids={COINS[coin].rate_id(self.name)}&vs_currencies={currency.lower()}&include_last_updated_at=true"
 
     def read(self, answer: Any, coin: str, currency: str) -> Quote:
-        told = answer[COINS[coin].rate_id(self.name)]
-        return Quote(_price(told[currency.lower()]), _moment(told["last_updated_at"]) if "last_updated_at" in told else None)
+        ticker = answer[COINS[coin].rate_id(self.name)]
+        return Quote(_price(ticker[currency.lower()]), _moment(ticker["last_updated_at"]) if "last_updated_at" in ticker else None)
 
 
 class Bitstamp(Source):
@@ -174,7 +174,7 @@ KNOWN: dict[str, type[Source]] = {source.name: source for source in (Coinbase, K
 
 
 def sources() -> list[Source]:
-    """Those that RATE_SOURCES names. Raises ImproperlyConfigured for one that nobody knows, and for what is no address."""
+    """Return the sources that RATE_SOURCES names. Raises ImproperlyConfigured for an unknown name or a malformed address."""
     asked = [word.partition("=") for word in settings.RATE_SOURCES]
     unknown = [name for name, _, _ in asked if name not in KNOWN]
     if unknown:

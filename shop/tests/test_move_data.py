@@ -89,7 +89,7 @@ def test_what_did_not_arrive_is_told(shop):
 
     assert sorted(differences(told)) == [
         "shop.Category: 2 rows were sent, 3 are there.",
-        "shop.Product.stock: 7 was sent in sum, 6 is there.",
+        "shop.Product.stock: the sum sent was 7, the sum received is 6.",
     ]
 
 

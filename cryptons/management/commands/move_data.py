@@ -27,7 +27,7 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         if to == settings.DATABASE_URL:
-            raise CommandError("--to is the database that the shop is in already.")
+            raise CommandError("--to is the database that the shop uses already.")
         receiver = subprocess.Popen(  # noqa: S603
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "receive_data"],
             env={**os.environ, "DATABASE_URL": to, "DATABASE_REPLICA_URL": "", "DATABASE_READ_PREFERENCE": ""},
@@ -37,16 +37,16 @@ class Command(BaseCommand):
         try:
             rows = self.send(receiver)
         except KeyboardInterrupt:
-            raise CommandError("Broken off. Nothing was changed here, and the other database is left empty.") from None
+            raise CommandError("Interrupted. Nothing was changed here, and the other database is left empty.") from None
         finally:
             assert receiver.stdin is not None
-            with suppress(BrokenPipeError):  # it ended before it took all
+            with suppress(BrokenPipeError):  # it ended before it read everything
                 receiver.stdin.close()
             receiver.wait()
         if receiver.returncode:
-            raise CommandError("The other database did not keep it. What went wrong is told above; nothing was changed here.")
-        self.stdout.write(f"{rows} rows are there, counts and sums agree. Now set DATABASE_URL to the new address, start the shop,")
-        self.stdout.write("and run `manage.py rebuild_search`. This database was not changed: keep it until all is well.")
+            raise CommandError("The other database did not accept the data. The error is printed above; nothing was changed here.")
+        self.stdout.write(f"{rows} rows were copied, counts and sums agree. Now set DATABASE_URL to the new address, start the shop,")
+        self.stdout.write("and run `manage.py rebuild_search`. This database was not changed: keep it until everything works.")
 
     def send(self, receiver: "subprocess.Popen[bytes]") -> int:
         self.ask(receiver, None)
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             for line in read_lines(lambda count: progress.advance(bar, count)):
                 answer = self.ask(receiver, line)
         if answer["differences"]:
-            raise CommandError("Not all of it arrived as it was sent: " + " ".join(answer["differences"]))
+            raise CommandError("Some data did not arrive as it was sent: " + " ".join(answer["differences"]))
         return total
 
     def ask(self, receiver: "subprocess.Popen[bytes]", line: bytes | None) -> dict[str, Any]:
@@ -67,11 +67,11 @@ class Command(BaseCommand):
                 receiver.stdin.write(line)
                 receiver.stdin.flush()
         except BrokenPipeError as error:
-            raise CommandError("The other database stopped listening. What went wrong is told above; nothing was changed here.") from error
-        told = receiver.stdout.readline()
-        if not told:
-            raise CommandError("The other database could not be used. What went wrong is told above; nothing was changed here.")
-        answer: dict[str, Any] = orjson.loads(told)
+            raise CommandError("The other database stopped receiving. The error is printed above; nothing was changed here.") from error
+        reply = receiver.stdout.readline()
+        if not reply:
+            raise CommandError("The other database could not be used. The error is printed above; nothing was changed here.")
+        answer: dict[str, Any] = orjson.loads(reply)
         if "error" in answer:
             raise CommandError(answer["error"])
         return answer

@@ -6,7 +6,7 @@ from cryptons.serving import preparation
 
 
 class Command(BaseCommand):
-    help = "Do what `serve` does before it starts web and worker: check, migrate, collect static files, make the first member of staff."
+    help = "Do what `serve` does before it starts web and worker: check, migrate, collect static files, create the first member of staff."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

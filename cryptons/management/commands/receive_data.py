@@ -1,4 +1,4 @@
-"""The far end of `move_data`, started by it with the other database's settings: reads lines, answers each with a number or an error."""
+"""The receiving end of `move_data`, started with the other database's settings. Answers each line with a count or an error."""
 
 import signal
 import sys
@@ -15,7 +15,7 @@ from cryptons.data_transfer import differences, is_empty, write_line
 
 
 class Incomplete(Exception):
-    """The sender ended before its last line, or not all of it is here."""
+    """The sender ended before its last line, or the data differs from the sender's tally."""
 
 
 class Command(BaseCommand):
@@ -23,14 +23,14 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, who then ends the lines
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, which then ends the lines
         if problems := check_database():
             said = " ".join(str(problem.msg) for problem in problems)
             self.answer({"error": said.replace("DATABASE_URL", "--to").replace("start the shop again", "try again")})
             return
         call_command("migrate", interactive=False, verbosity=0)
         if not is_empty():
-            self.answer({"error": "There is a shop, or a part of one, in that database already. Name one that is empty."})
+            self.answer({"error": "That database already has a shop, or a part of one. Name an empty database."})
             return
         self.answer({"ready": True})
         try:
@@ -39,22 +39,22 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def receive(self) -> None:
-        """All of it or nothing: in one transaction, but for MongoDB, where that would be too large and what came is thrown away."""
+        """Write everything in one transaction. On MongoDB, where it would be too large, a failure empties the database."""
         is_mongo = connection.vendor == "mongodb"
         try:
             with nullcontext() if is_mongo else transaction.atomic():
                 for line in sys.stdin.buffer:
                     written = write_line(line)
-                    told = orjson.loads(line)
-                    if told["kind"] == "tally":
-                        found = differences(told["rows"])
+                    batch = orjson.loads(line)
+                    if batch["kind"] == "tally":
+                        found = differences(batch["rows"])
                         self.answer({"differences": found})
                         if found:
                             raise Incomplete
                         return
                     self.answer({"written": written})
                 raise Incomplete
-        except BaseException:  # also when it is stopped by a signal: a part of a shop must not look like one
+        except BaseException:  # also when a signal stops it: a part of a shop must not look like a whole one
             if is_mongo:
                 call_command("flush", interactive=False, verbosity=0)
             raise

@@ -44,15 +44,15 @@ class Command(BaseCommand):
 
 
 def run(supervisor: Supervisor, stop: StopSignal) -> None:
-    """Until a stop is asked for. The address is printed once it really answers."""
-    patience_ends = time.monotonic() + FIRST_ANSWER_SECONDS
+    """Watch the children until a stop is requested. The address is printed when the home page answers."""
+    deadline = time.monotonic() + FIRST_ANSWER_SECONDS
     announced = False
     while not stop.requested:
         supervisor.look_after()
         if not announced and (status := home_page_status()) is not None:
             announce(status)
             announced = True
-        elif not announced and time.monotonic() > patience_ends:
+        elif not announced and time.monotonic() > deadline:
             say(f"The web server does not answer on {settings.HOST}:{settings.PORT}. Its messages are above.")
             announced = True
         time.sleep(POLL_SECONDS)
@@ -81,7 +81,7 @@ def announce(status: int) -> None:
 
 
 def home_page_status() -> int | None:
-    """None while nobody answers."""
+    """Return the status of the home page, or None while the server does not answer."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
     client = http.client.HTTPConnection(host, settings.PORT, timeout=10)
     try:

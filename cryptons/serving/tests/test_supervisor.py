@@ -47,7 +47,7 @@ def test_a_child_that_ran_steadily_is_started_again_at_once(supervisor: Supervis
     look_until(supervisor, lambda: child.process is not first)
 
     assert child.process.poll() is None
-    assert said == ["The web process ended (signal SIGKILL). It is started again now."]
+    assert said == ["The web process ended (signal SIGKILL). It restarts now."]
 
 
 def test_a_child_that_keeps_dying_waits_ever_longer(supervisor: Supervisor, said: list[str], monkeypatch):
@@ -60,7 +60,7 @@ def test_a_child_that_keeps_dying_waits_ever_longer(supervisor: Supervisor, said
         look_until(supervisor, lambda failures=failures: child.failures == failures)
         clock[0] += 10
 
-    assert said == [f"The worker process ended (exit code 3). It is started again in {wait} s." for wait in (1, 2, 4, 8, 10, 10)]
+    assert said == [f"The worker process ended (exit code 3). It restarts in {wait} s." for wait in (1, 2, 4, 8, 10, 10)]
 
 
 def test_stop_ends_all_and_kills_those_that_do_not_listen(supervisor: Supervisor, said: list[str], monkeypatch, capfd):
@@ -72,4 +72,4 @@ def test_stop_ends_all_and_kills_those_that_do_not_listen(supervisor: Supervisor
     supervisor.stop()
 
     assert [child.process.returncode for child in supervisor.children] == [-15, -9]
-    assert said == ["The worker process does not end by itself. It is killed."]
+    assert said == ["The worker process does not end. It is killed."]

@@ -49,7 +49,7 @@ def test_each_source_is_read_in_its_own_format(exchanges, name):
 
 @pytest.mark.parametrize("name", ["coingecko", "bitstamp"])
 def test_those_that_tell_the_time_of_their_quote_are_believed(exchanges, name):
-    exchanges.told_at[name] = int(NOW.timestamp())
+    exchanges.quoted_at[name] = int(NOW.timestamp())
     assert ask_sources("USD")[name] == {"BTC": Quote(Decimal("50000.10"), NOW)}
 
 
@@ -208,7 +208,7 @@ def test_the_median_is_stored_with_its_sources(exchanges):
 def test_a_price_is_kept_with_the_option_that_it_made(exchanges):
     exchanges.prices["coinbase"] = {"BTC": "50000.40"}
     now = timezone.now().replace(microsecond=0)
-    exchanges.told_at = dict.fromkeys(NAMES, int(now.timestamp()))
+    exchanges.quoted_at = dict.fromkeys(NAMES, int(now.timestamp()))
     refresh_rates(at=now)
 
     offer = prepare_offer("BTC", Minor(10_000), label="order_X", at=now + timedelta(minutes=5))
@@ -248,7 +248,7 @@ def test_two_sources_that_agree_are_enough(exchanges):
 def test_a_quote_that_its_own_source_calls_old_is_dropped(exchanges, minutes):
     """Or of a time to come: then one of the clocks is wrong."""
     now = timezone.now()
-    exchanges.told_at.update(dict.fromkeys(("coingecko", "bitstamp"), int((now - timedelta(minutes=minutes)).timestamp())))
+    exchanges.quoted_at.update(dict.fromkeys(("coingecko", "bitstamp"), int((now - timedelta(minutes=minutes)).timestamp())))
     refresh_rates(at=now)
     assert set(current_rates()["BTC"].sources) == {"coinbase", "kraken"}
 
@@ -261,7 +261,7 @@ def test_a_quote_of_five_minutes_ago_is_still_good():
 @pytest.mark.django_db
 def test_a_price_is_as_old_as_the_oldest_quote_that_it_was_made_from(exchanges):
     now = timezone.now().replace(microsecond=0)
-    exchanges.told_at["bitstamp"] = int((now - timedelta(minutes=4)).timestamp())
+    exchanges.quoted_at["bitstamp"] = int((now - timedelta(minutes=4)).timestamp())
     refresh_rates(at=now)
     assert rate_for("BTC", at=now + timedelta(minutes=6)).quoted_at == now - timedelta(minutes=4)
     with pytest.raises(RateUnavailable):
@@ -272,10 +272,10 @@ def test_a_price_is_as_old_as_the_oldest_quote_that_it_was_made_from(exchanges):
 @pytest.mark.parametrize("minutes", [11, -11])
 def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes):
     now = timezone.now().replace(microsecond=0)
-    exchanges.told_at = dict.fromkeys(NAMES, int(now.timestamp()))
+    exchanges.quoted_at = dict.fromkeys(NAMES, int(now.timestamp()))
     refresh_rates(at=now)
     Rate.objects.update(quoted_at=now - timedelta(minutes=minutes))
-    with pytest.raises(RateUnavailable, match=r"There is no fresh BTC price right now\. Please try again in a few minutes"):
+    with pytest.raises(RateUnavailable, match=r"There is no current price of BTC\. Please try again in a few minutes"):
         rate_for("BTC", at=now)
     refresh_rates(at=now)
     assert rate_for("BTC", at=now).quoted_at == now
@@ -285,7 +285,7 @@ def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes)
 def test_while_no_two_agree_nothing_can_be_bought_and_then_it_can_again(exchanges):
     """The last good rate serves for ten minutes."""
     begin = timezone.now().replace(microsecond=0)
-    exchanges.told_at = dict.fromkeys(NAMES, int(begin.timestamp()))
+    exchanges.quoted_at = dict.fromkeys(NAMES, int(begin.timestamp()))
     refresh_rates(at=begin)
     exchanges.moods = dict.fromkeys(NAMES, says(503, b""))
 
@@ -296,7 +296,7 @@ def test_while_no_two_agree_nothing_can_be_bought_and_then_it_can_again(exchange
         prepare_offer("BTC", Minor(10_000), label="x", at=begin + timedelta(minutes=11))
 
     exchanges.moods.clear()
-    exchanges.told_at.update(dict.fromkeys(NAMES, int((begin + timedelta(minutes=12)).timestamp())))
+    exchanges.quoted_at.update(dict.fromkeys(NAMES, int((begin + timedelta(minutes=12)).timestamp())))
     refresh_rates(at=begin + timedelta(minutes=12))
     assert prepare_offer("BTC", Minor(10_000), label="x", at=begin + timedelta(minutes=12)).due_base > 0
 
