@@ -26,7 +26,7 @@ def test_any_other_secret_is_taken_as_it_is():
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_?", "whsec_a"])
 def test_a_secret_that_cannot_be_read_is_refused(secret: str):
-    with pytest.raises(ValueError, match="behind whsec_"):
+    with pytest.raises(ValueError, match="after whsec_"):
         key_of(secret)
 
 

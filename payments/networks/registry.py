@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins
 from cryptons.money import UNITS
@@ -19,7 +20,7 @@ class NetworkState:
     code: str
     name: str
     problem: str
-    """A sentence for the buyer why it cannot be used now; empty while it can."""
+    """A sentence for the buyer that says why it cannot be used now; empty while it can."""
 
 
 def _real_networks() -> dict[str, Network]:
@@ -35,7 +36,7 @@ def _real_networks() -> dict[str, Network]:
 
 
 def is_sandbox() -> bool:
-    """Whether pretended networks serve: only where it is allowed, and only while no real node is configured."""
+    """Return whether the sandbox's networks serve: only if SANDBOX allows it and no real node is configured."""
     return bool(settings.SANDBOX) and not _real_networks()
 
 
@@ -54,26 +55,28 @@ def get_network(code: str) -> Network:
     try:
         return networks()[code]
     except KeyError:
-        raise NetworkNotOffered(f"This shop does not take {UNITS[code].name if code in UNITS else code} at the moment.") from None
+        name = UNITS[code].name if code in UNITS else code
+        raise NetworkNotOffered(_("This shop does not take %(network)s at the moment.") % {"network": name}) from None
 
 
 def failing_networks() -> set[str]:
-    """Those whose follower got no answer at its last turn. Asks no node."""
+    """Return the networks whose follower got no answer at its last turn. Asks no node."""
     return set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
 
 
 def network_states() -> list[NetworkState]:
-    """How each network that a buyer can choose stood at the last turn of its follower. Asks no node.
+    """Return the networks that a buyer can choose, with their state at the last turn of their followers. Asks no node.
 
-    Lightning comes with Bitcoin's chain, as one code; alone it is offered where the chain is not, or not now.
+    Lightning comes with Bitcoin's chain, in one QR code. It is a choice of its own only where the chain is not offered or not reachable.
     """
     failing = failing_networks()
+    unreachable = _("%(network)s cannot be reached right now. Please choose another way to pay.")
     offered = [code for code in networks() if code != LIGHTNING or BITCOIN.code not in networks() or BITCOIN.code in failing]
     return [
         NetworkState(
             code,
             UNITS[code].name,
-            f"{UNITS[code].name} cannot be reached right now. Please choose another way to pay." if code in failing else "",
+            unreachable % {"network": UNITS[code].name} if code in failing else "",
         )
         for code in offered
     ]

@@ -26,7 +26,7 @@ class Exchanges(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.prices = {name: {"BTC": "50000.10"} for name in NAMES}
         """Each source knows the coins that it has a price for, in US dollars."""
-        self.told_at = {name: int(time.time()) for name in NAMES}
+        self.quoted_at = {name: int(time.time()) for name in NAMES}
         self.moods: dict[str, Mood] = {}
         """By source: what it does instead of answering, a function of the handler."""
         self.asked: defaultdict[str, list[str]] = defaultdict(list)
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 def tell(handler: "Handler") -> None:
     """The answer to this question."""
     name = next(name for prefix, name in PREFIXES.items() if handler.path.startswith(prefix))
-    handler.tell(*ANSWERS[name](handler, handler.server.prices[name], handler.server.told_at[name]))
+    handler.tell(*ANSWERS[name](handler, handler.server.prices[name], handler.server.quoted_at[name]))
 
 
 def coinbase(handler: "Handler", prices: dict[str, str], _: object) -> tuple[int, Any]:
@@ -105,22 +105,22 @@ def kraken(handler: "Handler", prices: dict[str, str], _: object) -> tuple[int, 
     return 200, {"error": [], "result": {pair: ticker}}
 
 
-def coingecko(handler: "Handler", prices: dict[str, str], told_at: int) -> tuple[int, Any]:
+def coingecko(handler: "Handler", prices: dict[str, str], quoted_at: int) -> tuple[int, Any]:
     name, currency = handler.query["ids"], handler.query["vs_currencies"]
-    told = {"last_updated_at": told_at} if handler.query.get("include_last_updated_at") == "true" else {}
+    told = {"last_updated_at": quoted_at} if handler.query.get("include_last_updated_at") == "true" else {}
     coin = COINGECKO_IDS[name]
     price = f'"usd": {prices[coin]}, ' if currency == "usd" and coin in prices else ""  # its prices are JSON's numbers
     return 200, f'{{"{name}": {{{price}{json.dumps(told)[1:-1]}}}}}'.replace(", }", "}").encode()
 
 
-def bitstamp(handler: "Handler", prices: dict[str, str], told_at: int) -> tuple[int, Any]:
+def bitstamp(handler: "Handler", prices: dict[str, str], quoted_at: int) -> tuple[int, Any]:
     pair = handler.url.path.removeprefix("/api/v2/ticker/").strip("/")
     coin = pair[:3].upper()
     if pair[3:] != "usd" or coin not in prices:
         return 404, b"<!DOCTYPE html><html><title>404</title></html>"
     price = prices[coin]
     names = ("open", "high", "low", "last", "volume", "vwap", "bid", "ask", "open_24")
-    return 200, {"timestamp": str(told_at), **dict.fromkeys(names, price), "side": "0", "percent_change_24": "0.1"}
+    return 200, {"timestamp": str(quoted_at), **dict.fromkeys(names, price), "side": "0", "percent_change_24": "0.1"}
 
 
 ANSWERS = {"coinbase": coinbase, "kraken": kraken, "coingecko": coingecko, "bitstamp": bitstamp}
