@@ -18,6 +18,7 @@ from typing import Any
 
 import httpcore
 import httpx
+from django.utils.translation import gettext as _
 
 from payments.errors import NodeUnavailable
 
@@ -65,9 +66,11 @@ class JsonRpcClient:
             with self._http.stream("POST", f"{self._url}{path}", content=json.dumps(question)) as answer:
                 body = self._read(answer.iter_raw())
         except httpx.TimeoutException as error:
-            raise NodeUnavailable(f"{self._node} does not answer in time.") from error
+            raise NodeUnavailable(_("%(node)s does not answer in time.") % {"node": self._node}) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NodeUnavailable(f"{self._node} does not answer ({type(_origin(error)).__name__}).") from error
+            raise NodeUnavailable(
+                _("%(node)s does not answer (%(kind)s).") % {"node": self._node, "kind": type(_origin(error)).__name__}
+            ) from error
         return HttpAnswer(answer.status_code, body, _parse(answer.headers.get("Content-Type", ""), body))
 
     def _read(self, pieces: Iterable[bytes]) -> bytes:
@@ -75,7 +78,9 @@ class JsonRpcClient:
         for piece in pieces:
             body += piece
             if len(body) > MOST_BYTES:
-                raise NodeUnavailable(f"{self._node} sends an answer of more than {MOST_BYTES // 1024**2} MiB.")
+                raise NodeUnavailable(
+                    _("%(node)s sends an answer of more than %(size)s MiB.") % {"node": self._node, "size": MOST_BYTES // 1024**2}
+                )
         return bytes(body)
 
     def close(self) -> None:

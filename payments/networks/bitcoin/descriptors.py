@@ -8,6 +8,7 @@ import re
 
 from bitcoin.base58 import Base58Error, InvalidBase58Error, decode, encode
 from bitcoin.core import Hash
+from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin, core_coins
 
@@ -28,11 +29,13 @@ class DescriptorError(ValueError):
 
 
 def has_private_keys(coin: CoreCoin) -> str:
-    return f"{coin.setting('DESCRIPTOR')} holds private keys. Give the public descriptor: the shop must not be able to spend."
+    text = _("%(setting)s holds private keys. Give the public descriptor: the shop must not be able to spend.")
+    return text % {"setting": coin.setting("DESCRIPTOR")}
 
 
 def not_ranged(coin: CoreCoin) -> str:
-    return f"{coin.setting('DESCRIPTOR')} must be ranged (with /*), so that each order gets an address of its own."
+    text = _("%(setting)s must be ranged (with /*), so that each order gets an address of its own.")
+    return text % {"setting": coin.setting("DESCRIPTOR")}
 
 
 def normalised(text: str, network: str, coin: CoreCoin) -> str:
@@ -43,20 +46,32 @@ def normalised(text: str, network: str, coin: CoreCoin) -> str:
     keys = _KEY.findall(text)
     if not keys or any(prefix not in coin.key_prefixes for prefix in keys):
         *most, last = coin.key_prefixes
-        raise DescriptorError(f"{name} must be a public ranged descriptor such as wpkh([…]xpub…/0/*), or an {', '.join(most)} or {last}.")
+        raise DescriptorError(
+            _("%(setting)s must be a public ranged descriptor such as wpkh([…]xpub…/0/*), or an %(kinds)s or %(last_kind)s.")
+            % {"setting": name, "kinds": ", ".join(most), "last_kind": last}
+        )
     for prefix in keys:
         is_main = coin.key_prefixes[prefix].is_main
         if is_main != (network == "mainnet"):
             family = "mainnet" if is_main else "test networks"
-            raise DescriptorError(f"{name} holds a key of {family} ({prefix}…), but {coin.setting('NETWORK')} is {network!r}.")
+            raise DescriptorError(
+                _("%(setting)s holds a key of %(family)s (%(prefix)s…), but %(network_setting)s is %(network)r.")
+                % {"setting": name, "family": family, "prefix": prefix, "network_setting": coin.setting("NETWORK"), "network": network}
+            )
     if _BARE.fullmatch(text):
         return coin.key_prefixes[keys[0]].script.format(key=_plain_key(text, coin))
     if any(prefix not in ("xpub", "tpub") for prefix in keys):
-        raise DescriptorError(f"Inside {name}'s descriptor keys begin with xpub or tpub; a key with another beginning stands alone.")
+        raise DescriptorError(
+            _("Inside %(setting)s's descriptor keys begin with xpub or tpub; a key with another beginning stands alone.")
+            % {"setting": name}
+        )
     if "/*" not in text:
         raise DescriptorError(not_ranged(coin))
     if not coin.has_descriptor_wallets and not _ONE_KEY.fullmatch(text):
-        raise DescriptorError(f"{name} must be pkh(…), wpkh(…) or sh(wpkh(…)): {coin.node} gives addresses of no other kind.")
+        raise DescriptorError(
+            _("%(setting)s must be pkh(…), wpkh(…) or sh(wpkh(…)): %(node)s gives addresses of no other kind.")
+            % {"setting": name, "node": coin.node}
+        )
     return text
 
 
@@ -78,9 +93,13 @@ def _plain_key(key: str, coin: CoreCoin) -> str:
     try:
         raw = decode(key)
     except (Base58Error, InvalidBase58Error) as error:
-        raise DescriptorError(f"{coin.setting('DESCRIPTOR')} is not a whole extended key: a letter is wrong.") from error
+        raise DescriptorError(
+            _("%(setting)s is not a whole extended key: a letter is wrong.") % {"setting": coin.setting("DESCRIPTOR")}
+        ) from error
     body, checksum = raw[:-4], raw[-4:]
     if len(body) != 78 or Hash(body)[:4] != checksum:
-        raise DescriptorError(f"{coin.setting('DESCRIPTOR')} is not a whole extended key: a letter is wrong or missing.")
+        raise DescriptorError(
+            _("%(setting)s is not a whole extended key: a letter is wrong or missing.") % {"setting": coin.setting("DESCRIPTOR")}
+        )
     body = (MAIN_VERSION if coin.key_prefixes[key[:4]].is_main else TEST_VERSION) + body[4:]
     return str(encode(body + Hash(body)[:4]))

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from cryptons.coins import CoreCoin
 from cryptons.money import Base, parse_coin
 from payments.confirmations import deepest_final_depth
@@ -34,7 +36,7 @@ class BitcoinNetwork:
         with open_wallet(self.coin) as wallet:
             chain = checked_chain(wallet)
             if behind(chain):
-                raise NodeUnavailable(f"{self.coin.node} is still catching up with the chain.")
+                raise NodeUnavailable(_("%(node)s is still catching up with the chain.") % {"node": self.coin.node})
             return Destination(new_address(wallet, request.label))
 
     def close_destination(self, destination: str) -> None:
@@ -87,8 +89,8 @@ class BitcoinNetwork:
         peers = network["connections"]
         alone = peers == 0 and chain["chain"] != "regtest"
         return NodeHealth(
-            problem=f"{self.coin.node} is still catching up with the chain." if behind(chain) else "",
-            warning="The node has no peers: it hears of no new block and of no payment." if alone else "",
+            problem=_("%(node)s is still catching up with the chain.") % {"node": self.coin.node} if behind(chain) else "",
+            warning=_("The node has no peers: it hears of no new block and of no payment.") if alone else "",
             height=chain["blocks"],
             behind=chain["headers"] - chain["blocks"],
             tip_at=_time(chain.get("time", chain["mediantime"])),

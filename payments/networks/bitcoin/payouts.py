@@ -16,6 +16,7 @@ from typing import Any
 
 from bitcoin.core import CTransaction, b2lx
 from bitcoin.core.serialize import SerializationError
+from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin
 from cryptons.money import Base, format_coin, parse_coin
@@ -86,7 +87,7 @@ def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()
             if code not in INSUFFICIENT_FUNDS:
                 raise
             kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
-            raise kind(f"The wallet for payouts cannot pay this: {text}") from error
+            raise kind(_("The wallet for payouts cannot pay this: %(reason)s") % {"reason": text}) from error
         try:
             _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
             signed = wallet.call("walletprocesspsbt", made["psbt"])
@@ -124,7 +125,10 @@ def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str,
     script = wallet.call("validateaddress", address)["scriptPubKey"]
     paid = [parse_coin(Decimal(each["value"]), wallet.coin.code) for each in transaction["vout"] if each["scriptPubKey"]["hex"] == script]
     if not script or paid != [amount]:
-        raise NodeRejected(f"This transaction does not pay {format_coin(amount, wallet.coin.code)} {wallet.coin.code} to {address}.")
+        raise NodeRejected(
+            _("This transaction does not pay %(amount)s %(coin)s to %(address)s.")
+            % {"amount": format_coin(amount, wallet.coin.code), "coin": wallet.coin.code, "address": address}
+        )
 
 
 def release(coin: CoreCoin, psbt: str) -> None:
@@ -154,14 +158,14 @@ def signed_by_staff(coin: CoreCoin, offered: str, signed: str, address: str, amo
             before = wallet.call("decodepsbt", offered)
             after = wallet.call("decodepsbt", signed)
         except RpcError as error:
-            raise NodeRejected("This is not a PSBT. Upload the file that your wallet wrote when it signed.") from error
+            raise NodeRejected(_("This is not a PSBT. Upload the file that your wallet wrote when it signed.")) from error
         if _body(before) != _body(after):
-            raise NodeRejected("This is another transaction than the one that was offered. Download it again and sign that.")
+            raise NodeRejected(_("This is another transaction, not the one that was offered. Download that one again and sign it."))
         _check_pays(wallet, after["tx"], address, amount)
         both = wallet.call("combinepsbt", [offered, signed])
         raw = _finalised(wallet, both)
         if not raw:
-            raise NodeRejected("Signatures are missing. Sign it with each of the wallet's keys, then upload it again.")
+            raise NodeRejected(_("Signatures are missing. Sign it with each of the wallet's keys, then upload it again."))
         return Draft(both, raw, _txid(wallet, both, raw), parse_coin(Decimal(before["fee"]), coin.code))
 
 
@@ -188,7 +192,7 @@ def broadcast(coin: CoreCoin, raw: str, txid: str) -> Outcome:
             if code == ALREADY_IN_CHAIN or (code in REJECTED and _is_known(wallet, txid)):
                 return Outcome("sent")
             if code in REJECTED:
-                return Outcome("waits", f"{coin.node} does not take it now: {error.message}")
+                return Outcome("waits", _("%(node)s does not take it now: %(reason)s") % {"node": coin.node, "reason": error.message})
             raise
         return Outcome("sent")
 
@@ -204,16 +208,22 @@ def _lost(wallet: Conversation, txid: str, vout: int) -> Outcome | None:
     if wallet.call("gettxout", txid, vout, True) is not None:
         return None
     if wallet.call("gettxout", txid, vout, False) is not None:
-        return Outcome("waits", "Another transaction, which is in no block yet, spends one of its coins.")
+        return Outcome("waits", _("Another transaction, which is in no block yet, spends one of its inputs."))
     made = _confirmations(wallet, txid)
     if made <= -FINAL_DEPTH:
-        return Outcome("failed", "A coin that it spends was never made, for another transaction took the place of the one that made it.")
+        return Outcome(
+            "failed", _("An output that it spends was never made: another transaction replaced the one that would have created it.")
+        )
     if made <= 0:
-        return Outcome("waits", "The node does not see a coin that it spends: the transaction that makes it is in no block.")
+        return Outcome("waits", _("The node does not know an output that it spends: the transaction that creates it is in no block."))
     depth = _depth_of_spender(wallet, txid, vout)
     if depth is None:
-        return Outcome("failed", "Another transaction has spent one of its coins, so it can never be sent.")
-    return Outcome("waits", f"Another transaction has spent one of its coins, {depth} of {FINAL_DEPTH} blocks deep: then this fails.")
+        return Outcome("failed", _("Another transaction has spent one of its inputs, so it can never be sent."))
+    text = _(
+        "Another transaction has spent one of its inputs and is %(depth)s of %(final_depth)s blocks deep: "
+        "this payout fails when that transaction is %(final_depth)s blocks deep."
+    )
+    return Outcome("waits", text % {"depth": depth, "final_depth": FINAL_DEPTH})
 
 
 def _depth_of_spender(wallet: Conversation, txid: str, vout: int) -> int | None:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin
 from payments.errors import NodeRejected, NodeUnavailable
@@ -49,19 +50,25 @@ class Conversation:
 def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
     """Errors come with HTTP status 500 or 404 and the JSON that tells which; the server's own refusals come without JSON."""
     if answer.status == 401:
-        raise NodeRejected(f"{coin.node} refuses {coin.setting('RPC_USER')} and {coin.setting('RPC_PASS')}.")
+        raise NodeRejected(
+            _("%(node)s refuses %(user_setting)s and %(password_setting)s.")
+            % {"node": coin.node, "user_setting": coin.setting("RPC_USER"), "password_setting": coin.setting("RPC_PASS")}
+        )
     if answer.status == 403:
-        raise NodeRejected(f"{coin.node} does not allow connections from this machine (rpcallowip).")
+        raise NodeRejected(_("%(node)s does not allow connections from this machine (rpcallowip).") % {"node": coin.node})
     if answer.status == 503:
-        raise NodeUnavailable(f"{coin.node} is overloaded: its work queue is full.")
+        raise NodeUnavailable(_("%(node)s is overloaded: its work queue is full.") % {"node": coin.node})
     match answer.content:
         case {"id": got, "error": {"code": int(code), "message": message}} if got == number:
             if code == WARMING_UP:
-                raise NodeUnavailable(f"{coin.node} is starting up.")
+                raise NodeUnavailable(_("%(node)s is starting up.") % {"node": coin.node})
             raise RpcError(code, str(message))
         case {"id": got, "result": result, "error": None} if got == number:
             return result
-    raise NodeUnavailable(f"What answers at {coin.setting('RPC_HOST')} is not a {coin.name} node (HTTP status {answer.status}).")
+    raise NodeUnavailable(
+        _("What answers at %(setting)s is not a %(coin)s node (HTTP status %(status)s).")
+        % {"setting": coin.setting("RPC_HOST"), "coin": coin.name, "status": answer.status}
+    )
 
 
 def in_mempool(wallet: Conversation, txid: str) -> bool:
@@ -80,7 +87,10 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
     coin = wallet.coin
     chain: dict[str, Any] = wallet.call("getblockchaininfo")
     if chain["chain"] != coin.chain.node_name:
-        raise NodeRejected(f"{coin.node} follows the chain {chain['chain']!r}, but {coin.setting('NETWORK')} is {coin.network!r}.")
+        raise NodeRejected(
+            _("%(node)s follows the chain %(chain)r, but %(network_setting)s is %(network)r.")
+            % {"node": coin.node, "chain": chain["chain"], "network_setting": coin.setting("NETWORK"), "network": coin.network}
+        )
     return chain
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cryptons.coins import CoreCoin
 from payments.errors import NodeRejected, NodeUnavailable
@@ -48,16 +50,19 @@ def _conversation(coin: CoreCoin, name: str, *, load: Callable[[], None]) -> Ite
         _be_loaded(wallet, load)
         yield wallet
     except RpcError as error:
-        raise NodeRejected(f"{coin.node} refuses: {error.message}") from error
+        raise NodeRejected(_("%(node)s refuses: %(reason)s") % {"node": coin.node, "reason": error.message}) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NodeUnavailable(f"{coin.node} gives an answer that cannot be understood ({type(error).__name__}: {error}).") from error
+        raise NodeUnavailable(
+            _("%(node)s gives an answer that cannot be understood (%(kind)s: %(reason)s).")
+            % {"node": coin.node, "kind": type(error).__name__, "reason": error}
+        ) from error
     finally:
         wallet.close()
 
 
 def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
     """By us, or by whoever else is at it at this moment, as after a node's restart all are at once."""
-    for _ in range(LOOKS):
+    for _attempt in range(LOOKS):
         try:
             wallet.call("getwalletinfo")
             return
@@ -68,7 +73,7 @@ def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
             load()
         except _Busy:
             time.sleep(PAUSE_SECONDS)
-    raise NodeUnavailable(f"{wallet.coin.node} is still loading its wallet.")
+    raise NodeUnavailable(_("%(node)s is still loading its wallet.") % {"node": wallet.coin.node})
 
 
 class _Busy(Exception):
@@ -89,7 +94,10 @@ def _load_payout_wallet(coin: CoreCoin) -> None:
         if _is_busy(error):
             raise _Busy from error
         setting = coin.setting("PAYOUT_WALLET")
-        raise NodeRejected(f"{coin.node} cannot load the wallet of {setting}: {error.message}") from error
+        raise NodeRejected(
+            _("%(node)s cannot load the wallet of %(setting)s: %(reason)s")
+            % {"node": coin.node, "setting": setting, "reason": error.message}
+        ) from error
     finally:
         node.close()
 
@@ -108,7 +116,10 @@ def _load_wallet(coin: CoreCoin) -> None:
             if _is_busy(error):
                 raise _Busy from error
             if error.code != WALLET_NOT_FOUND:
-                raise NodeUnavailable(f"{coin.node} cannot load the wallet {coin.wallet!r}: {error.message}") from error
+                raise NodeUnavailable(
+                    _("%(node)s cannot load the wallet %(wallet)r: %(reason)s")
+                    % {"node": coin.node, "wallet": coin.wallet, "reason": error.message}
+                ) from error
             _make_watch_only_wallet(node)
     finally:
         node.close()
@@ -117,7 +128,10 @@ def _load_wallet(coin: CoreCoin) -> None:
 def _make_watch_only_wallet(node: Conversation) -> None:
     coin, setting = node.coin, node.coin.setting("DESCRIPTOR")
     if not coin.descriptor:
-        raise NodeRejected(f"{coin.node} has no wallet {coin.wallet!r}. Set {setting}, and the shop makes it; or make it yourself.")
+        raise NodeRejected(
+            _("%(node)s has no wallet %(wallet)r. Set %(setting)s, and the shop creates it, or create it yourself.")
+            % {"node": coin.node, "wallet": coin.wallet, "setting": setting}
+        )
     wallet = Conversation(coin, _path(coin.wallet))
     try:
         descriptor = _checked_descriptor(node)
@@ -126,7 +140,10 @@ def _make_watch_only_wallet(node: Conversation) -> None:
     except RpcError as error:
         if _is_busy(error):
             raise _Busy from error
-        raise NodeRejected(f"{coin.node} cannot make the wallet {coin.wallet!r}: {error.message}") from error
+        raise NodeRejected(
+            _("%(node)s cannot make the wallet %(wallet)r: %(reason)s")
+            % {"node": coin.node, "wallet": coin.wallet, "reason": error.message}
+        ) from error
     finally:
         wallet.close()
 
@@ -139,7 +156,10 @@ def _checked_descriptor(node: Conversation) -> str:
     except descriptors.DescriptorError as error:
         raise NodeRejected(str(error)) from error
     except RpcError as error:
-        raise NodeRejected(f"{coin.node} cannot read {coin.setting('DESCRIPTOR')}: {error.message}") from error
+        raise NodeRejected(
+            _("%(node)s cannot read %(setting)s: %(reason)s")
+            % {"node": coin.node, "setting": coin.setting("DESCRIPTOR"), "reason": error.message}
+        ) from error
     if checked["hasprivatekeys"]:
         raise NodeRejected(descriptors.has_private_keys(coin))
     if not checked["isrange"]:
@@ -150,7 +170,9 @@ def _checked_descriptor(node: Conversation) -> str:
 def _watch(wallet: Conversation, descriptor: str) -> None:
     coin = wallet.coin
     if objection := watch_only(coin).watch(wallet, descriptor):
-        raise NodeRejected(f"{coin.node} refuses {coin.setting('DESCRIPTOR')}: {objection}")
+        raise NodeRejected(
+            _("%(node)s refuses %(setting)s: %(reason)s") % {"node": coin.node, "setting": coin.setting("DESCRIPTOR"), "reason": objection}
+        )
 
 
 def new_address(wallet: Conversation, label: str) -> str:
@@ -168,13 +190,17 @@ def new_address(wallet: Conversation, label: str) -> str:
 
 def describe_wallet(wallet: Conversation) -> str:
     """For staff: `watch-only, 1,234 addresses given out`."""
-    keys = "with private keys" if wallet.call("getwalletinfo")["private_keys_enabled"] else "watch-only"
+    has_keys = wallet.call("getwalletinfo")["private_keys_enabled"]
     try:
         known = wallet.call("listdescriptors")["descriptors"]
     except RpcError:  # a wallet from before descriptors keeps no count
-        return keys
+        return _("with private keys") if has_keys else _("watch-only")
     given = sum(entry.get("next_index", entry.get("next", 0)) for entry in known if entry["active"] and not entry["internal"])
-    return f"{keys}, {given:,} address{'' if given == 1 else 'es'} given out"
+    if has_keys:
+        words = ngettext("with private keys, %(count)s address given out", "with private keys, %(count)s addresses given out", given)
+    else:
+        words = ngettext("watch-only, %(count)s address given out", "watch-only, %(count)s addresses given out", given)
+    return words % {"count": f"{given:,}"}
 
 
 def wallet_problem(coin: CoreCoin) -> str:
@@ -183,18 +209,23 @@ def wallet_problem(coin: CoreCoin) -> str:
         checked_chain(wallet)
         info = wallet.call("getwalletinfo")
         if info["private_keys_enabled"] and coin.network == "mainnet" and not settings.DEBUG:
-            return (
-                f"The wallet {coin.wallet!r} on the {coin.name} node holds private keys. In production the shop takes a watch-only wallet "
-                f"only: set {coin.setting('DESCRIPTOR')} to your public descriptor and {coin.setting('WALLET')} to a new name."
-            )
+            return _(
+                "The wallet %(wallet)r on the %(coin)s node holds private keys. In production the shop takes a watch-only wallet "
+                "only: set %(descriptor_setting)s to your public descriptor and %(wallet_setting)s to a new name."
+            ) % _names(coin)
         if coin.descriptor:
             wanted = _checked_descriptor(wallet)
             watches = watch_only(coin).watches(wallet, wanted)
             if watches is None:  # a start was cut off between making the wallet and telling it what to watch
                 _watch(wallet, wanted)
             elif not watches:
-                return (
-                    f"The wallet {coin.wallet!r} on the {coin.name} node was made from another descriptor than "
-                    f"{coin.setting('DESCRIPTOR')}. Set {coin.setting('WALLET')} to a new name, and the shop makes that wallet."
-                )
+                return _(
+                    "The wallet %(wallet)r on the %(coin)s node was made from another descriptor than "
+                    "%(descriptor_setting)s. Set %(wallet_setting)s to a new name, and the shop makes that wallet."
+                ) % _names(coin)
     return ""
+
+
+def _names(coin: CoreCoin) -> dict[str, str]:
+    settings_of = {"descriptor_setting": coin.setting("DESCRIPTOR"), "wallet_setting": coin.setting("WALLET")}
+    return {"wallet": coin.wallet, "coin": coin.name, **settings_of}

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import grpc
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cryptons.coins import LIGHTNING
 from cryptons.money import Base
@@ -73,7 +75,7 @@ class LightningNetwork:
         """A BOLT11 invoice that LND takes no money for after its time. Source: LND `ListChannels`, `AddInvoice`."""
         with open_lnd(within=PAGE) as lnd:
             if receivable_msat(_channels(lnd, active_only=True)) < request.amount_base:
-                raise NodeUnavailable("Lightning cannot receive this much at the moment.")
+                raise NodeUnavailable(_("Lightning cannot receive this much at the moment."))
             invoice = Invoice(
                 memo=request.label,
                 value_msat=request.amount_base,
@@ -158,23 +160,23 @@ class LightningNetwork:
         try:
             with open_lnd(within=HEALTH) as lnd:
                 if problem := _STATES.get(_state(lnd)):
-                    return NodeHealth(problem=problem)
+                    return NodeHealth(problem=str(problem))
                 channels = _health_of(_channels(lnd, active_only=False))
                 return _with_chain(lnd, channels)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
 
 
-CHAIN_AWAY = (
+CHAIN_AWAY = gettext_lazy(
     "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle meanwhile; "
     "start that node again soon, for without the chain nobody watches the channels."
 )
 
 _STATES = {
-    WalletState.NON_EXISTING: "LND has no wallet yet: make one with `lncli create`.",
-    WalletState.LOCKED: "LND's wallet is locked: unlock it with `lncli unlock`.",
-    WalletState.UNLOCKED: "LND is starting up.",
-    WalletState.WAITING_TO_START: "LND is starting up.",
+    WalletState.NON_EXISTING: gettext_lazy("LND has no wallet yet: make one with `lncli create`."),
+    WalletState.LOCKED: gettext_lazy("LND's wallet is locked: unlock it with `lncli unlock`."),
+    WalletState.UNLOCKED: gettext_lazy("LND is starting up."),
+    WalletState.WAITING_TO_START: gettext_lazy("LND is starting up."),
 }
 
 
@@ -197,14 +199,14 @@ def _with_chain(lnd: Conversation, health: NodeHealth) -> NodeHealth:
     try:
         info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
     except NodeUnavailable:
-        return replace(health, warning=CHAIN_AWAY)
+        return replace(health, warning=str(CHAIN_AWAY))
     except LndError as error:
         if "best block" in str(error):
-            return replace(health, warning=CHAIN_AWAY)
+            return replace(health, warning=str(CHAIN_AWAY))
         raise
     return replace(
         health,
-        warning="" if info.synced_to_chain else "LND is still catching up with the chain. Lightning payments arrive meanwhile.",
+        warning="" if info.synced_to_chain else _("LND is still catching up with the chain. Lightning payments arrive meanwhile."),
         height=info.block_height,
         tip_at=datetime.fromtimestamp(info.best_header_timestamp, UTC) if info.best_header_timestamp else None,
         peers=info.num_peers,

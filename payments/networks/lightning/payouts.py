@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.lightning.lnd.lightning_pb2 import Payment, PaymentFailureReason, PayReq, PayReqString
@@ -21,10 +23,14 @@ WAIT_FOR = timedelta(seconds=50)
 ASK_FOR = timedelta(seconds=5)
 
 REASONS = {
-    PaymentFailureReason.FAILURE_REASON_TIMEOUT: "No way to the receiver was found in time.",
-    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: "There is no way to the receiver within the fee limit.",
-    PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: "The receiver does not take this payment: its invoice is paid or over.",
-    PaymentFailureReason.FAILURE_REASON_INSUFFICIENT_BALANCE: "No channel can send this much now, or the receiver cannot be reached.",
+    PaymentFailureReason.FAILURE_REASON_TIMEOUT: gettext_lazy("No way to the receiver was found in time."),
+    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: gettext_lazy("There is no way to the receiver within the fee limit."),
+    PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: gettext_lazy(
+        "The receiver does not take this payment: its invoice was paid already or has expired."
+    ),
+    PaymentFailureReason.FAILURE_REASON_INSUFFICIENT_BALANCE: gettext_lazy(
+        "No channel can send this much now, or the receiver cannot be reached."
+    ),
 }
 
 
@@ -58,7 +64,7 @@ def pay(request: str, *, amount_msat: int, asks_amount: bool, fee_limit_msat: in
         except LndError as error:
             if error.code == grpc.StatusCode.ALREADY_EXISTS:  # it is under way, or was paid: by us, before a crash
                 return Outcome("unknown")
-            return Outcome("refused", problem=f"LND refuses: {error}")
+            return Outcome("refused", problem=_("LND refuses: %(reason)s") % {"reason": error})
         except NodeUnavailable as error:
             return Outcome("unknown", problem=str(error))
 
@@ -72,7 +78,7 @@ def track(payment_hash: str) -> Outcome:
         except LndError as error:
             if error.code == grpc.StatusCode.NOT_FOUND:
                 return Outcome("absent")
-            raise NodeRejected(f"LND refuses: {error}") from error
+            raise NodeRejected(_("LND refuses: %(reason)s") % {"reason": error}) from error
         except NodeUnavailable as error:
             return Outcome("unknown", problem=str(error))
 
@@ -83,4 +89,4 @@ def _outcome(payment: Payment | None) -> Outcome:
         return Outcome("unknown")
     if payment.status == Payment.SUCCEEDED:
         return Outcome("sent", fee_msat=payment.fee_msat)
-    return Outcome("failed", problem=REASONS.get(payment.failure_reason, "LND could not send it."))
+    return Outcome("failed", problem=str(REASONS.get(payment.failure_reason, _("LND could not send it."))))

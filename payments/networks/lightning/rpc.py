@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import grpc
 from django.conf import settings
+from django.utils.translation import gettext as _
 from google.protobuf.message import Message
 
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
@@ -114,7 +115,7 @@ def open_lnd(*, within: timedelta, macaroon: str = "LND_MACAROON") -> Iterator[C
     try:
         yield lnd
     except LndError as error:
-        raise NodeRejected(f"LND refuses: {error}") from error
+        raise NodeRejected(_("LND refuses: %(reason)s") % {"reason": error}) from error
     finally:
         lnd.close()
 
@@ -131,16 +132,19 @@ def credential(name: str) -> bytes:
     try:
         return Path(value).read_bytes()
     except OSError as error:
-        raise NodeRejected(f"{name} must be the path of a file that the shop may read, or its bytes in hex ({error.strerror}).") from error
+        raise NodeRejected(
+            _("%(setting)s must be the path of a file that the shop may read, or its bytes in hex (%(reason)s).")
+            % {"setting": name, "reason": error.strerror}
+        ) from error
 
 
 def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) -> Exception:
     if code == grpc.StatusCode.UNAVAILABLE:
         return _unreachable(text)
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        return NodeUnavailable("LND does not answer in time: does it hang?")
+        return NodeUnavailable(_("LND does not answer in time: does it hang?"))
     if code == grpc.StatusCode.UNIMPLEMENTED:
-        return NodeRejected(f"LND does not know {method}: it is too old, or its part for that is off.")
+        return NodeRejected(_("LND does not know %(method)s: it is too old, or that service is switched off.") % {"method": method})
     if code == grpc.StatusCode.UNKNOWN:
         return _told(text, macaroon, method) or LndError(code, text)
     return LndError(code, text)
@@ -149,31 +153,34 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
 def _unreachable(text: str) -> PaymentError:
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return NodeRejected(
-            "LND shows another certificate than LND_TLS_CERT: it made a new one, or is another node. Copy its tls.cert again."
+            _("LND shows another certificate than LND_TLS_CERT: it made a new one, or is another node. Copy its tls.cert again.")
         )
     if "Hostname Verification" in text:
-        return NodeRejected("LND's certificate is for another name than LND_HOST (lnd's options tlsextraip and tlsextradomain).")
+        return NodeRejected(_("LND's certificate is for another name than LND_HOST (lnd's options tlsextraip and tlsextradomain)."))
     if "handshaker" in text:
-        return NodeRejected("LND_TLS_CERT is not a certificate.")
+        return NodeRejected(_("LND_TLS_CERT is not a certificate."))
     if "WRONG_VERSION_NUMBER" in text:
-        return NodeRejected("What answers at LND_HOST does not speak TLS: is it LND's gRPC port?")
-    return NodeUnavailable("LND does not answer: no connection to LND_HOST. Is it running?")
+        return NodeRejected(_("What answers at LND_HOST does not speak TLS: is it LND's gRPC port?"))
+    return NodeUnavailable(_("LND does not answer: no connection to LND_HOST. Is it running?"))
 
 
 def _told(text: str, macaroon: str, method: str) -> PaymentError | None:
     """By the words that LND uses."""
     if "wallet locked" in text:
-        return NodeUnavailable("LND's wallet is locked: unlock it with `lncli unlock`.")
+        return NodeUnavailable(_("LND's wallet is locked: unlock it with `lncli unlock`."))
     if "wallet not created" in text:
-        return NodeUnavailable("LND has no wallet yet: make one with `lncli create`.")
+        return NodeUnavailable(_("LND has no wallet yet: make one with `lncli create`."))
     if "starting up" in text or "shutting down" in text:
-        return NodeUnavailable("LND is starting up or shutting down.")
+        return NodeUnavailable(_("LND is starting up or shutting down."))
     if "verification failed" in text or "cannot get macaroon" in text:
-        return NodeRejected(f"LND refuses {macaroon}: it was made by another node, or was revoked. Bake a new one.")
+        return NodeRejected(
+            _("LND refuses %(macaroon)s: it was made by another node, or was revoked. Bake a new one.") % {"macaroon": macaroon}
+        )
     if text == "permission denied":
-        return NodeRejected(f"LND refuses {macaroon}: it does not allow {method}.")
+        return NodeRejected(_("LND refuses %(macaroon)s: it does not allow %(method)s.") % {"macaroon": macaroon, "method": method})
     if "caveat" in text:
-        return NodeRejected(f"LND refuses {macaroon}: {text.partition('not satisfied: ')[2] or text}.")
+        reason = text.partition("not satisfied: ")[2] or text
+        return NodeRejected(_("LND refuses %(macaroon)s: %(reason)s.") % {"macaroon": macaroon, "reason": reason})
     if "macaroon" in text or text.startswith(("unmarshal", "encoding/hex")):
-        return NodeRejected(f"LND refuses {macaroon}: it is not a macaroon.")
+        return NodeRejected(_("LND refuses %(macaroon)s: it is not a macaroon.") % {"macaroon": macaroon})
     return None

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from cryptons.coins import Coin, CoreCoin
 from cryptons.db import in_transaction
@@ -67,7 +68,7 @@ class SandboxNetwork:
 
     def health(self) -> NodeHealth:
         here = chain(self.code)
-        return NodeHealth(problem="", height=here.height, tip_at=here.mined_at, wallet="play money")
+        return NodeHealth(problem="", height=here.height, tip_at=here.mined_at, wallet=_("play money"))
 
 
 def _fact(row: SandboxTransaction) -> Fact:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext as _
 from xrpl.models.requests import AccountInfo, Ledger, ServerInfo
 from xrpl.utils import ripple_time_to_datetime
 
@@ -16,7 +17,7 @@ from payments.errors import NodeUnavailable
 from payments.networks.base import Fact
 from payments.networks.json_rpc import RpcError
 from payments.networks.reading import name_of
-from payments.networks.xrp.rpc import OUT_OF_STEP, Conversation
+from payments.networks.xrp.rpc import AMENDMENT_BLOCKED, OUT_OF_STEP, Conversation
 
 MAIN_NETWORK = "0"
 IN_STEP = ("full", "proposing", "validating", "")
@@ -64,11 +65,11 @@ def read_server(xrp: Conversation) -> Server:
 
 def _problem(info: Mapping[str, Any], ledger: int, age: timedelta) -> str:
     if info.get("amendment_blocked"):
-        return "The XRP server is too old for the rules of the network (amendment blocked): update it."
+        return str(AMENDMENT_BLOCKED)
     if not ledger or info.get("server_state", "") not in IN_STEP:
-        return OUT_OF_STEP
+        return str(OUT_OF_STEP)
     if age > OLDEST:
-        return f"The XRP server's last validated ledger is {age} old: it is behind, or the network stands still."
+        return _("The XRP server's last validated ledger is %(age)s old: it is behind, or the network stands still.") % {"age": age}
     return ""
 
 
@@ -80,7 +81,7 @@ def read_account(xrp: Conversation, address: str) -> Account:
         if error.code != "actNotFound":
             raise
         raise NodeUnavailable(
-            f"The XRP account {address} does not exist yet: send it the network's reserve, then it can be paid."
+            _("The XRP account %(address)s does not exist yet: send it the network's reserve, then it can be paid.") % {"address": address}
         ) from error
     flags = int(answer["account_data"]["Flags"])
     return Account(

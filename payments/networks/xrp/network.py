@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from xrpl.models.requests import AccountTx
 
 from cryptons.coins import XRP
@@ -44,7 +45,7 @@ class XrpNetwork:
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         """A tag that nobody can guess, and not 0, which some wallets take for none. Refused where the follower would not see it paid."""
-        server, _ = receiving()
+        server = receiving()[0]
         _check_history(server)
         return Destination(tagged(settings.XRP_ADDRESS, 1 + secrets.randbelow(MOST_TAG)))
 
@@ -81,13 +82,13 @@ class XrpNetwork:
             server = _checked(read_server(xrp))
             begins_at = read_close_time(xrp, server.first) + CLOCKS
             if since < begins_at:
-                raise HistoryTooShort(str(_history_lost(server, f"of {since:%Y-%m-%d %H:%M} UTC")), begins_at)
+                raise HistoryTooShort(_time_lost(server, since), begins_at)
             told = _told_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
             return [_entry(fact) for fact in _facts(told.entries, set()) if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:
         try:
-            server, _ = receiving()
+            server = receiving()[0]
             _check_history(server)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
@@ -100,7 +101,10 @@ def receiving() -> tuple[Server, Account]:
         server = _checked(read_server(xrp))
         account = read_account(xrp, settings.XRP_ADDRESS)
     if account.refuses_strangers:
-        raise NodeRejected(f"The XRP account {settings.XRP_ADDRESS} has DepositAuth set, so the ledger refuses what buyers pay. Clear it.")
+        raise NodeRejected(
+            _("The XRP account %(address)s has DepositAuth set, so the ledger refuses what buyers pay. Clear it.")
+            % {"address": settings.XRP_ADDRESS}
+        )
     return server, account
 
 
@@ -117,23 +121,33 @@ def _check_history(server: Server) -> None:
         return
     _check_network(server, cursor.node_id)
     if server.first > int(cursor.value):
-        raise _history_lost(server, f"from {cursor.value} on")
+        raise _history_lost(server, int(cursor.value))
 
 
-def _history_lost(server: Server, missing: str) -> NodeUnavailable:
-    return NodeUnavailable(
-        f"The XRP server no longer has the ledgers {missing}, in which payments may be: it has {server.first} to {server.ledger}. "
+def _history_lost(server: Server, ledger: int) -> NodeUnavailable:
+    text = _(
+        "The XRP server no longer has the ledgers from %(ledger)s on, in which payments may be: it has %(first)s to %(last)s. "
         "Set XRP_URL to a server with a longer history until the shop has caught up."
     )
+    return NodeUnavailable(text % {"ledger": ledger, "first": server.first, "last": server.ledger})
+
+
+def _time_lost(server: Server, moment: datetime) -> str:
+    text = _(
+        "The XRP server no longer has the ledgers of %(moment)s UTC, in which payments may be: it has %(first)s to %(last)s. "
+        "Set XRP_URL to a server with a longer history until the shop has caught up."
+    )
+    return text % {"moment": f"{moment:%Y-%m-%d %H:%M}", "first": server.first, "last": server.ledger}
 
 
 def _check_network(server: Server, node_id: str) -> None:
     before = node_id.partition(" ")[0]
     if server.network_id != before:
-        raise NodeRejected(
-            f"XRP_URL is a server of network {server.network_id}, but this shop has read network {before} so far (0 is the real one): "
+        text = _(
+            "XRP_URL is a server of network %(network)s, but this shop has read network %(before)s so far (0 is the main network): "
             "a shop for another network needs a database of its own."
         )
+        raise NodeRejected(text % {"network": server.network_id, "before": before})
 
 
 def _start(xrp: Conversation, cursor: CursorState) -> tuple[int, str]:
@@ -168,7 +182,7 @@ def _ledger_before(xrp: Conversation, server: Server, moment: datetime) -> int:
     """
     before = server.ledger - (timezone.now() - moment + CLOCKS) // timedelta(seconds=1) - 1
     if before < server.first and read_close_time(xrp, server.first) > moment - CLOCKS:
-        raise _history_lost(server, f"of {moment:%Y-%m-%d %H:%M} UTC")
+        raise NodeUnavailable(_time_lost(server, moment))
     return max(before, server.first)
 
 
@@ -222,8 +236,11 @@ def _page(xrp: Conversation, start: int, newest: int | None, marker: Any) -> dic
 def _out_of_range(xrp: Conversation, start: int) -> NodeUnavailable:
     server = _checked(read_server(xrp))
     if server.first > start:
-        return _history_lost(server, f"from {start} on")
-    return NodeUnavailable(f"The XRP server is behind: ledger {start} was read already, and it knows none after {server.ledger}.")
+        return _history_lost(server, start)
+    return NodeUnavailable(
+        _("The XRP server is behind: ledger %(start)s was read already, and it knows none after %(last)s.")
+        % {"start": start, "last": server.ledger}
+    )
 
 
 def _ledgers(entries: Iterable[Entry]) -> Iterator[int]:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from xrpl.clients import request_to_json_rpc
 from xrpl.constants import XRPLException
 from xrpl.models.requests.request import Request
@@ -18,9 +20,10 @@ from xrpl.models.requests.request import Request
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.json_rpc import HttpAnswer, JsonRpcClient, RpcError
 
-OVERLOADED = "The XRP server is overloaded, or the shop asks it too often."
-OUT_OF_STEP = "The XRP server is not in step with the network."
-NOT_A_SERVER = "What answers at XRP_URL is not the JSON-RPC of an XRP server."
+OVERLOADED = gettext_lazy("The XRP server is overloaded, or the shop asks it too often.")
+OUT_OF_STEP = gettext_lazy("The XRP server is not in step with the network.")
+AMENDMENT_BLOCKED = gettext_lazy("The XRP server is too old for the rules of the network (amendment blocked): update it.")
+NOT_A_SERVER = gettext_lazy("What answers at XRP_URL is not the JSON-RPC of an XRP server.")
 
 _PASSING = {
     "slowDown": OVERLOADED,
@@ -30,14 +33,14 @@ _PASSING = {
     "noClosed": OUT_OF_STEP,
     "notSynced": OUT_OF_STEP,
     "notReady": OUT_OF_STEP,
-    "amendmentBlocked": "The XRP server is too old for the rules of the network (amendment blocked): update it.",
+    "amendmentBlocked": AMENDMENT_BLOCKED,
 }
 _LASTING = {
-    "actMalformed": "XRP_ADDRESS is not the address of an account.",
-    "noPermission": "The XRP server does not allow the shop's questions.",
-    "notEnabled": "The XRP server keeps no transactions that can be asked for.",
-    "unknownCmd": "The XRP server does not know the shop's questions.",
-    "invalidParams": "The XRP server does not understand the shop's questions.",
+    "actMalformed": gettext_lazy("XRP_ADDRESS is not the address of an account."),
+    "noPermission": gettext_lazy("The XRP server does not allow the shop's questions."),
+    "notEnabled": gettext_lazy("The XRP server keeps no transactions that can be asked for."),
+    "unknownCmd": gettext_lazy("The XRP server does not know the shop's questions."),
+    "invalidParams": gettext_lazy("The XRP server does not understand the shop's questions."),
 }
 
 
@@ -75,14 +78,15 @@ def _result(answer: HttpAnswer) -> dict[str, Any]:
 
 def _not_understood(answer: HttpAnswer) -> Exception:
     if b"invalid_API_version" in answer.body:
-        return NodeRejected("The XRP server is too old: the shop needs rippled or Clio 2.0 or newer.")
+        return NodeRejected(_("The XRP server is too old: the shop needs rippled or Clio 2.0 or newer."))
     if answer.status in (401, 403):
-        return NodeRejected("The XRP server does not allow the shop's questions.")
+        return NodeRejected(_("The XRP server does not allow the shop's questions."))
     if answer.status in (404, 405):
         return NodeRejected(NOT_A_SERVER)
     if answer.status in (429, 503):
         return NodeUnavailable(OVERLOADED)
-    return NodeUnavailable(f"{NOT_A_SERVER} (HTTP status {answer.status})")
+    text = _("What answers at XRP_URL is not the JSON-RPC of an XRP server (HTTP status %(status)s).")
+    return NodeUnavailable(text % {"status": answer.status})
 
 
 def _translated(code: str, result: dict[str, Any]) -> Exception:
@@ -100,8 +104,10 @@ def open_xrp(*, within: timedelta) -> Iterator[Conversation]:
     try:
         yield xrp
     except RpcError as error:
-        raise NodeUnavailable(f"The XRP server says: {error}") from error
+        raise NodeUnavailable(_("The XRP server says: %(reason)s") % {"reason": error}) from error
     except (KeyError, TypeError, ValueError, AttributeError, XRPLException) as error:
-        raise NodeUnavailable(f"An answer of the XRP server cannot be understood ({type(error).__name__}: {error}).") from error
+        raise NodeUnavailable(
+            _("An answer of the XRP server cannot be understood (%(kind)s: %(reason)s).") % {"kind": type(error).__name__, "reason": error}
+        ) from error
     finally:
         xrp.close()

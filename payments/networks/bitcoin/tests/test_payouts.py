@@ -204,7 +204,7 @@ def test_another_transaction_than_the_offered_one_is_refused(bitcoind, watched, 
     offered = draft(BITCOIN, target, AMOUNT)
     release(BITCOIN, offered.psbt)
     other = watched.walletprocesspsbt(draft(BITCOIN, target, Base(40_000_000)).psbt)["psbt"]
-    with pytest.raises(NodeRejected, match="another transaction"):
+    with pytest.raises(NodeRejected, match="another transaction, not the one that was offered"):
         signed_by_staff(BITCOIN, offered.psbt, other, target, AMOUNT)
 
 
@@ -292,7 +292,7 @@ def test_a_transaction_never_takes_the_place_of_one_that_waits(bitcoind, funds, 
 
     outcome = broadcast(BITCOIN, made.raw, made.txid)
 
-    assert (outcome.status, "in no block yet, spends one of its coins" in outcome.problem) == ("waits", True)
+    assert (outcome.status, "in no block yet, spends one of its inputs" in outcome.problem) == ("waits", True)
 
 
 def test_a_coin_that_another_spent_is_lost_only_six_blocks_deep(bitcoind, funds, target):
@@ -316,7 +316,7 @@ def test_a_coin_that_is_in_no_block_yet_is_waited_for(bitcoind, funds, target):
 
     outcome = broadcast(BITCOIN, made.raw, made.txid)
 
-    assert (outcome.status, "the transaction that makes it is in no block" in outcome.problem) == ("waits", True)
+    assert (outcome.status, "the transaction that creates it is in no block" in outcome.problem) == ("waits", True)
 
 
 def test_a_coin_that_was_never_made_is_lost_only_six_blocks_deep(bitcoind, funds, target):

@@ -1,0 +1,77 @@
+"""Which networks the shop offers, and how they stood at their followers' last turns."""
+
+import pytest
+from django.utils import timezone
+
+from payments.errors import NetworkNotOffered
+from payments.models import Cursor
+from payments.networks.bitcoin.network import BitcoinNetwork
+from payments.networks.lightning.network import LightningNetwork
+from payments.networks.registry import get_network, is_sandbox, network_states, networks, offered_networks
+from payments.networks.sandbox.network import SandboxNetwork
+from payments.networks.xrp.network import XrpNetwork
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def nodes(settings):
+    """One of each kind; nobody asks them."""
+    settings.BITCOIN_RPC_HOST = settings.LITECOIN_RPC_HOST = settings.LND_HOST = "127.0.0.1"
+    settings.XRP_URL = "http://127.0.0.1:5005"
+
+
+def fail(*codes):
+    for code in codes:
+        Cursor.objects.create(network=code, failing_since=timezone.now())
+
+
+def test_each_configured_node_is_a_network_with_its_adapter(nodes):
+    adapters = {code: type(network) for code, network in networks().items()}
+    assert adapters == {"BTC": BitcoinNetwork, "BTC-LN": LightningNetwork, "LTC": BitcoinNetwork, "XRP": XrpNetwork}
+    assert [get_network(code).code for code in adapters] == list(adapters)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"), [("BITCOIN_RPC_HOST", "BTC"), ("LITECOIN_RPC_HOST", "LTC"), ("LND_HOST", "BTC-LN"), ("XRP_URL", "XRP")]
+)
+def test_the_first_real_node_ends_the_sandbox(settings, setting, code):
+    assert is_sandbox()
+    setattr(settings, setting, "http://127.0.0.1")
+    assert not is_sandbox()
+    assert offered_networks() == (code,)
+
+
+def test_in_the_sandbox_each_coin_has_a_pretended_network():
+    assert {"BTC", "LTC", "XRP"} <= set(offered_networks())
+    assert {type(network) for network in networks().values()} == {SandboxNetwork}
+
+
+def test_without_sandbox_and_nodes_nothing_is_offered(settings):
+    settings.SANDBOX = False
+    assert networks() == {}
+    assert network_states() == []
+
+
+@pytest.mark.parametrize(("code", "named"), [("LTC", "Litecoin"), ("DOGE", "DOGE")])
+def test_a_network_without_a_node_is_not_offered(settings, code, named):
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    with pytest.raises(NetworkNotOffered, match=named):
+        get_network(code)
+
+
+def test_lightning_comes_with_bitcoin_as_one_choice(nodes):
+    assert [state.code for state in network_states()] == ["BTC", "LTC", "XRP"]
+
+
+def test_lightning_is_a_choice_of_its_own_while_bitcoins_node_fails(nodes):
+    fail("BTC")
+    states = {state.code: state.problem for state in network_states()}
+    assert set(states) == {"BTC", "BTC-LN", "LTC", "XRP"}
+    assert "cannot be reached" in states["BTC"]
+    assert states["BTC-LN"] == ""
+
+
+def test_lightning_is_a_choice_of_its_own_where_no_bitcoin_node_is(settings):
+    settings.LND_HOST = "127.0.0.1"
+    assert [state.code for state in network_states()] == ["BTC-LN"]
