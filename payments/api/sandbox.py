@@ -40,4 +40,4 @@ class SandboxPay(ApiView):
         except Invoice.DoesNotExist:
             raise NotFound(_("Invoice not found")) from None
         enqueue(follow_networks)
-        return success(SandboxPlaySerializer.serialize({**values, "does": PLAYS[values["play"]]}), status=202)
+        return success(SandboxPlaySerializer.serialize({**values, "does": str(PLAYS[values["play"]])}), status=202)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from cryptons.money import Base
 from payments.errors import NetworkNotOffered, UnknownPlay
@@ -15,13 +16,13 @@ from payments.networks.registry import is_sandbox
 from payments.networks.sandbox.network import mine_block, receive, unmine
 
 PLAYS = {
-    "exact": "Pay the exact amount",
-    "under": "Pay too little",
-    "over": "Pay too much",
-    "late": "Pay after the time has run out",
-    "doubleSpend": "Pay, then take the money back",
-    "reorg": "Pay, then let the chain drop the block",
-    "confirm": "Mine a block now",
+    "exact": _("Pay the exact amount"),
+    "under": _("Pay too little"),
+    "over": _("Pay too much"),
+    "late": _("Pay after the time has run out"),
+    "doubleSpend": _("Pay, then take the money back"),
+    "reorg": _("Pay, then let the chain drop the block"),
+    "confirm": _("Mine a block now"),
 }
 
 
