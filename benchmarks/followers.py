@@ -135,9 +135,9 @@ def ask_the_node() -> int:
     """The number of invoices that it told of something."""
     from django.utils import timezone
 
-    from payments.sync.follower import follow
+    from payments.sync.follower import poll
 
-    return len(follow("BTC", at=timezone.now()))
+    return len(poll("BTC", at=timezone.now()))
 
 
 def hear_news() -> None:

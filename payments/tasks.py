@@ -21,7 +21,7 @@ from payments.networks.registry import offered_networks
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
 from payments.sync import webhook_hints
-from payments.sync.follower import follow, is_wanted
+from payments.sync.follower import is_wanted, poll
 from payments.sync.lightning_sweep import close_options, take_round
 
 BATCH = 50
@@ -46,7 +46,7 @@ def follow_networks() -> None:
 
 @shared_task
 def follow_network(network: str) -> None:
-    queue_settling(follow(network, at=timezone.now()))
+    queue_settling(poll(network, at=timezone.now()))
     if is_wanted(network):
         enqueue(follow_network, network, expires=60)
 
@@ -95,7 +95,7 @@ def sweep_invoices() -> None:
     """
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
-        follow(network, at=now)
+        poll(network, at=now)
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_SEEN])
     batches = list(chunks(touched, BATCH))
     # In one order, this sweep, the next and the messages would go side by side and settle the same twice.

@@ -26,7 +26,7 @@ from payments.alerts import exception_words
 from payments.errors import PaymentError
 from payments.invoices.refundable import staffs_kinds
 from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout, Rate
-from payments.sync.follower import ask_now
+from payments.sync.follower import refresh_invoice
 
 
 class OptionInline(ReadOnlyInline):
@@ -156,7 +156,7 @@ class InvoiceAdmin(ReadOnly):
             raise PermissionDenied
         invoice = get_object_or_404(Invoice, pk=pk)
         try:
-            count = ask_now(invoice.pk, at=timezone.now())
+            count = refresh_invoice(invoice.pk, at=timezone.now())
         except PaymentError as error:
             messages.error(request, str(error))
         else:

@@ -1,4 +1,4 @@
-"""One turn of a network's follower: ask the node once, write facts and cursor together, then let the touched invoices settle."""
+"""Poll a network: ask the node once, write facts and cursor together, and return the invoices that need a new verdict."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, NotSupportedError, ProgrammingError
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
@@ -28,41 +29,41 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 LOOK_AGAIN = timedelta(days=1)
-"""For so long it is asked why a payment has gone."""
+"""How long the node is asked why a payment has gone."""
 
 
 class LeaseLost(PaymentError):
-    """The turn took too long, and another follower reads on from the old cursor. Nothing of this turn is written."""
+    """The poll took too long, and another follower continues from the old cursor. Nothing of this poll is written."""
 
 
 NOT_THE_FACTS_FAULT = (ProgrammingError, NotSupportedError)
-"""The database is not as this program expects it (a migration is missing): no fact could be stored, and none must be passed over."""
+"""The database is not as this program expects (a migration is missing): no fact could be stored, and none must be skipped."""
 
 
-def follow(network: str, *, at: datetime) -> set[UUID]:
-    """Take one turn. Returns the invoices that need a new verdict; none when another follower holds the lease or the node is away.
+def poll(network: str, *, at: datetime) -> set[UUID]:
+    """Poll the node once. Returns the invoices that need a new verdict; none when another follower holds the lease or the node is away.
 
-    Raises only what the database says, and NetworkNotOffered: an error of our own is remembered as the node's trouble is.
+    Raises only errors of the database, and NetworkNotOffered: an internal error is recorded in the cursor as a node's error is.
     """
     with lease(network, at=at) as cursor:
         if cursor is None:
             return set()
         node = get_network(network)
         try:
-            return _turn(node, cursor, at=at)
+            return _poll_once(node, cursor, at=at)
         except (NodeUnavailable, NodeRejected) as error:
             remember_failure(cursor, str(error), at=at)
         except LeaseLost as error:
-            logger.warning("a turn took too long", extra={"network": network, "error": str(error)})
+            logger.warning("a poll took too long", extra={"network": network, "error": str(error)})
         except Exception as error:
             if is_outage(error):
                 raise
-            logger.exception("a follower's turn failed", extra={"network": network})
-            remember_failure(cursor, f"The shop met an error of its own ({type(error).__name__}). Its log says more.", at=at)
+            logger.exception("a poll failed", extra={"network": network})
+            remember_failure(cursor, _("Internal error (%(error)s), see the log.") % {"error": type(error).__name__}, at=at)
         return set()
 
 
-def _turn(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
+def _poll_once(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
     page = node.facts_since(CursorState(cursor.value, cursor.node_id), _unsettled(cursor.network, at=at))
     try:
         touched = in_transaction(lambda: _write(cursor, page, at=at))
@@ -71,13 +72,13 @@ def _turn(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
     except Exception as error:
         if is_outage(error):
             raise
-        log_failure("storing the facts of a turn", cursor.network, error)
-        touched = _write_one_by_one(cursor, page, at=at)
-    return touched | (_touch_deeper(cursor.network, page.tip_height) if page.tip_height is not None else set())
+        log_failure("storing the facts of a poll", cursor.network, error)
+        touched = _write_one_at_a_time(cursor, page, at=at)
+    return touched | (_mark_deeper(cursor.network, page.tip_height) if page.tip_height is not None else set())
 
 
-def _write_one_by_one(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
-    """Where all together could not be stored. The cursor goes over a fact that cannot only once staff have been told of it by name."""
+def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
+    """Store each fact alone, because all together failed. The cursor passes a fact that fails only after staff were told its reference."""
     touched: set[UUID] = set()
     for fact in page.facts:
         renew(cursor, at=timezone.now())
@@ -89,31 +90,31 @@ def _write_one_by_one(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UU
             if is_outage(error):
                 raise
             log_failure("storing a fact", fact.reference, error)
-            in_transaction(lambda fact=fact: tell_of_unread(cursor.network, fact.reference, at=at))  # type: ignore[misc]
+            in_transaction(lambda fact=fact: alert_unreadable(cursor.network, fact.reference, at=at))  # type: ignore[misc]
     return touched | in_transaction(lambda: _write(cursor, replace(page, facts=()), at=at))
 
 
 def _unsettled(network: str, *, at: datetime) -> list[str]:
-    """What is booked and not final; and what went not long ago: a node may say only later that other money was spent in its place."""
+    """Return the payments to ask for: those that are not final, and those that went lately, whose double spend may become known later."""
     there = Payment.objects.filter(network=network, is_final=False, is_present=True)
     gone = Payment.objects.filter(network=network, status=Payment.Status.GONE, is_conflicted=False, updated_at__gte=at - LOOK_AGAIN)
     return [*there.values_list("reference", flat=True), *gone.values_list("reference", flat=True)]
 
 
 def renew(cursor: Cursor, *, at: datetime) -> None:
-    """The lease runs anew from now on. Raises LeaseLost when it ran out and another has taken it."""
+    """Extend the lease. Raises LeaseLost when it has expired and another follower holds it."""
     if not Cursor.objects.filter(pk=cursor.pk, holder=cursor.holder).update(until=at + LEASE):
-        raise LeaseLost(f"Another took over {cursor.network}.")
+        raise LeaseLost(f"Another follower of {cursor.network} took over.")
 
 
 @contextmanager
 def lease(network: str, *, at: datetime) -> Iterator[Cursor | None]:
-    """The network's cursor, ours alone until the block ends or LEASE runs out; None while another holds it."""
+    """Lend the network's cursor to this process alone, until the block ends or LEASE has passed; None while another process holds it."""
     Cursor.objects.get_or_create(network=network)
     holder = uuid4()
     if not _take(network, holder, at=at):
         in_transaction(lambda: Cursor.objects.filter(network=network).update(is_wanted=True))
-        if not _take(network, holder, at=at):  # as it is, unless the other's turn ended meanwhile
+        if not _take(network, holder, at=at):  # unless the other poll has just ended
             yield None
             return
     try:
@@ -128,7 +129,7 @@ def _take(network: str, holder: UUID, *, at: datetime) -> bool:
 
 
 def is_wanted(network: str) -> bool:
-    """Whether somebody wanted a turn while the last one was under way, and nobody has taken one since. To be asked after it."""
+    """Tell, after a poll, whether another one was requested during it and has not started since."""
     return Cursor.objects.filter(network=network, is_wanted=True, holder=None).exists()
 
 
@@ -147,7 +148,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     tell_staff(cursor, page.cursor, at=at)
     touched = _store(network, page.facts, at=at)
     for reference in page.unread:
-        tell_of_unread(network, reference, at=at)
+        alert_unreadable(network, reference, at=at)
     if page.tip_height is not None:
         Payment.objects.filter(becomes_final_at(page.tip_height), network=network).update(is_final=True)
     return touched
@@ -159,24 +160,25 @@ def _store(network: str, facts: Sequence[Fact], *, at: datetime) -> set[UUID]:
     return touched
 
 
-def tell_of_unread(network: str, reference: str, *, at: datetime) -> None:
-    """In the transaction that goes over it."""
+def alert_unreadable(network: str, reference: str, *, at: datetime) -> None:
+    """Tell staff of a payment that cannot be read, in the transaction that moves the cursor past it."""
     alert(
         f"unread {network} {reference}"[:160],
-        (
-            f"The {network} node tells of a payment that the shop cannot understand or store; its log says why. It went on without it, "
-            f"so that the others are seen. Look at it by hand: {reference}. If it pays an invoice and 'check now' there does not find it, "
-            "accept that invoice by hand."
-        ),
+        _(
+            "The %(network)s node reports a payment that the shop cannot read or store; the log says why. It was skipped, so that other "
+            "payments are detected. Check it: %(reference)s. If it pays an invoice and “Check now” does not find it there, accept that "
+            "invoice as paid."
+        )
+        % {"network": network, "reference": reference},
         at=at,
     )
 
 
-def _touch_deeper(network: str, tip_height: int) -> set[UUID]:
-    """Invoices whose payments became deep enough, or are no longer, although nothing was said of them: only the tip moved.
+def _mark_deeper(network: str, tip_height: int) -> set[UUID]:
+    """Mark and return invoices whose payments became deep enough, or no longer are, because the tip alone has moved.
 
-    Each turn finds those that are not settled yet again; but who waits to be settled is not returned a second time. Not in the turn's
-    transaction: there it would meet the workers that settle them.
+    Invoices that already wait for a verdict are not returned again. Runs outside the poll's transaction, where it would conflict with the
+    workers that settle these invoices.
     """
     moved = Payment.objects.filter(settles_or_unsettles_at(tip_height), network=network)
     deeper = set(moved.values_list("invoice_id", flat=True))
@@ -193,23 +195,23 @@ def remember_failure(cursor: Cursor, text: str, *, at: datetime) -> None:
 
 
 def _store_beside_follower(network: str, facts: Sequence[Fact]) -> None:
-    """Who books a payment at the very moment when the follower does looks again, and finds it booked."""
+    """Store facts; once more when the follower stores the same payment at the same moment: then it is already there."""
     try:
         in_transaction(lambda: store_facts(network, facts))
     except IntegrityError:
         in_transaction(lambda: store_facts(network, facts))
 
 
-def ask_now(invoice_id: UUID, *, at: datetime) -> int:
-    """Ask the nodes about one invoice's destinations, store what they say and settle. Returns how many payments they know.
+def refresh_invoice(invoice_id: UUID, *, at: datetime) -> int:
+    """Ask the nodes about the destinations of one invoice, store the answers and settle. Returns how many payments the nodes know.
 
-    For a person who does not want to wait for the next turn. Raises NodeUnavailable, NodeRejected, InvoiceMoved.
+    For somebody who does not want to wait for the next poll. Raises NodeUnavailable, NodeRejected, InvoiceMoved.
     """
     destinations: dict[str, list[str]] = {}
     for network, destination in Option.objects.filter(invoice=invoice_id).values_list("network", "destination"):
         destinations.setdefault(network, []).append(destination)
-    told = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
-    for network, facts in told.items():
+    answers = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
+    for network, facts in answers.items():
         _store_beside_follower(network, facts)
     settle(invoice_id, at=at)
-    return sum(len(facts) for facts in told.values())
+    return sum(len(facts) for facts in answers.values())

@@ -22,7 +22,7 @@ from payments.networks.lightning.lnd.lightning_pb2 import Invoice as LndInvoice
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.registry import networks
 from payments.sync.facts import store_facts
-from payments.sync.follower import LeaseLost, lease, renew, tell_of_unread
+from payments.sync.follower import LeaseLost, alert_unreadable, lease, renew
 from payments.sync.replaced_node import replaced_at
 
 LEASE = "LN round"
@@ -119,7 +119,7 @@ def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -
     def write() -> set[UUID]:
         Option.objects.filter(pk__in=ended).update(is_closed=True)
         for reference in unread:
-            tell_of_unread(LIGHTNING, reference, at=at)
+            alert_unreadable(LIGHTNING, reference, at=at)
         return store_facts(LIGHTNING, facts)
 
     return in_transaction(write)

@@ -1,4 +1,4 @@
-"""How each node is, for staff: what it says of itself now, how its follower stands, and whether facts wait for their verdict."""
+"""Report the health of each node to staff: what the node says now, whether its follower runs, and whether invoices wait to be settled."""
 
 import logging
 import time
@@ -7,24 +7,25 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Min
+from django.utils.translation import gettext as _
 
 from cryptons.fan_out import gather_within
 from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.networks.registry import is_sandbox, networks
-from payments.sync.replaced_node import is_replaced, standing_alerts
+from payments.sync.replaced_node import is_replaced, open_alerts
 
 logger = logging.getLogger(__name__)
 
 WITHIN = timedelta(seconds=1.3)
-"""For all nodes together: a page that shows them answers within two seconds although none of them does."""
+"""For all nodes together, so that a page that shows them answers within two seconds even if no node does."""
 
 SILENT = timedelta(minutes=2)
-"""A follower that was heard this long ago has stopped, unless FOLLOW_SECONDS is set to more."""
+"""A follower that has not polled for this long has stopped, unless FOLLOW_SECONDS is larger."""
 
 SETTLING = timedelta(minutes=1)
-"""Facts wait no longer than this for their verdict while a worker runs."""
+"""Changed payments wait no longer than this for their invoice's verdict while a worker runs."""
 
 MOST_TOUCHED = 1000
 
@@ -70,7 +71,7 @@ def read_nodes(*, at: datetime) -> list[NodeReport]:
     told = _ask(offered)
     followers = {cursor.network: cursor for cursor in Cursor.objects.filter(network__in=offered)}
     unsettled = _oldest_unsettled()
-    alerts = standing_alerts(at=at)
+    alerts = open_alerts(at=at)
     return [
         _report(
             told.get(network),
@@ -95,7 +96,9 @@ def _timed(node: Network) -> tuple[NodeHealth, timedelta]:
         health = node.health()
     except Exception as error:  # a page about trouble is there for this too
         logger.exception("a node's health cannot be told")
-        health = NodeHealth(problem=f"It could not be asked: the shop met an error of its own ({type(error).__name__}). Its log says more.")
+        health = NodeHealth(
+            problem=_("The node could not be asked: internal error (%(error)s), see the log.") % {"error": type(error).__name__}
+        )
     return health, timedelta(microseconds=(time.monotonic_ns() - started) // 1000)
 
 
@@ -112,7 +115,7 @@ def _report(
     told: tuple[NodeHealth, timedelta] | None, follower: Cursor, unsettled: datetime | None, *, alert: str, at: datetime
 ) -> NodeReport:
     name = UNITS[follower.network].name
-    health, latency = told or (NodeHealth(problem=f"The {name} node does not answer in time: does it hang?"), None)
+    health, latency = told or (NodeHealth(problem=_("The %(name)s node does not answer in time. It may hang.") % {"name": name}), None)
     warnings = [
         health.warning,
         _another_node(follower, health),
@@ -136,22 +139,25 @@ def _another_node(follower: Cursor, health: NodeHealth) -> str:
     former = CursorState(node_id=follower.node_id).node_name
     if not is_replaced(former, health.node_name):
         return ""
-    return f"This is another node than the follower's: it was replaced. It is {health.node_name}, the follower knows {former}."
+    return _("The node was replaced: this is %(node)s, and the follower knows %(former)s.") % {"node": health.node_name, "former": former}
 
 
 def _follower_trouble(follower: Cursor, health: NodeHealth, *, at: datetime) -> str:
     if follower.failing_since is not None:
+        words = {"since": f"{follower.failing_since:%Y-%m-%d %H:%M}", "error": follower.last_error}
         if follower.last_error == health.problem:
-            return f"Its follower gets no answer since {follower.failing_since:%Y-%m-%d %H:%M} UTC."
-        return f"Its follower gets no answer since {follower.failing_since:%Y-%m-%d %H:%M} UTC: {follower.last_error}"
+            return _("The follower has had no answer since %(since)s UTC.") % words
+        return _("The follower has had no answer since %(since)s UTC: %(error)s") % words
     if follower.answered_at is None:
-        return "Nobody has listened to it yet: does the worker run?"
+        return _("The node was never polled. Check that the worker runs.")
     if at - follower.answered_at > max(SILENT, timedelta(seconds=3 * settings.FOLLOW_SECONDS)):
-        return f"Nobody has listened to it since {follower.answered_at:%Y-%m-%d %H:%M} UTC: does the worker run?"
+        last = f"{follower.answered_at:%Y-%m-%d %H:%M}"
+        return _("The node has not been polled since %(last)s UTC. Check that the worker runs.") % {"last": last}
     return ""
 
 
 def _settling_trouble(unsettled: datetime | None, *, at: datetime) -> str:
     if unsettled is None or at - unsettled < SETTLING:
         return ""
-    return f"A payment that changed at {unsettled:%Y-%m-%d %H:%M} UTC still waits for its verdict: does the worker run?"
+    changed = f"{unsettled:%Y-%m-%d %H:%M}"
+    return _("A payment that changed at %(changed)s UTC still waits to be processed. Check that the worker runs.") % {"changed": changed}

@@ -1,7 +1,9 @@
-"""A node that took another's place, by intent or by mistake: staff are told, and nothing is forgotten that only the former one knows."""
+"""Notice when a node was replaced, on purpose or by mistake. Staff are told, and what only the former node knows is kept."""
 
 import logging
 from datetime import datetime
+
+from django.utils.translation import ngettext
 
 from payments.alerts import alert
 from payments.invoices.opening import MONITOR
@@ -11,40 +13,51 @@ from payments.networks.base import CursorState
 logger = logging.getLogger(__name__)
 
 KIND = "node-replaced "
-"""How the keys of these alerts begin; then come the network and the time."""
+"""The beginning of the keys of these alerts; the network and the time follow."""
 
 
 def is_replaced(former: str, now: str) -> bool:
-    """Whether these names belong to two nodes; an empty one is nobody's."""
+    """Tell whether these are the names of two nodes; an empty name is unknown."""
     return bool(former and now and former != now)
 
 
 def tell_staff(cursor: Cursor, now: CursorState, *, at: datetime) -> None:
-    """In the transaction that moves the cursor, so once for each time that a node takes another's place."""
+    """Tell staff, once for each replacement, in the transaction that moves the cursor."""
     former = CursorState(node_id=cursor.node_id).node_name
     if not is_replaced(former, now.node_name):
         return
     waiting = Option.objects.filter(network=cursor.network, is_closed=False).count()
     alert(
         f"{_prefix(cursor.network)}{at.isoformat()}",
-        (
-            f"Another {cursor.network} node answers since {at:%Y-%m-%d %H:%M} UTC: {now.node_name} instead of {former}. "
-            f"{waiting} open invoice{' was' if waiting == 1 else 's were'} made before: they are paid to the former node, and it alone "
-            "tells of that money. If this was a mistake, set the shop to the former node again: what was paid there is found then."
-        ),
+        ngettext(
+            "Since %(since)s UTC another %(network)s node answers: %(node)s instead of %(former)s. %(waiting)s open invoice is paid to the "
+            "former node, and only that node knows of its payment. If this was a mistake, connect the shop to the former node again: then "
+            "payments made there are detected.",
+            "Since %(since)s UTC another %(network)s node answers: %(node)s instead of %(former)s. %(waiting)s open invoices are paid to "
+            "the former node, and only that node knows of their payments. If this was a mistake, connect the shop to the former node "
+            "again: then payments made there are detected.",
+            waiting,
+        )
+        % {
+            "since": f"{at:%Y-%m-%d %H:%M}",
+            "network": cursor.network,
+            "node": now.node_name,
+            "former": former,
+            "waiting": waiting,
+        },
         at=at,
     )
     logger.warning("another node answers", extra={"network": cursor.network, "error": f"{now.node_name} instead of {former}"})
 
 
 def replaced_at(network: str) -> datetime | None:
-    """When the node that answers now was first met in another's place; None while it is the first."""
+    """Return when the present node replaced the former one; None if no node was ever replaced."""
     told = Alert.objects.filter(key__startswith=_prefix(network)).order_by("-created_at")
     return told.values_list("created_at", flat=True).first()
 
 
-def standing_alerts(*, at: datetime) -> dict[str, str]:
-    """By network, what staff have not closed yet, while the former node's invoices are still watched."""
+def open_alerts(*, at: datetime) -> dict[str, str]:
+    """Return the open alerts by network, while the former node's invoices are still watched."""
     told = Alert.objects.filter(key__startswith=KIND, closed_at=None, created_at__gt=at - MONITOR).order_by("created_at")
     return {key.removeprefix(KIND).partition(" ")[0]: text for key, text in told.values_list("key", "text")}
 

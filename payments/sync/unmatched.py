@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.utils.translation import gettext as _
+
 from cryptons.chunks import chunks
 from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
@@ -57,15 +59,32 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
 
 def _sentence(network: str, fact: Fact) -> str:
     address, tag = split_destination(fact.destination)
-    without = f"with the destination tag {tag}, which no invoice has" if tag else "without a destination tag"
+    words = {
+        "amount": f"{format_coin(fact.amount_base, network)} {network}",
+        "address": address,
+        "tag": tag,
+        "time": f"{fact.first_seen_at:%Y-%m-%d %H:%M:%S}",
+        "transaction": fact.reference,
+    }
+    if tag:
+        return (
+            _(
+                "%(amount)s was received at %(address)s on %(time)s UTC with the destination tag %(tag)s, which no invoice has. The payer "
+                "will probably contact you: accept their invoice as paid, or send the payment back. Transaction %(transaction)s."
+            )
+            % words
+        )
     return (
-        f"{format_coin(fact.amount_base, network)} {network} came to {address} at {fact.first_seen_at:%Y-%m-%d %H:%M:%S} UTC {without}. "
-        f"Whoever paid it will ask: accept their invoice by hand, or send it back. Transaction {fact.reference}."
+        _(
+            "%(amount)s was received at %(address)s on %(time)s UTC without a destination tag. The payer will probably contact you: accept "
+            "their invoice as paid, or send the payment back. Transaction %(transaction)s."
+        )
+        % words
     )
 
 
 def _sentence_of_many(network: str) -> str:
-    return (
-        f"More small sums came in {network} that no invoice waits for than are told one by one. It is most likely advertising; "
-        f"manage.py reconcile --network {network} lists each of them."
-    )
+    return _(
+        "Too many small unmatched %(network)s payments were received to list each of them here. They are most likely advertising. "
+        "manage.py reconcile --network %(network)s lists all of them."
+    ) % {"network": network}

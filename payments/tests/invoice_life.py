@@ -28,7 +28,7 @@ from payments.invoices.opening import cancel_invoice
 from payments.invoices.requoting import Quote, prepare_quote, requote
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks import registry
-from payments.sync.follower import LEASE, ask_now
+from payments.sync.follower import LEASE, refresh_invoice
 from payments.tasks import follow_network, settle_invoices, sweep_invoices
 from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
 from payments.tests.invoice_truths import InvoiceTruths
@@ -244,7 +244,7 @@ class InvoiceLife(InvoiceTruths):
         self.check()
 
     def somebody_asks_the_nodes(self, number: int, interruption: Interruption) -> None:
-        self.act(lambda: ask_now(self.some_option(number).invoice_id, at=self.clock.now), interruption)
+        self.act(lambda: refresh_invoice(self.some_option(number).invoice_id, at=self.clock.now), interruption)
 
     def staff_decide(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: self.decide(number), interruption)

@@ -98,14 +98,12 @@ def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
     from payments.errors import InvoiceMoved
     from payments.invoices.settlement import settle
     from payments.models import Invoice
-    from payments.sync.follower import LeaseLost, follow
+    from payments.sync.follower import LeaseLost, poll
 
     moved, ends = 0, time.time() + seconds
     while time.time() < ends:
         try:
-            touched = (
-                follow("BTC", at=timezone.now()) if role == "follower" else set(Invoice.objects.touched().values_list("pk", flat=True))
-            )
+            touched = poll("BTC", at=timezone.now()) if role == "follower" else set(Invoice.objects.touched().values_list("pk", flat=True))
         except LeaseLost:
             continue
         for invoice_id in touched:

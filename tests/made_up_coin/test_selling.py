@@ -17,7 +17,7 @@ from payments.networks.sandbox.network import mine_block
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.rates.current import current_rates
 from payments.rates.sources import KNOWN
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.sync.node_listener import addresses
 from payments.sync.sandbox_plays import play
 from shop.cart.contents import SESSION_KEY
@@ -56,7 +56,7 @@ def hear_of_it(blocks=0):
     """The follower's turn after so many more blocks, and the verdict of each invoice that it touched."""
     for _ in range(blocks):
         mine_block("KTL", timezone.now() + timedelta(minutes=1))
-    return [settle(invoice_id, at=timezone.now()).status for invoice_id in follow("KTL", at=timezone.now())]
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in poll("KTL", at=timezone.now())]
 
 
 def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
@@ -132,7 +132,7 @@ def node(settings):
 
 
 def turn():
-    return [settle(invoice_id, at=timezone.now()).status for invoice_id in follow("KTL", at=timezone.now())]
+    return [settle(invoice_id, at=timezone.now()).status for invoice_id in poll("KTL", at=timezone.now())]
 
 
 def test_the_coin_is_sold_with_through_its_own_node(client, cart, node):

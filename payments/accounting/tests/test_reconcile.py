@@ -20,7 +20,7 @@ from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.invoices.settlement import settle
 from payments.models import Alert, Invoice, Option, Payment, SandboxTransaction
 from payments.networks.sandbox.network import SandboxNetwork, mine_block, receive
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.tests.factories import OptionFactory
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def paid(now, network="BTC", *, hours_ago=2):
     receive(network, option.destination, option.due_base, at=then + timedelta(minutes=1))
     for _ in range(2):
         mine_block(network, now)
-    follow(network, at=now)
+    poll(network, at=now)
     settle(option.invoice_id, at=now)
     assert Invoice.objects.get(pk=option.invoice_id).status == "settled"
     return option
@@ -232,7 +232,7 @@ def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monk
 
     def nap(seconds):
         naps.append(seconds)
-        follow("BTC", at=now)
+        poll("BTC", at=now)
         settle(option.invoice_id, at=now)
 
     monkeypatch.setattr(reconciling, "sleep", nap)

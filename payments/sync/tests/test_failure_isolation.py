@@ -18,7 +18,7 @@ from payments.networks.bitcoin import network as bitcoin
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.networks.sandbox import network as sandbox
 from payments.networks.sandbox.network import receive
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.sync.lightning_sweep import take_round
 from payments.tasks import settle_invoices, sweep_invoices, sweep_payouts
 from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory, PayoutFactory
@@ -167,14 +167,14 @@ def test_a_fact_that_cannot_be_stored_keeps_no_other_from_being_stored(now, rest
         return SimpleNamespace(**{**vars(fact), "amount_base": 10**30}) if row.pk == sent[1].pk else fact
 
     monkeypatch.setattr(sandbox, "_fact", huge)
-    touched = follow("BTC", at=now)
+    touched = poll("BTC", at=now)
 
     assert touched == {options[0].invoice_id, options[2].invoice_id}
     cursor = Cursor.objects.get(network="BTC")
     assert cursor.value
     assert (cursor.failing_since, cursor.answered_at) == (None, now)
     assert f"{sent[1].txid}:0" in Alert.objects.get().text
-    follow("BTC", at=now)
+    poll("BTC", at=now)
     assert Alert.objects.count() == 1
 
 
@@ -185,7 +185,7 @@ def test_a_database_without_its_migrations_lets_no_fact_be_passed_over(now, rest
         raise ProgrammingError("no such column")
 
     monkeypatch.setattr("payments.sync.follower.store_facts", fail)
-    assert follow("BTC", at=now) == set()
+    assert poll("BTC", at=now) == set()
 
     cursor = Cursor.objects.get(network="BTC")
     assert (cursor.value, cursor.failing_since, cursor.holder) == ("", now, None)
@@ -198,7 +198,7 @@ def test_a_database_that_goes_away_ends_a_followers_turn(now, resting_chain, mon
 
     monkeypatch.setattr("payments.sync.follower.store_facts", fail)
     with pytest.raises(OperationalError):
-        follow("BTC", at=now)
+        poll("BTC", at=now)
 
 
 def test_what_a_node_tells_and_nobody_understands_is_told_to_staff_when_the_cursor_goes_over_it(now, resting_chain, monkeypatch):
@@ -211,7 +211,7 @@ def test_what_a_node_tells_and_nobody_understands_is_told_to_staff_when_the_curs
         return FactPage(page.facts, page.cursor, page.tip_height, ("riddle:0",))
 
     monkeypatch.setattr(sandbox.SandboxNetwork, "facts_since", with_riddle)
-    assert follow("BTC", at=now) == {waiting.invoice_id}
+    assert poll("BTC", at=now) == {waiting.invoice_id}
     assert "riddle:0" in Alert.objects.get().text
 
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from payments.models import Cursor
 from payments.networks.lightning.lnd.lightning_pb2 import WalletState
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 
 pytestmark = pytest.mark.django_db
 
@@ -17,24 +17,24 @@ def now():
 
 
 def test_an_lnd_that_hangs_is_not_taken_for_one_that_has_nothing_to_tell(lnd, now):
-    follow("BTC-LN", at=now)
+    poll("BTC-LN", at=now)
     assert Cursor.objects.get().failing_since is None
 
     lnd.hanging |= {"GetState", "SubscribeInvoices"}
-    follow("BTC-LN", at=now)
+    poll("BTC-LN", at=now)
 
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, "in time" in cursor.last_error) == (now, True)
 
 
 def test_an_lnd_without_its_chain_goes_on_being_heard(lnd, now):
-    follow("BTC-LN", at=now)
+    poll("BTC-LN", at=now)
     lnd.hanging.add("GetInfo")
-    follow("BTC-LN", at=now)
+    poll("BTC-LN", at=now)
     assert Cursor.objects.get().failing_since is None
 
 
 def test_an_lnd_that_was_locked_is_remembered_with_the_words_for_it(lnd, now):
     lnd.state = WalletState.LOCKED
-    follow("BTC-LN", at=now)
+    poll("BTC-LN", at=now)
     assert "lncli unlock" in Cursor.objects.get().last_error

@@ -17,7 +17,7 @@ from payments.networks.base import CursorState, DestinationRequest, FactPage
 from payments.networks.registry import get_network
 from payments.networks.sandbox.network import mine_block, receive, unmine
 from payments.sync import follower
-from payments.sync.follower import LEASE, LeaseLost, _unsettled, _write, follow, is_wanted, lease
+from payments.sync.follower import LEASE, LeaseLost, _unsettled, _write, is_wanted, lease, poll
 from payments.tasks import follow_network
 from payments.tests.factories import DUE, OptionFactory
 
@@ -48,7 +48,7 @@ def mine(now, blocks=1):
 
 
 def turn(option):
-    touched = follow("BTC", at=timezone.now())
+    touched = poll("BTC", at=timezone.now())
     return [settle(invoice_id, at=timezone.now()).status for invoice_id in touched]
 
 
@@ -64,7 +64,7 @@ def test_a_payment_is_followed_from_sight_to_settlement(option, now):
 def test_a_turn_without_news_touches_nothing(option, now):
     receive("BTC", option.destination, DUE, at=now)
     turn(option)
-    assert follow("BTC", at=timezone.now()) == set()
+    assert poll("BTC", at=timezone.now()) == set()
 
 
 def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(option, now):
@@ -73,7 +73,7 @@ def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(opti
     turn(option)
     SandboxTransaction.objects.update(changed_at=now - timedelta(days=1))
     mine(now)
-    assert follow("BTC", at=timezone.now()) == {option.invoice_id}
+    assert poll("BTC", at=timezone.now()) == {option.invoice_id}
 
 
 def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
@@ -112,7 +112,7 @@ def test_what_came_while_no_worker_ran_is_found_and_in_time(option, now):
     receive("BTC", option.destination, DUE, at=now)
     mine(now, 2)
     later = now + timedelta(hours=3)
-    assert follow("BTC", at=later) == {option.invoice_id}
+    assert poll("BTC", at=later) == {option.invoice_id}
     assert settle(option.invoice_id, at=later) == settle(option.invoice_id, at=later)
     option.invoice.refresh_from_db()
     assert (option.invoice.status, option.invoice.flags) == ("settled", frozenset())
@@ -122,25 +122,25 @@ def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
     receive("BTC", option.destination, DUE, at=now)
     with lease("BTC", at=now) as cursor:
         assert cursor is not None
-        assert follow("BTC", at=now) == set()
-    assert follow("BTC", at=now) == {option.invoice_id}
+        assert poll("BTC", at=now) == set()
+    assert poll("BTC", at=now) == {option.invoice_id}
 
 
 def test_who_comes_during_a_turn_is_promised_another_one(now):
-    follow("BTC", at=now)
+    poll("BTC", at=now)
     assert not is_wanted("BTC")
     with lease("BTC", at=now):
-        follow("BTC", at=now)
+        poll("BTC", at=now)
         assert not is_wanted("BTC")
     assert is_wanted("BTC")
-    follow("BTC", at=now)
+    poll("BTC", at=now)
     assert not is_wanted("BTC")
 
 
 def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
     queued = []
     monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append((task.name, arguments)))
-    monkeypatch.setattr("payments.tasks.follow", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
+    monkeypatch.setattr("payments.tasks.poll", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
 
     follow_network("BTC")
 
@@ -196,17 +196,17 @@ def absent_node(settings):
 
 
 def test_a_node_that_is_away_is_remembered_with_the_time_it_left(absent_node, now):
-    assert follow("BTC", at=now) == set()
-    assert follow("BTC", at=now + timedelta(seconds=5)) == set()
+    assert poll("BTC", at=now) == set()
+    assert poll("BTC", at=now + timedelta(seconds=5)) == set()
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, cursor.holder) == (now, None)
     assert "does not answer" in cursor.last_error
 
 
 def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
-    follow("BTC", at=now)
+    poll("BTC", at=now)
     settings.BITCOIN_RPC_HOST = ""
-    follow("BTC", at=now)
+    poll("BTC", at=now)
     cursor = Cursor.objects.get()
     assert (cursor.failing_since, cursor.last_error, cursor.answered_at) == (None, "", now)
 
@@ -215,7 +215,7 @@ def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
 def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, absent_node, now):
     settings.STAFF_EMAIL = "grace@example.com"
     for at in (now, now + away, now + away + timedelta(seconds=5)):
-        follow("BTC", at=at)
+        poll("BTC", at=at)
 
     assert [(mail.subject, "the node" in mail.text.lower()) for mail in Mail.objects.all()] == [("BTC does not work", True)] * mails
 
@@ -223,8 +223,8 @@ def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, abs
 def test_staff_get_another_mail_when_it_goes_away_again(settings, absent_node, now):
     settings.STAFF_EMAIL = "grace@example.com"
     for away in (now, now + timedelta(hours=2)):
-        follow("BTC", at=away)
-        follow("BTC", at=away + timedelta(minutes=11))
+        poll("BTC", at=away)
+        poll("BTC", at=away + timedelta(minutes=11))
         Cursor.objects.update(failing_since=None)
 
     assert Mail.objects.count() == 2
@@ -249,7 +249,7 @@ def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
         settings.BITCOIN_RPC_HOST, settings.BITCOIN_RPC_PORT = "127.0.0.1", server.server_port
         settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
-        assert follow("BTC", at=now) == set()
+        assert poll("BTC", at=now) == set()
         with pytest.raises(NodeUnavailable):
             get_network("BTC").open_destination(DestinationRequest("order_X", DUE, now))
         server.shutdown()

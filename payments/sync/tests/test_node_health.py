@@ -92,7 +92,7 @@ def test_an_lnd_that_catches_up_still_serves(lnd, heard, now):
 
 def test_nodes_that_hang_do_not_hide_the_others(lnd, heard, hanging_bitcoind, now):
     reports = {report.network: report for report in read_nodes(at=now)}
-    assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time: does it hang?"
+    assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time. It may hang."
     assert (reports["BTC"].state, reports["BTC-LN"].state) == ("trouble", "ok")
 
 
@@ -119,8 +119,8 @@ def test_the_pretended_networks_are_well(now):
 @pytest.mark.parametrize(
     ("cursor", "says"),
     [
-        ({}, "Nobody has listened to it yet"),
-        ({"answered_at": timedelta(minutes=3)}, "Nobody has listened to it since"),
+        ({}, "The node was never polled"),
+        ({"answered_at": timedelta(minutes=3)}, "The node has not been polled since"),
         ({"answered_at": timedelta(minutes=1)}, ""),
         ({"answered_at": timedelta(0), "failing_since": timedelta(hours=1), "last_error": "It is away."}, ": It is away."),
     ],
@@ -150,7 +150,7 @@ def test_the_oldest_fact_without_a_verdict_is_told_by_network(now):
     report = report_of(now, "BTC")
 
     assert report.oldest_unsettled_at == now - timedelta(minutes=30)
-    assert "still waits for its verdict" in report.warnings[0]
+    assert "still waits to be processed" in report.warnings[0]
 
 
 def test_a_fact_of_this_moment_worries_nobody(now):

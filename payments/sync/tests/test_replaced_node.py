@@ -9,7 +9,7 @@ from django.utils import timezone
 from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Option, Payment
 from payments.networks.lightning.tests.lnd_server import lnd_of  # noqa: F401
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.sync.lightning_sweep import close_options, take_round
 from payments.sync.node_health import read_nodes
 from payments.sync.replaced_node import replaced_at
@@ -48,14 +48,14 @@ def is_closed(option):
 
 
 def test_what_is_paid_on_the_new_node_is_found_by_the_round_and_settles(lnd, lnd_of, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     new = lnd_of("the new")
-    follow(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=5))
     option = open_option(new, 7, at=now + timedelta(seconds=6))
     new.pay(option.destination, now + timedelta(seconds=7))
 
     # The node's very first settlement: its stream tells of no index below 1.
-    assert follow(NETWORK, at=now + timedelta(seconds=10)) == set()
+    assert poll(NETWORK, at=now + timedelta(seconds=10)) == set()
     assert take_round(at=now + timedelta(seconds=11)) == {option.invoice_id}
 
     assert settle(option.invoice_id, at=now + timedelta(seconds=12)).status == "settled"
@@ -64,65 +64,63 @@ def test_what_is_paid_on_the_new_node_is_found_by_the_round_and_settles(lnd, lnd
 
 def test_the_stream_of_the_new_node_is_heard_from_its_own_beginning(lnd, lnd_of, now):
     """The former node's index lies above the new one's: kept, it would silence it for ever."""
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     Cursor.objects.filter(network=NETWORK).update(value="4711")
 
     new = lnd_of("the new")
-    follow(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=5))
 
     cursor = Cursor.objects.get(network=NETWORK)
     assert (cursor.value, cursor.node_id.startswith(f"{new.pubkey} ")) == ("0", True)
 
 
 def test_staff_are_told_once_which_node_took_whose_place(lnd, lnd_of, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     open_option(lnd, 7, at=now)
     assert not Alert.objects.exists()
 
     new = lnd_of("the new")
-    follow(NETWORK, at=now + timedelta(seconds=5))
-    follow(NETWORK, at=now + timedelta(seconds=10))
+    poll(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=10))
 
     alert = Alert.objects.get()
     assert f"{new.pubkey} instead of {lnd.pubkey}" in alert.text
-    assert "1 open invoice was made before" in alert.text
+    assert "1 open invoice is paid to the former node" in alert.text
     assert replaced_at(NETWORK) == now + timedelta(seconds=5)
     (report,) = read_nodes(at=now + timedelta(seconds=11))
     assert (report.state, report.warnings) == ("attention", (alert.text,))
 
 
 def test_what_staff_closed_is_said_no_more(lnd, lnd_of, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     lnd_of("the new")
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     Alert.objects.update(closed_at=now)
     (report,) = read_nodes(at=now)
     assert (report.state, report.warnings) == ("ok", ())
 
 
 def test_before_the_follower_has_met_it_the_page_says_that_it_is_another(lnd, lnd_of, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     new = lnd_of("the new")
     (report,) = read_nodes(at=now)
-    assert report.warnings == (
-        f"This is another node than the follower's: it was replaced. It is {new.pubkey}, the follower knows {lnd.pubkey}.",
-    )
+    assert report.warnings == (f"The node was replaced: this is {new.pubkey}, and the follower knows {lnd.pubkey}.",)
 
 
 def test_the_same_node_with_another_macaroon_is_no_other(lnd, settings, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     lnd.macaroon = "02" * 32
     lnd.configure(settings)
-    follow(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=5))
     assert not Alert.objects.exists()
 
 
 def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(lnd, lnd_of, settings, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now)
     lnd_of("a mistake")
     take_round(at=now + timedelta(seconds=4))
-    follow(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=5))
     take_round(at=now + timedelta(seconds=6))
     lnd.pay(option.destination, now + timedelta(minutes=1))
     settle(option.invoice_id, at=now + timedelta(minutes=16))
@@ -130,7 +128,7 @@ def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(l
     assert not is_closed(option)
 
     lnd.configure(settings)
-    follow(NETWORK, at=now + timedelta(minutes=20))
+    poll(NETWORK, at=now + timedelta(minutes=20))
     assert take_round(at=now + timedelta(minutes=20)) == {option.invoice_id}
 
     assert Payment.objects.get().amount_base == 200_000_000
@@ -140,7 +138,7 @@ def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(l
 
 def test_what_the_one_node_forgot_is_closed(lnd, now):
     """LND may throw away what was cancelled; nobody else could know more."""
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd.invoices.clear()
     take_round(at=now)
@@ -148,10 +146,10 @@ def test_what_the_one_node_forgot_is_closed(lnd, now):
 
 
 def test_the_former_nodes_invoices_are_asked_for_while_they_are_watched_and_no_longer(lnd, lnd_of, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd_of("the new")
-    follow(NETWORK, at=now + timedelta(seconds=5))
+    poll(NETWORK, at=now + timedelta(seconds=5))
     take_round(at=now + timedelta(days=29))
     assert not is_closed(option)
     take_round(at=now + timedelta(days=31))
@@ -159,7 +157,7 @@ def test_the_former_nodes_invoices_are_asked_for_while_they_are_watched_and_no_l
 
 
 def test_the_alert_has_no_secret_in_it(lnd, lnd_of, settings, now):
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     lnd_of("the new")
-    follow(NETWORK, at=now)
+    poll(NETWORK, at=now)
     assert not re.search(settings.LND_MACAROON, Alert.objects.get().text)

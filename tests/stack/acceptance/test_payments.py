@@ -296,10 +296,10 @@ def test_a_shop_that_was_tried_in_the_sandbox_first_follows_its_node(shop: Shop,
 
 FOLLOW = """
 from django.utils import timezone
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.tasks import queue_settling
 for _ in range(60):
-    queue_settling(follow("BTC", at=timezone.now()))
+    queue_settling(poll("BTC", at=timezone.now()))
 """
 
 

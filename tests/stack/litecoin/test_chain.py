@@ -181,8 +181,8 @@ def test_a_reorg_takes_money_out_of_mweb_back_until_it_is_mined_again(shop: Shop
 ASK = """
 from uuid import UUID
 from django.utils import timezone
-from payments.sync.follower import ask_now
-ask_now(UUID("%s"), at=timezone.now())
+from payments.sync.follower import refresh_invoice
+refresh_invoice(UUID("%s"), at=timezone.now())
 """
 
 

@@ -12,7 +12,7 @@ from payments.invoices.settlement import settle
 from payments.models import Invoice, SandboxChain
 from payments.networks.base import DestinationRequest
 from payments.networks.sandbox.network import SandboxNetwork, mine_block
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.sync.sandbox_plays import PLAYS, play
 from payments.tests.factories import OptionFactory
 
@@ -35,7 +35,7 @@ def after(invoice, *acts):
             mine_block("BTC", timezone.now() + timedelta(minutes=1))
         else:
             play(invoice.pk, act, at=timezone.now())
-        follow("BTC", at=timezone.now())
+        poll("BTC", at=timezone.now())
         settle(invoice.pk, at=timezone.now())
     invoice.refresh_from_db()
     return invoice.status, set(invoice.flags)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from payments.invoices.settlement import settle
 from payments.networks.base import CursorState, DestinationRequest
 from payments.networks.xrp.network import XrpNetwork
-from payments.sync.follower import follow
+from payments.sync.follower import poll
 from payments.tests.factories import OptionFactory
 from tests.fake_rippled import (
     ISSUER,
@@ -71,7 +71,7 @@ def request_of(now):
 
 
 def turn():
-    touched = follow("XRP", at=timezone.now())
+    touched = poll("XRP", at=timezone.now())
     return {settle(invoice_id, at=timezone.now()).status for invoice_id in touched}
 
 

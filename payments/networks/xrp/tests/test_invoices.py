@@ -11,7 +11,7 @@ from payments.models import Alert, Cursor, Payment
 from payments.networks.xrp import network as adapter
 from payments.networks.xrp.network import XrpNetwork
 from payments.networks.xrp.tests.conftest import DOLLARS, DUE, TAG, first_turn, option_with, turn
-from payments.sync.follower import ask_now, follow
+from payments.sync.follower import poll, refresh_invoice
 from tests.fake_rippled import (
     PARTIAL,
     SHOP,
@@ -70,7 +70,7 @@ def test_what_came_while_no_worker_ran_is_in_time(xrpl, option, now):
     xrpl.close_ledger(30)
     later = now + timedelta(hours=3)
 
-    assert follow("XRP", at=later) == {option.invoice_id}
+    assert poll("XRP", at=later) == {option.invoice_id}
 
     settle(option.invoice_id, at=later)
     option.invoice.refresh_from_db()
@@ -97,7 +97,7 @@ def test_a_person_asks_for_one_invoice(xrpl, option, now):
     xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.pay(SHOP, DUE, tag=TAG + 1)
 
-    assert ask_now(option.invoice_id, at=now) == 1
+    assert refresh_invoice(option.invoice_id, at=now) == 1
 
     option.invoice.refresh_from_db()
     assert option.invoice.status == "settled"
@@ -116,7 +116,7 @@ def test_a_person_who_asks_reads_all_pages(xrpl, option, now, monkeypatch):
 def test_a_person_is_told_when_the_server_does_not_know_that_time(xrpl, now):
     option = option_with(TAG, now - timedelta(hours=2))
     with pytest.raises(NodeUnavailable, match="no longer has the ledgers of"):
-        ask_now(option.invoice_id, at=now)
+        refresh_invoice(option.invoice_id, at=now)
 
 
 # --- money that no invoice waits for ---
@@ -133,9 +133,9 @@ def test_staff_are_told_once_of_money_without_a_known_tag(xrpl, option, caplog, 
             turn()
 
     first, second = Alert.objects.order_by("text")
-    assert f"12.500000 XRP came to {SHOP} at {xrpl.closed[1002]:%Y-%m-%d %H:%M:%S} UTC without a destination tag." in first.text
+    assert f"12.500000 XRP was received at {SHOP} on {xrpl.closed[1002]:%Y-%m-%d %H:%M:%S} UTC without a destination tag." in first.text
     assert first.text.endswith(f"Transaction {untagged}.")
-    assert f"200.000000 XRP came to {SHOP}" in second.text
+    assert f"200.000000 XRP was received at {SHOP}" in second.text
     assert f"with the destination tag {TAG + 1}, which no invoice has." in second.text
     assert [record.reference for record in caplog.records if record.message == "money that no invoice waits for"] == [untagged, mistyped]
 
@@ -151,5 +151,5 @@ def test_who_sends_next_to_nothing_a_hundred_times_does_not_fill_the_queue(xrpl,
 
     texts = list(Alert.objects.values_list("text", flat=True))
     assert len(texts) == 22
-    assert sum("More small sums came in XRP" in text for text in texts) == 1
+    assert sum("Too many small unmatched XRP" in text for text in texts) == 1
     assert any(forgotten in text for text in texts)

@@ -6,7 +6,7 @@ from payments.models import Invoice, Payment
 from payments.networks.sandbox.network import receive
 from payments.sync import follower
 from payments.sync.facts import store_facts
-from payments.sync.follower import ask_now
+from payments.sync.follower import refresh_invoice
 from payments.tests.factories import DUE, OptionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,7 +17,7 @@ def test_a_persons_question_books_what_the_node_knows():
     option = OptionFactory(invoice__expires_at=now, invoice__monitor_until=now)
     receive("BTC", option.destination, DUE, at=now)
 
-    assert ask_now(option.invoice_id, at=now) == 1
+    assert refresh_invoice(option.invoice_id, at=now) == 1
 
     assert Invoice.objects.get().status == "processing"
 
@@ -32,5 +32,5 @@ def test_a_payment_that_the_follower_books_at_that_very_moment_is_no_error(monke
         raise IntegrityError("network, reference")
 
     monkeypatch.setattr(follower, "store_facts", come_second)
-    assert ask_now(option.invoice_id, at=now) == 1
+    assert refresh_invoice(option.invoice_id, at=now) == 1
     assert Payment.objects.count() == 1
