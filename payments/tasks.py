@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from cryptons.celery import enqueue
 from cryptons.chunks import chunks
+from cryptons.coins import LIGHTNING
 from cryptons.db import on_commit, retry_when
 from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
@@ -151,7 +152,7 @@ class CeleryJobs(jobs.Jobs):
         enqueue(follow_network, network, expires=60)
 
     def close_lightning(self, invoice_id: UUID) -> None:
-        if "BTC-LN" in offered_networks():
+        if LIGHTNING in offered_networks():
             on_commit(lambda: enqueue(close_lightning, str(invoice_id)))
 
     def send_payout(self, payout_id: UUID) -> None:

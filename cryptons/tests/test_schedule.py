@@ -1,0 +1,46 @@
+"""Which task runs when, and which queue it waits in."""
+
+import pytest
+from django.utils.module_loading import autodiscover_modules
+
+from cryptons.celery import app
+from cryptons.schedule import QUEUES, ROUTES, beat_schedule, broker_options
+
+SCHEDULE = beat_schedule(follow_seconds=7, lightning_seconds=40)
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    autodiscover_modules("tasks")
+    return set(app.tasks)
+
+
+@pytest.mark.parametrize("name", SCHEDULE)
+def test_each_task_of_the_schedule_exists_and_its_message_expires(name, tasks):
+    entry = SCHEDULE[name]
+
+    assert entry["task"] in tasks
+    assert entry["options"]["expires"] > 0
+
+
+@pytest.mark.parametrize("pattern", ROUTES)
+def test_each_route_leads_existing_tasks_to_a_queue_that_workers_take_from(pattern, tasks):
+    assert any(task.startswith(pattern.removesuffix("*")) for task in tasks)
+    assert ROUTES[pattern]["queue"] in {queue.name for queue in QUEUES}
+
+
+def test_how_often_networks_are_asked_is_a_setting():
+    assert [SCHEDULE[name]["schedule"] for name in ("follow networks", "look after Lightning")] == [7, 40]
+
+
+def test_a_queue_of_files_has_its_folders(tmp_path):
+    options = broker_options("filesystem://localhost", tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["control", "messages"]
+    assert options["data_folder_in"] == options["data_folder_out"] == str(tmp_path / "messages")
+
+
+@pytest.mark.parametrize(("url", "known"), [("redis://localhost/0", {"socket_timeout"}), ("amqp://localhost", set())])
+def test_other_brokers_need_no_folder(url, known, tmp_path):
+    assert known <= set(broker_options(url, tmp_path))
+    assert list(tmp_path.iterdir()) == []
