@@ -10,7 +10,7 @@ from cryptons.api.outputs import AmountText, DecimalText, Output
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.money import UNITS, base_to_minor, format_coin, format_fiat, format_rate, minor_digits
 from payments.accounting.ledger import order_of
-from payments.invoices.buyer_view import Progress
+from payments.invoices.buyer_view import BuyerView
 from payments.models import Invoice, Option, Payment, Payout
 from payments.networks.lightning.network import Liquidity, receivable_msat, spendable_msat
 from payments.networks.registry import is_sandbox
@@ -42,25 +42,25 @@ class InvoiceStatusSerializer(Output):
     expiresAt = serializers.DateTimeField(source="expires_at")
     sandbox = serializers.BooleanField()
 
-    def read_flags(self, progress: Progress) -> list[str]:
+    def read_flags(self, progress: BuyerView) -> list[str]:
         return sorted(progress.flags)
 
-    def read_price(self, progress: Progress) -> str:
+    def read_price(self, progress: BuyerView) -> str:
         return format_fiat(progress.price_minor, progress.currency)
 
-    def read_destinationTag(self, progress: Progress) -> str | None:
+    def read_destinationTag(self, progress: BuyerView) -> str | None:
         return progress.destination_tag or None
 
-    def read_amountRemaining(self, progress: Progress) -> str:
+    def read_amountRemaining(self, progress: BuyerView) -> str:
         return progress.remaining_text if progress.remaining_minor else format_coin(0, progress.network)
 
-    def read_paid(self, progress: Progress) -> str:
+    def read_paid(self, progress: BuyerView) -> str:
         return format_fiat(progress.paid_seen_minor, progress.currency)
 
-    def read_lightning(self, progress: Progress) -> str | None:
+    def read_lightning(self, progress: BuyerView) -> str | None:
         return progress.payment_request or None
 
-    def read_sandbox(self, progress: Progress) -> bool:
+    def read_sandbox(self, progress: BuyerView) -> bool:
         return is_sandbox()
 
 

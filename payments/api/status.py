@@ -8,7 +8,7 @@ from cryptons.api.errors import NotFound
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, parse_id, success
 from payments.api.outputs import InvoiceStatusSerializer
-from payments.invoices.buyer_view import read_progress
+from payments.invoices.buyer_view import read_buyer_view
 from payments.models import Invoice
 
 
@@ -18,7 +18,7 @@ class InvoiceStatus(ApiView):
     @describe("Get the status of an invoice", data=InvoiceStatusSerializer, errors=[404])
     def get(self, request: Request, invoice_id: str) -> Response:
         try:
-            progress = read_progress(parse_id(invoice_id, _("Invoice not found")))
+            progress = read_buyer_view(parse_id(invoice_id, _("Invoice not found")))
         except Invoice.DoesNotExist:
             raise NotFound(_("Invoice not found")) from None
         return success(InvoiceStatusSerializer.serialize(progress), headers={"Cache-Control": "no-store"})

@@ -38,7 +38,7 @@ PAYMENT_FIELDS = ("network", "amount_base", "status", "first_seen_at", "height",
 
 
 @dataclass(frozen=True)
-class Progress:
+class BuyerView:
     invoice_id: UUID
     subject_id: UUID
     label: str
@@ -112,7 +112,7 @@ class Progress:
         return Fraction(min(self.counted_minor, self.price_minor), self.price_minor)
 
 
-def read_progress(invoice_id: UUID) -> Progress:
+def read_buyer_view(invoice_id: UUID) -> BuyerView:
     """Raises Invoice.DoesNotExist."""
     rows = _read_rows(invoice_id)
     if not rows:
@@ -123,7 +123,7 @@ def read_progress(invoice_id: UUID) -> Progress:
     newest_quote = [row for row in options.values() if row["created_at"] == rows[0]["created_at"]]
     newest = next((row for row in newest_quote if row["network"] != LIGHTNING), newest_quote[0])
     lightning = next((row["payment_request"] for row in newest_quote if row["network"] == LIGHTNING), "")
-    progress = Progress(
+    progress = BuyerView(
         invoice_id=invoice_id,
         payment_request=lightning,
         counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),

@@ -12,7 +12,7 @@ from accounts.api.inputs import AddressField
 from cryptons.api.outputs import AmountText, DecimalText, Output, PageMeta
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from payments.api.outputs import STATES, NodeSerializer
-from payments.invoices.buyer_view import Progress, read_progress
+from payments.invoices.buyer_view import BuyerView, read_buyer_view
 from payments.models import Invoice
 from payments.networks.registry import is_sandbox
 from payments.rates.current import current_rates
@@ -247,32 +247,32 @@ class OrderPaymentSerializer(Output):
     payUrl = serializers.CharField()
     sandbox = serializers.BooleanField()
 
-    def read_destinationTag(self, progress: Progress) -> str | None:
+    def read_destinationTag(self, progress: BuyerView) -> str | None:
         return progress.destination_tag or None
 
-    def read_lightning(self, progress: Progress) -> str | None:
+    def read_lightning(self, progress: BuyerView) -> str | None:
         return progress.payment_request or None
 
-    def read_payUrl(self, progress: Progress) -> str:
+    def read_payUrl(self, progress: BuyerView) -> str:
         return settings.PUBLIC_URL + reverse("shop:pay", args=[progress.invoice_id])
 
-    def read_sandbox(self, progress: Progress) -> bool:
+    def read_sandbox(self, progress: BuyerView) -> bool:
         return is_sandbox()
 
 
 class PlacedOrderSerializer(OrderSerializer):
     payment = OrderPaymentSerializer()
 
-    def read_payment(self, order: Order) -> Progress:
+    def read_payment(self, order: Order) -> BuyerView:
         return read_payment(order)
 
 
-def read_payment(order: Order) -> Progress:
+def read_payment(order: Order) -> BuyerView:
     """Return the state of the order's newest invoice. Raises Invoice.DoesNotExist."""
     invoice = current_invoice(order)
     if invoice is None:
         raise Invoice.DoesNotExist
-    return read_progress(invoice.pk)
+    return read_buyer_view(invoice.pk)
 
 
 class OrderEventSerializer(Output):

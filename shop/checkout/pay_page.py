@@ -26,7 +26,7 @@ from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
 from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, UnknownPlay
-from payments.invoices.buyer_view import Progress, read_progress
+from payments.invoices.buyer_view import BuyerView, read_buyer_view
 from payments.models import Invoice, Payout
 from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
@@ -58,7 +58,7 @@ class PayState:
     """Whether the buyer can request a refund."""
 
 
-def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> PayState:
+def describe(progress: BuyerView, *, at: datetime, is_wanted: bool = True) -> PayState:
     """Describe any state and what the buyer can do next. Pure. `is_wanted` is false once the order was cancelled."""
     if progress.payout_status and progress.payout_kind != Payout.Kind.EXCESS:
         return _refunding(progress)
@@ -81,7 +81,7 @@ def describe(progress: Progress, *, at: datetime, is_wanted: bool = True) -> Pay
     return PayState("closed", "info", title, _("Please do not send money to this address. You do not have to pay anything."))
 
 
-def _refunding(progress: Progress) -> PayState:
+def _refunding(progress: BuyerView) -> PayState:
     """Describe a refund, which may be of a part; the mail about it says how much."""
     if progress.payout_status == Payout.Status.SENT:
         return PayState("refunded", "info", _("Your refund was sent"), _("Please do not send money to this address any more."))
@@ -92,11 +92,11 @@ def _refunding(progress: Progress) -> PayState:
     return PayState("refunding", "info", _("Your refund is on its way"), text, can_have_back=True)
 
 
-def _has_excess(progress: Progress) -> bool:
+def _has_excess(progress: BuyerView) -> bool:
     return "overpaid" in progress.flags and progress.payout_status != Payout.Status.SENT
 
 
-def _paid_text(progress: Progress) -> str:
+def _paid_text(progress: BuyerView) -> str:
     text = _("Thank you. Your payment is complete, and we are preparing your order.")
     if "overpaid" not in progress.flags:
         return text
@@ -106,7 +106,7 @@ def _paid_text(progress: Progress) -> str:
     return f"{text} {_('You overpaid by %(amount)s: use the link in our email to request a refund.') % amount}"
 
 
-def _confirming(progress: Progress) -> PayState:
+def _confirming(progress: BuyerView) -> PayState:
     done, needed = min(progress.confirmations, progress.confirmations_needed), progress.confirmations_needed
     title = ngettext("Seen, %(done)s of %(needed)s confirmation", "Seen, %(done)s of %(needed)s confirmations", needed)
     title %= {"done": done, "needed": needed}
@@ -117,7 +117,7 @@ def _confirming(progress: Progress) -> PayState:
     return PayState("confirming", "info", title, text, seconds=3)
 
 
-def _open(progress: Progress, *, at: datetime) -> PayState:
+def _open(progress: BuyerView, *, at: datetime) -> PayState:
     if at >= progress.expires_at:
         text = _("We are checking one last time whether a payment arrived in time. Please do not send money now.")
         return PayState("overdue", "warning", _("This quote has expired"), text, seconds=3)
@@ -138,7 +138,7 @@ def _open(progress: Progress, *, at: datetime) -> PayState:
     return asking("waiting", "info", _("Waiting for your payment"), _how_to_pay(progress))
 
 
-def _how_to_pay(progress: Progress) -> str:
+def _how_to_pay(progress: BuyerView) -> str:
     if progress.network == LIGHTNING:
         return _("Scan the code with your Lightning wallet, or copy the invoice into it.")
     if progress.payment_request:
@@ -151,7 +151,7 @@ def _use_it() -> str:
     return _("Use it at today's rate")
 
 
-def _expired(progress: Progress, *, at: datetime) -> PayState:
+def _expired(progress: BuyerView, *, at: datetime) -> PayState:
     seconds = 15 if at < progress.expires_at + LOOK_AGAIN else 0
     if progress.waiting_minor:
         text = _("We have your payment. You can use it at today's rate, or request a refund. Our email has a link for each.")
@@ -215,21 +215,21 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     return redirect("shop:pay", invoice_id)
 
 
-def _is_wanted(progress: Progress) -> bool:
+def _is_wanted(progress: BuyerView) -> bool:
     """Tell whether the order of a paid invoice still stands; an unpaid invoice closes with its order."""
     if progress.status != Invoice.Status.SETTLED:
         return True
     return not Order.objects.filter(pk=progress.subject_id, status=Order.Status.CANCELLED).exists()
 
 
-def _progress(invoice_id: UUID) -> Progress:
+def _progress(invoice_id: UUID) -> BuyerView:
     try:
-        return read_progress(invoice_id)
+        return read_buyer_view(invoice_id)
     except Invoice.DoesNotExist:
         raise Http404(_("There is no such payment.")) from None
 
 
-def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
+def _context(progress: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
     state = describe(progress, at=at, is_wanted=_is_wanted(progress))
     shown = (state, progress.destination, progress.remaining_base, progress.paid_seen_minor)
     return {
@@ -244,7 +244,7 @@ def _context(progress: Progress, key: str, *, at: datetime) -> dict[str, Any]:
     }
 
 
-def _urls(progress: Progress, key: str) -> dict[str, str]:
+def _urls(progress: BuyerView, key: str) -> dict[str, str]:
     """Make the addresses that need the order's key; empty without a key, or with one that cannot be valid."""
     try:
         return {

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from cryptons.api.limits import forget_counts
-from payments.invoices.buyer_view import read_progress
+from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.opening import mark_invoice
 from payments.models import Invoice, Option
 from payments.tests.factories import PayoutFactory
@@ -40,7 +40,7 @@ def seen_in(response):
 
 
 def state_of(order, at):
-    return describe(read_progress(invoice_of(order).pk), at=at)
+    return describe(read_buyer_view(invoice_of(order).pk), at=at)
 
 
 def test_the_page_shows_amount_address_and_code(client):

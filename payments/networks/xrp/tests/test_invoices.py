@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from payments.errors import NodeUnavailable
-from payments.invoices.buyer_view import read_progress
+from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Payment
 from payments.networks.xrp import network as adapter
@@ -31,7 +31,7 @@ def test_an_exact_payment_settles_at_once(xrpl, option):
 
     payment = Payment.objects.get()
     assert (payment.reference, payment.height, payment.status, payment.is_final) == (paid, 1001, "settled", True)
-    assert read_progress(option.invoice_id).confirmations == 1
+    assert read_buyer_view(option.invoice_id).confirmations == 1
     assert turn() == set()
 
 
