@@ -7,58 +7,17 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from accounts.tests.factories import StaffFactory, UserFactory
+from accounts.tests.factories import UserFactory
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
-from payments.alerts import alert
-from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout
+from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.tests.factories import PayoutFactory
+from shop.admin.tests.exceptions import QUEUE, invoice_of, late_order, long_ago, partial_order, press, shown
 from shop.models import Product
 from shop.orders.lifecycle import change_status
-from shop.tests.paying import TIP, newest_option, open_order, pay, placed, run_out, tell
+from shop.tests.paying import TIP, newest_option, open_order, pay, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-QUEUE = "/admin/exceptions/"
-
-
-@pytest.fixture
-def grace(client):
-    grace = StaffFactory(username="grace")
-    client.force_login(grace)
-    return grace
-
-
-def long_ago(**more):
-    return placed(at=timezone.now() - timedelta(days=2), **more)
-
-
-def partial_order(**more):
-    order = long_ago(**more)
-    tell(order, percent=60, height=TIP - 1, reference=f"{order.pk}:0")
-    run_out(order)
-    return order
-
-
-def late_order():
-    order = long_ago()
-    run_out(order)
-    tell(order, height=TIP - 1, seen_at=timezone.now(), at=timezone.now())
-    return order
-
-
-def invoice_of(order):
-    return Invoice.objects.get(subject_id=order.pk)
-
-
-def shown(client):
-    return client.get(QUEUE).text
-
-
-def press(client, order, act, **fields):
-    invoice = invoice_of(order)
-    path = f"{QUEUE}{invoice.pk}/ask/" if act == "ask" else f"/admin/payments/invoice/{invoice.pk}/decide/{act}/?next={QUEUE}"
-    return client.post(path, {"version": invoice.version, "reason": "she called", "network": "BTC", **fields}, follow=True)
 
 
 def test_an_empty_queue_says_so(client, grace):
@@ -354,74 +313,3 @@ def test_a_paid_order_offers_the_refund_that_fits(client, grace, is_cancelled, k
     if is_cancelled:
         change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
     assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/{kind}/" in shown(client)
-
-
-def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
-    alert("x", "The node has 1 sat less than the books.", at=timezone.now())
-    pk = Alert.objects.get().pk
-    assert "1 sat less" in shown(client)
-
-    text = client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
-    assert (Alert.objects.get().closed_by, "closed by grace" in " ".join(text.split())) == ("grace", True)
-    assert "This was already closed." in client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
-
-    client.post(f"{QUEUE}alerts/{pk}/open/")
-    assert Alert.objects.get().closed_at is None
-
-
-def test_the_first_page_counts_what_waits(client, grace):
-    assert "There is nothing to do." in client.get("/admin/").text
-    partial_order()
-    pay(long_ago(product__sku="POT"), reference="b" * 64 + ":0")
-    alert("x", "Look.", at=timezone.now())
-    text = client.get("/admin/").text
-    assert "Payments to decide about <strong>1</strong>" in text
-    assert "Orders to ship <strong>1</strong>" in text
-    assert "Alerts <strong>1</strong>" in text
-    assert "Orders on hold" not in text
-
-
-def test_staff_who_may_not_see_money_see_no_queue(client):
-    staff = StaffFactory(is_superuser=False)
-    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "change_order"]))
-    client.force_login(staff)
-    partial_order()
-    assert client.get(QUEUE).status_code == 403
-    assert "Payments to decide about" not in client.get("/admin/").text
-
-
-def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
-    staff = StaffFactory(is_superuser=False)
-    staff.user_permissions.set(Permission.objects.filter(codename="view_invoice"))
-    client.force_login(staff)
-    order = partial_order()
-    alert("x", "Look.", at=timezone.now())
-    text = shown(client)
-    assert "Only a part of the price" in text
-    for words in ("Accept as paid", "Ask for the rest", "Dismiss", ">Close<", f"/admin/shop/order/{order.pk}"):
-        assert words not in text
-    pk = Alert.objects.get().pk
-    assert press(client, order, "ask").status_code == 403
-    assert client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").status_code == 403
-    assert client.post(f"{QUEUE}alerts/{pk}/close/").status_code == 403
-    assert client.post(f"{QUEUE}alerts/{pk}/open/").status_code == 403
-    assert (invoice_of(order).status, Alert.objects.get().closed_at) == ("expired", None)
-
-
-def test_a_buyer_does_not_get_in(client):
-    client.force_login(UserFactory())
-    assert client.get(QUEUE).status_code == 302
-
-
-@pytest.mark.parametrize("path", ["00000000-0000-7000-8000-000000000000/ask/", "nonsense/"])
-def test_an_unknown_invoice_or_alert_is_a_404(client, grace, path):
-    assert client.get(QUEUE + path).status_code == 404
-    assert client.post(f"{QUEUE}alerts/00000000-0000-7000-8000-000000000000/close/").status_code == 404
-
-
-def test_reading_it_costs_a_constant_number_of_queries(client, grace, django_assert_max_num_queries):
-    for sku in "ABCDE":
-        partial_order(product__sku=sku)
-    assert Invoice.objects.to_decide().count() == 5
-    with django_assert_max_num_queries(20):
-        shown(client)
