@@ -1,9 +1,12 @@
 """What LND paid beside the shop's payouts. A real one is asked in tests/stack/test_reconcile.py, and so are the chains' wallets."""
 
+from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from payments.accounting import payouts as payouts_module
 from payments.accounting.payouts import reconcile_payouts
 from payments.accounting.periods import Period
 from payments.networks.lightning import history as lightning_history
@@ -87,3 +90,38 @@ def test_an_lnd_that_refuses_to_list_payments_is_said(paying, settings):
     report = reconcile_payouts(PERIOD)
     assert report.differences == ()
     assert "LND_PAYOUT_MACAROON" in report.unread["BTC-LN payouts"]
+
+
+# --- On the chain ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chain(settings, monkeypatch):
+    """A payout wallet that says what it is told to: `paid` by transaction, and `spent` in the period."""
+    settings.SANDBOX = False
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    wallet = SimpleNamespace(paid={}, spent={})
+    monkeypatch.setattr(payouts_module.chain_payouts, "paid_by", lambda coin, references: wallet.paid)
+    monkeypatch.setattr(payouts_module, "open_payout_wallet", lambda coin: nullcontext())
+    monkeypatch.setattr(payouts_module, "read_spending", lambda opened, since, until: wallet.spent)
+    return wallet
+
+
+def sent_on_chain():
+    return PayoutFactory(status="sent", reference="ab" * 32, psbt="0200", sent_at=PERIOD.since, destination="bcrt1qhome")
+
+
+@pytest.mark.parametrize(
+    ("paid", "says"),
+    [
+        ({"ab" * 32: {"bcrt1qhome": 200_000}}, None),
+        ({}, "the payout wallet does not have that transaction"),
+        ({"ab" * 32: {"bcrt1qhome": 1}}, "its transaction pays 0.00000001 BTC to bcrt1qhome."),
+        ({"ab" * 32: {"bcrt1qthief": 200_000}}, "its transaction pays 0.00000000 BTC to bcrt1qhome."),
+    ],
+)
+def test_a_payout_on_the_chain_is_compared_with_the_outputs_of_its_transaction(chain, paid, says):
+    sent_on_chain()
+    chain.paid = paid
+    texts = [difference.text for difference in reconcile_payouts(PERIOD, network="BTC").differences]
+    assert [says in text for text in texts] == ([True] if says else [])
