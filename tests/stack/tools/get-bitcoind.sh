@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# get-bitcoind.sh [TARGET]: unpack bitcoind (Debian's bitcoin-knots) under ~/.cache/bitcoin-knots and print its path. The system stays as it is.
+# get-bitcoind.sh [TARGET]: unpack bitcoind (Debian's bitcoin-knots) under ~/.cache/bitcoin-knots
+# and print its path. The system stays as it is.
 #   PKG=litecoind SUITE=trixie get-bitcoind.sh    the same with litecoind
 set -euo pipefail
 # shellcheck source=debian.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# get-elasticsearch.sh [TARGET]: put an Elasticsearch node for tests under ~/.cache/elasticsearch-VERSION and print the command that starts it:
+# get-elasticsearch.sh [TARGET]: put an Elasticsearch node for tests under
+# ~/.cache/elasticsearch-VERSION and print the command that starts it:
 #   elasticsearch-test HTTP_PORT FOLDER    in the foreground; prints "ready URL", logs to FOLDER/console.log, ends on SIGTERM
 # It is Elasticsearch's own server and HTTP layer, from Maven Central (40 MB). Needs JDK 17 and Maven.
 # elasticsearch/TestSupport.java adds the usual names for text analysis. What Maven Central has no module for is not there: _reindex,

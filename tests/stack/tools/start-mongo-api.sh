@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# start-mongo-api.sh FOLDER PORT: speak MongoDB's protocol on 127.0.0.1:PORT over data in FOLDER, in the foreground, until SIGTERM or SIGINT.
+# start-mongo-api.sh FOLDER PORT: speak MongoDB's protocol on 127.0.0.1:PORT over data in FOLDER,
+# in the foreground, until SIGTERM or SIGINT.
 # Run as root, it runs PostgreSQL as `nobody`. With DURABLE=1 a kill -9 loses nothing; without it the tests are quick.
 set -euo pipefail
 TOOLS=$(dirname "$(realpath "$0")")
