@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import override
 from rest_framework import serializers
 
 from accounts.api.inputs import AddressField
@@ -254,7 +255,8 @@ class OrderPaymentSerializer(Output):
         return progress.payment_request or None
 
     def read_payUrl(self, progress: BuyerView) -> str:
-        return settings.PUBLIC_URL + reverse("shop:pay", args=[progress.invoice_id])
+        with override(settings.LANGUAGE_CODE):  # English, in which the API answers, need not be a language of the shop's pages
+            return settings.PUBLIC_URL + reverse("shop:pay", args=[progress.invoice_id])
 
     def read_sandbox(self, progress: BuyerView) -> bool:
         return is_sandbox()
