@@ -4,6 +4,7 @@ Needs Babel only, no GNU gettext. The order is that of the sentences and no line
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +20,9 @@ SKIPPED = frozenset({"tests", "migrations", "mongo_migrations"})
 KEYWORDS = DEFAULT_KEYWORDS | {f"{name}_lazy": DEFAULT_KEYWORDS[name] for name in ("gettext", "ngettext", "pgettext", "npgettext")}
 HEADERS = (b"Language", b"Plural-Forms", b"MIME-Version", b"Content-Type", b"Content-Transfer-Encoding")
 """Those that say something; times and versions would change with each run."""
+
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""In compiled files, so that the same sentences make the same bytes."""
 
 
 def languages() -> list[str]:
@@ -102,6 +106,7 @@ def _as_po(catalog: Catalog) -> bytes:
 
 def _as_mo(catalog: Catalog) -> bytes:
     file = BytesIO()
+    catalog.creation_date = catalog.revision_date = NO_DATE
     write_mo(file, catalog)
     return file.getvalue()
 
