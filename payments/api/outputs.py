@@ -42,25 +42,25 @@ class InvoiceStatusSerializer(Output):
     expiresAt = serializers.DateTimeField(source="expires_at")
     sandbox = serializers.BooleanField()
 
-    def read_flags(self, progress: BuyerView) -> list[str]:
-        return sorted(progress.flags)
+    def read_flags(self, view: BuyerView) -> list[str]:
+        return sorted(view.flags)
 
-    def read_price(self, progress: BuyerView) -> str:
-        return format_fiat(progress.price_minor, progress.currency)
+    def read_price(self, view: BuyerView) -> str:
+        return format_fiat(view.price_minor, view.currency)
 
-    def read_destinationTag(self, progress: BuyerView) -> str | None:
-        return progress.destination_tag or None
+    def read_destinationTag(self, view: BuyerView) -> str | None:
+        return view.destination_tag or None
 
-    def read_amountRemaining(self, progress: BuyerView) -> str:
-        return progress.remaining_text if progress.remaining_minor else format_coin(0, progress.network)
+    def read_amountRemaining(self, view: BuyerView) -> str:
+        return view.remaining_text if view.remaining_minor else format_coin(0, view.network)
 
-    def read_paid(self, progress: BuyerView) -> str:
-        return format_fiat(progress.paid_seen_minor, progress.currency)
+    def read_paid(self, view: BuyerView) -> str:
+        return format_fiat(view.paid_seen_minor, view.currency)
 
-    def read_lightning(self, progress: BuyerView) -> str | None:
-        return progress.payment_request or None
+    def read_lightning(self, view: BuyerView) -> str | None:
+        return view.payment_request or None
 
-    def read_sandbox(self, progress: BuyerView) -> bool:
+    def read_sandbox(self, view: BuyerView) -> bool:
         return is_sandbox()
 
 

@@ -18,7 +18,7 @@ class InvoiceStatus(ApiView):
     @describe("Get the status of an invoice", data=InvoiceStatusSerializer, errors=[404])
     def get(self, request: Request, invoice_id: str) -> Response:
         try:
-            progress = read_buyer_view(parse_id(invoice_id, _("Invoice not found")))
+            view = read_buyer_view(parse_id(invoice_id, _("Invoice not found")))
         except Invoice.DoesNotExist:
             raise NotFound(_("Invoice not found")) from None
-        return success(InvoiceStatusSerializer.serialize(progress), headers={"Cache-Control": "no-store"})
+        return success(InvoiceStatusSerializer.serialize(view), headers={"Cache-Control": "no-store"})

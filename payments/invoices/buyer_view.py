@@ -123,7 +123,7 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
     newest_quote = [row for row in options.values() if row["created_at"] == rows[0]["created_at"]]
     newest = next((row for row in newest_quote if row["network"] != LIGHTNING), newest_quote[0])
     lightning = next((row["payment_request"] for row in newest_quote if row["network"] == LIGHTNING), "")
-    progress = BuyerView(
+    view = BuyerView(
         invoice_id=invoice_id,
         payment_request=lightning,
         counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),
@@ -133,7 +133,7 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
         **{name: newest[name] for name in OPTION_FIELDS},
         **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
     )
-    return progress if progress.remaining_base == progress.due_base else replace(progress, payment_request="")
+    return view if view.remaining_base == view.due_base else replace(view, payment_request="")
 
 
 def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
 from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
-from shop.orders.timeline import entry_of, told_events
+from shop.orders.timeline import entry_of, titled_events
 
 ALL = OpenApiParameter("all", one_of("true", "false"), description="true: the orders of all users; needs the permission to read orders")
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
@@ -163,7 +163,7 @@ class OrderEvents(ApiView):
     @describe_page("List the events of an order", data=OrderEventSerializer, errors=[400, 404], login=True)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
-        return paginated(request, told_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
+        return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
 
 
 class OrderPayment(ApiView):

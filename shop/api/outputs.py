@@ -248,17 +248,17 @@ class OrderPaymentSerializer(Output):
     payUrl = serializers.CharField()
     sandbox = serializers.BooleanField()
 
-    def read_destinationTag(self, progress: BuyerView) -> str | None:
-        return progress.destination_tag or None
+    def read_destinationTag(self, view: BuyerView) -> str | None:
+        return view.destination_tag or None
 
-    def read_lightning(self, progress: BuyerView) -> str | None:
-        return progress.payment_request or None
+    def read_lightning(self, view: BuyerView) -> str | None:
+        return view.payment_request or None
 
-    def read_payUrl(self, progress: BuyerView) -> str:
+    def read_payUrl(self, view: BuyerView) -> str:
         with override(settings.LANGUAGE_CODE):  # English, in which the API answers, need not be a language of the shop's pages
-            return settings.PUBLIC_URL + reverse("shop:pay", args=[progress.invoice_id])
+            return settings.PUBLIC_URL + reverse("shop:pay", args=[view.invoice_id])
 
-    def read_sandbox(self, progress: BuyerView) -> bool:
+    def read_sandbox(self, view: BuyerView) -> bool:
         return is_sandbox()
 
 

@@ -54,96 +54,96 @@ class PayState:
     """When the page refreshes; 0 in a final state."""
     quote_words: str = ""
     """The label of the button that leads to a new quote; empty if there is none."""
-    can_have_back: bool = False
+    can_request_refund: bool = False
     """Whether the buyer can request a refund."""
 
 
-def describe(progress: BuyerView, *, at: datetime, is_wanted: bool = True) -> PayState:
+def describe(view: BuyerView, *, at: datetime, is_wanted: bool = True) -> PayState:
     """Describe any state and what the buyer can do next. Pure. `is_wanted` is false once the order was cancelled."""
-    if progress.payout_status and progress.payout_kind != Payout.Kind.EXCESS:
-        return _refunding(progress)
-    if progress.status == Invoice.Status.SETTLED and not is_wanted:
+    if view.payout_status and view.payout_kind != Payout.Kind.EXCESS:
+        return _refunding(view)
+    if view.status == Invoice.Status.SETTLED and not is_wanted:
         text = _("You had paid for it. Use the link in our email to tell us where to send your refund.")
-        return PayState("cancelled-paid", "warning", _("The order was cancelled"), text, can_have_back=True)
-    match progress.status:
+        return PayState("cancelled-paid", "warning", _("The order was cancelled"), text, can_request_refund=True)
+    match view.status:
         case Invoice.Status.SETTLED:
-            return PayState("settled", "success", _("Paid"), _paid_text(progress), can_have_back=_has_excess(progress))
+            return PayState("settled", "success", _("Paid"), _paid_text(view), can_request_refund=_has_excess(view))
         case Invoice.Status.PROCESSING:
-            return _confirming(progress)
+            return _confirming(view)
         case Invoice.Status.NEW:
-            return _open(progress, at=at)
+            return _open(view, at=at)
         case Invoice.Status.EXPIRED:
-            return _expired(progress, at=at)
-    if progress.paid_seen_minor:
+            return _expired(view, at=at)
+    if view.paid_seen_minor:
         text = _("We received a payment for it anyway. Use the link in our email to tell us where to send your refund.")
-        return PayState("closed-with-money", "warning", _("This payment was closed"), text, can_have_back=True)
-    title = _("Cancelled") if progress.status == Invoice.Status.CANCELLED else _("Closed by the shop")
+        return PayState("closed-with-money", "warning", _("This payment was closed"), text, can_request_refund=True)
+    title = _("Cancelled") if view.status == Invoice.Status.CANCELLED else _("Closed by the shop")
     return PayState("closed", "info", title, _("Please do not send money to this address. You do not have to pay anything."))
 
 
-def _refunding(progress: BuyerView) -> PayState:
+def _refunding(view: BuyerView) -> PayState:
     """Describe a refund, which may be of a part; the mail about it says how much."""
-    if progress.payout_status == Payout.Status.SENT:
+    if view.payout_status == Payout.Status.SENT:
         return PayState("refunded", "info", _("Your refund was sent"), _("Please do not send money to this address any more."))
     text = _(
         "Please do not send money to this address any more. "
         "If you have not told us yet where to send your refund, use the link in our email."
     )
-    return PayState("refunding", "info", _("Your refund is on its way"), text, can_have_back=True)
+    return PayState("refunding", "info", _("Your refund is on its way"), text, can_request_refund=True)
 
 
-def _has_excess(progress: BuyerView) -> bool:
-    return "overpaid" in progress.flags and progress.payout_status != Payout.Status.SENT
+def _has_excess(view: BuyerView) -> bool:
+    return "overpaid" in view.flags and view.payout_status != Payout.Status.SENT
 
 
-def _paid_text(progress: BuyerView) -> str:
+def _paid_text(view: BuyerView) -> str:
     text = _("Thank you. Your payment is complete, and we are preparing your order.")
-    if "overpaid" not in progress.flags:
+    if "overpaid" not in view.flags:
         return text
-    amount = {"amount": money(progress.paid_seen_minor - progress.price_minor, progress.currency)}
-    if progress.payout_status == Payout.Status.SENT:
+    amount = {"amount": money(view.paid_seen_minor - view.price_minor, view.currency)}
+    if view.payout_status == Payout.Status.SENT:
         return f"{text} {_('You overpaid by %(amount)s, which we have refunded.') % amount}"
     return f"{text} {_('You overpaid by %(amount)s: use the link in our email to request a refund.') % amount}"
 
 
-def _confirming(progress: BuyerView) -> PayState:
-    done, needed = min(progress.confirmations, progress.confirmations_needed), progress.confirmations_needed
+def _confirming(view: BuyerView) -> PayState:
+    done, needed = min(view.confirmations, view.confirmations_needed), view.confirmations_needed
     title = ngettext("Seen, %(done)s of %(needed)s confirmation", "Seen, %(done)s of %(needed)s confirmations", needed)
     title %= {"done": done, "needed": needed}
-    if "reorged" in progress.flags:
+    if "reorged" in view.flags:
         text = _("The network dropped the block with your payment. It usually confirms again automatically; we do not ship until then.")
         return PayState("reorged", "warning", title, text, seconds=5)
     text = _("We have seen your payment. You can close this page: we will email you when it is confirmed.")
     return PayState("confirming", "info", title, text, seconds=3)
 
 
-def _open(progress: BuyerView, *, at: datetime) -> PayState:
-    if at >= progress.expires_at:
+def _open(view: BuyerView, *, at: datetime) -> PayState:
+    if at >= view.expires_at:
         text = _("We are checking one last time whether a payment arrived in time. Please do not send money now.")
         return PayState("overdue", "warning", _("This quote has expired"), text, seconds=3)
     asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=_("Pay with another coin, or at a new rate"))
-    if progress.waiting_minor:
+    if view.waiting_minor:
         text = _(
             "We have your payment, but its quote had expired when it arrived. "
             "You can use it at today's rate: the next page shows what it is worth."
         )
         return PayState("late", "warning", _("Your payment arrived late"), text, seconds=3, quote_words=_use_it())
-    if progress.counted_minor:
-        rest = {"amount": plain_decimal(progress.remaining_text), "coin": UNITS[progress.network].coin}
+    if view.counted_minor:
+        rest = {"amount": plain_decimal(view.remaining_text), "coin": UNITS[view.network].coin}
         text = _("Part of the price has arrived. Please send the rest to this address before the quote expires.")
         return asking("underpaid", "warning", _("%(amount)s %(coin)s still to pay") % rest, text)
-    if "double_spent" in progress.flags:
+    if "double_spent" in view.flags:
         text = _("The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the quote expires.")
         return asking("double-spent", "danger", _("Your payment is no longer valid"), text)
-    return asking("waiting", "info", _("Waiting for your payment"), _how_to_pay(progress))
+    return asking("waiting", "info", _("Waiting for your payment"), _how_to_pay(view))
 
 
-def _how_to_pay(progress: BuyerView) -> str:
-    if progress.network == LIGHTNING:
+def _how_to_pay(view: BuyerView) -> str:
+    if view.network == LIGHTNING:
         return _("Scan the code with your Lightning wallet, or copy the invoice into it.")
-    if progress.payment_request:
+    if view.payment_request:
         return _("Scan the code with your wallet, or copy the address or the Lightning invoice. Lightning payments confirm at once.")
-    network = UNITS[progress.network].name
+    network = UNITS[view.network].name
     return _("Scan the code with your wallet, or copy amount and address. Send exactly this amount in %(network)s.") % {"network": network}
 
 
@@ -151,22 +151,22 @@ def _use_it() -> str:
     return _("Use it at today's rate")
 
 
-def _expired(progress: BuyerView, *, at: datetime) -> PayState:
-    seconds = 15 if at < progress.expires_at + LOOK_AGAIN else 0
-    if progress.waiting_minor:
+def _expired(view: BuyerView, *, at: datetime) -> PayState:
+    seconds = 15 if at < view.expires_at + LOOK_AGAIN else 0
+    if view.waiting_minor:
         text = _("We have your payment. You can use it at today's rate, or request a refund. Our email has a link for each.")
         title = _("Your payment arrived late")
-        return PayState("late", "warning", title, text, seconds=seconds, quote_words=_use_it(), can_have_back=True)
-    if progress.counted_minor:
+        return PayState("late", "warning", title, text, seconds=seconds, quote_words=_use_it(), can_request_refund=True)
+    if view.counted_minor:
         amounts = {
-            "paid": money(progress.counted_minor, progress.currency),
-            "price": money(progress.price_minor, progress.currency),
+            "paid": money(view.counted_minor, view.currency),
+            "price": money(view.price_minor, view.currency),
         }
         text = _("You can pay the rest at today's rate, or request a refund. Our email has a link for each.")
         title = _("%(paid)s of %(price)s received") % amounts
-        return PayState("underpaid", "warning", title, text, seconds=seconds, quote_words=_("Pay the rest"), can_have_back=True)
+        return PayState("underpaid", "warning", title, text, seconds=seconds, quote_words=_("Pay the rest"), can_request_refund=True)
     new_quote = partial(PayState, seconds=seconds, quote_words=_("Get a new quote"))
-    if "reorged" in progress.flags or "double_spent" in progress.flags:
+    if "reorged" in view.flags or "double_spent" in view.flags:
         text = _("The coins that you sent were spent elsewhere. Please do not use this address any more; a new quote has a new address.")
         return new_quote("double-spent-expired", "danger", _("Your payment is no longer valid"), text)
     text = _(
@@ -179,13 +179,13 @@ def _expired(progress: BuyerView, *, at: datetime) -> PayState:
 @require_safe
 @private_link
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
-    progress = _progress(invoice_id)
-    order = Order.objects.filter(pk=progress.subject_id).first()
+    view = _read_view(invoice_id)
+    order = Order.objects.filter(pk=view.subject_id).first()
     key = order.access_token if order and may_change_payment(request, order) else ""
-    context = _context(progress, key, at=timezone.now())
+    context = _context(view, key, at=timezone.now())
     if key and context["state"].asks_for_money:
-        context["ways"] = ways_to_pay(progress.remaining_minor)
-        context["chosen"] = usable(context["ways"], progress.network)
+        context["ways"] = ways_to_pay(view.remaining_minor)
+        context["chosen"] = usable(context["ways"], view.network)
     return render(request, "shop/pay.html", context)
 
 
@@ -196,7 +196,7 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))
     if not allowed:
         return HttpResponse(_("Too many requests. Please wait."), status=429, headers=headers, content_type="text/plain")
-    context = _context(_progress(invoice_id), request.GET.get("order", ""), at=timezone.now())
+    context = _context(_read_view(invoice_id), request.GET.get("order", ""), at=timezone.now())
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
     return render(request, "shop/pay.html#live", {**context, "is_fragment": True})
@@ -215,42 +215,42 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     return redirect("shop:pay", invoice_id)
 
 
-def _is_wanted(progress: BuyerView) -> bool:
+def _is_wanted(view: BuyerView) -> bool:
     """Tell whether the order of a paid invoice still stands; an unpaid invoice closes with its order."""
-    if progress.status != Invoice.Status.SETTLED:
+    if view.status != Invoice.Status.SETTLED:
         return True
-    return not Order.objects.filter(pk=progress.subject_id, status=Order.Status.CANCELLED).exists()
+    return not Order.objects.filter(pk=view.subject_id, status=Order.Status.CANCELLED).exists()
 
 
-def _progress(invoice_id: UUID) -> BuyerView:
+def _read_view(invoice_id: UUID) -> BuyerView:
     try:
         return read_buyer_view(invoice_id)
     except Invoice.DoesNotExist:
         raise Http404(_("There is no such payment.")) from None
 
 
-def _context(progress: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
-    state = describe(progress, at=at, is_wanted=_is_wanted(progress))
-    shown = (state, progress.destination, progress.remaining_base, progress.paid_seen_minor)
+def _context(view: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
+    state = describe(view, at=at, is_wanted=_is_wanted(view))
+    shown = (state, view.destination, view.remaining_base, view.paid_seen_minor)
     return {
-        "progress": progress,
-        "unit": UNITS[progress.network],
+        "view": view,
+        "unit": UNITS[view.network],
         "state": state,
         "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
-        "qr": qr_svg(progress.uri) if state.asks_for_money else "",
-        "paid_percent": int(progress.paid_share * 100),
+        "qr": qr_svg(view.uri) if state.asks_for_money else "",
+        "paid_percent": int(view.paid_share * 100),
         "order_key": key,
-        **_urls(progress, key),
+        **_urls(view, key),
     }
 
 
-def _urls(progress: BuyerView, key: str) -> dict[str, str]:
+def _urls(view: BuyerView, key: str) -> dict[str, str]:
     """Make the addresses that need the order's key; empty without a key, or with one that cannot be valid."""
     try:
         return {
             "order_url": reverse("shop:order", args=[key]),
-            "money_back_url": reverse("shop:money_back", args=[key]),
-            "quote_url": f"{reverse('shop:quote', args=[progress.invoice_id])}?{urlencode({'order': key})}",
+            "request_refund_url": reverse("shop:request_refund", args=[key]),
+            "quote_url": f"{reverse('shop:quote', args=[view.invoice_id])}?{urlencode({'order': key})}",
         }
     except NoReverseMatch:
         return {}

@@ -13,7 +13,7 @@ from payments.invoices.requoting import Quote, prepare_quote, requote
 from payments.models import Invoice
 from shop.errors import IllegalTransition, OrderMoved
 from shop.models import Order
-from shop.orders.lifecycle import ask_anew
+from shop.orders.lifecycle import apply_new_quote
 from shop.orders.mails import mail_rest
 from shop.orders.state import current_invoice
 from shop.orders.stock import hold_stock
@@ -64,7 +64,7 @@ def _write(order_id: UUID, quote: Quote, *, at: datetime, actor: str) -> Order:
     hold_stock(order)
     if quote.offers:
         has_part = quote.preview.counted_minor > 0
-        ask_anew(order, network=quote.offers[0].network, has_part=has_part, actor=actor, at=at)
+        apply_new_quote(order, network=quote.offers[0].network, has_part=has_part, actor=actor, at=at)
     requote(quote, at=at, actor=actor)
     if quote.offers and actor != BUYER:
         mail_rest(order, Invoice.objects.get(pk=quote.preview.invoice.pk))

@@ -16,7 +16,7 @@ from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
 from shop.errors import IllegalTransition, OnHold
 from shop.models import Order
-from shop.orders.mails import mail_money_back, mail_order_shipped
+from shop.orders.mails import mail_order_shipped, mail_refund_needed
 from shop.orders.state import PAID, current_invoice, retry_conflicts, write_order
 from shop.orders.stock import hold_stock, release_stock
 
@@ -102,7 +102,7 @@ def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
     return retry_conflicts(release)
 
 
-def ask_anew(order: Order, *, network: str, has_part: bool, actor: str, at: datetime) -> None:
+def apply_new_quote(order: Order, *, network: str, has_part: bool, actor: str, at: datetime) -> None:
     """Write what a new quote changes in the order, in the quote's transaction. Raises OrderMoved."""
     status = PaymentStatus.UNDERPAID if has_part else PaymentStatus.UNPAID
     write_order(order, "order.requoted", at=at, actor=actor, network=network, payment_status=status)
@@ -133,5 +133,5 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
         cancel_invoice(invoice.pk, actor=actor, reason=reason or _order_was_cancelled(), at=at, despite_money=has_money)
         order.refresh_from_db()
     if invoice is not None and is_owed:
-        mail_money_back(order, invoice)
+        mail_refund_needed(order, invoice)
     return order

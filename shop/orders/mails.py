@@ -67,7 +67,7 @@ def mail_about_money(order: Order, invoice: Invoice) -> None:
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
     if order.status == Order.Status.CANCELLED or invoice.status in closed:
         if invoice.paid_seen_minor:
-            mail_money_back(order, invoice)
+            mail_refund_needed(order, invoice)
     elif invoice.status == status.SETTLED:
         _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
         if "overpaid" in invoice.flags:
@@ -79,14 +79,14 @@ def mail_about_money(order: Order, invoice: Invoice) -> None:
 
 
 @_in_the_buyers_language
-def mail_money_back(order: Order, invoice: Invoice) -> None:
+def mail_refund_needed(order: Order, invoice: Invoice) -> None:
     """Ask the buyer where to refund money that the order does not take, unless all of it is refunded already, or will be."""
     if any(unreturned(invoice.pk).values()):
         _mail_with_choices("money_back", order, invoice)
 
 
 @_in_the_buyers_language
-def mail_money_back_again(order: Order, invoice: Invoice, *, at: datetime) -> None:
+def mail_refund_link(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """Mail the refund link again because the buyer asked for it, at most once a day."""
     is_paid = invoice.status == Invoice.Status.SETTLED and order.status != Order.Status.CANCELLED
     _mail_with_choices("payment_overpaid" if is_paid else "money_back", order, invoice, occasion=f"{at:%Y-%m-%d}")

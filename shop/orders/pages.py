@@ -15,9 +15,9 @@ from payments.models import Invoice
 from shop.cart.contents import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
-from shop.orders.buyer_view import can_cancel, can_have_back, can_requote, state_in_words
+from shop.orders.buyer_view import can_cancel, can_request_refund, can_requote, state_in_words
 from shop.orders.lifecycle import cancel_own_order
-from shop.orders.mails import mail_money_back_again
+from shop.orders.mails import mail_refund_link
 from shop.orders.state import current_invoice
 from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
@@ -38,7 +38,7 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
         "invoice": invoice,
         "can_pay": found.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
         "can_requote": invoice is not None and can_requote(found, invoice),
-        "can_have_back": invoice is not None and can_have_back(found, invoice),
+        "can_request_refund": invoice is not None and can_request_refund(found, invoice),
         "can_cancel": can_cancel(found),
         "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
         "status_tone": STATUS_TONES[found.status],
@@ -68,18 +68,18 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
-def money_back(request: HttpRequest, access_token: str) -> HttpResponse:
+def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
     """Mail the refund link, only to the order's address, because the link to this page may have been passed on."""
     found = get_object_or_404(Order, access_token=access_token)
     invoice = current_invoice(found)
-    if invoice is None or not can_have_back(found, invoice):
+    if invoice is None or not can_request_refund(found, invoice):
         messages.info(request, _("There is nothing to refund for this order."))
         return redirect("shop:order", access_token)
     if request.method == "POST":
-        in_transaction(lambda: mail_money_back_again(found, invoice, at=timezone.now()))
+        in_transaction(lambda: mail_refund_link(found, invoice, at=timezone.now()))
         messages.success(request, _("We have sent the link to %(email)s.") % {"email": found.email})
         return redirect("shop:order", access_token)
-    return render(request, "shop/money_back.html", {"order": found})
+    return render(request, "shop/refund_request.html", {"order": found})
 
 
 @require_POST

@@ -46,7 +46,7 @@ class Entry:
         return " · ".join(part for part in parts if part)
 
 
-def told_events(order: Order) -> QuerySet[Event]:
+def titled_events(order: Order) -> QuerySet[Event]:
     """Select the events that have a title, oldest first."""
     return Event.objects.filter(subject_id=order.pk, type__in=TITLES).order_by("seq")
 
@@ -56,4 +56,4 @@ def entry_of(event: Event) -> Entry:
 
 
 def read_timeline(order: Order) -> list[Entry]:
-    return [entry_of(event) for event in told_events(order)]
+    return [entry_of(event) for event in titled_events(order)]

@@ -58,7 +58,7 @@ SORTED_BY: dict[str, list[dict[str, str]]] = {
 
 
 @contextmanager
-def _told_as_unavailable() -> Iterator[None]:
+def _failures_as_unavailable() -> Iterator[None]:
     """Turn any failure of the server into SearchUnavailable. A wrong query (400) is a bug of ours and is raised as it is."""
     try:
         yield
@@ -94,7 +94,7 @@ class ElasticsearchEngine:
             raise SearchUnavailable("Elasticsearch was away a moment ago.")
         probe = self._client.options(request_timeout=PROBE_SECONDS, max_retries=0)
         try:
-            with _told_as_unavailable():
+            with _failures_as_unavailable():
                 is_ready = bool(probe.indices.exists_alias(name=self.alias))
         except SearchUnavailable:
             self._index_circuit.record_failure()
@@ -120,7 +120,7 @@ class ElasticsearchEngine:
 
     def _find(self, query: Query, words: Sequence[str]) -> Result:
         """Find products that contain all words, or else those that contain some of them."""
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             found = self._search(query, words, "must")
             return found if found.total or len(words) < 2 else self._search(query, words, "should")
 
@@ -159,7 +159,7 @@ class ElasticsearchEngine:
         """
         new, count = f"{self.alias}-{secrets.token_hex(6)}", 0
         filling = f"filling-{new}"
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             indices = self._client.indices
             shape = ProductDocument._index.to_dict()
             indices.create(index=new, mappings=shape["mappings"], settings=shape["settings"], aliases={filling: {}})
@@ -183,7 +183,7 @@ class ElasticsearchEngine:
 
         To an alias that must be there: written to by a name that is gone, Elasticsearch would make an index of its own shape.
         """
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             for done, answer in helpers.streaming_bulk(
                 self._client,
                 actions,
@@ -201,24 +201,24 @@ class ElasticsearchEngine:
                     raise SearchUnavailable(f"Elasticsearch did not take a product: {result['status']}")
 
     def count(self) -> int:
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             return int(self._client.count(index=self.alias)["count"])
 
     def newest_change(self) -> datetime | None:
         """Return the latest `updated_at` in the index; later changes are not in it yet."""
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             hits = self._client.search(index=self.alias, size=1, sort=[{"updated": "desc"}], source_includes=["updated"])["hits"]["hits"]
         return EPOCH + timedelta(microseconds=hits[0]["_source"]["updated"]) if hits else None
 
     def stamps(self) -> dict[UUID, int]:
         """Return when each indexed product was last changed, in microseconds since 1970."""
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             hits = helpers.scan(self._client, index=self.alias, query={"query": {"match_all": {}}}, _source=["updated"], size=5000)
             return {UUID(hit["_id"]): hit["_source"]["updated"] for hit in hits}
 
     def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]:
         known: dict[UUID, int] = {}
-        with _told_as_unavailable():
+        with _failures_as_unavailable():
             for batch in chunks(map(str, ids), BULK):
                 found = self._client.mget(index=self.alias, ids=batch, source_includes=["updated"])["docs"]
                 known |= {UUID(each["_id"]): each["_source"]["updated"] for each in found if each.get("found")}

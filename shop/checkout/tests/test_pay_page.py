@@ -232,10 +232,10 @@ def test_a_refund_of_a_paid_order_is_shown_whether_whole_or_in_part(status, titl
 def test_an_excess_that_went_back_leaves_the_order_paid():
     order = placed()
     pay(order, percent=150)
-    assert state_of(order, LATE).can_have_back
+    assert state_of(order, LATE).can_request_refund
     PayoutFactory(invoice=invoice_of(order), kind="excess", status="sent")
     state = state_of(order, LATE)
-    assert (state.name, state.can_have_back) == ("settled", False)
+    assert (state.name, state.can_request_refund) == ("settled", False)
     assert "You overpaid by $49.99, which we have refunded." in state.text
 
 
