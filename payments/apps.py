@@ -21,6 +21,6 @@ class PaymentsConfig(AppConfig):
             translate(away, 503, "SERVICE_UNAVAILABLE")
         for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused, errors.PayoutMoved, errors.PayoutRefused):
             translate(refusal, 409, "CONFLICT")
-        translate(errors.IllegalMark, 409, "ILLEGAL_TRANSITION")
+        translate(errors.IllegalOverride, 409, "ILLEGAL_TRANSITION")
         translate(errors.HintNotSigned, 401, "UNAUTHORIZED")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")

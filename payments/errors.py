@@ -39,8 +39,8 @@ class QuoteRefused(PaymentError):
     """The invoice gets no new quote: it is paid or closed, it is being refunded, or it has had too many quotes."""
 
 
-class IllegalMark(PaymentError):
-    """The invoice's state does not allow this decision."""
+class IllegalOverride(PaymentError):
+    """The invoice's state does not allow this decision, or the name or reason of the person who decides is missing."""
 
 
 class AlertClosed(PaymentError):
@@ -60,7 +60,7 @@ class PayoutMoved(PaymentError):
 
 
 class HintNotSigned(PaymentError):
-    """The sender of a webhook does not know a secret of WEBHOOK_SECRET."""
+    """The webhook has no signature, or none made with a secret of WEBHOOK_SECRET."""
 
     def __init__(self) -> None:
         super().__init__("The signature is missing or wrong.")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from cryptons.money import format_coin, format_fiat
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import GONE, SETTLED, Received, Terms
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 
 
 class Kind(StrEnum):
@@ -76,7 +76,7 @@ class StoredPayment:
 
 
 def compare(
-    network: str, entries: Iterable[BookEntry], payments: Iterable[StoredPayment], ours: Mapping[str, Owner], period: Period
+    network: str, entries: Iterable[NodeRecord], payments: Iterable[StoredPayment], ours: Mapping[str, Owner], period: Period
 ) -> list[Difference]:
     """Return the differences between a node's records and the shop's payments.
 
@@ -99,7 +99,7 @@ def compare(
     return differences
 
 
-def _missing_in_shop(network: str, entry: BookEntry, owner: Owner | None) -> Difference:
+def _missing_in_shop(network: str, entry: NodeRecord, owner: Owner | None) -> Difference:
     facts = {
         "amount": f"{format_coin(entry.amount_base, network)} {network}",
         "destination": entry.destination,
@@ -134,7 +134,7 @@ def _missing_at_node(network: str, payment: StoredPayment) -> Difference:
     return Difference(Kind.MISSING_AT_NODE, network, payment.reference, text, payment.first_seen_at, payment.owner.invoice_id)
 
 
-def _compare_one(network: str, entry: BookEntry, payment: StoredPayment) -> list[Difference]:
+def _compare_one(network: str, entry: NodeRecord, payment: StoredPayment) -> list[Difference]:
     found: dict[Kind, str] = {}
     if entry.amount_base != payment.amount_base:
         found[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
@@ -158,7 +158,7 @@ def _compare_one(network: str, entry: BookEntry, payment: StoredPayment) -> list
     return [Difference(kind, network, entry.reference, text, at, payment.owner.invoice_id) for kind, text in found.items()]
 
 
-def _status_at_node(entry: BookEntry) -> str:
+def _status_at_node(entry: NodeRecord) -> str:
     if entry.height is not None:
         return _("in block %(height)s") % {"height": entry.height}
     return _("settled") if entry.is_confirmed else _("waiting for a block")

@@ -17,7 +17,7 @@ from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.invoices.assessment import received_as, terms_of
 from payments.invoices.evaluation import Terms
 from payments.models import Invoice, Option, Payment, Payout
-from payments.networks.base import BookEntry, Network
+from payments.networks.base import Network, NodeRecord
 from payments.networks.registry import networks
 from payments.subject import subject
 
@@ -102,20 +102,20 @@ def _check_subjects(period: Period) -> list[Difference]:
     return [Difference(Kind.ORDER, "", problem.name, problem.text, problem.at) for problem in problems]
 
 
-def _read_records(node: Network, period: Period) -> tuple[Period, list[BookEntry]]:
+def _read_records(node: Network, period: Period) -> tuple[Period, list[NodeRecord]]:
     """Return the part of the period of which the node has all records, and the records, read a little beyond it."""
     if period.since is None or period.until is None:
         raise ValueError("Records are compared for a period with a beginning and an end.")
     try:
-        records, known = node.books(period.since - EDGE, period.until + EDGE), period
+        records, known = node.records(period.since - EDGE, period.until + EDGE), period
     except HistoryTooShort as history:
         if history.begins_at >= period.until:
             raise
-        records, known = node.books(history.begins_at, period.until + EDGE), Period(max(history.begins_at, period.since), period.until)
+        records, known = node.records(history.begins_at, period.until + EDGE), Period(max(history.begins_at, period.since), period.until)
     return known, list({entry.reference: entry for entry in records}.values())
 
 
-def _compare(network: str, entries: Collection[BookEntry], period: Period, watch: Watch) -> list[Difference]:
+def _compare(network: str, entries: Collection[NodeRecord], period: Period, watch: Watch) -> list[Difference]:
     """Compare in chunks, so that years of payments need no more memory than a day."""
     differences: list[Difference] = []
     done = 0
@@ -135,7 +135,7 @@ def _compare(network: str, entries: Collection[BookEntry], period: Period, watch
     return differences
 
 
-def _without_change(network: str, entries: list[BookEntry], ours: Collection[str]) -> list[BookEntry]:
+def _without_change(network: str, entries: list[NodeRecord], ours: Collection[str]) -> list[NodeRecord]:
     """Leave out the change of payouts, which returns to the wallet that paid them."""
     txids = {entry.reference.partition(":")[0] for entry in entries if entry.destination not in ours}
     payouts = set(Payout.objects.filter(network=network, reference__in=txids).values_list("reference", flat=True))

@@ -73,7 +73,7 @@ DECISIONS = {
                 "The invoice counts as paid although the payments say otherwise. The order goes on, and the buyer is told by email."
             ),
             done=_("%(invoice)s is accepted as paid."),
-            run=_run(manual_review.accept),
+            run=_run(manual_review.mark_paid),
             fits=lambda invoice: invoice.status not in ("settled", "cancelled"),
             undo="take-back",
         ),

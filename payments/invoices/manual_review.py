@@ -1,6 +1,8 @@
-"""What staff decide about an exception: with a name, a reason, and only about what they have seen. All in the caller's transaction.
+"""Carry out what staff decide about an exception, in the caller's transaction.
 
-Asking for the rest is in `payments.invoices.requoting`, sending money back in `payments.payouts.workflow`.
+A decision needs a name, a reason, and the version of the invoice that the person saw.
+
+A request for the rest of the money is in `payments.invoices.requoting`, a refund in `payments.payouts.workflow`.
 """
 
 from datetime import datetime
@@ -11,32 +13,38 @@ from django.utils.translation import gettext as _
 
 from cryptons.db import update_if_unchanged
 from cryptons.events.models import Event, record
-from payments.errors import AlertClosed, IllegalMark, InvoiceMoved, PayoutMoved
+from payments.errors import AlertClosed, IllegalOverride, InvoiceMoved, PayoutMoved
 from payments.invoices.assessment import assess
-from payments.invoices.opening import check_person, mark_invoice, read_invoice
+from payments.invoices.opening import check_person, override_invoice, read_invoice
 from payments.invoices.refundable import NOTHING_WENT, promised
 from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Alert, Invoice, Payout
 from payments.subject import subject
 
 
-def accept(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Accept the invoice as paid although the facts say otherwise. Raises IllegalMark, InvoiceMoved."""
+def mark_paid(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
+    """Override the payments: the invoice counts as paid. Raises IllegalOverride, InvoiceMoved."""
     _check_money_stays(invoice_id)
-    mark_invoice(invoice_id, "settled", actor=actor, reason=reason, at=at, version=version)
+    override_invoice(invoice_id, "settled", actor=actor, reason=reason, at=at, version=version)
 
 
 def close(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Close the invoice as invalid: any money of it is to be refunded. Raises IllegalMark, InvoiceMoved."""
-    mark_invoice(invoice_id, "invalid", actor=actor, reason=reason, at=at, version=version)
+    """Override the payments: the invoice is invalid, and any money received for it must be refunded.
+
+    Raises IllegalOverride, InvoiceMoved.
+    """
+    override_invoice(invoice_id, "invalid", actor=actor, reason=reason, at=at, version=version)
 
 
 def clear_override(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Let the facts decide again. Raises IllegalMark, InvoiceMoved; LateMoneyRefused when it would wait for payment of what is sold out."""
+    """Remove the decision of staff, so that the payments decide again.
+
+    Raises IllegalOverride, InvoiceMoved, and LateMoneyRefused when the invoice would wait for payment of what is sold out.
+    """
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if invoice.override not in ("settled", "invalid"):
-        raise IllegalMark(_("There is no decision of staff to undo."))
+        raise IllegalOverride(_("There is no decision of staff to undo."))
     _check_money_stays(invoice_id)
     if not _has_settled_by_facts(invoice):
         invoice.settled_at = None
@@ -48,21 +56,21 @@ def clear_override(invoice_id: UUID, *, version: int, actor: str, reason: str, a
 
 
 def dismiss(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Take the invoice out of the queue as it is. It comes back when something about it changes. Raises IllegalMark, InvoiceMoved."""
+    """Take the invoice out of the queue as it is. It comes back when something about it changes. Raises IllegalOverride, InvoiceMoved."""
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if not invoice.needs_decision:
-        raise IllegalMark(_("Nothing waits for a decision here."))
+        raise IllegalOverride(_("Nothing waits for a decision here."))
     _write(invoice, "invoice.dismissed", actor=actor, reason=reason, needs_decision=False)
 
 
 def reopen(invoice_id: UUID, *, version: int, actor: str, reason: str, at: datetime) -> None:
-    """Put the invoice back into the queue. Raises IllegalMark, InvoiceMoved."""
+    """Put the invoice back into the queue. Raises IllegalOverride, InvoiceMoved."""
     invoice = read_invoice(invoice_id, version)
     if invoice.needs_decision:
-        raise IllegalMark(_("This already waits for a decision."))
+        raise IllegalOverride(_("This already waits for a decision."))
     if not invoice.exceptions:
-        raise IllegalMark(_("There is nothing to decide here."))
+        raise IllegalOverride(_("There is nothing to decide here."))
     _write(invoice, "invoice.reopened", actor=actor, reason=reason, needs_decision=True, exception_at=at)
 
 
@@ -94,9 +102,9 @@ def open_alert(alert_id: UUID) -> None:
 
 
 def _check_money_stays(invoice_id: UUID) -> None:
-    """Raise IllegalMark while its money is being refunded: it cannot pay as well. A refund of what was overpaid is no obstacle."""
+    """Raise IllegalOverride while its money is being refunded: it cannot pay as well. A refund of what was overpaid is no obstacle."""
     if promised(invoice_id).exclude(kind=Payout.Kind.EXCESS).exists():
-        raise IllegalMark(_("This money is being refunded, so it cannot pay as well. Withdraw the payout first, while it is a draft."))
+        raise IllegalOverride(_("This money is being refunded, so it cannot pay as well. Withdraw the payout first, while it is a draft."))
 
 
 def _has_settled_by_facts(invoice: Invoice) -> bool:

@@ -14,7 +14,7 @@ from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
 from cryptons.money import Base, Minor, amount_due, decimal_to_minor
 from payments.confirmations import confirmations_for
-from payments.errors import IllegalMark, InvoiceMoved, NodeRejected, NodeUnavailable
+from payments.errors import IllegalOverride, InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.invoices.assessment import assess
 from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Invoice, Option, Payment
@@ -129,35 +129,36 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
 def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime, despite_money: bool = False) -> None:
     """Stop waiting for money, inside the caller's transaction.
 
-    Raises IllegalMark once there is enough, or once any money was seen unless it is to be sent back; InvoiceMoved on a lost race.
+    Raises IllegalOverride once there is enough, or once any money was seen unless it is to be sent back; InvoiceMoved on a lost race.
     """
     invoice = Invoice.objects.get(pk=invoice_id)
     if invoice.status == Invoice.Status.CANCELLED:
         return
     has_money = not despite_money and Payment.objects.filter(invoice=invoice, is_present=True).exists()
     if has_money or invoice.status not in (Invoice.Status.NEW, Invoice.Status.EXPIRED):
-        raise IllegalMark(_("A payment was already seen, so this can no longer be cancelled."))
+        raise IllegalOverride(_("A payment was already seen, so this can no longer be cancelled."))
     _mark(invoice, "cancelled", actor=actor, reason=reason, at=at)
 
 
-def mark_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime, version: int | None = None) -> None:
-    """Override the facts with `settled` or `invalid`, in the name of a person, inside the caller's transaction. The event log keeps it.
+def override_invoice(invoice_id: UUID, status: str, *, actor: str, reason: str, at: datetime, version: int | None = None) -> None:
+    """Override the payments with the status `settled` or `invalid`, in the name of a person. In the caller's transaction.
 
-    `version`: as the person saw it. Raises IllegalMark without a name and a reason, or when it already is so; InvoiceMoved on a lost race.
+    `version` is the one that the person saw. Raises IllegalOverride without a name and a reason, or when the status is set already;
+    InvoiceMoved on a lost race.
     """
     if status not in ("settled", "invalid"):
-        raise IllegalMark(f"An invoice cannot be marked {status!r}.")
+        raise IllegalOverride(f"An invoice cannot be marked {status!r}.")
     check_person(actor, reason)
     invoice = read_invoice(invoice_id, version)
     if invoice.status == status:
-        raise IllegalMark(_("The status of this invoice is already “%(status)s”.") % {"status": invoice.get_status_display()})
+        raise IllegalOverride(_("The status of this invoice is already “%(status)s”.") % {"status": invoice.get_status_display()})
     _mark(invoice, status, actor=actor, reason=reason, at=at)
 
 
 def check_person(actor: str, reason: str) -> None:
-    """Raise IllegalMark unless both are given."""
+    """Raise IllegalOverride when the name of the person or the reason is empty."""
     if not actor.strip() or not reason.strip():
-        raise IllegalMark(_("This needs a name and a reason."))
+        raise IllegalOverride(_("This needs a name and a reason."))
 
 
 def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:

@@ -25,7 +25,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Fact:
-    """What a node says about one payment, now. The same fact told twice means nothing more than told once."""
+    """What a node reports about one payment at this moment. To store the same fact twice changes nothing."""
 
     reference: str
     destination: str
@@ -40,8 +40,8 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class BookEntry:
-    """Money that came in, as the node's own books have it, whoever it was for. What was replaced or lost its block is in no books."""
+class NodeRecord:
+    """One payment in the node's records, to the shop or to anybody else. Replaced payments and those that lost their block are left out."""
 
     reference: str
     destination: str
@@ -75,7 +75,7 @@ class FactPage:
 
 @dataclass(frozen=True)
 class NodeHealth:
-    """For staff. What a network does not have, or a node does not tell, is None or empty."""
+    """The health of a node, for staff. A field that the network lacks or the node does not report is None or empty."""
 
     problem: str
     """Why the node cannot be used, as a sentence; empty while it can."""
@@ -100,26 +100,26 @@ class NodeHealth:
 
 
 class Network(Protocol):
-    """Every method may raise NodeUnavailable and NodeRejected."""
+    """An adapter for one network. Every method may raise NodeUnavailable and NodeRejected."""
 
     code: str
 
     def open_destination(self, request: DestinationRequest) -> Destination:
-        """A destination that was never used. A node that is still catching up is NodeUnavailable."""
+        """Return a destination that was never used before. Raises NodeUnavailable while the node is still syncing."""
 
     def close_destination(self, destination: str) -> None:
-        """Take no more money there, where the network can refuse it; chains cannot and do nothing."""
+        """Refuse any further payment to the destination. Does nothing on a chain, which cannot refuse one."""
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """What came or changed after the cursor, and how the named payments (booked, not final) stand now."""
+        """Return the payments that came or changed after the cursor, and the present facts of the `unsettled` ones."""
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        """How these destinations stand, asked one by one: for a person's question and for slow rounds."""
+        """Return the payments to these destinations. Slower than `facts_since`: for a request by a person and for sweeps."""
 
-    def books(self, since: datetime, until: datetime) -> Iterable[BookEntry]:
-        """All that came in from `since` on, up to and without `until`; asked for reconciliation, and in no hurry.
+    def records(self, since: datetime, until: datetime) -> Iterable[NodeRecord]:
+        """Return what the wallet received from `since` on and before `until`, for the reconciliation. May be slow.
 
-        Raises HistoryTooShort too, when the node no longer knows all of it.
+        Also raises HistoryTooShort, when the node no longer has all records of the period.
         """
 
     def health(self) -> NodeHealth: ...

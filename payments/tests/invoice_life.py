@@ -250,7 +250,7 @@ class InvoiceLife(InvoiceTruths):
         self.act(lambda: self.decide(number), interruption)
 
     def decide(self, number: int) -> None:
-        act = ("accept", "close", "dismiss", "reopen", "clear_override", "cancel")[number % 6]
+        act = ("mark_paid", "close", "dismiss", "reopen", "clear_override", "cancel")[number % 6]
         invoice, at = Invoice.objects.get(pk=self.some_option(number).invoice_id), self.clock.now
         who: dict[str, Any] = {"actor": "" if number > 85 else "grace", "reason": "so be it", "at": at}
         if act == "cancel":

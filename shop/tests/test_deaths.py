@@ -106,7 +106,10 @@ PEOPLE = {
         lambda story: (story.pays(blocks=2), story.works()),
         lambda story: change_status(story.order, "shipped", actor="grace", at=story.clock.now),
     ),
-    "accepts": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.accept)),
+    "accepts": (
+        lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()),
+        lambda story: story.decides(manual_review.mark_paid),
+    ),
     "keeps": (lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()), lambda story: story.decides(manual_review.dismiss)),
     "asks for the rest": (
         lambda story: (story.pays(DUE // 2), story.works(), story.runs_out()),

@@ -15,7 +15,7 @@ from cryptons.db import new_id
 from payments.accounting.comparison import Difference, Kind, Owner, StoredInvoice, StoredPayment, check_invoice, compare
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import Received, Terms
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 from payments.tests.factories import DUE, EXPIRY, NOW
 
 INVOICE = UUID("00000000-0000-7000-8000-000000000001")
@@ -24,7 +24,7 @@ OURS = {"bcrt1qours": OWNER}
 DAY = Period(NOW - timedelta(hours=12), NOW + timedelta(hours=12))
 REFERENCE = f"{'ab' * 32}:0"
 
-ENTRY = BookEntry(REFERENCE, "bcrt1qours", DUE, NOW, is_confirmed=True, height=100)
+ENTRY = NodeRecord(REFERENCE, "bcrt1qours", DUE, NOW, is_confirmed=True, height=100)
 PAYMENT = StoredPayment(REFERENCE, "bcrt1qours", DUE, NOW, "settled", 100, OWNER)
 
 
@@ -137,7 +137,7 @@ def test_each_difference_has_a_key_of_its_own_that_stays():
 moments = st.integers(-11, 11).map(lambda hours: NOW + timedelta(hours=hours))
 entries_of = st.lists(
     st.builds(
-        BookEntry,
+        NodeRecord,
         reference=st.text("abc", min_size=1, max_size=4),
         destination=st.sampled_from(["bcrt1qours", "bcrt1qmine"]),
         amount_base=st.integers(1, 10**9),

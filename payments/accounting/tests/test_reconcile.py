@@ -180,14 +180,14 @@ def test_a_great_many_are_compared_in_pieces(now, monkeypatch):
 
 
 def test_a_node_that_is_away_is_named_and_the_others_are_compared(shop, now, monkeypatch):
-    books = SandboxNetwork.books
+    records = SandboxNetwork.records
 
     def away(self, since, until):
         if self.code == "BTC":
             raise NodeUnavailable("The Bitcoin node does not answer.")
-        return books(self, since, until)
+        return records(self, since, until)
 
-    monkeypatch.setattr(SandboxNetwork, "books", away)
+    monkeypatch.setattr(SandboxNetwork, "records", away)
     of(shop["LTC"]).delete()
 
     report = reconcile(Period(now - timedelta(days=3), now), at=now)
@@ -197,16 +197,16 @@ def test_a_node_that_is_away_is_named_and_the_others_are_compared(shop, now, mon
 
 
 def test_what_the_node_no_longer_knows_is_left_out_and_said(shop, now, monkeypatch):
-    books = SandboxNetwork.books
+    records = SandboxNetwork.records
     begins_at = now - timedelta(hours=3)
 
     def forgets(self, since, until):
         if since < begins_at:
             raise HistoryTooShort("The XRP server no longer has the ledgers.", begins_at)
-        return books(self, since, until)
+        return records(self, since, until)
 
     paid(now, "XRP", hours_ago=5)
-    monkeypatch.setattr(SandboxNetwork, "books", forgets)
+    monkeypatch.setattr(SandboxNetwork, "records", forgets)
     assert found(now, network="XRP") == []
     of(shop["XRP"]).delete()
 
@@ -290,7 +290,7 @@ def test_books_that_cannot_be_read_are_told_once_a_day(shop, now, monkeypatch):
     def refuses(*_):
         raise NodeRejected("LND refuses LND_MACAROON: it does not allow /lnrpc.Lightning/ListInvoices.")
 
-    monkeypatch.setattr(SandboxNetwork, "books", refuses)
+    monkeypatch.setattr(SandboxNetwork, "records", refuses)
     for hours in (0, 1, 24):
         reconcile_recent(at=now.replace(hour=4) + timedelta(hours=hours))
     assert Alert.objects.count() == 3 * 2
@@ -353,20 +353,20 @@ def test_books_that_cannot_be_read_are_a_failure(shop, monkeypatch):
     def away(*_):
         raise NodeUnavailable("The Bitcoin node does not answer.")
 
-    monkeypatch.setattr(SandboxNetwork, "books", away)
+    monkeypatch.setattr(SandboxNetwork, "records", away)
     code, lines = run("--network", "BTC")
     assert (code, lines[1:]) == (2, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
 
 
 def test_differences_weigh_more_than_books_that_cannot_be_read(shop, monkeypatch):
-    books = SandboxNetwork.books
+    records = SandboxNetwork.records
 
     def away(self, since, until):
         if self.code == "BTC":
             raise NodeUnavailable("The Bitcoin node does not answer.")
-        return books(self, since, until)
+        return records(self, since, until)
 
-    monkeypatch.setattr(SandboxNetwork, "books", away)
+    monkeypatch.setattr(SandboxNetwork, "records", away)
     of(shop["LTC"]).delete()
     assert run()[0] == 1
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.events.models import Event
 from payments.alerts import alert
-from payments.errors import AlertClosed, IllegalMark, InvoiceMoved
+from payments.errors import AlertClosed, IllegalOverride, InvoiceMoved
 from payments.invoices import manual_review
 from payments.invoices.settlement import settle
 from payments.models import Alert, Invoice, Payment
@@ -38,7 +38,7 @@ def state():
 def test_a_part_is_accepted_as_paid_and_leaves_the_queue():
     invoice = partial_invoice()
     assert state() == ("expired", {"underpaid"}, True)
-    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
     assert state() == ("settled", {"manual"}, False)
     event = Event.objects.latest("seq")
     assert (event.type, event.actor, event.data["reason"]) == ("invoice.settled", "grace", "she called")
@@ -49,7 +49,7 @@ def test_accepting_late_money_that_is_too_much_leaves_the_excess_to_decide():
     payment = PaymentFactory(amount_base=DUE * 2, first_seen_at=LATER, height=TIP - 1)
     settle(payment.invoice_id, at=LATER)
     invoice = Invoice.objects.get()
-    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
     assert (state(), Invoice.objects.get().exceptions) == (("settled", {"manual", "late", "overpaid"}, True), {"overpaid"})
 
 
@@ -59,7 +59,7 @@ def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
     settle(payment.invoice_id, at=NOW)
     assert state() == ("new", {"double_spent"}, True)
     invoice = Invoice.objects.get()
-    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
     assert (state()[0], state()[2]) == ("settled", False)
 
 
@@ -68,7 +68,7 @@ def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
     payment = PaymentFactory(amount_base=DUE // 2)
     settle(payment.invoice_id, at=EXPIRY)
     invoice = Invoice.objects.get()
-    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
     assert state() == ("settled", {"manual"}, False)
     Payment.objects.update(is_present=False, is_conflicted=True)
     settle(invoice.pk, at=LATER)
@@ -115,14 +115,14 @@ def test_keeping_is_taken_back():
 
 def test_what_is_no_exception_is_neither_kept_nor_put_back():
     invoice = OptionFactory().invoice
-    with pytest.raises(IllegalMark, match="Nothing waits"):
+    with pytest.raises(IllegalOverride, match="Nothing waits"):
         manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
-    with pytest.raises(IllegalMark, match="nothing to decide"):
+    with pytest.raises(IllegalOverride, match="nothing to decide"):
         manual_review.reopen(invoice.pk, version=invoice.version, **REASON)
 
 
 @pytest.mark.parametrize(
-    "act", [manual_review.accept, manual_review.close, manual_review.dismiss, manual_review.reopen, manual_review.clear_override]
+    "act", [manual_review.mark_paid, manual_review.close, manual_review.dismiss, manual_review.reopen, manual_review.clear_override]
 )
 def test_who_saw_it_before_it_changed_is_told_so(act):
     invoice = partial_invoice()
@@ -133,16 +133,16 @@ def test_who_saw_it_before_it_changed_is_told_so(act):
     assert Invoice.objects.values().get() == before
 
 
-@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close, manual_review.dismiss, manual_review.clear_override])
+@pytest.mark.parametrize("act", [manual_review.mark_paid, manual_review.close, manual_review.dismiss, manual_review.clear_override])
 @pytest.mark.parametrize("missing", ["actor", "reason"])
 def test_a_decision_needs_a_name_and_a_reason(act, missing):
     invoice = partial_invoice()
-    with pytest.raises(IllegalMark, match="a name and a reason"):
+    with pytest.raises(IllegalOverride, match="a name and a reason"):
         act(invoice.pk, version=invoice.version, **{**REASON, missing: " "})
     assert state() == ("expired", {"underpaid"}, True)
 
 
-@pytest.mark.parametrize("act", [manual_review.accept, manual_review.close])
+@pytest.mark.parametrize("act", [manual_review.mark_paid, manual_review.close])
 def test_a_mark_is_taken_back_and_the_facts_decide(act):
     invoice = partial_invoice()
     act(invoice.pk, version=invoice.version, **REASON)
@@ -163,7 +163,7 @@ def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
     settle(payment.invoice_id, at=NOW)
     invoice = Invoice.objects.get()
     assert state() == ("processing", {"reorged"}, True)
-    manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
     manual_review.clear_override(invoice.pk, version=invoice.version + 1, **REASON)
     assert state() == ("processing", {"reorged"}, True)
 
@@ -171,7 +171,7 @@ def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
 @pytest.mark.parametrize("mark", ["", "cancelled"])
 def test_only_what_a_person_marked_is_taken_back(mark):
     invoice = OptionFactory(invoice__override=mark).invoice
-    with pytest.raises(IllegalMark, match="no decision of staff"):
+    with pytest.raises(IllegalOverride, match="no decision of staff"):
         manual_review.clear_override(invoice.pk, version=invoice.version, **REASON)
 
 
@@ -183,11 +183,11 @@ def test_money_on_its_way_back_does_not_pay_as_well(kind, status, allowed):
     invoice = partial_invoice()
     PayoutFactory(invoice=invoice, kind=kind, status=status)
     if allowed:
-        manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+        manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
         assert state()[0] == "settled"
         return
-    with pytest.raises(IllegalMark, match="being refunded"):
-        manual_review.accept(invoice.pk, version=invoice.version, **REASON)
+    with pytest.raises(IllegalOverride, match="being refunded"):
+        manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
 
 
 def test_an_alert_is_closed_by_who_was_first_and_opened_again():

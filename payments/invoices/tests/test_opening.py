@@ -7,9 +7,9 @@ from django.db import IntegrityError
 from cryptons.db import atomic, new_id
 from cryptons.events.models import Event
 from cryptons.money import Minor
-from payments.errors import IllegalMark, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
+from payments.errors import IllegalOverride, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from payments.invoices import opening
-from payments.invoices.opening import cancel_invoice, mark_invoice, open_invoice, prepare_offer, prepare_offers
+from payments.invoices.opening import cancel_invoice, open_invoice, override_invoice, prepare_offer, prepare_offers
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment, Rate
 from payments.networks.base import Destination
@@ -148,7 +148,7 @@ def test_cancelling_twice_is_cancelling_once():
 @pytest.mark.django_db(transaction=True)
 def test_an_invoice_with_money_cannot_be_cancelled():
     payment = PaymentFactory()
-    with pytest.raises(IllegalMark), atomic():
+    with pytest.raises(IllegalOverride), atomic():
         cancel_invoice(payment.invoice_id, actor="buyer", reason="changed my mind", at=NOW)
     assert Invoice.objects.get().status == "new"
 
@@ -163,14 +163,14 @@ def test_a_cancelled_invoice_stays_cancelled_when_its_time_runs_out():
 def test_a_mark_needs_a_name_and_a_reason():
     invoice = InvoiceFactory()
     for actor, reason in (("", "paid in cash"), ("staff", " ")):
-        with pytest.raises(IllegalMark), atomic():
-            mark_invoice(invoice.pk, "settled", actor=actor, reason=reason, at=NOW)
+        with pytest.raises(IllegalOverride), atomic():
+            override_invoice(invoice.pk, "settled", actor=actor, reason=reason, at=NOW)
 
 
 def test_staff_settle_an_invoice_by_hand():
     invoice = InvoiceFactory()
     with atomic():
-        mark_invoice(invoice.pk, "settled", actor="staff", reason="paid in cash", at=NOW)
+        override_invoice(invoice.pk, "settled", actor="staff", reason="paid in cash", at=NOW)
     invoice.refresh_from_db()
     event = Event.objects.get()
     assert (invoice.status, invoice.flags) == ("settled", {"manual"})
@@ -183,6 +183,6 @@ def test_a_mark_weighs_the_facts_that_no_verdict_has_weighed_yet(mark):
     payment = PaymentFactory(is_present=False)
     Invoice.objects.update(needs_settling=True, paid_seen_minor=10_000)
     with atomic():
-        mark_invoice(payment.invoice_id, mark, actor="staff", reason="so be it", at=NOW)
+        override_invoice(payment.invoice_id, mark, actor="staff", reason="so be it", at=NOW)
     invoice = Invoice.objects.get()
     assert (Payment.objects.get().status, invoice.paid_seen_minor, invoice.needs_settling) == ("gone", 0, False)

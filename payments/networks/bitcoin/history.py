@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from cryptons.money import Base, parse_coin
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 from payments.networks.bitcoin import mweb
 from payments.networks.bitcoin.rpc import Conversation, in_mempool
 
@@ -16,7 +16,7 @@ CLOCKS = timedelta(days=1)
 """How far before a moment the blocks begin that may hold what was received after it: their own clocks may be two hours wrong."""
 
 
-def read_books(wallet: Conversation, since: datetime, until: datetime) -> Iterator[BookEntry]:
+def read_records(wallet: Conversation, since: datetime, until: datetime) -> Iterator[NodeRecord]:
     """Source: Bitcoin Core RPC `listsinceblock` from a block before `since`, `getblockheader`, `getmempoolentry`.
 
     `listtransactions` would come in pages, but in the order in which the wallet learned of things: after a rescan that is not time.
@@ -78,9 +78,9 @@ def _stands(wallet: Conversation, entry: dict[str, Any]) -> bool:
     return entry["confirmations"] == 0 and in_mempool(wallet, entry["txid"])
 
 
-def _book_entry(wallet: Conversation, entry: dict[str, Any], received_at: datetime) -> BookEntry:
+def _book_entry(wallet: Conversation, entry: dict[str, Any], received_at: datetime) -> NodeRecord:
     is_confirmed = entry["confirmations"] > 0
-    return BookEntry(
+    return NodeRecord(
         reference=f"{entry['txid']}:{entry['address'] if mweb.is_payout(entry) else entry['vout']}",
         destination=entry["address"],
         amount_base=parse_coin(Decimal(entry["amount"]), wallet.coin.code),

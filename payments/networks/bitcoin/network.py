@@ -11,9 +11,9 @@ from cryptons.coins import CoreCoin
 from cryptons.money import Base, parse_coin
 from payments.confirmations import deepest_final_depth
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 from payments.networks.bitcoin import mweb
-from payments.networks.bitcoin.history import read_books
+from payments.networks.bitcoin.history import read_records
 from payments.networks.bitcoin.rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
 from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_wallet
 from payments.networks.json_rpc import RpcError
@@ -72,10 +72,10 @@ class BitcoinNetwork:
         wanted = set(destinations)
         return tuple(fact for fact in facts.values() if fact.destination in wanted)
 
-    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         with open_wallet(self.coin) as wallet:
             checked_chain(wallet)
-            return list(read_books(wallet, since, until))
+            return list(read_records(wallet, since, until))
 
     def health(self) -> NodeHealth:
         """Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`."""

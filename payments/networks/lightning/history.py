@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptons.money import Base
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 from payments.networks.lightning.lnd.lightning_pb2 import (
     Invoice,
     ListInvoiceRequest,
@@ -26,7 +26,7 @@ OPEN_FOR = timedelta(days=2)
 """LND lists invoices by when they were made. The shop's own are open for a day at most, and so are others unless their maker said more."""
 
 
-def read_books(lnd: Conversation, since: datetime, until: datetime) -> Iterator[BookEntry]:
+def read_records(lnd: Conversation, since: datetime, until: datetime) -> Iterator[NodeRecord]:
     """Invoices that were settled then, whoever made them. Source: LND `ListInvoices`, from the newest backwards."""
     offset = 0
     while True:
@@ -82,6 +82,6 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _book_entry(invoice: Invoice) -> BookEntry:
+def _book_entry(invoice: Invoice) -> NodeRecord:
     payment_hash = invoice.r_hash.hex()
-    return BookEntry(payment_hash, payment_hash, Base(invoice.amt_paid_msat), _time(invoice.settle_date), is_confirmed=True)
+    return NodeRecord(payment_hash, payment_hash, Base(invoice.amt_paid_msat), _time(invoice.settle_date), is_confirmed=True)

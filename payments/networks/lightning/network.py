@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from cryptons.coins import LIGHTNING
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
-from payments.networks.lightning.history import BOOKS, read_books
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
+from payments.networks.lightning.history import BOOKS, read_records
 from payments.networks.lightning.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lightning.lnd.lightning_pb2 import (
     AddInvoiceResponse,
@@ -151,9 +151,9 @@ class LightningNetwork:
             balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
             return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
 
-    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         with open_lnd(within=BOOKS) as lnd:
-            return list(read_books(lnd, since, until))
+            return list(read_records(lnd, since, until))
 
     def health(self) -> NodeHealth:
         """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""

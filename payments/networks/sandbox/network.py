@@ -17,7 +17,7 @@ from cryptons.coins import Coin, CoreCoin
 from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
-from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 
 BLOCK_SECONDS = 4
 OVERLAP = timedelta(seconds=30)
@@ -62,7 +62,7 @@ class SandboxNetwork:
         rows = SandboxTransaction.objects.filter(network=self.code, destination__in=destinations)
         return tuple(_fact(row) for row in rows)
 
-    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         rows = SandboxTransaction.objects.filter(network=self.code, is_conflicted=False, received_at__gte=since, received_at__lt=until)
         return [_entry(row) for row in rows]
 
@@ -84,8 +84,8 @@ def _fact(row: SandboxTransaction) -> Fact:
     )
 
 
-def _entry(row: SandboxTransaction) -> BookEntry:
-    return BookEntry(
+def _entry(row: SandboxTransaction) -> NodeRecord:
+    return NodeRecord(
         reference=f"{row.txid}:0",
         destination=row.destination,
         amount_base=Base(row.amount_base),

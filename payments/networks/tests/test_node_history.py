@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from cryptons.coins import BITCOIN
 from payments.errors import HistoryTooShort, NodeRejected
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 from payments.networks.lightning import history as lightning_history
 from payments.networks.lightning.lnd.lightning_pb2 import Invoice
 from payments.networks.lightning.network import LightningNetwork
@@ -43,12 +43,14 @@ def paid(lnd, number, *, made, settled, value_msat=1_000):
 
 
 def told(since, until):
-    return sorted(entry.reference[-2:] for entry in LightningNetwork().books(since, until))
+    return sorted(entry.reference[-2:] for entry in LightningNetwork().records(since, until))
 
 
 def test_lnd_tells_what_was_settled_whoever_made_the_invoice(lnd):
     payment_hash = paid(lnd, 1, made=NOW, settled=NOW + HOUR, value_msat=123_456)
-    assert list(LightningNetwork().books(NOW, NOW + DAY)) == [BookEntry(payment_hash, payment_hash, 123_456, NOW + HOUR, is_confirmed=True)]
+    assert list(LightningNetwork().records(NOW, NOW + DAY)) == [
+        NodeRecord(payment_hash, payment_hash, 123_456, NOW + HOUR, is_confirmed=True)
+    ]
 
 
 def test_lnds_invoices_count_by_when_they_were_paid(lnd):
@@ -84,7 +86,7 @@ def test_an_lnd_without_invoices_has_empty_books(lnd):
 def test_an_lnd_that_refuses_is_rejected(lnd, settings):
     settings.LND_MACAROON = "00" * 32
     with pytest.raises(NodeRejected, match="LND_MACAROON"):
-        LightningNetwork().books(NOW, NOW + DAY)
+        LightningNetwork().records(NOW, NOW + DAY)
 
 
 # --- XRP ------------------------------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ def test_the_xrp_ledger_tells_all_that_came_to_the_account(xrpl, version):
     xrpl.pay(SHOP, 7_000_000, tag=8, result="tecPATH_DRY")
     now = timezone.now()
 
-    entries = {entry.reference: entry for entry in XrpNetwork().books(now - timedelta(minutes=5), now + HOUR)}
+    entries = {entry.reference: entry for entry in XrpNetwork().records(now - timedelta(minutes=5), now + HOUR)}
 
     assert set(entries) == {first, second}
     assert (entries[first].destination, entries[first].amount_base, entries[first].height) == (f"{SHOP}?dt=7", 5_000_000, 1001)
@@ -107,14 +109,14 @@ def test_the_xrp_ledger_tells_all_that_came_to_the_account(xrpl, version):
 def test_the_xrp_ledger_is_read_for_the_period_only(xrpl):
     hashes = [xrpl.pay(SHOP, 1_000_000, tag=tag) for tag in (1, 2, 3)]
     closed = [xrpl.closed[ledger] for ledger in (1001, 1002, 1003)]
-    assert [entry.reference for entry in XrpNetwork().books(closed[1], closed[2])] == [hashes[1]]
+    assert [entry.reference for entry in XrpNetwork().records(closed[1], closed[2])] == [hashes[1]]
 
 
 def test_an_xrp_server_says_when_its_history_begins(xrpl):
     with pytest.raises(HistoryTooShort, match="no longer has the ledgers") as refusal:
-        XrpNetwork().books(timezone.now() - DAY, timezone.now())
+        XrpNetwork().records(timezone.now() - DAY, timezone.now())
     assert refusal.value.begins_at == xrpl.closed[801] + timedelta(minutes=1)
-    assert XrpNetwork().books(refusal.value.begins_at, timezone.now()) == []
+    assert XrpNetwork().records(refusal.value.begins_at, timezone.now()) == []
 
 
 # --- The sandbox ----------------------------------------------------------------------------------------------------------
@@ -135,7 +137,8 @@ def test_the_sandbox_tells_what_came_and_stayed():
     mine_block("BTC", NOW + HOUR)
 
     assert {
-        entry.destination: (entry.amount_base, entry.is_confirmed, entry.height) for entry in SandboxNetwork(BITCOIN).books(NOW, NOW + DAY)
+        entry.destination: (entry.amount_base, entry.is_confirmed, entry.height)
+        for entry in SandboxNetwork(BITCOIN).records(NOW, NOW + DAY)
     } == {
         "a": (1, False, None),
         "b": (2, True, 101),

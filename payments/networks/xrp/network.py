@@ -20,7 +20,7 @@ from xrpl.models.requests import AccountTx
 from cryptons.coins import XRP
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
-from payments.networks.base import BookEntry, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 from payments.networks.json_rpc import RpcError
 from payments.networks.reading import NOT_UNDERSTOOD, reading
 from payments.networks.xrp.ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
@@ -76,7 +76,7 @@ class XrpNetwork:
             told = _told_from(xrp, start, to_the_end=True)
             return tuple(fact for fact in _facts(told.entries, set()) if fact.destination in wanted)
 
-    def books(self, since: datetime, until: datetime) -> list[BookEntry]:
+    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         """Payments in XRP that the ledger carried out. Raises HistoryTooShort too. Source: rippled `account_tx`."""
         with open_xrp(within=BOOKS) as xrp:
             server = _checked(read_server(xrp))
@@ -265,5 +265,5 @@ def _delivered(entry: Entry) -> Iterator[Fact]:
         logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
 
 
-def _entry(fact: Fact) -> BookEntry:
-    return BookEntry(fact.reference, fact.destination, fact.amount_base, fact.first_seen_at, is_confirmed=True, height=fact.height)
+def _entry(fact: Fact) -> NodeRecord:
+    return NodeRecord(fact.reference, fact.destination, fact.amount_base, fact.first_seen_at, is_confirmed=True, height=fact.height)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.tests.factories import UserFactory
 from cryptons.api.limits import forget_counts
 from payments.invoices.buyer_view import read_buyer_view
-from payments.invoices.opening import mark_invoice
+from payments.invoices.opening import override_invoice
 from payments.models import Invoice, Option
 from payments.tests.factories import PayoutFactory
 from shop.checkout import pay_page as pay_pages
@@ -259,7 +259,7 @@ def test_a_cancelled_payment_is_shown_as_cancelled():
 
 def test_a_payment_that_the_shop_closed_is_shown_as_closed():
     order = placed()
-    mark_invoice(invoice_of(order).pk, "invalid", actor="grace", reason="why not", at=order.created_at)
+    override_invoice(invoice_of(order).pk, "invalid", actor="grace", reason="why not", at=order.created_at)
     assert state_of(order, order.created_at).title == "Closed by the shop"
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone, translation
 
 from cryptons.mail.models import Mail
-from payments.invoices.opening import mark_invoice
+from payments.invoices.opening import override_invoice
 from payments.models import Invoice
 from payments.payouts.refund_links import read_token
 from shop.models import Order, Product
@@ -123,7 +123,7 @@ def test_the_buyer_is_mailed_when_staff_cancel_a_paid_order():
 def test_the_buyer_is_mailed_when_staff_close_a_payment():
     order = placed()
     tell(order)
-    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="no", at=NOW)
+    override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="no", at=NOW)
     assert told() == ["money_back"]
 
 

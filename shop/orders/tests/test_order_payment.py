@@ -6,7 +6,7 @@ from django.utils.translation import get_language, override
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.errors import InvoiceMoved
-from payments.invoices.opening import mark_invoice
+from payments.invoices.opening import override_invoice
 from payments.invoices.settlement import settle
 from payments.models import Invoice
 from payments.subject import subject
@@ -31,7 +31,7 @@ def mails(order):
 
 
 def settled_by_hand(order):
-    mark_invoice(Invoice.objects.get(subject_id=order.pk).pk, "settled", actor="grace", reason="paid in cash", at=NOW)
+    override_invoice(Invoice.objects.get(subject_id=order.pk).pk, "settled", actor="grace", reason="paid in cash", at=NOW)
     order.refresh_from_db()
 
 
@@ -288,7 +288,7 @@ def test_a_double_spend_that_a_person_knew_of_when_they_accepted_holds_nothing()
 def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
     order = placed()
     tell(order)
-    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
+    override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
     order.refresh_from_db()
     assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
 
@@ -296,7 +296,7 @@ def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
 def test_a_paid_invoice_that_a_person_refuses_holds_the_order():
     order = placed()
     pay(order)
-    mark_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
+    override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
     order.refresh_from_db()
     assert (order.status, order.on_hold, order.hold_reason) == ("processing", True, "The payment is no longer valid.")
 

@@ -6,7 +6,7 @@ import pytest
 
 from cryptons.coins import BITCOIN
 from payments.errors import NodeUnavailable
-from payments.networks.base import BookEntry
+from payments.networks.base import NodeRecord
 from payments.networks.bitcoin.history import read_spending
 from payments.networks.bitcoin.tests.test_network import open_address
 from payments.networks.bitcoin.wallet import open_wallet
@@ -35,10 +35,10 @@ def test_money_that_came_in_the_period_is_told_with_its_block(network, bitcoind,
     txid = bitcoind.pay(address, 1000)
     bitcoind.mine()
 
-    (entry,) = network.books(NOON, NOON + DAY)
+    (entry,) = network.records(NOON, NOON + DAY)
 
     vout = entry.reference.partition(":")[2]
-    assert entry == BookEntry(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=163)
+    assert entry == NodeRecord(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=163)
 
 
 def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(network, bitcoind, address):
@@ -47,12 +47,12 @@ def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(networ
         bitcoind.pay(address, amount)
         bitcoind.mine()
 
-    assert [entry.amount_base for entry in network.books(NOON, NOON + DAY)] == [2000]
+    assert [entry.amount_base for entry in network.records(NOON, NOON + DAY)] == [2000]
 
 
 def test_what_waits_is_told_and_not_confirmed(network, bitcoind, address):
     bitcoind.pay(address, 1000)
-    (entry,) = network.books(NOON, NOON + DAY)
+    (entry,) = network.records(NOON, NOON + DAY)
     assert (entry.is_confirmed, entry.height) == (False, None)
 
 
@@ -65,7 +65,7 @@ def test_what_was_replaced_dropped_or_double_spent_is_in_no_records(network, bit
     lost = bitcoind.pay(address, 4000)
     bitcoind.mine_without(bitcoind.spend({}, instead_of=lost))
 
-    assert [entry.reference.partition(":")[0] for entry in network.books(NOON, NOON + DAY)] == [kept]
+    assert [entry.reference.partition(":")[0] for entry in network.records(NOON, NOON + DAY)] == [kept]
 
 
 def test_money_counts_from_its_block_when_the_node_learned_of_it_late(network, bitcoind, address):
@@ -73,16 +73,16 @@ def test_money_counts_from_its_block_when_the_node_learned_of_it_late(network, b
     transaction = bitcoind.spend({address: 1000})
     bitcoind.chain.mine(bytes([0, 20, *range(20)]), [transaction], at=int((NOON + HOUR).timestamp()))
 
-    (entry,) = network.books(NOON, NOON + DAY)
+    (entry,) = network.records(NOON, NOON + DAY)
 
     assert entry.received_at == NOON + HOUR
 
 
 def test_a_coinbase_is_told_when_it_is_ripe(network, bitcoind, address):
     bitcoind.chain.mine(bitcoind.chain.script(address))
-    assert network.books(NOON, NOON + DAY) == []
+    assert network.records(NOON, NOON + DAY) == []
     bitcoind.mine(100)
-    assert [entry.amount_base for entry in network.books(NOON, NOON + DAY)] == [5_000_000_000]
+    assert [entry.amount_base for entry in network.records(NOON, NOON + DAY)] == [5_000_000_000]
 
 
 def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
@@ -92,7 +92,7 @@ def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
         bitcoind.mine()
     bitcoind.asked.clear()
 
-    network.books(NOON + 5 * DAY, NOON + 6 * DAY)
+    network.records(NOON + 5 * DAY, NOON + 6 * DAY)
 
     (since,) = [params[0] for _, method, params in bitcoind.asked if method == "listsinceblock"]
     median = bitcoind.chain.median_time(bitcoind.chain.known[since])
@@ -102,13 +102,13 @@ def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
 
 def test_a_period_before_all_blocks_is_listed_from_the_wallets_beginning(network, bitcoind, address):
     bitcoind.asked.clear()
-    network.books(datetime(2009, 1, 3, tzinfo=UTC), NOON)
+    network.records(datetime(2009, 1, 3, tzinfo=UTC), NOON)
     assert next(params[0] for _, method, params in bitcoind.asked if method == "listsinceblock") == ""
 
 
 def test_a_node_that_is_away_has_no_records(network, bitcoind, address):
     with bitcoind.away(), pytest.raises(NodeUnavailable):
-        network.books(NOON, NOON + DAY)
+        network.records(NOON, NOON + DAY)
 
 
 def test_what_left_the_wallet_is_told_by_transaction_and_address(network, bitcoind, address, settings):
