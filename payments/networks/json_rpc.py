@@ -1,30 +1,23 @@
 """JSON-RPC over HTTP with one deadline for the whole answer: the way to bitcoind, litecoind and rippled.
 
-httpx applies its time-outs to each read, so a node that sends one byte per second would never time out. Here the socket itself knows the
-deadline: connecting, sending, the headers and every byte of the body share it. Only the lookup of a host's name is left to the system.
 Nothing is sent twice: a request that was given up may have been carried out.
 """
 
 import json
-import math
-import socket
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
-from functools import cache
-from ssl import SSLContext
 from typing import Any
 
-import httpcore
 import httpx
 from django.utils.translation import gettext as _
 
+from cryptons.http_deadline import Deadline, DeadlineTransport
 from payments.errors import NodeUnavailable
 
 MOST_BYTES = 256 * 1024 * 1024
 """Of one answer. A wallet's listing of 300,000 payments fits."""
-_SENT_AT_ONCE = 64 * 1024
 
 
 class RpcError(Exception):
@@ -51,17 +44,17 @@ class JsonRpcClient:
         """`node` begins a sentence, such as `The XRP server`. User and password are sent as they are, without percent-decoding."""
         self._url = url
         self._node = node
-        self._deadline = _Deadline()
+        self._deadline = Deadline()
         self._http = httpx.Client(
             auth=httpx.BasicAuth(*login) if login else None,
             headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-            transport=_Transport(self._deadline),
+            transport=DeadlineTransport(self._deadline),
             trust_env=False,
         )
 
-    def post(self, question: dict[str, Any], *, ends: float, path: str = "") -> HttpAnswer:
-        """`ends` is a moment of `time.monotonic()`. Raises NodeUnavailable."""
-        self._deadline.ends = ends
+    def post(self, question: dict[str, Any], *, within: timedelta, path: str = "") -> HttpAnswer:
+        """Send the question and read the whole answer within that time. Raises NodeUnavailable."""
+        self._deadline.start(within)
         try:
             with self._http.stream("POST", f"{self._url}{path}", content=json.dumps(question)) as answer:
                 body = self._read(answer.iter_raw())
@@ -105,75 +98,3 @@ def _parse(content_type: str, body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-class _Deadline:
-    ends = math.inf
-
-    def left(self) -> float:
-        """In seconds. Raises httpcore.ReadTimeout when none are."""
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("The deadline has passed.")
-        return left
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream, self._deadline = stream, deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _SENT_AT_ONCE):
-            self._stream.write(buffer[start : start + _SENT_AT_ONCE], self._deadline.left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Backend(httpcore.NetworkBackend):
-    def __init__(self, deadline: _Deadline) -> None:
-        self._sockets, self._deadline = httpcore.SyncBackend(), deadline
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
-    ) -> httpcore.NetworkStream:
-        """All addresses of the host share the deadline; the last one's error is raised."""
-        failure: Exception = httpcore.ConnectError(f"{host} has no address.")
-        for address in _addresses(host, port):
-            try:
-                stream = self._sockets.connect_tcp(address, port, self._deadline.left(), local_address, socket_options)
-                return _Stream(stream, self._deadline)
-            except httpcore.ConnectError as error:
-                failure = error
-        raise failure
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    try:
-        return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except OSError as error:
-        raise httpcore.ConnectError(str(error)) from error
-
-
-class _Transport(httpx.HTTPTransport):
-    """httpx has no setting for the network backend of its pool."""
-
-    def __init__(self, deadline: _Deadline) -> None:
-        super().__init__(verify=_certificates())
-        self._pool = httpcore.ConnectionPool(ssl_context=_certificates(), max_connections=1, network_backend=_Backend(deadline))
-
-
-@cache
-def _certificates() -> SSLContext:
-    return httpx.create_ssl_context()

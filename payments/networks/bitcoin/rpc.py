@@ -1,7 +1,7 @@
 """A conversation with bitcoind or litecoind about one wallet; its failures are raised as the shop's own errors."""
 
 import itertools
-import time
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -27,20 +27,20 @@ class Conversation:
     def __init__(self, coin: CoreCoin, path: str) -> None:
         self.coin = coin
         self._path = path
-        self._seconds: int = settings.NODE_TIMEOUT_SECONDS
+        self._patience = timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)
         self._ids = itertools.count(1)
         host = f"[{coin.host}]" if ":" in coin.host and not coin.host.startswith("[") else coin.host
         self._client = JsonRpcClient(f"http://{host}:{coin.port}", node=coin.node, login=(coin.user, coin.password))
 
     def be_patient(self, seconds: int) -> None:
         """Give later calls more time: for questions that cost the node a while, when nobody waits for the answer."""
-        self._seconds = seconds
+        self._patience = timedelta(seconds=seconds)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Amounts come as Decimal and must be given as strings. Raises NodeUnavailable, NodeRejected, RpcError."""
         number = next(self._ids)
         question = {"jsonrpc": "1.0", "id": number, "method": method, "params": arguments}
-        answer = self._client.post(question, ends=time.monotonic() + self._seconds, path=self._path)
+        answer = self._client.post(question, within=self._patience, path=self._path)
         return _result(self.coin, answer, number)
 
     def close(self) -> None:

@@ -7,11 +7,13 @@ import ssl
 import struct
 import threading
 import time
+from datetime import timedelta
 from decimal import Decimal
 
 import httpcore
 import pytest
 
+from cryptons import http_deadline
 from payments.errors import NodeUnavailable
 from payments.networks import json_rpc
 from payments.networks.json_rpc import JsonRpcClient
@@ -56,7 +58,7 @@ def always(answer):
 
 
 def ask(client, seconds=10.0, path=""):
-    return client.post({"method": "getblockcount", "params": [], "id": 1}, ends=time.monotonic() + seconds, path=path)
+    return client.post({"method": "getblockcount", "params": [], "id": 1}, within=timedelta(seconds=seconds), path=path)
 
 
 # --- what goes out and comes in ---
@@ -227,7 +229,7 @@ def test_the_deadline_covers_a_node_that_does_not_read(connect):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(NodeUnavailable, match="in time"):
-            client.post({"params": "x" * 20_000_000}, ends=began + SECONDS)
+            client.post({"params": "x" * 20_000_000}, within=timedelta(seconds=SECONDS))
     assert time.monotonic() - began < SECONDS + 0.6
 
 
@@ -318,7 +320,7 @@ def test_a_host_without_an_address_is_named_as_the_system_does(connect, monkeypa
     def fail(*args, **kwargs):
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(json_rpc.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(http_deadline.socket, "getaddrinfo", fail)
     with pytest.raises(NodeUnavailable, match="gaierror"):
         ask(connect("http://node.invalid"))
 
@@ -327,7 +329,7 @@ def test_the_next_address_of_a_host_is_tried_when_the_first_refuses(serve, conne
     server = serve(always(http(b'{"result": 7}')))
     port = int(server.url.rpartition(":")[2])
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(json_rpc.socket, "getaddrinfo", lambda *args, **kwargs: found)
+    monkeypatch.setattr(http_deadline.socket, "getaddrinfo", lambda *args, **kwargs: found)
 
     assert ask(connect(f"http://node.example:{port}")).content == {"result": 7}
 
@@ -367,4 +369,4 @@ def test_the_transport_still_uses_the_backend_with_the_deadline(connect):
     """httpx has no public setting for it: a new version may look elsewhere."""
     transport = connect("http://127.0.0.1")._http._transport
     assert isinstance(transport._pool, httpcore.ConnectionPool)
-    assert isinstance(transport._pool._network_backend, json_rpc._Backend)
+    assert isinstance(transport._pool._network_backend, http_deadline._Backend)

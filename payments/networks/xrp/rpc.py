@@ -53,8 +53,9 @@ class Conversation:
 
     def ask(self, request: Request) -> dict[str, Any]:
         """The answer's `result`. Raises NodeUnavailable, NodeRejected, and RpcError."""
-        ends = min(self._ends, time.monotonic() + settings.NODE_TIMEOUT_SECONDS)
-        return _result(self._client.post(request_to_json_rpc(request), ends=ends))
+        left = timedelta(seconds=self._ends - time.monotonic())
+        within = min(left, timedelta(seconds=settings.NODE_TIMEOUT_SECONDS))
+        return _result(self._client.post(request_to_json_rpc(request), within=within))
 
     def has_time(self, needed: timedelta) -> bool:
         return time.monotonic() + needed.total_seconds() < self._ends
