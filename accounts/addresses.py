@@ -40,7 +40,7 @@ def address_problems(address: Any) -> dict[str, str]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether the text has neither NUL nor half a surrogate pair, which databases and mails cannot hold."""
+    """Return whether the text has neither NUL nor half a surrogate pair, which databases and mails cannot hold."""
     return "\x00" not in text and not any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)
 
 

@@ -13,7 +13,7 @@ class ShopUserManager(UserManager["User"]):
         return super().normalize_email(email).lower()
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """By username or mail address, in any case."""
+        """Find the user by username or email address, in upper or lower case."""
         name = (username or "").strip().lower()
         return self.get(models.Q(email=name) if "@" in name else models.Q(username=name))
 

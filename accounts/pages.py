@@ -22,21 +22,21 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def _next(request: HttpRequest) -> str:
-    """Return the page that the visitor wanted before the login if it is one of ours, or else the profile."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
-        return wanted
+    """Return the page that the visitor requested before the login if it is one of ours, or else the profile."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
+        return url
     return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def _next_page(request: HttpRequest) -> dict[str, str]:
-    """Return what the forms need so that login and registration keep the page that the visitor wants."""
-    wanted = request.POST.get("next") or request.GET.get("next", "")
-    return {"next": wanted, "query": f"?next={quote(wanted, errors='replace')}" if wanted else ""}
+    """Return the forms' context that keeps the requested page through login and registration."""
+    url = request.POST.get("next") or request.GET.get("next", "")
+    return {"next": url, "query": f"?next={quote(url, errors='replace')}" if url else ""}
 
 
 def _too_many(request: HttpRequest) -> str:
-    """Count the attempt, before any password is checked. Return a sentence if this client made too many."""
+    """Count the attempt, before any password is checked. Return an error message if this client made too many."""
     allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
     return "" if allowed else too_many_attempts(headers)
 

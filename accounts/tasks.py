@@ -6,5 +6,5 @@ from accounts.models import RevokedToken
 
 @shared_task
 def forget_old_tokens() -> None:
-    """A token that would have expired anyway need not be remembered."""
+    """Delete the records of revoked tokens that have expired: an expired token is refused anyway."""
     RevokedToken.objects.filter(expires_at__lt=timezone.now()).delete()

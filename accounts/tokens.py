@@ -1,4 +1,4 @@
-"""JSON Web Tokens for the API: who you are, for how long, and how that is taken back.
+"""Issue, verify and revoke JSON Web Tokens for the API.
 
 A token's `jti` begins with the user's token generation; raising that number refuses all older tokens at once (password change). One token's
 `jti` is written down when it is used up (a refresh) or given back (logout).
@@ -29,7 +29,7 @@ BAD_TOKEN = _("This token is invalid or has expired.")
 
 
 def issue(user: User) -> dict[str, str]:
-    """`{"token", "refresh"}` for a user who proved who they are."""
+    """Issue `{"token", "refresh"}` for a user whose identity was verified."""
     return {"token": str(_filled(AccessToken(), user)), "refresh": str(_filled(RefreshToken(), user))}
 
 
@@ -43,7 +43,7 @@ def _filled(token: Token, user: User) -> Token:
 
 
 def read(text: str, kind: type[Token]) -> tuple[User, Token]:
-    """The user whose token it is. Raises AuthenticationFailed for a tampered, expired or revoked one, and for a user who may no longer."""
+    """Return the token's user. Raises AuthenticationFailed for a tampered, expired or revoked token, and for a disabled user."""
     try:
         token = kind(text)  # type: ignore[arg-type]
         user_id, jti = UUID(str(token["userId"])), str(token["jti"])
@@ -71,7 +71,7 @@ def forget_user(user_id: UUID) -> None:
 
 
 def revoke(token: Token) -> bool:
-    """Refuse this one token from now on. False when it was refused already: of two who use one refresh token, one is first."""
+    """Revoke one token. Returns False when it was revoked already: of two requests with one refresh token, only the first succeeds."""
     expires_at = datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())
     if RevokedToken.objects.filter(jti=token["jti"]).exists():
         return False
@@ -83,14 +83,14 @@ def revoke(token: Token) -> bool:
 
 
 def revoke_all(user: User) -> None:
-    """Refuse every token that this user was ever given."""
+    """Revoke every token that was issued to this user."""
     User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
     user.refresh_from_db(fields=["token_generation"])
     forget_user(user.pk)
 
 
 def refresh(text: str) -> dict[str, str]:
-    """New tokens for a refresh token, which is used up by it. Raises AuthenticationFailed."""
+    """Exchange a refresh token for new tokens; it cannot be used a second time. Raises AuthenticationFailed."""
     user, token = read(text, RefreshToken)
     if not revoke(token):
         raise AuthenticationFailed(BAD_TOKEN)
@@ -98,7 +98,7 @@ def refresh(text: str) -> dict[str, str]:
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer …`, and nothing else: no password, no browser session."""
+    """Accept `Authorization: Bearer …` only: no password, no browser session."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
         words = get_authorization_header(request).split()
@@ -117,7 +117,7 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def api_user(request: Request) -> User:
-    """Who asks, in a view that asks for a login."""
+    """Return the request's user. Raises NotAuthenticated without a login."""
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user

@@ -1,4 +1,4 @@
-"""`make bench`: all measurements, one after the other, each in a process of its own."""
+"""`make bench`: run all benchmarks, one after the other, each in its own process."""
 
 import subprocess
 import sys

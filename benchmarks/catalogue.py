@@ -1,4 +1,4 @@
-"""How long the pages that everybody reads take, beside a view that does nothing, in one run: `python -m benchmarks.catalogue [COUNT]`."""
+"""Measure the public pages, compared with an empty view on the same server: `python -m benchmarks.catalogue [COUNT]`."""
 
 import shutil
 import statistics
@@ -54,7 +54,7 @@ def measure() -> None:
         if status != 200:
             raise SystemExit(f"{path} answers {status}")
 
-    print(f"{'':16}{'made anew':>12}{'ready':>10}{'bare view':>11}   ratios")
+    print(f"{'':16}{'rendered':>12}{'ready':>10}{'bare view':>11}   ratios")
     for name, path in PAGES.items():
         get(path)
         made, ready, bare = [], [], []

@@ -1,4 +1,4 @@
-"""How long a question takes on the search engine that is set and on the database that is set: `python -m benchmarks.engines [COUNT]`.
+"""Measure search queries on the configured search engine and on the configured database: `python -m benchmarks.engines [COUNT]`.
 
 DATABASE_URL and ELASTICSEARCH_URL choose them; the database is filled, so let it be an empty one.
 """
@@ -34,8 +34,8 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for_it() -> None:
-    """A page gives up after 0.4 s; here it is the time itself that is asked for."""
+def lengthen_timeouts() -> None:
+    """Raise Elasticsearch's time-outs to 30 s, because a page's limit of 0.4 s would cut slow measurements off."""
     from django.conf import settings
     from elasticsearch.dsl.connections import connections
 
@@ -61,14 +61,14 @@ def measure() -> None:
         return statistics.median(times)
 
     if engine.name == "elasticsearch":
-        wait_for_it()
+        lengthen_timeouts()
     print(f"{'':20}{engine.name:>16}{'found':>10}{connection.vendor:>16}{'found':>10}{'with its rows':>16}")
     for name, wish in QUESTIONS.items():
         query = Query(**wish)  # type: ignore[arg-type]
         times, totals = [], []
-        for one in (engine, DatabaseEngine()):
-            totals.append(one.search(query).total)
-            times.append(median(lambda one=one, query=query: one.search(query)))
+        for searched in (engine, DatabaseEngine()):
+            totals.append(searched.search(query).total)
+            times.append(median(lambda searched=searched, query=query: searched.search(query)))
         whole = median(lambda wish=wish: find_products(Query(**wish)))
         print(f"{name:20}{times[0]:13.1f} ms{totals[0]:10,}{times[1]:13.1f} ms{totals[1]:10,}{whole:13.1f} ms", flush=True)
 

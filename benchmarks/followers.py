@@ -1,7 +1,7 @@
-"""What one turn of a follower costs with few and with many open invoices, on a real bitcoind: `python -m benchmarks.followers [MANY]`.
+"""Measure one poll of a follower with few and with many open invoices, on a real bitcoind: `python -m benchmarks.followers [MANY]`.
 
 Medians of twenty turns each without news, with one payment, and with a block that holds one; every open invoice has a row and an address
-of the node's wallet. The verdict on a touched invoice and the sweep that stands behind it are counted by themselves, and so is Lightning's
+of the node's wallet. The verdict on a touched invoice and its sweep are measured separately, and so is Lightning's
 slow round, which asks lnd about each open invoice.
 """
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 FEW, MANY = 100, 100_000
 TURNS = 20
 PAID = 30
-"""Payments that are not final yet: each turn hears of them, however many invoices are open."""
+"""Payments that are not final yet: each turn reads them, so their number is the same for few and many open invoices."""
 FINAL = 10
-"""Blocks after which nobody asks for a payment any more."""
+"""Blocks after which a payment is final and is no longer polled."""
 MOST = 1.2
 LIGHTNING_FEW, LIGHTNING_MANY = 100, 1_000
 ROUNDS = 5
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def start_lnd(folder: Path, node: Node) -> LightningPair | None:
-    """With channels: without any, the shop offers no Lightning."""
+    """Start lnd with channels, without which the shop offers no Lightning. Returns None when lnd is not installed."""
     try:
         pair = LightningPair(folder, node)
     except Missing as error:
@@ -89,7 +89,7 @@ def count_open() -> int:
 
 
 def costs_of_turns(node: Node, product: "Product") -> dict[str, float]:
-    """However many invoices are open, there are as many payments that are not final yet, and as much news."""
+    """Return the median milliseconds of each step, always with the same number of unfinished payments and new facts."""
     for _ in range(PAID):
         pay_an_order(node, product)
     mine(node)
@@ -100,15 +100,15 @@ def costs_of_turns(node: Node, product: "Product") -> dict[str, float]:
     paid, mined, verdicts = [], [], []
     for _ in range(TURNS):
         pay_an_order(node, product)
-        paid.append(milliseconds(hear_news))
+        paid.append(milliseconds(poll_one_payment))
         verdicts.append(milliseconds(settle_touched))
         mine(node)
-        mined.append(milliseconds(hear_news))
+        mined.append(milliseconds(poll_one_payment))
         verdicts.append(milliseconds(settle_touched))
     node.mine(FINAL)
     take_turn()
-    told = {"a turn, no news": quiet, "a turn, a payment": paid, "a turn, a block": mined, "a verdict": verdicts, "a sweep": sweeps}
-    return {name: statistics.median(each) for name, each in told.items()}
+    times = {"a turn, no news": quiet, "a turn, a payment": paid, "a turn, a block": mined, "a verdict": verdicts, "a sweep": sweeps}
+    return {name: statistics.median(measured) for name, measured in times.items()}
 
 
 def pay_an_order(node: Node, product: "Product") -> None:
@@ -132,7 +132,7 @@ def take_turn() -> None:
 
 
 def ask_the_node() -> int:
-    """The number of invoices that it told of something."""
+    """Poll the node and return the number of invoices with new facts."""
     from django.utils import timezone
 
     from payments.sync.follower import poll
@@ -140,9 +140,9 @@ def ask_the_node() -> int:
     return len(poll("BTC", at=timezone.now()))
 
 
-def hear_news() -> None:
+def poll_one_payment() -> None:
     if ask_the_node() != 1:
-        raise AssertionError("This turn was to hear of one payment.")
+        raise AssertionError("This turn must read exactly one payment.")
 
 
 def settle_touched() -> None:
@@ -162,14 +162,14 @@ def sweep() -> None:
 
 
 def measure_rounds() -> None:
-    """Of invoices that lnd knows: what it does not know is closed by the first round."""
+    """Measure rounds over invoices that lnd knows, because the first round closes unknown ones."""
     costs = []
     for count in (LIGHTNING_FEW, LIGHTNING_MANY - LIGHTNING_FEW):
         open_over_lightning(count)
         costs.append({"a slow round": cost_of_a_round()})
     show("over Lightning", [LIGHTNING_FEW, LIGHTNING_MANY], costs)
-    each = costs[1]["a slow round"] / LIGHTNING_MANY
-    print(f"{each:.2f} ms for each open invoice, beside the turns and under a lease of its own.", flush=True)
+    cost = costs[1]["a slow round"] / LIGHTNING_MANY
+    print(f"{cost:.2f} ms for each open invoice, beside the turns and under a lease of its own.", flush=True)
 
 
 def open_over_lightning(count: int) -> None:
@@ -192,7 +192,7 @@ def show(what: str, counts: Sequence[int], costs: Sequence[dict[str, float]]) ->
 
 
 def cost_of_a_round() -> float:
-    """Milliseconds, as everywhere here."""
+    """Return the median duration of a slow round in milliseconds."""
     from django.utils import timezone
 
     from payments.sync.lightning_sweep import take_round

@@ -1,4 +1,4 @@
-"""A shop of any size in a folder of its own, made in seconds: plain products, no pictures."""
+"""Make a shop of any size in a temporary folder within seconds: plain products, no pictures."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def prepare(folder: Path | None = None) -> Path:
-    """Settings for measuring: to be called before anything of Django is imported. Returns the folder."""
+    """Configure Django for benchmarks. Call it before anything of Django is imported. Returns the data folder."""
     folder = folder or Path(tempfile.mkdtemp(prefix="cryptons-bench-"))
     os.environ.update(
         DATA_DIR=str(folder),
@@ -32,7 +32,7 @@ THINGS = ("Kettle", "Lamp", "Chair", "Board", "Knife", "Pen", "Notebook", "Tent"
 
 
 def fill(count: int) -> None:
-    """`count` products in twenty categories below five, and the search index over them."""
+    """Create `count` products in twenty subcategories of five categories, and build their search index."""
     from django.utils import timezone
 
     from shop.catalogue.changes import rebuild_search

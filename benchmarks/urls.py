@@ -1,4 +1,4 @@
-"""The shop's routes and one view that does nothing, for comparison on the same server."""
+"""The shop's routes and an empty view, for comparison on the same server."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path

@@ -43,7 +43,7 @@ def standalone_problem(hello: Mapping[str, Any]) -> str:
 
 
 def other_set_problem(url: str) -> str:
-    """Ask each server of the address by itself whether it is standalone or in another replica set; return the problem, or "".
+    """Ask each server of the address separately whether it is standalone or in another replica set; return the problem, or "".
 
     With `replicaSet` in the address, the driver only says that it found no such server.
     """
@@ -51,7 +51,7 @@ def other_set_problem(url: str) -> str:
         asked = parse_uri(url)
     except PyMongoError:
         return ""
-    wanted = asked["options"].get("replicaSet")
+    replica_set = asked["options"].get("replicaSet")
     tls = {name: value for name, value in asked["options"].items() if name.lower().startswith("tls")}
     for host, port in asked["nodelist"]:
         try:
@@ -61,6 +61,6 @@ def other_set_problem(url: str) -> str:
             continue
         if problem := standalone_problem(hello):
             return problem
-        if wanted and hello.get("setName") not in (None, wanted):
+        if replica_set and hello.get("setName") not in (None, replica_set):
             return f"The MongoDB server {host}:{port} is in a set of another name: put ?replicaSet={hello['setName']} into DATABASE_URL."
     return ""

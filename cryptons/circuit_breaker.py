@@ -8,7 +8,7 @@ from threading import Lock, get_ident
 class CircuitBreaker:
     """Says whether a service may be called. Safe to share between threads.
 
-    Closed: all may call. A failure opens it: for `rest_seconds` nobody calls. Then it is half-open: the thread that asks next may call, and
+    Closed: all may call. A failure opens it: no calls for `rest_seconds`. Then it is half-open: the thread that asks next may call, and
     the others wait for its outcome. Success closes the breaker, failure opens it again; a thread that reports neither within `rest_seconds`
     loses its turn to the next one.
     """

@@ -80,7 +80,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class KeyKind:
-    """What the prefix of an extended public key says (SLIP-132)."""
+    """The meaning of an extended public key's prefix (SLIP-132)."""
 
     is_main: bool
     script: str
@@ -166,7 +166,7 @@ class CoreCoin(Coin):
 
     @property
     def zmq(self) -> list[str]:
-        """The addresses at which its node publishes what it hears."""
+        """The ZeroMQ addresses at which its node publishes transactions and blocks."""
         return list(getattr(settings, self.setting("ZMQ")))
 
     @property
@@ -237,11 +237,11 @@ def core_coins() -> list[CoreCoin]:
 
 
 def configured_coin(network: str) -> CoreCoin | None:
-    """The coin whose own chain this network is, if its node speaks Core's dialect and is configured."""
+    """Return the coin whose own chain this network is, if its node speaks Core's dialect and is configured."""
     coin = COINS.get(network)
     return coin if isinstance(coin, CoreCoin) and coin.host else None
 
 
 def node_settings() -> list[str]:
-    """The settings of which each names a node that takes real money."""
+    """Return the names of the settings that configure a node with real money."""
     return [*(coin.node_setting for coin in COINS.values()), "LND_HOST"]

@@ -1,4 +1,4 @@
-"""What every page knows without a query."""
+"""The template context of every page, made without a query."""
 
 from typing import Any
 

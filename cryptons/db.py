@@ -81,9 +81,9 @@ class Versioned(Protocol):
 
 
 def update_if_unchanged(row: Versioned, **values: Any) -> bool:
-    """Write the values and raise the version, unless somebody wrote the row since it was read. The row gets the new values.
+    """Write the values and raise the version, unless the row was changed since it was read. The row gets the new values.
 
-    Returns False, and writes nothing, when somebody else was first: read the row again and decide again.
+    Returns False, and writes nothing, when another writer was first: read the row again and decide again.
     """
     assert isinstance(row, models.Model)
     values |= {"version": row.version + 1}
@@ -95,7 +95,7 @@ def update_if_unchanged(row: Versioned, **values: Any) -> bool:
 
 
 def retry_when(moved: type[Exception] | tuple[type[Exception], ...], act: Callable[[], T], *, attempts: int = 3, failure: Exception) -> T:
-    """Return what `act` returns. While it raises `moved` it is done again, so it must read what it decides by.
+    """Call `act` again while it raises `moved`, and return its result. It must read the rows that it decides by in each call.
 
     Raises `failure` after the last attempt.
     """
@@ -108,7 +108,7 @@ def retry_when(moved: type[Exception] | tuple[type[Exception], ...], act: Callab
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether nothing was written because another writer was in the way (or, on MongoDB, another server became the primary)."""
+    """Return whether a conflict with another writer prevented the write (or, on MongoDB, another server became the primary)."""
     return any(
         cause.has_error_label("TransientTransactionError")
         if isinstance(cause, PyMongoError)
@@ -118,7 +118,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database cannot be reached or is too busy: the same request may well succeed in a moment."""
+    """Return whether the database is unreachable or too busy, so that the same request may succeed a moment later."""
     unreachable = (OperationalError, InterfaceError, ConnectionFailure)
     return is_conflict(error) or any(isinstance(cause, unreachable) for cause in _causes(error))
 
@@ -136,7 +136,7 @@ def on_commit(act: Callable[[], Any]) -> None:
 
 
 def ping() -> None:
-    """Raises django.db.Error or PyMongoError when the database does not answer."""
+    """Query the database. Raises django.db.Error or PyMongoError when the database does not answer."""
     if connection.vendor == "mongodb":
         connection.ensure_connection()
         connection.connection.admin.command("ping")

@@ -31,7 +31,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django calls it while it handles the exception."""
+    """Answer status 500. Django calls it while it handles the exception."""
     error = sys.exception()
     if error is not None and is_outage(error):
         return _unavailable(request)

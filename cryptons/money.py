@@ -40,7 +40,7 @@ def parse_fiat(text: str, currency: str) -> Minor:
 
 
 def decimal_to_minor(amount: Decimal, currency: str) -> Minor:
-    """Raises ValueError when the amount has more decimals than the currency."""
+    """Convert a decimal amount to minor units. Raises ValueError when the amount has more decimals than the currency."""
     minor = amount.scaleb(minor_digits(currency))
     if minor != minor.to_integral_value():
         raise ValueError(f"{amount} has more decimals than {currency} has.")
@@ -52,12 +52,12 @@ def minor_to_decimal(amount: Minor | int, currency: str) -> Decimal:
 
 
 def format_fiat(amount: Minor | int, currency: str) -> str:
-    """`"19.99"`: always all decimals, never an exponent, no currency sign."""
+    """Write minor units as `"19.99"`: all decimals of the currency, no exponent, no currency sign."""
     return f"{minor_to_decimal(amount, currency):f}"
 
 
 def format_rate(minor_per_coin: Decimal, currency: str) -> str:
-    """`"65000.00"`: what one coin costs, exactly: at least all decimals of the currency, and no needless zeros beyond."""
+    """Write the exact price of one coin as `"65000.00"`: all decimals of the currency, and more where the price has them."""
     digits = minor_digits(currency)
     whole, _, rest = f"{minor_per_coin.scaleb(-digits):f}".partition(".")
     rest = rest.rstrip("0").ljust(digits, "0")
@@ -65,7 +65,7 @@ def format_rate(minor_per_coin: Decimal, currency: str) -> str:
 
 
 def format_coin(amount: Base | int, network: str) -> str:
-    """`"0.00041234"`: an exact decimal string in coins, always all digits."""
+    """Write base units in coins as an exact decimal with all digits: `"0.00041234"`."""
     return f"{Decimal(amount).scaleb(-UNITS[network].digits):f}"
 
 
@@ -87,19 +87,19 @@ def fiat_to_base(price: Minor | int, *, minor_per_coin: Decimal, network: str) -
 
 
 def amount_due(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:
-    """What a buyer is asked for. Over Lightning whole satoshis, as on the chain: many wallets know nothing finer."""
+    """Convert a price to the base units that are due. Over Lightning whole satoshis, because many wallets support no smaller unit."""
     if network == LIGHTNING:
         return Base(fiat_to_base(price, minor_per_coin=minor_per_coin, network=UNITS[network].coin) * 1000)
     return fiat_to_base(price, minor_per_coin=minor_per_coin, network=network)
 
 
 def base_to_fiat(amount: Base | int, *, minor_per_coin: Decimal, network: str) -> Fraction:
-    """The exact value in minor units; never rounded, so that sums over networks stay exact."""
+    """Convert base units to the exact value in minor units, not rounded, so that sums over networks stay exact."""
     return Fraction(amount) * Fraction(minor_per_coin) / UNITS[network].base_per_coin
 
 
 def base_to_minor(amount: Base | int, *, minor_per_coin: Decimal, network: str) -> Minor:
-    """As `base_to_fiat`, rounded as `round_half_up` does, at a tenth of their cost: for books of many rows."""
+    """Convert base units to minor units, rounded half up: as `round_half_up(base_to_fiat(…))`, but ten times faster for many rows."""
     numerator, denominator = minor_per_coin.as_integer_ratio()
     denominator *= UNITS[network].base_per_coin
     rounded = (2 * abs(amount) * numerator + denominator) // (2 * denominator)
@@ -107,12 +107,12 @@ def base_to_minor(amount: Base | int, *, minor_per_coin: Decimal, network: str) 
 
 
 def indicative_coin_price(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> str:
-    """What a price is about in coins, for display beside it."""
+    """Write the approximate price in coins, for display beside the fiat price."""
     return format_coin(fiat_to_base(price, minor_per_coin=minor_per_coin, network=network), network)
 
 
 def round_half_up(amount: Fraction) -> int:
-    """Halves go away from zero. For books and display only: what is decided is decided on the exact value."""
+    """Round to minor units, halves away from zero. For books and display only: decisions use the exact value."""
     size = abs(amount)
     rounded = (2 * size.numerator + size.denominator) // (2 * size.denominator)
     return rounded if amount >= 0 else -rounded

@@ -152,9 +152,9 @@ def _make(request: HttpRequest, view: Callable[[], HttpResponseBase], version: s
 
 
 def _answer(request: HttpRequest, ready: _Ready, max_age: int, stale: int) -> HttpResponseBase:
-    wanted = parse_etags(request.headers.get("If-None-Match", ""))
+    etags = parse_etags(request.headers.get("If-None-Match", ""))
     response: HttpResponse
-    if "*" in wanted or any(etag.removeprefix("W/") == ready.etag for etag in wanted):
+    if "*" in etags or any(etag.removeprefix("W/") == ready.etag for etag in etags):
         response = HttpResponseNotModified()
     elif request.method == "HEAD":
         response = HttpResponse(content_type=ready.content_type)

@@ -42,7 +42,7 @@ except OSError as error:
 
 
 def _secret_key() -> str:
-    """SECRET_KEY, or one that is made at the first start and kept in DATA_DIR."""
+    """Return SECRET_KEY, or a key that is generated at the first start and kept in DATA_DIR."""
     key = env.text("SECRET_KEY")
     if key:
         if len(key) < 32:
@@ -225,7 +225,7 @@ CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = schedule.QUEUES, schedule.ROUTES
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem://"):
-    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # its mailboxes would be files that nobody empties
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # its mailboxes would be files that are never emptied
 
 # --- People ---------------------------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # who is told something has a session that keeps it
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a visitor with a message also gets a session
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -318,7 +318,7 @@ except ValidationError:
 
 
 def _core_settings(coin: CoreCoin) -> dict[str, object]:
-    """The settings of a coin whose node speaks Bitcoin Core's dialect, by name."""
+    """Read the settings of a coin whose node speaks Bitcoin Core's dialect, by name."""
     network = env.choice(coin.setting("NETWORK"), "mainnet", tuple(coin.chains))
     values: dict[str, object] = {
         coin.setting("RPC_HOST"): env.text(coin.setting("RPC_HOST")),

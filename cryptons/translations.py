@@ -40,7 +40,7 @@ def update(language: str) -> None:
 
 
 def problems(language: str) -> list[str]:
-    """Say what keeps the language from being complete: stale files, and sentences without a sound translation."""
+    """Return why the language is not complete: stale files, and sentences without a sound translation."""
     catalog = _updated(language)
     folder = _folder(language)
     po, mo = folder / "django.po", folder / "django.mo"
@@ -59,7 +59,7 @@ def _strings(string: object) -> list[str]:
 
 
 def _updated(language: str) -> Catalog:
-    """Read the stored catalog and give it the sentences of now; what is no longer said is dropped."""
+    """Read the stored catalog, add the current sentences and drop those that are no longer used."""
     file = _folder(language) / "django.po"
     catalog = Catalog(locale=language)
     if file.exists():

@@ -10,7 +10,7 @@ from cryptons.api.docs import docs, docs_settings, schema
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
-    """For browsers that look at something without a page around it."""
+    """Redirect to the icon, for browsers that show a file without an HTML page."""
     return redirect(static("img/favicon.svg"), permanent=True)
 
 

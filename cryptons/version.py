@@ -1,4 +1,4 @@
-"""The version of Cryptons; pyproject.toml says it."""
+"""The version of Cryptons, read from pyproject.toml."""
 
 import tomllib
 from pathlib import Path

@@ -11,7 +11,7 @@ PYTHON = VENV / "bin" / "python"
 
 
 def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
-    """A dot for each second; the command's own words only when it fails."""
+    """Run the command, print a dot each second, and print its output only when it fails. Exits then."""
     print(f"{title} ", end="", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
@@ -29,7 +29,7 @@ def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
 
 
 def is_usable() -> bool:
-    """An environment of an older Python, or one whose making was broken off, is made anew."""
+    """Return whether .venv is complete and has Python 3.11 or newer; otherwise it must be made again."""
     try:
         check = subprocess.run(  # noqa: S603
             [PYTHON, "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"], capture_output=True, check=False

@@ -7,7 +7,7 @@ from shop.models import Product
 
 
 class Review(BaseModel):
-    """What a user says of a product: one each, shown once it is approved."""
+    """A user's review of a product, at most one per user and product, shown once it is approved."""
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="reviews")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reviews")

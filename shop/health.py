@@ -30,16 +30,16 @@ ORDER = ("ok", "attention", "trouble")
 
 
 def read_health(nodes: Sequence[Mapping[str, Any]], *, at: datetime) -> Part:
-    """Report on each part; `nodes` are dicts with `name` and `status`.
+    """Return the health of each part; `nodes` are dicts with `name` and `status`.
 
-    Raises the database's own error when it is away: then nothing else matters.
+    Raises the database's own error when it does not answer: no part works without it.
     """
     database = _database()
     questions: dict[str, Callable[[], Part]] = {"cache": _cache, "search": _search, "queue": _queue}
-    told = gather_within(questions, within=WITHIN)
+    answers = gather_within(questions, within=WITHIN)
     parts = {
         "database": database,
-        **{name: told.get(name) or SILENT[name] for name in questions},
+        **{name: answers.get(name) or SILENT[name] for name in questions},
         "mail": _mail(at=at),
         "nodes": _nodes(nodes),
     }

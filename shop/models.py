@@ -118,7 +118,7 @@ class ProductImage(BaseModel):
 
 
 class Cart(BaseModel):
-    """What a visitor wants to buy: a user's one cart, or a guest's, whose id is in the session."""
+    """The products that a visitor wants to buy: a user's one cart, or a guest's, whose id is in the session."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, verbose_name=_("user"), on_delete=models.CASCADE, related_name="cart"
@@ -146,7 +146,7 @@ class CartItem(BaseModel):
 
 
 def new_order_number() -> str:
-    """Make up ten letters and digits that are hard to confuse: `7K3M9-2QFXA`."""
+    """Generate ten random letters and digits that are hard to confuse: `7K3M9-2QFXA`."""
     letters = "".join(secrets.choice("23456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
     return f"{letters[:5]}-{letters[5:]}"
 

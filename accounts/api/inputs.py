@@ -1,4 +1,4 @@
-"""What the API of accounts takes."""
+"""Inputs of the accounts API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the API of accounts answers."""
+"""Outputs of the accounts API."""
 
 from rest_framework import serializers
 

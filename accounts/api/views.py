@@ -20,7 +20,7 @@ from cryptons.api.views import ApiView, success
 
 
 class LimitedView(ApiView):
-    """Counts a request before its body is read, so that nobody can try passwords faster."""
+    """Counts a request before its body is read, to limit how fast passwords can be tried."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))

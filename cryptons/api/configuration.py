@@ -1,4 +1,4 @@
-"""Settings of the libraries that the API is made with."""
+"""Settings of REST framework and drf-spectacular."""
 
 from cryptons.api.components import COMPONENTS
 from cryptons.version import VERSION

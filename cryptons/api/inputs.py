@@ -1,4 +1,4 @@
-"""What the API takes: text is text, a number is a number, and an unknown field is an error."""
+"""Strict input fields of the API: no conversion between types, and an unknown field is an error."""
 
 from collections.abc import Mapping
 from typing import Any

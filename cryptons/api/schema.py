@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of each route: the serializers of its body and its answer, in the envelope that every answer has."""
+"""Describe each route in the OpenAPI document: the serializers of its body and its answer, in the envelope that every answer has."""
 
 from collections.abc import Callable, Sequence
 from functools import cache

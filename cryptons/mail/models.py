@@ -9,7 +9,7 @@ from cryptons.db import BaseModel
 
 class MailQuerySet(models.QuerySet["Mail"]):
     def unsent(self) -> Self:
-        """Include those that were given up."""
+        """Select the mails that were not sent, also those that are not tried again."""
         return self.filter(sent_at=None)
 
 

@@ -1,4 +1,4 @@
-"""Write a mail's row beside what it tells about; a task or the sweep sends it."""
+"""Queue a mail as a row in the transaction of the change that it reports; a task or the sweep sends it."""
 
 import re
 from collections.abc import Mapping

@@ -19,11 +19,11 @@ WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 144
 """Before each further try; after the last one staff must look."""
 
 HOLD = timedelta(minutes=1)
-"""How long a mail is left alone while somebody sends it."""
+"""How long other processes leave a mail alone while one sends it."""
 
 
 def send(mail_id: UUID, *, at: datetime) -> bool:
-    """Send it if it is still to be sent. Safe to repeat: the same mail again has the same Message-ID and file."""
+    """Send the mail unless it was sent already. Safe to repeat: a copy has the same Message-ID and file. Returns whether it was sent."""
     claimed = Mail.objects.filter(Q(next_try_at__lte=at), pk=mail_id, sent_at=None)
     if not claimed.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
         return False

@@ -17,7 +17,7 @@ def send_mail(mail_id: str) -> None:
 
 @shared_task
 def sweep_mails() -> None:
-    """Finds what messages lost, and what failed before and is due again."""
+    """Send the mails whose task was lost, and those that failed before and are due again."""
     now = timezone.now()
     for mail_id in list(Mail.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
         with isolate("sending a mail", mail_id):

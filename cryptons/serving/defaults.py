@@ -1,4 +1,4 @@
-"""What `manage.py serve` decides before the settings are read."""
+"""Set the defaults of `manage.py serve` before the settings are read."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The catalogue's one event: something that public pages show has changed. Whoever writes a product or category calls these functions."""
+"""Renew public pages and the search index after a change. Code that writes a product or category must call these functions."""
 
 from collections.abc import Callable, Iterable
 from uuid import UUID

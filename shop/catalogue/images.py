@@ -20,11 +20,11 @@ THUMBNAIL = 480
 
 
 class UnusableImage(ValueError):
-    """The text is a sentence for the person who sent it."""
+    """The uploaded file cannot be used as a picture. The text is a sentence for the person who sent it."""
 
 
 def read_upload(file: IO[bytes]) -> Image.Image:
-    """Read the picture itself, upright and without any metadata, whatever the file claims to be. Raises UnusableImage."""
+    """Read the picture itself, upright and without any metadata, by its content and not its name or type. Raises UnusableImage."""
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UnusableImage(_("The picture is larger than %(size)s MB.") % {"size": MOST_BYTES // 1_000_000})

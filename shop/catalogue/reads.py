@@ -1,6 +1,6 @@
 """The public reads of pages and API: the tree of categories, lists of products, one product.
 
-Each has a constant number of queries, whatever the number of rows.
+Each has a constant number of queries for any number of rows.
 """
 
 from collections.abc import Mapping, Sequence

@@ -59,7 +59,7 @@ class PayState:
 
 
 def describe(view: BuyerView, *, at: datetime, is_wanted: bool = True) -> PayState:
-    """Describe any state and what the buyer can do next. Pure. `is_wanted` is false once the order was cancelled."""
+    """Describe the payment's state and what the buyer can do next. Pure. `is_wanted` is false once the order was cancelled."""
     if view.payout_status and view.payout_kind != Payout.Kind.EXCESS:
         return _refunding(view)
     if view.status == Invoice.Status.SETTLED and not is_wanted:

@@ -26,15 +26,15 @@ class Way:
 
 
 def ways_to_pay(price_minor: int, *, failed: Mapping[str, str] | None = None) -> list[Way]:
-    """List the networks with the approximate amounts. `failed`: what was just learnt about a network, by its code."""
+    """List the networks with the approximate amounts. `failed`: new errors of networks in this request, by code."""
     states = (replace(state, problem=(failed or {}).get(state.code) or state.problem) for state in network_states())
     return [Way(state, _about(price_minor, state.code)) for state in states]
 
 
-def usable(ways: list[Way], wanted: str) -> str:
-    """Return the wanted network if it can be used, else the first that can; empty if there is none."""
+def usable(ways: list[Way], preferred: str) -> str:
+    """Return the preferred network if it can be used, else the first that can; empty if there is none."""
     codes = [way.state.code for way in ways if not way.state.problem]
-    return wanted if wanted in codes else next(iter(codes), "")
+    return preferred if preferred in codes else next(iter(codes), "")
 
 
 def _about(price_minor: int, network: str) -> str:

@@ -59,7 +59,7 @@ def _open_order(order_id: UUID) -> Order:
 
 
 def _write(order_id: UUID, quote: Quote, *, at: datetime, actor: str) -> Order:
-    """Ask for nothing if enough money is there: then `shop.orders.payment.follow_invoice` takes the order on."""
+    """Write the quote and the order. If enough was paid already, only `shop.orders.payment.follow_invoice` changes the order."""
     order = _open_order(order_id)
     hold_stock(order)
     if quote.offers:

@@ -1,1 +1,1 @@
-"""The goods of the demo shop, and how they get into it."""
+"""The demo shop's products and the functions that load them."""

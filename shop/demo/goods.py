@@ -1,4 +1,4 @@
-"""What the demo shop sells. Prices in the shop's currency, as text."""
+"""The demo shop's products. Prices are decimal text in the shop's currency."""
 
 from dataclasses import dataclass
 from pathlib import Path

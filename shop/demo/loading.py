@@ -1,4 +1,4 @@
-"""Filling a shop with the demo's goods. What is there already, known by its SKU, is left as it is."""
+"""Load the demo products. A product whose SKU exists already is left unchanged."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ FINISHES = ("Plain", "Dark", "Light", "Small", "Large", "Fine", "Old-Style", "Tr
 
 
 def load(progress: Callable[[int], None]) -> int:
-    """Categories, products and their pictures. `progress` is told after each product. Returns how many are new."""
+    """Load categories, products and their pictures. `progress(1)` is called after each product. Returns how many are new."""
     new = 0
     for position, (department, shelves) in enumerate(DEPARTMENTS.items()):
         above = _category(department, None, position)
@@ -30,20 +30,20 @@ def load(progress: Callable[[int], None]) -> int:
 
 
 def load_more(count: int, progress: Callable[[int], None]) -> int:
-    """Variants of the demo's goods, for a shop of any size: they share the pictures. Returns how many are new."""
+    """Load variants of the demo products, for a shop of any size: they share the pictures. Returns how many are new."""
     originals = {
         product.sku: product for product in Product.objects.filter(sku__in=[goods.sku for goods in GOODS]).prefetch_related("images")
     }
     known = set(Product.objects.filter(sku__contains="-V").values_list("sku", flat=True))
     new = 0
-    for wanted in chunks(range(count)):
-        products = [product for product in _variants(wanted, originals) if product.sku not in known]
+    for numbers in chunks(range(count)):
+        products = [product for product in _variants(numbers, originals) if product.sku not in known]
         pictures = [_same_picture(product, originals[product.sku.rpartition("-V")[0]]) for product in products]
         with atomic():
             Product.objects.bulk_create(products)
             ProductImage.objects.bulk_create([picture for picture in pictures if picture])
         new += len(products)
-        progress(len(wanted))
+        progress(len(numbers))
     return new
 
 
@@ -53,7 +53,7 @@ def _category(name: str, parent: Category | None, position: int) -> Category:
 
 
 def _product(goods: Goods, category: Category) -> bool:
-    """The picture comes last, so that what was broken off is made whole by the next run."""
+    """Create the product, then its picture, so that the next run completes one that was interrupted. Returns whether it is new."""
     product, is_new = Product.objects.get_or_create(
         sku=goods.sku,
         defaults={

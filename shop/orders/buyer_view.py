@@ -13,7 +13,7 @@ def can_requote(order: Order, invoice: Invoice) -> bool:
 
 
 def can_request_refund(order: Order, invoice: Invoice) -> bool:
-    """Tell whether the buyer can request a refund: money is there that the order does not take. The refund page shows its progress."""
+    """Return whether the buyer can request a refund of money that the order does not take. The refund page shows its progress."""
     if not invoice.paid_seen_minor or order.payment_status == Order.PaymentStatus.REFUNDED:
         return False
     return (

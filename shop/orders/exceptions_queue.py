@@ -39,7 +39,7 @@ class Case:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the order exists and is not cancelled."""
+        """Return whether the order exists and is not cancelled."""
         return self.order is not None and self.order.status != Order.Status.CANCELLED
 
     @property
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether staff can ask the buyer for the rest, or offer today's rate for a late payment."""
+        """Return whether staff can ask the buyer for the rest, or offer today's rate for a late payment."""
         return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status == Invoice.Status.EXPIRED
 
     @property
@@ -93,7 +93,7 @@ def read_queue(*, at: datetime) -> Queue:
 
 
 def read_case(invoice_id: UUID) -> Case:
-    """Raises Invoice.DoesNotExist."""
+    """Read one case by its invoice. Raises Invoice.DoesNotExist."""
     cases = _cases(Invoice.objects.filter(pk=invoice_id))
     if not cases:
         raise Invoice.DoesNotExist

@@ -29,7 +29,7 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
     if order is None:
         return
     is_refunded = _is_refunded(order, invoice)
-    with override(settings.LANGUAGE_CODE):  # whoever caused this may read another language than the staff
+    with override(settings.LANGUAGE_CODE):  # the current language is the buyer's, and the reason is for staff
         shortage = _follow_with_stock(order, invoice)
         hold_reason = order.hold_reason if is_refunded else _hold_reason(order, invoice, shortage)
     values: dict[str, Any] = {

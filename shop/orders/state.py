@@ -32,7 +32,7 @@ def retry_conflicts(act: Callable[[], T]) -> T:
 
 
 def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
-    """Write the values and their event, if nobody wrote since the order was read. Raises OrderMoved."""
+    """Write the values and their event, unless the order was changed since it was read. Raises OrderMoved."""
     if not update_if_unchanged(order, updated_at=at, **values):
         raise OrderMoved(_("Order %(number)s was changed at the same time.") % {"number": order.number})
     record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
@@ -40,7 +40,7 @@ def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reas
 
 
 def state_of(order: Order) -> dict[str, Any]:
-    """Return what an event keeps, so that a replay of the log ends at the stored order."""
+    """Return the fields of the order that an event stores, so that a replay of the log ends at the stored order."""
     return {
         "status": str(order.status),
         "paymentStatus": str(order.payment_status),

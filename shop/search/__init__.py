@@ -56,7 +56,7 @@ def search(query: Query) -> Result:
 
 
 def suggest(text: str, limit: int = 8) -> list[Suggestion]:
-    """Return the products that somebody who typed this far may mean, the best first."""
+    """Return the products that best match a partly typed query, the best first."""
     if not text.strip():
         return []
     ids = search(Query(text=text, limit=limit)).ids

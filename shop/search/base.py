@@ -29,7 +29,7 @@ _BETWEEN_WORDS = re.compile(r"[^0-9a-z]+")
 
 
 class SearchUnavailable(ShopError):
-    """The engine cannot answer now. Ask the database instead."""
+    """The engine cannot answer now. Query the database instead."""
 
 
 class IndexBusy(ShopError):
@@ -38,7 +38,7 @@ class IndexBusy(ShopError):
 
 @dataclass(frozen=True)
 class Query:
-    """A question to the search: words, filters, order and page. Pages, API and engines all use this one."""
+    """A search query: words, filters, order and page. Pages, API and engines all use this one."""
 
     text: str = ""
     category_ids: frozenset[UUID] | None = None
@@ -46,7 +46,7 @@ class Query:
     min_price_minor: int | None = None
     max_price_minor: int | None = None
     min_rating: Decimal | None = None
-    """Products that nobody rated have a rating of 0."""
+    """Products without reviews have a rating of 0."""
     in_stock: bool = False
     sort: str = "relevance"
     page: int = 1

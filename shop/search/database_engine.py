@@ -33,10 +33,10 @@ class DatabaseEngine:
             return Result((), 0, Facets(), self.name)
         found = _matching(products, words)
         filters = _filters(query)
-        wanted = found.filter(*filters.values())
-        total = wanted.count()
+        matches = found.filter(*filters.values())
+        total = matches.count()
         ids = (
-            list(_ordered(wanted, query, words).values_list("pk", flat=True)[query.offset : query.offset + query.limit])
+            list(_ordered(matches, query, words).values_list("pk", flat=True)[query.offset : query.offset + query.limit])
             if query.offset < total
             else []
         )
@@ -100,12 +100,12 @@ def _count_facets(found: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
         return found.filter(*(part for name, part in filters.items() if name != facet)).order_by()
 
     together: dict[tuple[str, ...], str] = {}
-    wanted: dict[str, dict[str, Sum]] = {}
+    sums_by_facet: dict[str, dict[str, Sum]] = {}
     for facet, sums in _sums().items():
         first = together.setdefault(tuple(name for name in filters if name != facet), facet)
-        wanted[first] = wanted.get(first, {}) | sums
+        sums_by_facet[first] = sums_by_facet.get(first, {}) | sums
     counted: dict[str, int] = {}
-    for facet, sums in wanted.items():
+    for facet, sums in sums_by_facet.items():
         counted |= {name: count or 0 for name, count in without(facet).aggregate(**sums).items()}
     return Facets(
         categories=dict(without("category").values_list("category_id").annotate(Count("pk"))),

@@ -89,7 +89,7 @@ class ElasticsearchEngine:
         return client
 
     def is_ready(self) -> bool:
-        """Raises SearchUnavailable."""
+        """Return whether the index exists. Raises SearchUnavailable."""
         if not self._index_circuit.allows():
             raise SearchUnavailable("Elasticsearch was away a moment ago.")
         probe = self._client.options(request_timeout=PROBE_SECONDS, max_retries=0)

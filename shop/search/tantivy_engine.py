@@ -224,8 +224,8 @@ class TantivyEngine:
         return self._stamps(tantivy.Query.all_query())
 
     def stamps_of(self, ids: Iterable[UUID]) -> dict[UUID, int]:
-        wanted = [str(product_id) for product_id in ids]
-        return self._stamps(tantivy.Query.term_set_query(SCHEMA, "id", wanted)) if wanted else {}
+        id_texts = [str(product_id) for product_id in ids]
+        return self._stamps(tantivy.Query.term_set_query(SCHEMA, "id", id_texts)) if id_texts else {}
 
     def count(self) -> int:
         return self._searcher().num_docs
@@ -300,11 +300,11 @@ def _writer(index: tantivy.Index) -> Iterator[tantivy.IndexWriter]:
 def _search(searcher: tantivy.Searcher, query: Query, words: Sequence[str], occur: tantivy.Occur) -> Result:
     text = [_words_query(words, occur)] if words else []
     filters = _filters(query)
-    wanted = _all_of([*text, *filters.values()])
+    filtered = _all_of([*text, *filters.values()])
     field, order = SORTED_BY.get(query.order, (None, tantivy.Order.Desc))
     beyond = query.offset >= searcher.num_docs  # the engine makes room for all that is skipped, so nothing absurd is asked of it
     offset, limit = (0, 1) if beyond else (query.offset, query.limit)
-    found: Any = searcher.search(wanted, limit, order_by_field=field, offset=offset, order=order)
+    found: Any = searcher.search(filtered, limit, order_by_field=field, offset=offset, order=order)
     ids = [] if beyond else [_product_id(searcher, address) for _, address in found.hits]
     return Result(ids, found.count, _count_facets(searcher, text, filters), TantivyEngine.name)
 
