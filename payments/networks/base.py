@@ -1,4 +1,4 @@
-"""What the shop asks of a network. Each real node is one file beside this one that speaks its dialect; nothing raw leaves it."""
+"""Define what the shop asks of a network. Each adapter turns its node's raw answers into these values."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class NodeRecord:
     amount_base: Base
     received_at: datetime
     is_confirmed: bool
-    """In a block, or final by its network's own word."""
+    """In a block, or final on a network without blocks."""
     height: int | None = None
 
 
@@ -70,7 +70,7 @@ class FactPage:
     tip_height: int | None
     """The chain's height at the moment of the facts; None where depth means nothing."""
     unread: tuple[str, ...] = ()
-    """References of what the node told and nobody here understands: staff must look at it."""
+    """References of payments that could not be read, for staff to check."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class NodeHealth:
     problem: str
     """Why the node cannot be used, as a sentence; empty while it can."""
     warning: str = ""
-    """What staff should see to although it can be used."""
+    """What needs the attention of staff although the node can be used."""
     height: int | None = None
     behind: int = 0
     """Blocks whose headers are known but which are not yet verified."""

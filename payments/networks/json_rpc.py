@@ -21,7 +21,7 @@ MOST_BYTES = 256 * 1024 * 1024
 
 
 class RpcError(Exception):
-    """The node's own error, which only the caller can judge."""
+    """An error of the node that only the caller can judge."""
 
     def __init__(self, code: int | str, message: str) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ class JsonRpcClient:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """The operating system's error, which says more than what httpx and httpcore make of it."""
+    """Return the operating system's error, which says more than the errors of httpx and httpcore."""
     while (earlier := error.__cause__ or error.__context__) is not None:
         error = earlier
     return error

@@ -11,13 +11,13 @@ from cryptons.money import Base, format_coin
 
 
 def split_destination(destination: str) -> tuple[str, str]:
-    """(address, destination tag); the tag is empty but for XRP."""
+    """Split a destination into address and destination tag. Only XRP has tags; others return an empty one."""
     address, _, tag = destination.partition("?dt=")
     return address, tag
 
 
 def payment_uri(network: str, destination: str, amount: Base | int, *, label: str, lightning: str = "") -> str:
-    """The amount in coins without needless zeros, as wallets like it. `lightning`: the BOLT11 invoice that pays the same."""
+    """Return the payment URI, with the amount in coins without trailing zeros. `lightning` is a BOLT11 invoice for the same amount."""
     if network == LIGHTNING:
         return f"lightning:{lightning}"
     coin = COINS[network]

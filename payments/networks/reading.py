@@ -1,4 +1,4 @@
-"""Read what a node says of many payments, so that one that cannot be understood does not keep the others' money from being seen."""
+"""Read a node's answer about many payments, so that one unreadable payment does not hide the others."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, Arithmetic
 
 @contextmanager
 def reading(reference: str, unread: set[str]) -> Iterator[None]:
-    """What is said of this payment. Its reference goes to `unread` when it cannot be understood: staff look at it by hand."""
+    """Guard the reading of one payment: if it cannot be read, its reference is added to `unread`, for staff to check."""
     try:
         yield
     except NOT_UNDERSTOOD as error:
@@ -22,6 +22,6 @@ def reading(reference: str, unread: set[str]) -> Iterator[None]:
 
 
 def name_of(raw: Any, *names: str) -> str:
-    """A reference for something that may lack one: the first of these fields that is there, else a fingerprint."""
+    """Return a reference for an entry that may lack one: the first of these fields that exists, else a fingerprint."""
     found = next((raw[name] for name in names if isinstance(raw, dict) and raw.get(name)), None)
     return str(found or f"without a name {hashlib.sha256(repr(raw).encode()).hexdigest()[:16]}")[:100]

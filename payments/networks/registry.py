@@ -1,4 +1,4 @@
-"""Which networks the shop takes, and the adapter of each."""
+"""List the networks that the shop takes, with the adapter of each."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class NetworkState:
 
 
 def _real_networks() -> dict[str, Network]:
-    """Those whose node is configured, in the order of the table of coins."""
+    """Return the networks whose node is configured, in the order of the table of coins."""
     real: dict[str, Network] = {coin.code: BitcoinNetwork(coin) for coin in core_coins() if coin.host}
     if settings.LND_HOST:
         real[LIGHTNING] = LightningNetwork()
@@ -51,7 +51,7 @@ def offered_networks() -> tuple[str, ...]:
 
 
 def get_network(code: str) -> Network:
-    """Raises NetworkNotOffered."""
+    """Return the adapter of the network. Raises NetworkNotOffered."""
     try:
         return networks()[code]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Output descriptors and bare extended keys: what a coin's setting DESCRIPTOR, such as BITCOIN_DESCRIPTOR, may hold. Pure; asks no node.
+"""Read output descriptors and bare extended keys, which a coin's setting such as BITCOIN_DESCRIPTOR may hold. Pure; asks no node.
 
 Sources: BIP 32 (extended keys), BIP 380-386 (descriptors), SLIP-132 (the version bytes that name a script type; Litecoin's wallets write
 those of Bitcoin or their own).
@@ -25,7 +25,7 @@ _ONE_KEY = re.compile(r"(?:pkh|wpkh|sh\(wpkh)\([^()]*\)+(?:#.*)?")
 
 
 class DescriptorError(ValueError):
-    """The text is a sentence for the person who set it."""
+    """The descriptor cannot be used. The text is a sentence for the person who set it."""
 
 
 def has_private_keys(coin: CoreCoin) -> str:
@@ -39,7 +39,7 @@ def not_ranged(coin: CoreCoin) -> str:
 
 
 def normalised(text: str, network: str, coin: CoreCoin) -> str:
-    """A descriptor as the node reads it, made from a descriptor or a bare extended public key. Raises DescriptorError."""
+    """Return a descriptor that the node can read, made from a descriptor or a bare extended public key. Raises DescriptorError."""
     text, name = text.strip(), coin.setting("DESCRIPTOR")
     if _PRIVATE.search(text):
         raise DescriptorError(has_private_keys(coin))
@@ -76,7 +76,7 @@ def normalised(text: str, network: str, coin: CoreCoin) -> str:
 
 
 def address_type(text: str) -> str:
-    """What `getnewaddress` calls the addresses of this descriptor or key."""
+    """Return the address type of this descriptor or key, as `getnewaddress` names it."""
     text = text.strip()
     wrapped = EXTENDED_KEYS[text[:4]].script if text[:4] in EXTENDED_KEYS else text
     if wrapped.startswith("tr("):
@@ -89,7 +89,7 @@ def address_type(text: str) -> str:
 
 
 def _plain_key(key: str, coin: CoreCoin) -> str:
-    """The same key with BIP 32's own version bytes."""
+    """Return the key with BIP 32's own version bytes. Raises DescriptorError."""
     try:
         raw = decode(key)
     except (Base58Error, InvalidBase58Error) as error:

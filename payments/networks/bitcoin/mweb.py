@@ -1,6 +1,6 @@
-"""Litecoin's extension blocks (MWEB), as litecoind's wallet tells of them. Pure; asks no node.
+"""Litecoin's extension blocks (MWEB), as litecoind's wallet lists them. Pure; asks no node.
 
-Money that a buyer sends out of MWEB to the shop's address is told of twice. While it waits there is the MWEB transaction, `receive` without
+Money that a buyer sends out of MWEB to the shop's address is listed twice. In the mempool there is the MWEB transaction, `receive` without
 a `vout`. Its block then pays it out by an output of the block's last transaction, the HogEx: `immature` for six blocks, afterwards `hogex`,
 `orphan` once a reorg took the block. That output is the money. The wallet goes on telling of the MWEB transaction beside it; one that was
 not loaded when the money was sent tells of the output alone.
@@ -13,12 +13,12 @@ Entry = dict[str, Any]
 
 
 def is_payout(entry: Entry) -> bool:
-    """An MWEB transaction: it counts only while it waits, for it has no place in the chain. Its block's HogEx has."""
+    """Return whether this is an MWEB transaction. It counts only in the mempool; in the chain, the HogEx of its block counts."""
     return "vout" not in entry
 
 
 def dated(entries: Sequence[Entry]) -> list[Entry]:
-    """The same entries of one answer, but an output that paid out MWEB money was received when its transaction was."""
+    """Return the entries of one answer, where an output that pays out MWEB money has the time of its MWEB transaction."""
     sent: dict[tuple[str, str], int] = {}
     for entry in entries:
         if is_payout(entry) and entry["confirmations"] > 0:
@@ -31,5 +31,5 @@ def dated(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _place(entry: Entry) -> tuple[str, str]:
-    """Within a block, all that MWEB pays to an address stands in one transaction."""
+    """Return block and address: within a block, MWEB pays an address by one transaction only."""
     return entry.get("blockhash", ""), entry["address"]

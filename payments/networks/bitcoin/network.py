@@ -40,13 +40,13 @@ class BitcoinNetwork:
             return Destination(new_address(wallet, request.label))
 
     def close_destination(self, destination: str) -> None:
-        """Nobody can be kept from paying to an address."""
+        """Do nothing: a chain cannot refuse a payment to an address."""
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """What the wallet received after the cursor's block, what a reorg took back, and how the named payments stand.
+        """Return what the wallet received after the cursor's block, what a reorg took back, and the facts of the `unsettled` payments.
 
         Source: Bitcoin Core RPC `listsinceblock` (`transactions`, `removed`), `gettransaction`, `getmempoolentry`. The next cursor is the
-        block that lies as deep as a payment must to be final, so younger ones are told again each turn.
+        block that lies as deep as a payment must to be final, so the node reports younger ones again at each poll.
         """
         with open_wallet(self.coin) as wallet:
             tip = checked_chain(wallet)["blocks"]
@@ -62,15 +62,18 @@ class BitcoinNetwork:
             return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        """Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`; for MWEB `getblockheader`, `listsinceblock`."""
+        """Return the payments to these addresses.
+
+        Source: Bitcoin Core RPC `listreceivedbyaddress`, `gettransaction`; for MWEB `getblockheader`, `listsinceblock`.
+        """
         facts: dict[str, Fact] = {}
         with open_wallet(self.coin) as wallet:
             for address in destinations:
                 for received in wallet.call("listreceivedbyaddress", 0, True, True, address):
                     for txid in received["txids"]:
                         facts.update(_facts(wallet, _transaction_entries(wallet, txid), set()))
-        wanted = set(destinations)
-        return tuple(fact for fact in facts.values() if fact.destination in wanted)
+        asked = set(destinations)
+        return tuple(fact for fact in facts.values() if fact.destination in asked)
 
     def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         with open_wallet(self.coin) as wallet:
@@ -78,7 +81,10 @@ class BitcoinNetwork:
             return list(read_records(wallet, since, until))
 
     def health(self) -> NodeHealth:
-        """Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`."""
+        """Return the health of node and wallet.
+
+        Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`.
+        """
         try:
             with open_wallet(self.coin) as wallet:
                 chain = checked_chain(wallet)
@@ -105,7 +111,10 @@ def _txid(reference: str) -> str:
 
 
 def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, Any]:
-    """From the wallet's beginning when the block is unknown to this node: it is another node, another chain's end, or was the sandbox."""
+    """List what the wallet received after the block; everything if this node does not know the block.
+
+    The block is unknown when the node was replaced, when a reorg removed the block, or when the cursor is the sandbox's.
+    """
     try:
         listing: dict[str, Any] = wallet.call("listsinceblock", block_hash, depth, True, True)
     except RpcError as error:
@@ -116,7 +125,7 @@ def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, 
 
 
 def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]], unread: set[str]) -> dict[str, Fact]:
-    """What the node says of each output that brought money, by reference."""
+    """Return the fact of each output that pays the wallet, by reference."""
     facts: dict[str, Fact] = {}
     for entry in mweb.dated(list(_incomes(entries, unread))):
         with reading(_name(entry), unread):
@@ -126,7 +135,7 @@ def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]], unread: set[
 
 
 def _incomes(entries: Iterable[dict[str, Any]], unread: set[str]) -> Iterator[dict[str, Any]]:
-    """Those that say at least when the money came and how deep it lies: what is made of the others' depends on that."""
+    """Yield the readable entries that pay the wallet: the facts of all entries depend on their time and depth."""
     for entry in entries:
         with reading(_name(entry), unread):
             if _is_income(entry):
@@ -138,7 +147,7 @@ def _name(entry: dict[str, Any]) -> str:
 
 
 def _is_income(entry: dict[str, Any]) -> bool:
-    """Not money that left, coinbase that is not ripe, or an output without an address."""
+    """Return whether the entry pays the wallet: not a spend, an immature coinbase, or an output without an address."""
     category = entry["category"]
     is_hogex = category in ("immature", "orphan") and not entry.get("generated")
     return "address" in entry and (category in INCOME or is_hogex)
@@ -171,12 +180,12 @@ def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
 
 
 def _output_entries(transaction: dict[str, Any]) -> list[dict[str, Any]]:
-    """What `gettransaction` says, in the form of `listsinceblock`."""
+    """Convert an answer of `gettransaction` to entries of `listsinceblock`."""
     return [transaction | output for output in transaction["details"]]
 
 
 def _transaction_entries(wallet: Conversation, txid: str) -> list[dict[str, Any]]:
-    """With the outputs by which its block paid out what came from MWEB."""
+    """Return the entries of a transaction, with the outputs by which its block paid out money from MWEB."""
     transaction = wallet.call("gettransaction", txid, True)
     entries = _output_entries(transaction)
     if transaction["confirmations"] > 0 and any(mweb.is_payout(entry) for entry in entries):
@@ -187,21 +196,24 @@ def _transaction_entries(wallet: Conversation, txid: str) -> list[dict[str, Any]
 
 
 def _ask_again(wallet: Conversation, txid: str, references: set[str], facts: dict[str, Fact], unread: set[str]) -> dict[str, Fact]:
-    """Of a transaction that another one in a block made void, the wallet tells the (negative) depth of that block and no outputs."""
+    """Return the present facts of payments that the list left out, or of which a reorg removed the block.
+
+    For a transaction that conflicts with one in a block, the wallet returns the negative depth of that block and no outputs.
+    """
     try:
         transaction = wallet.call("gettransaction", txid, True)
     except RpcError as error:
         if error.code != NOT_IN_WALLET_OR_MEMPOOL:
             raise
         return {reference: _gone(reference) for reference in references if reference not in facts}
-    told = _facts(wallet, _output_entries(transaction), unread)
+    present = _facts(wallet, _output_entries(transaction), unread)
     if transaction["confirmations"] < 0:
-        told |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in told}
-    return told
+        present |= {reference: _gone(reference, is_conflicted=True) for reference in references if reference not in present}
+    return present
 
 
 def _gone(reference: str, *, is_conflicted: bool = False) -> Fact:
-    """Only presence is told of a booked payment; the rest is kept."""
+    """Return the fact that a stored payment is gone. Its other fields are placeholders, which are not stored."""
     return Fact(
         reference=reference,
         destination="",

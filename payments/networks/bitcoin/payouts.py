@@ -1,8 +1,8 @@
-"""Paying out on a chain, once at most: the transaction is made, signed and stored before the network hears of it.
+"""Pay out on a chain, at most once: the transaction is made, signed and stored before it is broadcast.
 
-Whatever happens then, the same transaction is sent again, which is no second payment. `sendtoaddress` makes another one each time, and a
-call of it that is given up may still be carried out after the wallet was asked whether it was. A wallet that only watches makes the
-same transaction without signatures: a PSBT, for staff to sign.
+After a failure the same transaction is broadcast again, which cannot pay twice. `sendtoaddress` would make another transaction each time,
+and a call that timed out may still take effect after the wallet was asked about it. A watch-only wallet makes the same transaction
+without signatures: a PSBT, for staff to sign.
 
 Source: Bitcoin Core RPC `walletcreatefundedpsbt`, `walletprocesspsbt`, `finalizepsbt`, `decodepsbt`, `sendrawtransaction`,
 `gettxout`, `listsinceblock`.
@@ -34,7 +34,7 @@ UNSIGNED = "cHNidP"
 
 
 class OutOfFunds(NodeRejected):
-    """The wallet for payouts holds too little, or what it holds is set aside."""
+    """The payout wallet holds too little, or its coins are locked."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status`: sent; failed: this transaction can never be in a block; waits: not taken now, and nobody can say that it never will be."""
+    """The result of a broadcast.
+
+    `status`: `sent`; `failed` (this transaction can never be in a block); `waits` (refused now, but it may be taken later).
+    """
 
     status: str
     problem: str = ""
@@ -61,19 +64,19 @@ NEWEST_WITNESS = 1
 
 
 def is_address(coin: CoreCoin, text: str) -> bool:
-    """One that a payout may go to, by the node's own word. Raises NodeUnavailable, NodeRejected.
+    """Ask the node whether a payout may go to this address. Raises NodeUnavailable, NodeRejected.
 
     litecoind calls an address within MWEB valid too, but then makes an output with an empty script, which anybody may spend.
     """
     with open_wallet(coin) as wallet:
-        told = wallet.call("validateaddress", text)
-        return bool(told["isvalid"] and told["scriptPubKey"] and told.get("witness_version", 0) <= NEWEST_WITNESS)
+        answer = wallet.call("validateaddress", text)
+        return bool(answer["isvalid"] and answer["scriptPubKey"] and answer.get("witness_version", 0) <= NEWEST_WITNESS)
 
 
 def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
-    """Its coins are set aside for it, as are those of `kept`: stored transactions that may yet be sent.
+    """Make a transaction that pays the amount, and lock its coins and those of `kept`: stored transactions that may still be sent.
 
-    The node forgets what is set aside when it restarts; two transactions over one coin would replace each other, and one buyer would get
+    The node forgets its locks when it restarts; two transactions that spend one coin would replace each other, and one buyer would get
     nothing. Raises NodeUnavailable, NodeRejected, OutOfFunds.
     """
     with open_payout_wallet(coin) as wallet:
@@ -93,7 +96,7 @@ def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()
             signed = wallet.call("walletprocesspsbt", made["psbt"])
             raw = _finalised(wallet, signed["psbt"])
             txid = _txid(wallet, signed["psbt"], raw)
-        except (RpcError, NodeRejected):  # else each try would set more coins aside
+        except (RpcError, NodeRejected):  # otherwise each try would lock more coins
             _give_back(wallet, made["psbt"])
             raise
         return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
@@ -103,7 +106,7 @@ def _set_aside(wallet: Conversation, kept: Collection[str]) -> None:
     locked = _locked(wallet) if kept else []
     for spent in [spent for stored in kept for spent in _spends(_decoded(wallet, stored))]:
         if spent not in locked:
-            with _despite(NOT_A_HASH):  # its coin is spent: nothing is left to keep
+            with _despite(NOT_A_HASH):  # the coin is spent: nothing is left to lock
                 wallet.call("lockunspent", False, [spent])
 
 
@@ -121,7 +124,7 @@ def _spends(transaction: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str, amount: Base) -> None:
-    """Exactly the payout, once. Raises NodeRejected."""
+    """Check that the transaction pays exactly the payout, once. Raises NodeRejected."""
     script = wallet.call("validateaddress", address)["scriptPubKey"]
     paid = [parse_coin(Decimal(each["value"]), wallet.coin.code) for each in transaction["vout"] if each["scriptPubKey"]["hex"] == script]
     if not script or paid != [amount]:
@@ -132,7 +135,7 @@ def _check_pays(wallet: Conversation, transaction: dict[str, Any], address: str,
 
 
 def release(coin: CoreCoin, psbt: str) -> None:
-    """Its coins may be spent again. Raises NodeUnavailable, NodeRejected."""
+    """Unlock the coins of a transaction. Raises NodeUnavailable, NodeRejected."""
     with open_payout_wallet(coin) as wallet:
         _give_back(wallet, psbt)
 
@@ -143,16 +146,16 @@ def _give_back(wallet: Conversation, stored: str) -> None:
 
 
 def is_told(coin: CoreCoin, psbt: str) -> bool:
-    """Whether the network knows it already: staff's own wallet may have sent what it signed. Raises NodeUnavailable, NodeRejected.
+    """Return whether the transaction was broadcast already: the wallet of staff may have sent it. Raises NodeUnavailable, NodeRejected.
 
-    Signatures change the name of a transaction that spends coins of the oldest kind (`pkh`): of those it cannot tell.
+    False for a transaction that spends `pkh` coins, because signatures change its txid.
     """
     with open_payout_wallet(coin) as wallet:
         return _is_known(wallet, _txid(wallet, psbt, ""))
 
 
 def signed_by_staff(coin: CoreCoin, offered: str, signed: str, address: str, amount: Base) -> Draft:
-    """The transaction that was offered, with all its signatures. Raises NodeRejected for any other, NodeUnavailable."""
+    """Return the offered transaction with all its signatures. Raises NodeRejected for any other transaction, NodeUnavailable."""
     with open_wallet(coin) as wallet:
         try:
             before = wallet.call("decodepsbt", offered)
@@ -170,7 +173,7 @@ def signed_by_staff(coin: CoreCoin, offered: str, signed: str, address: str, amo
 
 
 def _body(decoded: dict[str, Any]) -> tuple[Any, ...]:
-    """What the transaction does: which coins it spends, and whom it pays how much."""
+    """Return what the signatures do not change: the coins that the transaction spends, its outputs, lock time and version."""
     transaction = decoded["tx"]
     spends = [(each["txid"], each["vout"], each["sequence"]) for each in transaction["vin"]]
     pays = [(each["value"], each["scriptPubKey"]["hex"]) for each in transaction["vout"]]
@@ -178,9 +181,9 @@ def _body(decoded: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def broadcast(coin: CoreCoin, raw: str, txid: str) -> Outcome:
-    """Tell the network, as often as one likes. Raises NodeUnavailable, NodeRejected.
+    """Broadcast the transaction. Safe to repeat. Raises NodeUnavailable, NodeRejected.
 
-    Never in place of another transaction: what replaces one that was sent takes that buyer's money away.
+    It never replaces another transaction, because that could be the payout of another buyer.
     """
     with open_payout_wallet(coin) as wallet:
         if not _is_known(wallet, txid) and (hindrance := _hindrance(wallet, _spends(_decoded(wallet, raw)))):
@@ -198,13 +201,16 @@ def broadcast(coin: CoreCoin, raw: str, txid: str) -> Outcome:
 
 
 def _hindrance(wallet: Conversation, spends: list[dict[str, Any]]) -> Outcome | None:
-    """What came between its coins and it; of several the one that is for good."""
-    found = [told for coin in spends if (told := _lost(wallet, coin["txid"], coin["vout"]))]
-    return next((each for each in found if each.status == "failed"), next(iter(found), None))
+    """Return why the transaction cannot be sent: a permanent reason if there is one, else a temporary one, else None."""
+    reasons = [reason for coin in spends if (reason := _lost(wallet, coin["txid"], coin["vout"]))]
+    return next((reason for reason in reasons if reason.status == "failed"), next(iter(reasons), None))
 
 
 def _lost(wallet: Conversation, txid: str, vout: int) -> Outcome | None:
-    """For good is only what is FINAL_DEPTH deep: what a reorg gives back may be spent after all, by a payout that was given up too."""
+    """Return why this coin cannot be spent, or None.
+
+    The reason is permanent only at FINAL_DEPTH: before that, a reorg could return the coin, and a payout that has failed could be sent.
+    """
     if wallet.call("gettxout", txid, vout, True) is not None:
         return None
     if wallet.call("gettxout", txid, vout, False) is not None:
@@ -227,16 +233,16 @@ def _lost(wallet: Conversation, txid: str, vout: int) -> Outcome | None:
 
 
 def _depth_of_spender(wallet: Conversation, txid: str, vout: int) -> int | None:
-    """Of whatever else of the wallet spends this coin of its; None when it is deep enough to stay."""
+    """Return how deep the wallet's other transaction is that spends this coin; None at FINAL_DEPTH or deeper."""
     for spender in _shallow(wallet):
-        told = wallet.call("gettransaction", spender, True, True)
-        if any((each.get("txid"), each.get("vout")) == (txid, vout) for each in told["decoded"]["vin"]):
-            return max(0, int(told["confirmations"]))
+        transaction = wallet.call("gettransaction", spender, True, True)
+        if any((spent.get("txid"), spent.get("vout")) == (txid, vout) for spent in transaction["decoded"]["vin"]):
+            return max(0, int(transaction["confirmations"]))
     return None
 
 
 def _shallow(wallet: Conversation) -> set[str]:
-    """The wallet's own transactions that are less than FINAL_DEPTH deep, or in no block."""
+    """Return the ids of the wallet's transactions that are less than FINAL_DEPTH deep, or in no block."""
     since = wallet.call("getblockhash", max(0, wallet.call("getblockcount") - FINAL_DEPTH + 1))
     try:
         listed = wallet.call("listsinceblock", since, 1, True, False, True)
@@ -248,7 +254,7 @@ def _shallow(wallet: Conversation) -> set[str]:
 
 
 def coins_of(raw: str) -> list[str]:
-    """`txid:vout` of each coin that a stored transaction spends; none of a kind that only its own node can read. Asks nobody."""
+    """Return `txid:vout` of each coin that a stored transaction spends, without a node; empty for one that only its node can read."""
     try:
         spent = [each.prevout for each in CTransaction.deserialize(bytes.fromhex(raw)).vin]
     except (ValueError, SerializationError):
@@ -257,7 +263,7 @@ def coins_of(raw: str) -> list[str]:
 
 
 def paid_by(coin: CoreCoin, txids: Collection[str]) -> dict[str, dict[str, Base]]:
-    """What each of these transactions pays to which address; without those that the wallet does not know, or that are void.
+    """Return {txid: {address: amount}} in base units, without transactions that the wallet does not know or that conflict.
 
     Raises NodeUnavailable, NodeRejected.
     """
@@ -272,10 +278,10 @@ def paid_by(coin: CoreCoin, txids: Collection[str]) -> dict[str, dict[str, Base]
 
 
 def _is_known(wallet: Conversation, txid: str) -> bool:
-    """On its way or in a block, also when all its outputs were spent since; not when another has taken its place."""
-    told = _transaction(wallet, txid)
-    confirmations = told.get("confirmations", -1)
-    return bool(confirmations > 0 or (confirmations == 0 and not told.get("mempoolconflicts")))
+    """Return whether the wallet knows the transaction, in the mempool or in a block, and no other has replaced it."""
+    transaction = _transaction(wallet, txid)
+    confirmations = transaction.get("confirmations", -1)
+    return bool(confirmations > 0 or (confirmations == 0 and not transaction.get("mempoolconflicts")))
 
 
 def _confirmations(wallet: Conversation, txid: str) -> int:
@@ -283,7 +289,7 @@ def _confirmations(wallet: Conversation, txid: str) -> int:
 
 
 def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
-    """Empty when the wallet does not know it."""
+    """Return `gettransaction`; empty when the wallet does not know the transaction."""
     try:
         return dict(wallet.call("gettransaction", txid, True))
     except RpcError as error:
@@ -293,8 +299,8 @@ def _transaction(wallet: Conversation, txid: str) -> dict[str, Any]:
 
 
 def _finalised(wallet: Conversation, psbt: str) -> str:
-    told = wallet.call("finalizepsbt", psbt)
-    return str(told["hex"]) if told["complete"] else ""
+    answer = wallet.call("finalizepsbt", psbt)
+    return str(answer["hex"]) if answer["complete"] else ""
 
 
 def _txid(wallet: Conversation, psbt: str, raw: str) -> str:
@@ -303,7 +309,7 @@ def _txid(wallet: Conversation, psbt: str, raw: str) -> str:
 
 @contextmanager
 def _despite(code: int) -> Iterator[None]:
-    """Goes on when the node answers with this error."""
+    """Ignore this error code of the node."""
     try:
         yield
     except RpcError as error:
@@ -312,7 +318,7 @@ def _despite(code: int) -> Iterator[None]:
 
 
 def _change(wallet: Conversation) -> dict[str, str]:
-    """A wallet that watches one descriptor has no addresses for change: one of those that it receives by does as well."""
+    """Return the option that sets the change address: a receiving address, because a watch-only wallet has no addresses for change."""
     if wallet.call("getwalletinfo")["private_keys_enabled"]:
         return {}
     return {"changeAddress": new_address(wallet, "change of a payout")}

@@ -22,7 +22,7 @@ WARMING_UP = -28
 
 
 class Conversation:
-    """Each call has a deadline of its own, NODE_TIMEOUT_SECONDS. Not thread-safe."""
+    """A connection to one wallet of a node. Each call has a deadline of its own, NODE_TIMEOUT_SECONDS. Not thread-safe."""
 
     def __init__(self, coin: CoreCoin, path: str) -> None:
         self.coin = coin
@@ -33,11 +33,14 @@ class Conversation:
         self._client = JsonRpcClient(f"http://{host}:{coin.port}", node=coin.node, login=(coin.user, coin.password))
 
     def be_patient(self, seconds: int) -> None:
-        """Give later calls more time: for questions that cost the node a while, when nobody waits for the answer."""
+        """Give later calls more time, for slow requests of background jobs."""
         self._patience = timedelta(seconds=seconds)
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Amounts come as Decimal and must be given as strings. Raises NodeUnavailable, NodeRejected, RpcError."""
+        """Call an RPC method and return its result. Amounts come as Decimal and must be given as strings.
+
+        Raises NodeUnavailable, NodeRejected, RpcError.
+        """
         number = next(self._ids)
         question = {"jsonrpc": "1.0", "id": number, "method": method, "params": arguments}
         answer = self._client.post(question, within=self._patience, path=self._path)
@@ -48,7 +51,7 @@ class Conversation:
 
 
 def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
-    """Errors come with HTTP status 500 or 404 and the JSON that tells which; the server's own refusals come without JSON."""
+    """Read the result. RPC errors come as JSON with HTTP status 500 or 404; refusals of the HTTP server come without JSON."""
     if answer.status == 401:
         raise NodeRejected(
             _("%(node)s refuses %(user_setting)s and %(password_setting)s.")
@@ -72,7 +75,7 @@ def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
 
 
 def in_mempool(wallet: Conversation, txid: str) -> bool:
-    """The wallet remembers what was replaced or dropped; only the mempool says what may still be mined."""
+    """Return whether the node may still mine the transaction. The wallet also remembers those that were replaced or dropped."""
     try:
         wallet.call("getmempoolentry", txid)
     except RpcError as error:
@@ -83,7 +86,7 @@ def in_mempool(wallet: Conversation, txid: str) -> bool:
 
 
 def checked_chain(wallet: Conversation) -> dict[str, Any]:
-    """`getblockchaininfo`, refused when the node follows another chain than the settings say."""
+    """Return `getblockchaininfo`. Raises NodeRejected when the node follows another chain than the settings name."""
     coin = wallet.coin
     chain: dict[str, Any] = wallet.call("getblockchaininfo")
     if chain["chain"] != coin.chain.node_name:
@@ -95,5 +98,5 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
 
 
 def behind(chain: dict[str, Any]) -> bool:
-    """A node on regtest calls itself in initial download until a block is a day young, so there only the headers count."""
+    """Return whether the node is syncing. On regtest `initialblockdownload` stays set without recent blocks, so only headers count."""
     return bool(chain["headers"] > chain["blocks"] or (chain["initialblockdownload"] and chain["chain"] != "regtest"))

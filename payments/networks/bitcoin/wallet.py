@@ -19,9 +19,9 @@ from payments.networks.json_rpc import RpcError
 
 @contextmanager
 def open_wallet(coin: CoreCoin) -> Iterator[Conversation]:
-    """One conversation about the shop's wallet, loaded if need be. Raises NodeUnavailable, NodeRejected.
+    """Connect to the shop's wallet, and load it if necessary. Raises NodeUnavailable, NodeRejected.
 
-    NodeUnavailable too for an answer that lacks what the caller reads in it: something else answers at the node's address.
+    An answer that lacks what the caller reads in it also raises NodeUnavailable: another program may listen at the node's address.
     """
     with _conversation(coin, coin.wallet, load=lambda: _load_wallet(coin)) as wallet:
         yield wallet
@@ -29,7 +29,7 @@ def open_wallet(coin: CoreCoin) -> Iterator[Conversation]:
 
 @contextmanager
 def open_payout_wallet(coin: CoreCoin) -> Iterator[Conversation]:
-    """The same about the wallet that pays out: one with keys, or the shop's own, whose transactions staff sign."""
+    """Connect to the payout wallet: one with keys, or the shop's watch-only wallet, whose transactions staff sign."""
     if not coin.payout_wallet:
         with open_wallet(coin) as wallet:
             yield wallet
@@ -39,7 +39,7 @@ def open_payout_wallet(coin: CoreCoin) -> Iterator[Conversation]:
 
 
 PAUSE_SECONDS, LOOKS = 0.1, 20
-"""How long somebody waits for a wallet that another is loading."""
+"""How long a process waits, and how often it looks, while another process loads the wallet."""
 BUSY = ("already load", "already being load", "Database already exists", "exclusive lock")
 
 
@@ -47,7 +47,7 @@ BUSY = ("already load", "already being load", "Database already exists", "exclus
 def _conversation(coin: CoreCoin, name: str, *, load: Callable[[], None]) -> Iterator[Conversation]:
     wallet = Conversation(coin, _path(name))
     try:
-        _be_loaded(wallet, load)
+        _ensure_loaded(wallet, load)
         yield wallet
     except RpcError as error:
         raise NodeRejected(_("%(node)s refuses: %(reason)s") % {"node": coin.node, "reason": error.message}) from error
@@ -60,8 +60,8 @@ def _conversation(coin: CoreCoin, name: str, *, load: Callable[[], None]) -> Ite
         wallet.close()
 
 
-def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
-    """By us, or by whoever else is at it at this moment, as after a node's restart all are at once."""
+def _ensure_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
+    """Load the wallet, or wait while another process does: after a node's restart all processes try at once."""
     for _attempt in range(LOOKS):
         try:
             wallet.call("getwalletinfo")
@@ -77,11 +77,11 @@ def _be_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
 
 
 class _Busy(Exception):
-    """Somebody else loads or makes the wallet at this moment, or has just done so."""
+    """Another process is loading or creating the wallet, or has just done so."""
 
 
 def _is_busy(error: RpcError) -> bool:
-    """bitcoind has a code for a wallet that is loaded; for all else, and in litecoind, only the words tell."""
+    """Return whether the error means _Busy. Only a loaded wallet has an error code, in bitcoind; other cases are known by their text."""
     code, message = error.code, error.message
     return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
 
@@ -149,7 +149,7 @@ def _make_watch_only_wallet(node: Conversation) -> None:
 
 
 def _checked_descriptor(node: Conversation) -> str:
-    """The descriptor as the node itself writes it, with its checksum."""
+    """Return the descriptor in the node's own spelling, with its checksum. Raises NodeRejected for one that the shop cannot use."""
     coin = node.coin
     try:
         checked = node.call("getdescriptorinfo", descriptors.normalised(coin.descriptor, coin.network, coin))
@@ -176,7 +176,7 @@ def _watch(wallet: Conversation, descriptor: str) -> None:
 
 
 def new_address(wallet: Conversation, label: str) -> str:
-    """One that the wallet never gave out before; of the descriptor's own kind."""
+    """Return an address of the descriptor's type that the wallet has never given out."""
     coin = wallet.coin
     kind = descriptors.address_type(coin.descriptor) if coin.descriptor else "bech32" if coin.chain.bech32_prefix else "legacy"
     try:
@@ -189,7 +189,7 @@ def new_address(wallet: Conversation, label: str) -> str:
 
 
 def describe_wallet(wallet: Conversation) -> str:
-    """For staff: `watch-only, 1,234 addresses given out`."""
+    """Describe the wallet for staff: `watch-only, 1,234 addresses given out`."""
     has_keys = wallet.call("getwalletinfo")["private_keys_enabled"]
     try:
         known = wallet.call("listdescriptors")["descriptors"]
@@ -204,7 +204,7 @@ def describe_wallet(wallet: Conversation) -> str:
 
 
 def wallet_problem(coin: CoreCoin) -> str:
-    """Why this node and wallet must not serve the shop, as a sentence; empty when they may. Raises NodeUnavailable, NodeRejected."""
+    """Say in a sentence why the shop must not use this node and wallet; empty if it may. Raises NodeUnavailable, NodeRejected."""
     with open_wallet(coin) as wallet:
         checked_chain(wallet)
         info = wallet.call("getwalletinfo")
@@ -214,10 +214,10 @@ def wallet_problem(coin: CoreCoin) -> str:
                 "only: set %(descriptor_setting)s to your public descriptor and %(wallet_setting)s to a new name."
             ) % _names(coin)
         if coin.descriptor:
-            wanted = _checked_descriptor(wallet)
-            watches = watch_only(coin).watches(wallet, wanted)
-            if watches is None:  # a start was cut off between making the wallet and telling it what to watch
-                _watch(wallet, wanted)
+            descriptor = _checked_descriptor(wallet)
+            watches = watch_only(coin).watches(wallet, descriptor)
+            if watches is None:  # a start was interrupted between creating the wallet and importing the descriptor
+                _watch(wallet, descriptor)
             elif not watches:
                 return _(
                     "The wallet %(wallet)r on the %(coin)s node was made from another descriptor than "

@@ -7,19 +7,19 @@ from cryptons.coins import CoreCoin
 from payments.networks.bitcoin.rpc import Conversation
 
 CHUNK = 1000
-"""Addresses that a pool of keys is filled up with at a time."""
+"""How many addresses are imported at a time."""
 
 
 class WatchOnly(Protocol):
     def watch(self, wallet: Conversation, descriptor: str) -> str:
-        """Make the wallet give out the descriptor's addresses. Safe to repeat. The node's objection, empty when it has none."""
+        """Make the wallet give out the descriptor's addresses. Safe to repeat. Returns the node's error text; empty on success."""
 
     def watches(self, wallet: Conversation, descriptor: str) -> bool | None:
-        """Whether it gives out this descriptor's addresses; None while nobody told it any."""
+        """Return whether the wallet gives out this descriptor's addresses; None if nothing was imported yet."""
 
 
 class DescriptorWallet:
-    """Bitcoin Core's: it knows the descriptor and counts by itself."""
+    """A wallet of Bitcoin Core, which stores the descriptor and derives the next address from it."""
 
     def watch(self, wallet: Conversation, descriptor: str) -> str:
         request = {"desc": descriptor, "active": True, "internal": False, "timestamp": "now", "range": [0, CHUNK - 1]}
@@ -31,13 +31,13 @@ class DescriptorWallet:
 
 
 class KeyPoolWallet:
-    """litecoind's: it knows public keys, in the descriptor's order, and takes each out of its pool once.
+    """A wallet of litecoind, which stores a pool of public keys in the descriptor's order and gives out each key once.
 
     litecoind 0.21 can make descriptor wallets only where it was built with SQLite, and cannot list what they hold.
     """
 
     def watch(self, wallet: Conversation, descriptor: str) -> str:
-        """The next keys go into the pool; the node passes over those that it has. Nobody was given them yet: no old block is read."""
+        """Import the next keys into the pool. None was given out yet, so old blocks need no rescan. The node skips keys that it has."""
         start = next(start for start in count(0, CHUNK) if not self._knows(wallet, descriptor, start + CHUNK - 1))
         request = {"desc": descriptor, "range": [start, start + CHUNK - 1], "timestamp": "now", "watchonly": True, "keypool": True}
         return _objection(wallet.call("importmulti", [request], {"rescan": False}))

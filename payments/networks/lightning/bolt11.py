@@ -1,4 +1,4 @@
-"""What a BOLT11 payment request says, read without a node: for whom it is good, how much it asks for, and until when. Pure.
+"""Read a BOLT11 payment request without a node: its network, amount and expiry. Pure.
 
 The signature is not looked at: LND does that before it pays. Sources: BOLT 11, BIP 173 (bech32 and its checksum).
 """
@@ -18,7 +18,7 @@ PAYMENT_HASH, EXPIRY = 1, 6
 
 
 class BadRequest(ValueError):
-    """The text is a sentence for the person who gave it."""
+    """The request cannot be used. The text is a sentence for the person who gave it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PaymentRequest:
 
 
 def read_request(text: str) -> PaymentRequest:
-    """Raises BadRequest."""
+    """Read a payment request. Raises BadRequest."""
     text = text.strip().lower().removeprefix("lightning:")
     human, one, rest = text.rpartition("1")
     prefix = next((prefix for prefix in CHAINS if human.startswith(prefix)), "")
@@ -61,7 +61,7 @@ def _amount(text: str) -> int | None:
 
 
 def _checksum(human: str, words: list[int]) -> int:
-    """1 when no letter is wrong."""
+    """Compute the bech32 checksum, which is 1 for a correct text."""
     value = 1
     for word in [*(ord(letter) >> 5 for letter in human), 0, *(ord(letter) & 31 for letter in human), *words]:
         top = value >> 25
@@ -73,7 +73,7 @@ def _checksum(human: str, words: list[int]) -> int:
 
 
 def _fields(words: list[int]) -> dict[int, list[int]]:
-    """The first of each tagged field."""
+    """Return the tagged fields, the first of each tag."""
     found: dict[int, list[int]] = {}
     at = 0
     while at + 3 <= len(words):
@@ -91,6 +91,6 @@ def _number(words: list[int]) -> int:
 
 
 def _bytes(words: list[int]) -> bytes:
-    """Whole bytes; the bits left over are padding."""
+    """Convert to whole bytes, without the padding bits."""
     size = len(words) * 5 // 8
     return (_number(words) >> len(words) * 5 - size * 8).to_bytes(size, "big")

@@ -1,4 +1,4 @@
-"""What LND was paid in a span of time, read apart from what the follower hears: each checks the other. And what it paid to others."""
+"""Read what LND received and paid in a period, apart from the follower, so that each checks the other."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from payments.networks.lightning.lnd.lightning_pb2 import (
 from payments.networks.lightning.rpc import Conversation
 
 BOOKS = timedelta(minutes=4)
-"""Nobody waits for them."""
+"""Long, because only background jobs read the records."""
 PAGE = 500
 """One answer may hold 4 MB: some kilobytes for each invoice."""
 PAGE_OF_PAYMENTS = 100
@@ -27,14 +27,17 @@ OPEN_FOR = timedelta(days=2)
 
 
 def read_records(lnd: Conversation, since: datetime, until: datetime) -> Iterator[NodeRecord]:
-    """Invoices that were settled then, whoever made them. Source: LND `ListInvoices`, from the newest backwards."""
+    """Yield the invoices settled in the period, including those not made by the shop.
+
+    Source: LND `ListInvoices`, from the newest backwards.
+    """
     offset = 0
     while True:
         request = ListInvoiceRequest(index_offset=offset, num_max_invoices=PAGE, reversed=True)
         page = lnd.call("/lnrpc.Lightning/ListInvoices", request, ListInvoiceResponse)
         for invoice in page.invoices:
             if invoice.state == Invoice.SETTLED and since <= _time(invoice.settle_date) < until:
-                yield _book_entry(invoice)
+                yield _record(invoice)
         if not page.invoices or _time(page.invoices[0].creation_date) < since - OPEN_FOR:
             return
         offset = page.first_index_offset
@@ -42,7 +45,7 @@ def read_records(lnd: Conversation, since: datetime, until: datetime) -> Iterato
 
 @dataclass(frozen=True)
 class Spending:
-    """A payment that LND made, or is making: until it fails, it may have left."""
+    """A payment that LND made or is making. Until it fails, the money may have left."""
 
     payment_hash: str
     amount_msat: Base
@@ -52,7 +55,7 @@ class Spending:
 
 
 def read_payments(lnd: Conversation, since: datetime, until: datetime) -> dict[str, Spending]:
-    """By payment hash, what was begun then, whoever ordered it. Source: LND `ListPayments`, which also holds what failed."""
+    """Return the payments begun in the period, by payment hash, without failed ones. Source: LND `ListPayments`."""
     spent: dict[str, Spending] = {}
     offset = 0
     while True:
@@ -82,6 +85,6 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _book_entry(invoice: Invoice) -> NodeRecord:
+def _record(invoice: Invoice) -> NodeRecord:
     payment_hash = invoice.r_hash.hex()
     return NodeRecord(payment_hash, payment_hash, Base(invoice.amt_paid_msat), _time(invoice.settle_date), is_confirmed=True)

@@ -1,4 +1,4 @@
-"""What a macaroon of LND allows, read from its bytes: the shop's own shall allow no more than the shop does. Pure; asks no node.
+"""Read what a macaroon of LND allows from its bytes, so that the shop's macaroons allow no more than it needs. Pure; asks no node.
 
 Sources: libmacaroons' binary format, version 2; LND's `MacaroonId` (nonce 1, storageId 2, ops 3) and `Op` (entity 1, actions 2).
 """
@@ -21,7 +21,7 @@ RECEIVE = frozenset(
         "uri:/invoicesrpc.Invoices/CancelInvoice",
     }
 )
-"""All that is needed to be paid, and to compare the books."""
+"""What the shop needs to receive payments and to reconcile them."""
 PAY_OUT = frozenset(
     {
         "uri:/lnrpc.Lightning/DecodePayReq",
@@ -30,11 +30,11 @@ PAY_OUT = frozenset(
         "uri:/routerrpc.Router/TrackPaymentV2",
     }
 )
-"""All that is needed to pay, and to tell what was paid."""
+"""What the payouts' worker needs to pay, and to list what was paid."""
 
 
 def permissions(macaroon: bytes) -> frozenset[str]:
-    """`entity:action` of each thing that it allows, as `lncli bakemacaroon` takes them. Raises ValueError."""
+    """Return `entity:action` of each permission of the macaroon, as `lncli bakemacaroon` takes them. Raises ValueError."""
     if not macaroon or macaroon[0] != VERSION:
         raise ValueError("This is no macaroon of version 2.")
     at = 1
@@ -50,7 +50,7 @@ def permissions(macaroon: bytes) -> frozenset[str]:
 
 
 def needless(macaroon: bytes, needed: frozenset[str]) -> list[str]:
-    """What it allows beyond that. Raises ValueError."""
+    """Return the permissions that the macaroon has beyond the needed ones. Raises ValueError."""
     return sorted(permissions(macaroon) - needed)
 
 
@@ -65,7 +65,7 @@ def _read(identifier: bytes) -> Iterator[str]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, bytes) of each field of a protobuf message that holds nothing but bytes."""
+    """Yield number and bytes of each field of a protobuf message that holds only bytes. Raises ValueError."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -77,7 +77,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where the next begins)."""
+    """Read a variable-length integer. Returns it with the position after it. Raises ValueError."""
     value = shift = 0
     while at < len(data):
         value |= (data[at] & 0x7F) << shift

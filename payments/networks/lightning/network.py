@@ -61,7 +61,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Liquidity:
-    """All channels, and the money in those that are being opened."""
+    """All channels, and the balances of those that are being opened."""
 
     channels: tuple[Channel, ...]
     opening_local_sat: int
@@ -72,7 +72,7 @@ class LightningNetwork:
     code = LIGHTNING
 
     def open_destination(self, request: DestinationRequest) -> Destination:
-        """A BOLT11 invoice that LND takes no money for after its time. Source: LND `ListChannels`, `AddInvoice`."""
+        """Return a BOLT11 invoice that LND refuses payment of once it has expired. Source: LND `ListChannels`, `AddInvoice`."""
         with open_lnd(within=PAGE) as lnd:
             if receivable_msat(_channels(lnd, active_only=True)) < request.amount_base:
                 raise NodeUnavailable(_("Lightning cannot receive this much at the moment."))
@@ -86,7 +86,7 @@ class LightningNetwork:
             return Destination(added.r_hash.hex(), added.payment_request)
 
     def close_destination(self, destination: str) -> None:
-        """LND refuses payments of it from now on. One that is settled or cancelled already, or unknown, stays as it is."""
+        """Cancel the invoice, so that LND refuses payments of it. One that is settled, cancelled or unknown stays as it is."""
         with open_lnd(within=PAGE) as lnd:
             try:
                 message = CancelInvoiceMsg(payment_hash=bytes.fromhex(destination))
@@ -96,20 +96,20 @@ class LightningNetwork:
                     raise
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """What was settled after the cursor's settle index. Source: LND `GetState`, `SubscribeInvoices`.
+        """Return the invoices that were settled after the cursor's settle index. Source: LND `GetState`, `SubscribeInvoices`.
 
-        LND's indexes are exclusive, and 0 asks for nothing old: what is missed so is found by `payments.sync.lightning_sweep`. The
-        stream of an LND that hangs is as silent as that of one that has nothing to tell, so it must say first that it lives.
+        LND's indexes are exclusive, and 0 returns no older invoices: `payments.sync.lightning_sweep` finds those. The stream of an LND
+        that hangs is as silent as one without news, so LND is asked for its state first.
         """
         with open_lnd(within=TURN) as lnd:
             _state(lnd)
             node_id = _node_id(lnd, cursor)
             start = int(cursor.value or 0) if CursorState(node_id=node_id).node_name == cursor.node_name else 0
             subscription = InvoiceSubscription(settle_index=start)
-            told = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD, quiet=QUIET)
-            heard = list(told)
-        settled = [invoice for invoice in heard if invoice is not None and invoice.state == Invoice.SETTLED]
-        is_whole = bool(heard) and heard[-1] is None
+            stream = lnd.listen("/lnrpc.Lightning/SubscribeInvoices", subscription, Invoice, first=FIRST_WORD, quiet=QUIET)
+            updates = list(stream)
+        settled = [invoice for invoice in updates if invoice is not None and invoice.state == Invoice.SETTLED]
+        is_whole = bool(updates) and updates[-1] is None
         index = next_index(start, [invoice.settle_index for invoice in settled], is_whole=is_whole)
         unread: set[str] = set()
         facts = self.facts_of(settled, unread)
@@ -119,7 +119,7 @@ class LightningNetwork:
         return self.facts_of(self.look_up(destinations).values(), set())
 
     def facts_of(self, invoices: Iterable[Invoice], unread: set[str]) -> tuple[Fact, ...]:
-        """`unread` takes the payment hashes of those that cannot be understood."""
+        """Return the facts of the settled invoices, and add the payment hashes of unreadable ones to `unread`."""
         facts = []
         for invoice in invoices:
             if invoice.state == Invoice.SETTLED:
@@ -128,7 +128,7 @@ class LightningNetwork:
         return tuple(facts)
 
     def look_up(self, destinations: Iterable[str]) -> dict[str, Invoice]:
-        """By payment hash; those that this node does not know are left out. Source: LND `LookupInvoice`."""
+        """Return the invoices that this node knows, by payment hash. Source: LND `LookupInvoice`."""
         invoices = {}
         with open_lnd(within=TURN) as lnd:
             for destination in destinations:
@@ -141,11 +141,11 @@ class LightningNetwork:
         return invoices
 
     def has_met(self, cursor: CursorState) -> bool:
-        """Whether the follower's last turn was with this very node. Asks nobody; raises NodeRejected."""
+        """Return whether the follower's last poll used the same node and credentials. Asks no node; raises NodeRejected."""
         return cursor.node_id.endswith(f" {_credentials()}")
 
     def liquidity(self) -> Liquidity:
-        """For staff. Source: LND `ListChannels`, `ChannelBalance`."""
+        """Return the channels and their balances, for staff. Source: LND `ListChannels`, `ChannelBalance`."""
         with open_lnd(within=PAGE) as lnd:
             channels = _channels(lnd, active_only=False)
             balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
@@ -156,7 +156,7 @@ class LightningNetwork:
             return list(read_records(lnd, since, until))
 
     def health(self) -> NodeHealth:
-        """Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""
+        """Return the health of LND. Source: LND `GetState`, which needs no macaroon, `ListChannels`, `GetInfo`."""
         try:
             with open_lnd(within=HEALTH) as lnd:
                 if problem := _STATES.get(_state(lnd)):
@@ -195,7 +195,7 @@ def _health_of(channels: Sequence[Channel]) -> NodeHealth:
 
 
 def _with_chain(lnd: Conversation, health: NodeHealth) -> NodeHealth:
-    """What LND knows of the chain. While its Bitcoin node is away it says nothing of it, and goes on being paid."""
+    """Add what LND knows of the chain. Without its Bitcoin node LND knows nothing of it, but still receives payments."""
     try:
         info = lnd.call("/lnrpc.Lightning/GetInfo", GetInfoRequest(), GetInfoResponse, within=INFO)
     except NodeUnavailable:
@@ -231,16 +231,16 @@ def _fact(invoice: Invoice) -> Fact:
 
 
 def next_index(start: int, indexes: Sequence[int], *, is_whole: bool) -> int:
-    """How far everything was told. Pure.
+    """Return the settle index up to which no invoice is missing. Pure.
 
-    Some of LND's stores tell a backlog in another order than that of the settlements: of one that was cut off, only what has no gap counts.
+    Some of LND's databases send a backlog in another order than that of the settlements, so an incomplete one counts up to its first gap.
     """
     if not indexes:
         return start
     if is_whole or not start:
         return max(start, *indexes)
-    told, at = set(indexes), start
-    while at + 1 in told:
+    received, at = set(indexes), start
+    while at + 1 in received:
         at += 1
     return at
 
@@ -263,19 +263,19 @@ def _channels(lnd: Conversation, *, active_only: bool) -> list[Channel]:
 
 
 def receivable_msat(channels: Iterable[Channel]) -> int:
-    """By one payment, which may come in parts over all channels that are up."""
+    """Return the most that one payment can bring, in millisatoshis. It may arrive in parts over all active channels."""
     return sum(channel.receivable_sat for channel in channels if channel.is_active) * 1000
 
 
 def spendable_msat(channels: Iterable[Channel]) -> int:
-    """As `receivable_msat`, the other way. A little less in truth: fees, and what a channel's opener keeps for them."""
+    """Return about the most that one payment can send, in millisatoshis; fees and their reserve make it a little less."""
     return sum(channel.sendable_sat for channel in channels if channel.is_active) * 1000
 
 
 def _node_id(lnd: Conversation, cursor: CursorState) -> str:
-    """The node's public key, and which credentials it took: while these are the same, so is the node, and it need not be asked.
+    """Return the node's public key with a hash of the credentials. While these are the same, the node is not asked.
 
-    A node refuses the macaroons of another.
+    A node refuses the macaroons of another node.
     """
     if cursor.node_id.endswith(f" {_credentials()}"):
         return cursor.node_id

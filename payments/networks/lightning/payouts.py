@@ -1,7 +1,7 @@
-"""Paying a BOLT11 request through LND, once at most: LND knows each payment by its hash and never pays one hash twice.
+"""Pay a BOLT11 request through LND, at most once: LND knows each payment by its hash and never pays one hash twice.
 
-Source: LND `DecodePayReq`, `routerrpc.SendPaymentV2`, `routerrpc.TrackPaymentV2`. A client that goes away, by time-out or by its death,
-does not stop a payment; only what TrackPaymentV2 says of it counts.
+Source: LND `DecodePayReq`, `routerrpc.SendPaymentV2`, `routerrpc.TrackPaymentV2`. A client that disconnects
+does not stop a payment, so only TrackPaymentV2 says how it ended.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from payments.networks.lightning.rpc import LndError, open_lnd
 
 MACAROON = "LND_PAYOUT_MACAROON"
 TRY_FOR = timedelta(seconds=40)
-"""So long LND looks for ways; a part that is under way then still arrives or comes back."""
+"""How long LND looks for routes. A part that is under way then still arrives or comes back."""
 WAIT_FOR = timedelta(seconds=50)
 ASK_FOR = timedelta(seconds=5)
 
@@ -36,7 +36,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status`: sent, failed, unknown (under way, or nobody knows), absent (LND never heard of it), refused (it took no order)."""
+    """The result of a payment. `status`: sent, failed, unknown (perhaps under way), absent (LND has no such payment), or refused."""
 
     status: str
     fee_msat: int = 0
@@ -44,13 +44,16 @@ class Outcome:
 
 
 def decode(request: str) -> PayReq:
-    """What LND reads in it, its signature checked. Raises NodeUnavailable, NodeRejected."""
+    """Decode the request with LND, which also checks its signature. Raises NodeUnavailable, NodeRejected."""
     with open_lnd(within=ASK_FOR, macaroon=MACAROON) as lnd:
         return lnd.call("/lnrpc.Lightning/DecodePayReq", PayReqString(pay_req=request), PayReq)
 
 
 def pay(request: str, *, amount_msat: int, asks_amount: bool, fee_limit_msat: int) -> Outcome:
-    """Pay it and wait. `asks_amount`: the request itself says how much. Raises NodeUnavailable and NodeRejected when LND took no order."""
+    """Pay the request and wait for the result. `asks_amount`: the request holds the amount.
+
+    Raises NodeUnavailable and NodeRejected when LND did not start the payment.
+    """
     message = SendPaymentRequest(
         payment_request=request,
         amt_msat=0 if asks_amount else amount_msat,
@@ -70,7 +73,7 @@ def pay(request: str, *, amount_msat: int, asks_amount: bool, fee_limit_msat: in
 
 
 def track(payment_hash: str) -> Outcome:
-    """How it stands, as LND alone knows. Raises NodeUnavailable, NodeRejected."""
+    """Ask LND for the present state of a payment. Raises NodeUnavailable, NodeRejected."""
     message = TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=True)
     with open_lnd(within=ASK_FOR, macaroon=MACAROON) as lnd:
         try:
@@ -84,7 +87,7 @@ def track(payment_hash: str) -> Outcome:
 
 
 def _outcome(payment: Payment | None) -> Outcome:
-    """By `status` alone: the reason of a failure may be there with a success."""
+    """Read the result from `status` alone, because a success may also carry a failure reason."""
     if payment is None or payment.status not in (Payment.SUCCEEDED, Payment.FAILED):
         return Outcome("unknown")
     if payment.status == Payment.SUCCEEDED:

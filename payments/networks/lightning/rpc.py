@@ -1,4 +1,4 @@
-"""A conversation with LND: gRPC over TLS with a macaroon, its failures told in the shop's own errors.
+"""A conversation with LND: gRPC over TLS with a macaroon, its failures are raised as the shop's own errors.
 
 Nearly all of LND's errors have the status UNKNOWN: only the text tells them apart. The texts are those of lnd 0.20 and 0.21.
 """
@@ -26,7 +26,7 @@ LONGEST = timedelta(seconds=60)
 
 
 class LndError(Exception):
-    """What LND answered and only the caller can judge."""
+    """An error of LND that only the caller can judge."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)
@@ -34,7 +34,7 @@ class LndError(Exception):
 
 
 class Conversation:
-    """All of it takes no longer than `within`, however many calls it has."""
+    """A connection to LND that lasts no longer than `within` in total."""
 
     def __init__(self, macaroon: str, *, within: timedelta) -> None:
         self._macaroon = macaroon
@@ -45,7 +45,7 @@ class Conversation:
         self._channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(certificate))
 
     def call(self, method: str, request: Message, answer: type[M], *, within: timedelta = LONGEST) -> M:
-        """`method` as in `/lnrpc.Lightning/GetInfo`. Raises NodeUnavailable, NodeRejected, and LndError."""
+        """Call a method, such as `/lnrpc.Lightning/GetInfo`. Raises NodeUnavailable, NodeRejected, and LndError."""
         ask = self._channel.unary_unary(method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString)
         try:
             return ask(request, metadata=self._metadata, timeout=self._left(within))
@@ -53,64 +53,64 @@ class Conversation:
             raise self._translated(error, method) from error
 
     def listen(self, method: str, request: Message, answer: type[M], *, first: timedelta, quiet: timedelta) -> "Iterator[M | None]":
-        """What LND tells until it says nothing for `quiet` (`first` for the first word): then None, as its last word.
+        """Yield the messages of a stream until LND is silent for `quiet` (`first` before the first message), then None.
 
-        Without None at the end the time ran out in the middle.
+        If the last value is not None, the time ran out before LND was silent.
         """
         serialize = type(request).SerializeToString
         ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
         call = ask(request, metadata=self._metadata, timeout=self._left(LONGEST))
-        heard: SimpleQueue[M | grpc.RpcError] = SimpleQueue()
-        Thread(target=_pump, args=(call, heard), daemon=True).start()
+        messages: SimpleQueue[M | grpc.RpcError] = SimpleQueue()
+        Thread(target=_pump, args=(call, messages), daemon=True).start()
         patience = first
         try:
             while True:
                 try:
-                    told = heard.get(timeout=patience.total_seconds())
+                    message = messages.get(timeout=patience.total_seconds())
                 except Empty:
                     yield None
                     return
-                if isinstance(told, grpc.RpcError):
-                    if told.code() == grpc.StatusCode.DEADLINE_EXCEEDED and patience == quiet:
+                if isinstance(message, grpc.RpcError):
+                    if message.code() == grpc.StatusCode.DEADLINE_EXCEEDED and patience == quiet:
                         return
-                    raise self._translated(told, method) from told
-                yield told
+                    raise self._translated(message, method) from message
+                yield message
                 patience = quiet
         finally:
             call.cancel()
 
     def last(self, method: str, request: Message, answer: type[M]) -> M | None:
-        """The last thing that LND tells before it ends. Raises NodeUnavailable, NodeRejected, and LndError."""
+        """Return the last message of a stream, or None if it had none. Raises NodeUnavailable, NodeRejected, and LndError."""
         serialize = type(request).SerializeToString
         ask = self._channel.unary_stream(method, request_serializer=serialize, response_deserializer=answer.FromString)
         try:
-            told = list(ask(request, metadata=self._metadata, timeout=self._left(LONGEST)))
+            messages = list(ask(request, metadata=self._metadata, timeout=self._left(LONGEST)))
         except grpc.RpcError as error:
             raise self._translated(error, method) from error
-        return told[-1] if told else None
+        return messages[-1] if messages else None
 
     def close(self) -> None:
         self._channel.close()
 
     def _left(self, within: timedelta) -> Any:
-        """In seconds, as gRPC takes them."""
+        """Return the remaining time in seconds."""
         return max(0.001, min(within.total_seconds(), self._ends - time.monotonic()))
 
     def _translated(self, error: grpc.RpcError, method: str) -> Exception:
         return translated(error.code(), error.details() or "", macaroon=self._macaroon, method=method)
 
 
-def _pump(call: Any, heard: "SimpleQueue[Any]") -> None:
+def _pump(call: Any, messages: "SimpleQueue[Any]") -> None:
     try:
         for message in call:
-            heard.put(message)
+            messages.put(message)
     except grpc.RpcError as error:
-        heard.put(error)
+        messages.put(error)
 
 
 @contextmanager
 def open_lnd(*, within: timedelta, macaroon: str = "LND_MACAROON") -> Iterator[Conversation]:
-    """One conversation, with the macaroon that this setting holds. Raises NodeUnavailable, NodeRejected."""
+    """Connect to LND with the macaroon of this setting. Raises NodeUnavailable, NodeRejected."""
     lnd = Conversation(macaroon, within=within)
     try:
         yield lnd
@@ -121,7 +121,7 @@ def open_lnd(*, within: timedelta, macaroon: str = "LND_MACAROON") -> Iterator[C
 
 
 def credential(name: str) -> bytes:
-    """What the setting holds: the bytes of the file that it names, or those that it spells in hex. Raises NodeRejected."""
+    """Read a credential from the setting, which holds the path of a file or its bytes in hex. Raises NodeRejected."""
     value = getattr(settings, name).strip()
     if value.startswith("-----BEGIN"):
         return bytes(value, "ascii", "replace")
@@ -146,7 +146,7 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return NodeRejected(_("LND does not know %(method)s: it is too old, or that service is switched off.") % {"method": method})
     if code == grpc.StatusCode.UNKNOWN:
-        return _told(text, macaroon, method) or LndError(code, text)
+        return _known_refusal(text, macaroon, method) or LndError(code, text)
     return LndError(code, text)
 
 
@@ -164,8 +164,8 @@ def _unreachable(text: str) -> PaymentError:
     return NodeUnavailable(_("LND does not answer: no connection to LND_HOST. Is it running?"))
 
 
-def _told(text: str, macaroon: str, method: str) -> PaymentError | None:
-    """By the words that LND uses."""
+def _known_refusal(text: str, macaroon: str, method: str) -> PaymentError | None:
+    """Return the error that LND's text means; None for a text that only the caller can judge."""
     if "wallet locked" in text:
         return NodeUnavailable(_("LND's wallet is locked: unlock it with `lncli unlock`."))
     if "wallet not created" in text:

@@ -1,4 +1,4 @@
-"""A pretended node for trying the shop out: its own books in the database, blocks every few seconds, no money.
+"""A simulated node to try out the shop: it keeps its records in the database, makes a block every few seconds, and has no real money.
 
 It says what a real node would say, through the same interface, so everything behind it is the real program.
 """
@@ -40,14 +40,14 @@ class SandboxNetwork:
         self.code = coin.code
 
     def open_destination(self, request: DestinationRequest) -> Destination:
-        """Looks like the network's own, but with a checksum that no wallet accepts: nobody can lose money to it."""
+        """Return an address that looks real but has a checksum that no wallet accepts, so that no real money can be lost."""
         if self._coin.shares_account:
             return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
         prefix = [*self._coin.chains.values()][-1].bech32_prefix if isinstance(self._coin, CoreCoin) else ""
         return Destination(f"{prefix}1q{_random(_BECH32, 38)}" if prefix else _random(_BASE58, 34))
 
     def close_destination(self, destination: str) -> None:
-        """A pretended chain refuses no money either."""
+        """Do nothing: like a real chain, the sandbox cannot refuse a payment."""
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
         now = timezone.now()
@@ -55,8 +55,8 @@ class SandboxNetwork:
         height = chain(self.code).height
         since = datetime.fromisoformat(cursor.value) if cursor.value else datetime.min.replace(tzinfo=UTC)
         txids = [reference.partition(":")[0] for reference in unsettled]
-        told = SandboxTransaction.objects.filter(Q(changed_at__gte=since) | Q(txid__in=txids), network=self.code)
-        return FactPage(tuple(_fact(row) for row in told), CursorState((now - OVERLAP).isoformat()), height)
+        rows = SandboxTransaction.objects.filter(Q(changed_at__gte=since) | Q(txid__in=txids), network=self.code)
+        return FactPage(tuple(_fact(row) for row in rows), CursorState((now - OVERLAP).isoformat()), height)
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
         rows = SandboxTransaction.objects.filter(network=self.code, destination__in=destinations)
@@ -104,7 +104,7 @@ def chain(network: str) -> SandboxChain:
 
 
 def receive(network: str, destination: str, amount: Base, *, at: datetime, fate: str = "") -> SandboxTransaction:
-    """Money comes to a destination: it is in the mempool now, and in a block a little later."""
+    """Simulate a payment to a destination: it is in the mempool now, and in a block a little later."""
     return SandboxTransaction.objects.create(
         network=network,
         txid=secrets.token_hex(32),
@@ -118,7 +118,7 @@ def receive(network: str, destination: str, amount: Base, *, at: datetime, fate:
 
 
 def mine_due_blocks(network: str, now: datetime) -> None:
-    """One block, when the last is old enough and there is money that waits for it."""
+    """Mine one block if the last one is old enough and a payment needs it."""
     last = chain(network)
     if now - last.mined_at < timedelta(seconds=BLOCK_SECONDS):
         return
@@ -128,13 +128,13 @@ def mine_due_blocks(network: str, now: datetime) -> None:
 
 
 def mine_block(network: str, now: datetime) -> None:
-    """Whoever raises the height first makes the block."""
+    """Mine a block. Of several processes that try at once, the first to raise the height does it."""
     chain(network)
     in_transaction(lambda: _mine(network, now))
 
 
 def _mine(network: str, now: datetime) -> None:
-    """What is doomed is not in the block."""
+    """Mine the waiting transactions, and carry out the double spends and reorgs that are due."""
     height = chain(network).height
     if not SandboxChain.objects.filter(network=network, height=height).update(height=F("height") + 1, mined_at=now):
         return
@@ -146,5 +146,5 @@ def _mine(network: str, now: datetime) -> None:
 
 
 def unmine(transaction_id: UUID, *, now: datetime) -> None:
-    """A reorg takes its block back: it waits in the mempool again for a while."""
+    """Simulate a reorg: the transaction leaves its block and returns to the mempool for a while."""
     SandboxTransaction.objects.filter(pk=transaction_id).update(height=None, mine_after=now + REORG_PAUSE, changed_at=now)

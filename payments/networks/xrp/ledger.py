@@ -1,4 +1,4 @@
-"""What an XRP Ledger server says of itself, of the shop's account and of the money that came to it, as plain values.
+"""Read what an XRP Ledger server reports about itself, the shop's account and its payments, as plain values.
 
 API version 1 and 2 write the same things in different places; a server or a proxy may answer in either, so both are read.
 """
@@ -31,7 +31,7 @@ class Server:
     ledger: int
     """The last validated ledger; 0 while it knows none."""
     first: int
-    """The ledger from which on it has all of them up to the last."""
+    """The first ledger of its unbroken history."""
     network_id: str
     problem: str
     """A sentence why no money can be asked for now; empty while it can."""
@@ -49,7 +49,7 @@ class Account:
 
 
 def read_server(xrp: Conversation) -> Server:
-    """Source: rippled and Clio `server_info`."""
+    """Ask the server for its state. Source: rippled and Clio `server_info`."""
     info = xrp.ask(ServerInfo())["info"]
     validated = info.get("validated_ledger") or {}
     ledger = int(validated.get("seq", 0))
@@ -74,7 +74,10 @@ def _problem(info: Mapping[str, Any], ledger: int, age: timedelta) -> str:
 
 
 def read_account(xrp: Conversation, address: str) -> Account:
-    """Raises NodeUnavailable while the account does not exist. Source: rippled `account_info`, the flags of AccountRoot."""
+    """Ask for the flags of the account. Raises NodeUnavailable while the account does not exist.
+
+    Source: rippled `account_info`, the flags of AccountRoot.
+    """
     try:
         answer = xrp.ask(AccountInfo(account=address, ledger_index="validated"))
     except RpcError as error:
@@ -103,8 +106,8 @@ class Entry:
 
     @property
     def transaction(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.raw.get("tx_json") or self.raw["tx"]
-        return found
+        transaction: Mapping[str, Any] = self.raw.get("tx_json") or self.raw["tx"]
+        return transaction
 
     @property
     def reference(self) -> str:
@@ -112,7 +115,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """For staff, even if it lacks what it should have."""
+        """The hash, or a fingerprint if the hash is missing, so that staff can find the transaction."""
         return name_of(self.raw if "hash" in self.raw else self.raw.get("tx", self.raw), "hash")
 
     @property
@@ -121,7 +124,7 @@ class Entry:
 
     @property
     def closed_at(self) -> datetime:
-        """When its ledger closed, to some seconds: the ledger rounds it."""
+        """When its ledger closed. The ledger rounds this time by some seconds."""
         if "date" in self.transaction:
             return ripple_time_to_datetime(int(self.transaction["date"]))
         return datetime.fromisoformat(self.raw["close_time_iso"])
@@ -132,14 +135,14 @@ class Entry:
 
     @property
     def delivered(self) -> Any:
-        """Drops as a string; an object for other currencies; else the server does not know.
+        """The delivered amount: drops as a string, an object for other currencies; any other value means that the server does not know it.
 
         Never `Amount` (`DeliverMax`): that is what the sender would have paid at most, and a partial payment of a million delivers a drop.
         """
         return self.raw["meta"].get("delivered_amount")
 
     def is_payment_to(self, address: str) -> bool:
-        """Whether the ledger carried it out. What an account pays to itself only turns one currency into another."""
+        """Return whether this is a successful payment to the account. A payment to itself only exchanges currencies, and does not count."""
         transaction = self.transaction
         return bool(
             transaction["TransactionType"] == "Payment"
@@ -149,7 +152,7 @@ class Entry:
         )
 
     def fact(self) -> Fact:
-        """Of a payment in XRP."""
+        """Return the fact of a payment in XRP. Its amount is in drops."""
         return Fact(
             reference=self.reference,
             destination=tagged(self.transaction["Destination"], self.transaction.get("DestinationTag")),

@@ -33,7 +33,7 @@ BOOKS = timedelta(minutes=4)
 UNHURRIED, MOST_AT_ONCE = timedelta(seconds=10), 5000
 """With less time left, or with so many transactions read, a turn leaves the pages that remain to the next one."""
 PAGE_SIZE = 400
-"""The most that rippled tells a stranger at once."""
+"""The largest page that a public rippled server returns."""
 MOST_TAG = 2**32 - 1
 CLOCKS = timedelta(minutes=1)
 """How far the ledger's clock and ours may be apart."""
@@ -44,47 +44,53 @@ class XrpNetwork:
     code = XRP.code
 
     def open_destination(self, request: DestinationRequest) -> Destination:
-        """A tag that nobody can guess, and not 0, which some wallets take for none. Refused where the follower would not see it paid."""
+        """Return a random destination tag. It is never 0, which some wallets treat as no tag.
+
+        Raises NodeUnavailable, NodeRejected; also when the follower could not detect the payment at this server.
+        """
         server = receiving()[0]
         _check_history(server)
         return Destination(tagged(settings.XRP_ADDRESS, 1 + secrets.randbelow(MOST_TAG)))
 
     def close_destination(self, destination: str) -> None:
-        """Nobody can be kept from paying with a tag."""
+        """Do nothing: the ledger cannot refuse a payment to a tag."""
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """What came to the account since the cursor's ledger. Source: rippled `account_tx`, forward, page by page.
+        """Return what the account received since the cursor's ledger. Source: rippled `account_tx`, forward, page by page.
 
-        The cursor's own ledger is told again: a question that begins behind the newest ledger is an error to the server.
+        The cursor's own ledger is read again, because a request that begins after the newest ledger is an error.
         """
         with open_xrp(within=TURN) as xrp:
             start, node_id = _start(xrp, cursor)
-            told = _told_from(xrp, start)
+            history = _read_from(xrp, start)
             unread: set[str] = set()
-            facts = tuple(_facts(told.entries, unread))
-        return FactPage(facts, CursorState(str(told.read_to), node_id), told.newest, tuple(sorted(unread)))
+            facts = tuple(_facts(history.entries, unread))
+        return FactPage(facts, CursorState(str(history.read_to), node_id), history.newest, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        """The ledger cannot be asked for a tag: all that came to the account since the oldest of these options is read."""
+        """Return the payments to these destinations.
+
+        The ledger cannot be searched by tag, so everything that the account received since the oldest of these options is read.
+        """
         opened = Option.objects.filter(network=self.code, destination__in=destinations).order_by("created_at")
         oldest = opened.values_list("created_at", flat=True).first()
         if oldest is None:
             return ()
-        wanted = set(destinations)
+        asked = set(destinations)
         with open_xrp(within=TURN) as xrp:
             start = _ledger_before(xrp, _checked(read_server(xrp)), oldest)
-            told = _told_from(xrp, start, to_the_end=True)
-            return tuple(fact for fact in _facts(told.entries, set()) if fact.destination in wanted)
+            history = _read_from(xrp, start, to_the_end=True)
+            return tuple(fact for fact in _facts(history.entries, set()) if fact.destination in asked)
 
     def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
-        """Payments in XRP that the ledger carried out. Raises HistoryTooShort too. Source: rippled `account_tx`."""
+        """Return the account's successful payments in XRP. Also raises HistoryTooShort. Source: rippled `account_tx`."""
         with open_xrp(within=BOOKS) as xrp:
             server = _checked(read_server(xrp))
             begins_at = read_close_time(xrp, server.first) + CLOCKS
             if since < begins_at:
                 raise HistoryTooShort(_time_lost(server, since), begins_at)
-            told = _told_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
-            return [_entry(fact) for fact in _facts(told.entries, set()) if since <= fact.first_seen_at < until]
+            history = _read_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
+            return [_record(fact) for fact in _facts(history.entries, set()) if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:
         try:
@@ -96,7 +102,7 @@ class XrpNetwork:
 
 
 def receiving() -> tuple[Server, Account]:
-    """Server and account, both fit to take money. Somebody waits for it. Raises NodeUnavailable, NodeRejected."""
+    """Return server and account, both able to receive payments. Quick, because a buyer waits. Raises NodeUnavailable, NodeRejected."""
     with open_xrp(within=timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)) as xrp:
         server = _checked(read_server(xrp))
         account = read_account(xrp, settings.XRP_ADDRESS)
@@ -115,7 +121,7 @@ def _checked(server: Server) -> Server:
 
 
 def _check_history(server: Server) -> None:
-    """Raises when the follower could not read on at this server: what is paid now would not be seen."""
+    """Raise NodeUnavailable or NodeRejected if the follower cannot continue at this server: a payment made now would not be detected."""
     cursor = Cursor.objects.filter(network=XrpNetwork.code).first()
     if cursor is None or not cursor.value.isdecimal():
         return
@@ -151,9 +157,9 @@ def _check_network(server: Server, node_id: str) -> None:
 
 
 def _start(xrp: Conversation, cursor: CursorState) -> tuple[int, str]:
-    """The ledger to read from, and what the cursor shall say of the server: its network, and by which XRP_URL that is known.
+    """Return the ledger to read from, and the cursor's node_id: the network of the server, and a hash of the XRP_URL that it was read at.
 
-    While XRP_URL is the same, the server need not be asked who it is. A value that is no number was the sandbox's.
+    While XRP_URL is the same, the server is not asked for its network. A cursor that is not a number is the sandbox's.
     """
     url = hashlib.sha256(settings.XRP_URL.encode()).hexdigest()[:12]
     if cursor.value.isdecimal() and cursor.node_id.endswith(f" {url}"):
@@ -166,9 +172,9 @@ def _start(xrp: Conversation, cursor: CursorState) -> tuple[int, str]:
 
 
 def _first_start(xrp: Conversation, server: Server) -> int:
-    """What came before the first option was opened is no buyer's: without an option, from the last ledger on.
+    """Return the ledger before the first option was opened; the last ledger if there is no option.
 
-    The server was asked before the options are read: who opens one after that can only be paid in later ledgers.
+    The server was asked before the options are read, so an option opened meanwhile can only be paid in later ledgers.
     """
     opened = Option.objects.filter(network=XrpNetwork.code, destination__startswith=f"{settings.XRP_ADDRESS}?").order_by("created_at")
     oldest = opened.values_list("created_at", flat=True).first()
@@ -176,9 +182,9 @@ def _first_start(xrp: Conversation, server: Server) -> int:
 
 
 def _ledger_before(xrp: Conversation, server: Server, moment: datetime) -> int:
-    """A ledger that closed before then, and from which on the server has all. Raises NodeUnavailable when its history begins later.
+    """Return a ledger that closed before the moment. Raises NodeUnavailable when the server's history begins later.
 
-    Ledgers close a second apart at least.
+    There is at least a second between two ledgers.
     """
     before = server.ledger - (timezone.now() - moment + CLOCKS) // timedelta(seconds=1) - 1
     if before < server.first and read_close_time(xrp, server.first) > moment - CLOCKS:
@@ -187,15 +193,17 @@ def _ledger_before(xrp: Conversation, server: Server, moment: datetime) -> int:
 
 
 @dataclass(frozen=True)
-class Told:
+class AccountHistory:
+    """The account's transactions from one ledger on."""
+
     entries: list[Entry]
     read_to: int
-    """Up to and with this ledger, nothing is missing."""
+    """Up to and including this ledger, nothing is missing."""
     newest: int
 
 
-def _told_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> Told:
-    """What concerned the account from this ledger on, oldest first: as many pages as there is time for, one whole ledger at least."""
+def _read_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> AccountHistory:
+    """Read the account's transactions from this ledger on, oldest first: as many pages as time allows, but at least one whole ledger."""
     entries: list[Entry] = []
     newest: int | None = None
     marker: Any = None
@@ -209,11 +217,14 @@ def _told_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> To
         if marker is None or (is_much and read_to > start and not to_the_end):
             break
     unsure = [ledger - 1 for ledger in _ledgers(entry for entry in entries if not entry.is_validated)]
-    return Told(entries, max(start, min([read_to, *unsure])), newest)
+    return AccountHistory(entries, max(start, min([read_to, *unsure])), newest)
 
 
 def _page(xrp: Conversation, start: int, newest: int | None, marker: Any) -> dict[str, Any]:
-    """Raises NodeUnavailable when the server does not have these ledgers, which API version 1 tells by beginning or ending elsewhere."""
+    """Read one page of transactions. Raises NodeUnavailable when the server does not have these ledgers.
+
+    API version 1 then answers with another range instead of an error.
+    """
     question = AccountTx(
         account=settings.XRP_ADDRESS,
         ledger_index_min=start,
@@ -244,7 +255,7 @@ def _out_of_range(xrp: Conversation, start: int) -> NodeUnavailable:
 
 
 def _ledgers(entries: Iterable[Entry]) -> Iterator[int]:
-    """Of one that does not say where it is, nothing follows: `_facts` names it."""
+    """Yield the ledgers of the entries. An entry without one is skipped here; `_facts` reports it as unreadable."""
     for entry in entries:
         with suppress(*NOT_UNDERSTOOD):
             yield entry.ledger
@@ -265,5 +276,5 @@ def _delivered(entry: Entry) -> Iterator[Fact]:
         logger.warning("a payment of which the XRP server does not know the amount", extra={"reference": entry.reference})
 
 
-def _entry(fact: Fact) -> NodeRecord:
+def _record(fact: Fact) -> NodeRecord:
     return NodeRecord(fact.reference, fact.destination, fact.amount_base, fact.first_seen_at, is_confirmed=True, height=fact.height)

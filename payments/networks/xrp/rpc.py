@@ -1,7 +1,7 @@
-"""A conversation with an XRP Ledger server (rippled or Clio): JSON-RPC over HTTP, its failures told in the shop's own errors.
+"""A conversation with an XRP Ledger server (rippled or Clio): JSON-RPC over HTTP, its failures are raised as the shop's own errors.
 
-The requests are xrpl-py's. Its client is not used: it waits ten seconds for each read whatever the settings say, so a server that sends
-one byte at a time keeps a worker for ever, and it loads the system's certificates again for each question.
+The requests are xrpl-py's. Its client is not used: it waits ten seconds for each read regardless of the settings, so a server that sends
+one byte at a time blocks a worker for ever, and it loads the system's certificates again for each question.
 """
 
 import time
@@ -45,7 +45,7 @@ _LASTING = {
 
 
 class Conversation:
-    """All of it takes no longer than `within`, however many questions it has; each no longer than NODE_TIMEOUT_SECONDS."""
+    """A connection that lasts no longer than `within` in total; each request takes at most NODE_TIMEOUT_SECONDS."""
 
     def __init__(self, *, within: timedelta) -> None:
         self._ends = time.monotonic() + within.total_seconds()
@@ -65,7 +65,7 @@ class Conversation:
 
 
 def _result(answer: HttpAnswer) -> dict[str, Any]:
-    """Overloaded servers and proxies answer in words, rippled with status 200 to nearly everything, Clio with others too."""
+    """Read the result. Overloaded servers and proxies answer in plain text; rippled uses status 200 even for errors, Clio others too."""
     content = answer.content
     result = content.get("result", content) if isinstance(content, dict) else None
     if not isinstance(result, dict):
@@ -100,7 +100,7 @@ def _translated(code: str, result: dict[str, Any]) -> Exception:
 
 @contextmanager
 def open_xrp(*, within: timedelta) -> Iterator[Conversation]:
-    """One conversation. Raises NodeUnavailable, NodeRejected; also for an answer that lacks what the caller reads in it."""
+    """Connect to the server. Raises NodeUnavailable, NodeRejected; also for an answer that lacks what the caller reads in it."""
     xrp = Conversation(within=within)
     try:
         yield xrp
