@@ -1,4 +1,4 @@
-"""What must be right before the shop starts: looked at by every process that serves or works."""
+"""Check the configuration before the shop starts, in every web and worker process."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,7 +87,7 @@ def check_sandbox(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_macaroons(**_: Any) -> list[CheckMessage]:
-    """Whoever takes over the shop, or its payouts' worker, can do with LND what the macaroon there allows."""
+    """Warn of a macaroon that allows more than needed: an intruder on that machine could use all of it."""
     if not settings.LND_HOST:
         return []
     paid = _check_macaroon("LND_MACAROON", RECEIVE, "can be paid", "shop.macaroon")
@@ -107,7 +107,7 @@ def _check_macaroon(name: str, needed: frozenset[str], may: str, file: str) -> l
 
 @register("node")
 def check_node(**_: Any) -> list[CheckMessage]:
-    """A node that cannot be reached does not stop the shop; one that is the wrong one does."""
+    """Check the nodes' wallets. A wrong node stops the shop; one that cannot be reached does not."""
     return [message for coin in core_coins() if coin.host and not _descriptor_problem(coin) for message in _check_wallet(coin)]
 
 
@@ -123,7 +123,7 @@ def _check_wallet(coin: CoreCoin) -> list[CheckMessage]:
 
 @register()
 def check_xrp_address(**_: Any) -> list[CheckMessage]:
-    """The checksum in it finds a slip of the hand; money that is sent to a wrong account is gone."""
+    """Check the checksum of XRP_ADDRESS, because money sent to a mistyped account is lost."""
     if not settings.XRP_ADDRESS:
         return []
     from xrpl.core.addresscodec import is_valid_classic_address

@@ -1,4 +1,4 @@
-"""Every question of depth: how deep a payment must lie in its chain to be settled, final, refundable, and how deep it lies now.
+"""Calculate how deep a payment is in its chain, and how deep it must be to be settled, final and refundable.
 
 A payment in the chain's newest block (the tip) is one deep. Depth is derived from the tip and never counted up row by row.
 """
@@ -50,7 +50,7 @@ def settles_at_height(height: int | None, confirmations_needed: int) -> int | No
 
 
 def settles_or_unsettles_at(tip_height: int) -> Q:
-    """Payments whose stored status no longer fits, because the tip alone has moved."""
+    """Return the filter for payments whose stored status is outdated because the tip has moved."""
     settles = Q(status=Payment.Status.SEEN, settles_at_height__lte=tip_height)
     unsettles = Q(status=Payment.Status.SETTLED, is_final=False, settles_at_height__gt=tip_height)
     return Q(settles | unsettles, is_present=True)
@@ -66,7 +66,7 @@ def deepest_final_depth() -> int:
 
 
 def becomes_final_at(tip_height: int) -> Q:
-    """Payments that are `final_depth` deep under this tip, and not final yet. The same rule, asked of the database."""
+    """Return the filter for payments that are `final_depth` deep under this tip and not final yet."""
     return Q(
         is_final=False,
         is_present=True,

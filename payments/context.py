@@ -1,4 +1,4 @@
-"""What every page knows of the networks without asking any of them."""
+"""Give every page the state of the networks, without asking any node."""
 
 from typing import Any
 

@@ -11,17 +11,17 @@ class Jobs(Protocol):
     """Each method queues its job, for after the commit inside a transaction."""
 
     def follow_network(self, network: str) -> None:
-        """A hint says that the network has news."""
+        """Poll the network, because a hint says that it has news."""
 
     def close_lightning(self, invoice_id: UUID) -> None:
-        """The invoice needs no more money: its Lightning invoices must refuse any."""
+        """Cancel the Lightning invoices of an invoice that needs no more money."""
 
     def send_payout(self, payout_id: UUID) -> None:
-        """The payout is due."""
+        """Send a payout that is due."""
 
 
 class NoJobs(Jobs):
-    """Nothing is queued: the sweeps do all of it."""
+    """Queue nothing: the sweeps do all jobs."""
 
     def follow_network(self, network: str) -> None:
         pass

@@ -44,11 +44,11 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.filter(status=Invoice.Status.NEW, expires_at__lte=at)
 
     def touched(self) -> Self:
-        """Those about which facts came in that no verdict has weighed yet."""
+        """Select the invoices with facts that no verdict includes yet."""
         return self.filter(needs_settling=True)
 
     def to_decide(self) -> Self:
-        """The exceptions queue: those that a person has to look at."""
+        """Select the exceptions queue: the invoices that staff must look at."""
         return self.filter(needs_decision=True)
 
     def for_order(self, order: str) -> Self:
@@ -164,12 +164,12 @@ class Payment(BaseModel):
         GONE = "gone", _("Gone")
 
     class Late(models.TextChoices):
-        """What was decided about money that came after its quote had ended."""
+        """What was decided about a payment that came after its quote expired."""
 
         UNDECIDED = "", _("Undecided")
         ACCEPTED = "accepted", _("Accepted")
         WAITING = "waiting", _("Waiting")
-        """It was weighed and not taken: the buyer or staff decide."""
+        """It was not accepted automatically: the buyer or staff decide."""
 
     network = models.CharField(_("network"), max_length=10)
     reference = models.CharField(_("transaction"), max_length=128)
@@ -187,15 +187,15 @@ class Payment(BaseModel):
     is_conflicted = models.BooleanField(_("double spent"), default=False)
     """Gone because other money was spent in its place."""
     is_final = models.BooleanField(_("final"), default=False)
-    """So deep, or so sure by its network's own word, that nobody asks for it again."""
+    """So deep, or final by its network's own rules, that the node is not asked about it again."""
     is_safe = models.BooleanField(default=False)
-    """The network itself calls it final (Lightning SETTLED, XRP validated), whatever its height."""
+    """The network itself calls it final (Lightning SETTLED, XRP validated), at any height."""
     settles_at_height = models.PositiveIntegerField(null=True, blank=True)
     """The tip at which it is deep enough for its invoice."""
     status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.SEEN)
     late = models.CharField(_("late"), max_length=8, choices=Late, default=Late.UNDECIDED, blank=True)
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
-    """The rate that late money was taken at; null for its option's own."""
+    """The rate at which a late payment was accepted; null for the rate of its option."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -219,7 +219,7 @@ class Payment(BaseModel):
 
     @property
     def credited_minor_per_coin(self) -> Decimal:
-        """The rate at which it pays the price."""
+        """The rate at which the payment pays the price."""
         return self.minor_per_coin or self.option.minor_per_coin
 
     @property
@@ -302,7 +302,7 @@ class Payout(BaseModel):
 
 
 class IncomingWebhook(BaseModel):
-    """A signed hint that was heard already: the same id again has no effect."""
+    """A signed hint that was received already: the same id again has no effect."""
 
     webhook_id = models.CharField(max_length=128, unique=True)
     received_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -312,10 +312,10 @@ class IncomingWebhook(BaseModel):
 
 
 class Alert(BaseModel):
-    """Something that staff must know and that no single invoice shows: a difference to a node's books, money without a tag."""
+    """Something that staff must know and that no invoice shows: a difference to a node's records, a payment without a tag."""
 
     key = models.CharField(max_length=160, unique=True)
-    """Names the occasion: the same one is told once."""
+    """Identifies the occasion, so that staff are alerted of it once."""
     text = models.TextField(_("text"))
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
@@ -373,7 +373,7 @@ class Rate(models.Model):
 
 
 class SandboxTransaction(BaseModel):
-    """What the sandbox's chain and mempool hold: the pretended node's own books, which only its adapter reads."""
+    """A transaction in the sandbox's chain or mempool: the simulated node's records, which only its adapter reads."""
 
     network = models.CharField(max_length=10)
     txid = models.CharField(max_length=64, unique=True)
@@ -390,7 +390,7 @@ class SandboxTransaction(BaseModel):
 
 
 class SandboxChain(models.Model):
-    """The height of one pretended chain."""
+    """The height of one simulated chain."""
 
     network = models.CharField(max_length=10, primary_key=True)
     height = models.PositiveIntegerField(default=100)

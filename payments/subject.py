@@ -47,7 +47,7 @@ class Subject(Protocol):
 
 
 class NoSubject(Subject):
-    """Payments alone: invoices that belong to nothing are always wanted and can always be delivered."""
+    """Stand in when no app has registered: every invoice is wanted and can be delivered."""
 
     def is_wanted(self, invoice: Invoice) -> bool:
         return True
@@ -69,7 +69,7 @@ _registered: list[Subject] = [NoSubject()]
 
 
 def register(implementation: Subject) -> None:
-    """Called once, by the app that sells, in its AppConfig.ready."""
+    """Set the implementation. The app that sells calls this once, in its AppConfig.ready."""
     _registered[:] = [implementation]
 
 

@@ -1,4 +1,4 @@
-"""Thin shells: an id comes in, the row is loaded, the work is done if it is still wanted. Each is found again by a sweep."""
+"""Define the Celery tasks. Each is safe to repeat and does nothing when its work is done; a sweep repeats those whose message was lost."""
 
 import random
 from contextlib import suppress
@@ -23,16 +23,16 @@ from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
 from payments.sync import webhook_hints
 from payments.sync.follower import is_wanted, poll
-from payments.sync.lightning_sweep import close_options, take_round
+from payments.sync.lightning_sweep import check_open_options, close_options
 
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
 
 SWEEP = 1000
-"""Invoices of one sweep; the next one finds the rest."""
+"""The most invoices of one sweep; the next sweep takes the rest."""
 
 MOST_SEEN = 20_000
-"""Of so many, a sweep takes some at random: a thousand that cannot be settled must not stand before all others for ever."""
+"""A sweep takes its invoices at random from so many, because a thousand that cannot be settled must not block all others."""
 
 QUIET = timedelta(minutes=2)
 """A follower that has not answered for so long has not run, or its node is away."""
@@ -40,7 +40,7 @@ QUIET = timedelta(minutes=2)
 
 @shared_task
 def follow_networks() -> None:
-    """Beat's tick: one turn for each network, side by side."""
+    """Poll every network, each in a task of its own. Run by beat."""
     for network in offered_networks():
         enqueue(follow_network, network, expires=60)
 
@@ -63,43 +63,43 @@ def settle_invoices(invoice_ids: list[str]) -> None:
 
 
 def _settle_touched(invoice_ids: list[UUID]) -> None:
-    """Those that no other worker has settled meanwhile."""
+    """Settle those invoices that no other worker has settled meanwhile."""
     for invoice_id in list(Invoice.objects.touched().filter(pk__in=invoice_ids).order_by("id").values_list("pk", flat=True)):
         settle_one(invoice_id)
 
 
 def settle_one(invoice_id: UUID) -> None:
-    """A lost race is tried again at once; one that is lost three times is left to the sweep. So is what fails: it ends nobody's turn."""
+    """Settle one invoice. A lost race is retried at once, up to three times; after that, and after a failure, the sweep tries again."""
     with isolate_and_alert("settling an invoice", invoice_id), suppress(InvoiceMoved):
         retry_when(InvoiceMoved, lambda: settle(invoice_id, at=timezone.now()), failure=InvoiceMoved())
 
 
 @shared_task
 def look_after_lightning() -> None:
-    """Beat's slower tick. An LND that does not answer is the follower's to report."""
+    """Check the open Lightning invoices. Run by beat. If LND does not answer, the follower reports it."""
     with suppress(NodeUnavailable, NodeRejected):
-        queue_settling(take_round(at=timezone.now()))
+        queue_settling(check_open_options(at=timezone.now()))
 
 
 @shared_task
 def close_lightning(invoice_id: str) -> None:
-    """The invoice needs no money any more. What fails here, the next round does."""
+    """Cancel the Lightning invoices of an invoice that needs no more money. After a failure the next sweep of Lightning repeats it."""
     with suppress(NodeUnavailable, NodeRejected):
         queue_settling(close_options(UUID(invoice_id), at=timezone.now()))
 
 
 @shared_task
 def sweep_invoices() -> None:
-    """Finds what messages lost: touched invoices, and those whose time is up.
+    """Settle the invoices whose message was lost, and those that have expired.
 
-    Workers that come back after a while hear the networks first, so that nobody who paid in time is told otherwise even for a moment.
+    Networks that were not polled lately are polled first, so that an invoice that was paid in time is never shown as expired.
     """
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         poll(network, at=now)
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_SEEN])
     batches = list(chunks(touched, BATCH))
-    # In one order, this sweep, the next and the messages would go side by side and settle the same twice.
+    # In a fixed order, this sweep, the next one and the messages would all settle the same invoices at the same time.
     for batch in random.sample(batches, min(len(batches), SWEEP // BATCH)):
         _settle_touched(batch)
     overdue = list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:MOST_SEEN])
@@ -123,14 +123,14 @@ def send_payout(payout_id: str) -> None:
 
 
 def _send_one(payout_id: UUID) -> None:
-    """What fails is tried again after sending.HOLD; before it sends anything, it asks whether that was done."""
+    """Send one payout. A failure is retried after sending.HOLD; each try first asks the node whether the payout was sent already."""
     with isolate_and_alert("sending a payout", payout_id):
         send(payout_id, at=timezone.now())
 
 
 @shared_task
 def sweep_payouts() -> None:
-    """Finds what messages lost, and what is to be tried or asked for again."""
+    """Take the next step of each payout that is due, also when its message was lost."""
     now = timezone.now()
     for payout_id in list(Payout.objects.filter(next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP]):
         _send_one(payout_id)
@@ -143,7 +143,7 @@ def reconcile_books() -> None:
 
 @shared_task
 def reconcile_payouts() -> None:
-    """In the payouts' queue: the other workers cannot ask the wallets that pay out."""
+    """Reconcile recent payouts. Runs in the payouts' queue, because the other workers have no access to the payout wallets."""
     reconcile_recent_payouts(at=timezone.now())
 
 

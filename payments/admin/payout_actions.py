@@ -54,7 +54,7 @@ class PayoutAction(Action[Payout]):
 
 def _withdraw(payout: Payout, sent: Confirmed) -> None:
     coin = _coin_to_sign(payout)
-    if coin and chain_payouts.is_told(coin, payout.psbt):
+    if coin and chain_payouts.is_broadcast(coin, payout.psbt):
         raise PayoutRefused(gettext("The wallet that signed this transaction has already sent it. Record the payout as sent manually."))
     withdraw_payout(payout.pk, actor=sent.actor, reason=sent.values["reason"], at=sent.at)
     _release(coin, payout.psbt)

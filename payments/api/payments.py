@@ -85,5 +85,5 @@ class Invoices(ApiView):
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """`network`: those that could be paid there."""
+        """List invoices. The filter `network` selects those that can be paid there."""
         return INVOICES.respond(request, InvoiceSerializer.serialize)

@@ -1,4 +1,4 @@
-"""Turn an invoice's rows into the pure values that the rule weighs, and weigh them. Reads; writes nothing."""
+"""Read an invoice's rows and evaluate them by the rule of payments.invoices.evaluation. Writes nothing."""
 
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
@@ -31,12 +31,12 @@ class Assessment:
 
     @property
     def is_stored(self) -> bool:
-        """Whether the rows already say all of this."""
+        """Whether the stored rows already agree with the verdict."""
         return not self.moved and self.verdict == stored_verdict(self.invoice)
 
     @property
     def undecided_late(self) -> list[Payment]:
-        """Late money that was not weighed yet, once there is enough with it; less is not worth a decision."""
+        """Late payments without a decision, if they complete the price; otherwise no decision is needed."""
         late = [
             payment
             for payment, status in self.statuses.items()
@@ -45,13 +45,13 @@ class Assessment:
         return late if not self.invoice.override and self.completes_with(late) else []
 
     def completes_with(self, late: Collection[Payment]) -> bool:
-        """Tell whether there is enough if these are taken. True also when there is enough without them: the order must not matter."""
+        """Return whether the price is paid if these are accepted. Also true if it is paid without them: the order must not matter."""
         received = [received_as(payment, status) for payment, status in self.statuses.items()]
         return bool(late) and completes(self.terms, received, [received_as(payment, self.statuses[payment]) for payment in late])
 
 
 def assess(invoice: Invoice, at: datetime, *, statuses: Mapping[Payment, str] | None = None) -> Assessment:
-    """Weigh the invoice as it is now. `statuses`: the payments as they were read before, some perhaps `as_accepted`."""
+    """Evaluate the invoice now. `statuses`: payments that were read before, some perhaps `as_accepted`, with their statuses."""
     statuses = _read_statuses(invoice) if statuses is None else statuses
     terms = terms_of(invoice, statuses)
     verdict = evaluate(terms, [received_as(payment, status) for payment, status in statuses.items()], at=at)
@@ -60,7 +60,7 @@ def assess(invoice: Invoice, at: datetime, *, statuses: Mapping[Payment, str] | 
 
 
 def as_accepted(payment: Payment, *, minor_per_coin: Decimal | None = None) -> Payment:
-    """Return a copy of late money as if it were taken: at the rate given, or at that of its quote."""
+    """Return a copy of a late payment as if it were accepted, at the given rate or at that of its quote."""
     accepted = copy(payment)
     accepted.late = Payment.Late.ACCEPTED
     accepted.minor_per_coin = minor_per_coin or payment.minor_per_coin
@@ -86,7 +86,7 @@ def received_as(payment: Payment, status: str) -> Received:
 
 
 def terms_of(invoice: Invoice, payments: Collection[Payment] = ()) -> Terms:
-    """Return what the invoice asks for. The payments tell at which rates the money that goes back was credited."""
+    """Return what the invoice asks for. The payments give the rates at which refunded money was credited."""
     return Terms(
         price_minor=invoice.price_minor,
         tolerance_percent=invoice.tolerance_percent,
@@ -108,7 +108,7 @@ def _read_statuses(invoice: Invoice) -> dict[Payment, str]:
 
 
 def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
-    """What goes back of money that the invoice did not take. What goes back after it settled is a refund, and changes no fact."""
+    """Return the value of payouts that reduce what was received. A refund after the invoice settled does not."""
     payouts = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
     if invoice.settled_at is not None:
         payouts = payouts.filter(created_at__lt=invoice.settled_at)
@@ -116,7 +116,7 @@ def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
 
 
 def _excess_without_cover(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
-    """What was sent back as excess of money that has gone since: it is taken from what else came."""
+    """Return the value of excess payouts that the remaining payments no longer cover, because a payment is gone since."""
     here = [payment for payment in payments if payment.is_present]
     if len(here) == len(payments):
         return Fraction(0)

@@ -1,4 +1,4 @@
-"""How an invoice stands, for the page that its buyer looks at: one query, however often it is asked."""
+"""Read the state of an invoice for its buyer's page, in one query."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -54,16 +54,16 @@ class BuyerView:
     price_minor: int
     currency: str
     paid_seen_minor: int
-    """All that was seen, whether it counts or not."""
+    """All money that was seen, counted or not."""
     counted_minor: int
-    """What of it pays the price, rounded down; the rest came late and waits for a decision."""
+    """The part that pays the price, rounded down; the rest came late and needs a decision."""
     created_at: datetime
     expires_at: datetime
     confirmations: int
-    """Of the payment that has fewest; 0 while any is not in a block."""
+    """The confirmations of the payment that has fewest; 0 while any is not in a block."""
     confirmations_needed: int
     payout_status: str
-    """How the newest payout to the buyer stands; empty while nothing is to go back."""
+    """The status of the newest payout to the buyer; empty without one."""
     payout_kind: str
 
     @property
@@ -84,7 +84,7 @@ class BuyerView:
 
     @property
     def remaining_base(self) -> Base:
-        """What is still to be paid, at the newest quote."""
+        """What remains to be paid, at the rate of the newest quote."""
         if not self.counted_minor:
             return self.due_base
         return amount_due(self.remaining_minor, minor_per_coin=self.minor_per_coin, network=self.network)
@@ -99,12 +99,12 @@ class BuyerView:
 
     @property
     def waiting_minor(self) -> int:
-        """What came too late and was not taken yet, at the rate of its quote."""
+        """The late money that was not accepted yet, at the rate of its quote."""
         return self.paid_seen_minor - self.counted_minor
 
     @property
     def is_open(self) -> bool:
-        """Whether the buyer is still asked for money."""
+        """Whether the invoice still waits for payment."""
         return self.status == Invoice.Status.NEW
 
     @property
@@ -113,7 +113,7 @@ class BuyerView:
 
 
 def read_buyer_view(invoice_id: UUID) -> BuyerView:
-    """Raises Invoice.DoesNotExist."""
+    """Read the state of an invoice. Raises Invoice.DoesNotExist."""
     rows = _read_rows(invoice_id)
     if not rows:
         raise Invoice.DoesNotExist
@@ -137,7 +137,7 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
 
 
 def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
-    """One for each option and payment of the invoice, those of the newest quote first."""
+    """Return a row for each option and payment of the invoice, the newest quote first."""
     tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
     payouts = Payout.objects.filter(invoice=OuterRef("invoice")).exclude(status__in=NOTHING_WENT).order_by("-created_at")
     options = Option.objects.filter(invoice=invoice_id).annotate(
@@ -156,7 +156,7 @@ def _payment(row: dict[str, Any], options: dict[UUID, dict[str, Any]]) -> Paymen
 
 
 def _counted(payments: Iterable[Payment]) -> int:
-    """Rounded down."""
+    """Return the counted money in minor units, rounded down."""
     received = (received_as(payment, payment.status) for payment in payments if payment.status != GONE)
     return int(sum((each.value_minor for each in received if each.counts), Fraction(0)))
 

@@ -1,4 +1,4 @@
-"""The one rule that decides what an invoice is, given what was received. Pure: it reads nothing and writes nothing."""
+"""Decide the status and flags of an invoice from what was received. Pure: reads nothing and writes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ OVERPAID_SHARE = Fraction(5, 1000)
 
 @dataclass(frozen=True)
 class Terms:
-    """What the invoice asks for, as it was when it was opened, and what a person decided since."""
+    """What the invoice asked for when it was opened, and what staff decided since."""
 
     price_minor: int
     tolerance_percent: Decimal
     tolerance_cap_minor: int
     expires_at: datetime
     override: str = ""
-    """`settled`, `invalid` or `cancelled` when a person decided so; else the facts decide."""
+    """`settled`, `invalid` or `cancelled` by a decision of a person; if empty, the payments decide."""
     has_settled: bool = False
     """Whether it ever was settled: losing that is a reorg."""
     returned_minor: Fraction = Fraction(0)
-    """What goes back, or went, of money that it did not take: that pays nothing any more."""
+    """Money in payouts that no longer pays the price."""
 
     @property
     def enough_minor(self) -> Fraction:
@@ -35,16 +35,16 @@ class Terms:
 
 @dataclass(frozen=True)
 class Received:
-    """One payment, its amount turned into the invoice's currency at its option's locked rate."""
+    """One payment, with its value in the invoice's currency at the credited rate."""
 
     value_minor: Fraction
     dust_minor: Fraction
     first_seen_at: datetime
     due_by: datetime
-    """When the quote that it answers ended."""
+    """When the quote that it pays expired."""
     status: str
     is_accepted: bool = False
-    """It came late and was taken all the same."""
+    """The payment was late and was accepted."""
     is_conflicted: bool = False
     is_mined: bool = False
     """In a block, or on a network that needs none."""
@@ -55,7 +55,7 @@ class Received:
 
     @property
     def counts(self) -> bool:
-        """Whether it pays the price; else it waits for somebody's decision."""
+        """Whether the payment pays the price. A late one does not until it is accepted."""
         return self.is_accepted or not self.is_late
 
 
@@ -98,7 +98,7 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
 
 
 def exceptions(verdict: Verdict) -> frozenset[str]:
-    """Those of its flags that a person should look at."""
+    """Return the flags of the verdict that staff must look at."""
     return verdict.flags & _EXCEPTIONS[verdict.status]
 
 
@@ -129,14 +129,14 @@ def review(verdict: Verdict, *, before: Verdict, known: frozenset[str], is_waiti
     `before` is the stored verdict, `known` its exceptions, `is_waiting` whether a decision about them is still open, and `resolved` are the
     exceptions that the acting person decides by what they do. What was dismissed comes back when status, exceptions or money change.
     """
-    found = exceptions(verdict)
-    is_news = (found, verdict.status, verdict.paid_seen_minor) != (known, before.status, before.paid_seen_minor)
-    needs_decision = bool(found - resolved) and (is_news or is_waiting)
-    return Review(found, needs_decision, is_new_to_staff=needs_decision and (found != known or not is_waiting))
+    present = exceptions(verdict)
+    is_news = (present, verdict.status, verdict.paid_seen_minor) != (known, before.status, before.paid_seen_minor)
+    needs_decision = bool(present - resolved) and (is_news or is_waiting)
+    return Review(present, needs_decision, is_new_to_staff=needs_decision and (present != known or not is_waiting))
 
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
-    """Whether there is enough if the late money is taken."""
+    """Return whether the price is paid if the late payments are accepted."""
     paid = _total(payment for payment in payments if payment.status != GONE and payment.counts) - invoice.returned_minor
     return paid + _total(payment for payment in late if payment.status != GONE) >= invoice.enough_minor
 
@@ -154,7 +154,7 @@ def _status(invoice: Terms, *, paid: Fraction, safe: Fraction, at: datetime) -> 
 
 
 def _is_underpaid(invoice: Terms, seen: Fraction) -> bool:
-    """Some is there, and it is too little: all of it, or what stays when a part goes back."""
+    """Return whether too little was received, or too little remains after payouts; not if nothing was received."""
     stays = seen - invoice.returned_minor
     return 0 < seen < invoice.enough_minor or (invoice.returned_minor > 0 and 0 < stays < invoice.enough_minor)
 
@@ -167,7 +167,7 @@ def _is_overpaid(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
 
 
 def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
-    """Whether money came that the invoice no longer waited for, or was paid by such money that was taken all the same."""
+    """Return whether the price is not paid, or not without late payments. For a closed invoice every payment is late."""
     if invoice.override in ("cancelled", "invalid"):
         return bool(kept)
     late = [payment for payment in kept if payment.is_late]

@@ -1,4 +1,4 @@
-"""Whether money that came after its quote had ended is taken at that quote all the same: soon enough, and the rate has hardly moved."""
+"""Decide whether a payment after its quote expired is still accepted at that quote: it was soon, and the rate has hardly changed."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from payments.rates.current import rate_for
 
 
 def may_accept(payment: Payment, *, at: datetime) -> bool:
-    """Tell whether the payment came soon enough and its rate has held. Without a fresh rate nothing is taken.
+    """Return whether the payment came soon enough and its rate has held. Without a fresh rate nothing is accepted.
 
     Whether it can still be delivered is a question for Subject.reserve_again.
     """
@@ -24,5 +24,5 @@ def may_accept(payment: Payment, *, at: datetime) -> bool:
 
 
 def has_kept_its_worth(locked: Decimal, now: Decimal) -> bool:
-    """A coin that is worth more now is the shop's gain. Pure."""
+    """Return whether the coin lost no more value than is allowed. If it gained, the payment is accepted. Pure."""
     return now >= locked * (100 - settings.LATE_RATE_PERCENT) / 100

@@ -34,7 +34,7 @@ MOST_USED_DESTINATIONS = 1000
 
 @dataclass(frozen=True)
 class Offer:
-    """One way to pay, priced and with its destination, not yet written down."""
+    """One way to pay, with its price and destination, not stored yet."""
 
     network: str
     destination: str
@@ -62,7 +62,7 @@ def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> t
 
 
 def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Offer:
-    """Price it and ask the node for a destination. Writes nothing: a crash after it leaves one unused address.
+    """Calculate the amount due and ask the node for a destination. Writes nothing: a crash afterwards leaves one unused address.
 
     Raises NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered.
     """

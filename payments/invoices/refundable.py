@@ -1,4 +1,4 @@
-"""What of an invoice's money can still go back to its buyer."""
+"""Calculate what can still be refunded of an invoice's money."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -15,7 +15,10 @@ STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
 
 
 def left_of(received: Iterable[tuple[str, int]], paid_out: Iterable[tuple[str, int]]) -> dict[str, Fraction]:
-    """{coin: coins}, from (network, base units) each. Chain and Lightning share their coin. Pure; never below zero."""
+    """Subtract payouts from payments, both as (network, base units). Returns {coin: coins}, never below zero. Pure.
+
+    Bitcoin's chain and Lightning share their coin.
+    """
     left: dict[str, Fraction] = {}
     for sign, amounts in ((1, received), (-1, paid_out)):
         for network, amount in amounts:
@@ -25,27 +28,27 @@ def left_of(received: Iterable[tuple[str, int]], paid_out: Iterable[tuple[str, i
 
 
 def in_base(coins: Fraction, network: str) -> Base:
-    """Rounded down: to whole satoshis over Lightning too, as its invoices are written."""
+    """Convert coins to base units of the network, rounded down. Lightning is rounded to whole satoshis too, as its invoices are."""
     finest = UNITS[UNITS[network].coin].base_per_coin
     whole = coins * finest
     return Base(whole.numerator // whole.denominator * (UNITS[network].base_per_coin // finest))
 
 
 def promised(invoice_id: UUID) -> QuerySet[Payout]:
-    """What went back, or still may."""
+    """Select the invoice's payouts that were sent or may still be sent."""
     return Payout.objects.filter(invoice=invoice_id).exclude(status__in=NOTHING_WENT)
 
 
 def unreturned(invoice_id: UUID) -> dict[str, Fraction]:
-    """{coin: coins} that came, whether they are settled yet or not, and that nobody promised to send back."""
+    """Return {coin: coins} that were received, settled or not, and are in no payout."""
     came = Payment.objects.filter(invoice=invoice_id, is_present=True).order_by().values_list("network", "amount_base")
     return left_of(came, promised(invoice_id).order_by().values_list("network", "amount_base"))
 
 
 def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, Base]:
-    """{network: the most that may go back over it}, or may in place of the payout `beside`.
+    """Return {network: the most that may be refunded over it}, in base units; the payout `beside` is ignored.
 
-    Only settled money counts: what may still vanish is not paid back.
+    Only settled money counts, because other payments may still disappear.
     """
     received = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED).order_by().values_list("network", "amount_base")
     payouts = promised(invoice_id).exclude(pk=beside.pk) if beside else promised(invoice_id)
@@ -55,7 +58,7 @@ def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, B
 
 
 def excess(invoice: Invoice, network: str) -> Base:
-    """What was paid beyond the price and did not go back yet, at the rates at which it was credited; in the coin of the network."""
+    """Return what was overpaid and is in no payout yet, at the credited rates, in base units of the network."""
     payments = list(Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED).prefetch_related("option"))
     rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
     over = Fraction(-invoice.price_minor)
@@ -69,7 +72,7 @@ def excess(invoice: Invoice, network: str) -> Base:
 
 
 def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
-    """{network: the most that a payout of this kind may be}: of an excess no more than what was paid beyond the price."""
+    """Return {network: the most that a payout of this kind may be}, in base units. An excess is no more than what was overpaid."""
     most = refundable(invoice.pk)
     if kind == Payout.Kind.EXCESS:
         most = {network: min(amount, excess(invoice, network)) for network, amount in most.items()}
@@ -77,7 +80,7 @@ def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
 
 
 def staffs_kinds(invoice: Invoice) -> list[str]:
-    """The kinds of payout for which there is money that could go back."""
+    """Return the kinds of payout that staff can draft for the invoice."""
     if invoice.status in STILL_PAYABLE:
         return []
     kinds = (Payout.Kind.EXCESS, Payout.Kind.REFUND) if invoice.status == Invoice.Status.SETTLED else (Payout.Kind.LATE,)
@@ -85,7 +88,7 @@ def staffs_kinds(invoice: Invoice) -> list[str]:
 
 
 def buyers_kind(invoice: Invoice) -> str:
-    """Of what the buyer may ask for without being asked: all of it, unless it pays for something that somebody still waits for."""
+    """Return the kind of payout that the buyer may request: only the excess while the order is still wanted, else all money."""
     if invoice.status != Invoice.Status.SETTLED:
         return Payout.Kind.LATE
     return Payout.Kind.EXCESS if subject().is_wanted(invoice) else Payout.Kind.REFUND

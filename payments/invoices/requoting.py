@@ -1,6 +1,6 @@
-"""A new quote for an unpaid invoice: on another network, or at today's rate. Older quotes stay watched, each until it expires.
+"""Give an unpaid invoice a new quote, on another network or at today's rate. Older quotes stay payable until they expire.
 
-Late payments are accepted here at today's rate, so that nobody gains by the rate of an expired quote. The quote asks only for what is
+Late payments are accepted here at today's rate, so that no buyer profits from the rate of an expired quote. The quote asks only for what is
 still missing then.
 """
 
@@ -53,16 +53,16 @@ class LateMoney:
 
 @dataclass(frozen=True)
 class QuotePreview:
-    """What an invoice has and what it lacks, if its buyer goes on now."""
+    """What an invoice has received and what is missing, if it gets a new quote now."""
 
     assessment: Assessment
-    """As if the late money were taken."""
+    """The assessment with all late payments accepted."""
     late: tuple[LateMoney, ...]
     counted_minor: Fraction
 
     @property
     def invoice(self) -> Invoice:
-        """As it was read: its version must still be the stored one when the quote is written."""
+        """The invoice as it was read: its version must still be the stored one when the quote is written."""
         return self.assessment.invoice
 
     @property
@@ -75,18 +75,18 @@ class QuotePreview:
 
     @property
     def punctual_minor(self) -> int:
-        """What had been received in time."""
+        """The money that was received in time."""
         return int(self.counted_minor - sum(money.value_minor for money in self.late))
 
     @property
     def remaining_minor(self) -> Minor:
-        """What is still to be paid; 0 when it is enough, although a little may be missing."""
+        """What remains to be paid; 0 when it is enough, although a little may be missing."""
         return Minor(0 if self.is_enough else self.invoice.price_minor - int(self.counted_minor))
 
 
 @dataclass(frozen=True)
 class Quote:
-    """Prepared, not yet written down."""
+    """A new quote that is prepared but not stored yet."""
 
     preview: QuotePreview
     offers: tuple[Offer, ...]
@@ -94,7 +94,7 @@ class Quote:
 
 
 def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
-    """Weigh what came and what is missing. Writes nothing.
+    """Calculate what was received and what is missing. Writes nothing.
 
     Raises QuoteRefused, RateUnavailable (of a coin that came late), Invoice.DoesNotExist.
     """

@@ -40,7 +40,7 @@ class CurrentRate:
 
 
 def rate_for(network: str, *, at: datetime) -> CurrentRate:
-    """A rate fresh enough to price an invoice. Raises RateUnavailable."""
+    """Return a rate that is fresh enough to price an invoice. Raises RateUnavailable."""
     rate = latest_rate(network, at=at)
     if rate is None or not is_fresh(rate.quoted_at, at):
         coin = UNITS[network].coin

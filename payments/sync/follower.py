@@ -78,7 +78,7 @@ def _poll_once(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
 
 
 def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
-    """Store each fact alone, because all together failed. The cursor passes a fact that fails only after staff were told its reference."""
+    """Store each fact alone, because all together failed. The cursor passes a fact that fails only after staff were alerted."""
     touched: set[UUID] = set()
     for fact in page.facts:
         renew(cursor, at=timezone.now())

@@ -1,7 +1,7 @@
-"""The slow round over Lightning's open invoices: tells LND which nobody waits for any more, and finds what its stream did not tell.
+"""Check Lightning's open invoices slowly: cancel those that need no more money, and find payments that LND's stream left out.
 
-The stream forgets a node's first settlement, tells nothing of cancelled invoices, and falls silent when a node was restored from an older
-state. This round alone is enough; the stream is quicker.
+The stream leaves out a node's first settlement and cancelled invoices, and falls silent when a node was restored from an older state. This
+sweep alone would be enough; the stream is quicker.
 """
 
 from collections.abc import Iterator
@@ -30,35 +30,38 @@ BATCH = 50
 ENDED = (LndInvoice.SETTLED, LndInvoice.CANCELED)
 
 
-def take_round(*, at: datetime) -> set[UUID]:
-    """Returns the invoices that need a new verdict; none when another worker is at it. Raises NodeUnavailable, NodeRejected."""
+def check_open_options(*, at: datetime) -> set[UUID]:
+    """Check all open options. Returns the invoices that need a new verdict; none when another worker does the same.
+
+    Raises NodeUnavailable, NodeRejected.
+    """
     lnd = networks().get(LIGHTNING)
     if not isinstance(lnd, LightningNetwork):
         return set()
     touched: set[UUID] = set()
-    with lease(LEASE, at=at) as ours, suppress(LeaseLost):  # who took over goes round from the start
+    with lease(LEASE, at=at) as ours, suppress(LeaseLost):  # the worker that took over starts from the beginning
         if ours is None:
             return set()
         for options in _open_options():
             renew(ours, at=timezone.now())
-            touched |= _look_after_all(lnd, options, at=at)
+            touched |= _check_all(lnd, options, at=at)
     return touched
 
 
 def close_options(invoice_id: UUID, *, at: datetime) -> set[UUID]:
-    """As the round, for one invoice, now: called when it needs no money any more."""
+    """Cancel the Lightning options of an invoice that needs no more money. Returns the invoices that need a new verdict."""
     lnd = networks().get(LIGHTNING)
     options = list(Option.objects.filter(invoice=invoice_id, network=LIGHTNING, is_closed=False).prefetch_related("invoice"))
-    return _look_after(lnd, options, at=at) if options and isinstance(lnd, LightningNetwork) else set()
+    return _check(lnd, options, at=at) if options and isinstance(lnd, LightningNetwork) else set()
 
 
-def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
-    """Together; where that fails, one by one, so that an option that cannot be looked after keeps no other's money waiting.
+def _check_all(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
+    """Check the options together; if that fails, one by one, so that one that cannot be checked does not delay the payments of others.
 
-    Raises NodeUnavailable, and NodeRejected when LND refuses each of them: then it is not the options' fault.
+    Raises NodeUnavailable, and NodeRejected when LND refuses all of them: then the options are not the cause.
     """
     try:
-        return _look_after(lnd, options, at=at)
+        return _check(lnd, options, at=at)
     except NodeUnavailable:
         raise
     except Exception as error:
@@ -69,7 +72,7 @@ def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetim
     failed: list[tuple[Option, Exception]] = []
     for option in options:
         try:
-            touched |= _look_after(lnd, [option], at=at)
+            touched |= _check(lnd, [option], at=at)
         except NodeUnavailable:
             raise
         except Exception as error:
@@ -85,7 +88,7 @@ def _look_after_all(lnd: LightningNetwork, options: list[Option], *, at: datetim
 
 
 def _open_options() -> Iterator[list[Option]]:
-    """All that LND may still take money for, in batches."""
+    """Yield the options that LND may still accept payments for, in batches."""
     last: UUID | None = None
     while True:
         rest = Option.objects.filter(network=LIGHTNING, is_closed=False).order_by("id")
@@ -96,10 +99,11 @@ def _open_options() -> Iterator[list[Option]]:
         last = batch[-1].pk
 
 
-def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
-    """Nobody waits for money of an invoice that is paid, expired or cancelled, nor of a quote that has ended: LND shall refuse it.
+def _check(lnd: LightningNetwork, options: list[Option], *, at: datetime) -> set[UUID]:
+    """Cancel the options that need no more money, then store the facts of all. Returns the invoices that need a new verdict.
 
-    A quote that a fresh one took the place of lives on until its end: its buyer may be looking at the old code. Then: how do they stand?
+    An option is cancelled when its quote has expired or its invoice is paid, expired or cancelled. A replaced quote stays payable until it
+    expires, because the buyer may still see its QR code.
     """
     for option in options:
         if option.invoice.status != Invoice.Status.NEW or option.expires_at <= at:
@@ -126,9 +130,9 @@ def _look_after(lnd: LightningNetwork, options: list[Option], *, at: datetime) -
 
 
 def _forgotten_since(lnd: LightningNetwork) -> datetime:
-    """What LND does not know of invoices younger than this it has forgotten, as it may with cancelled ones.
+    """Return the time since when an invoice that LND does not know must have been deleted by LND, as it may delete cancelled ones.
 
-    Older ones were made by a node whose place it took: that one may still be paid for them, and may come back.
+    Older invoices may belong to a former node, which may still receive their payments and may come back.
     """
     cursor = Cursor.objects.filter(network=LIGHTNING).first()
     if cursor is None or not lnd.has_met(CursorState(cursor.value, cursor.node_id)):

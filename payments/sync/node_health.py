@@ -37,7 +37,7 @@ class NodeReport:
     checked_at: datetime
     health: NodeHealth
     latency: timedelta | None
-    """How long its health took to be known; None when nothing came in time."""
+    """How long the node took to report its health; None when it did not answer in time."""
     follower: Cursor
     oldest_unsettled_at: datetime | None
     """When the oldest payment last changed whose invoice has no new verdict yet."""
@@ -45,7 +45,7 @@ class NodeReport:
 
     @property
     def state(self) -> str:
-        """`ok`, `attention` (it serves, and somebody should look), or `trouble` (it cannot be used)."""
+        """`ok`, `attention` (it works, but staff should look), or `trouble` (it cannot be used)."""
         return "trouble" if self.health.problem else "attention" if self.warnings else "ok"
 
     @property
@@ -66,15 +66,15 @@ class NodeReport:
 
 
 def read_nodes(*, at: datetime) -> list[NodeReport]:
-    """A report of each network that the shop offers. Never takes longer than WITHIN and a few queries."""
+    """Return a report of each network that the shop offers. Takes no longer than WITHIN and a few queries."""
     offered = networks()
-    told = _ask(offered)
+    answers = _ask(offered)
     followers = {cursor.network: cursor for cursor in Cursor.objects.filter(network__in=offered)}
     unsettled = _oldest_unsettled()
     alerts = open_alerts(at=at)
     return [
         _report(
-            told.get(network),
+            answers.get(network),
             followers.get(network) or Cursor(network=network),
             unsettled.get(network),
             alert=alerts.get(network, ""),
@@ -85,7 +85,7 @@ def read_nodes(*, at: datetime) -> list[NodeReport]:
 
 
 def _ask(offered: dict[str, Network]) -> dict[str, tuple[NodeHealth, timedelta]]:
-    if is_sandbox():  # its books are in our own database
+    if is_sandbox():  # its records are in our own database
         return {network: _timed(node) for network, node in offered.items()}
     return gather_within({network: lambda node=node: _timed(node) for network, node in offered.items()}, within=WITHIN)  # type: ignore[misc]
 
@@ -95,7 +95,7 @@ def _timed(node: Network) -> tuple[NodeHealth, timedelta]:
     try:
         health = node.health()
     except Exception as error:  # a page about trouble is there for this too
-        logger.exception("a node's health cannot be told")
+        logger.exception("a node's health cannot be read")
         health = NodeHealth(
             problem=_("The node could not be asked: internal error (%(error)s), see the log.") % {"error": type(error).__name__}
         )
@@ -103,7 +103,7 @@ def _timed(node: Network) -> tuple[NodeHealth, timedelta]:
 
 
 def _oldest_unsettled() -> dict[str, datetime]:
-    """By network. Two plain queries: some databases join all payments before they look for the few."""
+    """Return for each network when its oldest unsettled payment changed. Two queries, because some databases run the join slowly."""
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_TOUCHED])
     if not touched:
         return {}
@@ -112,10 +112,10 @@ def _oldest_unsettled() -> dict[str, datetime]:
 
 
 def _report(
-    told: tuple[NodeHealth, timedelta] | None, follower: Cursor, unsettled: datetime | None, *, alert: str, at: datetime
+    answer: tuple[NodeHealth, timedelta] | None, follower: Cursor, unsettled: datetime | None, *, alert: str, at: datetime
 ) -> NodeReport:
     name = UNITS[follower.network].name
-    health, latency = told or (NodeHealth(problem=_("The %(name)s node does not answer in time. It may hang.") % {"name": name}), None)
+    health, latency = answer or (NodeHealth(problem=_("The %(name)s node does not answer in time. It may hang.") % {"name": name}), None)
     warnings = [
         health.warning,
         _another_node(follower, health),

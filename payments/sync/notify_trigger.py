@@ -1,8 +1,8 @@
-"""How `manage.py notify_payment` is quick. A node runs it for each transaction of its wallets: thousands at once, when a block brings them.
+"""Run `manage.py notify_payment` without Django. A node starts it for each transaction of its wallets: thousands at once after a block.
 
-Where payments.sync.node_listener listens on this machine it left a file for each network in DATA_DIR; to touch that is all that a
-hint needs, and Django, the settings and the queue are not even loaded. Where nobody listens, one of the crowd takes the long way for
-all of them. So nothing but Python's own library may be imported here.
+If payments.sync.node_listener runs on this machine, it has left a file for each network in DATA_DIR. To touch that file is enough, and
+Django, the settings and the queue are not loaded. If there is no listener, one of these processes takes the slow path for all of them.
+Only Python's standard library may be imported here.
 """
 
 import fcntl
@@ -26,19 +26,22 @@ def trigger_file(data_dir: Path, network: str) -> Path:
 
 
 def data_dir(root: Path) -> Path:
-    """As the settings find it, in the plain cases; in others the hint takes the long way."""
+    """Return DATA_DIR as the settings would in the common cases. In other cases no file is there, and the hint takes the slow path."""
     given = os.environ.get("DATA_DIR", "")
     if not given and os.environ.get("CRYPTONS_DOTENV") != "off":
         try:
-            found = _DATA_DIR.search((root / ".env").read_text(encoding="utf-8"))
+            match = _DATA_DIR.search((root / ".env").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
-            found = None
-        given = found[2] if found else ""
+            match = None
+        given = match[2] if match else ""
     return Path(given) if given else root / "var"
 
 
 def trigger(arguments: list[str], root: Path) -> bool:
-    """Whether all is done: TXID alone or with `--network`, and somebody listens or takes the long way. Else the command sees to it."""
+    """Wake the follower, and return whether nothing is left to do. Otherwise the caller must take the slow path.
+
+    The arguments must be a TXID, alone or with `--network`.
+    """
     match arguments:
         case [txid]:
             network = DEFAULT_NETWORK
@@ -62,7 +65,7 @@ def _touch(file: Path) -> bool:
 
 
 def _another_is_leader(file: Path) -> bool:
-    """Tell whether another process takes the slow path for all that started before it is done. If not, this process is the leader."""
+    """Return whether another process takes the slow path for this one too. If not, this process becomes the leader."""
     try:
         file.parent.mkdir(exist_ok=True)
         lock = os.open(file.with_suffix(".lock"), os.O_CREAT | os.O_WRONLY, 0o600)
@@ -78,7 +81,7 @@ def _another_is_leader(file: Path) -> bool:
 
 
 def release_leadership() -> None:
-    """A process that starts from now on must take its own way."""
+    """Give up the leadership: processes that start from now on need a leader of their own."""
     while _locks:
         with suppress(OSError):
             os.close(_locks.pop())

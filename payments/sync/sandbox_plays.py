@@ -1,4 +1,4 @@
-"""The sandbox's pay button: play, on one invoice, what a buyer and a chain can do."""
+"""Simulate in the sandbox what a buyer and a chain can do to one invoice."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,9 +27,9 @@ PLAYS = {
 
 
 def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
-    """Make the sandbox network say it; the follower hears it as it would hear a node.
+    """Simulate an act on an invoice. The follower reads its result as from a real node.
 
-    Raises NetworkNotOffered where no sandbox serves, Invoice.DoesNotExist, and UnknownPlay for an act that is none of PLAYS.
+    Raises NetworkNotOffered when the sandbox is off, Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS.
     """
     if not is_sandbox():
         raise NetworkNotOffered("This shop takes real payments: there is no sandbox.")
@@ -48,7 +48,7 @@ def _pay(share_percent: int) -> Callable[[Invoice, Option, datetime], None]:
 
 
 def _pay_late(invoice: Invoice, option: Option, at: datetime) -> None:
-    """The time, and the grace that follows it, are over at once: nobody should wait an hour to see it."""
+    """Let the quote and the grace period after it expire at once, then pay."""
     over = at - timedelta(minutes=settings.LATE_GRACE_MINUTES, seconds=1)
     if Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.NEW).update(expires_at=over, version=F("version") + 1):
         Option.objects.filter(invoice=invoice).update(expires_at=over)

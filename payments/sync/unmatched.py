@@ -1,6 +1,6 @@
-"""Money that came to an account which all buyers share, and that no option waits for: without a tag, or with a wrong one.
+"""Alert staff of payments to a shared account that match no option: without a destination tag, or with a wrong one.
 
-It belongs to somebody who will ask for it, so staff are told of each, once.
+Their payers will probably ask for them, so there is one alert for each payment.
 """
 
 import logging
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 SHARED = {coin.code for coin in COINS.values() if coin.shares_account}
 """Networks on which all buyers pay to one account."""
 SMALL = {XRP.code: 1_000_000}
-"""Less than this, in base units, is sent by the thousand for next to nothing, to be read: each would be a mail to staff."""
+"""Payments below this, in base units, are often sent as spam; an email to staff for each would be too many."""
 MOST_A_DAY = 20
-"""After so many, small ones are only told of together."""
+"""After so many alerts in a day, the small payments share one."""
 DAY = timedelta(days=1)
 
 
 def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
-    """Inside the caller's transaction. Safe to repeat: what was told already is not told again."""
+    """Alert staff of payments that match no option, inside the caller's transaction. Safe to repeat: each payment has one alert at most."""
     if network not in SHARED:
         return
     by_key = {f"unclaimed {network} {fact.reference}": fact for fact in facts}
@@ -43,14 +43,14 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
     asked = {fact.destination for fact in facts.values()}
     waited_for = set(Option.objects.filter(network=network, destination__in=asked).values_list("destination", flat=True))
     unclaimed = {key: fact for key, fact in facts.items() if fact.destination not in waited_for}
-    told = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
-    told_today = Alert.objects.filter(key__startswith=f"unclaimed {network} ", created_at__gt=at - DAY).count()
+    alerted = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
+    alerts_today = Alert.objects.filter(key__startswith=f"unclaimed {network} ", created_at__gt=at - DAY).count()
     for key, fact in unclaimed.items():
-        if key in told:
+        if key in alerted:
             continue
-        if fact.amount_base >= SMALL[network] or told_today < MOST_A_DAY:
+        if fact.amount_base >= SMALL[network] or alerts_today < MOST_A_DAY:
             alert(key, _sentence(network, fact), at=at)
-            told_today += 1
+            alerts_today += 1
         else:
             alert(f"unclaimed many {network} {at:%Y-%m-%d}", _sentence_of_many(network), at=at)
         extra = {"network": network, "reference": fact.reference}

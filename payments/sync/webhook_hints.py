@@ -1,4 +1,4 @@
-"""Hints that come in over HTTP: who may give one, which are news, whom they wake. Nothing else that a hint says is believed.
+"""Check the hints that come in over HTTP: their signature, their age, and the networks to poll. Nothing else in a hint is trusted.
 
 A hint is signed by the headers of Standard Webhooks, or by a `signature` in its body: the HMAC-SHA256, in hex, of the body without it as
 canonical JSON (keys sorted, no spaces, UTF-8, numbers and texts as they were sent).
@@ -24,7 +24,7 @@ from payments.networks.registry import offered_networks
 
 TOLERANCE = timedelta(seconds=300)
 KEPT = timedelta(days=1)
-"""How long an id is remembered: much longer than a hint with a time is taken for fresh."""
+"""How long an id is remembered; much longer than TOLERANCE."""
 
 _ID = re.compile(r"[!-~]{1,128}")
 _SECONDS = re.compile(r"[0-9]{1,11}")
@@ -32,15 +32,15 @@ _SECONDS = re.compile(r"[0-9]{1,11}")
 
 @dataclass(frozen=True)
 class Signed:
-    """By whom is not asked: whoever knows a secret."""
+    """A hint whose signature was made with one of the secrets."""
 
     webhook_id: str
     sent_at: datetime | None
-    """Part of what was signed; None where only the body can tell."""
+    """The signed time; None for a signature in the body, which may hold a time of its own."""
 
 
 def check_signature(headers: Mapping[str, str], body: bytes) -> Signed:
-    """Raises HintNotSigned. Where the headers of a signature are, the body's own no longer counts."""
+    """Check the signature of a hint. Raises HintNotSigned. If the headers hold a signature, one in the body is ignored."""
     if "webhook-signature" in headers:
         return _check_headers(headers, body)
     return _check_body(body)
@@ -55,25 +55,25 @@ def _check_headers(headers: Mapping[str, str], body: bytes) -> Signed:
 
 
 def _check_body(body: bytes) -> Signed:
-    """Its id is its signature, so the same body again is a repeat."""
+    """Check the signature in the body. It also serves as the id, so the same body again is a repeat."""
     try:
         content = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
         given = str(content.pop("signature")).lower().encode()
         signed = canonical(content).encode()
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise HintNotSigned from None
-    wanted = [hmac.digest(key_of(secret), signed, hashlib.sha256).hex() for secret in settings.WEBHOOK_SECRET]
-    if not any([hmac.compare_digest(each.encode(), given) for each in wanted]):  # noqa: C419 (all of them, always)
+    signatures = [hmac.digest(key_of(secret), signed, hashlib.sha256).hex() for secret in settings.WEBHOOK_SECRET]
+    if not any([hmac.compare_digest(signature.encode(), given) for signature in signatures]):  # noqa: C419 (all of them, always)
         raise HintNotSigned
     return Signed(given.decode(), None)
 
 
 class _Number(str):
-    """As it was written: read and written again by another program, 1e-08 would become 1e-8."""
+    """A JSON number in its original spelling: converted to a float and back, 1e-08 would change."""
 
 
 def canonical(value: Any) -> str:
-    """JSON in the one form that is signed."""
+    """Write the value as canonical JSON, the form that is signed."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, dict):
@@ -84,12 +84,12 @@ def canonical(value: Any) -> str:
 
 
 def is_fresh(sent_at: datetime | None, *, at: datetime) -> bool:
-    """A hint that does not say when it was sent counts as fresh: it wakes somebody who looks for himself, once a day at most."""
+    """Return whether the hint was sent recently. One without a time counts as fresh: it can cause one poll a day at most."""
     return sent_at is None or abs(at - sent_at) <= TOLERANCE
 
 
 def is_first(webhook_id: str, *, at: datetime) -> bool:
-    """Of several who bring the same hint at once, one is."""
+    """Record the id of a hint. Returns True for exactly one of several requests with the same id."""
     try:
         IncomingWebhook.objects.create(webhook_id=webhook_id, received_at=at)
     except IntegrityError:
@@ -98,7 +98,7 @@ def is_first(webhook_id: str, *, at: datetime) -> bool:
 
 
 def networks_of(invoice_ids: list[UUID]) -> list[str]:
-    """Those on which the invoices can be paid, as far as the shop still takes them."""
+    """Return the networks on which the invoices can be paid and which the shop still takes."""
     asked = set(Option.objects.filter(invoice__in=invoice_ids).values_list("network", flat=True))
     return sorted(asked.intersection(offered_networks()))
 

@@ -7,5 +7,5 @@ register = template.Library()
 
 @register.inclusion_tag("payments/admin/_node_summary.html")
 def node_summary() -> dict[str, object]:
-    """How each network stood at the last turn of its follower."""
+    """Return the state of each network at its follower's last poll."""
     return {"rows": last_turns()}

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--network", choices=[coin.code for coin in core_coins()], default=DEFAULT_NETWORK)
 
     def handle(self, *args: Any, txid: str, network: str, **options: Any) -> None:
-        """A queue that is away is no error: the next look at the network finds the payment."""
+        """Queue a poll. It is no error if the queue is down: the next poll finds the payment."""
         if TXID.fullmatch(txid) is None:
             raise CommandError("TXID must be 64 hex digits.")
         if network not in offered_networks():

@@ -145,7 +145,7 @@ def _give_back(wallet: Conversation, stored: str) -> None:
     wallet.call("lockunspent", True, [spent for spent in _spends(_decoded(wallet, stored)) if spent in locked])
 
 
-def is_told(coin: CoreCoin, psbt: str) -> bool:
+def is_broadcast(coin: CoreCoin, psbt: str) -> bool:
     """Return whether the transaction was broadcast already: the wallet of staff may have sent it. Raises NodeUnavailable, NodeRejected.
 
     False for a transaction that spends `pkh` coins, because signatures change its txid.

@@ -1,4 +1,4 @@
-"""A conversation with LND: gRPC over TLS with a macaroon, its failures are raised as the shop's own errors.
+"""A conversation with LND: gRPC over TLS with a macaroon, with its failures raised as the shop's own errors.
 
 Nearly all of LND's errors have the status UNKNOWN: only the text tells them apart. The texts are those of lnd 0.20 and 0.21.
 """

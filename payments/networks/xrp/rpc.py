@@ -1,4 +1,4 @@
-"""A conversation with an XRP Ledger server (rippled or Clio): JSON-RPC over HTTP, its failures are raised as the shop's own errors.
+"""A conversation with an XRP Ledger server (rippled or Clio): JSON-RPC over HTTP, with its failures raised as the shop's own errors.
 
 The requests are xrpl-py's. Its client is not used: it waits ten seconds for each read regardless of the settings, so a server that sends
 one byte at a time blocks a worker for ever, and it loads the system's certificates again for each question.

@@ -19,7 +19,7 @@ from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F4
 from payments.networks.sandbox import network as sandbox
 from payments.networks.sandbox.network import receive
 from payments.sync.follower import poll
-from payments.sync.lightning_sweep import take_round
+from payments.sync.lightning_sweep import check_open_options
 from payments.tasks import settle_invoices, sweep_invoices, sweep_payouts
 from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory, PayoutFactory
 
@@ -280,7 +280,7 @@ def test_an_option_that_lnd_cannot_be_asked_for_does_not_end_the_round(lnd, now)
         lnd.add(other.destination)
         lnd.pay(other.destination, now)
 
-    touched = take_round(at=now)
+    touched = check_open_options(at=now)
 
     assert touched == {other.invoice_id for other in others}
     assert not Option.objects.get(pk=strange.pk).is_closed

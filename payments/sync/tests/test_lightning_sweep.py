@@ -8,7 +8,7 @@ from payments.models import Cursor, Option
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.sync import lightning_sweep
 from payments.sync.follower import LEASE, lease
-from payments.sync.lightning_sweep import take_round
+from payments.sync.lightning_sweep import check_open_options
 from payments.tests.factories import OptionFactory
 from payments.tests.scripted import Clock
 
@@ -46,7 +46,7 @@ def options(lnd, now):
 
 def each_part(monkeypatch, act):
     """`act` with the number of the part, after LND was asked for it."""
-    as_ever, parts = lightning_sweep._look_after, []
+    as_ever, parts = lightning_sweep._check, []
 
     def look_after(lnd, batch, *, at):
         touched = as_ever(lnd, batch, at=at)
@@ -54,7 +54,7 @@ def each_part(monkeypatch, act):
         act(len(parts))
         return touched
 
-    monkeypatch.setattr(lightning_sweep, "_look_after", look_after)
+    monkeypatch.setattr(lightning_sweep, "_check", look_after)
     return parts
 
 
@@ -67,7 +67,7 @@ def test_nobody_begins_a_second_round_while_one_goes_on(options, clock, now, mon
             second.append(theirs)
 
     each_part(monkeypatch, slowly)
-    touched = take_round(at=now)
+    touched = check_open_options(at=now)
 
     assert second == [None] * OPTIONS
     assert touched == {option.invoice_id for option in options}
@@ -82,7 +82,7 @@ def test_a_round_that_lost_its_lease_stops_and_keeps_what_it_found(options, now,
             Cursor.objects.filter(network="LN round").update(holder=other)
 
     parts = each_part(monkeypatch, lose)
-    touched = take_round(at=now)
+    touched = check_open_options(at=now)
 
     assert len(parts) == 2
     assert touched == {option.invoice_id for option in options[:2]}

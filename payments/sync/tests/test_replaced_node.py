@@ -10,7 +10,7 @@ from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Option, Payment
 from payments.networks.lightning.tests.lnd_server import lnd_of  # noqa: F401
 from payments.sync.follower import poll
-from payments.sync.lightning_sweep import close_options, take_round
+from payments.sync.lightning_sweep import check_open_options, close_options
 from payments.sync.node_health import read_nodes
 from payments.sync.replaced_node import replaced_at
 from payments.tests.factories import InvoiceFactory, OptionFactory
@@ -56,7 +56,7 @@ def test_what_is_paid_on_the_new_node_is_found_by_the_round_and_settles(lnd, lnd
 
     # The node's very first settlement: its stream tells of no index below 1.
     assert poll(NETWORK, at=now + timedelta(seconds=10)) == set()
-    assert take_round(at=now + timedelta(seconds=11)) == {option.invoice_id}
+    assert check_open_options(at=now + timedelta(seconds=11)) == {option.invoice_id}
 
     assert settle(option.invoice_id, at=now + timedelta(seconds=12)).status == "settled"
     assert is_closed(option)
@@ -119,9 +119,9 @@ def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(l
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now)
     lnd_of("a mistake")
-    take_round(at=now + timedelta(seconds=4))
+    check_open_options(at=now + timedelta(seconds=4))
     poll(NETWORK, at=now + timedelta(seconds=5))
-    take_round(at=now + timedelta(seconds=6))
+    check_open_options(at=now + timedelta(seconds=6))
     lnd.pay(option.destination, now + timedelta(minutes=1))
     settle(option.invoice_id, at=now + timedelta(minutes=16))
     close_options(option.invoice_id, at=now + timedelta(minutes=16))
@@ -129,7 +129,7 @@ def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(l
 
     lnd.configure(settings)
     poll(NETWORK, at=now + timedelta(minutes=20))
-    assert take_round(at=now + timedelta(minutes=20)) == {option.invoice_id}
+    assert check_open_options(at=now + timedelta(minutes=20)) == {option.invoice_id}
 
     assert Payment.objects.get().amount_base == 200_000_000
     verdict = settle(option.invoice_id, at=now + timedelta(minutes=20))
@@ -141,7 +141,7 @@ def test_what_the_one_node_forgot_is_closed(lnd, now):
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd.invoices.clear()
-    take_round(at=now)
+    check_open_options(at=now)
     assert is_closed(option)
 
 
@@ -150,9 +150,9 @@ def test_the_former_nodes_invoices_are_asked_for_while_they_are_watched_and_no_l
     option = open_option(lnd, 7, at=now, status="expired")
     lnd_of("the new")
     poll(NETWORK, at=now + timedelta(seconds=5))
-    take_round(at=now + timedelta(days=29))
+    check_open_options(at=now + timedelta(days=29))
     assert not is_closed(option)
-    take_round(at=now + timedelta(days=31))
+    check_open_options(at=now + timedelta(days=31))
     assert is_closed(option)
 
 

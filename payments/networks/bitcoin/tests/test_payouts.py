@@ -7,7 +7,17 @@ from cryptons.money import Base
 from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import payouts
-from payments.networks.bitcoin.payouts import OutOfFunds, broadcast, coins_of, draft, is_address, is_told, paid_by, release, signed_by_staff
+from payments.networks.bitcoin.payouts import (
+    OutOfFunds,
+    broadcast,
+    coins_of,
+    draft,
+    is_address,
+    is_broadcast,
+    paid_by,
+    release,
+    signed_by_staff,
+)
 from tests.fake_bitcoind import psbt as psbts
 from tests.fake_bitcoind.chain import signed, spends, unsigned
 from tests.fake_bitcoind.methods import read_transaction
@@ -223,12 +233,12 @@ def test_a_file_that_is_no_psbt_is_refused(bitcoind, watched, target):
 
 def test_what_staffs_own_wallet_sent_is_known(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
-    assert not is_told(BITCOIN, offered.psbt)
+    assert not is_broadcast(BITCOIN, offered.psbt)
 
     final = bitcoind.node.finalizepsbt(watched.walletprocesspsbt(offered.psbt)["psbt"])["hex"]
     bitcoind.node.sendrawtransaction(final)
 
-    assert is_told(BITCOIN, offered.psbt)
+    assert is_broadcast(BITCOIN, offered.psbt)
 
 
 # --- sending ---
