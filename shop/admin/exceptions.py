@@ -37,15 +37,15 @@ app_name = "exceptions"
 def queue(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("payments.view_invoice"):
         raise PermissionDenied
-    found = read_queue(at=timezone.now())
+    queue = read_queue(at=timezone.now())
     may_decide, may_see_orders = request.user.has_perm(PERMISSION), request.user.has_perm("shop.view_order")
     context = {
         **admin.site.each_context(request),
         "title": gettext("Exceptions"),
-        "queue": found,
-        "to_decide": [(case, _acts(case, request.user)) for case in found.to_decide],
-        "stuck": [(case, _acts(case, request.user)) for case in found.stuck],
-        "held": [(order, _refunds(order, request.user)) for order in found.held] if may_see_orders else [],
+        "queue": queue,
+        "to_decide": [(case, _acts(case, request.user)) for case in queue.to_decide],
+        "stuck": [(case, _acts(case, request.user)) for case in queue.stuck],
+        "held": [(order, _refunds(order, request.user)) for order in queue.held] if may_see_orders else [],
         "may_decide": may_decide,
         "may_see_orders": may_see_orders,
     }

@@ -206,12 +206,12 @@ class OrderAdmin(AtomicModelAdmin[Order]):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Find orders also by any transaction that paid them, not only the first."""
-        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        orders, may_repeat = super().get_search_results(request, queryset, search_term)
         term = search_term.strip()[:MAX_SEARCH_LENGTH]
         if len(term) >= 16:
             paid = Payment.objects.filter(reference__startswith=term).values_list("invoice__subject_id", flat=True)
-            found = found | queryset.filter(pk__in=list(paid[:100]))
-        return found, may_repeat
+            orders = orders | queryset.filter(pk__in=list(paid[:100]))
+        return orders, may_repeat
 
     # --- What is shown ---
 

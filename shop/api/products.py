@@ -46,10 +46,10 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
     version = catalogue_version()
     shown = product_cache.read(product_id)
     if shown is None:
-        found = find_shown(pk=product_id)
-        if found is None:
+        product = find_shown(pk=product_id)
+        if product is None:
             raise NotFound(_("Product not found"))
-        shown = ProductSerializer.serialize(found)
+        shown = ProductSerializer.serialize(product)
         product_cache.keep(product_id, shown, version=version)
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 

@@ -4,16 +4,16 @@ from cryptons.response_cache import ready_bytes
 from shop.api import carts, categories, health, orders, products
 from shop.catalogue.reads import catalogue_and_rates
 
-found = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
-one = ready_bytes(versions=catalogue_and_rates, strict=True)
+cached_list = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
+cached = ready_bytes(versions=catalogue_and_rates, strict=True)
 
 urlpatterns = [
     path("admin/health", health.Health.as_view()),
-    path("products", found(products.Products.as_view())),
+    path("products", cached_list(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),
-    path("products/<str:product_id>", one(products.OneProduct.as_view())),
+    path("products/<str:product_id>", cached(products.OneProduct.as_view())),
     path("products/<str:product_id>/images", products.ProductImages.as_view()),
-    path("categories", one(categories.Categories.as_view())),
+    path("categories", cached(categories.Categories.as_view())),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
     path("cart", carts.OneCart.as_view()),
     path("cart/items", carts.CartItems.as_view()),

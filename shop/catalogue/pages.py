@@ -59,10 +59,10 @@ def home(request: HttpRequest) -> HttpResponse:
 @ready_bytes(versions=catalogue_version, parameters=PARAMETERS)
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     tree = read_categories()
-    found = tree.find(slug)
-    if found is None:
+    category = tree.find(slug)
+    if category is None:
         raise Http404(_("Category not found"))
-    return _list(request, FilterForm(request.GET, tree=tree, category=found), tree, "shop/category.html")
+    return _list(request, FilterForm(request.GET, tree=tree, category=category), tree, "shop/category.html")
 
 
 @require_safe
@@ -82,17 +82,17 @@ def suggest(request: HttpRequest) -> HttpResponse:
 @require_safe
 @ready_bytes(versions=catalogue_and_rates)
 def product(request: HttpRequest, slug: str) -> HttpResponse:
-    found = find_shown(slug=slug)
-    if found is None:
+    product = find_shown(slug=slug)
+    if product is None:
         raise Http404(_("Product not found"))
-    path = read_categories().path(found.category)
+    path = read_categories().path(product.category)
     context = {
-        "product": found,
-        "images": list(found.images.all()),
-        "coin_prices": read_coin_prices(found.price_minor),
-        "similar": read_similar(found),
-        "most": max(1, min(found.stock, MAX_QUANTITY)),
-        "crumbs": [_home(), *((above.name, above.get_absolute_url()) for above in path), (found.name, "")],
+        "product": product,
+        "images": list(product.images.all()),
+        "coin_prices": read_coin_prices(product.price_minor),
+        "similar": read_similar(product),
+        "most": max(1, min(product.stock, MAX_QUANTITY)),
+        "crumbs": [_home(), *((above.name, above.get_absolute_url()) for above in path), (product.name, "")],
     }
     return render(request, "shop/product.html", context)
 

@@ -55,8 +55,8 @@ def find_products(query: Query, tree: CategoryTree | None = None) -> Found:
     """Search, and read the products of one page: three queries, one less when the caller has the tree."""
     tree = tree or read_categories()
     result = search(query)
-    found = {product.pk: product for product in read_replica(lambda database: _read_shown(result.ids, tree, database))}
-    products = [found[product_id] for product_id in result.ids if product_id in found]
+    by_id = {product.pk: product for product in read_replica(lambda database: _read_shown(result.ids, tree, database))}
+    products = [by_id[product_id] for product_id in result.ids if product_id in by_id]
     numbers: Any = Paginator(range(result.total), query.limit)
     page: Page[Product] = Page(products, query.page, numbers)
     return Found(page, result.total, result.facets, tree.sum_up(result.facets.categories), result.engine, tree)
@@ -64,8 +64,8 @@ def find_products(query: Query, tree: CategoryTree | None = None) -> Found:
 
 def find_shown(**known: Any) -> Product | None:
     """Find the listed product with this `pk` or `slug`, in three queries. Asks the primary if a replica does not have it yet."""
-    found = read_replica(lambda database: _shown(database).filter(**known).first())
-    return found or (_shown("default").filter(**known).first() if has_replica() else None)
+    product = read_replica(lambda database: _shown(database).filter(**known).first())
+    return product or (_shown("default").filter(**known).first() if has_replica() else None)
 
 
 def count_categories(found: Found, current: Category | None) -> list[CategoryCount]:
@@ -98,8 +98,8 @@ def _shown(database: str) -> ProductQuerySet:
 
 def _read_shown(ids: Sequence[UUID], tree: CategoryTree, database: str) -> list[Product]:
     """Read products as `_shown` does, but take the categories from the tree."""
-    found = list(Product.objects.using(database).listed().prefetch_related("images").filter(pk__in=ids)) if ids else []
-    for product in found:
+    products = list(Product.objects.using(database).listed().prefetch_related("images").filter(pk__in=ids)) if ids else []
+    for product in products:
         if category := tree.get(product.category_id):
             product.category = category
-    return found
+    return products

@@ -135,9 +135,9 @@ def _is_stuck(case: Case, at: datetime) -> bool:
 
 
 def _cases(invoices: QuerySet[Invoice]) -> list[Case]:
-    found = list(invoices.prefetch_related("payments")[:MOST])
-    orders = Order.objects.in_bulk([invoice.subject_id for invoice in found])
-    return [_case(invoice, orders.get(invoice.subject_id)) for invoice in found]
+    page = list(invoices.prefetch_related("payments")[:MOST])
+    orders = Order.objects.in_bulk([invoice.subject_id for invoice in page])
+    return [_case(invoice, orders.get(invoice.subject_id)) for invoice in page]
 
 
 def _case(invoice: Invoice, order: Order | None) -> Case:

@@ -28,22 +28,22 @@ PAGE_SIZE = 20
 @require_safe
 @private_link
 def order(request: HttpRequest, access_token: str) -> HttpResponse:
-    found = get_object_or_404(Order, access_token=access_token)
-    invoice = current_invoice(found)
+    order = get_object_or_404(Order, access_token=access_token)
+    invoice = current_invoice(order)
     context = {
-        "order": found,
-        "lines": found.lines.all(),
-        "country": country_name(found.shipping_address.get("country", "")),
-        "timeline": read_timeline(found),
+        "order": order,
+        "lines": order.lines.all(),
+        "country": country_name(order.shipping_address.get("country", "")),
+        "timeline": read_timeline(order),
         "invoice": invoice,
-        "can_pay": found.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
-        "can_requote": invoice is not None and can_requote(found, invoice),
-        "can_request_refund": invoice is not None and can_request_refund(found, invoice),
-        "can_cancel": can_cancel(found),
-        "can_order_again": found.status == Order.Status.CANCELLED or found.payment_status == Order.PaymentStatus.EXPIRED,
-        "status_tone": STATUS_TONES[found.status],
-        "payment_tone": PAYMENT_TONES[found.payment_status],
-        "state": state_in_words(found, invoice),
+        "can_pay": order.status == Order.Status.PENDING and invoice is not None and invoice.status == Invoice.Status.NEW,
+        "can_requote": invoice is not None and can_requote(order, invoice),
+        "can_request_refund": invoice is not None and can_request_refund(order, invoice),
+        "can_cancel": can_cancel(order),
+        "can_order_again": order.status == Order.Status.CANCELLED or order.payment_status == Order.PaymentStatus.EXPIRED,
+        "status_tone": STATUS_TONES[order.status],
+        "payment_tone": PAYMENT_TONES[order.payment_status],
+        "state": state_in_words(order, invoice),
     }
     return render(request, "shop/order.html", context)
 
@@ -52,42 +52,42 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
 @private_link
 def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
     """Ask the buyer to confirm, then cancel the order."""
-    found = get_object_or_404(Order, access_token=access_token)
+    order = get_object_or_404(Order, access_token=access_token)
     if request.method == "POST":
         try:
-            cancel_own_order(found.pk, at=timezone.now())
+            cancel_own_order(order.pk, at=timezone.now())
         except ShopError as error:
             messages.error(request, str(error))
         else:
             messages.success(request, _("The order is cancelled."))
         return redirect("shop:order", access_token)
-    if not can_cancel(found):
+    if not can_cancel(order):
         return redirect("shop:order", access_token)
-    return render(request, "shop/order_cancel.html", {"order": found})
+    return render(request, "shop/order_cancel.html", {"order": order})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
 def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
     """Mail the refund link, only to the order's address, because the link to this page may have been passed on."""
-    found = get_object_or_404(Order, access_token=access_token)
-    invoice = current_invoice(found)
-    if invoice is None or not can_request_refund(found, invoice):
+    order = get_object_or_404(Order, access_token=access_token)
+    invoice = current_invoice(order)
+    if invoice is None or not can_request_refund(order, invoice):
         messages.info(request, _("There is nothing to refund for this order."))
         return redirect("shop:order", access_token)
     if request.method == "POST":
-        in_transaction(lambda: mail_refund_link(found, invoice, at=timezone.now()))
-        messages.success(request, _("We have sent the link to %(email)s.") % {"email": found.email})
+        in_transaction(lambda: mail_refund_link(order, invoice, at=timezone.now()))
+        messages.success(request, _("We have sent the link to %(email)s.") % {"email": order.email})
         return redirect("shop:order", access_token)
-    return render(request, "shop/refund_request.html", {"order": found})
+    return render(request, "shop/refund_request.html", {"order": order})
 
 
 @require_POST
 @private_link
 def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
     """Put the order's products into the cart again."""
-    found = get_object_or_404(Order, access_token=access_token)
-    for line in found.lines.prefetch_related("product"):
+    order = get_object_or_404(Order, access_token=access_token)
+    for line in order.lines.prefetch_related("product"):
         if line.product is None:
             messages.warning(request, _("%(product)s is no longer sold.") % {"product": line.name})
             continue

@@ -31,16 +31,16 @@ class DatabaseEngine:
         words = _words(query.text)
         if query.text.strip() and not words:
             return Result((), 0, Facets(), self.name)
-        found = _matching(products, words)
+        matching = _matching(products, words)
         filters = _filters(query)
-        matches = found.filter(*filters.values())
+        matches = matching.filter(*filters.values())
         total = matches.count()
         ids = (
             list(_ordered(matches, query, words).values_list("pk", flat=True)[query.offset : query.offset + query.limit])
             if query.offset < total
             else []
         )
-        return Result(ids, total, _count_facets(found, filters), self.name)
+        return Result(ids, total, _count_facets(matching, filters), self.name)
 
 
 def _words(text: str) -> list[str]:
@@ -50,13 +50,13 @@ def _words(text: str) -> list[str]:
     return [word for word in dict.fromkeys(words) if word][:MAX_WORDS]
 
 
-def _matching(found: QuerySet[Product], words: list[str]) -> QuerySet[Product]:
+def _matching(products: QuerySet[Product], words: list[str]) -> QuerySet[Product]:
     for word in words:
         anywhere = Q()
         for field in FIELDS:
             anywhere |= Q(**{f"{field}__icontains": word})
-        found = found.filter(anywhere)
-    return found
+        products = products.filter(anywhere)
+    return products
 
 
 def _filters(query: Query) -> dict[str, Q]:
@@ -78,9 +78,9 @@ def _filters(query: Query) -> dict[str, Q]:
     return filters
 
 
-def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QuerySet[Product]:
+def _ordered(products: QuerySet[Product], query: Query, words: list[str]) -> QuerySet[Product]:
     if query.order != "relevance" or not words:
-        return found.order_by(*ORDERS.get(query.order, ORDERS["newest"]))
+        return products.order_by(*ORDERS.get(query.order, ORDERS["newest"]))
     first = words[0]
     nearness = Case(
         When(name__istartswith=first, then=Value(0)),
@@ -90,14 +90,14 @@ def _ordered(found: QuerySet[Product], query: Query, words: list[str]) -> QueryS
         default=Value(4),
         output_field=IntegerField(),
     )
-    return found.order_by(nearness, "name", "id")
+    return products.order_by(nearness, "name", "id")
 
 
-def _count_facets(found: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
+def _count_facets(products: QuerySet[Product], filters: Mapping[str, Q]) -> Facets:
     """Count the facets. Facets that leave the same filters out are counted in one query."""
 
     def without(facet: str) -> QuerySet[Product]:
-        return found.filter(*(part for name, part in filters.items() if name != facet)).order_by()
+        return products.filter(*(part for name, part in filters.items() if name != facet)).order_by()
 
     together: dict[tuple[str, ...], str] = {}
     sums_by_facet: dict[str, dict[str, Sum]] = {}

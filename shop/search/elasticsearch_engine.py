@@ -121,8 +121,8 @@ class ElasticsearchEngine:
     def _find(self, query: Query, words: Sequence[str]) -> Result:
         """Find products that contain all words, or else those that contain some of them."""
         with _failures_as_unavailable():
-            found = self._search(query, words, "must")
-            return found if found.total or len(words) < 2 else self._search(query, words, "should")
+            result = self._search(query, words, "must")
+            return result if result.total or len(words) < 2 else self._search(query, words, "should")
 
     def _search(self, query: Query, words: Sequence[str], occur: str) -> Result:
         filters = _filters(query)
@@ -139,10 +139,10 @@ class ElasticsearchEngine:
                 "_source": False,
             }
         )
-        found = asked.params(allow_partial_search_results=False).execute().to_dict()
-        ids = [UUID(hit["_id"]) for hit in found["hits"]["hits"]]
-        facets = read_facets({facet: counted["by"]["buckets"] for facet, counted in found["aggregations"].items()})
-        return Result(ids, found["hits"]["total"]["value"], facets, self.name)
+        response = asked.params(allow_partial_search_results=False).execute().to_dict()
+        ids = [UUID(hit["_id"]) for hit in response["hits"]["hits"]]
+        facets = read_facets({facet: counted["by"]["buckets"] for facet, counted in response["aggregations"].items()})
+        return Result(ids, response["hits"]["total"]["value"], facets, self.name)
 
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
         """Write entries. If two processes write one product, the newer row wins: its time is the document's version."""
@@ -220,8 +220,8 @@ class ElasticsearchEngine:
         known: dict[UUID, int] = {}
         with _failures_as_unavailable():
             for batch in chunks(map(str, ids), BULK):
-                found = self._client.mget(index=self.alias, ids=batch, source_includes=["updated"])["docs"]
-                known |= {UUID(each["_id"]): each["_source"]["updated"] for each in found if each.get("found")}
+                documents = self._client.mget(index=self.alias, ids=batch, source_includes=["updated"])["docs"]
+                known |= {UUID(row["_id"]): row["_source"]["updated"] for row in documents if row.get("found")}
         return known
 
 

@@ -179,8 +179,8 @@ class TantivyEngine:
         if (query.text.strip() and not words) or not searcher.num_docs:
             return Result((), 0, Facets(), self.name)
         try:
-            found = _search(searcher, query, words, tantivy.Occur.Must)
-            return found if found.total or len(words) < 2 else _search(searcher, query, words, tantivy.Occur.Should)
+            result = _search(searcher, query, words, tantivy.Occur.Must)
+            return result if result.total or len(words) < 2 else _search(searcher, query, words, tantivy.Occur.Should)
         except (ValueError, OSError) as error:
             raise SearchUnavailable(f"The index could not be read: {error}") from error
 
@@ -304,9 +304,9 @@ def _search(searcher: tantivy.Searcher, query: Query, words: Sequence[str], occu
     field, order = SORTED_BY.get(query.order, (None, tantivy.Order.Desc))
     beyond = query.offset >= searcher.num_docs  # the engine makes room for all that is skipped, so nothing absurd is asked of it
     offset, limit = (0, 1) if beyond else (query.offset, query.limit)
-    found: Any = searcher.search(filtered, limit, order_by_field=field, offset=offset, order=order)
-    ids = [] if beyond else [_product_id(searcher, address) for _, address in found.hits]
-    return Result(ids, found.count, _count_facets(searcher, text, filters), TantivyEngine.name)
+    response: Any = searcher.search(filtered, limit, order_by_field=field, offset=offset, order=order)
+    ids = [] if beyond else [_product_id(searcher, address) for _, address in response.hits]
+    return Result(ids, response.count, _count_facets(searcher, text, filters), TantivyEngine.name)
 
 
 def _count_facets(searcher: tantivy.Searcher, text: Sequence[tantivy.Query], filters: Mapping[str, tantivy.Query]) -> Facets:

@@ -47,9 +47,9 @@ class Command(BaseCommand):
                     written = write_line(line)
                     batch = orjson.loads(line)
                     if batch["kind"] == "tally":
-                        found = differences(batch["rows"])
-                        self.answer({"differences": found})
-                        if found:
+                        problems = differences(batch["rows"])
+                        self.answer({"differences": problems})
+                        if problems:
                             raise Incomplete
                         return
                     self.answer({"written": written})
