@@ -1,6 +1,6 @@
 """Tell staff what needs their attention: by a row in their queue, and by an email to STAFF_EMAIL if it is set.
 
-Only rows are written, in the caller's transaction. Emails are in the shop's language, whoever's request caused them.
+Only rows are written, in the caller's transaction. Emails are in the shop's language, not in that of the request.
 """
 
 from contextlib import AbstractContextManager

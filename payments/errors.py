@@ -8,11 +8,11 @@ class PaymentError(Exception):
 
 
 class NodeUnavailable(PaymentError):
-    """The node gave no answer or is still syncing. Nothing is known about the payment: retry later."""
+    """The node gave no answer or is still syncing. Nothing is known about the payment. Retry later."""
 
 
 class HistoryTooShort(NodeUnavailable):
-    """The node no longer knows what was before `begins_at`."""
+    """The node no longer has records from before `begins_at`."""
 
     def __init__(self, text: str, begins_at: datetime) -> None:
         super().__init__(text)

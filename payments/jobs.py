@@ -1,4 +1,4 @@
-"""The jobs that a changed row makes due at once. payments.tasks runs them; a sweep finds each again when its message is lost.
+"""Define the jobs that a changed row makes due. payments.tasks runs them; a sweep repeats those whose message was lost.
 
 The code that changes the rows lies below the tasks, so it reaches them through this Protocol.
 """

@@ -87,12 +87,12 @@ class Invoice(BaseModel):
     is_mined = models.BooleanField(default=False)
     """Something was received, and all of it is in blocks."""
     version = models.PositiveIntegerField(default=1)
-    """Raised by every write: facts that come in, verdicts that go out. Whoever writes compares it first."""
+    """Raised by every write of facts or verdicts. Each writer first compares it with the version that it read."""
     needs_settling = models.BooleanField(default=False)
     exceptions = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
     """Why a person should look at it (payments.invoices.evaluation.exceptions), whether somebody has or not."""
     needs_decision = models.BooleanField(default=False)
-    """Nobody has decided about these exceptions yet."""
+    """Staff have not decided about these exceptions yet."""
     exception_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
@@ -228,18 +228,18 @@ class Payment(BaseModel):
 
 
 class Payout(BaseModel):
-    """Money that goes back to a buyer: `draft → approved → sending → sent | failed | unknown`, or withdrawn while a draft."""
+    """A transfer that refunds a buyer: `draft → approved → sending → sent | failed | unknown`, or withdrawn while a draft."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("Draft")
         APPROVED = "approved", _("Approved")
         SENDING = "sending", _("Sending")
-        """From here on it may have been sent, whatever else happens: before any further try the node is asked."""
+        """From here on it may have been sent: before each further try the node is asked."""
         SENT = "sent", _("Sent")
         FAILED = "failed", _("Failed")
         """The node said that nothing was sent, and nothing will be."""
         UNKNOWN = "unknown", _("Unknown")
-        """Nobody knows yet whether it was sent."""
+        """It is not known yet whether it was sent."""
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
     class Kind(models.TextChoices):
@@ -342,7 +342,7 @@ class Cursor(models.Model):
     holder = models.UUIDField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
     is_wanted = models.BooleanField(default=False)
-    """Somebody wanted a turn while one was under way, which may have asked too early: another one follows."""
+    """A poll was requested during another one, which may have read too early: one more follows."""
     answered_at = models.DateTimeField(_("last answer at"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=300, blank=True)

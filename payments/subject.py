@@ -1,4 +1,4 @@
-"""What payments asks and tells the owner of an invoice: the shop, whose orders are the subjects that invoices are paid for.
+"""Define what payments needs from the owner of an invoice: the shop, whose orders are the subjects of invoices.
 
 Payments does not know shops. The shop implements `Subject` and registers it once, when it starts.
 """

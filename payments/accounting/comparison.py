@@ -50,7 +50,7 @@ class Difference:
 
     @property
     def key(self) -> str:
-        """Identify the difference: the same one has the same key whenever it is found."""
+        """Identify the difference: the same difference has the same key in every run."""
         return f"reconcile {self.kind.name.lower()} {self.network} {self.subject}"[:160]
 
 
@@ -81,7 +81,7 @@ def compare(
     """Return the differences between a node's records and the shop's payments.
 
     `ours`: the shop's destinations among those of the entries. Entries and payments may reach beyond the period, so that a payment that
-    one side dates a moment later is found on both; a difference counts when at least one side has it within the period.
+    one side dates a moment later is read on both; a difference counts when at least one side has it within the period.
     """
     recorded = {entry.reference: entry for entry in entries}
     stored = {payment.reference: payment for payment in payments}
@@ -135,27 +135,27 @@ def _missing_at_node(network: str, payment: StoredPayment) -> Difference:
 
 
 def _compare_one(network: str, entry: NodeRecord, payment: StoredPayment) -> list[Difference]:
-    found: dict[Kind, str] = {}
+    differences: dict[Kind, str] = {}
     if entry.amount_base != payment.amount_base:
-        found[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
+        differences[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
             "invoice": payment.owner.label,
             "theirs": f"{format_coin(entry.amount_base, network)} {network}",
             "ours": f"{format_coin(payment.amount_base, network)} {network}",
         }
     if entry.destination != payment.destination:
-        found[Kind.DESTINATION] = _("%(invoice)s: The node received it at %(theirs)s, the shop has it at %(ours)s.") % {
+        differences[Kind.DESTINATION] = _("%(invoice)s: The node received it at %(theirs)s, the shop has it at %(ours)s.") % {
             "invoice": payment.owner.label,
             "theirs": entry.destination,
             "ours": payment.destination,
         }
     if (theirs := _status_at_node(entry)) != (ours := _status_in_shop(payment)):
-        found[Kind.STANDING] = _("%(invoice)s: For the node it is %(theirs)s, for the shop %(ours)s.") % {
+        differences[Kind.STANDING] = _("%(invoice)s: For the node it is %(theirs)s, for the shop %(ours)s.") % {
             "invoice": payment.owner.label,
             "theirs": theirs,
             "ours": ours,
         }
     at = max(entry.received_at, payment.first_seen_at)
-    return [Difference(kind, network, entry.reference, text, at, payment.owner.invoice_id) for kind, text in found.items()]
+    return [Difference(kind, network, entry.reference, text, at, payment.owner.invoice_id) for kind, text in differences.items()]
 
 
 def _status_at_node(entry: NodeRecord) -> str:
@@ -191,7 +191,7 @@ def check_invoice(stored: StoredInvoice, terms: Terms, payments: Iterable[Receiv
     """
     kept = [payment for payment in payments if payment.status != GONE]
     safe = [payment for payment in kept if payment.status == SETTLED]
-    found: dict[Kind, str] = {}
+    differences: dict[Kind, str] = {}
     wrong = [
         sentence % {"right": _fiat(right, stored), "stored": _fiat(has, stored)}
         for sentence, right, has in (
@@ -201,18 +201,18 @@ def check_invoice(stored: StoredInvoice, terms: Terms, payments: Iterable[Receiv
         if right != has
     ]
     if wrong:
-        found[Kind.SUM] = f"{stored.label}: {'; '.join(wrong)}."
+        differences[Kind.SUM] = f"{stored.label}: {'; '.join(wrong)}."
     if not terms.override:
         is_enough = _total(payment for payment in safe if payment.counts) - terms.returned_minor >= terms.enough_minor
         if stored.status == "settled" and not is_enough:
-            found[Kind.UNBACKED] = _(
+            differences[Kind.UNBACKED] = _(
                 "%(invoice)s: it is settled although too little was confirmed and staff did not decide so. Do not ship."
             ) % {"invoice": stored.label}
         elif is_enough and stored.status != "settled":
-            found[Kind.UNSETTLED] = _(
+            differences[Kind.UNSETTLED] = _(
                 "%(invoice)s: enough was confirmed, and it is %(status)s. Open the invoice and press “Ask the node now”."
             ) % {"invoice": stored.label, "status": stored.status}
-    return [Difference(kind, "", stored.label, text, None, stored.invoice_id) for kind, text in found.items()]
+    return [Difference(kind, "", stored.label, text, None, stored.invoice_id) for kind, text in differences.items()]
 
 
 def _total(payments: Iterable[Received]) -> Fraction:

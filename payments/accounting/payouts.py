@@ -129,10 +129,10 @@ def _unknown_lightning_spending(since: datetime, until: datetime) -> Iterator[Di
 
 def _known_references(network: str, references: Iterable[str]) -> set[str | None]:
     """Return those references that belong to a payout. A payout stores its reference before a node learns of it."""
-    found: set[str | None] = set()
+    known: set[str | None] = set()
     for piece in chunks(references):
-        found.update(Payout.objects.filter(network=network, reference__in=piece).values_list("reference", flat=True))
-    return found
+        known.update(Payout.objects.filter(network=network, reference__in=piece).values_list("reference", flat=True))
+    return known
 
 
 def _sent(payout: Payout) -> str:

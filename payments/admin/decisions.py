@@ -1,4 +1,4 @@
-"""What staff decide about one invoice: accept, dismiss, close, and each of these taken back. Each has a page that asks to confirm."""
+"""Let staff decide about an invoice: accept, dismiss or close it, or undo that. Each decision has a page that asks to confirm."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from payments.models import Invoice
 
 
 class InvoiceStatus(ApiView):
-    """Anybody who has the id may ask, as often as a pay page does: one query."""
+    """Returns the state of an invoice to anybody who has its id, in one query, because pay pages ask often."""
 
     @describe("Get the status of an invoice", data=InvoiceStatusSerializer, errors=[404])
     def get(self, request: Request, invoice_id: str) -> Response:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cause:
-    """Why an invoice changes when not by facts alone."""
+    """Who or what changed an invoice, when it was not the facts alone."""
 
     actor: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     verdict, at = assessment.verdict, assessment.at
     invoice = copy(assessment.invoice)
     was = invoice.status
-    found = review(
+    reviewed = review(
         verdict,
         before=stored_verdict(invoice),
         known=invoice.exceptions,
@@ -106,9 +106,9 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
         "paid_safe_minor": verdict.paid_safe_minor,
         "is_mined": verdict.is_mined,
         "override": invoice.override,
-        "exceptions": found.exceptions,
-        "needs_decision": found.needs_decision,
-        "exception_at": (invoice.exception_at if invoice.needs_decision else at) if found.needs_decision else None,
+        "exceptions": reviewed.exceptions,
+        "needs_decision": reviewed.needs_decision,
+        "exception_at": (invoice.exception_at if invoice.needs_decision else at) if reviewed.needs_decision else None,
         "expires_at": invoice.expires_at,
         "monitor_until": invoice.monitor_until,
         "settled_at": invoice.settled_at or (at if verdict.status == Invoice.Status.SETTLED else None),
@@ -119,7 +119,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     for payment, status in assessment.moved.items():
         Payment.objects.filter(pk=payment.pk).update(status=status)
     _record_event(invoice, assessment, cause, was=was)
-    if found.is_new_to_staff:
+    if reviewed.is_new_to_staff:
         mail_exception(invoice)
     if invoice.status != Invoice.Status.NEW:
         jobs().close_lightning(invoice.pk)

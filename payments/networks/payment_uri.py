@@ -1,4 +1,4 @@
-"""What a wallet reads from a QR code.
+"""Make the payment URI that a wallet reads from a QR code.
 
 Sources: BIP 21 (`bitcoin:`, with a BOLT11 invoice as `lightning=`), the same form for `litecoin:`, BOLT 11 (`lightning:`); XRP wallets
 take `xrpl://` with a destination tag `dt`, and no label.

@@ -23,5 +23,5 @@ def reading(reference: str, unread: set[str]) -> Iterator[None]:
 
 def name_of(raw: Any, *names: str) -> str:
     """Return a reference for an entry that may lack one: the first of these fields that exists, else a fingerprint."""
-    found = next((raw[name] for name in names if isinstance(raw, dict) and raw.get(name)), None)
-    return str(found or f"without a name {hashlib.sha256(repr(raw).encode()).hexdigest()[:16]}")[:100]
+    reference = next((raw[name] for name in names if isinstance(raw, dict) and raw.get(name)), None)
+    return str(reference or f"without a name {hashlib.sha256(repr(raw).encode()).hexdigest()[:16]}")[:100]

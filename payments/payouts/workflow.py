@@ -48,7 +48,7 @@ def draft_payout(
     at: datetime,
     payout_id: UUID | None = None,
 ) -> Payout:
-    """Promise a buyer a refund. Without an amount it is all that this kind of payout allows.
+    """Draft a payout to a buyer. Without an amount it is all that this kind of payout allows.
 
     `destination` was checked by payments.payouts.destinations. Raises PayoutRefused, Invoice.DoesNotExist, InvoiceMoved.
     """
@@ -223,7 +223,7 @@ def _author(payout: Payout) -> str:
 
 
 def _is_covered(payout: Payout) -> bool:
-    """Whether the payout's money is still there and not promised to another payout."""
+    """Return whether the payout's money is still there and in no other payout."""
     return refundable(payout.invoice_id, beside=payout).get(payout.network, 0) >= payout.amount_base
 
 
@@ -320,7 +320,7 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
 
 
 def _write(payout: Payout, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
-    """Write the values and their event, if nobody wrote since the payout was read. Raises PayoutMoved."""
+    """Write the values and their event, if the payout has not changed since it was read. Raises PayoutMoved."""
     if not update_if_unchanged(payout, **values):
         raise PayoutMoved(_("Somebody else changed this payout at the same moment. Please check it again."))
     _record(payout, event, actor=actor, reason=reason, at=at)

@@ -1,7 +1,7 @@
-"""Listens for hints that a network has news, and wakes its follower early: the nodes' ZMQ, and the files that `notify_payment` touches.
+"""Listen for hints that a network has news, and wake its follower early: the nodes' ZMQ, and the files that `notify_payment` touches.
 
 A hint is not believed: the follower asks the node. A hint that is lost costs only time, because beat's next tick finds the same. The
-listener is a thread of the process that runs beat, so that it runs once; the worker goes on whatever happens to it.
+listener is a thread of the process that runs beat, so that it runs once; the worker goes on if it fails.
 """
 
 import logging
@@ -76,7 +76,7 @@ class TriggerFiles:
 
 
 class ZmqListener:
-    """Subscribes to the ZMQ of the nodes. ZMQ reconnects after a node was away, and is silent meanwhile."""
+    """A subscription to the ZMQ of the nodes. ZMQ reconnects after a node was away, and is silent meanwhile."""
 
     def __init__(self, addresses: dict[str, list[str]]) -> None:
         import zmq  # only where it is used: each process loads this module
@@ -130,7 +130,7 @@ def addresses() -> dict[str, list[str]]:
 
 
 def listen() -> None:
-    """Wake followers until an error occurs. Each network is woken once at the start, because nobody listened before."""
+    """Wake followers until an error occurs. Each network is woken once at the start, because earlier hints were missed."""
     networks = [coin.code for coin in core_coins() if coin.code in offered_networks()]
     throttle, files, listener = Throttle(), TriggerFiles(settings.DATA_DIR, networks), ZmqListener(addresses())
     hinted = set(networks)

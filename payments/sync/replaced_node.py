@@ -1,4 +1,4 @@
-"""Notice when a node was replaced, on purpose or by mistake. Staff are told, and what only the former node knows is kept."""
+"""Detect that a node was replaced, on purpose or by mistake: alert staff, and keep what only the former node knows."""
 
 import logging
 from datetime import datetime
@@ -52,14 +52,14 @@ def tell_staff(cursor: Cursor, now: CursorState, *, at: datetime) -> None:
 
 def replaced_at(network: str) -> datetime | None:
     """Return when the present node replaced the former one; None if no node was ever replaced."""
-    told = Alert.objects.filter(key__startswith=_prefix(network)).order_by("-created_at")
-    return told.values_list("created_at", flat=True).first()
+    alerts = Alert.objects.filter(key__startswith=_prefix(network)).order_by("-created_at")
+    return alerts.values_list("created_at", flat=True).first()
 
 
 def open_alerts(*, at: datetime) -> dict[str, str]:
     """Return the open alerts by network, while the former node's invoices are still watched."""
-    told = Alert.objects.filter(key__startswith=KIND, closed_at=None, created_at__gt=at - MONITOR).order_by("created_at")
-    return {key.removeprefix(KIND).partition(" ")[0]: text for key, text in told.values_list("key", "text")}
+    alerts = Alert.objects.filter(key__startswith=KIND, closed_at=None, created_at__gt=at - MONITOR).order_by("created_at")
+    return {key.removeprefix(KIND).partition(" ")[0]: text for key, text in alerts.values_list("key", "text")}
 
 
 def _prefix(network: str) -> str:

@@ -1,4 +1,4 @@
-"""The node's wallet that the shop watches: loaded after a restart, made watch-only from a descriptor, checked at the start."""
+"""Load the node's wallet after a restart, create it watch-only from a descriptor, and check it at the start."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The two kinds of wallet in which a node keeps what it watches without being able to spend it."""
+"""Use the two kinds of watch-only wallets: those of Bitcoin Core and those of litecoind."""
 
 from itertools import count
 from typing import Protocol

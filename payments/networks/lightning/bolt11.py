@@ -74,13 +74,13 @@ def _checksum(human: str, words: list[int]) -> int:
 
 def _fields(words: list[int]) -> dict[int, list[int]]:
     """Return the tagged fields, the first of each tag."""
-    found: dict[int, list[int]] = {}
+    fields: dict[int, list[int]] = {}
     at = 0
     while at + 3 <= len(words):
         length = words[at + 1] * 32 + words[at + 2]
-        found.setdefault(words[at], words[at + 3 : at + 3 + length])
+        fields.setdefault(words[at], words[at + 3 : at + 3 + length])
         at += 3 + length
-    return found
+    return fields
 
 
 def _number(words: list[int]) -> int:

@@ -52,7 +52,7 @@ class Conversation:
         self._client = JsonRpcClient(settings.XRP_URL, node="The XRP server")
 
     def ask(self, request: Request) -> dict[str, Any]:
-        """The answer's `result`. Raises NodeUnavailable, NodeRejected, and RpcError."""
+        """Send a request and return the `result` of the answer. Raises NodeUnavailable, NodeRejected, and RpcError."""
         left = timedelta(seconds=self._ends - time.monotonic())
         within = min(left, timedelta(seconds=settings.NODE_TIMEOUT_SECONDS))
         return _result(self._client.post(request_to_json_rpc(request), within=within))
