@@ -1,4 +1,4 @@
-"""Measure the public pages, compared with an empty view on the same server: `python -m benchmarks.catalogue [COUNT]`."""
+"""Measure the public pages, compared with an empty view: `python -m benchmarks.catalogue [COUNT]`."""
 
 import shutil
 import statistics

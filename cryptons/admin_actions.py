@@ -29,7 +29,7 @@ class Confirmed:
 
 @dataclass(frozen=True, kw_only=True)
 class Action(Generic[Row]):
-    """Something that staff do with a row."""
+    """An action of staff on one row."""
 
     name: str
     """Part of the page's address."""

@@ -12,7 +12,7 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class Unit:
-    """How a network counts: `10 ** digits` base units are one coin."""
+    """The unit of a network's amounts: `10 ** digits` base units are one coin."""
 
     network: str
     coin: str

@@ -18,7 +18,7 @@ API_LANGUAGE = "en"
 
 
 class LanguageMiddleware:
-    """Activate the address's language before any other part can say a word, and name it in the answer."""
+    """Activate the address's language before any text is written, and name it in the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

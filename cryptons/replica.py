@@ -21,7 +21,7 @@ def has_replica() -> bool:
 
 
 def read_replica(read: Callable[[str], T]) -> T:
-    """Return what `read` finds in the database whose alias it is given: the replica, or the primary when the replica does not answer.
+    """Call `read` with a database alias and return its result: the replica's, or the primary's when the replica does not answer.
 
     `read` must run all its queries before it returns: errors of a lazy queryset are not caught here.
     """

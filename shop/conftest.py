@@ -35,7 +35,7 @@ def build_index(_own_index: None, db: None) -> Callable[[], int]:
 
 
 def rebuild_and_warm() -> int:
-    """The first questions to a server that has just started may take longer than a page waits."""
+    """Rebuild the index and send first queries, because a server that has just started may answer later than a page waits."""
     elasticsearch: Any = engine
     count = rebuild_search()
     for _ in range(10):

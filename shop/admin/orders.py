@@ -35,7 +35,7 @@ Status = Order.Status
 
 @dataclass(frozen=True, kw_only=True)
 class OrderAction(Action[Order]):
-    """Something that staff do with one order by a button, or with many by an action of the list."""
+    """An action of staff on one order by a button, or on many by the list's menu."""
 
     question: Callable[[int], str]
     """For so many orders."""
@@ -327,7 +327,7 @@ class OrderAdmin(AtomicModelAdmin[Order]):
         )
 
     def _run(self, request: HttpRequest, action: OrderAction, orders: Sequence[Order], sent: Confirmed) -> None:
-        """Do it for each order; one that refuses says why, and the others go on."""
+        """Run the action for each order. Shows the error of an order that refuses it, and goes on with the others."""
         done = []
         for order in orders:
             try:

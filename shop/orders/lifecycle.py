@@ -103,7 +103,7 @@ def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:
 
 
 def apply_new_quote(order: Order, *, network: str, has_part: bool, actor: str, at: datetime) -> None:
-    """Write what a new quote changes in the order, in the quote's transaction. Raises OrderMoved."""
+    """Update the order for a new quote, in the quote's transaction. Raises OrderMoved."""
     status = PaymentStatus.UNDERPAID if has_part else PaymentStatus.UNPAID
     write_order(order, "order.requoted", at=at, actor=actor, network=network, payment_status=status)
 

@@ -69,7 +69,7 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
 def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
-    """Mail the refund link, only to the order's address, because the link to this page may have been passed on."""
+    """Mail the refund link, only to the order's address, because the link to this page may have been shared."""
     order = get_object_or_404(Order, access_token=access_token)
     invoice = current_invoice(order)
     if invoice is None or not can_request_refund(order, invoice):
