@@ -150,8 +150,8 @@ def test_a_taken_port_is_said_with_what_to_do(shop: Shop):
         said = start_and_fail(shop)
 
     assert said == (
-        f"Cryptons cannot start: port {shop.port} on 127.0.0.1 is taken. "
-        f"Stop the program that uses it, or choose another one: make run PORT={shop.port + 1}\n"
+        f"Cryptons cannot start: port {shop.port} on 127.0.0.1 is in use. "
+        f"Stop the program that uses it, or choose another port: make run PORT={shop.port + 1}\n"
     )
 
 
