@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import caches
 from pytest_django.fixtures import Settings
 
+from cryptons.circuit_breaker import CircuitBreaker
+from cryptons.db import new_id
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
+from shop.search import engine
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +34,20 @@ def _empty_caches() -> Iterator[None]:
         cache.clear()
     forget_all()
     catalogue_version._remembered, catalogue_version._owes = None, False
+
+
+@pytest.fixture(autouse=True)
+def _own_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test has an index of its own; none is built until a test asks for it."""
+    if engine.name == "tantivy":
+        monkeypatch.setattr(engine, "_folder", tmp_path / "search")
+        monkeypatch.setattr(engine, "_open", None)
+        yield
+        return
+    monkeypatch.setattr(engine, "alias", f"test-{new_id().hex}")
+    monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=3))
+    monkeypatch.setattr(engine, "_index_circuit", CircuitBreaker(rest_seconds=15))
+    yield
+    elasticsearch: Any = engine
+    for index in elasticsearch._client.indices.get(index=f"{elasticsearch.alias}-*"):
+        elasticsearch._client.indices.delete(index=index)
