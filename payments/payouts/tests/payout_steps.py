@@ -1,0 +1,22 @@
+"""The steps of a payout that its tests share: a paid invoice, a draft, an approved payout."""
+
+from typing import Any
+
+from payments.models import Invoice, Payout
+from payments.payouts.workflow import approve_payout, draft_payout
+from payments.tests.factories import DUE, NOW, PaymentFactory
+
+
+def paid(amount: int = DUE, **fields: Any) -> Invoice:
+    """Return an invoice over 100.00 with settled money."""
+    return PaymentFactory.create(amount_base=amount, status="settled", height=1, option__invoice__status="settled", **fields).invoice
+
+
+def draft(invoice: Invoice, **fields: Any) -> Payout:
+    values: dict[str, Any] = {"kind": "refund", "network": "BTC", "actor": "grace", "at": NOW, **fields}
+    return draft_payout(invoice.pk, **values)
+
+
+def approved(invoice: Invoice, **fields: Any) -> Payout:
+    payout = draft(invoice, destination="bcrt1qback", **fields)
+    return approve_payout(payout.pk, actor="grace", at=NOW)
