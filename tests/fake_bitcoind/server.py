@@ -110,7 +110,11 @@ class FakeBitcoind:
         self._stopping.clear()
         for wallet in self.node.wallets.values():
             wallet.is_loaded, wallet.locked = wallet.load_on_startup, set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+
+        class Handler(_Handler):
+            fake = self
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -150,70 +154,68 @@ def dump(answer: Any) -> bytes:
     return re.sub(r'"@(-?[\d.]+)@"', r"\1", text).encode()
 
 
-def _handler(fake: FakeBitcoind) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body go out together
+class _Handler(BaseHTTPRequestHandler):
+    fake: FakeBitcoind
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body go out together
 
-        def setup(self) -> None:
-            super().setup()
-            fake.connections += 1
+    def setup(self) -> None:
+        super().setup()
+        self.fake.connections += 1
 
-        def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])), parse_float=Decimal)
-            wallet = unquote(self.path.removeprefix("/wallet/")) if self.path.startswith("/wallet/") else ""
-            method = question["method"]
-            fake.asked.append((wallet, method, question["params"]))
-            fault = fake.fault(method) if callable(fake.fault) else fake.fault
-            if fault == "hang":
-                fake.wait_until_stopped(60)
-                self.close_connection = True
-            elif fault == "drip":
-                self._drip()
-            elif fault == "drop":
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.close_connection = True
-            elif isinstance(fault, str) and fault:
-                self._send(*PLAIN[fault])
-            elif self.headers["Authorization"] != _basic(fake.user, fake.password):
-                self._send(*PLAIN["401"])
-            else:
-                self._answer(question, wallet, fault)
-
-        def _answer(self, question: dict[str, Any], wallet: str, fault: str | int) -> None:
-            try:
-                if fault:
-                    raise RpcError(int(fault), "Loading block index…" if fault == -28 else f"error {fault}")
-                result = fake.answer(wallet, question["method"], question["params"])
-                status, answer = 200, {"result": result, "error": None, "id": question["id"]}
-            except RpcError as error:
-                status = 404 if error.code == -32601 else 500
-                answer = {"result": None, "error": {"code": error.code, "message": error.message}, "id": question["id"]}
-            self._send(status, "application/json", dump(answer) + b"\n")
-
-        def _send(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            for _ in range(600):
-                self.wfile.write(b" ")
-                self.wfile.flush()
-                if fake.wait_until_stopped(0.1):
-                    break
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])), parse_float=Decimal)
+        wallet = unquote(self.path.removeprefix("/wallet/")) if self.path.startswith("/wallet/") else ""
+        method = question["method"]
+        self.fake.asked.append((wallet, method, question["params"]))
+        fault = self.fake.fault(method) if callable(self.fake.fault) else self.fake.fault
+        if fault == "hang":
+            self.fake.wait_until_stopped(60)
             self.close_connection = True
+        elif fault == "drip":
+            self._drip()
+        elif fault == "drop":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+        elif isinstance(fault, str) and fault:
+            self._send(*PLAIN[fault])
+        elif self.headers["Authorization"] != _basic(self.fake.user, self.fake.password):
+            self._send(*PLAIN["401"])
+        else:
+            self._answer(question, wallet, fault)
 
-        def log_message(self, *_: Any) -> None:
-            pass
+    def _answer(self, question: dict[str, Any], wallet: str, fault: str | int) -> None:
+        try:
+            if fault:
+                raise RpcError(int(fault), "Loading block index…" if fault == -28 else f"error {fault}")
+            result = self.fake.answer(wallet, question["method"], question["params"])
+            status, answer = 200, {"result": result, "error": None, "id": question["id"]}
+        except RpcError as error:
+            status = 404 if error.code == -32601 else 500
+            answer = {"result": None, "error": {"code": error.code, "message": error.message}, "id": question["id"]}
+        self._send(status, "application/json", dump(answer) + b"\n")
 
-    return Handler
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(600):
+            self.wfile.write(b" ")
+            self.wfile.flush()
+            if self.fake.wait_until_stopped(0.1):
+                break
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 def _basic(user: str, password: str) -> str:
