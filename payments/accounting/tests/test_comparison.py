@@ -37,12 +37,12 @@ def text(entries, payments):
     return difference.text
 
 
-def test_books_that_agree_have_no_difference():
+def test_matching_records_have_no_difference():
     assert differences([ENTRY], [PAYMENT]) == []
     assert differences([], []) == []
 
 
-def test_money_that_the_shop_has_not_stored_is_named_with_its_invoice():
+def test_money_missing_in_the_shop_is_reported_with_its_invoice():
     assert differences([ENTRY], []) == [(Kind.MISSING_IN_SHOP, REFERENCE, INVOICE)]
     assert text([ENTRY], []) == (
         "0.00200000 BTC was received at bcrt1qours at 2026-11-01 12:00:00 UTC for order_7K3M9-2QFXA, and the shop has no such payment. "
@@ -50,7 +50,7 @@ def test_money_that_the_shop_has_not_stored_is_named_with_its_invoice():
     )
 
 
-def test_money_for_nobody_is_a_note_and_no_alarm():
+def test_money_for_no_invoice_is_a_note_and_not_a_difference():
     (note,) = compare("BTC", [replace(ENTRY, destination="bcrt1qmine")], [], OURS, DAY)
     assert (note.kind, note.is_note, note.invoice_id) == (Kind.UNCLAIMED, True, None)
     assert "0.00200000 BTC was received at bcrt1qmine" in note.text
@@ -58,23 +58,23 @@ def test_money_for_nobody_is_a_note_and_no_alarm():
 
 
 @pytest.mark.parametrize("status", ["seen", "settled"])
-def test_a_payment_that_the_node_does_not_know_is_named(status):
+def test_a_payment_that_the_node_does_not_know_is_reported(status):
     assert differences([], [replace(PAYMENT, status=status)]) == [(Kind.MISSING_AT_NODE, REFERENCE, INVOICE)]
     assert "order_7K3M9-2QFXA" in text([], [PAYMENT])
 
 
-def test_a_payment_that_is_gone_need_not_be_at_the_node():
+def test_a_payment_with_status_gone_may_be_missing_at_the_node():
     assert differences([], [replace(PAYMENT, status="gone")]) == []
 
 
-def test_an_amount_that_differs_by_one_is_named_with_both():
+def test_an_amount_that_differs_by_one_unit_is_reported_with_both_values():
     assert differences([ENTRY], [replace(PAYMENT, amount_base=DUE + 1)]) == [(Kind.AMOUNT, REFERENCE, INVOICE)]
     assert text([ENTRY], [replace(PAYMENT, amount_base=DUE + 1)]) == (
         "order_7K3M9-2QFXA: The node received 0.00200000 BTC, the shop has 0.00200001 BTC."
     )
 
 
-def test_money_on_another_ones_account_is_named():
+def test_a_payment_booked_to_another_destination_is_reported():
     assert differences([ENTRY], [replace(PAYMENT, destination="bcrt1qother")]) == [(Kind.DESTINATION, REFERENCE, INVOICE)]
 
 
@@ -94,7 +94,7 @@ def test_money_on_another_ones_account_is_named():
         ({"height": None}, {"height": None, "status": "seen"}, "For the node it is settled, for the shop waiting for a block."),
     ],
 )
-def test_a_standing_that_differs_is_told_in_words(entry, payment, said):
+def test_a_different_confirmation_status_is_reported_in_words(entry, payment, said):
     entries, payments = [replace(ENTRY, **entry)], [replace(PAYMENT, **payment)]
     assert differences(entries, payments) == [(Kind.STANDING, REFERENCE, INVOICE)]
     assert text(entries, payments) == f"order_7K3M9-2QFXA: {said}"
@@ -108,11 +108,11 @@ def test_a_standing_that_differs_is_told_in_words(entry, payment, said):
         ({"height": None}, {"height": None}),
     ],
 )
-def test_how_deep_it_must_lie_is_the_shops_own_affair(entry, payment):
+def test_a_payment_that_waits_for_more_confirmations_is_not_a_difference(entry, payment):
     assert differences([replace(ENTRY, **entry)], [replace(PAYMENT, **payment)]) == []
 
 
-def test_a_pair_is_compared_when_either_side_dates_it_within_the_period():
+def test_a_payment_is_compared_when_the_shop_or_the_node_dates_it_within_the_period():
     before, after = DAY.since - timedelta(seconds=1), DAY.until
     other = replace(PAYMENT, amount_base=1)
     assert len(differences([replace(ENTRY, received_at=before)], [other])) == 1
@@ -120,13 +120,13 @@ def test_a_pair_is_compared_when_either_side_dates_it_within_the_period():
     assert differences([replace(ENTRY, received_at=before)], [replace(other, first_seen_at=after)]) == []
 
 
-def test_what_lies_outside_of_the_period_on_one_side_only_is_not_told():
+def test_a_payment_on_one_side_only_is_not_reported_when_it_lies_outside_the_period():
     assert differences([replace(ENTRY, received_at=DAY.until)], []) == []
     assert differences([], [replace(PAYMENT, first_seen_at=DAY.until)]) == []
     assert len(differences([replace(ENTRY, received_at=DAY.since)], [])) == 1
 
 
-def test_each_difference_has_a_key_of_its_own_that_stays():
+def test_each_difference_has_a_unique_and_stable_key():
     entries = [ENTRY, replace(ENTRY, reference="y:1", destination="bcrt1qmine")]
     keys = [each.key for each in compare("BTC", entries, [replace(PAYMENT, amount_base=1, height=2)], OURS, DAY)]
     assert len(set(keys)) == 3
@@ -156,7 +156,7 @@ def mirrored(entry):
 
 @examples(deadline=None)
 @given(entries_of, st.data())
-def test_whatever_one_side_lacks_is_what_is_told(entries, data):
+def test_every_payment_that_one_side_lacks_is_reported_and_nothing_else(entries, data):
     payments = [mirrored(entry) for entry in entries]
     assert differences(entries, payments) == []
 
@@ -181,27 +181,27 @@ def problems(payments, *, status="settled", seen=10_000, safe=10_000, **terms):
     return {each.kind: each.text for each in check_invoice(figures, asked, payments)}
 
 
-def test_figures_that_add_up_have_no_difference():
+def test_an_invoice_whose_sums_match_its_payments_has_no_difference():
     assert problems([received(10_000)]) == {}
     assert problems([received(4_000), received(6_000), received(500, "gone")]) == {}
     assert problems([received(10_000, "seen")], status="processing", safe=0) == {}
     assert problems([], status="new", seen=0, safe=0) == {}
 
 
-def test_sums_are_rounded_down_once():
+def test_the_sums_of_an_invoice_are_rounded_down_only_once():
     thirds = [received(Fraction(10_000, 3)) for _ in range(3)]
     assert problems(thirds) == {}
     assert problems([received(Fraction(19_999, 2))], seen=9_999, safe=9_999) == {}
 
 
-def test_sums_that_differ_are_told_with_both():
+def test_sums_that_differ_are_reported_with_both_values():
     assert problems([received(10_000), received(5, "seen")], seen=10_000, safe=9_999) == {
         Kind.SUM: "order_7K3M9-2QFXA: its payments make 100.05 USD seen, stored is 100.00 USD; "
         "its payments make 100.00 USD confirmed, stored is 99.99 USD."
     }
 
 
-def test_settled_without_enough_safe_money_is_told_unless_a_person_said_so():
+def test_a_settled_invoice_without_enough_confirmed_money_is_reported_unless_staff_settled_it():
     short = [received(9_900)]
     assert set(problems(short, seen=9_900, safe=9_900)) == {Kind.UNBACKED}
     assert problems(short, seen=9_900, safe=9_900, override="settled") == {}
@@ -209,20 +209,20 @@ def test_settled_without_enough_safe_money_is_told_unless_a_person_said_so():
     assert set(problems([received(10_000, "seen")], safe=0)) == {Kind.UNBACKED}
 
 
-def test_late_money_that_was_not_taken_settles_nothing():
+def test_late_money_that_was_not_accepted_does_not_count_towards_settlement():
     late = replace(received(10_000), first_seen_at=EXPIRY + timedelta(hours=2))
     assert set(problems([late])) == {Kind.UNBACKED}
     assert problems([replace(late, is_accepted=True)]) == {}
     assert problems([late], status="expired") == {}
 
 
-def test_what_goes_back_pays_nothing():
+def test_refunded_money_does_not_count_towards_settlement():
     assert problems([received(10_000)], status="expired", returned_minor=Fraction(51)) == {}
     assert set(problems([received(10_000)], status="expired", returned_minor=Fraction(50))) == {Kind.UNSETTLED}
     assert set(problems([received(10_000)], returned_minor=Fraction(51))) == {Kind.UNBACKED}
 
 
 @pytest.mark.parametrize("status", ["new", "processing", "expired"])
-def test_enough_safe_money_that_settled_nothing_is_told(status):
+def test_an_unsettled_invoice_with_enough_confirmed_money_is_reported(status):
     assert set(problems([received(10_000)], status=status)) == {Kind.UNSETTLED}
     assert problems([received(10_000)], status="cancelled", override="cancelled") == {}

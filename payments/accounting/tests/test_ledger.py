@@ -69,7 +69,7 @@ def fill_books(seed):
 
 
 @pytest.mark.django_db
-def test_a_payment_is_a_row_with_its_worth_at_its_own_rate():
+def test_a_payment_is_a_row_with_its_value_at_its_own_rate():
     option = OptionFactory(rate_sources={"kraken": "49999.9", "coinbase": "50000.1"}, minor_per_coin=Decimal("5000000.5"))
     payment = PaymentFactory(option=option, status="settled")
 
@@ -112,14 +112,14 @@ def test_a_payout_is_a_row_of_negative_numbers():
 
 
 @pytest.mark.django_db
-def test_a_payout_that_was_not_sent_has_the_time_of_its_draft_and_no_fee_yet():
+def test_an_unsent_payout_is_dated_by_its_draft_and_has_no_fee():
     PayoutFactory(status="unknown")
     (row,) = exported()[0]
     assert (row["time"], row["status"], row["fee_base"]) == ("2026-11-01T12:00:00Z", "unknown", "")
 
 
 @pytest.mark.django_db
-def test_late_money_is_worth_what_it_was_taken_at():
+def test_late_money_is_valued_at_the_rate_at_which_it_was_accepted():
     PaymentFactory(minor_per_coin=Decimal(4_000_000))
     (row,) = exported()[0]
     assert (row["value"], row["rate"]) == ("80.00", "40000.00")
@@ -129,7 +129,7 @@ def test_late_money_is_worth_what_it_was_taken_at():
 @pytest.mark.parametrize(
     ("amount_msat", "value"), [(49_999_999, "0.00"), (50_000_000, "0.01"), (149_999_999, "0.01"), (150_000_000, "0.02")]
 )
-def test_a_rows_value_is_rounded_half_up(amount_msat, value):
+def test_the_value_of_a_row_is_rounded_half_up(amount_msat, value):
     """0.01 is 0.001 BTC here."""
     PaymentFactory(option=OptionFactory(network="BTC-LN", minor_per_coin=Decimal(1000)), amount_base=amount_msat)
     (row,) = exported()[0]
@@ -137,7 +137,7 @@ def test_a_rows_value_is_rounded_half_up(amount_msat, value):
 
 
 @pytest.mark.django_db
-def test_cells_that_a_spreadsheet_would_run_are_escaped():
+def test_cells_that_a_spreadsheet_would_run_as_formulas_are_escaped():
     invoice = InvoiceFactory(label="order_=2+5", currency="USD")
     PaymentFactory(option=OptionFactory(invoice=invoice, destination="@here", rate_sources={"=cmd()": "1"}), reference="+1")
     (row,) = exported()[0]
@@ -145,7 +145,7 @@ def test_cells_that_a_spreadsheet_would_run_are_escaped():
 
 
 @pytest.mark.django_db
-def test_rows_come_oldest_first_each_once_however_many_share_a_moment(monkeypatch):
+def test_rows_come_oldest_first_and_once_each_even_when_many_have_the_same_time(monkeypatch):
     monkeypatch.setattr(books, "PAGE", 3)
     fill_books(1)
     Payment.objects.update(first_seen_at=NOW)
@@ -159,7 +159,7 @@ def test_rows_come_oldest_first_each_once_however_many_share_a_moment(monkeypatc
 
 
 @pytest.mark.django_db
-def test_pages_are_read_as_they_are_asked_for_without_joins(monkeypatch):
+def test_the_ledger_reads_page_by_page_without_joins(monkeypatch):
     monkeypatch.setattr(books, "PAGE", 10)
     fill_books(2)
     with CaptureQueriesContext(connection) as first:
@@ -176,7 +176,7 @@ def test_pages_are_read_as_they_are_asked_for_without_joins(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_period_has_its_first_moment_and_not_its_last():
+def test_a_period_includes_its_start_and_excludes_its_end():
     for hours in (-1, 0, 1, 2):
         PaymentFactory(first_seen_at=NOW + timedelta(hours=hours))
         PayoutFactory(created_at=NOW + timedelta(hours=hours))
@@ -192,7 +192,7 @@ def test_a_period_has_its_first_moment_and_not_its_last():
 
 
 @pytest.mark.django_db
-def test_one_network_can_be_asked_for():
+def test_the_export_can_be_limited_to_one_network():
     for network in ("BTC", "LTC"):
         PaymentFactory(option=OptionFactory(network=network))
         PayoutFactory(network=network)
@@ -201,7 +201,7 @@ def test_one_network_can_be_asked_for():
 
 
 @pytest.mark.django_db
-def test_the_command_takes_days_and_moments_in_utc():
+def test_the_export_command_accepts_dates_and_times_in_utc():
     PaymentFactory(first_seen_at=datetime(2026, 11, 1, tzinfo=UTC))
     PaymentFactory(first_seen_at=datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC))
     PaymentFactory(first_seen_at=datetime(2026, 12, 1, tzinfo=UTC))
@@ -212,7 +212,7 @@ def test_the_command_takes_days_and_moments_in_utc():
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2026-13-01", "1.11.2026", "0001-01-01T00:00+14:00", "1999-01-01", "9999-12-31", "٢٠٢٦-11-01"]
 )
-def test_what_is_no_date_is_refused(text):
+def test_an_invalid_date_is_refused(text):
     with pytest.raises(ValueError):
         parse_moment(text)
     with pytest.raises(CommandError, match=r"not a date|out of range"):
@@ -223,7 +223,7 @@ def test_what_is_no_date_is_refused(text):
 
 
 @pytest.mark.django_db
-def test_sums_know_safe_from_seen_and_sent_from_meant():
+def test_the_sums_separate_confirmed_from_seen_money_and_include_only_sent_payouts():
     for status in STATUSES:
         PaymentFactory(status=status)
     for status in Payout.Status.values:
@@ -246,7 +246,7 @@ def test_sums_know_safe_from_seen_and_sent_from_meant():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(5))
-def test_the_files_columns_add_up_to_the_sums(seed):
+def test_the_columns_of_the_exported_file_add_up_to_the_sums(seed):
     fill_books(seed)
     rows = exported()[0]
     figures = add_up(all_rows())
@@ -263,7 +263,7 @@ def test_the_files_columns_add_up_to_the_sums(seed):
 
 
 @given(st.integers(-(10**17), 10**17), st.decimals("0.00000001", "999999999999", places=8), st.sampled_from(["BTC", "BTC-LN", "XRP"]))
-def test_the_quick_way_to_a_value_is_the_exact_one(amount, rate, network):
+def test_the_fast_conversion_to_fiat_equals_the_exact_one(amount, rate, network):
     assert base_to_minor(amount, minor_per_coin=rate, network=network) == round_half_up(
         base_to_fiat(amount, minor_per_coin=rate, network=network)
     )
@@ -273,7 +273,7 @@ def test_the_quick_way_to_a_value_is_the_exact_one(amount, rate, network):
     ("minor_per_coin", "currency", "shown"),
     [("6500000", "USD", "65000.00"), ("55.12345678", "USD", "0.5512345678"), ("5E+6", "JPY", "5000000"), ("1.5", "JPY", "1.5")],
 )
-def test_a_rate_is_shown_exactly_and_without_needless_zeros(minor_per_coin, currency, shown):
+def test_a_rate_is_shown_exactly_and_without_superfluous_zeros(minor_per_coin, currency, shown):
     assert format_rate(Decimal(minor_per_coin), currency) == shown
 
 
@@ -281,7 +281,7 @@ def test_a_rate_is_shown_exactly_and_without_needless_zeros(minor_per_coin, curr
 
 
 @pytest.mark.django_db
-def test_a_file_is_there_once_it_is_whole(tmp_path, monkeypatch):
+def test_an_output_file_is_replaced_only_when_the_export_is_complete(tmp_path, monkeypatch):
     PaymentFactory()
     file = tmp_path / "ledger.csv"
 
@@ -297,6 +297,6 @@ def test_a_file_is_there_once_it_is_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_an_output_folder_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         exported("--output", str(tmp_path / "nowhere" / "ledger.csv"))

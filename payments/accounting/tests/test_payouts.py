@@ -30,7 +30,7 @@ def told(period=PERIOD, **more):
     return [(each.kind.value, each.network, each.subject) for each in reconcile_payouts(period, **more).differences]
 
 
-def test_a_payment_that_no_payout_ordered_is_told(paying):
+def test_a_lightning_payment_without_a_payout_is_reported(paying):
     payment_hash = paying.send(NOW, value_msat=5_000_123)
     (difference,) = reconcile_payouts(PERIOD).differences
     assert (difference.kind.value, difference.network, difference.subject) == ("sent without a payout", "BTC-LN", payment_hash)
@@ -38,7 +38,7 @@ def test_a_payment_that_no_payout_ordered_is_told(paying):
     assert not difference.is_note
 
 
-def test_a_payment_on_its_way_is_told_and_one_that_failed_is_not(paying):
+def test_a_lightning_payment_in_flight_is_reported_and_a_failed_one_is_not(paying):
     flying = paying.send(NOW, Payment.IN_FLIGHT)
     paying.send(NOW, Payment.FAILED)
     (difference,) = reconcile_payouts(PERIOD).differences
@@ -47,17 +47,17 @@ def test_a_payment_on_its_way_is_told_and_one_that_failed_is_not(paying):
 
 
 @pytest.mark.parametrize("status", ["sending", "unknown", "sent"])
-def test_a_payment_of_a_payout_is_not_told_however_the_payout_stands(paying, status):
+def test_a_lightning_payment_of_a_payout_is_not_reported_at_any_status(paying, status):
     PayoutFactory(network="BTC-LN", status=status, reference=paying.send(NOW))
     assert told() == []
 
 
-def test_a_payout_of_another_network_explains_no_payment(paying):
+def test_a_payout_of_another_network_does_not_explain_a_lightning_payment(paying):
     PayoutFactory(network="BTC", status="sent", reference=paying.send(NOW))
     assert len(told()) == 1
 
 
-def test_payments_count_by_when_they_began_to_the_microsecond(paying):
+def test_lightning_payments_are_selected_by_their_start_to_the_microsecond(paying):
     instant = timedelta(microseconds=1)
     since, until = NOW + timedelta(seconds=0.5), NOW + DAY + timedelta(seconds=0.5)
     for begun in (since - instant, since, until - instant, until):
@@ -65,27 +65,27 @@ def test_payments_count_by_when_they_began_to_the_microsecond(paying):
     assert [int(subject, 16) for _, _, subject in told(Period(since, until))] == [2, 3]
 
 
-def test_payments_are_read_in_pages_until_there_are_no_more(paying, monkeypatch):
+def test_lightning_payments_are_read_in_pages_until_the_last(paying, monkeypatch):
     monkeypatch.setattr(lightning_history, "PAGE_OF_PAYMENTS", 2)
     sent = [paying.send(NOW + number * HOUR) for number in range(5)]
     assert [subject for _, _, subject in told()] == sent
     assert paying.asked.count("ListPayments") == 4
 
 
-def test_without_the_macaroon_that_pays_lnd_is_not_asked(lnd, settings):
+def test_lnd_is_not_asked_for_payments_without_a_payout_macaroon(lnd, settings):
     settings.LND_PAYOUT_MACAROON = ""
     lnd.send(NOW)
     assert told() == []
     assert lnd.asked == []
 
 
-def test_lnds_payments_are_no_matter_of_another_network(paying):
+def test_lnd_is_not_asked_when_another_network_is_reconciled(paying):
     paying.send(NOW)
     assert told(network="BTC") == []
     assert paying.asked == []
 
 
-def test_an_lnd_that_refuses_to_list_payments_is_said(paying, settings):
+def test_an_lnd_that_refuses_to_list_payments_is_reported_as_unread(paying, settings):
     settings.LND_PAYOUT_MACAROON = "00" * 32
     report = reconcile_payouts(PERIOD)
     assert report.differences == ()
@@ -120,7 +120,7 @@ def sent_on_chain():
         ({"ab" * 32: {"bcrt1qthief": 200_000}}, "its transaction pays 0.00000000 BTC to bcrt1qhome."),
     ],
 )
-def test_a_payout_on_the_chain_is_compared_with_the_outputs_of_its_transaction(chain, paid, says):
+def test_an_on_chain_payout_is_compared_with_the_outputs_of_its_transaction(chain, paid, says):
     sent_on_chain()
     chain.paid = paid
     texts = [difference.text for difference in reconcile_payouts(PERIOD, network="BTC").differences]

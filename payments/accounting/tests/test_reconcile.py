@@ -72,37 +72,37 @@ def shop(now):
     return {network: paid(now, network) for network in ("BTC", "LTC", "XRP")}
 
 
-def test_books_that_agree_are_silent(shop, now):
+def test_matching_records_report_no_difference(shop, now):
     report = reconcile(Period(now - timedelta(days=3), now), at=now)
     assert (report.differences, report.unread, report.compared) == ((), {}, {"BTC": 1, "LTC": 1, "XRP": 1})
 
 
-def test_a_lost_row_is_the_one_thing_told(shop, now):
+def test_a_lost_payment_row_is_the_only_difference_reported(shop, now):
     """That the invoice's sums are wrong then follows from it."""
     reference = of(shop["BTC"]).reference
     of(shop["BTC"]).delete()
     assert found(now) == [(Kind.MISSING_IN_SHOP, "BTC", reference)]
 
 
-def test_a_changed_amount_is_the_one_thing_told(shop, now):
+def test_a_changed_amount_is_the_only_difference_reported(shop, now):
     Payment.objects.filter(option=shop["LTC"]).update(amount_base=1)
     assert found(now) == [(Kind.AMOUNT, "LTC", of(shop["LTC"]).reference)]
 
 
-def test_a_row_that_no_node_knows_is_told(shop, now):
+def test_a_payment_that_no_node_knows_is_reported(shop, now):
     reference = of(shop["XRP"]).reference
     SandboxTransaction.objects.filter(network="XRP").delete()
     assert found(now) == [(Kind.MISSING_AT_NODE, "XRP", reference)]
 
 
-def test_money_that_left_its_block_while_nobody_looked_is_told(shop, now):
+def test_a_payment_that_lost_its_block_unnoticed_is_reported(shop, now):
     SandboxTransaction.objects.filter(network="BTC").update(height=None)
     assert found(now) == [(Kind.STANDING, "BTC", of(shop["BTC"]).reference)]
     SandboxTransaction.objects.filter(network="BTC").update(is_conflicted=True)
     assert found(now) == [(Kind.MISSING_AT_NODE, "BTC", of(shop["BTC"]).reference)]
 
 
-def test_a_payment_booked_to_another_invoice_is_told(shop, now):
+def test_a_payment_booked_to_another_invoice_is_reported(shop, now):
     other = paid(now)
     Payment.objects.filter(option=shop["BTC"]).update(option=other, invoice=other.invoice)
     kinds = {kind for kind, _, _ in found(now)}
@@ -110,7 +110,7 @@ def test_a_payment_booked_to_another_invoice_is_told(shop, now):
     assert (Kind.SUM, "", shop["BTC"].invoice.label) in found(now)
 
 
-def test_money_of_the_wallets_owner_is_listed_and_no_alarm(shop, now):
+def test_money_for_no_invoice_is_listed_as_a_note_and_raises_no_alarm(shop, now):
     receive("BTC", "my own", 500, at=now - timedelta(hours=2))
     report = reconcile(Period(now - timedelta(days=3), now), at=now)
     assert [note.kind for note in report.notes] == [Kind.UNCLAIMED]
@@ -121,24 +121,24 @@ def test_money_of_the_wallets_owner_is_listed_and_no_alarm(shop, now):
     ("change", "kind"),
     [({"paid_seen_minor": 9_999}, Kind.SUM), ({"paid_safe_minor": 0}, Kind.SUM), ({"status": "expired"}, Kind.UNSETTLED)],
 )
-def test_an_invoice_that_disagrees_with_its_payments_is_told(shop, now, change, kind):
+def test_an_invoice_that_disagrees_with_its_payments_is_reported(shop, now, change, kind):
     Invoice.objects.filter(pk=shop["BTC"].invoice_id).update(**change)
     assert found(now) == [(kind, "", shop["BTC"].invoice.label)]
 
 
-def test_an_invoice_settled_by_nobody_and_nothing_is_told(now):
+def test_a_settled_invoice_without_payments_or_a_decision_of_staff_is_reported(now):
     option = OptionFactory(invoice__created_at=now - timedelta(hours=2), invoice__status="settled")
     assert found(now) == [(Kind.UNBACKED, "", option.invoice.label)]
     Invoice.objects.update(override="settled")
     assert found(now) == []
 
 
-def test_what_waits_for_its_verdict_is_not_told(shop, now):
+def test_an_invoice_that_waits_to_be_evaluated_is_not_reported(shop, now):
     Invoice.objects.update(paid_seen_minor=1, needs_settling=True)
     assert found(now) == []
 
 
-def test_an_invoice_that_is_settled_while_it_is_looked_at_is_left_to_the_next_time(shop, now, monkeypatch):
+def test_an_invoice_that_changes_during_its_check_is_left_to_the_next_run(shop, now, monkeypatch):
     Invoice.objects.filter(pk=shop["BTC"].invoice_id).update(paid_seen_minor=1)
     check = reconciling._check
 
@@ -150,7 +150,7 @@ def test_an_invoice_that_is_settled_while_it_is_looked_at_is_left_to_the_next_ti
     assert found(now) == []
 
 
-def test_invoices_of_other_days_are_not_looked_at(shop, now):
+def test_invoices_outside_the_period_are_not_checked(shop, now):
     Invoice.objects.filter(pk=shop["BTC"].invoice_id).update(paid_seen_minor=1)
     Payment.objects.all().delete()
     SandboxTransaction.objects.all().delete()
@@ -158,19 +158,19 @@ def test_invoices_of_other_days_are_not_looked_at(shop, now):
     assert found(now) == []
 
 
-def test_an_old_invoice_that_was_paid_in_the_period_is_looked_at(shop, now):
+def test_an_old_invoice_that_was_paid_in_the_period_is_checked(shop, now):
     Invoice.objects.filter(pk=shop["BTC"].invoice_id).update(paid_seen_minor=1, created_at=now - timedelta(days=9))
     assert found(now) == [(Kind.SUM, "", shop["BTC"].invoice.label)]
 
 
-def test_one_network_can_be_asked_for(shop, now):
+def test_reconciliation_can_be_limited_to_one_network(shop, now):
     for option in shop.values():
         of(option).delete()
     assert [network for _, network, _ in found(now, network="LTC")] == ["LTC"]
     assert len(found(now)) == 3
 
 
-def test_a_great_many_are_compared_in_pieces(now, monkeypatch):
+def test_payments_are_compared_in_chunks_without_losing_a_difference(now, monkeypatch):
     monkeypatch.setattr(reconciling, "chunks", partial(chunks, size=2))
     options = [paid(now) for _ in range(5)]
     assert found(now) == []
@@ -179,7 +179,7 @@ def test_a_great_many_are_compared_in_pieces(now, monkeypatch):
     assert sorted(subject for _, _, subject in found(now)) == lost
 
 
-def test_a_node_that_is_away_is_named_and_the_others_are_compared(shop, now, monkeypatch):
+def test_an_unreachable_node_is_reported_and_the_others_are_compared(shop, now, monkeypatch):
     records = SandboxNetwork.records
 
     def away(self, since, until):
@@ -196,7 +196,7 @@ def test_a_node_that_is_away_is_named_and_the_others_are_compared(shop, now, mon
     assert [difference.network for difference in report.differences] == ["LTC"]
 
 
-def test_what_the_node_no_longer_knows_is_left_out_and_said(shop, now, monkeypatch):
+def test_time_before_the_nodes_history_is_left_out_and_reported(shop, now, monkeypatch):
     records = SandboxNetwork.records
     begins_at = now - timedelta(hours=3)
 
@@ -224,7 +224,7 @@ def test_what_the_node_no_longer_knows_is_left_out_and_said(shop, now, monkeypat
     }
 
 
-def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monkeypatch, settings):
+def test_a_recent_difference_is_checked_again_after_the_follower_had_time_to_catch_up(shop, now, monkeypatch, settings):
     settings.FOLLOW_SECONDS = 3
     option = OptionFactory(destination="new", invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15))
     receive("BTC", "new", option.due_base, at=now - timedelta(seconds=5))
@@ -241,14 +241,14 @@ def test_a_follower_that_is_a_moment_behind_is_given_that_moment(shop, now, monk
     assert naps == [6]
 
 
-def test_what_is_still_so_at_the_second_look_is_told_and_nothing_new(shop, now, monkeypatch):
+def test_the_second_check_reports_what_persists_and_nothing_new(shop, now, monkeypatch):
     option = OptionFactory(destination="new", invoice__created_at=now, invoice__expires_at=now + timedelta(minutes=15))
     receive("BTC", "new", option.due_base, at=now - timedelta(minutes=5))
     monkeypatch.setattr(reconciling, "sleep", lambda _: of(shop["LTC"]).delete())
     assert [network for _, network, _ in found(now)] == ["BTC"]
 
 
-def test_old_differences_are_told_at_once(shop, now, naps):
+def test_old_differences_are_reported_without_a_second_check(shop, now, naps):
     of(shop["BTC"]).delete()
     assert len(found(now)) == 1
     assert naps == []
@@ -257,7 +257,7 @@ def test_old_differences_are_told_at_once(shop, now, naps):
 # --- Day by day -----------------------------------------------------------------------------------------------------------
 
 
-def test_staff_are_told_of_each_difference_once(shop, now, settings):
+def test_staff_get_one_alert_for_each_difference(shop, now, settings):
     settings.STAFF_EMAIL = "grace@example.com"
     reference = of(shop["BTC"]).reference
     of(shop["BTC"]).delete()
@@ -272,7 +272,7 @@ def test_staff_are_told_of_each_difference_once(shop, now, settings):
     )
 
 
-def test_money_of_the_last_hour_is_left_to_the_next_day(now):
+def test_money_of_the_last_hour_is_left_to_the_next_nightly_run(now):
     option = paid(now, hours_ago=1)
     Payment.objects.filter(option=option).delete()
     reconcile_recent(at=now)
@@ -281,12 +281,12 @@ def test_money_of_the_last_hour_is_left_to_the_next_day(now):
     assert Alert.objects.count() == 1
 
 
-def test_books_that_agree_alert_nobody(shop, now):
+def test_matching_records_raise_no_alert(shop, now):
     reconcile_recent(at=now)
     assert not Alert.objects.exists()
 
 
-def test_books_that_cannot_be_read_are_told_once_a_day(shop, now, monkeypatch):
+def test_records_that_cannot_be_read_raise_one_alert_a_day(shop, now, monkeypatch):
     def refuses(*_):
         raise NodeRejected("LND refuses LND_MACAROON: it does not allow /lnrpc.Lightning/ListInvoices.")
 
@@ -297,7 +297,7 @@ def test_books_that_cannot_be_read_are_told_once_a_day(shop, now, monkeypatch):
     assert "it does not allow /lnrpc.Lightning/ListInvoices" in Alert.objects.first().text
 
 
-def test_a_flood_of_differences_is_one_alert_more(now, monkeypatch):
+def test_a_flood_of_differences_is_summed_up_in_one_more_alert(now, monkeypatch):
     monkeypatch.setattr(nightly, "MOST_ALERTS", 2)
     for _ in range(4):
         paid(now)
@@ -322,13 +322,13 @@ def run(*arguments):
     return 0, out.getvalue().splitlines()
 
 
-def test_the_command_says_that_all_is_well(shop):
+def test_the_command_reports_no_differences_and_succeeds(shop):
     code, lines = run()
     assert code == 0
     assert lines[1:] == [*(f"{network}: 1 payment in the node's records." for network in ("BTC", "LTC", "XRP")), "No differences."]
 
 
-def test_the_command_lists_differences_and_notes_and_fails(shop, now):
+def test_the_command_lists_differences_and_notes_and_exits_with_1(shop, now):
     reference = of(shop["BTC"]).reference
     of(shop["BTC"]).delete()
     Invoice.objects.filter(pk=shop["LTC"].invoice_id).update(paid_seen_minor=1)
@@ -344,12 +344,12 @@ def test_the_command_lists_differences_and_notes_and_fails(shop, now):
     assert lines[8].startswith(f"  for no invoice  XRP  {own.txid}:0  0.000500 XRP was received at my own at ")
 
 
-def test_notes_alone_are_no_failure(shop, now):
+def test_the_command_succeeds_when_there_are_only_notes(shop, now):
     receive("XRP", "my own", 500, at=now - timedelta(hours=2))
     assert run()[0] == 0
 
 
-def test_books_that_cannot_be_read_are_a_failure(shop, monkeypatch):
+def test_the_command_exits_with_2_when_a_nodes_records_cannot_be_read(shop, monkeypatch):
     def away(*_):
         raise NodeUnavailable("The Bitcoin node does not answer.")
 
@@ -358,7 +358,7 @@ def test_books_that_cannot_be_read_are_a_failure(shop, monkeypatch):
     assert (code, lines[1:]) == (2, ["BTC: NOT COMPARED. The Bitcoin node does not answer.", "No differences among what was compared."])
 
 
-def test_differences_weigh_more_than_books_that_cannot_be_read(shop, monkeypatch):
+def test_the_command_exits_with_1_when_there_are_both_differences_and_unread_records(shop, monkeypatch):
     records = SandboxNetwork.records
 
     def away(self, since, until):
@@ -371,12 +371,12 @@ def test_differences_weigh_more_than_books_that_cannot_be_read(shop, monkeypatch
     assert run()[0] == 1
 
 
-def test_a_network_that_is_not_offered_is_a_failure(settings):
+def test_the_command_exits_with_2_for_a_network_that_the_shop_does_not_take(settings):
     code, lines = run("--network", "BTC-LN")
     assert (code, lines[1]) == (2, "BTC-LN: NOT COMPARED. The shop does not take this network.")
 
 
-def test_the_period_is_given_by_dates(shop, now):
+def test_the_command_accepts_a_period_in_dates(shop, now):
     of(shop["BTC"]).delete()
     tomorrow, yesterday = (f"{now + timedelta(days=days):%Y-%m-%d}" for days in (1, -1))
     assert run("--since", yesterday, "--until", tomorrow)[0] == 1
