@@ -28,7 +28,7 @@ def staff_who_may(client):
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_lists_open(client, grace, name):
+def test_each_payments_list_in_the_admin_opens(client, grace, name):
     CursorFactory()
     PaymentFactory()
     client.force_login(grace)
@@ -36,18 +36,18 @@ def test_lists_open(client, grace, name):
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_staff_without_the_permission_see_nothing(client, staff_who_may, name):
+def test_staff_without_view_permission_cannot_open_the_lists(client, staff_who_may, name):
     staff_who_may()
     assert client.get(f"/admin/payments/{name}/").status_code == 403
 
 
-def test_a_buyer_does_not_get_in(client):
+def test_a_buyer_cannot_open_the_list_of_invoices(client):
     client.force_login(UserFactory())
     assert client.get("/admin/payments/invoice/").status_code == 302
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_even_a_superuser_adds_and_deletes_no_money(client, grace, name):
+def test_a_superuser_cannot_add_change_or_delete_payments(client, grace, name):
     client.force_login(grace)
     payment = PaymentFactory()
 
@@ -56,7 +56,7 @@ def test_even_a_superuser_adds_and_deletes_no_money(client, grace, name):
     assert client.post(f"/admin/payments/payment/{payment.pk}/change/", {"amount_base": "1"}).status_code == 403
 
 
-def test_an_invoice_is_found_by_its_address_and_its_transaction(client, grace):
+def test_an_invoice_is_found_by_its_address_transaction_or_label(client, grace):
     payment = PaymentFactory()
     client.force_login(grace)
     for words in (payment.option.destination, payment.reference, payment.invoice.label):
@@ -64,7 +64,7 @@ def test_an_invoice_is_found_by_its_address_and_its_transaction(client, grace):
     assert b"0 invoices" in client.get("/admin/payments/invoice/", {"q": "nothing-like-it"}).content
 
 
-def test_the_node_is_asked_at_once(client, grace):
+def test_staff_can_ask_the_node_about_an_invoice_at_once(client, grace):
     invoice = OptionFactory().invoice
     client.force_login(grace)
 
@@ -73,7 +73,7 @@ def test_the_node_is_asked_at_once(client, grace):
     assert b"The node knows 0 payments for it." in page
 
 
-def test_who_may_not_look_does_not_ask_the_node(client, staff_who_may):
+def test_staff_without_view_permission_cannot_ask_the_node(client, staff_who_may):
     invoice = OptionFactory().invoice
     staff_who_may("view_order")
     assert client.get(f"/admin/payments/invoice/{invoice.pk}/ask/").status_code == 403

@@ -34,19 +34,19 @@ def read(client, path):
 
 
 @pytest.mark.parametrize("path", [NODES, CHANNELS])
-def test_who_may_not_look_is_refused(client, staff_who_may, lnd, path):
+def test_staff_without_permission_cannot_open_the_node_pages_and_no_node_is_asked(client, staff_who_may, lnd, path):
     staff_who_may("view_payment", "change_invoice")
     assert client.get(path).status_code == 403
     assert lnd.asked == []
 
 
 @pytest.mark.parametrize("path", [NODES, CHANNELS])
-def test_a_buyer_does_not_get_in(client, path):
+def test_a_buyer_cannot_open_the_node_pages(client, path):
     client.force_login(UserFactory())
     assert client.get(path).status_code == 302
 
 
-def test_a_node_that_is_well_is_shown_with_all_that_it_tells(client, staff_who_may, lnd):
+def test_a_healthy_node_is_shown_with_its_figures(client, staff_who_may, lnd):
     CursorFactory(network="BTC-LN", answered_at=timezone.now(), tip_height=None)
     staff_who_may("view_cursor")
 
@@ -59,27 +59,27 @@ def test_a_node_that_is_well_is_shown_with_all_that_it_tells(client, staff_who_m
     assert "Oldest change not evaluated yet none" in page
 
 
-def test_a_node_in_trouble_is_shown_in_words(client, staff_who_may, lnd):
+def test_a_node_that_is_not_available_is_shown_with_its_problem(client, staff_who_may, lnd):
     lnd.state = WalletState.LOCKED
     staff_who_may("view_cursor")
     page = read(client, NODES)
     assert "✕ Not available LND&#x27;s wallet is locked: unlock it with `lncli unlock`." in page
 
 
-def test_the_pretended_networks_are_shown(client, staff_who_may):
+def test_the_sandbox_networks_are_shown_as_play_money(client, staff_who_may):
     staff_who_may("view_cursor")
     page = read(client, NODES)
     assert [name in page for name in ("Bitcoin", "Litecoin", "XRP")] == [True, True, True]
     assert "play money" in page
 
 
-def test_without_any_network_the_page_says_what_to_set(client, staff_who_may, settings):
+def test_the_node_page_names_the_settings_when_there_is_no_network(client, staff_who_may, settings):
     settings.SANDBOX = False
     staff_who_may("view_cursor")
     assert "BITCOIN_RPC_HOST" in read(client, NODES)
 
 
-def test_each_channel_is_shown_and_what_all_of_them_can_take(client, staff_who_may, lnd):
+def test_each_channel_and_the_total_liquidity_are_shown(client, staff_who_may, lnd):
     lnd.add_channel(local=600_000, remote=400_000, active=False)
     staff_who_may("view_cursor")
 
@@ -93,13 +93,13 @@ def test_each_channel_is_shown_and_what_all_of_them_can_take(client, staff_who_m
     assert "All 2 channels 6,000,000 3,600,000 2,400,000 1,990,000 2,990,000" in page
 
 
-def test_channels_that_can_receive_nothing_are_named(client, staff_who_may, lnd_of):
+def test_the_channel_page_warns_when_nothing_can_be_received(client, staff_who_may, lnd_of):
     lnd_of("poor").add_channel(local=600_000, remote=0)
     staff_who_may("view_cursor")
     assert "Nothing can be received" in read(client, CHANNELS)
 
 
-def test_the_channels_of_an_lnd_that_is_away_are_not_guessed(client, staff_who_may, lnd):
+def test_the_channels_of_an_unreachable_lnd_are_not_shown(client, staff_who_may, lnd):
     lnd.stop()
     staff_who_may("view_cursor")
     page = read(client, CHANNELS)
@@ -107,12 +107,12 @@ def test_the_channels_of_an_lnd_that_is_away_are_not_guessed(client, staff_who_m
     assert "Can receive" not in page
 
 
-def test_without_lnd_the_page_says_what_to_set(client, staff_who_may):
+def test_the_channel_page_names_the_settings_when_there_is_no_lnd(client, staff_who_may):
     staff_who_may("view_cursor")
     assert "LND_HOST" in read(client, CHANNELS)
 
 
-def test_the_admins_first_page_and_the_list_of_cursors_lead_there(client, staff_who_may, lnd):
+def test_the_admin_index_and_the_cursor_list_link_to_the_node_pages(client, staff_who_may, lnd):
     CursorFactory(network="BTC-LN", failing_since=timezone.now(), last_error="It is away.")
     staff_who_may("view_cursor")
     first, cursors = client.get("/admin/"), client.get("/admin/payments/cursor/")
@@ -122,7 +122,7 @@ def test_the_admins_first_page_and_the_list_of_cursors_lead_there(client, staff_
     assert lnd.asked == []
 
 
-def test_who_may_not_look_is_not_led_there(client, staff_who_may):
+def test_staff_without_permission_see_no_link_to_the_node_page(client, staff_who_may):
     CursorFactory()
     staff_who_may("view_payment")
     assert NODES not in client.get("/admin/").text

@@ -72,7 +72,7 @@ def test_the_page_shows_the_sums_of_the_ledger(staff, seed, network, days):
     assert [row["reference"] for row in read_file(staff, **filters)] == [row.reference for row in expected]
 
 
-def test_a_list_that_is_narrowed_otherwise_leaves_payouts_out_and_says_so(staff):
+def test_a_list_filtered_by_status_or_search_leaves_payouts_out_and_says_so(staff):
     PaymentFactory(status="settled")
     PaymentFactory(status="gone", option=OptionFactory(invoice=InvoiceFactory(label="order_OTHER")))
     PayoutFactory(status="sent", sent_at=NOW)
@@ -85,7 +85,7 @@ def test_a_list_that_is_narrowed_otherwise_leaves_payouts_out_and_says_so(staff)
     assert "payouts are left out" not in staff.get(LIST).content.decode()
 
 
-def test_a_list_too_long_to_add_up_says_so_and_its_file_has_all(staff, monkeypatch):
+def test_a_list_too_long_to_add_up_says_so_and_its_export_is_complete(staff, monkeypatch):
     monkeypatch.setattr(payments_list, "MOST_ADDED_UP", 1)
     PaymentFactory.create_batch(2)
 
@@ -96,7 +96,7 @@ def test_a_list_too_long_to_add_up_says_so_and_its_file_has_all(staff, monkeypat
     assert len(read_file(staff)) == 2
 
 
-def test_the_period_is_chosen_by_a_form_that_keeps_the_other_filters(staff):
+def test_the_form_for_the_period_keeps_the_other_filters(staff):
     PaymentFactory()
     page = staff.get(LIST, {"network": "BTC", "since": "2026-11-01", "q": "7K3M9", "p": "1"}).content.decode()
     assert '<input type="date" name="since" value="2026-11-01">' in page
@@ -114,14 +114,14 @@ def test_the_period_is_chosen_by_a_form_that_keeps_the_other_filters(staff):
         ("2026-12-31", ("2026-11-01", "2026-12-01")),
     ],
 )
-def test_the_usual_periods_begin_with_their_first_day(now, last_month):
+def test_each_preset_period_begins_on_its_first_day(now, last_month):
     usual = usual_periods(parse_moment(now))
     assert usual["Last month"] == last_month
     assert usual["This month"] == (last_month[1], "")
     assert (usual["Today"], usual["This year"]) == ((now, ""), (f"{now[:4]}-01-01", ""))
 
 
-def test_the_usual_periods_are_links_and_the_chosen_one_is_marked(staff):
+def test_the_preset_periods_are_links_and_the_selected_one_is_marked(staff):
     month = f"{timezone.now():%Y-%m}-01"
     page = staff.get(LIST, {"since": month, "network": "BTC"}).content.decode()
     assert f'<li class="selected"><a href="?network=BTC&amp;since={month}">This month</a></li>' in page
@@ -133,12 +133,12 @@ def test_an_empty_list_shows_no_sums(staff):
     assert read_file(staff) == []
 
 
-def test_a_filter_that_makes_no_sense_leads_back_to_the_list(staff):
+def test_an_invalid_filter_redirects_to_the_list(staff):
     assert staff.get(EXPORT, {"since": "yesterday"})["Location"] == LIST
     assert staff.get(LIST, {"since": "yesterday"})["Location"] == f"{LIST}?e=1"
 
 
-def test_who_may_not_see_payments_gets_neither_sums_nor_file(client):
+def test_staff_without_permission_to_view_payments_get_neither_sums_nor_export(client):
     PaymentFactory()
     staff = StaffFactory(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "view_payout"]))
@@ -152,7 +152,7 @@ def test_who_may_not_see_payments_gets_neither_sums_nor_file(client):
     assert client.get(EXPORT).status_code == 302
 
 
-def test_looking_changes_nothing(staff):
+def test_viewing_and_exporting_the_list_change_nothing(staff):
     fill_books(1)
     before = [list(model.objects.order_by("pk").values()) for model in (Payment, Payout)]
     staff.get(LIST)

@@ -29,7 +29,7 @@ def browser_of(user):
     return client
 
 
-def test_the_channels_and_what_can_be_taken_are_decimal_strings(lnd):
+def test_channels_and_their_liquidity_are_decimal_strings(lnd):
     answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
 
     data = answer.json()["data"]
@@ -41,17 +41,17 @@ def test_the_channels_and_what_can_be_taken_are_decimal_strings(lnd):
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_cursor"), 403)])
-def test_channels_need_permission(lnd, who, status):
+def test_listing_channels_needs_permission(lnd, who, status):
     assert ApiClient(who() if who else None).get("/api/admin/lightning").status_code == status
     assert lnd.asked == []
 
 
-def test_without_lnd_there_are_no_channels():
+def test_listing_channels_without_lnd_is_answered_with_503():
     answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
     assert (answer.status_code, answer.json()["error"]["message"]) == (503, "No LND is configured.")
 
 
-def test_an_lnd_that_cannot_be_reached_is_named(lnd):
+def test_listing_channels_of_an_unreachable_lnd_names_the_problem(lnd):
     lnd.stop()
     answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
     assert answer.status_code == 503
@@ -59,7 +59,7 @@ def test_an_lnd_that_cannot_be_reached_is_named(lnd):
 
 
 @pytest.mark.parametrize("client_of", [ApiClient, browser_of])
-def test_the_probe_tells_staff_how_the_nodes_are(lnd, client_of):
+def test_the_health_probe_shows_the_nodes_to_staff_with_permission(lnd, client_of):
     CursorFactory(network="BTC-LN", failing_since="2026-11-24T10:00:00Z", last_error="It was away.")
 
     answer = client_of(staff_who_may("view_cursor")).get("/healthz")
@@ -91,13 +91,13 @@ def nobody():
         lambda: ApiClient(StaffFactory(is_active=False)),
     ],
 )
-def test_the_probe_tells_others_nothing_and_asks_no_node(lnd, client_of):
+def test_the_health_probe_shows_no_details_to_others_and_asks_no_node(lnd, client_of):
     answer = client_of().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert lnd.asked == []
 
 
-def test_a_former_member_of_staff_is_told_nothing(lnd):
+def test_the_health_probe_shows_no_details_to_a_former_member_of_staff(lnd):
     """Permissions outlive the job."""
     former = staff_who_may("view_cursor")
     client = browser_of(former)
@@ -106,12 +106,12 @@ def test_a_former_member_of_staff_is_told_nothing(lnd):
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_the_probe_costs_no_query_but_its_own(django_assert_max_num_queries, client):
+def test_the_health_probe_costs_at_most_one_query(django_assert_max_num_queries, client):
     with django_assert_max_num_queries(1):
         client.get("/healthz")
 
 
-def test_polling_the_probe_asks_the_nodes_nothing(lnd):
+def test_repeated_health_probes_do_not_ask_the_nodes_again(lnd):
     client = ApiClient(staff_who_may("view_cursor"))
     first = client.get("/healthz").json()["details"]
     asked = list(lnd.asked)

@@ -49,7 +49,7 @@ def file_of(api, path, **filters):
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("query", ["", "?format=csv"])
-def test_lists_of_payments_need_permission(path, query):
+def test_listing_payments_needs_permission(path, query):
     PaymentFactory()
     buyer, clerk = UserFactory(), StaffFactory(is_superuser=False)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "view_order", "change_payment"]))
@@ -85,7 +85,7 @@ def test_a_payment_shows_its_value_its_rate_and_its_transaction(api):
     ]
 
 
-def test_an_invoice_tells_what_was_asked_and_what_came(api):
+def test_an_invoice_shows_the_requested_and_the_received_amount(api):
     invoice = InvoiceFactory(paid_seen_minor=10_050, paid_safe_minor=5000, flags={"overpaid", "late"}, status="settled", settled_at=NOW)
     option = OptionFactory(invoice=invoice, rate_sources={"kraken": "50000"})
 
@@ -144,7 +144,7 @@ FILTERS = [
 
 @pytest.mark.parametrize(("filters", "found"), FILTERS)
 @pytest.mark.parametrize("path", ROUTES)
-def test_lists_and_files_are_narrowed_alike(api, path, filters, found):
+def test_lists_and_exports_are_filtered_the_same_way(api, path, filters, found):
     for days, network in enumerate(("BTC", "LTC", "XRP")):
         moment = NOW + timedelta(days=2 * days)
         status = "settled" if network == "XRP" else "new"
@@ -158,7 +158,7 @@ def test_lists_and_files_are_narrowed_alike(api, path, filters, found):
     assert {row["order"] for row in file_of(api, path, **filters)} == found
 
 
-def test_an_order_is_found_by_its_id_too(api):
+def test_invoices_can_be_filtered_by_the_orders_id(api):
     payment, _ = PaymentFactory(), PaymentFactory()
     subject = str(payment.invoice.subject_id)
     assert [row["id"] for row in data(api, "/api/payments", order=subject)] == [str(payment.pk)]
@@ -182,7 +182,7 @@ def test_an_order_is_found_by_its_id_too(api):
     ],
 )
 @pytest.mark.parametrize("path", ROUTES)
-def test_a_filter_that_cannot_be_used_is_named(api, path, filters, field):
+def test_an_invalid_filter_is_named_in_the_error(api, path, filters, field):
     answer = api.get(path, filters)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [row["field"] for row in answer.json()["error"]["details"]] == [field]
@@ -190,7 +190,7 @@ def test_a_filter_that_cannot_be_used_is_named(api, path, filters, field):
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("format_", ["json", "csv"])
-def test_queries_do_not_grow_with_the_rows(api, path, format_):
+def test_the_number_of_queries_does_not_grow_with_the_rows(api, path, format_):
     def queries():
         with CaptureQueriesContext(connection) as asked:
             answer = api.get(path, {"format": format_, "limit": 100})
@@ -235,7 +235,7 @@ def test_invoices_are_exported_as_csv(api):
     ]
 
 
-def test_the_document_describes_the_csv_files(client):
+def test_the_openapi_document_describes_the_csv_exports(client):
     for path in ROUTES:
         operation = client.get("/api/schema").json()["paths"][path]["get"]
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}

@@ -57,7 +57,7 @@ def test_a_user_who_may_send_payouts_may_draft_one(invoice):
     assert answer.json()["data"]["status"] == "draft"
 
 
-def test_a_draft_is_answered_in_decimal_strings(grace, invoice):
+def test_the_amounts_of_a_draft_are_decimal_strings(grace, invoice):
     data = grace.post("/api/payouts", body(invoice, destination=HOME)).json()["data"]
 
     assert (data["amount"], data["value"], data["currency"], data["rate"]) == ("0.00200000", "100.00", "USD", "50000.00")
@@ -65,7 +65,7 @@ def test_a_draft_is_answered_in_decimal_strings(grace, invoice):
     assert Payout.objects.get().created_by == "grace"
 
 
-def test_the_same_key_drafts_once(grace, invoice):
+def test_a_repeated_idempotency_key_drafts_only_once(grace, invoice):
     wanted = body(invoice, amount="0.0005")
     answers = [grace.post("/api/payouts", wanted, HTTP_IDEMPOTENCY_KEY="one") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
@@ -73,7 +73,7 @@ def test_the_same_key_drafts_once(grace, invoice):
     assert Payout.objects.count() == 1
 
 
-def test_the_same_key_with_another_amount_is_refused(grace, invoice):
+def test_a_repeated_idempotency_key_with_another_amount_is_refused(grace, invoice):
     grace.post("/api/payouts", body(invoice, amount="0.0005"), HTTP_IDEMPOTENCY_KEY="one")
     assert grace.post("/api/payouts", body(invoice, amount="0.0006"), HTTP_IDEMPOTENCY_KEY="one").status_code == 422
     assert Payout.objects.count() == 1
@@ -119,7 +119,7 @@ def test_an_excess_that_was_paid_out_cannot_be_drafted_again(grace):
         ({"status": "sent"}, "status"),
     ],
 )
-def test_values_that_cannot_be_read_are_named(grace, invoice, more, field):
+def test_invalid_values_are_named_in_the_error(grace, invoice, more, field):
     answer = grace.post("/api/payouts", body(invoice, **more))
     assert answer.status_code == 400
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
@@ -152,7 +152,7 @@ def test_an_invalid_status_is_refused(grace):
     assert grace.get("/api/payouts?status=lost").status_code == 400
 
 
-def test_the_api_approves_no_payout(grace, invoice):
+def test_a_payout_cannot_be_approved_over_the_api(grace, invoice):
     grace.post("/api/payouts", body(invoice, destination=HOME))
     payout = Payout.objects.get()
     for path in (f"/api/payouts/{payout.pk}", f"/api/payouts/{payout.pk}/approve"):
@@ -160,5 +160,5 @@ def test_the_api_approves_no_payout(grace, invoice):
     assert Payout.objects.get().status == "draft"
 
 
-def test_the_document_describes_reading_and_drafting_payouts(client):
+def test_the_openapi_document_describes_reading_and_drafting_payouts(client):
     assert set(client.get("/api/schema").json()["paths"]["/api/payouts"]) == {"get", "post"}

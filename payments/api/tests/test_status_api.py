@@ -31,7 +31,7 @@ def follow(monkeypatch):
     return queued
 
 
-def test_an_invoice_tells_what_is_to_be_paid_where(api):
+def test_an_invoice_shows_the_amount_to_pay_and_the_address(api):
     option = OptionFactory()
 
     answer = api.get(f"/api/invoices/{option.invoice_id}")
@@ -45,7 +45,7 @@ def test_an_invoice_tells_what_is_to_be_paid_where(api):
     assert (data["confirmations"], data["confirmationsNeeded"]) == (0, 2)
 
 
-def test_an_invoice_tells_what_was_paid(api):
+def test_an_invoice_shows_the_paid_and_the_remaining_amount(api):
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE // 4, height=TIP)
     settle(payment.invoice_id, at=NOW)
@@ -55,13 +55,13 @@ def test_an_invoice_tells_what_was_paid(api):
     assert (data["paid"], data["amountRemaining"], data["confirmations"]) == ("25.00", "0.00150000", 1)
 
 
-def test_an_invoice_tells_nothing_about_its_buyer(api):
+def test_an_invoice_reveals_nothing_about_its_buyer(api):
     data = api.get(f"/api/invoices/{OptionFactory().invoice_id}").json()["data"]
     assert not {"email", "order", "label", "subjectId", "user"} & set(data)
 
 
 @pytest.mark.parametrize("invoice_id", [NOBODYS_ID, "x", "1", "%00", "😀", "a" * 500])
-def test_an_invoice_that_is_not_there_is_not_found(api, invoice_id):
+def test_an_unknown_invoice_is_not_found(api, invoice_id):
     answer = api.get(f"/api/invoices/{invoice_id}")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "NOT_FOUND"
@@ -80,7 +80,7 @@ def test_the_rates_are_decimal_strings_with_their_age(api, settings):
 
 
 @pytest.mark.parametrize("play", sorted(PLAYS))
-def test_every_play_can_be_played(api, follow, play):
+def test_each_sandbox_scenario_can_be_started(api, follow, play):
     from django.utils import timezone
 
     option = OptionFactory(invoice__expires_at=timezone.now() + timezone.timedelta(minutes=15))
@@ -104,12 +104,12 @@ def test_every_play_can_be_played(api, follow, play):
         ([], 400),
     ],
 )
-def test_an_unknown_play_is_refused(api, follow, body, status):
+def test_an_invalid_sandbox_request_is_refused(api, follow, body, status):
     assert api.post("/api/sandbox/pay", body).status_code == status
     assert follow == []
 
 
-def test_nothing_is_played_where_real_money_is_taken(api, follow, settings):
+def test_the_sandbox_is_not_found_where_the_shop_takes_real_money(api, follow, settings):
     settings.SANDBOX = False
     option = OptionFactory()
 

@@ -86,7 +86,7 @@ def test_a_signed_webhook_queues_the_followers_and_settles_nothing(option, queue
     assert not Payment.objects.exists()
 
 
-def test_an_order_is_known_by_its_number_too(option, queued):
+def test_a_webhook_may_name_the_order_by_its_number(option, queued):
     assert outcome(send(in_body(hint("7K3M9-2QFXA")))) == (202, ["BTC"], None)
 
 
@@ -96,7 +96,7 @@ def test_the_webhook_is_served_under_v1_too(option, queued):
 
 @FORMS
 @pytest.mark.parametrize("order", [NOBODYS_ID, "7K3M9-22222", "{$ne: null}", "😀"])
-def test_an_unknown_order_is_not_found_and_its_webhook_may_be_repeated(queued, send_hint, order):
+def test_a_webhook_for_an_unknown_order_is_not_found_and_may_be_repeated(queued, send_hint, order):
     answer = send_hint(hint(order))
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
@@ -105,14 +105,14 @@ def test_an_unknown_order_is_not_found_and_its_webhook_may_be_repeated(queued, s
 
 
 @FORMS
-def test_a_webhook_that_is_repeated_has_no_effect(option, queued, send_hint):
+def test_a_repeated_webhook_has_no_effect(option, queued, send_hint):
     content = hint(option.invoice.subject_id)
 
     assert [outcome(send_hint(content)) for _ in range(3)] == [(202, ["BTC"], None), *[(200, [], "duplicate")] * 2]
     assert len(queued) == 1
 
 
-def test_a_signature_in_capitals_is_the_same_webhook(option, queued):
+def test_a_webhook_repeated_with_its_signature_in_capitals_has_no_effect(option, queued):
     signed = in_body(hint(option.invoice.subject_id))
 
     assert send(signed).status_code == 202
@@ -135,7 +135,7 @@ def test_a_webhook_older_than_five_minutes_has_no_effect(option, queued, seconds
     assert len(queued) == (3 if status == 202 else 0)
 
 
-def test_the_time_of_the_headers_is_believed_before_that_of_the_body(option, queued):
+def test_the_timestamp_in_the_headers_takes_precedence_over_the_one_in_the_body(option, queued):
     old = timezone.now() - timedelta(hours=1)
 
     answer = send_with_headers(hint(option.invoice.subject_id, timestamp=timezone.now().isoformat()), sent_at=old)
@@ -173,7 +173,7 @@ def test_a_wrong_signature_is_refused(option, queued, send_wrong):
 
 
 @FORMS
-def test_every_webhook_is_refused_without_a_secret(option, queued, settings, send_hint):
+def test_every_webhook_is_refused_when_no_secret_is_configured(option, queued, settings, send_hint):
     settings.WEBHOOK_SECRET = []
     assert send_hint(hint(option.invoice.subject_id)).status_code == 401
     assert queued == []
@@ -184,7 +184,7 @@ def test_an_empty_secret_accepts_no_signature(option, settings):
     assert send(in_body(hint(option.invoice.subject_id), "")).status_code == 401
 
 
-def test_both_secrets_are_accepted_while_they_change(option, queued, settings):
+def test_the_old_and_the_new_secret_are_accepted_during_a_rotation(option, queued, settings):
     settings.WEBHOOK_SECRET = ["the-new-one", SECRET]
     for number, secret in enumerate(settings.WEBHOOK_SECRET):
         assert send(in_body(hint(option.invoice.subject_id), secret)).status_code == 202
@@ -236,12 +236,12 @@ def test_a_body_that_is_not_json_is_refused_before_the_signature_is_checked(body
 
 
 @pytest.mark.parametrize("amount", ["0.00200000", 0, 0.002, 1e-08, 0.00041234])
-def test_amounts_are_signed_as_they_were_written(option, queued, amount):
+def test_the_signature_covers_amounts_as_they_were_written(option, queued, amount):
     assert send(in_body(hint(option.invoice.subject_id, amount=amount))).status_code == 202
 
 
 @pytest.mark.parametrize("written", [b"1e-8", b"0.10", b"1E+2"])
-def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands(option, queued, written):
+def test_the_signature_covers_numbers_in_the_senders_notation(option, queued, written):
     head, tail = json.dumps(hint(option.invoice.subject_id, amount=7), sort_keys=True, separators=(",", ":")).encode().split(b"7,", 1)
     body = head + written + b"," + tail
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
@@ -249,7 +249,7 @@ def test_a_number_that_this_program_would_write_otherwise_is_signed_as_it_stands
     assert ApiClient().generic("POST", PATH, body[:-1] + b',"signature":"' + signature + b'"}').status_code == 202
 
 
-def test_the_signature_that_the_documentation_shows_is_right(settings):
+def test_the_example_signature_in_the_documentation_is_correct(settings):
     """By openssl, with the secret `a-secret`."""
     settings.WEBHOOK_SECRET = ["a-secret"]
     body = (
@@ -259,16 +259,16 @@ def test_the_signature_that_the_documentation_shows_is_right(settings):
     assert check_signature({}, body).webhook_id.startswith("d70717f2")
 
 
-def test_the_canonical_form_sorts_on_every_level_and_keeps_letters():
+def test_the_canonical_form_sorts_keys_on_every_level_and_keeps_non_ascii_letters():
     assert canonical({"b": [1, {"z": None, "ä": "€\n"}], "a": True}) == '{"a":true,"b":[1,{"z":null,"ä":"€\\n"}]}'
 
 
-def test_a_network_that_the_shop_no_longer_takes_is_not_read(option, queued):
+def test_a_webhook_does_not_queue_a_network_that_the_shop_no_longer_takes(option, queued):
     OptionFactory(invoice=option.invoice, network="DOGE")
     assert outcome(send(in_body(hint(option.invoice.subject_id)))) == (202, ["BTC"], None)
 
 
-def test_ids_are_forgotten_after_a_day():
+def test_webhook_ids_are_forgotten_after_a_day():
     for name, hours in (("new", 23), ("old", 25)):
         IncomingWebhook.objects.create(webhook_id=name, received_at=timezone.now() - timedelta(hours=hours))
 
@@ -277,11 +277,11 @@ def test_ids_are_forgotten_after_a_day():
     assert [each.webhook_id for each in IncomingWebhook.objects.all()] == ["new"]
 
 
-def test_webhooks_count_against_the_limit(settings, queued):
+def test_webhooks_count_towards_the_rate_limit(settings, queued):
     settings.RATE_LIMIT_API = "2/minute"
     assert [send(hint(NOBODYS_ID)).status_code for _ in range(3)] == [401, 401, 429]
 
 
-def test_the_document_lists_the_statuses_of_the_webhook():
+def test_the_openapi_document_lists_the_statuses_of_the_webhook():
     responses = ApiClient().get("/api/schema").json()["paths"][PATH]["post"]["responses"]
     assert set(responses) == {"200", "202", "400", "401", "404", "415", "429", "500", "503"}
