@@ -11,7 +11,7 @@ from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, Optio
 pytestmark = pytest.mark.django_db
 
 
-def test_reading_costs_one_query(django_assert_num_queries):
+def test_the_buyer_view_costs_one_query(django_assert_num_queries):
     CursorFactory()
     payment = PaymentFactory(height=TIP)
     with django_assert_num_queries(1):
@@ -25,7 +25,7 @@ def test_the_newest_option_is_shown():
     assert (progress.network, progress.address) == ("LTC", new.destination)
 
 
-def test_confirmations_are_those_of_the_youngest_payment():
+def test_the_payment_with_the_fewest_confirmations_counts():
     CursorFactory()
     option = PaymentFactory(height=TIP - 3).option
     PaymentFactory(option=option, height=TIP - 1)
@@ -34,13 +34,13 @@ def test_confirmations_are_those_of_the_youngest_payment():
     assert read_buyer_view(option.invoice_id).confirmations == 0
 
 
-def test_money_that_is_gone_has_no_confirmations():
+def test_a_vanished_payment_has_no_confirmations():
     CursorFactory()
     payment = PaymentFactory(height=TIP, is_present=False)
     assert read_buyer_view(payment.invoice_id).confirmations == 0
 
 
-def test_the_rest_is_asked_for_after_a_part():
+def test_after_a_partial_payment_only_the_rest_is_requested():
     payment = PaymentFactory(amount_base=DUE // 2)
     settle(payment.invoice_id, at=NOW)
     progress = read_buyer_view(payment.invoice_id)
@@ -54,7 +54,7 @@ def lightning_option(option, **more):
     )
 
 
-def test_chain_and_lightning_are_one_code():
+def test_the_address_and_the_lightning_invoice_share_one_payment_uri():
     option = OptionFactory()
     lightning_option(option)
     progress = read_buyer_view(option.invoice_id)
@@ -63,7 +63,7 @@ def test_chain_and_lightning_are_one_code():
     assert progress.uri.endswith("&lightning=lnbcrt1code")
 
 
-def test_after_a_part_lightning_is_not_offered_any_more():
+def test_lightning_is_not_offered_after_a_partial_payment():
     """Its invoice asks for all."""
     payment = PaymentFactory(amount_base=DUE // 2)
     lightning_option(payment.option)
@@ -72,14 +72,14 @@ def test_after_a_part_lightning_is_not_offered_any_more():
     assert "lightning" not in read_buyer_view(payment.invoice_id).uri
 
 
-def test_lightning_of_an_older_quote_is_not_shown():
+def test_the_lightning_invoice_of_an_older_quote_is_not_shown():
     old = OptionFactory()
     lightning_option(old)
     OptionFactory(invoice=old.invoice, network="LTC", destination="rltc1qnew", created_at=NOW + timedelta(minutes=1))
     assert read_buyer_view(old.invoice_id).payment_request == ""
 
 
-def test_after_a_fresh_quote_for_the_rest_lightning_is_offered_again():
+def test_lightning_is_offered_again_after_a_new_quote_for_the_rest():
     payment = PaymentFactory(amount_base=DUE // 2)
     later = NOW + timedelta(minutes=1)
     rest = OptionFactory(invoice=payment.invoice, due_base=DUE // 2, created_at=later)
@@ -95,13 +95,13 @@ def test_after_a_fresh_quote_for_the_rest_lightning_is_offered_again():
     assert read_buyer_view(payment.invoice_id).payment_request == "lnbcrt1rest"
 
 
-def test_a_fresh_quote_in_lightning_alone_is_shown_although_the_chain_was_there_before():
+def test_a_newer_quote_in_lightning_alone_replaces_the_older_on_chain_quote():
     old = OptionFactory()
     lightning_option(old, created_at=NOW + timedelta(minutes=1))
     assert read_buyer_view(old.invoice_id).network == "BTC-LN"
 
 
-def test_money_that_waits_for_a_decision_pays_nothing_yet():
+def test_late_money_that_waits_for_a_decision_does_not_reduce_the_remaining_amount():
     payment = PaymentFactory(first_seen_at=EXPIRY + timedelta(hours=2))
     OptionFactory(invoice=payment.invoice, created_at=NOW + timedelta(minutes=1), expires_at=EXPIRY + timedelta(hours=3))
     Invoice.objects.update(expires_at=EXPIRY + timedelta(hours=3))
@@ -115,13 +115,13 @@ def test_money_that_waits_for_a_decision_pays_nothing_yet():
     assert (progress.counted_minor, progress.remaining_base) == (5_000, DUE // 2)
 
 
-def test_a_fact_that_no_verdict_has_weighed_changes_nothing_yet():
+def test_a_payment_that_was_not_evaluated_yet_changes_nothing():
     payment = PaymentFactory(amount_base=DUE // 2)
     progress = read_buyer_view(payment.invoice_id)
     assert (progress.counted_minor, progress.waiting_minor, progress.remaining_base) == (0, 0, DUE)
 
 
-def test_each_payment_is_as_deep_as_in_its_own_chain():
+def test_confirmations_are_counted_in_each_payments_own_chain():
     CursorFactory()
     CursorFactory(network="LTC", tip_height=50)
     payment = PaymentFactory(amount_base=DUE // 2, height=TIP)
@@ -130,7 +130,7 @@ def test_each_payment_is_as_deep_as_in_its_own_chain():
     assert read_buyer_view(payment.invoice_id).confirmations == 1
 
 
-def test_what_is_safe_by_its_networks_word_needs_no_blocks():
+def test_a_lightning_payment_is_confirmed_without_blocks():
     payment = PaymentFactory(option__network="BTC-LN", option__destination="ab" * 32, height=None, is_safe=True)
     assert read_buyer_view(payment.invoice_id).confirmations == 2
 
@@ -138,20 +138,20 @@ def test_what_is_safe_by_its_networks_word_needs_no_blocks():
 @pytest.mark.parametrize(
     ("status", "told"), [("draft", ("draft", "refund")), ("sent", ("sent", "refund")), ("failed", ("", "")), ("withdrawn", ("", ""))]
 )
-def test_a_payout_is_told_while_it_may_happen(status, told):
+def test_a_payout_is_shown_unless_it_failed_or_was_withdrawn(status, told):
     option = OptionFactory()
     PayoutFactory(invoice=option.invoice, status=status)
     progress = read_buyer_view(option.invoice_id)
     assert (progress.payout_status, progress.payout_kind) == told
 
 
-def test_lightning_alone_is_a_code_of_its_own():
+def test_an_invoice_in_lightning_alone_has_a_lightning_uri():
     option = OptionFactory(network="BTC-LN", destination="cd" * 32, payment_request="lnbcrt1alone", due_base=DUE * 1000)
     progress = read_buyer_view(option.invoice_id)
     assert (progress.network, progress.uri) == ("BTC-LN", "lightning:lnbcrt1alone")
 
 
-def test_an_unknown_invoice_does_not_exist():
+def test_an_unknown_invoice_raises_does_not_exist():
     from cryptons.db import new_id
 
     with pytest.raises(Invoice.DoesNotExist):

@@ -104,7 +104,7 @@ def state_after(payments, telling, which):
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_facts_in_any_order_end_in_one_state(part, invoices):
+def test_facts_in_any_order_end_in_the_same_state(part, invoices):
     lived, count = [], lives("facts in two orders", parts=PARTS)
 
     @given(payments, telling, telling)

@@ -17,21 +17,21 @@ def paid(value=10_000, status="settled", seen_at=NOW, **more):
     return Received(value_minor=Fraction(value), dust_minor=546 * SAT, first_seen_at=seen_at, due_by=EXPIRY, status=status, **more)
 
 
-def test_nothing_paid_is_new_until_expiry():
+def test_an_unpaid_invoice_is_new_until_it_expires():
     assert evaluate(TERMS, [], EXPIRY - timedelta(microseconds=1)).status == "new"
 
 
-def test_nothing_paid_expires_at_expiry():
+def test_an_unpaid_invoice_expires_at_its_expiry():
     verdict = evaluate(TERMS, [], EXPIRY)
     assert (verdict.status, verdict.flags) == ("expired", frozenset())
 
 
-def test_the_exact_price_seen_is_processing():
+def test_an_invoice_whose_full_price_was_seen_is_processing():
     verdict = evaluate(TERMS, [paid(status="seen")], NOW)
     assert (verdict.status, verdict.paid_seen_minor, verdict.paid_safe_minor) == ("processing", 10_000, 0)
 
 
-def test_the_exact_price_safe_is_settled():
+def test_an_invoice_whose_full_price_is_confirmed_is_settled():
     assert evaluate(TERMS, [paid()], NOW).status == "settled"
 
 
@@ -39,7 +39,7 @@ def test_a_processing_invoice_never_expires():
     assert evaluate(TERMS, [paid(status="seen")], EXPIRY + timedelta(days=9)).status == "processing"
 
 
-def test_price_less_tolerance_is_enough():
+def test_the_price_minus_the_tolerance_is_enough():
     assert evaluate(TERMS, [paid(9_950)], NOW).status == "settled"
 
 
@@ -47,7 +47,7 @@ def test_one_satoshi_under_the_tolerance_is_not_enough():
     assert evaluate(TERMS, [paid(9_950 - SAT)], NOW).status == "new"
 
 
-def test_the_cap_bounds_the_tolerance_of_large_prices():
+def test_the_tolerance_of_a_large_price_is_capped():
     dear = replace(TERMS, price_minor=1_000_000)
     assert evaluate(dear, [paid(1_000_000 - 100)], NOW).status == "settled"
     assert evaluate(dear, [paid(1_000_000 - 101)], NOW).status == "new"
@@ -57,34 +57,34 @@ def test_two_payments_add_up():
     assert evaluate(TERMS, [paid(4_000), paid(6_000)], NOW).status == "settled"
 
 
-def test_enough_is_seen_but_only_part_is_safe():
+def test_an_invoice_with_enough_seen_but_too_little_confirmed_is_processing():
     assert evaluate(TERMS, [paid(4_000), paid(6_000, status="seen")], NOW).status == "processing"
 
 
-def test_money_that_is_gone_does_not_count():
+def test_a_vanished_payment_does_not_count():
     assert evaluate(TERMS, [paid(status="gone")], NOW).status == "new"
 
 
-def test_processing_goes_back_to_expired_when_its_money_goes_after_expiry():
+def test_an_invoice_whose_payment_vanishes_after_expiry_is_expired():
     assert evaluate(TERMS, [paid(status="gone")], EXPIRY).status == "expired"
 
 
-def test_money_first_seen_in_time_reopens_an_expired_invoice_without_late():
+def test_money_first_seen_in_time_settles_an_expired_invoice_and_is_not_late():
     verdict = evaluate(TERMS, [paid(seen_at=EXPIRY)], EXPIRY + timedelta(hours=5))
     assert (verdict.status, verdict.flags) == ("settled", frozenset())
 
 
-def test_money_first_seen_after_expiry_is_late_and_waits_for_a_person():
+def test_money_first_seen_after_expiry_is_late_and_does_not_settle():
     verdict = evaluate(TERMS, [paid(seen_at=EXPIRY + timedelta(seconds=1))], EXPIRY + timedelta(hours=5))
     assert (verdict.status, verdict.flags) == ("expired", {"late"})
 
 
-def test_part_of_the_price_at_expiry_is_partial():
+def test_an_invoice_paid_in_part_at_expiry_is_underpaid():
     verdict = evaluate(TERMS, [paid(5_000)], EXPIRY)
     assert (verdict.status, verdict.flags) == ("expired", {"underpaid"})
 
 
-def test_the_rest_that_comes_late_does_not_complete_the_price():
+def test_a_late_second_half_does_not_complete_the_price():
     verdict = evaluate(TERMS, [paid(5_000), paid(5_000, seen_at=EXPIRY + timedelta(seconds=1))], EXPIRY + timedelta(hours=1))
     assert (verdict.status, verdict.flags) == ("expired", {"late"})
 
@@ -92,12 +92,12 @@ def test_the_rest_that_comes_late_does_not_complete_the_price():
 LATE = EXPIRY + timedelta(seconds=1)
 
 
-def test_late_money_that_was_accepted_pays_and_stays_marked():
+def test_accepted_late_money_settles_the_invoice_and_keeps_the_late_flag():
     verdict = evaluate(TERMS, [paid(seen_at=LATE, is_accepted=True)], LATE)
     assert (verdict.status, verdict.flags) == ("settled", {"late"})
 
 
-def test_late_money_beside_enough_that_came_in_time_is_only_too_much():
+def test_late_money_on_top_of_the_full_price_is_only_overpaid():
     verdict = evaluate(TERMS, [paid(), paid(seen_at=LATE)], LATE)
     assert (verdict.status, verdict.flags) == ("settled", {"overpaid"})
 
@@ -107,7 +107,7 @@ def test_money_for_an_older_quote_is_late_although_the_invoice_is_open_again():
     assert (verdict.status, verdict.flags) == ("new", {"late"})
 
 
-def test_safe_late_money_settles_nothing_while_what_counts_is_only_seen():
+def test_confirmed_late_money_does_not_settle_while_the_punctual_money_is_only_seen():
     verdict = evaluate(TERMS, [paid(status="seen"), paid(seen_at=LATE)], LATE)
     assert (verdict.status, verdict.paid_safe_minor) == ("processing", 10_000)
 
@@ -116,7 +116,7 @@ def test_safe_late_money_settles_nothing_while_what_counts_is_only_seen():
     ("in_time", "late", "expected"),
     [(0, 10_000, True), (5_000, 5_000, True), (5_000, 4_000, False), (10_000, 10_000, True), (0, 9_950, True)],
 )
-def test_late_money_is_worth_a_decision_once_there_is_enough_with_it(in_time, late, expected):
+def test_late_money_completes_an_invoice_when_the_total_is_enough(in_time, late, expected):
     received = [paid(in_time), paid(late, seen_at=LATE)]
     assert completes(TERMS, received, received[1:]) is expected
 
@@ -139,7 +139,7 @@ def test_late_money_is_worth_a_decision_once_there_is_enough_with_it(in_time, la
         ("expired", {"underpaid", "reorged"}, {"underpaid", "reorged"}),
     ],
 )
-def test_what_a_person_should_look_at(status, flags, expected):
+def test_each_status_and_its_flags_have_the_exceptions_that_staff_must_decide(status, flags, expected):
     assert exceptions(Verdict(status, frozenset(flags))) == expected
 
 
@@ -152,44 +152,44 @@ def test_what_a_person_should_look_at(status, flags, expected):
         ([10_000], 10_000, ("expired", set())),
     ],
 )
-def test_what_goes_back_pays_nothing(in_time, returned, expected):
+def test_refunded_money_does_not_count_towards_the_price(in_time, returned, expected):
     verdict = evaluate(replace(TERMS, returned_minor=Fraction(returned)), [paid(amount) for amount in in_time], LATE)
     assert (verdict.status, verdict.flags) == expected
 
 
-def test_over_begins_beyond_half_a_percent():
+def test_overpaid_begins_above_half_a_percent():
     assert evaluate(TERMS, [paid(10_050)], NOW).flags == frozenset()
     assert evaluate(TERMS, [paid(10_050 + SAT)], NOW).flags == {"overpaid"}
 
 
-def test_over_begins_beyond_dust_for_small_prices():
+def test_overpaid_begins_above_the_dust_limit_for_small_prices():
     cheap = replace(TERMS, price_minor=100)
     assert evaluate(cheap, [paid(100 + 546 * SAT)], NOW).flags == frozenset()
     assert evaluate(cheap, [paid(100 + 547 * SAT)], NOW).flags == {"overpaid"}
 
 
-def test_settled_money_that_is_only_seen_again_is_reorged():
+def test_a_settled_invoice_whose_payment_lost_its_confirmations_is_reorged():
     verdict = evaluate(replace(TERMS, has_settled=True), [paid(status="seen")], NOW)
     assert (verdict.status, verdict.flags) == ("processing", {"reorged"})
 
 
-def test_settled_money_that_was_spent_elsewhere_is_reorged_and_double_spent():
+def test_a_settled_invoice_whose_payment_was_double_spent_is_reorged_and_double_spent():
     verdict = evaluate(replace(TERMS, has_settled=True), [paid(status="gone", is_conflicted=True)], EXPIRY)
     assert (verdict.status, verdict.flags) == ("expired", {"reorged", "double_spent"})
 
 
-def test_a_replacement_that_pays_as_well_is_no_double_spend():
+def test_a_replaced_payment_is_not_a_double_spend_when_the_replacement_pays_too():
     verdict = evaluate(TERMS, [paid(status="gone", is_conflicted=True), paid(status="seen")], NOW)
     assert (verdict.status, verdict.flags) == ("processing", frozenset())
 
 
 @pytest.mark.parametrize("mark", ["settled", "invalid"])
-def test_a_persons_mark_stands_against_the_facts(mark):
+def test_a_decision_of_staff_overrides_the_facts(mark):
     verdict = evaluate(replace(TERMS, override=mark), [], EXPIRY)
     assert (verdict.status, verdict.flags) == (mark, {"manual"})
 
 
-def test_a_cancelled_invoice_stays_cancelled_and_shows_money_that_came():
+def test_a_cancelled_invoice_stays_cancelled_and_flags_its_money_as_late():
     verdict = evaluate(replace(TERMS, override="cancelled"), [paid()], NOW)
     assert (verdict.status, verdict.flags) == ("cancelled", {"late"})
 
@@ -198,17 +198,17 @@ WAITING = Verdict("expired", frozenset({"late"}), paid_seen_minor=10_000)
 LATE_ONLY = frozenset({"late"})
 
 
-def test_a_new_exception_waits_for_staff_who_are_told():
+def test_a_new_exception_needs_a_decision_and_is_new_to_staff():
     seen = review(WAITING, before=Verdict("expired"), known=frozenset(), is_waiting=False)
     assert (seen.exceptions, seen.needs_decision, seen.is_new_to_staff) == (LATE_ONLY, True, True)
 
 
-def test_staff_are_told_once_of_what_still_waits():
+def test_an_exception_that_still_waits_is_not_new_to_staff():
     seen = review(WAITING, before=WAITING, known=LATE_ONLY, is_waiting=True)
     assert (seen.needs_decision, seen.is_new_to_staff) == (True, False)
 
 
-def test_what_was_dismissed_stays_dismissed_while_nothing_changes():
+def test_a_dismissed_exception_stays_dismissed_while_nothing_changes():
     seen = review(WAITING, before=WAITING, known=LATE_ONLY, is_waiting=False)
     assert (seen.needs_decision, seen.is_new_to_staff) == (False, False)
 
@@ -217,18 +217,18 @@ def test_what_was_dismissed_stays_dismissed_while_nothing_changes():
     "before",
     [replace(WAITING, paid_seen_minor=9_999), replace(WAITING, status="new")],
 )
-def test_what_was_dismissed_comes_back_when_money_or_status_change(before):
+def test_a_dismissed_exception_comes_back_when_the_money_or_the_status_changes(before):
     seen = review(WAITING, before=before, known=LATE_ONLY, is_waiting=False)
     assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
-def test_another_exception_is_told_although_the_first_still_waits():
+def test_a_second_exception_is_new_to_staff_although_the_first_still_waits():
     both = replace(WAITING, flags=frozenset({"late", "underpaid"}))
     seen = review(both, before=WAITING, known=LATE_ONLY, is_waiting=True)
     assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
-def test_what_a_person_decides_by_the_act_does_not_wait_for_them():
+def test_an_exception_that_the_decision_itself_resolves_needs_no_decision():
     override = Verdict("settled", frozenset({"manual", "double_spent"}))
     seen = review(
         override,

@@ -27,7 +27,7 @@ def late_payment(*, seen_at=LATE, **more):
     return PaymentFactory(first_seen_at=seen_at, height=TIP - 1, **more)
 
 
-def test_money_within_the_grace_is_taken():
+def test_late_money_within_the_grace_period_is_accepted():
     payment = late_payment()
 
     settle(payment.invoice_id, at=LATE)
@@ -38,7 +38,7 @@ def test_money_within_the_grace_is_taken():
     assert Event.objects.get().data["acceptedLate"] == [payment.reference]
 
 
-def test_money_after_the_grace_waits_in_the_queue():
+def test_late_money_after_the_grace_period_waits_for_a_decision():
     payment = late_payment(seen_at=LATE + timedelta(milliseconds=1))
 
     settle(payment.invoice_id, at=LATE)
@@ -50,18 +50,18 @@ def test_money_after_the_grace_waits_in_the_queue():
 
 
 @pytest.mark.parametrize(("rate", "status"), [("49000.00", "settled"), ("48999.99", "expired"), ("90000.00", "settled")])
-def test_a_coin_that_lost_more_than_two_percent_waits(settings, rate, status):
+def test_late_money_that_lost_more_than_two_percent_of_its_value_is_not_accepted(settings, rate, status):
     settings.FIXED_RATES = {"BTC": Decimal(rate)}
     assert settle(late_payment().invoice_id, at=LATE).status == status
 
 
-def test_without_a_fresh_rate_it_waits(settings):
+def test_late_money_is_not_accepted_without_a_fresh_rate(settings):
     settings.FIXED_RATES = {}
     assert settle(late_payment().invoice_id, at=LATE).status == "expired"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shop_that_cannot_serve_refuses_and_is_not_asked_again(monkeypatch):
+def test_a_shop_that_refuses_late_money_is_not_asked_again(monkeypatch):
     payment, shop = late_payment(), RecordingSubject(refusal="sold out")
     monkeypatch.setattr("payments.subject._registered", [shop])
     settle(payment.invoice_id, at=LATE)
@@ -69,7 +69,7 @@ def test_a_shop_that_cannot_serve_refuses_and_is_not_asked_again(monkeypatch):
     assert (len(shop.asked), Invoice.objects.get().status, Event.objects.count()) == (1, "expired", 1)
 
 
-def test_late_money_that_is_still_too_little_is_not_weighed_yet():
+def test_late_money_is_accepted_only_when_the_total_is_enough():
     payment = late_payment(amount_base=DUE // 2)
 
     settle(payment.invoice_id, at=LATE)
@@ -80,7 +80,7 @@ def test_late_money_that_is_still_too_little_is_not_weighed_yet():
     assert settle(payment.invoice_id, at=LATE).status == "settled"
 
 
-def test_late_money_that_is_taken_does_not_wait_for_other_money_that_is_not():
+def test_late_money_within_the_grace_period_is_accepted_although_other_money_is_too_late():
     """As it would not, had a worker heard of it alone."""
     payment = late_payment()
     hopeless = PaymentFactory(option=payment.option, first_seen_at=LATE + timedelta(minutes=1))
@@ -93,7 +93,7 @@ def test_late_money_that_is_taken_does_not_wait_for_other_money_that_is_not():
     assert Event.objects.get().data["acceptedLate"] == [payment.reference]
 
 
-def test_late_money_that_waits_does_not_keep_what_may_still_be_completed():
+def test_late_money_beyond_the_grace_period_does_not_block_money_that_completes_the_price():
     payment = late_payment(amount_base=DUE // 2)
     PaymentFactory(option=payment.option, amount_base=DUE // 2, first_seen_at=LATE + timedelta(minutes=1))
     assert settle(payment.invoice_id, at=LATE).status == "expired"
@@ -103,7 +103,7 @@ def test_late_money_that_waits_does_not_keep_what_may_still_be_completed():
 
 
 @pytest.mark.parametrize("first", ["the late", "the punctual"])
-def test_late_money_beside_money_in_time_counts_whichever_was_heard_of_first(first):
+def test_late_and_punctual_money_give_the_same_result_in_either_order(first):
     CursorFactory()
     option = OptionFactory()
     moments = {"the late": {"first_seen_at": LATE, "height": TIP - 1}, "the punctual": {"first_seen_at": EXPIRY}}
@@ -114,7 +114,7 @@ def test_late_money_beside_money_in_time_counts_whichever_was_heard_of_first(fir
     assert (invoice.status, invoice.flags) == ("settled", {"overpaid"})
 
 
-def test_late_money_that_goes_again_leaves_nothing_to_decide():
+def test_late_money_that_vanishes_leaves_nothing_to_decide():
     payment = late_payment(seen_at=LATE + timedelta(hours=1))
     settle(payment.invoice_id, at=LATE)
     Payment.objects.update(is_present=False)
@@ -125,14 +125,14 @@ def test_late_money_that_goes_again_leaves_nothing_to_decide():
     assert (invoice.status, invoice.exceptions, invoice.needs_decision, invoice.exception_at) == ("expired", frozenset(), False, None)
 
 
-def test_a_marked_invoice_takes_no_late_money_by_itself():
+def test_a_cancelled_invoice_does_not_accept_late_money_automatically():
     payment = late_payment()
     Invoice.objects.update(status="cancelled", override="cancelled")
     verdict = settle(payment.invoice_id, at=LATE)
     assert (verdict.status, Payment.objects.get().late, Invoice.objects.get().needs_decision) == ("cancelled", "", True)
 
 
-def test_what_was_kept_as_it_is_comes_back_when_more_money_comes():
+def test_a_dismissed_exception_comes_back_when_more_money_comes():
     payment = late_payment(seen_at=LATE + timedelta(hours=1))
     settle(payment.invoice_id, at=LATE)
     Invoice.objects.update(needs_decision=False)
@@ -144,12 +144,12 @@ def test_what_was_kept_as_it_is_comes_back_when_more_money_comes():
     assert Invoice.objects.get().needs_decision
 
 
-def test_worth_is_compared_exactly():
+def test_the_two_percent_limit_is_compared_exactly():
     assert has_kept_its_worth(Decimal(100), Decimal(98))
     assert not has_kept_its_worth(Decimal(100), Decimal("97.99999999"))
 
 
-def test_money_is_not_taken_once_some_of_it_went_back():
+def test_late_money_is_not_accepted_after_a_partial_refund():
     part = PaymentFactory(amount_base=DUE // 2, status="settled", height=TIP - 1)
     settle(part.invoice_id, at=LATE)
     PayoutFactory(invoice=part.invoice, amount_base=DUE // 2, status="sent")

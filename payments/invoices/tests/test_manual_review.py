@@ -35,7 +35,7 @@ def state():
     return invoice.status, invoice.flags, invoice.needs_decision
 
 
-def test_a_part_is_accepted_as_paid_and_leaves_the_queue():
+def test_an_underpaid_invoice_accepted_as_paid_is_settled_and_leaves_the_queue():
     invoice = partial_invoice()
     assert state() == ("expired", {"underpaid"}, True)
     manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
@@ -44,7 +44,7 @@ def test_a_part_is_accepted_as_paid_and_leaves_the_queue():
     assert (event.type, event.actor, event.data["reason"]) == ("invoice.settled", "grace", "she called")
 
 
-def test_accepting_late_money_that_is_too_much_leaves_the_excess_to_decide():
+def test_accepting_late_money_above_the_price_leaves_the_excess_to_decide():
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE * 2, first_seen_at=LATER, height=TIP - 1)
     settle(payment.invoice_id, at=LATER)
@@ -53,7 +53,7 @@ def test_accepting_late_money_that_is_too_much_leaves_the_excess_to_decide():
     assert (state(), Invoice.objects.get().exceptions) == (("settled", {"manual", "late", "overpaid"}, True), {"overpaid"})
 
 
-def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
+def test_accepting_a_double_spent_invoice_leaves_nothing_to_decide():
     CursorFactory()
     payment = PaymentFactory(is_present=False, is_conflicted=True)
     settle(payment.invoice_id, at=NOW)
@@ -63,7 +63,7 @@ def test_accepting_what_was_double_spent_leaves_nothing_to_decide():
     assert (state()[0], state()[2]) == ("settled", False)
 
 
-def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
+def test_money_that_vanishes_after_it_was_accepted_needs_a_decision():
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE // 2)
     settle(payment.invoice_id, at=EXPIRY)
@@ -79,13 +79,13 @@ def test_money_that_goes_after_it_was_accepted_waits_for_a_decision():
     assert not state()[2]
 
 
-def test_what_is_closed_as_invalid_waits_until_its_money_is_sent_back():
+def test_an_invoice_closed_as_invalid_needs_a_decision_while_it_has_money():
     invoice = partial_invoice()
     manual_review.close(invoice.pk, version=invoice.version, **REASON)
     assert (state(), Invoice.objects.get().exceptions) == (("invalid", {"manual", "late"}, True), {"late"})
 
 
-def test_what_was_kept_as_it_is_comes_back_when_it_changes():
+def test_a_dismissed_invoice_comes_back_to_the_queue_when_it_changes():
     invoice = partial_invoice()
 
     manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
@@ -105,7 +105,7 @@ def test_what_was_kept_as_it_is_comes_back_when_it_changes():
     assert state() == ("expired", {"underpaid"}, True)
 
 
-def test_keeping_is_taken_back():
+def test_a_dismissed_invoice_can_be_reopened():
     invoice = partial_invoice()
     manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
     manual_review.reopen(invoice.pk, version=invoice.version + 1, actor="grace", reason="", at=LATER)
@@ -113,7 +113,7 @@ def test_keeping_is_taken_back():
     assert (state()[2], invoice.exception_at, Event.objects.latest("seq").type) == (True, LATER, "invoice.reopened")
 
 
-def test_what_is_no_exception_is_neither_kept_nor_put_back():
+def test_an_invoice_without_exceptions_can_be_neither_dismissed_nor_reopened():
     invoice = OptionFactory().invoice
     with pytest.raises(IllegalOverride, match="Nothing waits"):
         manual_review.dismiss(invoice.pk, version=invoice.version, **REASON)
@@ -124,7 +124,7 @@ def test_what_is_no_exception_is_neither_kept_nor_put_back():
 @pytest.mark.parametrize(
     "act", [manual_review.mark_paid, manual_review.close, manual_review.dismiss, manual_review.reopen, manual_review.clear_override]
 )
-def test_who_saw_it_before_it_changed_is_told_so(act):
+def test_a_decision_about_an_outdated_version_is_refused(act):
     invoice = partial_invoice()
     mark_dirty([invoice.pk])
     before = Invoice.objects.values().get()
@@ -143,7 +143,7 @@ def test_a_decision_needs_a_name_and_a_reason(act, missing):
 
 
 @pytest.mark.parametrize("act", [manual_review.mark_paid, manual_review.close])
-def test_a_mark_is_taken_back_and_the_facts_decide(act):
+def test_clearing_a_decision_lets_the_facts_decide_again(act):
     invoice = partial_invoice()
     act(invoice.pk, version=invoice.version, **REASON)
 
@@ -153,7 +153,7 @@ def test_a_mark_is_taken_back_and_the_facts_decide(act):
     assert Invoice.objects.get().settled_at is None
 
 
-def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
+def test_clearing_a_decision_keeps_the_reorged_flag_of_an_earlier_settlement():
     CursorFactory()
     payment = PaymentFactory(height=TIP - 1)
     settle(payment.invoice_id, at=NOW)
@@ -169,7 +169,7 @@ def test_what_the_facts_settled_before_stays_known_when_a_mark_is_taken_back():
 
 
 @pytest.mark.parametrize("mark", ["", "cancelled"])
-def test_only_what_a_person_marked_is_taken_back(mark):
+def test_only_a_decision_of_staff_can_be_cleared(mark):
     invoice = OptionFactory(invoice__override=mark).invoice
     with pytest.raises(IllegalOverride, match="no decision of staff"):
         manual_review.clear_override(invoice.pk, version=invoice.version, **REASON)
@@ -179,7 +179,7 @@ def test_only_what_a_person_marked_is_taken_back(mark):
     ("kind", "status", "allowed"),
     [("refund", "draft", False), ("late", "sent", False), ("late", "withdrawn", True), ("excess", "sent", True)],
 )
-def test_money_on_its_way_back_does_not_pay_as_well(kind, status, allowed):
+def test_an_invoice_whose_money_is_being_refunded_cannot_be_accepted_as_paid(kind, status, allowed):
     invoice = partial_invoice()
     PayoutFactory(invoice=invoice, kind=kind, status=status)
     if allowed:
@@ -190,7 +190,7 @@ def test_money_on_its_way_back_does_not_pay_as_well(kind, status, allowed):
         manual_review.mark_paid(invoice.pk, version=invoice.version, **REASON)
 
 
-def test_an_alert_is_closed_by_who_was_first_and_opened_again():
+def test_an_alert_can_be_closed_only_once_and_opened_again():
     alert("x", "Look.", at=NOW)
     pk = Alert.objects.get().pk
     manual_review.close_alert(pk, actor="grace", at=NOW)
@@ -219,14 +219,14 @@ def press(client, invoice, name="accept", *, back="", **fields):
     return client.post(path(invoice, name, back), {"version": invoice.version, "reason": "she called", **fields})
 
 
-def test_a_decision_is_asked_with_what_it_is_about(client, grace):
+def test_the_decision_page_shows_the_amounts_and_the_consequence(client, grace):
     text = client.get(path(partial_invoice())).text
     for words in ("Only a part of the price was paid in time.", "$100.00", "$50.00", "0.00100000 BTC", "the buyer is told"):
         assert words in text
     assert state()[0] == "expired"
 
 
-def test_who_decides_is_told_what_is_not_confirmed_yet(client, grace):
+def test_the_decision_page_warns_when_money_is_not_confirmed_yet(client, grace):
     invoice = partial_invoice()
     words = "not confirmed yet"
     assert words not in client.get(path(invoice)).text
@@ -235,7 +235,7 @@ def test_who_decides_is_told_what_is_not_confirmed_yet(client, grace):
     assert words in client.get(path(invoice)).text
 
 
-def test_it_is_done_by_name_and_can_be_undone(client, grace):
+def test_a_decision_on_the_page_is_recorded_and_can_be_undone(client, grace):
     invoice = partial_invoice()
     response = press(client, invoice)
     assert response.url == f"/admin/payments/invoice/{invoice.pk}/change/"
@@ -248,23 +248,23 @@ def test_it_is_done_by_name_and_can_be_undone(client, grace):
     assert state()[0] == "expired"
 
 
-def test_it_goes_back_to_where_the_person_came_from(client, grace):
+def test_a_decision_returns_to_the_page_in_next(client, grace):
     assert press(client, partial_invoice(), "keep", back="?next=/admin/").url == "/admin/"
 
 
 @pytest.mark.parametrize("evil", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_it_goes_nowhere_else(client, grace, evil):
+def test_a_decision_does_not_redirect_to_another_site(client, grace, evil):
     invoice = partial_invoice()
     assert press(client, invoice, back=f"?next={evil}").url == f"/admin/payments/invoice/{invoice.pk}/change/"
 
 
-def test_without_a_reason_nothing_is_done(client, grace):
+def test_a_decision_on_the_page_without_a_reason_is_refused(client, grace):
     invoice = partial_invoice()
     assert press(client, invoice, reason=" ").status_code == 400
     assert state()[0] == "expired"
 
 
-def test_putting_back_needs_no_reason(client, grace):
+def test_putting_an_invoice_back_into_the_queue_needs_no_reason(client, grace):
     invoice = partial_invoice()
     press(client, invoice, "keep")
     invoice.refresh_from_db()
@@ -273,7 +273,7 @@ def test_putting_back_needs_no_reason(client, grace):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_second_sees_what_is_now_and_keeps_their_words(client, grace):
+def test_a_second_decision_shows_the_current_state_and_keeps_the_typed_reason(client, grace):
     invoice = partial_invoice()
     press(client, invoice, "close")
     response = press(client, invoice, "accept", reason="paid in cash")
@@ -285,12 +285,12 @@ def test_who_is_second_sees_what_is_now_and_keeps_their_words(client, grace):
     assert f'name="version" value="{invoice.version}"' in response.text
 
 
-def test_an_unknown_decision_is_not_there(client, grace):
+def test_an_unknown_decision_is_not_found(client, grace):
     assert press(client, partial_invoice(), "steal").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["accept", "close", "keep", "put-back", "take-back"])
-def test_who_may_only_look_decides_nothing(client, name):
+def test_staff_without_permission_and_buyers_cannot_decide(client, name):
     invoice = partial_invoice()
     staff = StaffFactory(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename__in=["view_invoice", "change_order"]))
@@ -309,26 +309,26 @@ def drafted(invoice, **more):
     return draft_payout(invoice.pk, kind="late", network="BTC", actor="grace", reason="as she wished", at=LATER, **more)
 
 
-def test_who_sends_the_money_back_has_decided():
+def test_drafting_a_refund_decides_about_the_invoice():
     drafted(partial_invoice())
     assert state() == ("expired", {"underpaid"}, False)
     event = Event.objects.get(type="invoice.sent_back")
     assert (event.actor, event.data["reason"]) == ("grace", "as she wished")
 
 
-def test_a_payout_that_is_given_up_leaves_it_to_decide_again():
+def test_an_invoice_needs_a_decision_again_when_its_payout_is_withdrawn():
     payout = drafted(partial_invoice())
     withdraw_payout(payout.pk, actor="grace", reason="a slip", at=LATER)
     assert (state()[2], Invoice.objects.get().exception_at) == (True, LATER)
 
 
-def test_a_payout_that_fails_leaves_it_to_decide_again():
+def test_an_invoice_needs_a_decision_again_when_its_payout_fails():
     payout = drafted(partial_invoice())
     move_payout(payout, "failed", at=LATER, error="no route")
     assert state()[2]
 
 
-def test_the_buyers_answer_decides_nothing_that_came_since():
+def test_the_buyers_destination_does_not_decide_about_money_that_came_since():
     invoice = partial_invoice()
     payout = drafted(invoice)
     PaymentFactory(option=invoice.options.get(), amount_base=DUE // 10, height=TIP - 1)
@@ -338,7 +338,7 @@ def test_the_buyers_answer_decides_nothing_that_came_since():
     assert state()[2]
 
 
-def test_money_that_goes_back_does_not_pay_with_what_is_found_later():
+def test_money_being_refunded_does_not_complete_the_price_with_a_payment_found_later():
     """The rest was paid in time too, but the node told of it only after the first part was sent back."""
     invoice = partial_invoice()
     payout = drafted(invoice)
@@ -352,7 +352,7 @@ def test_money_that_goes_back_does_not_pay_with_what_is_found_later():
     assert state() == ("settled", frozenset(), False)
 
 
-def test_late_money_that_goes_back_completes_nothing(settings):
+def test_late_money_being_refunded_does_not_complete_the_price(settings):
     settings.FIXED_RATES = {"BTC": Decimal("50000.00")}
     CursorFactory()
     soon = EXPIRY + timedelta(minutes=10)
@@ -366,7 +366,7 @@ def test_late_money_that_goes_back_completes_nothing(settings):
     assert state() == ("expired", {"late", "underpaid"}, True)
 
 
-def test_a_refund_of_what_was_paid_is_no_reorg():
+def test_a_refund_of_a_settled_invoice_is_not_a_reorg():
     CursorFactory()
     payment = PaymentFactory(height=TIP - 1)
     settle(payment.invoice_id, at=NOW)
@@ -375,7 +375,7 @@ def test_a_refund_of_what_was_paid_is_no_reorg():
     assert state() == ("settled", frozenset(), False)
 
 
-def test_what_went_back_before_it_settled_is_not_too_much_afterwards():
+def test_money_refunded_before_the_settlement_is_not_an_excess_afterwards():
     invoice = partial_invoice()
     drafted(invoice)
     PaymentFactory(option=invoice.options.get(), first_seen_at=NOW, height=TIP - 1)

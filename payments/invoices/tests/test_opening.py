@@ -25,14 +25,14 @@ def opened(offer, price=10_000):
         return open_invoice([offer], subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
 
 
-def test_an_offer_locks_rate_amount_and_destination():
+def test_an_offer_fixes_the_rate_the_amount_and_the_destination():
     offer = prepare_offer("BTC", Minor(6_500), label="order_1", at=NOW)
     assert (offer.due_base, offer.minor_per_coin, offer.rate_sources) == (100_000, Decimal(6_500_000), {"fixed": "65000.00"})
     assert offer.destination.startswith("bcrt1q")
     assert offer.expires_at == NOW + timedelta(minutes=15)
 
 
-def test_opening_writes_invoice_option_and_event():
+def test_opening_an_invoice_writes_the_invoice_its_option_and_an_event():
     invoice = opened(prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW))
     option = Option.objects.get()
     assert (invoice.status, invoice.confirmations_needed, invoice.tolerance_cap_minor) == ("new", 2, 100)
@@ -40,7 +40,7 @@ def test_opening_writes_invoice_option_and_event():
     assert [event.type for event in Event.objects.all()] == ["invoice.new"]
 
 
-def test_a_destination_is_never_used_twice():
+def test_a_destination_cannot_be_used_for_two_invoices():
     offer = prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
     opened(offer)
     with pytest.raises(IntegrityError):
@@ -67,7 +67,7 @@ def test_an_unknown_network_is_not_offered():
         prepare_offer("DOGE", Minor(10_000), label="order_1", at=NOW)
 
 
-def test_no_network_is_offered_without_node_and_sandbox(settings):
+def test_no_network_is_offered_without_a_node_or_the_sandbox(settings):
     settings.SANDBOX = False
     with pytest.raises(NetworkNotOffered):
         prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
@@ -80,7 +80,7 @@ def test_a_real_node_for_one_network_ends_the_sandbox_for_all(settings, node, ot
         prepare_offer(other, Minor(10_000), label="order_1", at=NOW)
 
 
-def test_each_configured_node_is_offered_and_no_other(settings):
+def test_only_networks_with_a_configured_node_are_offered(settings):
     settings.LITECOIN_RPC_HOST = "127.0.0.1"
     assert offered_networks() == ("LTC",)
     settings.BITCOIN_RPC_HOST = "127.0.0.1"
@@ -94,7 +94,7 @@ def answer_as_lnd(monkeypatch, answer):
     monkeypatch.setattr(opening, "get_network", lambda code: LightningNetwork() if code == "BTC-LN" else get_network(code))
 
 
-def test_bitcoin_comes_with_lightning_for_the_same_amount(monkeypatch):
+def test_a_bitcoin_offer_includes_lightning_for_the_same_amount(monkeypatch):
     answer_as_lnd(monkeypatch, lambda self, request: Destination("ab" * 32, f"lnbc{request.amount_base}"))
     chain, lightning = prepare_offers("BTC", Minor(10_001), label="order_1", at=NOW)
     assert lightning.due_base == chain.due_base * 1000
@@ -103,7 +103,7 @@ def test_bitcoin_comes_with_lightning_for_the_same_amount(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [NodeUnavailable("hung"), NodeRejected("macaroon")])
-def test_without_an_answer_of_lnd_the_order_is_chain_only(monkeypatch, error):
+def test_a_bitcoin_offer_is_on_chain_only_when_lnd_fails(monkeypatch, error):
     def fail(self, request):
         raise error
 
@@ -111,18 +111,18 @@ def test_without_an_answer_of_lnd_the_order_is_chain_only(monkeypatch, error):
     assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
 
 
-def test_an_lnd_that_failed_the_last_time_is_not_asked(monkeypatch):
+def test_an_lnd_that_is_failing_is_not_asked_for_an_offer(monkeypatch):
     answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
     CursorFactory(network="BTC-LN", failing_since=NOW)
     assert [offer.network for offer in prepare_offers("BTC", Minor(10_000), label="order_1", at=NOW)] == ["BTC"]
 
 
-def test_other_coins_come_without_lightning(monkeypatch):
+def test_an_offer_in_another_coin_has_no_lightning(monkeypatch):
     answer_as_lnd(monkeypatch, lambda self, request: pytest.fail("It was asked."))
     assert [offer.network for offer in prepare_offers("LTC", Minor(10_000), label="order_1", at=NOW)] == ["LTC"]
 
 
-def test_no_fresh_rate_opens_no_invoice(settings):
+def test_no_offer_is_made_without_a_fresh_rate(settings):
     settings.FIXED_RATES = {}
     Rate.objects.create(coin="BTC", currency="USD", minor_per_coin=Decimal(5_000_000), quoted_at=NOW - timedelta(minutes=11))
     with pytest.raises(RateUnavailable):
@@ -137,7 +137,7 @@ def test_an_unpaid_invoice_can_be_cancelled():
     assert (invoice.status, Event.objects.get().data["reason"]) == ("cancelled", "changed my mind")
 
 
-def test_cancelling_twice_is_cancelling_once():
+def test_cancelling_an_invoice_twice_is_recorded_once():
     invoice = InvoiceFactory()
     for _ in range(2):
         with atomic():
@@ -153,21 +153,21 @@ def test_an_invoice_with_money_cannot_be_cancelled():
     assert Invoice.objects.get().status == "new"
 
 
-def test_a_cancelled_invoice_stays_cancelled_when_its_time_runs_out():
+def test_a_cancelled_invoice_stays_cancelled_after_its_expiry():
     invoice = InvoiceFactory()
     with atomic():
         cancel_invoice(invoice.pk, actor="buyer", reason="x", at=NOW)
     assert settle(invoice.pk, at=NOW + timedelta(days=1)).status == "cancelled"
 
 
-def test_a_mark_needs_a_name_and_a_reason():
+def test_an_override_needs_a_name_and_a_reason():
     invoice = InvoiceFactory()
     for actor, reason in (("", "paid in cash"), ("staff", " ")):
         with pytest.raises(IllegalOverride), atomic():
             override_invoice(invoice.pk, "settled", actor=actor, reason=reason, at=NOW)
 
 
-def test_staff_settle_an_invoice_by_hand():
+def test_staff_can_settle_an_invoice_manually():
     invoice = InvoiceFactory()
     with atomic():
         override_invoice(invoice.pk, "settled", actor="staff", reason="paid in cash", at=NOW)
@@ -178,7 +178,7 @@ def test_staff_settle_an_invoice_by_hand():
 
 
 @pytest.mark.parametrize("mark", ["settled", "invalid"])
-def test_a_mark_weighs_the_facts_that_no_verdict_has_weighed_yet(mark):
+def test_an_override_evaluates_the_facts_that_were_not_evaluated_yet(mark):
     """It clears the note for the sweep, so nobody would weigh them later."""
     payment = PaymentFactory(is_present=False)
     Invoice.objects.update(needs_settling=True, paid_seen_minor=10_000)

@@ -45,7 +45,7 @@ def state():
     return invoice.status, invoice.flags
 
 
-def test_another_coin_and_the_old_destination_stays():
+def test_a_new_quote_in_another_coin_keeps_the_old_destination_open():
     old = OptionFactory()
 
     assert quote_anew(old.invoice_id, "LTC").status == "new"
@@ -57,14 +57,14 @@ def test_another_coin_and_the_old_destination_stays():
     assert (invoice.expires_at, invoice.monitor_until) == (SOON + timedelta(minutes=15), SOON + timedelta(days=30, minutes=15))
 
 
-def test_it_stands_in_the_log():
+def test_a_new_quote_is_recorded_as_an_event_with_its_actor():
     quote_anew(OptionFactory().invoice_id, actor="grace")
     event = Event.objects.get()
     assert (event.type, event.actor) == ("invoice.updated", "grace")
     assert event.data["quotes"] == [{"network": "BTC", "amount": "0.00200000"}]
 
 
-def test_an_expired_invoice_is_open_again():
+def test_a_new_quote_opens_an_expired_invoice_again():
     option = OptionFactory()
     settle(option.invoice_id, at=EXPIRY)
     assert state() == ("expired", frozenset())
@@ -77,7 +77,7 @@ def test_an_expired_invoice_is_open_again():
     assert settle(option.invoice_id, at=TOO_LATE + timedelta(minutes=15)).status == "expired"
 
 
-def test_the_old_quote_is_good_until_its_end(settings):
+def test_the_old_quote_stays_valid_until_it_expires(settings):
     """Whoever has scanned the old code already pays at what it said, whatever the rate is now."""
     old = OptionFactory()
     cheaper(settings)
@@ -88,7 +88,7 @@ def test_the_old_quote_is_good_until_its_end(settings):
     assert (settle(old.invoice_id, at=EXPIRY).status, *state()) == ("settled", "settled", frozenset())
 
 
-def test_after_its_end_the_old_quote_pays_nothing_by_itself(settings):
+def test_money_for_an_expired_quote_is_late_and_waits_for_a_decision(settings):
     old = OptionFactory()
     cheaper(settings)
     quote_anew(old.invoice_id, at=EXPIRY)
@@ -100,7 +100,7 @@ def test_after_its_end_the_old_quote_pays_nothing_by_itself(settings):
     assert (state(), payment.late) == (("new", {"late"}), "waiting")
 
 
-def test_a_part_that_came_in_time_keeps_its_worth_and_the_rest_has_the_new_rate(settings):
+def test_a_punctual_part_keeps_its_rate_and_the_rest_is_quoted_at_the_new_rate(settings):
     old = PaymentFactory(amount_base=DUE // 2, height=TIP - 1).option
     settle(old.invoice_id, at=EXPIRY)
     cheaper(settings)
@@ -113,7 +113,7 @@ def test_a_part_that_came_in_time_keeps_its_worth_and_the_rest_has_the_new_rate(
     assert (settle(old.invoice_id, at=TOO_LATE).status, state()[1]) == ("settled", frozenset())
 
 
-def test_late_money_is_taken_at_the_rate_of_now(settings):
+def test_a_new_quote_accepts_late_money_at_the_current_rate(settings):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     settle(payment.invoice_id, at=TOO_LATE)
     assert state() == ("expired", {"late"})
@@ -130,7 +130,7 @@ def test_late_money_is_taken_at_the_rate_of_now(settings):
     assert settle(payment.invoice_id, at=TOO_LATE).status == "settled"
 
 
-def test_late_money_that_is_enough_needs_no_new_destination():
+def test_late_money_that_is_enough_settles_without_a_new_destination():
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     settle(payment.invoice_id, at=TOO_LATE)
 
@@ -143,7 +143,7 @@ def test_late_money_that_is_enough_needs_no_new_destination():
     assert Invoice.objects.get().expires_at == EXPIRY
 
 
-def test_late_money_that_a_little_is_missing_of_is_enough(settings):
+def test_late_money_within_the_tolerance_is_enough(settings):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     cheaper(settings, "49750.00")
     assert preview_quote(payment.invoice_id, at=TOO_LATE).is_enough
@@ -151,20 +151,20 @@ def test_late_money_that_a_little_is_missing_of_is_enough(settings):
     assert not preview_quote(payment.invoice_id, at=TOO_LATE).is_enough
 
 
-def test_the_rate_of_now_counts_when_it_is_better_as_well():
+def test_late_money_is_valued_at_the_current_rate_even_when_it_has_risen():
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1, option__minor_per_coin=Decimal(2_500_000))
     quote_anew(payment.invoice_id, at=TOO_LATE)
     assert (state(), Invoice.objects.get().paid_safe_minor) == (("settled", {"late"}), 10_000)
 
 
-def test_late_money_that_went_again_is_not_taken():
+def test_late_money_that_has_vanished_is_not_accepted():
     payment = PaymentFactory(first_seen_at=TOO_LATE, is_present=False)
     quote_anew(payment.invoice_id, at=TOO_LATE)
     payment.refresh_from_db()
     assert (payment.late, newest().due_base) == ("", DUE)
 
 
-def test_what_came_meanwhile_is_weighed_first():
+def test_money_that_came_meanwhile_is_evaluated_before_a_new_quote():
     payment = PaymentFactory()
     mark_dirty([payment.invoice_id])
     with pytest.raises(QuoteRefused, match="already paid"):
@@ -172,7 +172,7 @@ def test_what_came_meanwhile_is_weighed_first():
 
 
 @pytest.mark.parametrize("status", ["processing", "settled", "cancelled", "invalid"])
-def test_what_is_paid_or_closed_gets_no_quote(status):
+def test_a_paid_or_closed_invoice_gets_no_new_quote(status):
     option = OptionFactory()
     Invoice.objects.update(status=status)
     with pytest.raises(QuoteRefused):
@@ -180,7 +180,7 @@ def test_what_is_paid_or_closed_gets_no_quote(status):
 
 
 @pytest.mark.parametrize("status", ["draft", "approved", "sending", "sent", "unknown"])
-def test_money_that_goes_back_pays_nothing_any_more(status):
+def test_an_invoice_whose_money_is_being_refunded_gets_no_new_quote(status):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     settle(payment.invoice_id, at=TOO_LATE)
     quote = prepare_quote(payment.invoice_id, "BTC", at=TOO_LATE)
@@ -195,13 +195,13 @@ def test_money_that_goes_back_pays_nothing_any_more(status):
 
 
 @pytest.mark.parametrize("status", ["failed", "withdrawn"])
-def test_a_payout_that_will_not_happen_is_in_nobodys_way(status):
+def test_a_failed_or_withdrawn_payout_does_not_prevent_a_new_quote(status):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     PayoutFactory(invoice=payment.invoice, status=status)
     assert quote_anew(payment.invoice_id, at=TOO_LATE).status == "settled"
 
 
-def test_ten_quotes_are_enough():
+def test_an_invoice_gets_at_most_ten_quotes():
     option = OptionFactory()
     for minute in range(MOST_QUOTES - 1):
         quote_anew(option.invoice_id, "LTC", at=NOW + timedelta(minutes=1 + minute))
@@ -210,7 +210,7 @@ def test_ten_quotes_are_enough():
     assert Option.objects.count() == MOST_QUOTES
 
 
-def test_who_was_second_writes_nothing():
+def test_the_second_of_two_simultaneous_quotes_is_refused():
     option = OptionFactory()
     first, second = (prepare_quote(option.invoice_id, network, at=SOON) for network in ("BTC", "LTC"))
     requote(first, at=SOON)
@@ -218,7 +218,7 @@ def test_who_was_second_writes_nothing():
         requote(second, at=SOON)
 
 
-def test_a_fact_that_comes_while_the_node_is_asked_is_not_overlooked():
+def test_a_quote_is_refused_when_a_payment_came_while_it_was_prepared():
     option = OptionFactory()
     quote = prepare_quote(option.invoice_id, "BTC", at=SOON)
     mark_dirty([option.invoice_id])
@@ -227,7 +227,7 @@ def test_a_fact_that_comes_while_the_node_is_asked_is_not_overlooked():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shop_that_cannot_serve_asks_for_nothing(monkeypatch):
+def test_no_new_quote_is_made_when_the_shop_refuses_late_money(monkeypatch):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)
     settle(payment.invoice_id, at=TOO_LATE)
     monkeypatch.setattr("payments.subject._registered", [RecordingSubject(refusal="sold out")])
@@ -237,7 +237,7 @@ def test_a_shop_that_cannot_serve_asks_for_nothing(monkeypatch):
     assert (state(), payment.late, payment.minor_per_coin) == (("expired", {"late"}), "waiting", None)
 
 
-def test_what_is_missing_may_be_too_little_for_a_coin():
+def test_a_missing_amount_too_small_for_the_coin_is_refused():
     """0.06 of 10.00 is more than the tolerance, and less than a payment on the chain costs."""
     payment = PaymentFactory(
         amount_base=19_880, option__due_base=20_000, option__invoice__price_minor=1_000, option__invoice__tolerance_cap_minor=1
@@ -248,6 +248,6 @@ def test_what_is_missing_may_be_too_little_for_a_coin():
     assert prepare_quote(payment.invoice_id, "LTC", at=SOON).offers[0].due_base == 75_000
 
 
-def test_a_network_that_the_shop_does_not_take():
+def test_a_network_that_the_shop_does_not_take_gets_no_quote():
     with pytest.raises(NetworkNotOffered):
         prepare_quote(OptionFactory().invoice_id, "BTC-LN", at=SOON)

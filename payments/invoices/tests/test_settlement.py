@@ -30,7 +30,7 @@ def heard(monkeypatch):
     return shop.verdicts
 
 
-def test_a_fact_books_a_payment_and_touches_its_invoice():
+def test_a_fact_stores_a_payment_and_marks_its_invoice_for_evaluation():
     option = OptionFactory()
 
     touched = store_facts("BTC", [fact(option)])
@@ -53,30 +53,30 @@ def test_the_same_fact_twice_changes_nothing():
     assert option.invoice.version == 2
 
 
-def test_money_for_a_foreign_address_is_left_alone():
+def test_money_for_a_foreign_address_is_ignored():
     option = OptionFactory.build(destination="bcrt1qsomebodyelse")
     assert store_facts("BTC", [fact(option)]) == set()
     assert not Payment.objects.exists()
 
 
-def test_the_same_address_on_another_network_is_not_ours():
+def test_money_for_the_same_address_on_another_network_is_ignored():
     option = OptionFactory()
     assert store_facts("LTC", [fact(option)]) == set()
 
 
-def test_one_transaction_pays_two_invoices():
+def test_one_transaction_can_pay_two_invoices():
     first, second = OptionFactory(), OptionFactory()
     touched = store_facts("BTC", [fact(first, "b" * 64 + ":0"), fact(second, "b" * 64 + ":1")])
     assert touched == {first.invoice_id, second.invoice_id}
 
 
-def test_one_transaction_pays_one_invoice_twice():
+def test_two_outputs_of_one_transaction_to_one_invoice_add_up():
     option = OptionFactory()
     store_facts("BTC", [fact(option, "b" * 64 + ":0", DUE // 2), fact(option, "b" * 64 + ":1", DUE // 2)])
     assert settle(option.invoice_id, at=NOW).status == "processing"
 
 
-def test_a_forgotten_transaction_is_gone_without_its_address():
+def test_a_transaction_that_the_node_forgot_is_gone_although_the_fact_has_no_address():
     payment = PaymentFactory()
     gone = Fact(reference=payment.reference, destination="", amount_base=0, first_seen_at=NOW + timedelta(days=1), is_present=False)
 
@@ -86,12 +86,12 @@ def test_a_forgotten_transaction_is_gone_without_its_address():
     assert (payment.is_present, payment.amount_base, payment.first_seen_at) == (False, DUE, NOW + timedelta(minutes=1))
 
 
-def test_a_final_payment_no_longer_moves():
+def test_a_final_payment_no_longer_changes():
     payment = PaymentFactory(is_final=True, height=TIP - 9)
     assert store_facts("BTC", [fact(payment.option, payment.reference, is_present=False)]) == set()
 
 
-def test_the_earliest_sight_counts():
+def test_the_earliest_time_at_which_a_payment_was_seen_counts():
     payment = PaymentFactory(first_seen_at=NOW + timedelta(minutes=20))
     store_facts("BTC", [fact(payment.option, payment.reference)])
     payment.refresh_from_db()
@@ -110,7 +110,7 @@ def test_seen_money_makes_an_invoice_processing(heard):
     assert heard == [("processing", frozenset())]
 
 
-def test_deep_money_settles_an_invoice_and_its_payment(heard):
+def test_a_payment_with_enough_confirmations_settles_its_invoice(heard):
     CursorFactory()
     payment = PaymentFactory(height=TIP - 1)
 
@@ -121,14 +121,14 @@ def test_deep_money_settles_an_invoice_and_its_payment(heard):
     assert (invoice.status, invoice.settled_at, payment.status) == ("settled", NOW, "settled")
 
 
-def test_settling_twice_tells_once(heard):
+def test_settling_twice_informs_the_shop_once(heard):
     payment = PaymentFactory()
     settle(payment.invoice_id, at=NOW)
     settle(payment.invoice_id, at=NOW)
     assert len(heard) == Event.objects.count() == 1
 
 
-def test_settling_clears_the_mark_of_touched_invoices_even_without_a_change():
+def test_settling_clears_needs_settling_even_without_a_change():
     invoice = InvoiceFactory(needs_settling=True)
     OptionFactory(invoice=invoice)
 
@@ -138,7 +138,7 @@ def test_settling_clears_the_mark_of_touched_invoices_even_without_a_change():
     assert (invoice.needs_settling, invoice.version) == (False, 1)
 
 
-def test_a_lost_race_changes_nothing_and_says_so(heard):
+def test_a_verdict_on_an_outdated_version_changes_nothing_and_raises(heard):
     payment = PaymentFactory()
     invoice = Invoice.objects.get()
     Payment.objects.update(is_safe=True)
@@ -154,7 +154,7 @@ def test_a_lost_race_changes_nothing_and_says_so(heard):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_facts_that_come_in_between_make_the_verdict_lose(heard):
+def test_a_verdict_is_refused_when_a_fact_came_after_it_was_made(heard):
     payment = PaymentFactory()
 
     assessment = assess(Invoice.objects.get(), NOW)
@@ -165,7 +165,7 @@ def test_facts_that_come_in_between_make_the_verdict_lose(heard):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_subject_that_fails_undoes_the_whole_verdict(monkeypatch):
+def test_a_failure_of_the_shop_rolls_back_the_whole_verdict(monkeypatch):
     payment = PaymentFactory()
     monkeypatch.setattr("payments.subject._registered", [RecordingSubject(failure=InvoiceMoved("lost a race"))])
     with pytest.raises(InvoiceMoved):
@@ -173,7 +173,7 @@ def test_a_subject_that_fails_undoes_the_whole_verdict(monkeypatch):
     assert (Invoice.objects.get().status, Event.objects.count()) == ("new", 0)
 
 
-def test_a_reorg_after_settlement_puts_the_invoice_back(heard):
+def test_a_reorg_after_settlement_puts_the_invoice_back_to_processing(heard):
     CursorFactory()
     payment = PaymentFactory(height=TIP - 1)
     settle(payment.invoice_id, at=NOW)
@@ -185,8 +185,8 @@ def test_a_reorg_after_settlement_puts_the_invoice_back(heard):
     assert (invoice.status, invoice.flags, invoice.settled_at) == ("processing", {"reorged"}, NOW)
 
 
-def test_a_payment_that_is_mined_again_settles_again(heard):
-    test_a_reorg_after_settlement_puts_the_invoice_back(heard)
+def test_a_payment_that_is_mined_again_settles_its_invoice_again(heard):
+    test_a_reorg_after_settlement_puts_the_invoice_back_to_processing(heard)
     option = Option.objects.get()
     store_facts("BTC", [fact(option, Payment.objects.get().reference, height=TIP - 1)])
 

@@ -10,5 +10,5 @@ STEPS = (8, 8, 10, 16)
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("part", range(len(STEPS)))
-def test_every_life_of_an_invoice_keeps_the_rules(part, settings):
+def test_every_history_of_an_invoice_keeps_the_rules(part, settings):
     live(InvoiceLife, "invoices", part=part, parts=len(STEPS), steps=STEPS[part])

@@ -24,7 +24,7 @@ def option(expires_at):
     return OptionFactory(invoice__expires_at=expires_at, invoice__monitor_until=expires_at)
 
 
-def test_facts_whose_message_was_lost_are_settled(now):
+def test_the_sweep_settles_facts_whose_task_was_lost(now):
     waiting = option(now + timedelta(minutes=5))
     store_facts("BTC", [Fact("a:0", waiting.destination, DUE, now)])
 
@@ -33,7 +33,7 @@ def test_facts_whose_message_was_lost_are_settled(now):
     assert Invoice.objects.get().status == "processing"
 
 
-def test_invoices_whose_time_is_up_expire(now):
+def test_the_sweep_expires_overdue_invoices_and_no_others(now):
     for minutes in (-1, 1):
         option(now + timedelta(minutes=minutes))
 
@@ -42,7 +42,7 @@ def test_invoices_whose_time_is_up_expire(now):
     assert sorted(Invoice.objects.values_list("status", flat=True)) == ["expired", "new"]
 
 
-def test_workers_that_come_back_hear_the_network_before_they_expire_anything(now):
+def test_the_sweep_polls_the_network_before_it_expires_an_invoice_after_an_outage(now):
     paid = option(now - timedelta(minutes=10))
     receive("BTC", paid.destination, DUE, at=now - timedelta(minutes=20))
     SandboxTransaction.objects.update(changed_at=now - timedelta(minutes=20))
@@ -63,7 +63,7 @@ def test_a_network_that_is_no_longer_offered_does_not_stop_the_sweep(now):
     assert Invoice.objects.get().status == "expired"
 
 
-def test_a_message_that_comes_twice_does_its_work_once(now):
+def test_a_settlement_task_that_is_delivered_twice_changes_the_invoice_once(now):
     waiting = option(now + timedelta(minutes=5))
     store_facts("BTC", [Fact("a:0", waiting.destination, DUE, now)])
     for _ in range(2):
