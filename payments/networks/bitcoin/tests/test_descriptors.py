@@ -31,7 +31,7 @@ LTUB, MTUB, TTUB = (versioned(version) for version in ("019DA462", "01B26EF6", "
         (f"wpkh([d34db33f/84h/0h/0h]{XPUB}/0/*)", "mainnet", f"wpkh([d34db33f/84h/0h/0h]{XPUB}/0/*)"),
     ],
 )
-def test_keys_become_the_descriptor_that_their_prefix_means(key, network, expected):
+def test_an_extended_key_becomes_the_descriptor_of_its_prefix(key, network, expected):
     assert normalised(f" {key} ", network, BITCOIN) == expected
 
 
@@ -51,7 +51,7 @@ def test_keys_become_the_descriptor_that_their_prefix_means(key, network, expect
         (LTUB, "mainnet", "BITCOIN_DESCRIPTOR must be a public ranged descriptor"),
     ],
 )
-def test_what_cannot_serve_is_refused_with_the_reason(text, network, words):
+def test_an_unusable_descriptor_is_refused_with_the_reason(text, network, words):
     with pytest.raises(DescriptorError, match=words):
         normalised(text, network, BITCOIN)
 
@@ -68,7 +68,7 @@ def test_what_cannot_serve_is_refused_with_the_reason(text, network, words):
         (f"wpkh({XPUB}/0/*)#abcdefgh", "mainnet", f"wpkh({XPUB}/0/*)#abcdefgh"),
     ],
 )
-def test_litecoin_reads_its_own_keys_and_those_it_shares_with_bitcoin(key, network, expected):
+def test_litecoin_accepts_its_own_extended_keys_and_those_of_bitcoin(key, network, expected):
     assert normalised(key, network, LITECOIN) == expected
 
 
@@ -86,7 +86,7 @@ def test_litecoin_reads_its_own_keys_and_those_it_shares_with_bitcoin(key, netwo
         ("hello", "mainnet", "LITECOIN_DESCRIPTOR must be a public ranged descriptor .* Ltub, Mtub"),
     ],
 )
-def test_what_cannot_serve_litecoin_is_refused_with_its_own_setting(text, network, words):
+def test_an_unusable_litecoin_descriptor_is_refused_with_the_name_of_its_setting(text, network, words):
     with pytest.raises(DescriptorError, match=words):
         normalised(text, network, LITECOIN)
 
@@ -104,5 +104,5 @@ def test_what_cannot_serve_litecoin_is_refused_with_its_own_setting(text, networ
         (f"sh(wsh(multi(1,{XPUB}/0/*)))", "p2sh-segwit"),
     ],
 )
-def test_the_wallet_is_asked_for_the_descriptors_own_kind_of_address(text, kind):
+def test_the_address_type_follows_from_the_descriptor(text, kind):
     assert address_type(text) == kind

@@ -30,7 +30,7 @@ def move_to(bitcoind, moment):
     bitcoind.chain.clock = int(moment.timestamp())
 
 
-def test_money_that_came_in_the_period_is_told_with_its_block(network, bitcoind, address):
+def test_a_payment_in_the_period_is_recorded_with_its_block(network, bitcoind, address):
     move_to(bitcoind, NOON + HOUR)
     txid = bitcoind.pay(address, 1000)
     bitcoind.mine()
@@ -41,7 +41,7 @@ def test_money_that_came_in_the_period_is_told_with_its_block(network, bitcoind,
     assert entry == NodeRecord(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=163)
 
 
-def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(network, bitcoind, address):
+def test_the_period_includes_its_start_and_excludes_its_end(network, bitcoind, address):
     for moment, amount in ((NOON - HOUR, 1000), (NOON, 2000), (NOON + DAY, 3000)):
         move_to(bitcoind, moment)
         bitcoind.pay(address, amount)
@@ -50,13 +50,13 @@ def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(networ
     assert [entry.amount_base for entry in network.records(NOON, NOON + DAY)] == [2000]
 
 
-def test_what_waits_is_told_and_not_confirmed(network, bitcoind, address):
+def test_an_unconfirmed_payment_is_recorded_as_not_confirmed(network, bitcoind, address):
     bitcoind.pay(address, 1000)
     (entry,) = network.records(NOON, NOON + DAY)
     assert (entry.is_confirmed, entry.height) == (False, None)
 
 
-def test_what_was_replaced_dropped_or_double_spent_is_in_no_records(network, bitcoind, address):
+def test_a_replaced_dropped_or_double_spent_payment_is_not_recorded(network, bitcoind, address):
     replaced = bitcoind.pay(address, 1000)
     kept = bitcoind.replace(replaced, {address: 2000})
     bitcoind.mine()
@@ -68,7 +68,7 @@ def test_what_was_replaced_dropped_or_double_spent_is_in_no_records(network, bit
     assert [entry.reference.partition(":")[0] for entry in network.records(NOON, NOON + DAY)] == [kept]
 
 
-def test_money_counts_from_its_block_when_the_node_learned_of_it_late(network, bitcoind, address):
+def test_a_payment_that_the_node_learned_of_late_is_dated_by_its_block(network, bitcoind, address):
     move_to(bitcoind, NOON + 2 * DAY)
     transaction = bitcoind.spend({address: 1000})
     bitcoind.chain.mine(bytes([0, 20, *range(20)]), [transaction], at=int((NOON + HOUR).timestamp()))
@@ -78,7 +78,7 @@ def test_money_counts_from_its_block_when_the_node_learned_of_it_late(network, b
     assert entry.received_at == NOON + HOUR
 
 
-def test_a_coinbase_is_told_when_it_is_ripe(network, bitcoind, address):
+def test_a_coinbase_payment_is_recorded_once_it_is_mature(network, bitcoind, address):
     bitcoind.chain.mine(bitcoind.chain.script(address))
     assert network.records(NOON, NOON + DAY) == []
     bitcoind.mine(100)
@@ -100,18 +100,18 @@ def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
     assert bitcoind.methods().count("getblockheader") < 12
 
 
-def test_a_period_before_all_blocks_is_listed_from_the_wallets_beginning(network, bitcoind, address):
+def test_a_period_that_begins_before_the_first_block_is_listed_without_a_start(network, bitcoind, address):
     bitcoind.asked.clear()
     network.records(datetime(2009, 1, 3, tzinfo=UTC), NOON)
     assert next(params[0] for _, method, params in bitcoind.asked if method == "listsinceblock") == ""
 
 
-def test_a_node_that_is_away_has_no_records(network, bitcoind, address):
+def test_reading_the_records_of_an_unreachable_node_raises(network, bitcoind, address):
     with bitcoind.away(), pytest.raises(NodeUnavailable):
         network.records(NOON, NOON + DAY)
 
 
-def test_what_left_the_wallet_is_told_by_transaction_and_address(network, bitcoind, address, settings):
+def test_spending_is_read_by_transaction_and_address(network, bitcoind, address, settings):
     settings.BITCOIN_WALLET = "buyers"
     move_to(bitcoind, NOON + HOUR)
     mined = bitcoind.pay(address, 1000)
@@ -124,7 +124,7 @@ def test_what_left_the_wallet_is_told_by_transaction_and_address(network, bitcoi
         assert read_spending(wallet, NOON, NOON + DAY) == {mined: {address: 1000}, waiting: {address: 2000}}
 
 
-def test_two_outputs_to_one_address_are_added(network, bitcoind, address, settings):
+def test_two_outputs_to_one_address_are_added_up(network, bitcoind, address, settings):
     settings.BITCOIN_WALLET = "buyers"
     script = bitcoind.chain.script(address)
     psbt, _ = bitcoind.buyers._funded([(script, 1000), (script, 2000)])

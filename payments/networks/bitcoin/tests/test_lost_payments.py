@@ -21,7 +21,7 @@ def test_a_replaced_payment_is_gone_and_conflicted_and_its_replacement_counts(ne
     assert fact_of(network, second).is_present
 
 
-def test_double_spent_money_is_gone(network, bitcoind, address):
+def test_a_double_spent_payment_is_gone(network, bitcoind, address):
     """Once a block holds the other transaction, the wallet gives the lost one a negative depth and lists none of its outputs."""
     txid = bitcoind.pay(address, PRICE)
     booked = reference_of(network, txid)
@@ -33,7 +33,7 @@ def test_double_spent_money_is_gone(network, bitcoind, address):
     assert booked not in facts(network)
 
 
-def test_double_spent_money_is_gone_also_when_the_node_still_lists_its_outputs(network, bitcoind, address):
+def test_a_double_spent_payment_is_gone_even_when_the_node_still_lists_its_outputs(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     booked = reference_of(network, txid)
     bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
@@ -72,7 +72,7 @@ def test_a_payment_that_the_mempool_dropped_is_gone_without_a_conflict(network, 
     assert (fact.is_present, fact.is_conflicted) == (False, False)
 
 
-def test_a_payment_whose_block_was_taken_back_waits_again(network, bitcoind, address):
+def test_a_payment_whose_block_was_reorganised_away_is_unconfirmed_again(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     bitcoind.mine()
     cursor = CursorState(bitcoind.chain.tip.hash)
@@ -84,7 +84,7 @@ def test_a_payment_whose_block_was_taken_back_waits_again(network, bitcoind, add
     assert (fact.is_present, fact.height, fact.block_hash) == (True, None, "")
 
 
-def test_a_payment_that_was_mined_again_tells_its_new_block(network, bitcoind, address):
+def test_a_payment_that_was_mined_again_has_its_new_block(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     bitcoind.mine()
     cursor = CursorState(bitcoind.chain.tip.hash)
@@ -97,7 +97,7 @@ def test_a_payment_that_was_mined_again_tells_its_new_block(network, bitcoind, a
     assert (fact.is_present, fact.height, fact.block_hash) == (True, 151, block.hash)
 
 
-def test_a_payment_that_a_reorg_made_void_is_gone_although_no_listing_names_it(network, bitcoind, address):
+def test_a_payment_that_a_reorg_invalidated_is_gone_although_the_listing_omits_it(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     bitcoind.mine()
     booked = reference_of(network, txid)
@@ -111,7 +111,7 @@ def test_a_payment_that_a_reorg_made_void_is_gone_although_no_listing_names_it(n
     assert (fact.is_present, fact.is_conflicted) == (False, True)
 
 
-def test_a_booked_payment_is_asked_for_when_the_listing_no_longer_names_it(network, bitcoind, address):
+def test_a_stored_payment_is_looked_up_when_the_listing_omits_it(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     booked = reference_of(network, txid)
     bitcoind.mine(20)
@@ -125,13 +125,13 @@ def test_a_payment_that_the_wallet_does_not_know_is_gone(network, bitcoind, addr
     assert (fact.is_present, fact.is_conflicted, fact.destination) == (False, False, "")
 
 
-def test_a_refusal_while_a_payment_is_asked_for_is_no_loss_of_it(network, bitcoind, address):
+def test_a_node_error_during_the_lookup_of_a_payment_does_not_make_it_gone(network, bitcoind, address):
     bitcoind.fault = lambda method: -32603 if method == "gettransaction" else ""
     with pytest.raises(NodeRejected, match="error -32603"):
         facts(network, unsettled=[f"{'ab' * 32}:0"])
 
 
-def test_a_refusal_of_the_mempool_is_no_loss_of_a_payment(network, bitcoind, address):
+def test_a_node_error_during_the_mempool_lookup_does_not_make_a_payment_gone(network, bitcoind, address):
     bitcoind.pay(address, PRICE)
     bitcoind.fault = lambda method: -32603 if method == "getmempoolentry" else ""
     with pytest.raises(NodeRejected, match="error -32603"):

@@ -43,7 +43,7 @@ def at(seconds):
 # --- addresses ---
 
 
-def test_each_order_gets_an_address_of_its_own(network, bitcoind):
+def test_each_order_gets_its_own_address(network, bitcoind):
     addresses = {open_address(network, f"order_{number}") for number in range(5)}
 
     assert len(addresses) == 5
@@ -51,7 +51,7 @@ def test_each_order_gets_an_address_of_its_own(network, bitcoind):
     assert sorted(bitcoind.wallet("shop").labels.values()) == [f"order_{number}" for number in range(5)]
 
 
-def test_a_node_that_knows_headers_without_blocks_gives_no_address(network, bitcoind):
+def test_a_node_that_has_headers_without_blocks_gives_no_address(network, bitcoind):
     bitcoind.dialect.fields["headers"] = 151
     with pytest.raises(NodeUnavailable, match="catching up with the chain"):
         open_address(network)
@@ -64,7 +64,7 @@ def test_a_node_in_its_initial_download_gives_no_address(network, bitcoind, sett
         open_address(network)
 
 
-def test_a_regtest_node_without_young_blocks_gives_addresses_all_the_same(network, bitcoind):
+def test_a_regtest_node_gives_addresses_during_its_initial_download(network, bitcoind):
     bitcoind.dialect.fields["initialblockdownload"] = True
     assert open_address(network)
 
@@ -76,7 +76,7 @@ def test_a_node_on_another_chain_is_refused(network, bitcoind, ask):
         ask(network)
 
 
-def test_an_address_cannot_be_closed_and_nothing_is_asked_for_it(network, bitcoind, address):
+def test_closing_an_address_does_not_ask_the_node(network, bitcoind, address):
     bitcoind.asked.clear()
     network.close_destination(address)
     assert bitcoind.asked == []
@@ -95,7 +95,7 @@ def test_a_payment_in_the_mempool_is_present_and_in_no_block(network, bitcoind, 
     assert (fact.is_present, fact.is_conflicted, fact.is_safe, fact.height, fact.block_hash) == (True, False, False, None, "")
 
 
-def test_a_mined_payment_tells_its_block(network, bitcoind, address):
+def test_a_mined_payment_has_its_block(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     block = bitcoind.mine()
 
@@ -106,7 +106,7 @@ def test_a_mined_payment_tells_its_block(network, bitcoind, address):
     assert (fact.is_present, fact.height, fact.block_hash, page.tip_height) == (True, 151, block.hash, 151)
 
 
-def test_who_paid_in_time_while_the_node_was_down_is_not_late(network, bitcoind, address):
+def test_a_payment_mined_in_time_while_the_node_was_down_is_dated_by_its_block(network, bitcoind, address):
     """The wallet learns of the payment an hour after its block was made; the block proves when it was there at the latest."""
     mined_at, learned_at = 1_800_000_000, 1_800_003_600
     bitcoind.chain.clock = learned_at
@@ -119,7 +119,7 @@ def test_who_paid_in_time_while_the_node_was_down_is_not_late(network, bitcoind,
     assert fact.first_seen_at == at(mined_at)
 
 
-def test_a_block_whose_clock_runs_fast_makes_nobody_late(network, bitcoind, address):
+def test_a_block_with_a_fast_clock_does_not_make_a_payment_later(network, bitcoind, address):
     bitcoind.chain.clock = 1_800_000_000
     bitcoind.pay(address, PRICE)
     bitcoind.mine(at=1_800_007_000)
@@ -129,7 +129,7 @@ def test_a_block_whose_clock_runs_fast_makes_nobody_late(network, bitcoind, addr
     assert fact.first_seen_at == at(1_800_000_000)
 
 
-def test_one_transaction_that_pays_two_orders_is_two_facts(network, bitcoind, address):
+def test_one_transaction_that_pays_two_orders_makes_two_facts(network, bitcoind, address):
     other = open_address(network, "order_2")
     transaction = bitcoind.spend({address: 1000, other: 2000})
     txid = bitcoind.chain.submit(transaction)
@@ -140,7 +140,7 @@ def test_one_transaction_that_pays_two_orders_is_two_facts(network, bitcoind, ad
     }
 
 
-def test_a_payment_that_is_mined_between_two_questions_is_told_with_its_block(network, bitcoind, address):
+def test_a_payment_that_is_mined_between_two_calls_has_its_block(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
 
     def mine_first(method):
@@ -157,13 +157,13 @@ def test_a_payment_that_is_mined_between_two_questions_is_told_with_its_block(ne
 # --- the cursor ---
 
 
-def test_the_cursor_is_the_block_from_which_on_payments_may_change(network, bitcoind, address, settings):
+def test_the_cursor_is_the_newest_block_whose_payments_are_final(network, bitcoind, address, settings):
     settings.CONFIRMATION_TIERS = [(None, 2)]
     page = network.facts_since(FROM_THE_BEGINNING, ())
     assert page.cursor.value == bitcoind.chain.active[-6].hash
 
 
-def test_what_is_as_deep_as_the_cursor_is_not_told_again(network, bitcoind, address):
+def test_payments_below_the_cursor_are_not_reported_again(network, bitcoind, address):
     bitcoind.pay(address, PRICE)
     bitcoind.mine(20)
     page = network.facts_since(FROM_THE_BEGINNING, ())
@@ -173,20 +173,20 @@ def test_what_is_as_deep_as_the_cursor_is_not_told_again(network, bitcoind, addr
 
 
 @pytest.mark.parametrize("value", ["00" * 32, "the sandbox's"])
-def test_a_cursor_of_another_chain_begins_at_the_wallets_beginning(network, bitcoind, address, value):
+def test_a_cursor_of_another_chain_lists_the_wallet_from_its_beginning(network, bitcoind, address, value):
     bitcoind.pay(address, PRICE)
     bitcoind.mine(20)
     assert len(facts(network, CursorState(value))) == 1
 
 
-def test_a_refusal_without_a_cursor_is_not_asked_twice(network, bitcoind, address):
+def test_a_refused_listing_without_a_cursor_is_not_repeated(network, bitcoind, address):
     bitcoind.fault = lambda method: -8 if method == "listsinceblock" else ""
     with pytest.raises(NodeRejected, match="refuses: error -8"):
         facts(network)
     assert bitcoind.methods().count("listsinceblock") == 1
 
 
-def test_another_refusal_of_the_cursor_is_passed_on(network, bitcoind, address):
+def test_an_unexpected_error_of_the_listing_is_raised(network, bitcoind, address):
     bitcoind.fault = lambda method: -32603 if method == "listsinceblock" else ""
     with pytest.raises(NodeRejected, match="refuses: error -32603"):
         facts(network, CursorState("00" * 32))
@@ -195,7 +195,7 @@ def test_another_refusal_of_the_cursor_is_passed_on(network, bitcoind, address):
 # --- coinbase ---
 
 
-def test_a_coinbase_counts_when_it_is_ripe(network, bitcoind, address):
+def test_a_coinbase_payment_counts_once_it_is_mature(network, bitcoind, address):
     block = bitcoind.chain.mine(bitcoind.chain.script(address))
     assert facts(network) == {}
     bitcoind.mine(99)
@@ -207,7 +207,7 @@ def test_a_coinbase_counts_when_it_is_ripe(network, bitcoind, address):
     assert (fact.reference, fact.amount_base, fact.height) == (f"{block.transactions[0]}:0", 5_000_000_000, 151)
 
 
-def test_a_coinbase_whose_block_was_taken_back_is_no_money(network, bitcoind, address):
+def test_a_coinbase_whose_block_was_reorganised_away_does_not_count(network, bitcoind, address):
     bitcoind.chain.mine(bitcoind.chain.script(address))
     bitcoind.take_back()
     assert facts(network) == {}
@@ -216,7 +216,7 @@ def test_a_coinbase_whose_block_was_taken_back_is_no_money(network, bitcoind, ad
 # --- what cannot be understood ---
 
 
-def test_an_entry_that_makes_no_sense_does_not_hide_the_others(network, bitcoind, address, monkeypatch):
+def test_an_unreadable_entry_does_not_hide_the_others(network, bitcoind, address, monkeypatch):
     good, odd = bitcoind.pay(address, PRICE), bitcoind.pay(address, PRICE)
     answer = bitcoind.answer
 
@@ -236,7 +236,7 @@ def test_an_entry_that_makes_no_sense_does_not_hide_the_others(network, bitcoind
 # --- a person's question ---
 
 
-def test_a_person_who_asks_for_an_address_is_told_what_came_there(network, bitcoind, address):
+def test_a_lookup_of_an_address_returns_its_payments(network, bitcoind, address):
     other = open_address(network, "order_2")
     txid = bitcoind.pay(address, PRICE)
     bitcoind.pay(other, PRICE)
@@ -248,21 +248,21 @@ def test_a_person_who_asks_for_an_address_is_told_what_came_there(network, bitco
     assert (fact.is_present, fact.height) == (True, 151)
 
 
-def test_a_person_who_asks_is_told_that_a_replaced_payment_is_gone(network, bitcoind, address):
+def test_a_lookup_reports_a_replaced_payment_as_gone(network, bitcoind, address):
     first = bitcoind.pay(address, PRICE)
     bitcoind.replace(first, {address: PRICE})
 
     assert sorted(fact.is_present for fact in network.lookup([address])) == [False, True]
 
 
-def test_an_address_that_got_nothing_has_no_facts(network, address):
+def test_an_address_without_payments_has_no_facts(network, address):
     assert network.lookup([address]) == ()
 
 
 # --- health ---
 
 
-def test_a_node_that_is_well_tells_staff_about_itself(network, bitcoind, address):
+def test_health_of_a_healthy_node_has_its_figures_and_no_problem(network, bitcoind, address):
     bitcoind.chain.clock = 1_800_000_000
     bitcoind.mine(at=1_800_000_000)
     bitcoind.node.peers = 8
@@ -275,19 +275,19 @@ def test_a_node_that_is_well_tells_staff_about_itself(network, bitcoind, address
     assert health.wallet == "watch-only, 1 address given out"
 
 
-def test_health_names_a_node_that_is_catching_up(network, bitcoind, address):
+def test_health_of_a_node_that_is_catching_up_is_a_problem(network, bitcoind, address):
     bitcoind.dialect.fields["headers"] = 160
     health = network.health()
     assert ("catching up" in health.problem, health.behind) == (True, 10)
 
 
-def test_health_warns_of_a_node_without_peers(network, bitcoind, settings):
+def test_health_of_a_node_without_peers_is_a_warning(network, bitcoind, settings):
     settings.BITCOIN_NETWORK, bitcoind.dialect.chain = "signet", "signet"
     assert "no peers" in network.health().warning
     bitcoind.node.peers = 1
     assert network.health().warning == ""
 
 
-def test_health_of_a_node_that_is_away_is_a_problem(network, bitcoind):
+def test_health_of_an_unreachable_node_is_a_problem(network, bitcoind):
     with bitcoind.away():
         assert "does not answer" in network.health().problem

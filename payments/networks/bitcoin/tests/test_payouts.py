@@ -58,14 +58,14 @@ def spend_coin(node, coin, *, fee=50_000, to=""):
 # --- addresses ---
 
 
-def test_the_node_says_what_an_address_is(bitcoind, target):
+def test_the_node_decides_which_addresses_are_valid(bitcoind, target):
     assert is_address(BITCOIN, target)
     assert not is_address(BITCOIN, "nonsense")
     assert not is_address(BITCOIN, "rltc1qd45w7ytjmzl6c2xqv0w0pk3dd3wqhu5xc7pm6k")
 
 
 @pytest.mark.parametrize("answer", [{"scriptPubKey": ""}, {"witness_version": 2}], ids=["within MWEB", "a version to come"])
-def test_an_address_whose_money_anybody_could_take_is_none(bitcoind, target, answer):
+def test_an_address_that_anybody_could_spend_from_is_not_valid(bitcoind, target, answer):
     valid = {"isvalid": True, "scriptPubKey": "0014", "witness_version": 0}
     usual = bitcoind.answer
     bitcoind.answer = lambda wallet, method, params: valid | answer if method == "validateaddress" else usual(wallet, method, params)
@@ -86,13 +86,13 @@ def test_a_draft_pays_the_payout_and_nothing_else_but_change(bitcoind, funds, ta
     assert bitcoind.chain.mempool == {}
 
 
-def test_a_drafts_coins_are_set_aside(bitcoind, funds, target):
+def test_the_coins_of_a_draft_are_locked(bitcoind, funds, target):
     first, second = draft(BITCOIN, target, AMOUNT), draft(BITCOIN, target, AMOUNT)
     assert coin_of(first) != coin_of(second)
     assert len(funds.wallet.locked) == 2
 
 
-def test_coins_of_stored_transactions_are_set_aside_again_after_the_nodes_restart(bitcoind, funds, target):
+def test_coins_of_stored_transactions_are_locked_again_after_the_node_restarted(bitcoind, funds, target):
     stored = [draft(BITCOIN, target, AMOUNT) for _ in range(2)]
     with bitcoind.away():
         pass
@@ -103,7 +103,7 @@ def test_coins_of_stored_transactions_are_set_aside_again_after_the_nodes_restar
     assert len({coin_of(made) for made in (*stored, third)}) == 3
 
 
-def test_a_stored_transaction_whose_coin_is_spent_keeps_no_other_waiting(bitcoind, funds, target):
+def test_a_stored_transaction_whose_coin_is_spent_does_not_block_a_draft(bitcoind, funds, target):
     stored = draft(BITCOIN, target, AMOUNT)
     with bitcoind.away():
         pass
@@ -112,7 +112,7 @@ def test_a_stored_transaction_whose_coin_is_spent_keeps_no_other_waiting(bitcoin
     assert draft(BITCOIN, target, AMOUNT, [stored.raw]).raw
 
 
-def test_another_refusal_to_set_a_coin_aside_stops_the_draft(bitcoind, funds, target):
+def test_an_unexpected_error_while_coins_are_locked_stops_the_draft(bitcoind, funds, target):
     stored = draft(BITCOIN, target, AMOUNT)
     with bitcoind.away():
         pass
@@ -126,20 +126,20 @@ def test_a_wallet_that_holds_too_little_is_out_of_funds(bitcoind, funds, target)
         draft(BITCOIN, target, Base(400_000_000))
 
 
-def test_another_objection_to_a_draft_is_no_lack_of_funds(bitcoind, funds, target):
+def test_another_wallet_error_is_not_reported_as_a_lack_of_funds(bitcoind, funds, target):
     bitcoind.fault = lambda method: -4 if method == "walletcreatefundedpsbt" else ""
     with pytest.raises(NodeRejected, match="cannot pay this: error -4") as refusal:
         draft(BITCOIN, target, AMOUNT)
     assert not isinstance(refusal.value, OutOfFunds)
 
 
-def test_another_error_of_a_draft_is_passed_on(bitcoind, funds, target):
+def test_an_unexpected_error_while_drafting_is_raised(bitcoind, funds, target):
     bitcoind.fault = lambda method: -32603 if method == "walletcreatefundedpsbt" else ""
     with pytest.raises(NodeRejected, match="refuses: error -32603"):
         draft(BITCOIN, target, AMOUNT)
 
 
-def test_a_node_that_would_pay_somebody_else_is_refused_and_keeps_no_coin(bitcoind, funds, target):
+def test_a_draft_that_pays_another_address_is_refused_and_its_coins_are_unlocked(bitcoind, funds, target):
     other = bitcoind.buyers.getnewaddress()
     usual = bitcoind.answer
 
@@ -154,14 +154,14 @@ def test_a_node_that_would_pay_somebody_else_is_refused_and_keeps_no_coin(bitcoi
     assert funds.wallet.locked == set()
 
 
-def test_a_draft_that_cannot_be_signed_keeps_no_coin(bitcoind, funds, target):
+def test_the_coins_of_a_draft_that_cannot_be_signed_are_unlocked(bitcoind, funds, target):
     bitcoind.fault = lambda method: -32603 if method == "walletprocesspsbt" else ""
     with pytest.raises(NodeRejected):
         draft(BITCOIN, target, AMOUNT)
     assert funds.wallet.locked == set()
 
 
-def test_a_draft_that_is_given_up_frees_its_coins(bitcoind, funds, target):
+def test_the_coins_of_a_released_draft_are_unlocked(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     release(BITCOIN, made.psbt)
     assert funds.wallet.locked == set()
@@ -185,7 +185,7 @@ def watched(bitcoind, settings):
     return merchant
 
 
-def test_a_wallet_that_only_watches_makes_an_unsigned_draft_with_change_to_itself(bitcoind, watched, target):
+def test_a_watch_only_wallet_makes_an_unsigned_draft_with_change_to_itself(bitcoind, watched, target):
     made = draft(BITCOIN, target, AMOUNT)
 
     assert (made.raw, made.txid) == ("", bitcoind.node.decodepsbt(made.psbt)["tx"]["txid"])
@@ -193,7 +193,7 @@ def test_a_wallet_that_only_watches_makes_an_unsigned_draft_with_change_to_itsel
     assert coins_of(made.psbt) == []
 
 
-def test_what_staff_signed_is_ready_to_send(bitcoind, watched, target):
+def test_a_transaction_that_staff_signed_can_be_sent(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
     signed_psbt = watched.walletprocesspsbt(offered.psbt)["psbt"]
 
@@ -204,13 +204,13 @@ def test_what_staff_signed_is_ready_to_send(bitcoind, watched, target):
     assert ready.txid in bitcoind.chain.mempool
 
 
-def test_what_staff_did_not_sign_is_refused(bitcoind, watched, target):
+def test_a_transaction_without_signatures_is_refused(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
     with pytest.raises(NodeRejected, match="Signatures are missing"):
         signed_by_staff(BITCOIN, offered.psbt, offered.psbt, target, AMOUNT)
 
 
-def test_another_transaction_than_the_offered_one_is_refused(bitcoind, watched, target):
+def test_a_signed_transaction_other_than_the_offered_one_is_refused(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
     release(BITCOIN, offered.psbt)
     other = watched.walletprocesspsbt(draft(BITCOIN, target, Base(40_000_000)).psbt)["psbt"]
@@ -218,7 +218,7 @@ def test_another_transaction_than_the_offered_one_is_refused(bitcoind, watched, 
         signed_by_staff(BITCOIN, offered.psbt, other, target, AMOUNT)
 
 
-def test_a_transaction_that_pays_another_amount_than_the_payouts_is_refused(bitcoind, watched, target):
+def test_a_signed_transaction_that_does_not_pay_the_payouts_amount_is_refused(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
     signed_psbt = watched.walletprocesspsbt(offered.psbt)["psbt"]
     with pytest.raises(NodeRejected, match=r"does not pay 0.30000001 BTC"):
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_psbt_is_refused(bitcoind, watched, target):
         signed_by_staff(BITCOIN, offered.psbt, "a letter", target, AMOUNT)
 
 
-def test_what_staffs_own_wallet_sent_is_known(bitcoind, watched, target):
+def test_a_payout_that_staff_broadcast_themselves_is_recognised(bitcoind, watched, target):
     offered = draft(BITCOIN, target, AMOUNT)
     assert not is_broadcast(BITCOIN, offered.psbt)
 
@@ -244,7 +244,7 @@ def test_what_staffs_own_wallet_sent_is_known(bitcoind, watched, target):
 # --- sending ---
 
 
-def test_a_transaction_is_sent_as_often_as_one_likes_and_is_one(bitcoind, funds, target):
+def test_broadcasting_a_transaction_again_counts_as_sent_and_makes_no_second_one(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     for _ in range(2):
         assert broadcast(BITCOIN, made.raw, made.txid).status == "sent"
@@ -262,7 +262,7 @@ def test_a_transaction_whose_outputs_were_spent_since_counts_as_sent(bitcoind, f
 
 
 @pytest.mark.parametrize("code", [-25, -26])
-def test_a_transaction_that_the_node_does_not_take_now_waits(bitcoind, funds, target, code):
+def test_a_transaction_that_the_node_refuses_for_now_waits(bitcoind, funds, target, code):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.fault = lambda method: code if method == "sendrawtransaction" else ""
 
@@ -271,14 +271,14 @@ def test_a_transaction_that_the_node_does_not_take_now_waits(bitcoind, funds, ta
     assert (outcome.status, outcome.problem) == ("waits", f"The Bitcoin node does not take it now: error {code}")
 
 
-def test_another_error_of_sending_is_passed_on(bitcoind, funds, target):
+def test_an_unexpected_error_while_broadcasting_is_raised(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.fault = lambda method: -32603 if method == "sendrawtransaction" else ""
     with pytest.raises(NodeRejected, match="error -32603"):
         broadcast(BITCOIN, made.raw, made.txid)
 
 
-def test_a_time_out_while_sending_is_no_failure_and_the_next_try_finds_it_sent(bitcoind, funds, target, settings):
+def test_a_broadcast_that_timed_out_is_found_sent_at_the_next_try(bitcoind, funds, target, settings):
     made = draft(BITCOIN, target, AMOUNT)
     settings.NODE_TIMEOUT_SECONDS = 1
 
@@ -296,7 +296,7 @@ def test_a_time_out_while_sending_is_no_failure_and_the_next_try_finds_it_sent(b
     assert broadcast(BITCOIN, made.raw, made.txid).status == "sent"
 
 
-def test_a_transaction_never_takes_the_place_of_one_that_waits(bitcoind, funds, target):
+def test_a_transaction_never_replaces_another_one_in_the_mempool(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.chain.submit(spend_coin(bitcoind, coin_of(made), fee=1))
 
@@ -305,7 +305,7 @@ def test_a_transaction_never_takes_the_place_of_one_that_waits(bitcoind, funds, 
     assert (outcome.status, "in no block yet, spends one of its inputs" in outcome.problem) == ("waits", True)
 
 
-def test_a_coin_that_another_spent_is_lost_only_six_blocks_deep(bitcoind, funds, target):
+def test_a_payout_whose_coin_was_spent_elsewhere_fails_only_after_six_blocks(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.mine_without(spend_coin(bitcoind, coin_of(made)))
     seen = []
@@ -318,7 +318,7 @@ def test_a_coin_that_another_spent_is_lost_only_six_blocks_deep(bitcoind, funds,
     assert "can never be sent" in seen[-1].problem
 
 
-def test_a_coin_that_is_in_no_block_yet_is_waited_for(bitcoind, funds, target):
+def test_a_payout_whose_coin_is_in_no_block_yet_waits(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.take_back(3)
     for txid in list(bitcoind.chain.mempool):
@@ -329,7 +329,7 @@ def test_a_coin_that_is_in_no_block_yet_is_waited_for(bitcoind, funds, target):
     assert (outcome.status, "the transaction that creates it is in no block" in outcome.problem) == ("waits", True)
 
 
-def test_a_coin_that_was_never_made_is_lost_only_six_blocks_deep(bitcoind, funds, target):
+def test_a_payout_whose_coin_was_never_created_fails_only_after_six_blocks(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     parent = coin_of(made)[0]
     bitcoind.take_back(3)
@@ -342,7 +342,7 @@ def test_a_coin_that_was_never_made_is_lost_only_six_blocks_deep(bitcoind, funds
     assert (outcome.status, "was never made" in outcome.problem) == ("failed", True)
 
 
-def test_of_several_lost_coins_the_one_that_is_for_good_decides(bitcoind, funds, target):
+def test_a_payout_fails_when_one_of_its_lost_coins_is_lost_for_good(bitcoind, funds, target):
     made = draft(BITCOIN, target, Base(150_000_000))
     first, second = spends(read_transaction(made.raw))
     bitcoind.chain.submit(spend_coin(bitcoind, first))
@@ -353,14 +353,14 @@ def test_of_several_lost_coins_the_one_that_is_for_good_decides(bitcoind, funds,
     assert broadcast(BITCOIN, made.raw, made.txid).status == "failed"
 
 
-def test_a_node_that_is_away_says_nothing_of_a_payout(bitcoind, funds, target):
+def test_broadcasting_to_an_unreachable_node_raises_node_unavailable(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     with bitcoind.away(), pytest.raises(NodeUnavailable):
         broadcast(BITCOIN, made.raw, made.txid)
 
 
 @pytest.mark.parametrize("method", ["gettransaction", "listsinceblock"])
-def test_an_error_while_the_coins_are_looked_at_is_passed_on(bitcoind, funds, target, method):
+def test_an_unexpected_error_while_coins_are_checked_is_raised(bitcoind, funds, target, method):
     made = draft(BITCOIN, target, AMOUNT)
     bitcoind.mine_without(spend_coin(bitcoind, coin_of(made)))
     bitcoind.fault = lambda asked: -32603 if asked == method else ""
@@ -368,7 +368,7 @@ def test_an_error_while_the_coins_are_looked_at_is_passed_on(bitcoind, funds, ta
         broadcast(BITCOIN, made.raw, made.txid)
 
 
-def test_litecoind_is_asked_for_its_listing_in_the_way_it_knows(litecoind, settings):
+def test_litecoind_is_asked_with_the_arguments_that_its_version_accepts(litecoind, settings):
     settings.LITECOIN_PAYOUT_WALLET = "payouts"
     litecoind.node.createwallet("payouts", load=True)
     wallet = WalletMethods(litecoind.node, litecoind.wallet("payouts"))
@@ -383,7 +383,7 @@ def test_litecoind_is_asked_for_its_listing_in_the_way_it_knows(litecoind, setti
 # --- what was paid ---
 
 
-def test_what_each_transaction_paid_is_told_by_address(bitcoind, funds, target):
+def test_the_outputs_of_each_confirmed_or_waiting_transaction_are_read_by_address(bitcoind, funds, target):
     made = draft(BITCOIN, target, AMOUNT)
     broadcast(BITCOIN, made.raw, made.txid)
     lost = draft(BITCOIN, target, AMOUNT)
@@ -394,5 +394,5 @@ def test_what_each_transaction_paid_is_told_by_address(bitcoind, funds, target):
 
 
 @pytest.mark.parametrize("stored", ["", "zz", "00", "cHNidP8B", "02" * 40])
-def test_what_is_no_transaction_spends_no_coins(stored):
+def test_an_unreadable_transaction_has_no_coins(stored):
     assert coins_of(stored) == []

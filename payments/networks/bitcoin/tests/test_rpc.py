@@ -26,13 +26,13 @@ def test_user_and_password_are_not_percent_decoded(node, bitcoind):
     assert node.call("getblockcount") == 150
 
 
-def test_calls_of_one_conversation_share_a_connection(node, bitcoind):
+def test_the_calls_of_one_conversation_share_a_connection(node, bitcoind):
     for _ in range(3):
         node.call("getblockcount")
     assert bitcoind.connections == 1
 
 
-def test_a_wrong_password_is_said_in_words(node, bitcoind):
+def test_a_wrong_password_is_reported_with_the_names_of_the_settings(node, bitcoind):
     bitcoind.password = "another"
     with pytest.raises(NodeRejected, match="refuses BITCOIN_RPC_USER and BITCOIN_RPC_PASS"):
         node.call("getblockcount")
@@ -54,7 +54,7 @@ def test_a_wrong_password_is_said_in_words(node, bitcoind):
         ("drop", NodeUnavailable, "does not answer"),
     ],
 )
-def test_trouble_is_said_in_words(node, bitcoind, settings, fault, error, says):
+def test_each_failure_of_the_node_is_explained_in_words(node, bitcoind, settings, fault, error, says):
     settings.NODE_TIMEOUT_SECONDS = 1
     bitcoind.fault = fault
     conversation = Conversation(BITCOIN, "/")
@@ -66,7 +66,7 @@ def test_trouble_is_said_in_words(node, bitcoind, settings, fault, error, says):
     assert bitcoind.methods() == ["getblockcount"]
 
 
-def test_a_node_that_drips_is_given_up_after_node_timeout_seconds(bitcoind, settings):
+def test_a_node_that_answers_too_slowly_is_given_up_after_node_timeout_seconds(bitcoind, settings):
     settings.NODE_TIMEOUT_SECONDS = 1
     bitcoind.fault = "drip"
     conversation, began = Conversation(BITCOIN, "/"), time.monotonic()
@@ -78,7 +78,7 @@ def test_a_node_that_drips_is_given_up_after_node_timeout_seconds(bitcoind, sett
     assert time.monotonic() - began < 1.5
 
 
-def test_more_patience_is_for_the_calls_after_it(node, bitcoind, settings):
+def test_a_longer_timeout_applies_to_the_calls_after_it(node, bitcoind, settings):
     settings.NODE_TIMEOUT_SECONDS = 1
     conversation = Conversation(BITCOIN, "/")
     bitcoind.fault = lambda method: bitcoind.wait_until_stopped(1.3) or ""

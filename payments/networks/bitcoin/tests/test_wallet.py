@@ -28,7 +28,7 @@ def quick(monkeypatch):
 # --- made, loaded ---
 
 
-def test_a_wallet_that_is_missing_is_made_watch_only_from_the_descriptor(bitcoind):
+def test_a_missing_wallet_is_created_watch_only_from_the_descriptor(bitcoind):
     info = use_wallet()
 
     made = bitcoind.wallet("shop")
@@ -36,14 +36,14 @@ def test_a_wallet_that_is_missing_is_made_watch_only_from_the_descriptor(bitcoin
     assert [(each.text.partition("#")[0], each.last) for each in made.descriptors] == [(DESCRIPTOR, 999)]
 
 
-def test_a_wallet_that_is_loaded_is_used_as_it_is(bitcoind):
+def test_a_loaded_wallet_is_used_without_loading_it_again(bitcoind):
     use_wallet()
     bitcoind.asked.clear()
     use_wallet()
     assert bitcoind.methods() == ["getwalletinfo", "getwalletinfo"]
 
 
-def test_a_wallet_that_a_restart_unloaded_is_loaded_again(bitcoind):
+def test_a_wallet_that_is_not_loaded_after_a_restart_is_loaded_again(bitcoind):
     use_wallet()
     bitcoind.wallet("shop").load_on_startup = False
     with bitcoind.away():
@@ -55,7 +55,7 @@ def test_a_wallet_that_a_restart_unloaded_is_loaded_again(bitcoind):
     assert bitcoind.methods().count("createwallet") == 1
 
 
-def test_a_wallets_name_may_hold_anything(bitcoind, settings):
+def test_the_name_of_a_wallet_may_contain_any_characters(bitcoind, settings):
     settings.BITCOIN_WALLET = "käsé/50% & more"
     use_wallet()
     assert "käsé/50% & more" in bitcoind.node.wallets
@@ -75,14 +75,14 @@ def test_a_wallet_that_another_process_is_loading_is_waited_for(bitcoind, quick)
     assert use_wallet()
 
 
-def test_a_wallet_that_is_never_loaded_is_given_up(bitcoind, quick):
+def test_a_wallet_that_never_finishes_loading_is_reported_as_unavailable(bitcoind, quick):
     use_wallet()
     bitcoind.fault = lambda method: {"getwalletinfo": -18, "loadwallet": -35}.get(method, "")
     with pytest.raises(NodeUnavailable, match="still loading its wallet"):
         use_wallet()
 
 
-def test_a_wallet_that_another_process_makes_at_the_same_moment_is_used(bitcoind, quick):
+def test_a_wallet_that_another_process_creates_at_the_same_moment_is_used(bitcoind, quick):
     answer = bitcoind.answer
 
     def made_by_another(wallet, method, params):
@@ -94,7 +94,7 @@ def test_a_wallet_that_another_process_makes_at_the_same_moment_is_used(bitcoind
     assert use_wallet()
 
 
-def test_two_processes_that_need_the_wallet_at_once_make_it_once(bitcoind, settings):
+def test_several_threads_that_need_the_wallet_at_once_create_it_once(bitcoind, settings):
     failures = []
 
     def use():
@@ -119,13 +119,13 @@ def test_a_wallet_that_cannot_be_loaded_is_unavailable(bitcoind):
         use_wallet()
 
 
-def test_a_wallet_that_cannot_be_made_is_refused(bitcoind):
+def test_a_wallet_that_cannot_be_created_is_rejected(bitcoind):
     bitcoind.fault = lambda method: -4 if method == "createwallet" else ""
     with pytest.raises(NodeRejected, match="cannot make the wallet 'shop': error -4"):
         use_wallet()
 
 
-def test_without_a_descriptor_no_wallet_is_made(bitcoind, settings):
+def test_no_wallet_is_created_without_a_descriptor(bitcoind, settings):
     settings.BITCOIN_DESCRIPTOR = ""
     with pytest.raises(NodeRejected, match=r"has no wallet 'shop'. Set BITCOIN_DESCRIPTOR"):
         use_wallet()
@@ -140,7 +140,7 @@ def test_without_a_descriptor_no_wallet_is_made(bitcoind, settings):
         (f"wpkh({KEY}/0/*)#aaaaaaaa", "cannot read BITCOIN_DESCRIPTOR"),
     ],
 )
-def test_a_descriptor_that_cannot_serve_is_refused_in_words(bitcoind, settings, descriptor, says):
+def test_an_unusable_descriptor_is_refused_with_the_reason(bitcoind, settings, descriptor, says):
     settings.BITCOIN_DESCRIPTOR = descriptor
     with pytest.raises(NodeRejected, match=says):
         use_wallet()
@@ -148,7 +148,7 @@ def test_a_descriptor_that_cannot_serve_is_refused_in_words(bitcoind, settings, 
 
 
 @pytest.mark.parametrize(("field", "value", "says"), [("hasprivatekeys", True, "holds private keys"), ("isrange", False, "must be ranged")])
-def test_what_the_node_finds_in_a_descriptor_is_believed(bitcoind, field, value, says):
+def test_a_descriptor_with_a_property_that_the_node_reports_as_unsafe_is_refused(bitcoind, field, value, says):
     answer = bitcoind.answer
     bitcoind.answer = lambda wallet, method, params: (
         {**answer(wallet, method, params), field: value} if method == "getdescriptorinfo" else answer(wallet, method, params)
@@ -157,7 +157,7 @@ def test_what_the_node_finds_in_a_descriptor_is_believed(bitcoind, field, value,
         use_wallet()
 
 
-def test_a_descriptor_that_the_node_will_not_watch_is_refused(bitcoind):
+def test_a_descriptor_that_the_node_does_not_import_is_refused(bitcoind):
     answer = bitcoind.answer
     objection = [{"success": False, "error": {"code": -4, "message": "Wallet is currently rescanning."}}]
     bitcoind.answer = lambda wallet, method, params: objection if method == "importdescriptors" else answer(wallet, method, params)
@@ -165,13 +165,13 @@ def test_a_descriptor_that_the_node_will_not_watch_is_refused(bitcoind):
         use_wallet()
 
 
-def test_another_error_than_a_missing_wallet_is_passed_on(bitcoind):
+def test_an_unexpected_error_while_the_wallet_is_opened_is_raised(bitcoind):
     bitcoind.fault = -32603
     with pytest.raises(NodeRejected, match="refuses: error -32603"):
         use_wallet()
 
 
-def test_an_answer_without_what_the_caller_reads_is_unavailable(bitcoind):
+def test_an_answer_without_the_expected_field_is_reported_as_unavailable(bitcoind):
     with pytest.raises(NodeUnavailable, match=r"cannot be understood \(KeyError"), open_wallet(BITCOIN) as wallet:
         wallet.call("getwalletinfo")["nonsense"]
 
@@ -180,20 +180,20 @@ def test_an_answer_without_what_the_caller_reads_is_unavailable(bitcoind):
 
 
 @pytest.mark.parametrize(("descriptor", "kind"), [(DESCRIPTOR, "bech32"), (f"pkh({KEY}/0/*)", "legacy"), (f"tr({KEY}/0/*)", "bech32m")])
-def test_addresses_are_of_the_descriptors_kind(bitcoind, settings, descriptor, kind):
+def test_new_addresses_have_the_type_of_the_descriptor(bitcoind, settings, descriptor, kind):
     settings.BITCOIN_DESCRIPTOR = descriptor
     with open_wallet(BITCOIN) as wallet:
         assert new_address(wallet, "order_1")
     assert bitcoind.asked[-1] == ("shop", "getnewaddress", ["order_1", kind])
 
 
-def test_a_wallet_of_staffs_own_gives_native_segwit_addresses(bitcoind, settings):
+def test_a_wallet_without_a_descriptor_gives_native_segwit_addresses(bitcoind, settings):
     settings.BITCOIN_WALLET, settings.BITCOIN_DESCRIPTOR = "buyers", ""
     with open_wallet(BITCOIN) as wallet:
         assert new_address(wallet, "order_1").startswith("bcrt1q")
 
 
-def test_an_address_that_the_wallet_cannot_give_is_refused(bitcoind):
+def test_an_error_while_an_address_is_created_is_raised(bitcoind):
     bitcoind.fault = lambda method: -12 if method == "getnewaddress" else ""
     with pytest.raises(NodeRejected, match="refuses: error -12"), open_wallet(BITCOIN) as wallet:
         new_address(wallet, "order_1")
@@ -202,7 +202,7 @@ def test_an_address_that_the_wallet_cannot_give_is_refused(bitcoind):
 # --- words for staff ---
 
 
-def test_the_addresses_given_out_are_counted_for_staff(bitcoind):
+def test_the_description_of_a_wallet_counts_the_addresses_given_out(bitcoind):
     with open_wallet(BITCOIN) as wallet:
         assert describe_wallet(wallet) == "watch-only, 0 addresses given out"
         for number in range(1200):
@@ -210,7 +210,7 @@ def test_the_addresses_given_out_are_counted_for_staff(bitcoind):
         assert describe_wallet(wallet) == "watch-only, 1,200 addresses given out"
 
 
-def test_a_wallet_with_keys_is_named_so(bitcoind, settings):
+def test_the_description_of_a_wallet_says_that_it_has_private_keys(bitcoind, settings):
     settings.BITCOIN_WALLET = "buyers"
     with open_wallet(BITCOIN) as wallet:
         assert describe_wallet(wallet).startswith("with private keys, ")
@@ -223,7 +223,7 @@ def test_a_watch_only_wallet_on_the_right_chain_has_no_problem(bitcoind):
     assert wallet_problem(BITCOIN) == ""
 
 
-def test_a_wallet_with_keys_must_not_serve_on_the_main_chain(bitcoind, settings):
+def test_a_wallet_with_private_keys_is_a_problem_on_the_main_chain(bitcoind, settings):
     settings.BITCOIN_WALLET, settings.BITCOIN_DESCRIPTOR, settings.BITCOIN_NETWORK = "buyers", "", "mainnet"
     bitcoind.dialect.chain = "main"
     settings.DEBUG = False
@@ -232,13 +232,13 @@ def test_a_wallet_with_keys_must_not_serve_on_the_main_chain(bitcoind, settings)
     assert wallet_problem(BITCOIN) == ""
 
 
-def test_a_wallet_of_another_descriptor_must_not_serve(bitcoind, settings):
+def test_a_wallet_made_from_another_descriptor_is_a_problem(bitcoind, settings):
     use_wallet()
     settings.BITCOIN_DESCRIPTOR = f"wpkh({KEY}/1/*)"
     assert "was made from another descriptor than BITCOIN_DESCRIPTOR" in wallet_problem(BITCOIN)
 
 
-def test_a_wallet_that_was_made_and_never_told_what_to_watch_is_told_now(bitcoind):
+def test_an_empty_wallet_is_given_the_descriptor_to_watch(bitcoind):
     bitcoind.node.createwallet("shop", True, True)
     assert wallet_problem(BITCOIN) == ""
     assert [each.text.partition("#")[0] for each in bitcoind.wallet("shop").descriptors] == [DESCRIPTOR]
@@ -247,19 +247,19 @@ def test_a_wallet_that_was_made_and_never_told_what_to_watch_is_told_now(bitcoin
 # --- the wallet that pays out ---
 
 
-def test_without_a_wallet_of_its_own_payouts_come_from_the_shops(bitcoind):
+def test_payouts_use_the_shops_wallet_when_no_payout_wallet_is_set(bitcoind):
     with open_payout_wallet(BITCOIN) as wallet:
         assert wallet.call("getwalletinfo")["walletname"] == "shop"
 
 
-def test_the_payout_wallet_is_loaded_when_it_is_not(bitcoind, settings):
+def test_a_payout_wallet_that_is_not_loaded_is_loaded(bitcoind, settings):
     settings.BITCOIN_PAYOUT_WALLET = "buyers"
     bitcoind.wallet("buyers").is_loaded = False
     with open_payout_wallet(BITCOIN) as wallet:
         assert wallet.call("getwalletinfo")["private_keys_enabled"]
 
 
-def test_a_payout_wallet_that_does_not_exist_is_refused_and_never_made(bitcoind, settings):
+def test_a_payout_wallet_that_does_not_exist_is_refused_and_not_created(bitcoind, settings):
     settings.BITCOIN_PAYOUT_WALLET = "nowhere"
     with pytest.raises(NodeRejected, match="cannot load the wallet of BITCOIN_PAYOUT_WALLET"), open_payout_wallet(BITCOIN):
         pass
@@ -289,14 +289,14 @@ def use_litecoin():
         return new_address(wallet, "order_1")
 
 
-def test_a_litecoin_wallet_is_filled_with_the_descriptors_keys(litecoind):
+def test_a_litecoin_wallet_imports_the_keys_of_the_descriptor(litecoind):
     assert use_litecoin().startswith("rltc1q")
 
     made = litecoind.wallet("shop")
     assert (made.has_descriptors, made.has_keys, len(made.scripts), len(made.pool)) == (False, False, 1000, 999)
 
 
-def test_a_litecoin_wallet_whose_pool_is_empty_is_filled_with_the_next_keys(litecoind):
+def test_a_litecoin_wallet_with_an_empty_pool_imports_the_next_keys(litecoind):
     first = use_litecoin()
     litecoind.wallet("shop").pool.clear()
 
@@ -306,7 +306,7 @@ def test_a_litecoin_wallet_whose_pool_is_empty_is_filled_with_the_next_keys(lite
     assert (len(litecoind.wallet("shop").scripts), len(litecoind.wallet("shop").pool)) == (2000, 999)
 
 
-def test_another_failure_of_a_litecoin_address_fills_no_pool(litecoind):
+def test_an_unexpected_error_while_a_litecoin_address_is_created_imports_no_keys(litecoind):
     use_litecoin()
     litecoind.fault = lambda method: -32603 if method == "getnewaddress" else ""
     with pytest.raises(NodeRejected, match="The Litecoin node refuses: error -32603"):
@@ -314,12 +314,12 @@ def test_another_failure_of_a_litecoin_address_fills_no_pool(litecoind):
     assert litecoind.methods().count("importmulti") == 1
 
 
-def test_a_litecoin_wallet_keeps_no_count_of_its_addresses(litecoind):
+def test_the_description_of_a_litecoin_wallet_has_no_count_of_addresses(litecoind):
     with open_wallet(LITECOIN) as wallet:
         assert describe_wallet(wallet) == "watch-only"
 
 
-def test_a_litecoin_wallet_is_known_by_its_addresses(litecoind, settings):
+def test_a_litecoin_wallet_made_from_another_descriptor_is_recognised_by_its_addresses(litecoind, settings):
     assert wallet_problem(LITECOIN) == ""
     use_litecoin()
     assert wallet_problem(LITECOIN) == ""
@@ -327,7 +327,7 @@ def test_a_litecoin_wallet_is_known_by_its_addresses(litecoind, settings):
     assert "was made from another descriptor than LITECOIN_DESCRIPTOR" in wallet_problem(LITECOIN)
 
 
-def test_a_litecoin_wallet_that_is_loaded_at_the_same_moment_is_known_by_the_words(litecoind, quick):
+def test_a_litecoin_wallet_that_another_process_loads_at_the_same_moment_is_used(litecoind, quick):
     use_litecoin()
     litecoind.wallet("shop").is_loaded = False
     answer = litecoind.answer
@@ -342,5 +342,5 @@ def test_a_litecoin_wallet_that_is_loaded_at_the_same_moment_is_known_by_the_wor
     assert use_litecoin()
 
 
-def test_nobody_waits_for_a_wallet_longer_than_a_few_seconds():
+def test_the_wait_for_a_loading_wallet_is_at_most_three_seconds():
     assert wallets.PAUSE_SECONDS * wallets.LOOKS <= 3
