@@ -64,7 +64,7 @@ def ask(client, seconds=10.0, path=""):
 # --- what goes out and comes in ---
 
 
-def test_the_question_is_posted_as_json_to_the_path_as_it_is_written(serve, connect):
+def test_the_request_is_posted_as_json_to_the_path_as_it_is_written(serve, connect):
     server = serve(always(http(b'{"result": 7}')))
 
     answer = ask(connect(server.url), path="/wallet/100%25%20caf%C3%A9%2Fb")
@@ -84,7 +84,7 @@ def test_user_and_password_are_sent_as_they_are_without_percent_decoding(serve, 
     assert b"Authorization: Basic c2hvcDo1MCUyNTpAL8Op\r\n" in server.requests[0]  # base64 of `shop:50%25:@/é` in UTF-8
 
 
-def test_numbers_with_a_point_are_decimals_to_the_last_digit(serve, connect):
+def test_numbers_with_a_decimal_point_are_read_as_exact_decimals(serve, connect):
     server = serve(always(http(b'{"result": [20999999.97690001, 1e-8, 3]}')))
 
     amounts = ask(connect(server.url)).content["result"]
@@ -93,7 +93,7 @@ def test_numbers_with_a_point_are_decimals_to_the_last_digit(serve, connect):
     assert [type(amount) for amount in amounts] == [Decimal, Decimal, int]
 
 
-def test_calls_of_one_conversation_share_a_connection(serve, connect):
+def test_the_calls_of_one_client_share_a_connection(serve, connect):
     server = serve(always(http(b"{}")))
     client = connect(server.url)
 
@@ -103,7 +103,7 @@ def test_calls_of_one_conversation_share_a_connection(serve, connect):
     assert (len(server.requests), server.connections) == (3, 1)
 
 
-def test_a_connection_that_the_node_closed_between_two_calls_is_made_again(serve, connect):
+def test_a_connection_that_the_node_closed_between_two_calls_is_opened_again(serve, connect):
     def answer_and_close(connection):
         connection.sendall(http(b"{}"))
         return False
@@ -118,7 +118,7 @@ def test_a_connection_that_the_node_closed_between_two_calls_is_made_again(serve
     assert (len(server.requests), server.connections) == (2, 2)
 
 
-def test_after_a_time_out_the_next_call_does_not_read_the_late_answer(serve, connect):
+def test_the_call_after_a_timeout_does_not_read_the_late_answer(serve, connect):
     answers = iter([0.8, 0])
 
     def late(connection):
@@ -135,7 +135,7 @@ def test_after_a_time_out_the_next_call_does_not_read_the_late_answer(serve, con
     assert ask(client).content == {"result": "new"}
 
 
-def test_the_environments_proxies_are_not_used(serve, connect, monkeypatch):
+def test_the_proxies_of_the_environment_are_not_used(serve, connect, monkeypatch):
     proxy = serve(always(http(b'{"result": "of the proxy"}')))
     server = serve(always(http(b'{"result": "of the node"}')))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -170,7 +170,7 @@ def test_a_redirect_is_not_followed(serve, connect):
     ],
     ids=["half", "empty", "not UTF-8", "NaN", "nested", "called HTML", "words"],
 )
-def test_what_is_not_json_has_no_content_but_keeps_its_body(serve, connect, answer):
+def test_an_answer_that_is_not_json_has_no_content_but_keeps_its_body(serve, connect, answer):
     server = serve(always(answer))
 
     received = ask(connect(server.url))
@@ -179,7 +179,7 @@ def test_what_is_not_json_has_no_content_but_keeps_its_body(serve, connect, answ
     assert received.body == answer.partition(b"\r\n\r\n")[2]
 
 
-def test_json_without_a_content_type_is_taken(serve, connect):
+def test_json_without_a_content_type_is_accepted(serve, connect):
     server = serve(always(http(b'{"result": 7}', content_type="")))
     assert ask(connect(server.url)).content == {"result": 7}
 
@@ -256,7 +256,7 @@ def test_the_deadline_covers_the_tls_handshake(serve, connect):
         assert time.monotonic() - began < SECONDS + 0.4
 
 
-def test_a_deadline_that_has_passed_asks_nothing(serve, connect):
+def test_no_request_is_sent_after_the_deadline(serve, connect):
     server = serve(always(http(b"{}")))
     with pytest.raises(NodeUnavailable, match="in time"):
         ask(connect(server.url), seconds=-1)
@@ -294,7 +294,7 @@ def end_in_the_middle(connection):
 
 
 @pytest.mark.parametrize("trouble", [reset, reset_in_the_middle, end_in_the_middle, lambda connection: False])
-def test_a_connection_that_breaks_is_no_answer_and_nothing_is_sent_twice(serve, connect, trouble):
+def test_a_broken_connection_is_reported_as_no_answer_and_the_request_is_not_repeated(serve, connect, trouble):
     server = serve(trouble)
 
     with pytest.raises(NodeUnavailable, match=r"^The node does not answer \(\w+\)\.$"):
@@ -303,20 +303,20 @@ def test_a_connection_that_breaks_is_no_answer_and_nothing_is_sent_twice(serve, 
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_is_no_http_is_no_answer(serve, connect):
+def test_an_answer_that_is_not_http_is_reported_as_no_answer(serve, connect):
     server = serve(always(b"\x00\x01\x02 not HTTP at all\r\n\r\n"))
     with pytest.raises(NodeUnavailable, match="RemoteProtocolError"):
         ask(connect(server.url))
 
 
-def test_nobody_at_the_address_is_named_as_the_system_does(connect):
+def test_a_refused_connection_is_reported_with_the_systems_error(connect):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(NodeUnavailable, match="ConnectionRefusedError"):
         ask(connect(f"http://127.0.0.1:{port}"))
 
 
-def test_a_host_without_an_address_is_named_as_the_system_does(connect, monkeypatch):
+def test_a_host_that_cannot_be_resolved_is_reported_with_the_systems_error(connect, monkeypatch):
     def fail(*args, **kwargs):
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -335,7 +335,7 @@ def test_the_next_address_of_a_host_is_tried_when_the_first_refuses(serve, conne
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://127.0.0.1:notaport", "127.0.0.1"])
-def test_an_address_that_cannot_be_one_is_no_answer(connect, url):
+def test_an_invalid_url_is_reported_as_no_answer(connect, url):
     with pytest.raises(NodeUnavailable):
         ask(connect(url))
 
@@ -358,7 +358,7 @@ def test_an_answer_that_is_too_large_is_given_up_before_it_is_read(serve, connec
     assert len(sent) < 50
 
 
-def test_no_packed_answers_are_asked_for(serve, connect):
+def test_compressed_answers_are_not_requested(serve, connect):
     """A few kilobytes could unpack to gigabytes."""
     server = serve(always(http(b"{}")))
     ask(connect(server.url))

@@ -46,14 +46,14 @@ def told(since, until):
     return sorted(entry.reference[-2:] for entry in LightningNetwork().records(since, until))
 
 
-def test_lnd_tells_what_was_settled_whoever_made_the_invoice(lnd):
+def test_the_records_of_lnd_include_every_settled_invoice(lnd):
     payment_hash = paid(lnd, 1, made=NOW, settled=NOW + HOUR, value_msat=123_456)
     assert list(LightningNetwork().records(NOW, NOW + DAY)) == [
         NodeRecord(payment_hash, payment_hash, 123_456, NOW + HOUR, is_confirmed=True)
     ]
 
 
-def test_lnds_invoices_count_by_when_they_were_paid(lnd):
+def test_the_records_of_lnd_are_selected_by_the_time_of_payment(lnd):
     paid(lnd, 1, made=NOW - 2 * DAY, settled=NOW - DAY)
     paid(lnd, 2, made=NOW - DAY, settled=NOW)
     paid(lnd, 3, made=NOW, settled=NOW + HOUR)
@@ -64,7 +64,7 @@ def test_lnds_invoices_count_by_when_they_were_paid(lnd):
     assert told(NOW, NOW + DAY) == ["02", "03"]
 
 
-def test_lnds_invoices_are_read_in_pages_as_far_back_as_they_can_be_open(lnd, monkeypatch):
+def test_the_invoices_of_lnd_are_read_in_pages_only_as_far_back_as_they_can_be_open(lnd, monkeypatch):
     monkeypatch.setattr(lightning_history, "PAGE", 2)
     for number in range(20):
         made = NOW - number * DAY
@@ -79,11 +79,11 @@ def test_lnds_invoices_are_read_in_pages_as_far_back_as_they_can_be_open(lnd, mo
     assert lnd.asked.count("ListInvoices") == 2
 
 
-def test_an_lnd_without_invoices_has_empty_books(lnd):
+def test_an_lnd_without_invoices_has_no_records(lnd):
     assert told(NOW, NOW + DAY) == []
 
 
-def test_an_lnd_that_refuses_is_rejected(lnd, settings):
+def test_records_that_lnd_refuses_to_list_are_rejected(lnd, settings):
     settings.LND_MACAROON = "00" * 32
     with pytest.raises(NodeRejected, match="LND_MACAROON"):
         LightningNetwork().records(NOW, NOW + DAY)
@@ -93,7 +93,7 @@ def test_an_lnd_that_refuses_is_rejected(lnd, settings):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_the_xrp_ledger_tells_all_that_came_to_the_account(xrpl, version):
+def test_the_records_of_xrp_include_every_successful_payment_to_the_account(xrpl, version):
     xrpl.speaks = version
     first, second = xrpl.pay(SHOP, 5_000_000, tag=7), xrpl.pay(SHOP, 6_000_000)
     xrpl.pay(SHOP, 7_000_000, tag=8, result="tecPATH_DRY")
@@ -106,13 +106,13 @@ def test_the_xrp_ledger_tells_all_that_came_to_the_account(xrpl, version):
     assert (entries[second].destination, entries[second].is_confirmed) == (SHOP, True)
 
 
-def test_the_xrp_ledger_is_read_for_the_period_only(xrpl):
+def test_the_records_of_xrp_are_limited_to_the_period(xrpl):
     hashes = [xrpl.pay(SHOP, 1_000_000, tag=tag) for tag in (1, 2, 3)]
     closed = [xrpl.closed[ledger] for ledger in (1001, 1002, 1003)]
     assert [entry.reference for entry in XrpNetwork().records(closed[1], closed[2])] == [hashes[1]]
 
 
-def test_an_xrp_server_says_when_its_history_begins(xrpl):
+def test_an_xrp_server_with_too_short_a_history_says_when_it_begins(xrpl):
     with pytest.raises(HistoryTooShort, match="no longer has the ledgers") as refusal:
         XrpNetwork().records(timezone.now() - DAY, timezone.now())
     assert refusal.value.begins_at == xrpl.closed[801] + timedelta(minutes=1)
@@ -122,7 +122,7 @@ def test_an_xrp_server_says_when_its_history_begins(xrpl):
 # --- The sandbox ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_sandbox_tells_what_came_and_stayed():
+def test_the_records_of_the_sandbox_include_only_payments_that_were_not_double_spent():
     waiting = receive("BTC", "a", 1, at=NOW)
     mined = receive("BTC", "b", 2, at=NOW + HOUR)
     receive("LTC", "c", 3, at=NOW)

@@ -15,7 +15,7 @@ from payments.networks.payment_uri import payment_uri, split_destination
         ("XRP", "rExample?dt=7", 12_500_000, "", "xrpl://rExample?dt=7&amount=12.5"),
     ],
 )
-def test_an_address_is_written_as_wallets_of_its_network_read_it(network, destination, amount, lightning, uri):
+def test_a_payment_uri_has_the_format_of_its_network(network, destination, amount, lightning, uri):
     assert payment_uri(network, destination, amount, label="Kettle & Thread", lightning=lightning) == uri
 
 

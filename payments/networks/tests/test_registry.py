@@ -42,12 +42,12 @@ def test_the_first_real_node_ends_the_sandbox(settings, setting, code):
     assert offered_networks() == (code,)
 
 
-def test_in_the_sandbox_each_coin_has_a_pretended_network():
+def test_each_coin_has_a_sandbox_network_in_the_sandbox():
     assert {"BTC", "LTC", "XRP"} <= set(offered_networks())
     assert {type(network) for network in networks().values()} == {SandboxNetwork}
 
 
-def test_without_sandbox_and_nodes_nothing_is_offered(settings):
+def test_no_network_is_offered_without_the_sandbox_and_without_nodes(settings):
     settings.SANDBOX = False
     assert networks() == {}
     assert network_states() == []
@@ -60,11 +60,11 @@ def test_a_network_without_a_node_is_not_offered(settings, code, named):
         get_network(code)
 
 
-def test_lightning_comes_with_bitcoin_as_one_choice(nodes):
+def test_lightning_and_bitcoin_are_offered_as_one_choice(nodes):
     assert [state.code for state in network_states()] == ["BTC", "LTC", "XRP"]
 
 
-def test_lightning_is_a_choice_of_its_own_while_bitcoins_node_fails(nodes):
+def test_lightning_is_a_separate_choice_while_the_bitcoin_node_fails(nodes):
     fail("BTC")
     states = {state.code: state.problem for state in network_states()}
     assert set(states) == {"BTC", "BTC-LN", "LTC", "XRP"}
@@ -72,6 +72,6 @@ def test_lightning_is_a_choice_of_its_own_while_bitcoins_node_fails(nodes):
     assert states["BTC-LN"] == ""
 
 
-def test_lightning_is_a_choice_of_its_own_where_no_bitcoin_node_is(settings):
+def test_lightning_is_a_separate_choice_without_a_bitcoin_node(settings):
     settings.LND_HOST = "127.0.0.1"
     assert [state.code for state in network_states()] == ["BTC-LN"]

@@ -20,13 +20,13 @@ HASH = "0001020304050607080900010203040506070809000102030405060708090102"
 MADE_AT = datetime(2017, 6, 1, 10, 57, 38, tzinfo=UTC)
 
 
-def test_a_request_for_any_amount_is_good_for_an_hour():
+def test_a_request_without_an_amount_and_an_expiry_is_valid_for_an_hour():
     request = read_request(DONATION)
     assert (request.chain, request.amount_msat, request.payment_hash) == ("mainnet", None, HASH)
     assert request.expires_at == MADE_AT + timedelta(hours=1)
 
 
-def test_a_request_with_amount_and_end():
+def test_a_request_with_an_amount_and_an_expiry_is_read():
     request = read_request(f"  LIGHTNING:{COFFEE.upper()} ")
     assert (request.amount_msat, request.payment_hash) == (250_000_000, HASH)
     assert request.expires_at == MADE_AT + timedelta(seconds=60)
@@ -35,6 +35,6 @@ def test_a_request_with_amount_and_end():
 @pytest.mark.parametrize(
     "text", ["", "lnbc", "bc1qsomething", COFFEE[:-1], COFFEE.replace("2500u", "2501u"), COFFEE[:60] + "q" + COFFEE[61:]]
 )
-def test_what_is_cut_off_or_mistyped_is_refused(text):
+def test_a_truncated_or_mistyped_request_is_refused(text):
     with pytest.raises(BadRequest):
         read_request(text)

@@ -17,7 +17,7 @@ def spent():
         return read_payments(conversation, NOON, NOON + DAY)
 
 
-def test_payments_that_left_or_may_have_left_are_told_with_their_amounts(lnd):
+def test_payments_that_succeeded_or_are_in_flight_are_read_with_their_amounts(lnd):
     sent = lnd.send(NOON, value_msat=5_000)
     under_way = lnd.send(NOON, Payment.IN_FLIGHT)
     lnd.send(NOON, Payment.FAILED)
@@ -28,7 +28,7 @@ def test_payments_that_left_or_may_have_left_are_told_with_their_amounts(lnd):
     }
 
 
-def test_the_period_begins_with_its_first_moment_and_ends_before_its_last(lnd):
+def test_the_period_includes_its_start_and_excludes_its_end(lnd):
     lnd.send(NOON - timedelta(milliseconds=1))
     within = [lnd.send(NOON), lnd.send(NOON + DAY - timedelta(milliseconds=1))]
     lnd.send(NOON + DAY)

@@ -37,7 +37,7 @@ def told(code, text):
         (grpc.StatusCode.UNIMPLEMENTED, "unknown method", "does not know"),
     ],
 )
-def test_what_waiting_will_not_mend_is_rejected_with_what_to_do(code, text, says):
+def test_a_permanent_error_of_lnd_is_rejected_with_advice(code, text, says):
     error = told(code, text)
     assert isinstance(error, NodeRejected)
     assert says in str(error)
@@ -54,19 +54,19 @@ def test_what_waiting_will_not_mend_is_rejected_with_what_to_do(code, text, says
         (grpc.StatusCode.CANCELLED, "RST_STREAM with error code 8", "in time"),
     ],
 )
-def test_what_may_pass_is_unavailable(code, text, says):
+def test_a_temporary_error_of_lnd_is_unavailable(code, text, says):
     error = told(code, text)
     assert isinstance(error, NodeUnavailable)
     assert says in str(error)
 
 
-def test_what_only_the_caller_can_judge_stays_lnds_word():
+def test_an_error_that_only_the_caller_can_interpret_keeps_its_grpc_code():
     error = told(grpc.StatusCode.NOT_FOUND, "unable to locate invoice")
     assert isinstance(error, LndError)
     assert error.code == grpc.StatusCode.NOT_FOUND
 
 
-def test_a_settled_invoice_is_a_safe_payment_of_what_came():
+def test_a_settled_lightning_invoice_is_a_confirmed_payment_of_the_received_amount():
     invoice = Invoice(
         r_hash=b"\xab" * 32, value_msat=5_000, amt_paid_msat=7_001, settle_date=1_790_000_000, state=Invoice.SETTLED, settle_index=3
     )
@@ -98,12 +98,12 @@ def test_a_preimage_is_never_read():
         (9, [3], True, 9),
     ],
 )
-def test_the_index_moves_over_nothing_that_was_not_told(start, indexes, is_whole, index):
+def test_the_settle_index_does_not_skip_an_invoice_that_was_not_reported(start, indexes, is_whole, index):
     assert next_index(start, indexes, is_whole=is_whole) == index
 
 
 @given(st.integers(1, 50), st.sets(st.integers(1, 100)), st.booleans())
-def test_the_index_never_moves_back_and_never_over_a_gap_of_half_a_backlog(start, indexes, is_whole):
+def test_the_settle_index_never_decreases_and_never_skips_a_gap_in_a_partial_backlog(start, indexes, is_whole):
     index = next_index(start, sorted(indexes), is_whole=is_whole)
     assert index >= start
     if not is_whole:
@@ -114,11 +114,11 @@ def channel(*, receivable, is_active=True):
     return Channel("02aa", "f:0", 10_000, 0, receivable, receivable, 0, is_active)
 
 
-def test_only_channels_that_are_up_can_receive():
+def test_only_active_channels_count_towards_the_receivable_amount():
     assert receivable_msat([channel(receivable=400), channel(receivable=100), channel(receivable=9_000, is_active=False)]) == 500_000
 
 
-def test_a_credential_is_a_path_or_hex(tmp_path, settings):
+def test_a_credential_is_a_path_or_hexadecimal(tmp_path, settings):
     file = tmp_path / "shop.macaroon"
     file.write_bytes(b"\x02\x01")
     settings.LND_MACAROON = str(file)

@@ -36,7 +36,7 @@ def request_of(now, amount_msat=1_000_000, minutes=15):
 # --- invoices ---
 
 
-def test_an_invoice_is_made_for_the_exact_amount_and_time(lnd, network, now):
+def test_an_invoice_is_created_with_the_exact_amount_and_expiry(lnd, network, now):
     destination = network.open_destination(request_of(now))
 
     asked = lnd.received["AddInvoice"]
@@ -45,25 +45,25 @@ def test_an_invoice_is_made_for_the_exact_amount_and_time(lnd, network, now):
     assert destination.payment_request == f"lnbcrt{destination.text}"
 
 
-def test_an_invoice_that_is_over_already_lives_a_second_and_not_a_day(lnd, network, now):
+def test_an_invoice_that_has_already_expired_is_created_with_an_expiry_of_one_second(lnd, network, now):
     network.open_destination(request_of(now, minutes=-5))
     assert lnd.received["AddInvoice"].expiry == 1
 
 
-def test_more_than_the_channels_can_receive_is_not_offered(lnd, network, now):
+def test_an_amount_above_what_the_channels_can_receive_is_not_offered(lnd, network, now):
     receivable = (2_000_000 - 10_000) * 1000
     assert network.open_destination(request_of(now, receivable))
     with pytest.raises(NodeUnavailable, match="cannot receive this much"):
         network.open_destination(request_of(now, receivable + 1))
 
 
-def test_an_invoice_is_closed_at_the_node(lnd, network):
+def test_closing_a_destination_cancels_the_invoice_at_lnd(lnd, network):
     lnd.add(HASH)
     network.close_destination(HASH)
     assert lnd.invoices[HASH].state == Invoice.CANCELED
 
 
-def test_an_invoice_that_is_settled_or_unknown_stays_as_it_is(lnd, network, now):
+def test_closing_a_settled_or_unknown_invoice_changes_nothing(lnd, network, now):
     lnd.add(HASH)
     lnd.pay(HASH, now)
     network.close_destination(HASH)
@@ -71,7 +71,7 @@ def test_an_invoice_that_is_settled_or_unknown_stays_as_it_is(lnd, network, now)
     assert lnd.invoices[HASH].state == Invoice.SETTLED
 
 
-def test_another_refusal_to_close_an_invoice_is_passed_on(lnd, network):
+def test_an_unexpected_error_while_an_invoice_is_closed_is_raised(lnd, network):
     lnd.errors["CancelInvoice"] = (UNKNOWN, "database is read-only")
     with pytest.raises(NodeRejected, match="LND refuses: database is read-only"):
         network.close_destination(HASH)
@@ -86,7 +86,7 @@ def settle(lnd, now, *payment_hashes):
         lnd.pay(payment_hash, now)
 
 
-def test_a_turn_tells_what_was_settled_after_the_cursor(lnd, network, now):
+def test_a_poll_reports_the_invoices_settled_after_the_cursor(lnd, network, now):
     cursor = network.facts_since(CursorState(), ()).cursor
     settle(lnd, now, "01" * 32, "02" * 32, "03" * 32)
 
@@ -96,13 +96,13 @@ def test_a_turn_tells_what_was_settled_after_the_cursor(lnd, network, now):
     assert (page.cursor.value, page.tip_height, page.unread) == ("3", None, ())
 
 
-def test_a_turn_without_news_leaves_the_cursor(lnd, network, now):
+def test_a_poll_without_news_keeps_the_cursor(lnd, network, now):
     settle(lnd, now, HASH)
     cursor = CursorState("1", network.facts_since(CursorState(), ()).cursor.node_id)
     assert network.facts_since(cursor, ()) == adapter.FactPage((), cursor, None)
 
 
-def test_another_nodes_index_means_nothing(lnd_of, network, now):
+def test_the_settle_index_of_another_node_is_not_used(lnd_of, network, now):
     old = lnd_of("the old one")
     cursor = CursorState("700", network.facts_since(CursorState(), ()).cursor.node_id)
     new = lnd_of("the new one")
@@ -114,7 +114,7 @@ def test_another_nodes_index_means_nothing(lnd_of, network, now):
     assert page.cursor.node_name != old.pubkey
 
 
-def test_the_same_credentials_are_the_same_node_and_it_is_not_asked_again(lnd, network):
+def test_a_node_with_known_credentials_is_not_asked_for_its_identity_again(lnd, network):
     cursor = network.facts_since(CursorState(), ()).cursor
     assert network.has_met(cursor)
     lnd.asked.clear()
@@ -124,13 +124,13 @@ def test_the_same_credentials_are_the_same_node_and_it_is_not_asked_again(lnd, n
     assert lnd.asked == ["GetState", "SubscribeInvoices"]
 
 
-def test_another_macaroon_is_no_met_node(lnd, network, settings):
+def test_a_node_with_another_macaroon_is_not_recognised_from_the_cursor(lnd, network, settings):
     cursor = network.facts_since(CursorState(), ()).cursor
     settings.LND_MACAROON = "00"
     assert not network.has_met(cursor)
 
 
-def test_a_settlement_that_makes_no_sense_does_not_hide_the_others(lnd, network, now):
+def test_an_unreadable_settlement_does_not_hide_the_others(lnd, network, now):
     cursor = network.facts_since(CursorState(), ()).cursor
     settle(lnd, now, "01" * 32, "02" * 32, "03" * 32)
     lnd.invoices["02" * 32].settle_date = 2**62
@@ -141,13 +141,13 @@ def test_a_settlement_that_makes_no_sense_does_not_hide_the_others(lnd, network,
     assert (page.unread, page.cursor.value) == (("02" * 32,), "3")
 
 
-def test_a_stream_that_breaks_is_unavailable(lnd, network):
+def test_a_broken_stream_is_reported_as_unavailable(lnd, network):
     lnd.errors["SubscribeInvoices"] = (grpc.StatusCode.UNAVAILABLE, "Stream removed")
     with pytest.raises(NodeUnavailable, match="no connection to LND_HOST"):
         network.facts_since(CursorState(), ())
 
 
-def test_a_backlog_that_is_cut_off_counts_as_far_as_it_has_no_gap(lnd, network, now, monkeypatch):
+def test_the_cursor_stops_at_the_first_gap_of_a_backlog_that_was_cut_off(lnd, network, now, monkeypatch):
     cursor = network.facts_since(CursorState(), ()).cursor
     monkeypatch.setattr(adapter, "TURN", timedelta(seconds=0.6))
     monkeypatch.setattr(adapter, "QUIET", timedelta(seconds=5))
@@ -163,7 +163,7 @@ def test_a_backlog_that_is_cut_off_counts_as_far_as_it_has_no_gap(lnd, network, 
 # --- a person's question ---
 
 
-def test_a_person_who_asks_is_told_what_was_settled(lnd, network, now):
+def test_a_lookup_returns_the_settled_invoices(lnd, network, now):
     settle(lnd, now, HASH)
     lnd.add("01" * 32)
 
@@ -172,7 +172,7 @@ def test_a_person_who_asks_is_told_what_was_settled(lnd, network, now):
     assert (fact.reference, fact.amount_base, fact.is_safe) == (HASH, 1_000, True)
 
 
-def test_another_refusal_of_a_persons_question_is_passed_on(lnd, network):
+def test_an_unexpected_error_of_a_lookup_is_raised(lnd, network):
     lnd.errors["LookupInvoice"] = (UNKNOWN, "database is closed")
     with pytest.raises(NodeRejected, match="database is closed"):
         network.lookup([HASH])
@@ -181,7 +181,7 @@ def test_another_refusal_of_a_persons_question_is_passed_on(lnd, network):
 # --- channels and health ---
 
 
-def test_channels_are_told_with_what_they_can_receive_and_send(lnd, network):
+def test_channels_have_the_amounts_that_they_can_receive_and_send(lnd, network):
     lnd.add_channel(local=100, remote=50, reserve=60, active=False)
 
     liquidity = network.liquidity()
@@ -192,7 +192,7 @@ def test_channels_are_told_with_what_they_can_receive_and_send(lnd, network):
     assert (liquidity.opening_local_sat, liquidity.opening_remote_sat) == (5_000, 0)
 
 
-def test_an_lnd_that_is_well_tells_staff_about_itself(lnd, network):
+def test_health_of_a_healthy_lnd_has_its_figures_and_no_problem(lnd, network):
     health = network.health()
 
     assert (health.problem, health.warning, health.height, health.peers) == ("", "", 800_000, 1)
@@ -210,18 +210,18 @@ def test_an_lnd_that_is_well_tells_staff_about_itself(lnd, network):
         (WalletState.WAITING_TO_START, "starting up"),
     ],
 )
-def test_an_lnd_that_cannot_serve_says_why(lnd, network, state, says):
+def test_health_of_an_lnd_without_an_open_wallet_says_what_to_do(lnd, network, state, says):
     lnd.state = state
     assert says in network.health().problem
 
 
-def test_an_lnd_that_catches_up_with_its_chain_is_a_warning(lnd, network):
+def test_health_of_an_lnd_that_is_catching_up_is_a_warning(lnd, network):
     lnd.is_synced = False
     assert "catching up" in network.health().warning
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "says so"])
-def test_an_lnd_without_its_chain_is_a_warning(lnd, network, trouble):
+def test_health_of_an_lnd_without_its_bitcoin_node_is_a_warning(lnd, network, trouble):
     if trouble == "hangs":
         lnd.hanging.add("GetInfo")
     else:
@@ -229,12 +229,12 @@ def test_an_lnd_without_its_chain_is_a_warning(lnd, network, trouble):
     assert network.health().warning == CHAIN_AWAY
 
 
-def test_another_error_of_an_lnd_is_a_problem(lnd, network):
+def test_health_of_an_lnd_with_an_unexpected_error_is_a_problem(lnd, network):
     lnd.errors["GetInfo"] = (UNKNOWN, "out of memory")
     assert network.health().problem == "LND refuses: out of memory"
 
 
-def test_an_lnd_that_is_away_is_a_problem(lnd, network):
+def test_health_of_an_unreachable_lnd_is_a_problem(lnd, network):
     lnd.stop()
     assert "LND does not answer" in network.health().problem
 
@@ -243,7 +243,7 @@ def test_an_lnd_that_is_away_is_a_problem(lnd, network):
 
 
 @pytest.mark.parametrize(("host", "dialled"), [("lnd.example", "lnd.example:10009"), ("lnd.example:443", "lnd.example:443")])
-def test_lnds_usual_port_is_dialled_unless_another_is_named(settings, monkeypatch, host, dialled):
+def test_the_default_port_of_lnd_is_used_unless_another_is_given(settings, monkeypatch, host, dialled):
     dials = []
     monkeypatch.setattr("payments.networks.lightning.rpc.grpc.secure_channel", lambda host, _: dials.append(host) or FakeChannel())
     settings.LND_HOST, settings.LND_MACAROON, settings.LND_TLS_CERT = host, "00", ""

@@ -20,22 +20,22 @@ def macaroon(*allowed, version=2, start=b"\x03"):
     return bytes([version, 1, 3]) + b"lnd" + b"\x02" + length + identifier + b"\x00\x00\x06\x20" + b"\x00" * 32
 
 
-def test_a_macaroon_tells_what_it_allows():
+def test_the_permissions_of_a_macaroon_are_read():
     assert permissions(macaroon("info:read", "uri:/lnrpc.Lightning/AddInvoice")) == {"info:read", "uri:/lnrpc.Lightning/AddInvoice"}
 
 
-def test_one_that_can_only_be_paid_has_nothing_needless():
+def test_a_macaroon_that_can_only_receive_has_no_superfluous_permission():
     assert needless(macaroon(*RECEIVE), RECEIVE) == []
 
 
-def test_one_that_can_spend_says_so():
+def test_the_superfluous_permissions_of_a_macaroon_that_can_spend_are_listed():
     assert needless(macaroon(*RECEIVE, "offchain:write", "onchain:write"), RECEIVE) == ["offchain:write", "onchain:write"]
 
 
 @pytest.mark.parametrize(
     "broken", [b"", b"\x02", b"\x02\x02\x7f", macaroon("a:b")[:12], macaroon("a:b", version=1), macaroon("a:b", start=b"\x01")]
 )
-def test_what_is_no_macaroon_of_lnd_is_refused(broken):
+def test_an_invalid_macaroon_is_refused(broken):
     with pytest.raises(ValueError, match=r"^This "):
         permissions(broken)
 
@@ -45,22 +45,22 @@ def check(value, payouts=""):
         return check_macaroons()
 
 
-def test_the_deploy_check_is_content_with_the_narrowest():
+def test_the_deploy_check_accepts_the_narrowest_macaroon():
     assert check(macaroon(*RECEIVE).hex()) == []
 
 
-def test_the_deploy_check_names_what_is_too_much_and_how_to_make_a_narrow_one():
+def test_the_deploy_check_names_superfluous_permissions_and_how_to_bake_a_narrow_macaroon():
     (warning,) = check(macaroon(*RECEIVE, "macaroon:generate").hex())
     assert "macaroon:generate" in warning.msg
     assert "lncli bakemacaroon" in warning.hint
 
 
-def test_the_deploy_check_says_that_a_macaroon_cannot_be_read(tmp_path):
+def test_the_deploy_check_reports_an_unreadable_macaroon(tmp_path):
     (warning,) = check(str(tmp_path / "none.macaroon"))
     assert "LND_MACAROON" in warning.msg
 
 
-def test_the_payouts_macaroon_may_pay_and_nothing_else():
+def test_the_deploy_check_allows_the_payout_macaroon_to_pay_and_nothing_else():
     assert check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT).hex()) == []
 
     (warning,) = check(macaroon(*RECEIVE).hex(), payouts=macaroon(*PAY_OUT, "onchain:write", "macaroon:generate").hex())
@@ -71,15 +71,15 @@ def test_the_payouts_macaroon_may_pay_and_nothing_else():
     assert "AddInvoice" not in warning.hint
 
 
-def test_a_macaroon_that_may_pay_is_too_much_for_being_paid():
+def test_the_deploy_check_reports_a_receiving_macaroon_that_may_pay():
     (warning,) = check(macaroon(*RECEIVE, *PAY_OUT).hex())
     assert "SendPaymentV2" in warning.msg
 
 
-def test_the_deploy_check_says_that_the_payouts_macaroon_cannot_be_read(tmp_path):
+def test_the_deploy_check_reports_an_unreadable_payout_macaroon(tmp_path):
     (warning,) = check(macaroon(*RECEIVE).hex(), payouts=str(tmp_path / "none.macaroon"))
     assert (warning.id, "LND_PAYOUT_MACAROON" in warning.msg) == ("payments.W004", True)
 
 
-def test_without_lnd_there_is_nothing_to_check():
+def test_the_deploy_check_reports_nothing_without_lnd():
     assert check_macaroons() == []

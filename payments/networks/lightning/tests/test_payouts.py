@@ -33,30 +33,30 @@ def follow():
 both = pytest.mark.parametrize(("ask", "method"), [(send, "SendPaymentV2"), (follow, "TrackPaymentV2")], ids=["pay", "track"])
 
 
-def test_lnd_reads_the_request(payer):
+def test_lnd_decodes_a_payment_request(payer):
     assert (decode(REQUEST).payment_hash, decode(REQUEST).num_msat) == (HASH, 1_000)
 
 
-def test_a_request_that_lnd_cannot_read_is_refused(payer):
+def test_a_payment_request_that_lnd_cannot_decode_is_refused(payer):
     with pytest.raises(NodeRejected, match="invalid bech32 string"):
         decode("a letter")
 
 
 @pytest.mark.parametrize(("asks_amount", "sent_msat"), [(True, 0), (False, 1_000)])
-def test_an_order_always_has_a_fee_limit_and_an_amount_only_where_the_request_has_none(payer, asks_amount, sent_msat):
+def test_a_payment_has_a_fee_limit_and_has_an_amount_only_when_the_request_has_none(payer, asks_amount, sent_msat):
     send(asks_amount=asks_amount)
     order = payer.received["SendPaymentV2"]
     assert (order.payment_request, order.amt_msat, order.fee_limit_msat, order.timeout_seconds) == (REQUEST, sent_msat, 10_000, 40)
 
 
 @both
-def test_a_payment_that_arrived_is_sent_with_its_fee(payer, ask, method):
+def test_a_successful_payment_is_sent_with_its_fee(payer, ask, method):
     payer.last_words = [Payment(status=UNDER_WAY), Payment(status=SENT, fee_msat=7)]
     assert ask() == Outcome("sent", fee_msat=7)
 
 
 @both
-def test_a_payment_that_arrived_is_sent_whatever_reason_stands_beside_it(payer, ask, method):
+def test_a_successful_payment_is_sent_even_when_lnd_adds_a_failure_reason(payer, ask, method):
     payer.last_words = [Payment(status=SENT, failure_reason=PaymentFailureReason.FAILURE_REASON_CANCELED)]
     assert ask().status == "sent"
 
@@ -72,7 +72,7 @@ def test_a_payment_that_arrived_is_sent_whatever_reason_stands_beside_it(payer, 
         (PaymentFailureReason.FAILURE_REASON_ERROR, "could not"),
     ],
 )
-def test_a_payment_that_lnd_gave_up_failed_and_says_why(payer, ask, method, reason, says):
+def test_a_failed_payment_has_the_reason_of_its_failure(payer, ask, method, reason, says):
     payer.last_words = [Payment(status=FAILED, failure_reason=reason)]
     outcome = ask()
     assert (outcome.status, says in outcome.problem) == ("failed", True)
@@ -80,7 +80,7 @@ def test_a_payment_that_lnd_gave_up_failed_and_says_why(payer, ask, method, reas
 
 @both
 @pytest.mark.parametrize("words", [[], [Payment(status=UNDER_WAY)]], ids=["nothing", "under way"])
-def test_a_payment_without_an_end_is_unknown(payer, ask, method, words):
+def test_a_payment_without_a_final_state_is_unknown(payer, ask, method, words):
     payer.last_words = words
     assert ask() == Outcome("unknown")
 
@@ -94,36 +94,36 @@ def test_a_time_out_is_unknown_and_never_failed(payer, ask, method, monkeypatch)
     assert (outcome.status, "in time" in outcome.problem) == ("unknown", True)
 
 
-def test_an_order_for_a_payment_that_is_under_way_is_unknown(payer):
+def test_paying_a_request_that_is_already_in_flight_is_unknown(payer):
     payer.errors["SendPaymentV2"] = (grpc.StatusCode.ALREADY_EXISTS, "payment is in transition")
     assert send() == Outcome("unknown")
 
 
-def test_an_order_that_lnd_does_not_take_is_refused(payer):
+def test_a_payment_that_lnd_does_not_accept_is_refused(payer):
     payer.errors["SendPaymentV2"] = (grpc.StatusCode.UNKNOWN, "self-payments not allowed")
     outcome = send()
     assert (outcome.status, "self-payments not allowed" in outcome.problem) == ("refused", True)
 
 
-def test_a_payment_that_lnd_never_heard_of_is_absent(payer):
+def test_a_payment_that_lnd_does_not_know_is_absent(payer):
     payer.errors["TrackPaymentV2"] = (grpc.StatusCode.NOT_FOUND, "payment isn't initiated")
     assert follow() == Outcome("absent")
 
 
-def test_another_refusal_to_track_a_payment_is_passed_on(payer):
+def test_an_unexpected_error_while_a_payment_is_tracked_is_raised(payer):
     payer.errors["TrackPaymentV2"] = (grpc.StatusCode.UNKNOWN, "out of memory")
     with pytest.raises(NodeRejected, match="out of memory"):
         follow()
 
 
 @both
-def test_a_macaroon_of_another_node_gives_no_order(payer, ask, method, settings):
+def test_a_payout_macaroon_of_another_node_is_rejected(payer, ask, method, settings):
     settings.LND_PAYOUT_MACAROON = "00" * 32
     with pytest.raises(NodeRejected, match="LND refuses LND_PAYOUT_MACAROON"):
         ask()
 
 
-def test_a_node_that_is_away_cannot_read_a_request(payer):
+def test_decoding_a_request_at_an_unreachable_node_raises(payer):
     payer.stop()
     with pytest.raises(NodeUnavailable):
         decode(REQUEST)

@@ -22,7 +22,7 @@ def now():
     return timezone.now()
 
 
-def test_money_is_first_in_the_mempool_and_then_in_a_block(network, now):
+def test_a_sandbox_payment_is_first_in_the_mempool_and_then_in_a_block(network, now):
     paid = receive("BTC", "a", 1_000, at=now)
     (waiting,) = network.facts_since(CursorState(), ()).facts
     mine_block("BTC", now + timedelta(minutes=1))
@@ -33,7 +33,7 @@ def test_money_is_first_in_the_mempool_and_then_in_a_block(network, now):
     assert (mined.height, len(mined.block_hash), page.tip_height) == (chain("BTC").height, 64, chain("BTC").height)
 
 
-def test_a_turn_tells_what_changed_and_what_it_is_asked_for(network, now):
+def test_a_poll_reports_changed_and_requested_payments(network, now):
     old = receive("BTC", "a", 1_000, at=now - timedelta(days=1))
     cursor = network.facts_since(CursorState(), ()).cursor
     new = receive("BTC", "b", 2_000, at=now)
@@ -42,7 +42,7 @@ def test_a_turn_tells_what_changed_and_what_it_is_asked_for(network, now):
     assert {fact.destination for fact in network.facts_since(cursor, [f"{old.txid}:0"]).facts} == {"a", "b"}
 
 
-def test_a_person_who_asks_is_told_what_came_to_the_address(network, now):
+def test_a_lookup_returns_the_payments_of_the_address(network, now):
     receive("BTC", "a", 1_000, at=now)
     receive("BTC", "b", 2_000, at=now)
     receive("LTC", "a", 3_000, at=now)
@@ -51,7 +51,7 @@ def test_a_person_who_asks_is_told_what_came_to_the_address(network, now):
     assert len(network.lookup(["a"])) == 1
 
 
-def test_a_block_is_made_when_the_last_is_old_enough_and_money_waits(now):
+def test_a_block_is_mined_when_the_last_is_old_enough_and_a_payment_waits(now):
     before = chain("BTC").height
     later = now + timedelta(seconds=2 * BLOCK_SECONDS)
     mine_due_blocks("BTC", later)
@@ -65,7 +65,7 @@ def test_a_block_is_made_when_the_last_is_old_enough_and_money_waits(now):
     assert chain("BTC").height == before + 1
 
 
-def test_money_whose_block_is_taken_back_waits_again(network, now):
+def test_a_payment_whose_block_was_reorganised_away_is_unconfirmed_again(network, now):
     paid = receive("BTC", "a", 1_000, at=now)
     mine_block("BTC", now + timedelta(minutes=1))
     unmine(paid.pk, now=now)
@@ -73,6 +73,6 @@ def test_money_whose_block_is_taken_back_waits_again(network, now):
     assert (fact.height, fact.block_hash, fact.is_present) == (None, "", True)
 
 
-def test_a_pretended_network_is_well_and_says_that_its_money_is_play_money(network):
+def test_health_of_a_sandbox_network_says_that_its_money_is_play_money(network):
     health = network.health()
     assert (health.problem, health.height, health.wallet) == ("", chain("BTC").height, "play money")

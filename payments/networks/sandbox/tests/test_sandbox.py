@@ -41,40 +41,40 @@ def after(invoice, *acts):
     return invoice.status, set(invoice.flags)
 
 
-def test_exact_money_settles_after_its_confirmations(invoice):
+def test_an_exact_payment_settles_after_its_confirmations(invoice):
     assert after(invoice, "exact") == ("processing", set())
     assert after(invoice, "confirm") == ("processing", set())
     assert after(invoice, "confirm") == ("settled", set())
 
 
-def test_too_little_money_leaves_it_open(invoice):
+def test_an_underpayment_leaves_the_invoice_open(invoice):
     assert after(invoice, "under") == ("new", set())
     assert invoice.paid_seen_minor == 6_000
 
 
-def test_too_much_money_is_flagged(invoice):
+def test_an_overpayment_is_flagged(invoice):
     assert after(invoice, "over", "confirm", "confirm") == ("settled", {"overpaid"})
 
 
-def test_late_money_waits_for_a_person(invoice):
+def test_a_late_payment_leaves_the_invoice_expired_and_flagged_late(invoice):
     assert after(invoice, "late", "confirm", "confirm") == ("expired", {"late"})
 
 
-def test_money_taken_back_leaves_it_open(invoice):
+def test_a_double_spent_payment_leaves_the_invoice_open(invoice):
     assert after(invoice, "doubleSpend") == ("processing", set())
     assert after(invoice, "block") == ("new", {"double_spent"})
 
 
-def test_money_already_seen_can_be_taken_back(invoice):
+def test_a_payment_that_was_already_seen_can_be_double_spent(invoice):
     assert after(invoice, "exact", "doubleSpend") == ("new", {"double_spent"})
 
 
-def test_a_settled_payment_can_lose_its_block_and_settle_again(invoice):
+def test_a_reorg_takes_the_settlement_back_until_the_payment_is_confirmed_again(invoice):
     assert after(invoice, "exact", "confirm", "confirm", "reorg") == ("processing", {"reorged"})
     assert after(invoice, "confirm", "confirm") == ("settled", set())
 
 
-def test_a_reorg_is_played_from_the_first_payment_on(invoice):
+def test_a_reorg_scenario_can_begin_before_the_first_payment(invoice):
     statuses = [after(invoice, act) for act in ("reorg", "block", "block", "block", "block", "confirm", "confirm")]
     assert ("settled", set()) in statuses
     assert ("processing", {"reorged"}) in statuses
@@ -82,20 +82,20 @@ def test_a_reorg_is_played_from_the_first_payment_on(invoice):
 
 
 @pytest.mark.parametrize("act", ["", "steal", "EXACT"])
-def test_an_unknown_play_is_refused(invoice, act):
+def test_an_unknown_scenario_is_refused(invoice, act):
     with pytest.raises(UnknownPlay):
         play(invoice.pk, act, at=timezone.now())
 
 
 @pytest.mark.parametrize("act", PLAYS)
-def test_nothing_is_played_where_real_money_is_taken(invoice, settings, act):
+def test_no_scenario_can_be_played_where_the_shop_takes_real_money(invoice, settings, act):
     settings.BITCOIN_RPC_HOST = "127.0.0.1"
     with pytest.raises(NetworkNotOffered):
         play(invoice.pk, act, at=timezone.now())
 
 
 @pytest.mark.parametrize("act", PLAYS)
-def test_an_unknown_invoice_does_not_exist(act):
+def test_a_scenario_for_an_unknown_invoice_raises_does_not_exist(act):
     from cryptons.db import new_id
 
     with pytest.raises(Invoice.DoesNotExist):
@@ -119,6 +119,6 @@ WITHOUT_SEGWIT = CoreCoin(
     [(BITCOIN, "bcrt1q[a-z0-9]{38}"), (LITECOIN, "rltc1q[a-z0-9]{38}"), (XRP, r"r\w{33}\?dt=\d+"), (WITHOUT_SEGWIT, r"\w{34}")],
     ids=lambda value: getattr(value, "code", ""),
 )
-def test_the_sandbox_gives_each_coin_addresses_that_look_like_its_own(coin, looks):
+def test_the_sandbox_gives_each_coin_addresses_in_its_own_format(coin, looks):
     destination = SandboxNetwork(coin).open_destination(DestinationRequest("order_1", 1, None))
     assert re.fullmatch(looks, destination.text)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 # --- from the ledger to the invoice ---
 
 
-def test_an_exact_payment_settles_at_once(xrpl, option):
+def test_an_exact_xrp_payment_settles_at_once(xrpl, option):
     first_turn()
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
 
@@ -35,7 +35,7 @@ def test_an_exact_payment_settles_at_once(xrpl, option):
     assert turn() == set()
 
 
-def test_a_partial_payment_settles_nothing(xrpl, option):
+def test_a_partial_payment_counts_only_what_it_delivered_and_does_not_settle(xrpl, option):
     first_turn()
     xrpl.pay(SHOP, DUE, tag=TAG, flags=PARTIAL, delivered=1)
 
@@ -53,7 +53,7 @@ def test_two_payments_with_one_tag_add_up(xrpl, option):
     assert Payment.objects.count() == 2
 
 
-def test_failed_and_foreign_payments_settle_nothing(xrpl, option):
+def test_payments_that_failed_or_have_another_tag_or_currency_are_not_stored(xrpl, option):
     first_turn()
     xrpl.pay(SHOP, DUE, tag=TAG, result="tecUNFUNDED_PAYMENT")
     xrpl.pay(SHOP, DOLLARS, tag=TAG)
@@ -64,7 +64,7 @@ def test_failed_and_foreign_payments_settle_nothing(xrpl, option):
     assert not Payment.objects.exists()
 
 
-def test_what_came_while_no_worker_ran_is_in_time(xrpl, option, now):
+def test_a_payment_that_came_while_no_worker_ran_is_in_time(xrpl, option, now):
     first_turn()
     xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.close_ledger(30)
@@ -77,7 +77,7 @@ def test_what_came_while_no_worker_ran_is_in_time(xrpl, option, now):
     assert (option.invoice.status, option.invoice.flags) == ("settled", frozenset())
 
 
-def test_a_gap_in_the_history_moves_no_cursor(xrpl, option):
+def test_a_gap_in_the_servers_history_does_not_move_the_cursor(xrpl, option):
     first_turn()
     xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.close_ledger(50)
@@ -93,7 +93,7 @@ def test_a_gap_in_the_history_moves_no_cursor(xrpl, option):
     assert Cursor.objects.get().last_error == ""
 
 
-def test_a_person_asks_for_one_invoice(xrpl, option, now):
+def test_refreshing_an_invoice_stores_only_its_own_payments(xrpl, option, now):
     xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.pay(SHOP, DUE, tag=TAG + 1)
 
@@ -103,7 +103,7 @@ def test_a_person_asks_for_one_invoice(xrpl, option, now):
     assert option.invoice.status == "settled"
 
 
-def test_a_person_who_asks_reads_all_pages(xrpl, option, now, monkeypatch):
+def test_a_lookup_reads_all_pages(xrpl, option, now, monkeypatch):
     monkeypatch.setattr(adapter, "MOST_AT_ONCE", 1)
     xrpl.most = 2
     for tag in range(TAG + 9, TAG, -1):
@@ -113,7 +113,7 @@ def test_a_person_who_asks_reads_all_pages(xrpl, option, now, monkeypatch):
     assert [fact.destination for fact in XrpNetwork().lookup([option.destination])] == [option.destination]
 
 
-def test_a_person_is_told_when_the_server_does_not_know_that_time(xrpl, now):
+def test_refreshing_an_invoice_older_than_the_servers_history_is_refused(xrpl, now):
     option = option_with(TAG, now - timedelta(hours=2))
     with pytest.raises(NodeUnavailable, match="no longer has the ledgers of"):
         refresh_invoice(option.invoice_id, at=now)
@@ -122,7 +122,7 @@ def test_a_person_is_told_when_the_server_does_not_know_that_time(xrpl, now):
 # --- money that no invoice waits for ---
 
 
-def test_staff_are_told_once_of_money_without_a_known_tag(xrpl, option, caplog, django_capture_on_commit_callbacks):
+def test_staff_get_one_alert_for_each_payment_without_a_known_tag(xrpl, option, caplog, django_capture_on_commit_callbacks):
     first_turn()
     xrpl.pay(SHOP, DUE, tag=TAG)
     untagged = xrpl.pay(SHOP, 12_500_000)
@@ -140,7 +140,7 @@ def test_staff_are_told_once_of_money_without_a_known_tag(xrpl, option, caplog, 
     assert [record.reference for record in caplog.records if record.message == "money that no invoice waits for"] == [untagged, mistyped]
 
 
-def test_who_sends_next_to_nothing_a_hundred_times_does_not_fill_the_queue(xrpl, option):
+def test_many_tiny_payments_without_a_tag_do_not_flood_the_alerts(xrpl, option):
     first_turn()
     for _ in range(100):
         xrpl.pay(SHOP, 11)

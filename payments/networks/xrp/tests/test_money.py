@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_payment_with_a_tag_is_a_safe_fact(xrpl, version):
+def test_a_payment_with_a_tag_is_a_confirmed_fact(xrpl, version):
     xrpl.speaks = version
     cursor = state(xrpl)
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
@@ -63,7 +63,7 @@ def test_a_partial_payment_is_worth_what_it_delivered(xrpl, version):
         *("escrow", "last will", "between others", "sent away", "to itself"),
     ],
 )
-def test_what_is_no_xrp_for_the_shop_is_no_fact(xrpl, version, odd):
+def test_a_transaction_that_delivers_no_xrp_to_the_shop_is_ignored(xrpl, version, odd):
     xrpl.speaks = version
     cursor = state(xrpl)
     xrpl.pay(**{"destination": SHOP, "amount": DUE, "tag": TAG, **odd})
@@ -76,7 +76,7 @@ def test_what_is_no_xrp_for_the_shop_is_no_fact(xrpl, version, odd):
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("lacks", [{"touches": SHOP}, {"delivered": "9" * 5000}], ids=["a destination", "an amount that can be read"])
-def test_an_entry_that_makes_no_sense_does_not_hide_the_others(xrpl, version, lacks):
+def test_an_unreadable_transaction_does_not_hide_the_others(xrpl, version, lacks):
     xrpl.speaks = version
     cursor = state(xrpl)
     good = xrpl.pay(SHOP, DUE, tag=TAG)
@@ -90,7 +90,7 @@ def test_an_entry_that_makes_no_sense_does_not_hide_the_others(xrpl, version, la
     assert (page.unread, page.cursor.value) == ((odd,), "1002")
 
 
-def test_a_payment_that_failed_is_no_money_whatever_else_stands_there():
+def test_a_failed_payment_does_not_count_even_with_a_delivered_amount():
     carried_out = {
         "tx_json": {"TransactionType": "Payment", "Account": BUYER, "Destination": SHOP},
         "meta": {"TransactionResult": "tesSUCCESS", "delivered_amount": "200000000"},
@@ -100,7 +100,7 @@ def test_a_payment_that_failed_is_no_money_whatever_else_stands_there():
         assert not Entry({**carried_out, "meta": {**carried_out["meta"], "TransactionResult": result}}).is_payment_to(SHOP)
 
 
-def test_an_amount_that_the_server_does_not_know_is_told_in_the_log(xrpl, caplog):
+def test_a_payment_with_an_unavailable_amount_is_logged_as_a_warning(xrpl, caplog):
     cursor = state(xrpl)
     paid = xrpl.pay(SHOP, DUE, tag=TAG, flags=PARTIAL, delivered="unavailable")
 
@@ -109,7 +109,7 @@ def test_an_amount_that_the_server_does_not_know_is_told_in_the_log(xrpl, caplog
     assert [record.reference for record in caplog.records if record.levelno == logging.WARNING] == [paid]
 
 
-def test_money_that_no_ledger_vouches_for_yet_holds_the_cursor_before_it(xrpl):
+def test_an_unvalidated_transaction_holds_the_cursor_before_its_ledger(xrpl):
     cursor = state(xrpl)
     xrpl.pay(SHOP, DUE, tag=1)
     unsure = xrpl.pay(SHOP, DUE, tag=2, validated=False)
@@ -126,7 +126,7 @@ def test_money_that_no_ledger_vouches_for_yet_holds_the_cursor_before_it(xrpl):
 
 
 @pytest.mark.parametrize(("tag", "destination"), [(None, SHOP), (0, f"{SHOP}?dt=0"), (2**32 - 1, f"{SHOP}?dt=4294967295")])
-def test_every_tag_and_none_is_kept(xrpl, tag, destination):
+def test_the_destination_of_a_payment_has_its_tag_or_none(xrpl, tag, destination):
     cursor = state(xrpl)
     xrpl.pay(SHOP, DUE, tag=tag)
 

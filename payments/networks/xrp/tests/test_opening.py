@@ -21,7 +21,7 @@ from tests.fake_rippled import (
 pytestmark = pytest.mark.django_db
 
 
-def test_each_destination_has_a_tag_of_its_own(xrpl, now):
+def test_each_destination_has_its_own_tag(xrpl, now):
     texts = [XrpNetwork().open_destination(request_of(now)).text for _ in range(20)]
 
     assert len(set(texts)) == 20
@@ -41,26 +41,26 @@ def test_a_tag_that_was_used_before_is_not_offered_again(xrpl, option, now, monk
 
 
 @pytest.mark.parametrize("server_state", ["disconnected", "connected", "syncing", "tracking"])
-def test_a_server_out_of_step_takes_no_orders(xrpl, now, server_state):
+def test_a_server_that_is_not_synced_gives_no_destination(xrpl, now, server_state):
     xrpl.server_state = server_state
     with pytest.raises(NodeUnavailable, match="not in step"):
         XrpNetwork().open_destination(request_of(now))
 
 
 @pytest.mark.parametrize("server_state", ["full", "proposing", "validating", None])
-def test_a_server_in_step_does(xrpl, now, server_state):
+def test_a_server_that_is_synced_gives_a_destination(xrpl, now, server_state):
     """Clio says nothing of a state."""
     xrpl.server_state = server_state
     assert XrpNetwork().open_destination(request_of(now))
 
 
-def test_a_ledger_that_stands_still_takes_no_orders(xrpl, now):
+def test_a_server_whose_last_ledger_is_old_gives_no_destination(xrpl, now):
     xrpl.age = 90
     with pytest.raises(NodeUnavailable, match="0:01:30 old"):
         XrpNetwork().open_destination(request_of(now))
 
 
-def test_an_account_that_does_not_exist_yet_takes_no_orders_and_has_no_payments(xrpl, now):
+def test_an_account_that_does_not_exist_yet_gives_no_destination_and_has_no_payments(xrpl, now):
     del xrpl.accounts[SHOP]
 
     with pytest.raises(NodeUnavailable, match=f"account {SHOP} does not exist yet: send it"):
@@ -69,13 +69,13 @@ def test_an_account_that_does_not_exist_yet_takes_no_orders_and_has_no_payments(
     assert "does not exist yet" in XrpNetwork().health().problem
 
 
-def test_an_account_that_refuses_strangers_takes_no_orders(xrpl, now):
+def test_an_account_with_deposit_authorisation_gives_no_destination(xrpl, now):
     xrpl.accounts[SHOP] = REQUIRE_TAG | DEPOSIT_AUTH
     with pytest.raises(NodeRejected, match="DepositAuth"):
         XrpNetwork().open_destination(request_of(now))
 
 
-def test_no_order_is_taken_that_the_follower_could_not_see_paid(xrpl, now):
+def test_a_server_without_the_ledgers_that_the_follower_needs_gives_no_destination(xrpl, now):
     cursor = state(xrpl)
     Cursor.objects.create(network="XRP", value=cursor.value, node_id=cursor.node_id)
     xrpl.close_ledger(50)

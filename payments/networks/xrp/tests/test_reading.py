@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 # --- reading on ---
 
 
-def test_a_turn_asks_one_question(xrpl):
+def test_a_poll_makes_one_request(xrpl):
     cursor = state(xrpl)
     xrpl.asked.clear()
 
@@ -30,13 +30,13 @@ def test_a_turn_asks_one_question(xrpl):
     assert xrpl.methods() == ["account_tx"]
 
 
-def test_a_turn_without_a_new_ledger_is_no_error(xrpl):
+def test_a_poll_without_a_new_ledger_keeps_the_cursor(xrpl):
     cursor = state(xrpl)
     assert XrpNetwork().facts_since(cursor, ()).cursor == cursor
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_many_payments_come_in_pages(xrpl, version):
+def test_many_payments_are_read_in_pages(xrpl, version):
     xrpl.speaks, xrpl.most = version, 10
     cursor = state(xrpl)
     paid = [xrpl.pay(SHOP, DUE, tag=tag, close=tag % 3 == 0) for tag in range(1, 46)]
@@ -47,7 +47,7 @@ def test_many_payments_come_in_pages(xrpl, version):
     assert page.cursor.value == "1015"
 
 
-def test_ledgers_that_close_between_two_pages_are_left_to_the_next_turn(xrpl):
+def test_ledgers_that_close_between_two_pages_are_left_to_the_next_poll(xrpl):
     xrpl.most = 2
     cursor = state(xrpl)
     for tag in (1, 2, 3):
@@ -63,7 +63,7 @@ def test_ledgers_that_close_between_two_pages_are_left_to_the_next_turn(xrpl):
     assert {fact.destination for fact in page.facts} | rest == {f"{SHOP}?dt={tag}" for tag in range(1, len(xrpl.transactions) + 1)}
 
 
-def test_what_is_too_much_for_one_turn_is_read_over_several_and_nothing_is_lost(xrpl, monkeypatch):
+def test_more_payments_than_one_poll_reads_are_read_by_several_without_a_loss(xrpl, monkeypatch):
     monkeypatch.setattr(adapter, "MOST_AT_ONCE", 1)
     xrpl.most = 4
     cursor = state(xrpl)
@@ -80,7 +80,7 @@ def test_what_is_too_much_for_one_turn_is_read_over_several_and_nothing_is_lost(
     assert turns > 3
 
 
-def test_a_ledger_that_fills_more_than_a_turn_is_read_whole(xrpl, monkeypatch):
+def test_a_ledger_with_more_payments_than_a_poll_reads_is_read_whole(xrpl, monkeypatch):
     monkeypatch.setattr(adapter, "MOST_AT_ONCE", 1)
     xrpl.most = 2
     cursor = state(xrpl)
@@ -94,7 +94,7 @@ def test_a_ledger_that_fills_more_than_a_turn_is_read_whole(xrpl, monkeypatch):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_server_without_the_ledgers_since_the_cursor_is_no_use_and_says_so(xrpl, version):
+def test_a_server_without_the_ledgers_since_the_cursor_is_unavailable(xrpl, version):
     xrpl.speaks = version
     cursor = state(xrpl)
     xrpl.close_ledger(50)
@@ -105,14 +105,14 @@ def test_a_server_without_the_ledgers_since_the_cursor_is_no_use_and_says_so(xrp
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_server_that_lags_behind_the_cursor_is_no_use(xrpl, version):
+def test_a_server_that_lags_behind_the_cursor_is_unavailable(xrpl, version):
     xrpl.speaks = version
     with pytest.raises(NodeUnavailable, match="behind: ledger 1002 was read already, and it knows none after 1000"):
         XrpNetwork().facts_since(state(xrpl, 1002), ())
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_server_that_falls_back_between_two_pages_is_no_use(xrpl, version):
+def test_a_server_that_falls_back_between_two_pages_is_unavailable(xrpl, version):
     """As one that lags, behind the same address, does."""
     xrpl.speaks, xrpl.most = version, 1
     cursor = state(xrpl)
@@ -133,7 +133,7 @@ def test_a_server_that_falls_back_between_two_pages_is_no_use(xrpl, version):
 # --- the first turn ---
 
 
-def test_the_first_turn_begins_at_the_last_ledger(xrpl):
+def test_the_first_poll_begins_at_the_last_ledger(xrpl):
     xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.close_ledger()
 
@@ -142,7 +142,7 @@ def test_the_first_turn_begins_at_the_last_ledger(xrpl):
     assert (page.facts, page.cursor.value) == ((), "1002")
 
 
-def test_the_first_turn_finds_what_was_paid_for_orders_that_came_before_it(xrpl, now):
+def test_the_first_poll_finds_payments_for_earlier_orders(xrpl, now):
     option_with(TAG, now - timedelta(minutes=2))
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
     xrpl.close_ledger(5)
@@ -150,7 +150,7 @@ def test_the_first_turn_finds_what_was_paid_for_orders_that_came_before_it(xrpl,
     assert [fact.reference for fact in facts(xrpl, CursorState())] == [paid]
 
 
-def test_the_first_turn_goes_back_as_far_as_the_server_does_if_that_is_enough(xrpl, now):
+def test_the_first_poll_starts_at_the_servers_oldest_ledger_when_that_is_early_enough(xrpl, now):
     """A second a ledger would be 600 ledgers; it has 200, of more than 13 minutes."""
     option_with(TAG, now - timedelta(minutes=10))
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
@@ -159,20 +159,20 @@ def test_the_first_turn_goes_back_as_far_as_the_server_does_if_that_is_enough(xr
     assert xrpl.methods() == ["server_info", "ledger", "account_tx"]
 
 
-def test_the_first_turn_is_refused_by_a_history_that_is_too_short(xrpl, now):
+def test_the_first_poll_fails_when_the_servers_history_is_too_short(xrpl, now):
     option_with(TAG, now - timedelta(minutes=20))
 
     with pytest.raises(NodeUnavailable, match=r"no longer has the ledgers of .* UTC, .* it has 801 to 1000"):
         XrpNetwork().facts_since(CursorState(), ())
 
 
-def test_orders_of_the_sandbox_and_its_cursor_mean_nothing_to_the_ledger(xrpl, now):
+def test_orders_and_cursors_of_the_sandbox_are_ignored(xrpl, now):
     OptionFactory(network="XRP", destination="rSandbox?dt=1", created_at=now - timedelta(days=90))
 
     assert XrpNetwork().facts_since(CursorState("2026-11-01T12:00:00+00:00"), ()).cursor.value == "1000"
 
 
-def test_another_address_of_the_same_network_reads_on(xrpl, settings):
+def test_the_cursor_stays_valid_at_another_server_of_the_same_network(xrpl, settings):
     cursor = state(xrpl)
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
     settings.XRP_URL = f"{xrpl.url}/other"
@@ -195,6 +195,6 @@ def test_a_server_of_another_network_is_refused(xrpl, settings, now):
         XrpNetwork().open_destination(request_of(now))
 
 
-def test_a_server_that_does_not_name_its_network_is_taken_for_the_real_one(xrpl):
+def test_a_server_that_does_not_name_its_network_is_treated_as_the_main_network(xrpl):
     xrpl.network_id = None
     assert state(xrpl).node_id.startswith("0 ")

@@ -36,7 +36,7 @@ LASTING = {
 
 
 @pytest.mark.parametrize(("fault", "says"), PASSING.items())
-def test_what_may_pass_is_unavailable(xrpl, now, settings, fault, says):
+def test_a_temporary_error_of_the_xrp_server_is_unavailable(xrpl, now, settings, fault, says):
     cursor = state(xrpl)
     settings.NODE_TIMEOUT_SECONDS = 1
     xrpl.fault = fault
@@ -49,7 +49,7 @@ def test_what_may_pass_is_unavailable(xrpl, now, settings, fault, says):
 
 
 @pytest.mark.parametrize(("fault", "says"), LASTING.items())
-def test_what_waiting_will_not_mend_is_rejected(xrpl, now, fault, says):
+def test_a_permanent_error_of_the_xrp_server_is_rejected(xrpl, now, fault, says):
     cursor = state(xrpl)
     xrpl.fault = fault
 
@@ -60,7 +60,7 @@ def test_what_waiting_will_not_mend_is_rejected(xrpl, now, fault, says):
     assert says in XrpNetwork().health().problem
 
 
-def test_nothing_is_asked_twice_behind_the_shops_back(xrpl, settings):
+def test_a_request_that_timed_out_is_not_repeated(xrpl, settings):
     cursor = state(xrpl)
     settings.NODE_TIMEOUT_SECONDS = 1
     xrpl.asked.clear()
@@ -72,13 +72,13 @@ def test_nothing_is_asked_twice_behind_the_shops_back(xrpl, settings):
     assert xrpl.methods() == ["account_tx"]
 
 
-def test_a_server_that_is_gone_is_unavailable(xrpl):
+def test_an_unreachable_xrp_server_is_unavailable(xrpl):
     cursor = state(xrpl)
     with xrpl.away(), pytest.raises(NodeUnavailable, match="does not answer"):
         XrpNetwork().facts_since(cursor, ())
 
 
-def test_an_answer_that_lacks_what_matters_is_unavailable(xrpl, monkeypatch):
+def test_an_answer_without_the_expected_fields_is_unavailable(xrpl, monkeypatch):
     cursor = state(xrpl)
     monkeypatch.setattr(xrpl, "answer", lambda method, params: {"transactions": [], "ledger_index_min": 1000})
 
@@ -86,12 +86,12 @@ def test_an_answer_that_lacks_what_matters_is_unavailable(xrpl, monkeypatch):
         XrpNetwork().facts_since(cursor, ())
 
 
-def test_an_amendment_blocked_server_takes_no_orders(xrpl, now):
+def test_an_amendment_blocked_server_gives_no_destination(xrpl, now):
     xrpl.amendment_blocked = True
     with pytest.raises(NodeUnavailable, match="amendment blocked"):
         XrpNetwork().open_destination(request_of(now))
 
 
-def test_a_server_that_is_well_tells_its_ledger(xrpl):
+def test_health_of_a_healthy_xrp_server_has_its_ledger_and_no_problem(xrpl):
     health = XrpNetwork().health()
     assert (health.problem, health.height) == ("", 1000)

@@ -17,13 +17,13 @@ from tests.fake_rippled import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_server_of_the_ledger_ends_the_sandbox(settings):
+def test_an_xrp_server_ends_the_sandbox(settings):
     settings.SANDBOX, settings.XRP_URL = True, "http://127.0.0.1:5005"
     assert not is_sandbox()
     assert offered_networks() == ("XRP",)
 
 
-def test_a_server_that_failed_is_not_offered(xrpl, now):
+def test_xrp_has_a_problem_in_the_list_of_networks_when_its_server_failed(xrpl, now):
     with xrpl.away():
         first_turn()
     (network,) = network_states()
@@ -31,13 +31,13 @@ def test_a_server_that_failed_is_not_offered(xrpl, now):
 
 
 @pytest.mark.parametrize("address", ["r", SHOP[:-1], SHOP.lower(), f"{SHOP[:10]}{SHOP[11]}{SHOP[10]}{SHOP[12:]}", f"X{SHOP[1:]}", "é"])
-def test_an_address_with_a_slip_in_it_stops_the_start(settings, address):
+def test_a_mistyped_xrp_address_stops_the_start(settings, address):
     settings.XRP_ADDRESS = address
     (error,) = check_xrp_address()
     assert (error.id, error.level) == ("payments.E005", checks.ERROR)
 
 
-def test_a_right_address_does_not(settings):
+def test_a_valid_or_empty_xrp_address_does_not_stop_the_start(settings):
     for settings.XRP_ADDRESS in ("", SHOP, BUYER):
         assert check_xrp_address() == []
 
@@ -53,17 +53,17 @@ def test_a_right_address_does_not(settings):
         (REQUIRE_TAG | DEPOSIT_AUTH, 0, ["payments.E006"]),
     ],
 )
-def test_what_is_odd_about_server_and_account_is_said_at_the_start(xrpl, flags, network_id, expected):
+def test_each_problem_of_the_xrp_server_and_account_is_reported_at_the_start(xrpl, flags, network_id, expected):
     xrpl.accounts[SHOP], xrpl.network_id = flags, network_id
     assert [message.id for message in check_xrp_server()] == expected
 
 
 @pytest.mark.parametrize(("fault", "expected"), [("noNetwork", "payments.W005"), ("503", "payments.W005"), ("403", "payments.E006")])
-def test_an_absent_server_does_not_stop_the_start_and_a_wrong_one_does(xrpl, fault, expected):
+def test_an_unreachable_xrp_server_is_a_warning_and_a_wrong_one_stops_the_start(xrpl, fault, expected):
     xrpl.fault = fault
     assert [message.id for message in check_xrp_server()] == [expected]
 
 
-def test_no_server_is_asked_where_none_is_set(settings):
+def test_no_xrp_server_is_asked_when_none_is_configured(settings):
     settings.XRP_URL = settings.XRP_ADDRESS = ""
     assert check_xrp_server() == check_xrp_address() == []
