@@ -60,7 +60,7 @@ def approve_in_threads(payouts):
     return problems
 
 
-def test_two_approvals_that_read_the_day_at_once_do_not_share_what_its_limit_leaves(monkeypatch, payouts):
+def test_two_simultaneous_approvals_cannot_both_use_the_rest_of_the_daily_limit(monkeypatch, payouts):
     """Each waits, after it has added up the day, until the other has done so, too: a guard must make that impossible."""
     both_have_read, check_limits = Barrier(2), workflow._within_limits
 
@@ -77,7 +77,7 @@ def test_two_approvals_that_read_the_day_at_once_do_not_share_what_its_limit_lea
     assert [("PAYOUT_DAILY_LIMIT" in problem) for problem in problems] == [True]
 
 
-def test_an_approval_that_read_the_count_before_another_was_counted_reads_the_day_again(monkeypatch, payouts):
+def test_an_approval_that_read_an_outdated_counter_checks_the_daily_limit_again(monkeypatch, payouts):
     """The same race without threads: the first read of the counter is the one from before the other approval."""
     approve_payout(payouts[0].pk, actor="grace", at=NOW)
     before = Cursor(network=APPROVALS, value="")

@@ -37,11 +37,11 @@ def test_an_empty_destination_is_refused():
 
 
 @pytest.mark.parametrize("text", ["bc1qhome", " bc1qhome ", "BITCOIN:BC1QHOME?amount=1", "bitcoin:bc1qhome"])
-def test_an_address_is_stored_without_its_uri_and_in_small_letters(bitcoind, text):
+def test_an_address_is_stored_without_its_uri_and_in_lower_case(bitcoind, text):
     assert check_destination("BTC", text, DUE, at=NOW) == "bc1qhome"
 
 
-def test_an_address_that_the_node_does_not_know_is_refused_with_its_chain(bitcoind):
+def test_an_address_that_is_invalid_on_the_chain_is_refused(bitcoind):
     with pytest.raises(BadDestination, match="not a valid Bitcoin address on main"):
         check_destination("BTC", "bc1qother", DUE, at=NOW)
 
@@ -57,7 +57,7 @@ def test_a_coin_without_a_node_cannot_be_checked(mainnet):
         check_destination("LTC", "ltc1qhome", DUE, at=NOW)
 
 
-def test_an_address_on_mweb_is_refused(mainnet):
+def test_an_mweb_address_is_refused(mainnet):
     with pytest.raises(BadDestination, match="MWEB"):
         check_destination("LTC", "ltcmweb1qhome", DUE, at=NOW)
 
@@ -68,16 +68,16 @@ def test_an_xrp_address_may_have_a_tag(mainnet, address):
 
 
 @pytest.mark.parametrize("address", ["rNobody", f"{XRP_ADDRESS[:-1]}i", f"{XRP_ADDRESS}?dt=x", f"{XRP_ADDRESS}?dt=4294967296"])
-def test_an_xrp_address_with_a_slip_is_refused(mainnet, address):
+def test_a_mistyped_xrp_address_is_refused(mainnet, address):
     with pytest.raises(BadDestination, match="not a valid XRP address"):
         check_destination("XRP", address, DUE, at=NOW)
 
 
-def test_a_lightning_invoice_is_stored_in_small_letters_without_its_uri(mainnet):
+def test_a_lightning_invoice_is_stored_without_its_uri_and_in_lower_case(mainnet):
     assert check_destination("BTC-LN", f"LIGHTNING:{DONATION.upper()}", DUE, at=WHEN_IT_WAS_MADE) == DONATION
 
 
-def test_a_lightning_invoice_that_has_expired_is_refused(mainnet):
+def test_an_expired_lightning_invoice_is_refused(mainnet):
     with pytest.raises(BadDestination, match="has expired"):
         check_destination("BTC-LN", DONATION, DUE, at=NOW)
     assert check_request(DONATION, DUE, at=None).payment_hash == HASH
@@ -105,6 +105,6 @@ def test_a_lightning_invoice_for_another_amount_is_refused(mainnet, monkeypatch)
         check_request("lnbc", 2_000, at=None)
 
 
-def test_what_is_no_lightning_invoice_is_refused(mainnet):
+def test_an_invalid_lightning_invoice_is_refused(mainnet):
     with pytest.raises(BadDestination):
         check_destination("BTC-LN", "lnbc1nonsense", DUE, at=NOW)

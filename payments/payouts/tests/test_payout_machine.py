@@ -173,14 +173,14 @@ class PayoutLife(RuleBasedStateMachine):
             assert told[row.pk][-1].data["status"] == row.status
 
 
-def test_no_life_of_payouts_sends_back_more_than_came():
+def test_no_history_of_payouts_refunds_more_than_was_received():
     run_state_machine_as_test(
         PayoutLife,
         settings=settings(max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
     )
 
 
-def test_of_many_who_draft_the_same_money_at_once_one_does():
+def test_only_one_of_many_simultaneous_drafts_of_the_same_money_succeeds():
     payment = PaymentFactory(status="settled", option__invoice=InvoiceFactory(status="expired"))
     start, drafted = Barrier(6), []
 

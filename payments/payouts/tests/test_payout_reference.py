@@ -8,11 +8,11 @@ from payments.tests.factories import PayoutFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_many_payouts_have_no_reference_yet():
+def test_many_payouts_can_be_without_a_reference():
     PayoutFactory.create_batch(2)
 
 
-def test_no_two_payouts_share_a_transaction():
+def test_two_payouts_cannot_have_the_same_transaction():
     PayoutFactory(reference="a" * 64)
     with pytest.raises(IntegrityError):
         PayoutFactory(reference="a" * 64)

@@ -43,7 +43,7 @@ def answer(client, invoice, text=HOME, network="BTC", **more):
 # --- The link -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_link_that_is_too_old_says_what_to_do(client, monkeypatch):
+def test_an_expired_refund_link_is_not_found_and_says_so(client, monkeypatch):
     path = refund_path(paid().pk)
     monkeypatch.setattr("django.core.signing.time.time", lambda real=signing.time.time: real() + GOOD_FOR.total_seconds() + 1)
     page = client.get(path)
@@ -51,7 +51,7 @@ def test_a_link_that_is_too_old_says_what_to_do(client, monkeypatch):
     assert "too old" in page.content.decode()
 
 
-def test_a_link_that_was_changed_opens_nothing(client):
+def test_a_refund_link_that_was_changed_is_not_found(client):
     invoice = paid()
     path = refund_path(invoice.pk)
     page = client.get(path[:-3] + ("xx/" if not path.endswith("xx/") else "yy/"))
@@ -59,36 +59,36 @@ def test_a_link_that_was_changed_opens_nothing(client):
     assert "not complete" in page.content.decode()
 
 
-def test_a_signature_made_for_something_else_opens_nothing(client):
+def test_a_signature_made_for_another_purpose_is_not_found(client):
     foreign = signing.dumps(str(paid().pk), salt=f"{SALT}.other")
     assert client.get(f"/refund/{foreign}/").status_code == 404
 
 
-def test_the_link_of_an_invoice_that_is_gone_says_so(client):
+def test_a_refund_link_of_a_deleted_invoice_is_not_found_and_says_so(client):
     page = client.get(refund_path(InvoiceFactory.build().pk))
     assert page.status_code == 404
     assert "no longer stored" in page.content.decode()
 
 
-def test_nobody_else_learns_the_page(client):
+def test_the_refund_page_forbids_indexing_caching_and_referrers(client):
     page = client.get(refund_path(paid().pk))
     assert page["X-Robots-Tag"] == "noindex, nofollow"
     assert page["Referrer-Policy"] == "same-origin"
     assert "no-store" in page["Cache-Control"]
 
 
-def test_the_form_of_another_site_is_refused():
+def test_a_refund_request_without_a_csrf_token_is_refused():
     invoice = paid()
     assert answer(Client(enforce_csrf_checks=True), invoice).status_code == 403
     assert not Payout.objects.exists()
 
 
-def test_a_guesser_is_slowed_down(client):
+def test_too_many_refund_requests_are_rate_limited(client):
     invoice = paid()
     assert [answer(client, invoice, "x").status_code for _ in range(31)] == [400] * 30 + [429]
 
 
-def test_the_log_does_not_have_the_key(client, caplog):
+def test_the_log_does_not_contain_the_key_of_the_refund_link(client, caplog):
     invoice = paid()
     answer(client, invoice, "x")
     formatter = next(handler.formatter for handler in logging.getLogger().handlers if isinstance(handler.formatter, ProcessorFormatter))
@@ -100,13 +100,13 @@ def test_the_log_does_not_have_the_key(client, caplog):
 # --- What it offers -----------------------------------------------------------------------------------------------------------
 
 
-def test_without_money_there_is_nothing_to_send_back(client):
+def test_an_unpaid_invoice_has_nothing_to_refund(client):
     page = client.get(refund_path(InvoiceFactory(status="expired").pk)).content.decode()
     assert "nothing to refund" in page
     assert "<form method" not in page.partition("<h1")[2].partition("</main>")[0]
 
 
-def test_money_that_is_only_seen_waits_for_the_network(client):
+def test_unconfirmed_money_cannot_be_requested_yet(client):
     invoice = PaymentFactory(status="seen", option__invoice__status="expired").invoice
     assert "waiting for the network to confirm it" in client.get(refund_path(invoice.pk)).content.decode()
     answer(client, invoice)
@@ -114,13 +114,13 @@ def test_money_that_is_only_seen_waits_for_the_network(client):
 
 
 @pytest.mark.parametrize("status", ["new", "processing", "settled"])
-def test_money_that_pays_the_order_is_not_offered(client, status):
+def test_money_that_pays_the_order_cannot_be_requested(client, status):
     invoice = paid(status)
     answer(client, invoice)
     assert not Payout.objects.exists()
 
 
-def test_the_buyer_asks_for_late_money(client):
+def test_the_buyer_can_request_a_refund_of_late_money(client):
     invoice = paid()
 
     assert "We can refund 0.00200000 BTC" in client.get(refund_path(invoice.pk)).content.decode()
@@ -131,20 +131,20 @@ def test_the_buyer_asks_for_late_money(client):
     assert "We received your request" in page
 
 
-def test_the_buyer_asks_for_what_they_paid_too_much(client):
+def test_the_buyer_can_request_a_refund_of_an_excess(client):
     answer(client, paid("settled", amount_base=DUE * 3 // 2))
     payout = Payout.objects.get()
     assert (payout.kind, payout.amount_base) == ("excess", DUE // 2)
 
 
-def test_the_buyer_asks_twice_and_gets_one(client):
+def test_two_refund_requests_make_one_payout(client):
     invoice = paid()
     answer(client, invoice)
     answer(client, invoice)
     assert Payout.objects.count() == 1
 
 
-def test_what_staff_drafted_is_filled_in_by_the_buyer(client):
+def test_the_buyer_sets_the_destination_of_a_payout_that_staff_drafted(client):
     invoice = paid("settled")
     payout = asked(invoice, amount_base=DUE // 2)
 
@@ -154,7 +154,7 @@ def test_what_staff_drafted_is_filled_in_by_the_buyer(client):
     assert (payout.destination, payout.amount_base, Payout.objects.count()) == (HOME, DUE // 2, 1)
 
 
-def test_a_draft_that_waits_for_the_buyer_stands_before_a_newer_one(client):
+def test_the_buyers_destination_goes_to_the_draft_that_lacks_one(client):
     invoice = paid("settled")
     waiting = asked(invoice, amount_base=DUE // 4)
     asked(invoice, amount_base=DUE // 2, destination="bcrt1qstaffsaid", at=NOW + timedelta(hours=1))
@@ -163,7 +163,7 @@ def test_a_draft_that_waits_for_the_buyer_stands_before_a_newer_one(client):
     assert waiting.destination == HOME
 
 
-def test_the_buyer_may_change_it_until_somebody_agreed(client):
+def test_the_buyer_can_change_the_address_until_the_payout_is_approved(client):
     invoice = paid()
     answer(client, invoice)
     assert "Change the address" in client.get(refund_path(invoice.pk)).content.decode()
@@ -181,7 +181,7 @@ def test_the_buyer_may_change_it_until_somebody_agreed(client):
     assert 'name="destination"' not in page
 
 
-def test_the_first_of_two_people_already_fixes_where_to(client, settings):
+def test_the_first_of_two_approvals_already_fixes_the_destination(client, settings):
     settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(1)
     invoice = paid()
     answer(client, invoice)
@@ -190,7 +190,7 @@ def test_the_first_of_two_people_already_fixes_where_to(client, settings):
     assert Payout.objects.get().destination == HOME
 
 
-def test_after_a_withdrawal_the_link_asks_anew(client):
+def test_the_buyer_can_request_a_refund_again_after_a_withdrawal(client):
     invoice = paid()
     answer(client, invoice)
     withdraw_payout(Payout.objects.get().pk, actor="grace", reason="a slip", at=NOW)
@@ -201,7 +201,7 @@ def test_after_a_withdrawal_the_link_asks_anew(client):
     ]
 
 
-def test_what_was_sent_is_told_with_its_transaction(client):
+def test_a_sent_refund_is_shown_and_asks_for_no_address(client):
     invoice = paid()
     PayoutFactory(invoice=invoice, status="sent", reference="ab" * 32, sent_at=NOW)
     page = client.get(refund_path(invoice.pk)).content.decode()
@@ -209,7 +209,7 @@ def test_what_was_sent_is_told_with_its_transaction(client):
     assert 'name="destination"' not in page
 
 
-def test_money_that_came_after_a_payout_can_be_asked_for(client):
+def test_money_that_came_after_a_payout_can_be_requested(client):
     payment = PaymentFactory(status="settled", height=1, option__invoice__status="expired")
     PayoutFactory(invoice=payment.invoice, status="sent", sent_at=NOW)
     PaymentFactory(option=payment.option, status="settled", height=2)
@@ -224,14 +224,14 @@ def test_money_that_came_after_a_payout_can_be_asked_for(client):
 
 
 @pytest.mark.parametrize("text", ["short", "no address at all!", ""])
-def test_a_wrong_address_keeps_what_was_typed(client, text):
+def test_an_invalid_address_is_refused_and_stays_in_the_form(client, text):
     page = answer(client, paid(), text)
     assert page.status_code == 400
     assert text in page.content.decode()
     assert not Payout.objects.exists()
 
 
-def test_the_shops_own_address_is_refused_in_capitals_too(client):
+def test_an_address_of_the_shop_is_refused_in_any_spelling(client):
     payment = PaymentFactory(status="settled", height=1, option__invoice__status="expired")
     for own in (payment.option.destination, payment.option.destination.upper(), f"BITCOIN:{payment.option.destination.upper()}?amount=1"):
         page = answer(client, payment.invoice, own)
@@ -240,11 +240,11 @@ def test_the_shops_own_address_is_refused_in_capitals_too(client):
 
 
 @pytest.mark.parametrize("network", ["LTC", "XRP", "nonsense"])
-def test_a_coin_that_did_not_come_is_refused(client, network):
+def test_a_refund_in_another_coin_than_was_paid_is_refused(client, network):
     assert answer(client, paid(), network=network).status_code == 400
     assert not Payout.objects.exists()
 
 
-def test_what_the_buyer_types_is_no_markup(client):
+def test_markup_in_the_buyers_input_is_escaped(client):
     page = answer(client, paid(), "<script>alert(1)</script>").content.decode()
     assert "<script>alert(1)" not in page

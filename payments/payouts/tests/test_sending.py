@@ -71,7 +71,7 @@ def long_good(monkeypatch):
 # --- Once ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_sandboxed_payout_is_sent_once():
+def test_a_sandbox_payout_is_sent_only_once():
     payout = due()
     send(payout.pk, at=NOW)
     send(payout.pk, at=NOW + timedelta(hours=1))
@@ -80,7 +80,7 @@ def test_a_sandboxed_payout_is_sent_once():
     assert events(payout) == ["payout.sent"]
 
 
-def test_what_is_not_due_is_left_alone():
+def test_a_payout_that_is_not_due_is_not_sent():
     payout = due(next_try_at=NOW + timedelta(seconds=1))
     send(payout.pk, at=NOW)
     payout.refresh_from_db()
@@ -88,7 +88,7 @@ def test_what_is_not_due_is_left_alone():
 
 
 @pytest.mark.parametrize("status", ["draft", "withdrawn", "failed", "sent"])
-def test_what_is_not_to_be_sent_is_not_sent_even_if_it_is_due(status):
+def test_a_payout_that_is_not_approved_is_not_sent_even_when_it_is_due(status):
     """As when it was withdrawn while a worker had it in hand."""
     payout = due(status=status)
     send(payout.pk, at=NOW)
@@ -96,7 +96,7 @@ def test_what_is_not_to_be_sent_is_not_sent_even_if_it_is_due(status):
     assert (payout.status, payout.version) == (status, 1)
 
 
-def test_a_payout_withdrawn_under_the_senders_hands_is_not_sent(bitcoin, monkeypatch):
+def test_a_payout_that_is_withdrawn_while_it_is_drafted_at_the_node_is_not_sent(bitcoin, monkeypatch):
     payout = due()
 
     def draft(*_):
@@ -114,7 +114,7 @@ def test_a_payout_withdrawn_under_the_senders_hands_is_not_sent(bitcoin, monkeyp
     assert (payout.status, payout.reference, told, released) == ("withdrawn", None, [], ["cHNidP8="])
 
 
-def test_of_two_workers_one_sends(bitcoin, monkeypatch):
+def test_only_one_of_two_workers_sends_a_payout(bitcoin, monkeypatch):
     payout, drafts, start = due(), [], Barrier(2)
 
     def draft(*_):
@@ -143,7 +143,7 @@ def test_of_two_workers_one_sends(bitcoin, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [NodeRejected, NodeUnavailable])
-def test_a_node_that_refuses_keeps_it_and_says_why(bitcoin, monkeypatch, error):
+def test_a_payout_that_the_node_refuses_stays_approved_with_the_error(bitcoin, monkeypatch, error):
     def draft(*_):
         raise error("The wallet for payouts cannot pay this: Insufficient funds")
 
@@ -157,7 +157,7 @@ def test_a_node_that_refuses_keeps_it_and_says_why(bitcoin, monkeypatch, error):
     assert "Insufficient funds" in payout.error
 
 
-def test_the_waits_grow(bitcoin, monkeypatch):
+def test_the_time_between_tries_grows(bitcoin, monkeypatch):
     def draft(*_):
         raise NodeUnavailable("away")
 
@@ -171,7 +171,7 @@ def test_the_waits_grow(bitcoin, monkeypatch):
     assert waited == [*WAITS, WAITS[-1]]
 
 
-def test_a_coin_that_nobody_sends_waits_and_says_so(real):
+def test_a_payout_in_a_coin_without_a_sender_waits_to_be_sent_manually(real):
     payout = due(network="XRP")
     send(payout.pk, at=NOW)
     payout.refresh_from_db()
@@ -180,13 +180,13 @@ def test_a_coin_that_nobody_sends_waits_and_says_so(real):
 
 
 @pytest.mark.parametrize("status", ["draft", "sent", "failed", "withdrawn"])
-def test_what_is_over_is_not_tried_again(status):
+def test_a_payout_that_is_over_or_only_a_draft_cannot_be_tried_again(status):
     payout = PayoutFactory(status=status)
     with pytest.raises(PayoutRefused):
         try_again(payout.pk, actor="grace", at=NOW)
 
 
-def test_who_does_not_want_to_wait_stands_in_the_log(bitcoin, monkeypatch):
+def test_trying_a_payout_again_is_recorded_with_the_actor(bitcoin, monkeypatch):
     monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     payout = due(status="unknown", next_try_at=NOW + timedelta(hours=1), error="does not take it now")
     try_again(payout.pk, actor="ada", at=NOW)
@@ -196,7 +196,7 @@ def test_who_does_not_want_to_wait_stands_in_the_log(bitcoin, monkeypatch):
     assert (event.type, event.actor, event.seq) == ("payout.try_again", "ada", payout.version)
 
 
-def test_a_transaction_made_while_somebody_hurried_is_not_sent_beside_the_next(bitcoin, monkeypatch):
+def test_a_transaction_made_before_a_manual_retry_is_released_and_not_sent_too(bitcoin, monkeypatch):
     monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     payout, made, released, told = due(), [], [], []
 
@@ -220,7 +220,7 @@ def test_a_transaction_made_while_somebody_hurried_is_not_sent_beside_the_next(b
 # --- Chains -------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_wallet_without_keys_leaves_a_transaction_to_sign(bitcoin, monkeypatch):
+def test_a_watch_only_wallet_leaves_a_transaction_to_sign(bitcoin, monkeypatch):
     made = []
     monkeypatch.setattr(chain_payouts, "draft", lambda *_: made.append(1) or Draft("cHNidP8=", "", "f" * 64, 321))
     payout = due()
@@ -234,7 +234,7 @@ def test_a_wallet_without_keys_leaves_a_transaction_to_sign(bitcoin, monkeypatch
     assert made == [1]
 
 
-def test_the_transaction_is_stored_before_the_network_hears_of_it(bitcoin, monkeypatch):
+def test_a_transaction_is_stored_before_it_is_broadcast(bitcoin, monkeypatch):
     payout, stored = due(), []
 
     def broadcast(coin, raw, txid):
@@ -260,7 +260,7 @@ def lightning(**more):
     return due(network="BTC-LN", amount_base=DUE * 1000, destination=DONATION, **more)
 
 
-def test_a_time_out_is_unknown_and_never_paid_again(lnd, long_good):
+def test_a_lightning_payout_that_timed_out_is_unknown_and_never_paid_again(lnd, long_good):
     lnd.pays, lnd.tracks = [Outcome("unknown")], [Outcome("unknown"), Outcome("sent", fee_msat=7)]
     payout, seen = lightning(), []
     for hours in range(3):
@@ -270,7 +270,7 @@ def test_a_time_out_is_unknown_and_never_paid_again(lnd, long_good):
     assert (seen, payout.fee_base, payout.reference, len(lnd.paid)) == (["unknown", "unknown", "sent"], 7, HASH, 1)
 
 
-def test_what_lnd_gave_up_is_failed_and_its_money_is_free(lnd, long_good):
+def test_a_payment_that_lnd_gave_up_makes_the_payout_failed(lnd, long_good):
     lnd.pays, lnd.tracks = [Outcome("unknown")], [Outcome("failed", problem="There is no way.")]
     payout = lightning()
     send(payout.pk, at=NOW)
@@ -279,7 +279,7 @@ def test_what_lnd_gave_up_is_failed_and_its_money_is_free(lnd, long_good):
     assert (payout.status, payout.error, payout.reference, payout.next_try_at) == ("failed", "There is no way.", None, None)
 
 
-def test_an_order_that_lnd_never_got_is_given_again(lnd, long_good):
+def test_a_payment_that_lnd_does_not_know_is_ordered_again(lnd, long_good):
     lnd.pays, lnd.tracks = [Outcome("sent", fee_msat=1)], [Outcome("absent")]
     payout = lightning(status="sending", reference=HASH, fee_limit_base=5)
     send(payout.pk, at=NOW)
@@ -288,7 +288,7 @@ def test_an_order_that_lnd_never_got_is_given_again(lnd, long_good):
     assert lnd.paid[0][1]["fee_limit_msat"] == 5
 
 
-def test_an_order_that_is_refused_counts_by_what_lnd_knows_of_its_hash(lnd, long_good):
+def test_a_refused_payment_has_the_status_that_lnd_knows_for_its_hash(lnd, long_good):
     lnd.pays, lnd.tracks = [Outcome("refused", problem="invoice expired")], [Outcome("sent", fee_msat=3)]
     payout = lightning()
     send(payout.pk, at=NOW)
@@ -296,14 +296,14 @@ def test_an_order_that_is_refused_counts_by_what_lnd_knows_of_its_hash(lnd, long
     assert (payout.status, payout.fee_base) == ("sent", 3)
 
 
-def test_one_that_asks_for_no_amount_is_paid_exactly_the_payout(lnd, long_good):
+def test_a_lightning_invoice_without_an_amount_is_paid_the_exact_payout(lnd, long_good):
     lnd.pays = [Outcome("sent")]
     send(lightning().pk, at=NOW)
     _, limits = lnd.paid[0]
     assert (limits["amount_msat"], limits["asks_amount"], limits["fee_limit_msat"]) == (DUE * 1000, False, fee_limit(DUE * 1000))
 
 
-def test_one_lightning_invoice_is_not_good_for_two_payouts(lnd, long_good):
+def test_a_lightning_invoice_cannot_be_used_for_two_payouts(lnd, long_good):
     PayoutFactory(network="BTC-LN", status="sent", reference=HASH)
     payout = lightning()
     send(payout.pk, at=NOW)
@@ -312,7 +312,7 @@ def test_one_lightning_invoice_is_not_good_for_two_payouts(lnd, long_good):
     assert "another payout" in payout.error
 
 
-def test_an_invoice_that_is_over_fails_before_anything_is_paid(lnd):
+def test_an_expired_lightning_invoice_fails_the_payout_before_it_is_paid(lnd):
     payout = lightning()
     send(payout.pk, at=NOW)
     payout.refresh_from_db()
@@ -320,7 +320,7 @@ def test_an_invoice_that_is_over_fails_before_anything_is_paid(lnd):
 
 
 @pytest.mark.parametrize(("amount_msat", "limit"), [(1_000, 10_000), (1_000_000, 10_000), (200_000_000, 2_000_000)])
-def test_a_fee_limit_is_always_set(settings, amount_msat, limit):
+def test_the_fee_limit_is_a_percentage_with_a_minimum(settings, amount_msat, limit):
     settings.PAYOUT_FEE_PERCENT = Decimal(1)
     assert fee_limit(amount_msat) == limit
 
@@ -329,7 +329,7 @@ def test_a_fee_limit_is_always_set(settings, amount_msat, limit):
 
 
 @pytest.mark.parametrize(("others", "status", "is_due_again"), [([], "failed", False), (["approved"], "approved", True)])
-def test_an_empty_wallet_fails_the_payout_unless_the_change_of_others_may_still_come(bitcoin, monkeypatch, others, status, is_due_again):
+def test_an_empty_wallet_fails_the_payout_unless_change_of_other_payouts_may_still_come(bitcoin, monkeypatch, others, status, is_due_again):
     def draft(*_):
         raise OutOfFunds("The wallet cannot pay this: Insufficient funds")
 
@@ -345,7 +345,7 @@ def test_an_empty_wallet_fails_the_payout_unless_the_change_of_others_may_still_
     assert "Insufficient funds" in payout.error
 
 
-def test_trouble_of_a_node_does_not_bring_back_a_payout_that_was_withdrawn_meanwhile(real, monkeypatch):
+def test_a_node_error_does_not_change_a_payout_that_was_withdrawn_meanwhile(real, monkeypatch):
     def withdraw_and_fail(payout, at):
         withdraw_payout(payout.pk, actor="ada", reason="a slip", at=at)
         raise NodeUnavailable("no answer")
@@ -360,7 +360,7 @@ def test_trouble_of_a_node_does_not_bring_back_a_payout_that_was_withdrawn_meanw
 
 
 @pytest.mark.parametrize(("status", "network"), [("sending", "BTC"), ("unknown", "BTC"), ("approved", "XRP")])
-def test_a_signature_is_taken_only_while_an_approved_payout_of_a_configured_coin_waits_for_it(bitcoin, status, network):
+def test_a_signature_is_accepted_only_for_an_approved_payout_of_a_configured_coin(bitcoin, status, network):
     payout = PayoutFactory(status=status, network=network, psbt="cHNidP8=")
     with pytest.raises(PayoutRefused, match="not waiting for a signature"):
         accept_signed(payout.pk, "cHNidP8=", actor="ada", at=NOW)
