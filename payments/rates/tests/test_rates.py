@@ -48,18 +48,18 @@ def test_each_source_is_read_in_its_own_format(exchanges, name):
 
 
 @pytest.mark.parametrize("name", ["coingecko", "bitstamp"])
-def test_those_that_tell_the_time_of_their_quote_are_believed(exchanges, name):
+def test_the_time_that_a_source_gives_for_its_quote_is_used(exchanges, name):
     exchanges.quoted_at[name] = int(NOW.timestamp())
     assert ask_sources("USD")[name] == {"BTC": Quote(Decimal("50000.10"), NOW)}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_currency_that_a_source_does_not_have_is_left_out(exchanges, name):
+def test_a_source_has_no_quotes_in_a_currency_that_it_does_not_list(exchanges, name):
     assert ask_sources("ISK")[name] == {}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_coin_that_a_source_does_not_have_keeps_none_of_the_others_back(exchanges, name):
+def test_a_coin_that_a_source_does_not_list_does_not_prevent_its_other_quotes(exchanges, name):
     exchanges.prices[name] = {"XRP": "0.55"}
     assert set(ask_sources("USD")[name]) == {"XRP"}
 
@@ -97,13 +97,13 @@ BAD_ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS)
-def test_sources_that_fail_or_talk_nonsense_tell_nothing(exchanges, answer):
+def test_a_source_that_fails_or_answers_nonsense_has_no_quotes(exchanges, answer):
     exchanges.moods = dict.fromkeys(NAMES, BAD_ANSWERS[answer])
     assert ask_sources("USD") == {name: {} for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_source_that_fails_keeps_none_of_the_others_back(exchanges, name):
+def test_a_source_that_fails_does_not_prevent_quotes_of_the_others(exchanges, name):
     exchanges.moods[name] = says(200, {"error": [], "data": [], "result": [], "bitcoin": [], "last": []})
     assert sources_of(ask_sources("USD")) == set(NAMES) - {name}
 
@@ -113,7 +113,7 @@ NO_PRICES += ["true", "null", "[]", "{}", '""', '"abc"', '"NaN"', '"-1"', '"1e5"
 
 
 @pytest.mark.parametrize("price", NO_PRICES)
-def test_what_is_no_price_is_left_out(exchanges, price):
+def test_an_invalid_price_is_left_out(exchanges, price):
     bodies = {
         "coinbase": f'{{"data": {{"amount": {price}, "base": "BTC", "currency": "USD"}}}}',
         "kraken": f'{{"error": [], "result": {{"XXBTZUSD": {{"c": [{price}, "0.1"]}}}}}}',
@@ -133,7 +133,7 @@ JSON = st.recursive(
 
 
 @given(answer=JSON)
-def test_whatever_json_comes_no_source_breaks_the_others(answer):
+def test_any_json_is_read_as_a_valid_price_or_refused(answer):
     for source in KNOWN.values():
         try:
             quote = source().read(answer, "BTC", "USD")
@@ -142,7 +142,7 @@ def test_whatever_json_comes_no_source_breaks_the_others(answer):
         assert 0 < quote.price <= 10**12
 
 
-def test_a_redirect_leads_nowhere(exchanges):
+def test_a_redirect_of_a_source_is_not_followed(exchanges):
     """Not even to another place of the same host."""
     exchanges.moods["coinbase"] = says(301, b"", Location=f"{exchanges.address}/api/v2/ticker/btcusd/")
     exchanges.moods["bitstamp"] = says(307, b"", Location=f"{exchanges.address}/v2/prices/BTC-USD/spot")
@@ -156,7 +156,7 @@ def sources_of(told):
     return {name for name, quotes in told.items() if quotes}
 
 
-def test_all_are_asked_side_by_side(exchanges):
+def test_all_sources_are_asked_concurrently(exchanges):
     """None answers before all twelve questions are there."""
     together = threading.Barrier(len(NAMES) * len(COINS), timeout=10)
 
@@ -169,21 +169,21 @@ def test_all_are_asked_side_by_side(exchanges):
 
 
 @pytest.mark.parametrize("mood", [is_silent, drips])
-def test_one_that_takes_too_long_keeps_nobody_waiting(exchanges, monkeypatch, mood):
+def test_a_source_that_takes_too_long_does_not_prevent_quotes_of_the_others(exchanges, monkeypatch, mood):
     """It would answer in the end."""
     monkeypatch.setattr("payments.rates.sources.DEADLINE", timedelta(seconds=2))
     exchanges.moods["coinbase"] = mood
     assert sources_of(ask_sources("USD")) == OTHERS
 
 
-def test_what_a_slow_source_told_in_time_counts(exchanges, monkeypatch):
+def test_the_quotes_that_a_slow_source_gave_in_time_count(exchanges, monkeypatch):
     monkeypatch.setattr("payments.rates.sources.DEADLINE", timedelta(seconds=2))
     exchanges.prices["coinbase"] = {"BTC": "50000.10", "XRP": "0.55"}
     exchanges.moods["coinbase"] = lambda handler: (is_silent if "XRP" in handler.path else tell)(handler)
     assert set(ask_sources("USD")["coinbase"]) == {"BTC"}
 
 
-def test_an_address_where_nobody_is_costs_only_that_source(exchanges, settings):
+def test_an_unreachable_source_does_not_prevent_quotes_of_the_others(exchanges, settings):
     settings.RATE_SOURCES = ["coinbase=http://127.0.0.1:1", "kraken=http://nobody.invalid", *settings.RATE_SOURCES[2:]]
     assert sources_of(ask_sources("USD")) == {"coingecko", "bitstamp"}
 
@@ -205,7 +205,7 @@ def test_the_median_is_stored_with_its_sources(exchanges):
 
 
 @pytest.mark.django_db
-def test_a_price_is_kept_with_the_option_that_it_made(exchanges):
+def test_an_option_stores_the_rate_and_its_sources(exchanges):
     exchanges.prices["coinbase"] = {"BTC": "50000.40"}
     now = timezone.now().replace(microsecond=0)
     exchanges.quoted_at = dict.fromkeys(NAMES, int(now.timestamp()))
@@ -223,14 +223,14 @@ NO_SUBJECT = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.mark.django_db
-def test_a_source_that_strays_is_neither_used_nor_named(exchanges):
+def test_an_outlying_source_is_neither_used_nor_stored(exchanges):
     exchanges.prices["bitstamp"] = {"BTC": "51100"}
     refresh_rates(at=timezone.now())
     assert set(current_rates()["BTC"].sources) == {"coinbase", "kraken", "coingecko"}
 
 
 @pytest.mark.django_db
-def test_one_source_alone_prices_nothing(exchanges):
+def test_one_source_alone_makes_no_rate(exchanges):
     exchanges.moods = dict.fromkeys(OTHERS, says(503, b""))
     assert refresh_rates(at=timezone.now()) == set()
     with pytest.raises(RateUnavailable):
@@ -245,7 +245,7 @@ def test_two_sources_that_agree_are_enough(exchanges):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("minutes", [11, -11])
-def test_a_quote_that_its_own_source_calls_old_is_dropped(exchanges, minutes):
+def test_an_outdated_or_future_quote_is_dropped(exchanges, minutes):
     """Or of a time to come: then one of the clocks is wrong."""
     now = timezone.now()
     exchanges.quoted_at.update(dict.fromkeys(("coingecko", "bitstamp"), int((now - timedelta(minutes=minutes)).timestamp())))
@@ -253,13 +253,13 @@ def test_a_quote_that_its_own_source_calls_old_is_dropped(exchanges, minutes):
     assert set(current_rates()["BTC"].sources) == {"coinbase", "kraken"}
 
 
-def test_a_quote_of_five_minutes_ago_is_still_good():
+def test_a_quote_is_fresh_for_five_minutes():
     quotes = {"a": Quote(Decimal(1), NOW - timedelta(minutes=5)), "b": Quote(Decimal(2), NOW - timedelta(minutes=5, seconds=1))}
     assert set(fresh_quotes(quotes, at=NOW)) == {"a"}
 
 
 @pytest.mark.django_db
-def test_a_price_is_as_old_as_the_oldest_quote_that_it_was_made_from(exchanges):
+def test_a_rate_is_as_old_as_its_oldest_quote(exchanges):
     now = timezone.now().replace(microsecond=0)
     exchanges.quoted_at["bitstamp"] = int((now - timedelta(minutes=4)).timestamp())
     refresh_rates(at=now)
@@ -270,7 +270,7 @@ def test_a_price_is_as_old_as_the_oldest_quote_that_it_was_made_from(exchanges):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("minutes", [11, -11])
-def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes):
+def test_an_outdated_rate_is_unavailable_until_it_is_refreshed(exchanges, minutes):
     now = timezone.now().replace(microsecond=0)
     exchanges.quoted_at = dict.fromkeys(NAMES, int(now.timestamp()))
     refresh_rates(at=now)
@@ -282,7 +282,7 @@ def test_an_old_rate_prices_nothing_and_a_new_one_does_again(exchanges, minutes)
 
 
 @pytest.mark.django_db
-def test_while_no_two_agree_nothing_can_be_bought_and_then_it_can_again(exchanges):
+def test_no_offer_is_made_after_ten_minutes_without_agreeing_sources(exchanges):
     """The last good rate serves for ten minutes."""
     begin = timezone.now().replace(microsecond=0)
     exchanges.quoted_at = dict.fromkeys(NAMES, int(begin.timestamp()))
@@ -302,14 +302,14 @@ def test_while_no_two_agree_nothing_can_be_bought_and_then_it_can_again(exchange
 
 
 @pytest.mark.django_db
-def test_a_coin_without_a_price_keeps_none_of_the_others_back(exchanges):
+def test_a_coin_without_a_rate_does_not_prevent_rates_of_the_others(exchanges):
     exchanges.all_tell("0.55", coin="XRP")
     exchanges.prices["coinbase"]["BTC"] = exchanges.prices["kraken"]["BTC"] = "60000"
     assert refresh_rates(at=timezone.now()) == {"XRP"}
 
 
 @pytest.mark.django_db
-def test_the_version_changes_with_the_rates_only(exchanges):
+def test_the_version_of_the_rates_changes_only_with_the_rates(exchanges):
     refresh_rates(at=timezone.now())
     first = rates_version()
     refresh_rates(at=timezone.now())
@@ -320,7 +320,7 @@ def test_the_version_changes_with_the_rates_only(exchanges):
 
 
 @pytest.mark.django_db
-def test_showing_rates_again_asks_no_database(exchanges, django_assert_num_queries):
+def test_the_current_rates_are_cached(exchanges, django_assert_num_queries):
     refresh_rates(at=timezone.now())
     with django_assert_num_queries(0):
         current_rates()
@@ -331,23 +331,23 @@ def test_an_outlier_is_dropped_from_the_median():
     assert agree(quotes) == (Decimal("100.5"), {"a": Decimal(100), "b": Decimal(101)})
 
 
-def test_two_percent_is_no_outlier_and_more_is():
+def test_a_quote_is_an_outlier_above_two_percent():
     near = {"a": Decimal(98), "b": Decimal(100), "c": Decimal(102)}
     assert agree(near) == (Decimal(100), near)
     far = {"a": Decimal("97.99"), "b": Decimal(100), "c": Decimal("102.01")}
     assert agree(far) is None
 
 
-def test_two_sources_that_disagree_agree_on_nothing():
+def test_two_sources_that_disagree_make_no_rate():
     assert agree({"a": Decimal(100), "b": Decimal(110)}) is None
 
 
-def test_two_pairs_that_disagree_agree_on_nothing():
+def test_two_pairs_of_sources_that_disagree_make_no_rate():
     assert agree({"a": Decimal(100), "b": Decimal(100), "c": Decimal(110), "d": Decimal(110)}) is None
 
 
 @given(st.dictionaries(st.text(max_size=3), st.decimals("0.000001", 10**12), max_size=6))
-def test_the_price_lies_among_those_it_was_made_from(quotes):
+def test_the_agreed_price_lies_between_the_used_quotes(quotes):
     agreed = agree(quotes)
     if agreed is None:
         return
@@ -363,20 +363,20 @@ def test_fixed_rates_are_always_fresh():
 
 
 @pytest.mark.django_db
-def test_fixed_rates_ask_nobody(exchanges, settings):
+def test_no_source_is_asked_with_fixed_rates(exchanges, settings):
     settings.FIXED_RATES = {"BTC": Decimal(1)}
     assert refresh_rates(at=timezone.now()) == set()
     assert not exchanges.asked
 
 
-def test_an_unknown_source_is_named(settings):
+def test_an_unknown_source_is_named_in_the_error(settings):
     settings.RATE_SOURCES = ["mtgox"]
     with pytest.raises(ImproperlyConfigured, match="mtgox"):
         sources()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://x:y", "http://[", "http://x:99999"])
-def test_what_is_no_address_is_named(settings, address):
+def test_an_invalid_address_of_a_source_is_refused(settings, address):
     settings.RATE_SOURCES = [f"kraken={address}"]
     with pytest.raises(ImproperlyConfigured, match="RATE_SOURCES must name addresses"):
         sources()

@@ -63,7 +63,7 @@ def status_of(payment):
 # --- verdicts ---
 
 
-def test_an_invoice_that_cannot_be_settled_keeps_no_other_waiting(now, caplog):
+def test_an_invoice_that_cannot_be_settled_does_not_keep_others_waiting_in_the_sweep(now, caplog):
     payments = [paid(now) for _ in range(4)]
     poison(payments[1])
 
@@ -77,7 +77,7 @@ def test_an_invoice_that_cannot_be_settled_keeps_no_other_waiting(now, caplog):
     assert "KeyError" in alert.text
 
 
-def test_it_is_tried_again_at_the_next_turn_and_told_once(now):
+def test_an_invoice_that_cannot_be_settled_is_tried_again_and_alerted_once(now):
     payment = paid(now)
     poison(payment)
     sweep_invoices()
@@ -90,7 +90,7 @@ def test_it_is_tried_again_at_the_next_turn_and_told_once(now):
     assert status_of(payment) == "processing"
 
 
-def test_neither_does_one_of_a_message(now):
+def test_an_invoice_that_cannot_be_settled_does_not_keep_others_of_its_task_waiting(now):
     payments = [paid(now) for _ in range(3)]
     poison(payments[0])
 
@@ -99,7 +99,7 @@ def test_neither_does_one_of_a_message(now):
     assert [status_of(payment) for payment in payments] == ["new", "processing", "processing"]
 
 
-def test_nor_one_whose_time_is_up(now):
+def test_an_overdue_invoice_that_cannot_be_settled_does_not_prevent_others_from_expiring(now):
     payment = PaymentFactory(option=option(now, minutes=-20), first_seen_at=now)
     poison(payment)
     others = [option(now, minutes=-10) for _ in range(2)]
@@ -110,7 +110,7 @@ def test_nor_one_whose_time_is_up(now):
     assert [Invoice.objects.get(pk=other.invoice_id).status for other in others] == ["expired", "expired"]
 
 
-def test_more_of_them_than_a_sweep_takes_do_not_stand_before_the_others_for_ever(now, monkeypatch):
+def test_more_broken_invoices_than_a_sweep_takes_do_not_block_the_others(now, monkeypatch):
     monkeypatch.setattr(tasks, "SWEEP", 2)
     monkeypatch.setattr(tasks, "BATCH", 1)
     for _ in range(4):
@@ -126,7 +126,7 @@ def test_more_of_them_than_a_sweep_takes_do_not_stand_before_the_others_for_ever
     assert Invoice.objects.get(pk=overdue.invoice_id).status == "expired"
 
 
-def test_a_database_that_is_away_ends_the_turn(now, monkeypatch):
+def test_a_database_outage_ends_the_sweep_at_once(now, monkeypatch):
     for _ in range(2):
         paid(now)
     asked = []
@@ -142,7 +142,7 @@ def test_a_database_that_is_away_ends_the_turn(now, monkeypatch):
     assert not Alert.objects.exists()
 
 
-def test_staff_are_told_of_some_when_thousands_fail(now):
+def test_the_number_of_alerts_is_limited_when_thousands_of_invoices_fail(now):
     for _ in range(MOST_FAILURES + 5):
         alert_of_failure("settling an invoice", new_id(), KeyError("DOGE"), at=now)
     alert_of_failure("sending a payout", new_id(), KeyError("DOGE"), at=now)
@@ -157,7 +157,7 @@ def resting_chain(now):
     sandbox.SandboxChain.objects.create(network="BTC", height=100, mined_at=now)
 
 
-def test_a_fact_that_cannot_be_stored_keeps_no_other_from_being_stored(now, resting_chain, monkeypatch):
+def test_a_fact_that_cannot_be_stored_does_not_prevent_others_from_being_stored(now, resting_chain, monkeypatch):
     options = [option(now) for _ in range(3)]
     sent = [receive("BTC", each.destination, DUE, at=now) for each in options]
     as_told = sandbox._fact
@@ -178,7 +178,7 @@ def test_a_fact_that_cannot_be_stored_keeps_no_other_from_being_stored(now, rest
     assert Alert.objects.count() == 1
 
 
-def test_a_database_without_its_migrations_lets_no_fact_be_passed_over(now, resting_chain, monkeypatch):
+def test_the_cursor_does_not_move_when_the_database_lacks_a_migration(now, resting_chain, monkeypatch):
     receive("BTC", option(now).destination, DUE, at=now)
 
     def fail(network, facts):
@@ -192,7 +192,7 @@ def test_a_database_without_its_migrations_lets_no_fact_be_passed_over(now, rest
     assert "ProgrammingError" in cursor.last_error
 
 
-def test_a_database_that_goes_away_ends_a_followers_turn(now, resting_chain, monkeypatch):
+def test_a_database_outage_ends_the_poll_of_a_follower(now, resting_chain, monkeypatch):
     def fail(network, facts):
         raise OperationalError("gone")
 
@@ -201,7 +201,7 @@ def test_a_database_that_goes_away_ends_a_followers_turn(now, resting_chain, mon
         poll("BTC", at=now)
 
 
-def test_what_a_node_tells_and_nobody_understands_is_told_to_staff_when_the_cursor_goes_over_it(now, resting_chain, monkeypatch):
+def test_staff_get_an_alert_for_an_unreadable_entry_that_the_cursor_passes(now, resting_chain, monkeypatch):
     waiting = option(now)
     receive("BTC", waiting.destination, DUE, at=now)
     as_told = sandbox.SandboxNetwork.facts_since
@@ -215,7 +215,7 @@ def test_what_a_node_tells_and_nobody_understands_is_told_to_staff_when_the_curs
     assert "riddle:0" in Alert.objects.get().text
 
 
-def test_a_network_that_cannot_be_followed_keeps_no_invoice_from_its_verdict(now, monkeypatch):
+def test_a_network_that_cannot_be_polled_does_not_prevent_invoices_from_settling(now, monkeypatch):
     Cursor.objects.create(network="LTC", answered_at=now - timedelta(hours=1))
     payment, overdue = paid(now), option(now, minutes=-10)
 
@@ -253,7 +253,7 @@ def entry(number, **more):
     "riddle",
     [{"amount": "a lot"}, {"timereceived": None}, {"confirmations": "some"}, {"amount": Decimal("1E-12")}],
 )
-def test_an_entry_of_bitcoinds_that_makes_no_sense_does_not_hide_the_others(riddle):
+def test_an_unreadable_entry_of_bitcoind_does_not_hide_the_others(riddle):
     unread = set()
 
     facts = bitcoin._facts(SimpleNamespace(coin=BITCOIN), [entry(1), entry(2, **riddle), entry(3)], unread)
@@ -262,7 +262,7 @@ def test_an_entry_of_bitcoinds_that_makes_no_sense_does_not_hide_the_others(ridd
     assert unread == {f"{2:064x}:0"}
 
 
-def test_one_without_its_most_important_field_does_not_either():
+def test_an_entry_of_bitcoind_without_a_category_does_not_hide_the_others():
     lacking = entry(2)
     del lacking["category"]
     unread = set()
@@ -273,7 +273,7 @@ def test_one_without_its_most_important_field_does_not_either():
 # --- Lightning's slow round ---
 
 
-def test_an_option_that_lnd_cannot_be_asked_for_does_not_end_the_round(lnd, now):
+def test_an_option_that_lnd_cannot_look_up_does_not_end_the_lightning_sweep(lnd, now):
     strange = option(now, network="BTC-LN", destination="not a hash")
     others = [option(now, network="BTC-LN", destination=f"{number:064x}") for number in (1, 2)]
     for other in others:
@@ -287,7 +287,7 @@ def test_an_option_that_lnd_cannot_be_asked_for_does_not_end_the_round(lnd, now)
     assert "not a hash" in Alert.objects.get().text
 
 
-def test_an_lnd_that_refuses_everything_is_not_the_options_fault(lnd, now, settings):
+def test_an_lnd_that_refuses_every_request_raises_no_alert_for_its_options(lnd, now, settings):
     for number in (1, 2):
         lnd.add(option(now, network="BTC-LN", destination=f"{number:064x}").destination)
     settings.LND_MACAROON = "00" * 32
@@ -298,7 +298,7 @@ def test_an_lnd_that_refuses_everything_is_not_the_options_fault(lnd, now, setti
 # --- payouts ---
 
 
-def test_a_payout_that_cannot_be_sent_keeps_no_other_waiting(monkeypatch):
+def test_a_payout_that_cannot_be_sent_does_not_keep_others_waiting(monkeypatch):
     first, second = (PayoutFactory(status="approved", approved_by="grace", next_try_at=NOW + timedelta(minutes=n)) for n in (0, 1))
     as_ever = tasks.send
 

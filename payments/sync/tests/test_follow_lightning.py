@@ -16,7 +16,7 @@ def now():
     return timezone.now().replace(microsecond=0)
 
 
-def test_an_lnd_that_hangs_is_not_taken_for_one_that_has_nothing_to_tell(lnd, now):
+def test_an_lnd_that_hangs_is_failing_and_not_treated_as_without_news(lnd, now):
     poll("BTC-LN", at=now)
     assert Cursor.objects.get().failing_since is None
 
@@ -27,14 +27,14 @@ def test_an_lnd_that_hangs_is_not_taken_for_one_that_has_nothing_to_tell(lnd, no
     assert (cursor.failing_since, "in time" in cursor.last_error) == (now, True)
 
 
-def test_an_lnd_without_its_chain_goes_on_being_heard(lnd, now):
+def test_an_lnd_without_its_bitcoin_node_is_still_polled(lnd, now):
     poll("BTC-LN", at=now)
     lnd.hanging.add("GetInfo")
     poll("BTC-LN", at=now)
     assert Cursor.objects.get().failing_since is None
 
 
-def test_an_lnd_that_was_locked_is_remembered_with_the_words_for_it(lnd, now):
+def test_the_cursor_stores_that_lnd_is_locked(lnd, now):
     lnd.state = WalletState.LOCKED
     poll("BTC-LN", at=now)
     assert "lncli unlock" in Cursor.objects.get().last_error

@@ -52,7 +52,7 @@ def turn(option):
     return [settle(invoice_id, at=timezone.now()).status for invoice_id in touched]
 
 
-def test_a_payment_is_followed_from_sight_to_settlement(option, now):
+def test_a_payment_is_followed_until_it_is_settled(option, now):
     receive("BTC", option.destination, DUE, at=now)
     assert turn(option) == ["processing"]
     mine(now)
@@ -61,13 +61,13 @@ def test_a_payment_is_followed_from_sight_to_settlement(option, now):
     assert turn(option) == ["settled"]
 
 
-def test_a_turn_without_news_touches_nothing(option, now):
+def test_a_poll_without_news_touches_no_invoice(option, now):
     receive("BTC", option.destination, DUE, at=now)
     turn(option)
     assert poll("BTC", at=timezone.now()) == set()
 
 
-def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(option, now):
+def test_a_new_block_touches_the_invoices_that_it_confirms(option, now):
     receive("BTC", option.destination, DUE, at=now)
     mine(now)
     turn(option)
@@ -76,7 +76,7 @@ def test_only_the_tip_moved_and_that_is_news_for_those_it_makes_deep_enough(opti
     assert poll("BTC", at=timezone.now()) == {option.invoice_id}
 
 
-def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
+def test_a_reorg_takes_the_settlement_back_until_the_payment_is_mined_again(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
     mine(now, 2)
     assert turn(option) == ["settled"]
@@ -87,7 +87,7 @@ def test_a_reorg_takes_the_settlement_back_until_it_is_mined_again(option, now):
     assert turn(option) == ["settled"]
 
 
-def test_money_six_deep_is_final_and_no_reorg_moves_it(option, now):
+def test_a_payment_six_blocks_deep_is_final_and_no_reorg_changes_it(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
     mine(now, 5)
     turn(option)
@@ -99,7 +99,7 @@ def test_money_six_deep_is_final_and_no_reorg_moves_it(option, now):
     assert turn(option) == []
 
 
-def test_a_double_spend_takes_the_money_away(option, now):
+def test_a_double_spent_payment_is_gone_and_its_invoice_new(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
     turn(option)
     SandboxTransaction.objects.filter(pk=sent.pk).update(is_conflicted=True, changed_at=now)
@@ -107,7 +107,7 @@ def test_a_double_spend_takes_the_money_away(option, now):
     assert Payment.objects.get().status == "gone"
 
 
-def test_what_came_while_no_worker_ran_is_found_and_in_time(option, now):
+def test_a_payment_that_came_while_no_worker_ran_is_found_and_in_time(option, now):
     turn(option)
     receive("BTC", option.destination, DUE, at=now)
     mine(now, 2)
@@ -118,7 +118,7 @@ def test_what_came_while_no_worker_ran_is_found_and_in_time(option, now):
     assert (option.invoice.status, option.invoice.flags) == ("settled", frozenset())
 
 
-def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
+def test_a_second_follower_does_not_poll_while_the_first_holds_the_lease(option, now):
     receive("BTC", option.destination, DUE, at=now)
     with lease("BTC", at=now) as cursor:
         assert cursor is not None
@@ -126,7 +126,7 @@ def test_a_second_follower_leaves_the_turn_to_the_first(option, now):
     assert poll("BTC", at=now) == {option.invoice_id}
 
 
-def test_who_comes_during_a_turn_is_promised_another_one(now):
+def test_a_poll_requested_during_another_one_is_marked_as_wanted(now):
     poll("BTC", at=now)
     assert not is_wanted("BTC")
     with lease("BTC", at=now):
@@ -137,7 +137,7 @@ def test_who_comes_during_a_turn_is_promised_another_one(now):
     assert not is_wanted("BTC")
 
 
-def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
+def test_a_poll_that_was_wanted_meanwhile_is_queued_afterwards(option, now, monkeypatch):
     queued = []
     monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append((task.name, arguments)))
     monkeypatch.setattr("payments.tasks.poll", lambda network, at: Cursor.objects.create(network=network, is_wanted=True) and set())
@@ -147,7 +147,7 @@ def test_a_turn_that_was_wanted_meanwhile_follows(option, now, monkeypatch):
     assert queued == [("payments.tasks.follow_network", ("BTC",))]
 
 
-def test_who_finds_another_at_it_does_not_come_again_and_again_by_himself(now, monkeypatch):
+def test_a_follower_that_finds_the_lease_taken_does_not_queue_itself_again(now, monkeypatch):
     """The other sees that a turn is wanted; if he is dead, the tick after his lease finds out."""
     queued = []
     monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append(task.name))
@@ -159,7 +159,7 @@ def test_who_finds_another_at_it_does_not_come_again_and_again_by_himself(now, m
     assert Cursor.objects.get().is_wanted
 
 
-def test_a_turn_that_ends_while_another_begins_is_not_missed(now, monkeypatch):
+def test_a_lease_that_is_released_during_a_request_for_it_is_taken(now, monkeypatch):
     """The second comes too early to take the lease and too late for the first to be told."""
     Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
     tell = follower.in_transaction
@@ -173,12 +173,12 @@ def test_a_turn_that_ends_while_another_begins_is_not_missed(now, monkeypatch):
         assert cursor is not None
 
 
-def test_a_lease_that_ran_out_is_taken_over(now):
+def test_an_expired_lease_is_taken_over(now):
     with lease("BTC", at=now), lease("BTC", at=now + LEASE) as second:
         assert second is not None
 
 
-def test_a_follower_that_was_taken_over_writes_nothing(option, now):
+def test_a_follower_that_lost_its_lease_writes_nothing(option, now):
     with lease("BTC", at=now) as cursor:
         Cursor.objects.update(holder=None)
         with pytest.raises(LeaseLost):
@@ -195,7 +195,7 @@ def absent_node(settings):
     settings.BITCOIN_RPC_USER = settings.BITCOIN_RPC_PASS = "x"
 
 
-def test_a_node_that_is_away_is_remembered_with_the_time_it_left(absent_node, now):
+def test_an_unreachable_node_is_stored_with_the_time_of_its_first_failure(absent_node, now):
     assert poll("BTC", at=now) == set()
     assert poll("BTC", at=now + timedelta(seconds=5)) == set()
     cursor = Cursor.objects.get()
@@ -203,7 +203,7 @@ def test_a_node_that_is_away_is_remembered_with_the_time_it_left(absent_node, no
     assert "does not answer" in cursor.last_error
 
 
-def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
+def test_a_node_that_answers_again_is_no_longer_failing(absent_node, settings, now):
     poll("BTC", at=now)
     settings.BITCOIN_RPC_HOST = ""
     poll("BTC", at=now)
@@ -212,7 +212,7 @@ def test_a_node_that_is_back_is_no_longer_failing(absent_node, settings, now):
 
 
 @pytest.mark.parametrize(("away", "mails"), [(timedelta(minutes=9), 0), (timedelta(minutes=10), 1), (timedelta(hours=1), 1)])
-def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, absent_node, now):
+def test_staff_get_one_mail_when_a_network_stays_unreachable_for_ten_minutes(away, mails, settings, absent_node, now):
     settings.STAFF_EMAIL = "grace@example.com"
     for at in (now, now + away, now + away + timedelta(seconds=5)):
         poll("BTC", at=at)
@@ -220,7 +220,7 @@ def test_staff_get_one_mail_when_a_network_stays_away(away, mails, settings, abs
     assert [(mail.subject, "the node" in mail.text.lower()) for mail in Mail.objects.all()] == [("BTC does not work", True)] * mails
 
 
-def test_staff_get_another_mail_when_it_goes_away_again(settings, absent_node, now):
+def test_staff_get_another_mail_when_a_network_becomes_unreachable_again(settings, absent_node, now):
     settings.STAFF_EMAIL = "grace@example.com"
     for away in (now, now + timedelta(hours=2)):
         poll("BTC", at=away)
@@ -234,7 +234,7 @@ NONSENSE = [b'{"result": null}', b"[]", b"\xff", b'{"result": "regtest"}', b'{"r
 
 
 @pytest.mark.parametrize("answer", NONSENSE)
-def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
+def test_an_invalid_answer_of_a_node_counts_as_no_answer(answer, settings, now):
     class Stranger(BaseHTTPRequestHandler):
         def do_POST(self):
             self.send_response(200)
@@ -259,7 +259,7 @@ def test_what_is_no_nodes_answer_is_as_good_as_none(answer, settings, now):
     assert "Bitcoin node" in cursor.last_error
 
 
-def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):
+def test_a_vanished_payment_is_looked_up_until_its_reason_is_known(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
     turn(option)
     Payment.objects.update(is_present=False)
@@ -272,14 +272,14 @@ def test_what_went_is_asked_for_once_more_until_it_is_known_why(option, now):
     assert _unsettled("BTC", at=timezone.now()) == []
 
 
-def test_what_went_a_day_ago_is_asked_for_no_more(option, now):
+def test_a_payment_that_vanished_a_day_ago_is_no_longer_looked_up(option, now):
     receive("BTC", option.destination, DUE, at=now)
     turn(option)
     Payment.objects.update(is_present=False, status="gone", updated_at=now - timedelta(days=1, seconds=1))
     assert _unsettled("BTC", at=now) == []
 
 
-def test_the_day_begins_when_it_went_however_long_it_had_waited(option, now):
+def test_the_day_of_lookups_begins_when_the_payment_vanished(option, now):
     sent = receive("BTC", option.destination, DUE, at=now)
     turn(option)
     Payment.objects.update(updated_at=now - timedelta(days=3))

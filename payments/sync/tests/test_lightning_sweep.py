@@ -58,7 +58,7 @@ def each_part(monkeypatch, act):
     return parts
 
 
-def test_nobody_begins_a_second_round_while_one_goes_on(options, clock, now, monkeypatch):
+def test_a_second_lightning_sweep_cannot_begin_while_one_is_running(options, clock, now, monkeypatch):
     second = []
 
     def slowly(number):
@@ -74,7 +74,7 @@ def test_nobody_begins_a_second_round_while_one_goes_on(options, clock, now, mon
     assert Cursor.objects.get(network="LN round").holder is None
 
 
-def test_a_round_that_lost_its_lease_stops_and_keeps_what_it_found(options, now, monkeypatch):
+def test_a_lightning_sweep_that_lost_its_lease_stops_and_keeps_its_results(options, now, monkeypatch):
     other = new_id()
 
     def lose(number):

@@ -41,7 +41,7 @@ def hanging_bitcoind(settings):
         yield
 
 
-def test_a_node_that_is_well_says_so_and_what_it_can_take(lnd, heard, now):
+def test_a_healthy_lnd_is_reported_with_its_figures(lnd, heard, now):
     lnd.add_channel(local=7_000_000, remote=7_000_000, active=False)
 
     report = report_of(now)
@@ -69,13 +69,13 @@ def test_a_node_that_is_well_says_so_and_what_it_can_take(lnd, heard, now):
         (lambda lnd: lnd.stop(), "LND does not answer: no connection to LND_HOST. Is it running?"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(lnd, heard, now, break_it, says):
+def test_each_problem_of_lnd_is_reported_in_one_sentence(lnd, heard, now, break_it, says):
     break_it(lnd)
     report = report_of(now)
     assert (report.state, report.health.problem, report.milliseconds) == ("trouble", says, None)
 
 
-def test_without_its_chain_lightning_still_serves_and_staff_are_warned(lnd, heard, now):
+def test_an_lnd_without_its_bitcoin_node_needs_attention_and_still_serves(lnd, heard, now):
     lnd.hanging.add("GetInfo")
 
     report = report_of(now)
@@ -85,18 +85,18 @@ def test_without_its_chain_lightning_still_serves_and_staff_are_warned(lnd, hear
     assert report.health.channels == 1
 
 
-def test_an_lnd_that_catches_up_still_serves(lnd, heard, now):
+def test_an_lnd_that_is_catching_up_is_a_warning(lnd, heard, now):
     lnd.is_synced = False
     assert report_of(now).warnings == ("LND is still catching up with the chain. Lightning payments arrive meanwhile.",)
 
 
-def test_nodes_that_hang_do_not_hide_the_others(lnd, heard, hanging_bitcoind, now):
+def test_a_node_that_hangs_does_not_hide_the_others(lnd, heard, hanging_bitcoind, now):
     reports = {report.network: report for report in read_nodes(at=now)}
     assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time. It may hang."
     assert (reports["BTC"].state, reports["BTC-LN"].state) == ("trouble", "ok")
 
 
-def test_an_error_of_our_own_does_not_hide_the_page(lnd, heard, monkeypatch, now):
+def test_a_bug_in_a_health_check_is_reported_as_trouble(lnd, heard, monkeypatch, now):
     def broken(self):
         raise KeyError("a bug")
 
@@ -105,7 +105,7 @@ def test_an_error_of_our_own_does_not_hide_the_page(lnd, heard, monkeypatch, now
     assert (report.state, "KeyError" in report.health.problem) == ("trouble", True)
 
 
-def test_the_pretended_networks_are_well(now):
+def test_the_sandbox_networks_are_healthy(now):
     for network in ("BTC", "LTC", "XRP"):
         CursorFactory(network=network, tip_height=90, answered_at=now)
     reports = read_nodes(at=now)
@@ -125,14 +125,14 @@ def test_the_pretended_networks_are_well(now):
         ({"answered_at": timedelta(0), "failing_since": timedelta(hours=1), "last_error": "It is away."}, ": It is away."),
     ],
 )
-def test_a_follower_that_does_not_follow_is_named(now, cursor, says):
+def test_a_follower_that_does_not_poll_is_a_warning(now, cursor, says):
     values = {"answered_at": None} | {name: now - value if isinstance(value, timedelta) else value for name, value in cursor.items()}
     CursorFactory(**values)
     warnings = report_of(now, "BTC").warnings
     assert [says in warning for warning in warnings] == ([True] if says else [])
 
 
-def test_what_the_node_and_its_follower_say_alike_is_said_once(lnd, heard, now):
+def test_a_problem_shared_by_the_node_and_its_follower_is_reported_once(lnd, heard, now):
     lnd.state = WalletState.LOCKED
     heard.failing_since, heard.last_error = now, "LND's wallet is locked: unlock it with `lncli unlock`."
     heard.save()
@@ -140,7 +140,7 @@ def test_what_the_node_and_its_follower_say_alike_is_said_once(lnd, heard, now):
     assert "unlock" not in warning
 
 
-def test_the_oldest_fact_without_a_verdict_is_told_by_network(now):
+def test_the_oldest_payment_that_waits_to_be_evaluated_is_reported_by_network(now):
     CursorFactory(answered_at=now)
     for minutes, touched, network in [(90, False, "BTC"), (30, True, "BTC"), (20, True, "BTC"), (40, True, "LTC")]:
         option = OptionFactory(network=network, invoice__needs_settling=touched)
@@ -153,7 +153,7 @@ def test_the_oldest_fact_without_a_verdict_is_told_by_network(now):
     assert "still waits to be processed" in report.warnings[0]
 
 
-def test_a_fact_of_this_moment_worries_nobody(now):
+def test_a_payment_that_has_just_come_is_no_warning(now):
     CursorFactory(answered_at=now)
     payment = PaymentFactory(option=OptionFactory(invoice__needs_settling=True))
     Payment.objects.filter(pk=payment.pk).update(updated_at=now)
@@ -162,7 +162,7 @@ def test_a_fact_of_this_moment_worries_nobody(now):
 
 
 @pytest.mark.parametrize("touched", [0, 1, 20])
-def test_a_look_costs_few_queries_however_much_waits(now, django_assert_max_num_queries, touched):
+def test_the_number_of_queries_does_not_grow_with_the_waiting_payments(now, django_assert_max_num_queries, touched):
     for _ in range(touched):
         PaymentFactory(option=OptionFactory(invoice__needs_settling=True))
     read_nodes(at=now)

@@ -35,25 +35,25 @@ def rung(*heard, until=10_000):
     return rings
 
 
-def test_a_hint_rings_once_and_soon():
+def test_one_hint_wakes_the_follower_once_after_a_short_delay():
     assert rung((0, "BTC")) == [(DELAY_MS, "BTC")]
 
 
-def test_a_burst_rings_once_and_once_more_at_the_end_of_the_gap():
+def test_a_burst_of_hints_wakes_the_follower_at_its_start_and_after_the_gap():
     burst = [(when, "BTC") for when in range(900)]
     assert rung(*burst) == [(DELAY_MS, "BTC"), (DELAY_MS + GAP_MS, "BTC")]
 
 
-def test_what_is_heard_just_after_a_ring_is_not_forgotten():
+def test_a_hint_just_after_a_wake_up_wakes_the_follower_after_the_gap():
     assert rung((0, "BTC"), (DELAY_MS + 1, "BTC")) == [(DELAY_MS, "BTC"), (DELAY_MS + GAP_MS, "BTC")]
 
 
-def test_however_long_it_goes_on_it_rings_once_in_each_gap():
+def test_continuous_hints_wake_the_follower_once_in_each_gap():
     always = [(when, "BTC") for when in range(0, 10_000, 10)]
     assert len(rung(*always)) == 10
 
 
-def test_networks_do_not_wait_for_each_other():
+def test_hints_of_one_network_do_not_delay_those_of_another():
     assert rung((0, "BTC"), (1, "LTC")) == [(DELAY_MS, "BTC"), (DELAY_MS + 1, "LTC")]
 
 
@@ -101,13 +101,13 @@ def hear(listener):
 
 
 @pytest.mark.parametrize("topic", node_listener.TOPICS)
-def test_each_topic_is_a_hint(node, listener, topic):
+def test_each_zmq_topic_is_a_hint(node, listener, topic):
     node.wait_for_a_listener()
     node.publish(topic)
     assert hear(listener) == {"BTC"}
 
 
-def test_a_burst_is_heard_whole(node, listener):
+def test_a_burst_of_zmq_messages_is_received_completely(node, listener):
     node.wait_for_a_listener()
     for _ in range(500):
         node.publish(b"sequence")
@@ -116,7 +116,7 @@ def test_a_burst_is_heard_whole(node, listener):
     assert listener.receive() == set()
 
 
-def test_other_topics_of_the_same_address_are_not_even_sent(node, listener):
+def test_other_zmq_topics_of_the_same_address_are_not_received(node, listener):
     node.wait_for_a_listener()
     node.publish(b"rawblock")
     node.publish(b"hashblock")
@@ -124,7 +124,7 @@ def test_other_topics_of_the_same_address_are_not_even_sent(node, listener):
     assert listener.receive() == set()
 
 
-def test_a_node_that_comes_back_is_heard_again(node, listener):
+def test_a_node_that_restarted_is_heard_again(node, listener):
     node.wait_for_a_listener()
     node.stop()
     assert listener.receive() == set()
@@ -135,13 +135,13 @@ def test_a_node_that_comes_back_is_heard_again(node, listener):
     again.stop()
 
 
-def test_a_node_that_is_not_there_yet_is_waited_for_in_silence():
+def test_a_node_that_is_not_running_yet_raises_no_error():
     listener = ZmqListener({"BTC": ["tcp://127.0.0.1:1"], "LTC": []})
     assert listener.receive() == set()
     listener.close()
 
 
-def test_without_any_address_there_is_nothing_to_hear(monkeypatch):
+def test_a_listener_without_addresses_receives_nothing(monkeypatch):
     monkeypatch.setattr(node_listener, "LOOK_MS", 1)
     listener = ZmqListener({})
     assert listener.receive() == set()
@@ -157,7 +157,7 @@ def test_only_networks_that_the_shop_takes_are_listened_to(settings, monkeypatch
 # --- Trigger files ------------------------------------------------------------------------------------------------------------------
 
 
-def test_each_touch_is_seen_once(tmp_path):
+def test_each_touch_of_a_trigger_file_is_seen_once(tmp_path):
     files = TriggerFiles(tmp_path, ["BTC", "LTC"])
     assert files.touched() == []
     for _ in range(2):
@@ -173,11 +173,11 @@ class Stop(BaseException):
     pass
 
 
-def test_beat_starts_the_listener():
+def test_celery_beat_starts_the_listener():
     assert node_listener.start_listening in [receiver() for _, receiver in beat_init.receivers]
 
 
-def test_the_listener_begins_with_a_look_and_wakes_whom_it_hears_of(monkeypatch, settings, tmp_path):
+def test_the_listener_polls_every_network_at_its_start_and_later_those_with_hints(monkeypatch, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     woken, now = [], [0]
     monkeypatch.setattr(CeleryJobs, "follow_network", lambda self, network: woken.append((now[0], network)))
@@ -199,7 +199,7 @@ def test_the_listener_begins_with_a_look_and_wakes_whom_it_hears_of(monkeypatch,
     assert sorted(woken) == [(500, "BTC"), (500, "LTC"), (2000, "BTC"), (3500, "LTC")]
 
 
-def test_a_listener_that_breaks_begins_anew(monkeypatch):
+def test_a_listener_that_fails_is_restarted_after_a_pause(monkeypatch):
     tries, pauses = [], []
 
     def listen():
@@ -228,25 +228,25 @@ def queued(monkeypatch):
 
 
 @pytest.mark.parametrize(("options", "network"), [([], "BTC"), (["--network", "LTC"], "LTC"), (["--network=LTC"], "LTC")])
-def test_the_command_queues_a_turn_of_the_follower(queued, options, network):
+def test_notify_payment_queues_a_poll_of_the_follower(queued, options, network):
     call_command("notify_payment", TXID, *options)
     assert queued == [("payments.tasks.follow_network", network)]
 
 
 @pytest.mark.parametrize("txid", ["", "ab", TXID[1:], TXID + "0", "g" * 64, "é" * 64, f"{TXID}\n", "$(reboot)"])
-def test_what_is_no_transactions_id_is_refused(queued, txid):
+def test_notify_payment_refuses_an_invalid_transaction_id(queued, txid):
     with pytest.raises(CommandError, match="64 hex digits"):
         call_command("notify_payment", txid)
     assert queued == []
 
 
-def test_a_network_that_the_shop_does_not_take_is_refused(queued, monkeypatch):
+def test_notify_payment_refuses_a_network_that_the_shop_does_not_take(queued, monkeypatch):
     monkeypatch.setattr("payments.management.commands.notify_payment.offered_networks", lambda: ("BTC",))
     with pytest.raises(CommandError, match="does not take LTC"):
         call_command("notify_payment", TXID, "--network", "LTC")
 
 
-def test_a_queue_that_is_away_is_no_error(monkeypatch):
+def test_notify_payment_succeeds_when_the_queue_is_unreachable(monkeypatch):
     def away(*_, **__):
         raise OperationalError("gone")
 
@@ -272,14 +272,14 @@ def run(tmp_path, *arguments, **environment):
         ([], {}, 1, "required: TXID"),
     ],
 )
-def test_the_exit_code_tells_whether_it_was_understood(tmp_path, arguments, environment, code, said):
+def test_notify_payment_exits_with_an_error_only_for_invalid_arguments(tmp_path, arguments, environment, code, said):
     ended = run(tmp_path, *arguments, **environment)
     assert (ended.returncode != 0) == bool(code), ended.stderr
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_message_waits_when_nobody_listens(tmp_path):
+def test_notify_payment_queues_a_message_when_no_listener_runs(tmp_path):
     assert run(tmp_path, TXID).returncode == 0
     assert len(list((tmp_path / "queue" / "messages" / "celery").iterdir())) == 1
 
@@ -307,12 +307,12 @@ def files(tmp_path, monkeypatch):
         (["--help"], []),
     ],
 )
-def test_a_mark_is_touched_where_somebody_listens(files, tmp_path, arguments, touched):
+def test_a_trigger_file_is_touched_for_valid_arguments_when_a_listener_runs(files, tmp_path, arguments, touched):
     assert trigger(arguments, tmp_path) == bool(touched)
     assert files.touched() == touched
 
 
-def test_each_of_two_hints_of_one_moment_is_seen(files, tmp_path):
+def test_hints_in_quick_succession_are_all_seen(files, tmp_path):
     for _ in range(100):
         trigger([TXID], tmp_path)
         assert files.touched() == ["BTC"]
@@ -326,7 +326,7 @@ def nobody(tmp_path, monkeypatch):
     release_leadership()
 
 
-def test_where_nobody_listens_one_of_a_crowd_takes_the_long_way_for_all(nobody, tmp_path, queued):
+def test_only_the_first_of_many_hints_starts_django_when_no_listener_runs(nobody, tmp_path, queued):
     assert [trigger([TXID], tmp_path) for _ in range(3)] == [False, True, True]
     assert not trigger([TXID, "--network", "LTC"], tmp_path)
 
@@ -336,7 +336,7 @@ def test_where_nobody_listens_one_of_a_crowd_takes_the_long_way_for_all(nobody, 
     assert not trigger([TXID], tmp_path), "what comes after it spoke is news"
 
 
-def test_a_folder_that_is_not_there_is_not_made(nobody, tmp_path, monkeypatch):
+def test_a_missing_data_folder_is_not_created(nobody, tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "elsewhere"))
     assert not trigger([TXID], tmp_path)
     assert not (tmp_path / "elsewhere").exists()
@@ -353,7 +353,7 @@ def test_a_folder_that_is_not_there_is_not_made(nobody, tmp_path, monkeypatch):
         ("MY_DATA_DIR=no", "var"),
     ],
 )
-def test_the_folder_is_found_as_the_settings_find_it(tmp_path, monkeypatch, dotenv, folder):
+def test_the_data_folder_is_found_as_the_settings_find_it(tmp_path, monkeypatch, dotenv, folder):
     import environ
 
     monkeypatch.delenv("DATA_DIR")
@@ -365,7 +365,7 @@ def test_the_folder_is_found_as_the_settings_find_it(tmp_path, monkeypatch, dote
     assert Path(os.environ.pop("DATA_DIR", "var")) == Path(folder)
 
 
-def test_the_short_way_loads_no_django(tmp_path, files):
+def test_touching_a_trigger_file_does_not_load_django(tmp_path, files):
     told = "import sys; sys.argv = ['manage.py', 'notify_payment', '" + TXID + "']; import manage; manage.main(); print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"django", "celery", "cryptons", "zmq"} & {name.partition(".")[0] for name in ended.stdout.split()}

@@ -12,7 +12,7 @@ from payments.tests.factories import DUE, OptionFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_persons_question_books_what_the_node_knows():
+def test_refreshing_an_invoice_stores_the_payments_that_the_node_knows():
     now = timezone.now()
     option = OptionFactory(invoice__expires_at=now, invoice__monitor_until=now)
     receive("BTC", option.destination, DUE, at=now)
@@ -22,7 +22,7 @@ def test_a_persons_question_books_what_the_node_knows():
     assert Invoice.objects.get().status == "processing"
 
 
-def test_a_payment_that_the_follower_books_at_that_very_moment_is_no_error(monkeypatch):
+def test_a_payment_that_the_follower_stores_at_the_same_moment_is_no_error(monkeypatch):
     now = timezone.now()
     option = OptionFactory(invoice__expires_at=now, invoice__monitor_until=now)
     receive("BTC", option.destination, DUE, at=now)

@@ -47,7 +47,7 @@ def is_closed(option):
     return Option.objects.get(pk=option.pk).is_closed
 
 
-def test_what_is_paid_on_the_new_node_is_found_by_the_round_and_settles(lnd, lnd_of, now):
+def test_a_payment_on_the_new_node_is_found_by_the_sweep_and_settles(lnd, lnd_of, now):
     poll(NETWORK, at=now)
     new = lnd_of("the new")
     poll(NETWORK, at=now + timedelta(seconds=5))
@@ -62,7 +62,7 @@ def test_what_is_paid_on_the_new_node_is_found_by_the_round_and_settles(lnd, lnd
     assert is_closed(option)
 
 
-def test_the_stream_of_the_new_node_is_heard_from_its_own_beginning(lnd, lnd_of, now):
+def test_the_stream_of_a_new_node_is_read_from_its_beginning(lnd, lnd_of, now):
     """The former node's index lies above the new one's: kept, it would silence it for ever."""
     poll(NETWORK, at=now)
     Cursor.objects.filter(network=NETWORK).update(value="4711")
@@ -74,7 +74,7 @@ def test_the_stream_of_the_new_node_is_heard_from_its_own_beginning(lnd, lnd_of,
     assert (cursor.value, cursor.node_id.startswith(f"{new.pubkey} ")) == ("0", True)
 
 
-def test_staff_are_told_once_which_node_took_whose_place(lnd, lnd_of, now):
+def test_staff_get_one_alert_that_names_the_former_and_the_new_node(lnd, lnd_of, now):
     poll(NETWORK, at=now)
     open_option(lnd, 7, at=now)
     assert not Alert.objects.exists()
@@ -91,7 +91,7 @@ def test_staff_are_told_once_which_node_took_whose_place(lnd, lnd_of, now):
     assert (report.state, report.warnings) == ("attention", (alert.text,))
 
 
-def test_what_staff_closed_is_said_no_more(lnd, lnd_of, now):
+def test_a_closed_alert_about_a_replaced_node_is_no_longer_a_warning(lnd, lnd_of, now):
     poll(NETWORK, at=now)
     lnd_of("the new")
     poll(NETWORK, at=now)
@@ -100,14 +100,14 @@ def test_what_staff_closed_is_said_no_more(lnd, lnd_of, now):
     assert (report.state, report.warnings) == ("ok", ())
 
 
-def test_before_the_follower_has_met_it_the_page_says_that_it_is_another(lnd, lnd_of, now):
+def test_a_replaced_node_is_a_warning_before_the_follower_has_polled_it(lnd, lnd_of, now):
     poll(NETWORK, at=now)
     new = lnd_of("the new")
     (report,) = read_nodes(at=now)
     assert report.warnings == (f"The node was replaced: this is {new.pubkey}, and the follower knows {lnd.pubkey}.",)
 
 
-def test_the_same_node_with_another_macaroon_is_no_other(lnd, settings, now):
+def test_the_same_node_with_another_macaroon_is_not_a_replaced_node(lnd, settings, now):
     poll(NETWORK, at=now)
     lnd.macaroon = "02" * 32
     lnd.configure(settings)
@@ -115,7 +115,7 @@ def test_the_same_node_with_another_macaroon_is_no_other(lnd, settings, now):
     assert not Alert.objects.exists()
 
 
-def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(lnd, lnd_of, settings, now):
+def test_a_payment_to_the_former_node_is_found_when_that_node_is_back(lnd, lnd_of, settings, now):
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now)
     lnd_of("a mistake")
@@ -136,7 +136,7 @@ def test_money_that_came_to_the_former_node_meanwhile_is_found_when_it_is_back(l
     assert (verdict.status, verdict.flags) == ("settled", frozenset())
 
 
-def test_what_the_one_node_forgot_is_closed(lnd, now):
+def test_an_option_that_an_unreplaced_node_forgot_is_closed(lnd, now):
     """LND may throw away what was cancelled; nobody else could know more."""
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
@@ -145,7 +145,7 @@ def test_what_the_one_node_forgot_is_closed(lnd, now):
     assert is_closed(option)
 
 
-def test_the_former_nodes_invoices_are_asked_for_while_they_are_watched_and_no_longer(lnd, lnd_of, now):
+def test_the_former_nodes_invoices_are_closed_when_their_monitoring_ends(lnd, lnd_of, now):
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd_of("the new")
@@ -156,7 +156,7 @@ def test_the_former_nodes_invoices_are_asked_for_while_they_are_watched_and_no_l
     assert is_closed(option)
 
 
-def test_the_alert_has_no_secret_in_it(lnd, lnd_of, settings, now):
+def test_the_alert_about_a_replaced_node_contains_no_secret(lnd, lnd_of, settings, now):
     poll(NETWORK, at=now)
     lnd_of("the new")
     poll(NETWORK, at=now)
