@@ -22,14 +22,14 @@ def test_an_alert_is_written_once_for_its_key():
     assert not Mail.objects.exists()
 
 
-def test_one_that_was_closed_stays_closed():
+def test_a_closed_alert_stays_closed():
     alert("x", "Look.", at=NOW)
     Alert.objects.update(closed_at=NOW)
     alert("x", "Look.", at=NOW)
     assert Alert.objects.get().closed_at == NOW
 
 
-def test_staff_get_a_mail_with_a_link_to_it(client, settings):
+def test_staff_get_a_mail_with_a_link_to_the_alert(client, settings):
     settings.STAFF_EMAIL = "grace@example.com"
     alert("x", "The node has 1 sat < the books.\nPlease compare.", at=NOW)
     alert("x", "The node has 1 sat < the books.", at=NOW)
@@ -60,7 +60,7 @@ def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
     assert f"/admin/payments/invoice/{payment.invoice_id}/change/" in mail.text
 
 
-def test_and_another_when_it_comes_back_for_another_reason(settings):
+def test_staff_get_another_mail_when_an_invoice_returns_to_the_queue_for_another_reason(settings):
     settings.STAFF_EMAIL = "grace@example.com"
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)

@@ -11,7 +11,7 @@ def ids(messages):
     return [message.id for message in messages]
 
 
-def test_a_shop_that_can_take_nothing_is_told_so(settings):
+def test_a_shop_without_a_network_gets_a_warning(settings):
     settings.SANDBOX = False
     assert ids(check_networks()) == ["payments.W001"]
     settings.SANDBOX = True
@@ -19,7 +19,7 @@ def test_a_shop_that_can_take_nothing_is_told_so(settings):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:28332", "tcp://[::1]:28332", "tcp://bitcoind:1", "ipc:///run/bitcoind.zmq"])
-def test_where_a_node_publishes_is_an_address(settings, address):
+def test_a_valid_zmq_address_passes_the_check(settings, address):
     settings.BITCOIN_ZMQ = [address]
     assert check_hints() == []
 
@@ -27,14 +27,14 @@ def test_where_a_node_publishes_is_an_address(settings, address):
 @pytest.mark.parametrize(
     "address", ["28332", "127.0.0.1:28332", "tcp://bitcoind", "tcp://:28332", "tcp://a:99999", "http://a:1", "ipc://", "tcp://a:1/x"]
 )
-def test_anything_else_stops_the_start(settings, address):
+def test_an_invalid_zmq_address_stops_the_start(settings, address):
     settings.LITECOIN_ZMQ = [address]
     (error,) = check_hints()
     assert (error.id, error.level) == ("payments.E007", 40)
     assert f"LITECOIN_ZMQ must be an address that the node publishes on, not {address!r}" in error.msg
 
 
-def test_an_unknown_source_of_rates_stops_the_start(settings):
+def test_an_unknown_rate_source_stops_the_start(settings):
     settings.FIXED_RATES = {}
     settings.RATE_SOURCES = ["coinbase", "tea-leaves"]
     (error,) = check_rate_sources()
@@ -43,20 +43,20 @@ def test_an_unknown_source_of_rates_stops_the_start(settings):
 
 
 @pytest.mark.parametrize("named", [[], ["kraken"], ["kraken", "kraken"], ["kraken", "coinbase=example.com"]])
-def test_fewer_sources_than_make_a_price_stop_the_start(settings, named):
+def test_too_few_rate_sources_stop_the_start(settings, named):
     settings.FIXED_RATES = {}
     settings.RATE_SOURCES = named
     assert ids(check_rate_sources()) == ["payments.E003"]
 
 
 @pytest.mark.parametrize(("sandbox", "host", "expected"), [(True, "", ["payments.W009"]), (True, "127.0.0.1", []), (False, "", [])])
-def test_play_money_is_named_where_a_shop_is_deployed(settings, sandbox, host, expected):
+def test_the_deploy_check_warns_of_the_sandbox(settings, sandbox, host, expected):
     settings.SANDBOX, settings.BITCOIN_RPC_HOST = sandbox, host
     assert ids(check_sandbox()) == expected
 
 
 @pytest.mark.parametrize("setting", ["BITCOIN_DESCRIPTOR", "LITECOIN_DESCRIPTOR"])
-def test_a_descriptor_that_could_spend_stops_the_start(settings, setting):
+def test_a_descriptor_with_private_keys_stops_the_start(settings, setting):
     key = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"
     setattr(settings, setting, f"wpkh({key}/0/*)")
     (error,) = check_descriptor()
@@ -75,7 +75,7 @@ def test_a_descriptor_that_could_spend_stops_the_start(settings, setting):
         (NodeUnavailable("The node does not answer."), ["payments.W002"]),
     ],
 )
-def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monkeypatch, coin, answer, expected):
+def test_a_wrong_node_stops_the_start_and_an_unreachable_one_is_a_warning(settings, monkeypatch, coin, answer, expected):
     def wallet_problem(asked):
         assert asked == coin
         if isinstance(answer, Exception):
@@ -87,7 +87,7 @@ def test_a_wrong_node_stops_the_start_and_an_absent_one_does_not(settings, monke
     assert ids(check_node()) == expected
 
 
-def test_each_node_is_looked_at_and_named(settings):
+def test_each_node_is_checked_and_named(settings):
     settings.BITCOIN_RPC_HOST = settings.LITECOIN_RPC_HOST = "127.0.0.1"
     settings.BITCOIN_RPC_PORT = settings.LITECOIN_RPC_PORT = 1
     assert [message.msg for message in check_node()] == [

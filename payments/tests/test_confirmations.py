@@ -22,12 +22,12 @@ from payments.tests.factories import TIP, CursorFactory, InvoiceFactory, Payment
 
 
 @pytest.mark.parametrize(("price", "needed"), [(4_999, 1), (5_000, 2), (99_999, 2), (100_000, 6), (10**12, 6)])
-def test_dearer_invoices_need_more_confirmations(price, needed):
+def test_more_expensive_invoices_need_more_confirmations(price, needed):
     assert confirmations_for(Minor(price), "USD") == needed
 
 
 @pytest.mark.parametrize(("height", "tip", "expected"), [(100, 100, 1), (99, 100, 2), (101, 100, 0), (None, 100, 0), (99, None, 0)])
-def test_the_newest_block_is_one_deep(height, tip, expected):
+def test_a_payment_in_the_newest_block_has_one_confirmation(height, tip, expected):
     assert depth(height, tip) == expected
 
 
@@ -35,17 +35,17 @@ def test_the_newest_block_is_one_deep(height, tip, expected):
     ("height", "tip", "expected"),
     [(None, 100, "seen"), (100, 100, "seen"), (99, 100, "settled"), (101, 100, "seen"), (99, None, "seen")],
 )
-def test_depth_decides_what_is_safe(height, tip, expected):
+def test_a_payment_is_settled_once_it_has_the_needed_confirmations(height, tip, expected):
     payment = Payment(is_present=True, height=height)
     assert payment_status(payment, tip_height=tip, confirmations_needed=2) == expected
 
 
-def test_what_is_not_present_is_gone_whatever_else_is_said():
+def test_a_payment_that_is_not_present_is_gone_even_when_it_was_final():
     payment = Payment(is_present=False, is_safe=True, is_final=True, height=1)
     assert payment_status(payment, tip_height=99, confirmations_needed=1) == "gone"
 
 
-def test_the_networks_own_word_is_enough():
+def test_a_payment_that_its_network_calls_final_is_settled_without_confirmations():
     assert payment_status(Payment(is_safe=True), tip_height=None, confirmations_needed=6) == "settled"
 
 
@@ -64,16 +64,16 @@ def test_a_final_payment_stays_settled_although_the_tip_is_unknown():
         (Payment(is_safe=True, height=90), 99, 10),
     ],
 )
-def test_buyers_see_the_depth_or_all_that_is_needed_where_the_network_calls_it_final(payment, tip, shown):
+def test_buyers_see_the_depth_or_the_needed_confirmations_when_the_network_calls_it_final(payment, tip, shown):
     assert confirmations_shown(payment, tip_height=tip, confirmations_needed=2) == shown
 
 
 @pytest.mark.parametrize(("needed", "expected"), [(1, 6), (4, 6), (5, 7), (6, 8), (100, 102)])
-def test_final_is_six_deep_or_two_deeper_than_needed(needed, expected):
+def test_a_payment_is_final_at_six_confirmations_or_two_more_than_needed(needed, expected):
     assert final_depth(needed) == expected
 
 
-def test_nodes_are_asked_as_far_back_as_the_dearest_tier_needs(settings):
+def test_nodes_are_asked_as_far_back_as_the_deepest_confirmation_tier_needs(settings):
     settings.CONFIRMATION_TIERS = [(Decimal(50), 10), (Decimal("Infinity"), 3)]
     assert deepest_final_depth() == 12
 
@@ -88,7 +88,7 @@ def payment_this_deep(confirmations, needed, **more):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("needed", [1, 2, 4, 5, 6, 10])
-def test_no_payment_is_final_one_block_early_nor_one_block_late(needed):
+def test_a_payment_becomes_final_exactly_at_its_final_depth(needed):
     payment = payment_this_deep(final_depth(needed), needed)
 
     assert not Payment.objects.filter(becomes_final_at(TIP - 1)).exists()
@@ -97,7 +97,7 @@ def test_no_payment_is_final_one_block_early_nor_one_block_late(needed):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("facts", [{"is_present": False}, {"is_final": True}])
-def test_only_present_money_becomes_final_and_only_once(facts):
+def test_only_a_present_payment_becomes_final_and_only_once(facts):
     payment_this_deep(50, 2, **facts)
     assert not Payment.objects.filter(becomes_final_at(TIP)).exists()
 
@@ -106,7 +106,7 @@ def test_only_present_money_becomes_final_and_only_once(facts):
 @pytest.mark.parametrize(
     ("status", "tip", "moves"), [("seen", TIP - 1, False), ("seen", TIP, True), ("settled", TIP - 1, True), ("settled", TIP, False)]
 )
-def test_the_tip_alone_settles_a_payment_and_takes_that_back(status, tip, moves):
+def test_a_new_tip_alone_can_settle_or_unsettle_a_payment(status, tip, moves):
     payment_this_deep(2, 2)
     Payment.objects.update(status=status)
     assert Payment.objects.filter(settles_or_unsettles_at(tip)).exists() is moves
@@ -115,13 +115,13 @@ def test_the_tip_alone_settles_a_payment_and_takes_that_back(status, tip, moves)
 
 
 @pytest.mark.parametrize(("height", "needed", "expected"), [(100, 1, 100), (100, 6, 105), (None, 6, None)])
-def test_a_payment_settles_at_the_tip_that_makes_it_deep_enough(height, needed, expected):
+def test_a_payment_settles_at_the_height_that_gives_the_needed_confirmations(height, needed, expected):
     assert settles_at_height(height, needed) == expected
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("confirmations", "missing"), [(1, 5), (5, 1), (6, 0), (7, 0)])
-def test_money_goes_back_once_it_is_as_deep_as_its_worth_needs(confirmations, missing):
+def test_money_can_be_refunded_once_it_has_the_confirmations_that_its_value_needs(confirmations, missing):
     CursorFactory()
     payment = payment_this_deep(confirmations, 1)
     Invoice.objects.update(paid_safe_minor=100_000)

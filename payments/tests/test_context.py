@@ -1,7 +1,7 @@
 from payments.context import networks
 
 
-def test_every_network_that_is_offered_is_named(rf, settings):
+def test_every_offered_network_is_named_in_the_context(rf, settings):
     settings.SANDBOX = True
     settings.BITCOIN_RPC_HOST = ""
 

@@ -53,14 +53,14 @@ def test_rows_and_events_say_overpaid_and_underpaid(old_shop):
     ]
 
 
-def test_the_renaming_done_twice_changes_nothing_more(old_shop):
+def test_renaming_the_flags_twice_changes_nothing_more(old_shop):
     words.forwards(apps, None)
     once = rows()
     words.forwards(apps, None)
     assert rows() == once
 
 
-def test_the_renaming_can_be_undone(old_shop):
+def test_the_renaming_of_the_flags_can_be_undone(old_shop):
     before = rows()
     words.forwards(apps, None)
     words.backwards(apps, None)

@@ -8,7 +8,7 @@ from payments.tests.factories import PayoutFactory
 
 
 @pytest.mark.django_db
-def test_of_two_who_read_the_same_row_only_the_first_writes():
+def test_only_the_first_of_two_writers_that_read_the_same_row_writes_it():
     first = PayoutFactory(version=4)
     second = Payout.objects.get()
 

@@ -18,5 +18,5 @@ from payments.admin.base import plain_words
         ({"Kraken": "65000.00"}, "Kraken 65000.00"),
     ],
 )
-def test_an_event_is_told_without_braces_and_without_what_is_empty(told, words):
+def test_the_data_of_an_event_is_shown_without_braces_and_empty_values(told, words):
     assert plain_words(told, "USD") == words
