@@ -78,7 +78,7 @@ def test_matching_records_report_no_difference(shop, now):
 
 
 def test_a_lost_payment_row_is_the_only_difference_reported(shop, now):
-    """That the invoice's sums are wrong then follows from it."""
+    """The wrong sums of its invoice follow from the lost row and are not reported too."""
     reference = of(shop["BTC"]).reference
     of(shop["BTC"]).delete()
     assert found(now) == [(Kind.MISSING_IN_SHOP, "BTC", reference)]

@@ -43,7 +43,6 @@ def test_an_amount_that_cannot_be_refunded_is_refused_and_stays_in_the_form(grac
     [("BTC", "20.00", 40_000), ("BTC", "0.99", 1_980), ("BTC-LN", "0.99", 1_980_000), ("BTC", "100", 200_000)],
 )
 def test_an_amount_in_the_shops_currency_is_converted_at_the_current_rate(grace, network, amount, base):
-    """At the rate of now."""
     grace.post(draft_path(paid()), {"network": network, "unit": "fiat", "amount": amount, "reason": "a scratch"})
     payout = Payout.objects.get()
     assert (payout.network, payout.amount_base) == (network, base)

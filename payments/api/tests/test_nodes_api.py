@@ -98,7 +98,7 @@ def test_the_health_probe_shows_no_details_to_others_and_asks_no_node(lnd, clien
 
 
 def test_the_health_probe_shows_no_details_to_a_former_member_of_staff(lnd):
-    """Permissions outlive the job."""
+    """A person keeps their permissions when `is_staff` is taken away."""
     former = staff_who_may("view_cursor")
     client = browser_of(former)
     former.is_staff = False

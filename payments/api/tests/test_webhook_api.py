@@ -250,7 +250,7 @@ def test_the_signature_covers_numbers_in_the_senders_notation(option, queued, wr
 
 
 def test_the_example_signature_in_the_documentation_is_correct(settings):
-    """By openssl, with the secret `a-secret`."""
+    """The signature was made by openssl with the secret `a-secret`."""
     settings.WEBHOOK_SECRET = ["a-secret"]
     body = (
         b'{"data":{"amount":"0.00200000","confirmations":0,"orderId":"7K3M9-2QFXA","transactionHash":"x"},"event":"payment.seen",'

@@ -64,7 +64,7 @@ def test_the_address_and_the_lightning_invoice_share_one_payment_uri():
 
 
 def test_lightning_is_not_offered_after_a_partial_payment():
-    """Its invoice asks for all."""
+    """The Lightning invoice asks for the full price."""
     payment = PaymentFactory(amount_base=DUE // 2)
     lightning_option(payment.option)
     settle(payment.invoice_id, at=NOW)

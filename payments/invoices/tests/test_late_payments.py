@@ -81,7 +81,7 @@ def test_late_money_is_accepted_only_when_the_total_is_enough():
 
 
 def test_late_money_within_the_grace_period_is_accepted_although_other_money_is_too_late():
-    """As it would not, had a worker heard of it alone."""
+    """The result is the same as if the acceptable payment had come alone."""
     payment = late_payment()
     hopeless = PaymentFactory(option=payment.option, first_seen_at=LATE + timedelta(minutes=1))
 

@@ -179,7 +179,7 @@ def test_staff_can_settle_an_invoice_manually():
 
 @pytest.mark.parametrize("mark", ["settled", "invalid"])
 def test_an_override_evaluates_the_facts_that_were_not_evaluated_yet(mark):
-    """It clears the note for the sweep, so nobody would weigh them later."""
+    """An override clears `needs_settling`, so the sweep would not evaluate them later."""
     payment = PaymentFactory(is_present=False)
     Invoice.objects.update(needs_settling=True, paid_seen_minor=10_000)
     with atomic():

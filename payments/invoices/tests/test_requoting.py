@@ -78,7 +78,7 @@ def test_a_new_quote_opens_an_expired_invoice_again():
 
 
 def test_the_old_quote_stays_valid_until_it_expires(settings):
-    """Whoever has scanned the old code already pays at what it said, whatever the rate is now."""
+    """A buyer who has already scanned the old code pays at its rate, even when the rate has changed."""
     old = OptionFactory()
     cheaper(settings)
     quote_anew(old.invoice_id)

@@ -224,7 +224,7 @@ def test_the_deadline_covers_the_whole_answer(serve, connect, trouble):
 
 
 def test_the_deadline_covers_a_node_that_does_not_read(connect):
-    """The kernel takes the connection and the first megabytes; nobody reads them."""
+    """The kernel accepts the connection and the first megabytes, but no program reads them."""
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -359,7 +359,7 @@ def test_an_answer_that_is_too_large_is_given_up_before_it_is_read(serve, connec
 
 
 def test_compressed_answers_are_not_requested(serve, connect):
-    """A few kilobytes could unpack to gigabytes."""
+    """A few compressed kilobytes could expand to gigabytes."""
     server = serve(always(http(b"{}")))
     ask(connect(server.url))
     assert b"Accept-Encoding: identity\r\n" in server.requests[0]

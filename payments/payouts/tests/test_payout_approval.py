@@ -66,7 +66,7 @@ def test_the_buyer_does_not_count_as_one_of_the_two_people(settings):
 
 
 def test_the_author_of_a_draft_does_not_count_after_a_colleague_set_the_destination(settings):
-    """Or one person could send to themselves what another one meant for the buyer."""
+    """Otherwise one person could send to themselves what another person drafted for the buyer."""
     settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
     payout = draft(paid())
     set_destination(payout.pk, "bcrt1qada", actor="ada", at=NOW)

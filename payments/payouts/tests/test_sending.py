@@ -89,7 +89,7 @@ def test_a_payout_that_is_not_due_is_not_sent():
 
 @pytest.mark.parametrize("status", ["draft", "withdrawn", "failed", "sent"])
 def test_a_payout_that_is_not_approved_is_not_sent_even_when_it_is_due(status):
-    """As when it was withdrawn while a worker had it in hand."""
+    """This happens when it is withdrawn while a worker reads it."""
     payout = due(status=status)
     send(payout.pk, at=NOW)
     payout.refresh_from_db()

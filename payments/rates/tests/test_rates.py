@@ -143,7 +143,7 @@ def test_any_json_is_read_as_a_valid_price_or_refused(answer):
 
 
 def test_a_redirect_of_a_source_is_not_followed(exchanges):
-    """Not even to another place of the same host."""
+    """A redirect to another path of the same host is not followed either."""
     exchanges.moods["coinbase"] = says(301, b"", Location=f"{exchanges.address}/api/v2/ticker/btcusd/")
     exchanges.moods["bitstamp"] = says(307, b"", Location=f"{exchanges.address}/v2/prices/BTC-USD/spot")
 
@@ -157,7 +157,7 @@ def sources_of(told):
 
 
 def test_all_sources_are_asked_concurrently(exchanges):
-    """None answers before all twelve questions are there."""
+    """No source answers before all twelve requests have arrived."""
     together = threading.Barrier(len(NAMES) * len(COINS), timeout=10)
 
     def waits(handler):
@@ -170,7 +170,7 @@ def test_all_sources_are_asked_concurrently(exchanges):
 
 @pytest.mark.parametrize("mood", [is_silent, drips])
 def test_a_source_that_takes_too_long_does_not_prevent_quotes_of_the_others(exchanges, monkeypatch, mood):
-    """It would answer in the end."""
+    """The slow source would answer after the deadline."""
     monkeypatch.setattr("payments.rates.sources.DEADLINE", timedelta(seconds=2))
     exchanges.moods["coinbase"] = mood
     assert sources_of(ask_sources("USD")) == OTHERS
@@ -246,7 +246,7 @@ def test_two_sources_that_agree_are_enough(exchanges):
 @pytest.mark.django_db
 @pytest.mark.parametrize("minutes", [11, -11])
 def test_an_outdated_or_future_quote_is_dropped(exchanges, minutes):
-    """Or of a time to come: then one of the clocks is wrong."""
+    """With a quote from the future, one of the clocks is wrong."""
     now = timezone.now()
     exchanges.quoted_at.update(dict.fromkeys(("coingecko", "bitstamp"), int((now - timedelta(minutes=minutes)).timestamp())))
     refresh_rates(at=now)
@@ -283,7 +283,7 @@ def test_an_outdated_rate_is_unavailable_until_it_is_refreshed(exchanges, minute
 
 @pytest.mark.django_db
 def test_no_offer_is_made_after_ten_minutes_without_agreeing_sources(exchanges):
-    """The last good rate serves for ten minutes."""
+    """The last rate is used for ten minutes."""
     begin = timezone.now().replace(microsecond=0)
     exchanges.quoted_at = dict.fromkeys(NAMES, int(begin.timestamp()))
     refresh_rates(at=begin)

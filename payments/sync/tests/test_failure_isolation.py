@@ -1,4 +1,4 @@
-"""One that the shop cannot deal with, whatever is wrong with it, keeps nobody else's money waiting."""
+"""An invoice, payment or payout that cannot be processed does not keep the others waiting."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -48,7 +48,7 @@ def paid(now, **more):
 
 
 def poison(payment):
-    """Nobody can say what it is worth."""
+    """Give the payment an unknown network, so that it cannot be valued."""
     Payment.objects.filter(pk=payment.pk).update(network="DOGE")
 
 

@@ -148,7 +148,7 @@ def test_a_poll_that_was_wanted_meanwhile_is_queued_afterwards(option, now, monk
 
 
 def test_a_follower_that_finds_the_lease_taken_does_not_queue_itself_again(now, monkeypatch):
-    """The other sees that a turn is wanted; if he is dead, the tick after his lease finds out."""
+    """The follower that holds the lease sees that a poll is wanted. If it has died, the next tick after its lease polls."""
     queued = []
     monkeypatch.setattr("payments.tasks.enqueue", lambda task, *arguments, **_: queued.append(task.name))
     Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
@@ -160,7 +160,7 @@ def test_a_follower_that_finds_the_lease_taken_does_not_queue_itself_again(now, 
 
 
 def test_a_lease_that_is_released_during_a_request_for_it_is_taken(now, monkeypatch):
-    """The second comes too early to take the lease and too late for the first to be told."""
+    """The second follower comes too early to take the lease, and too late for the first one to see its request."""
     Cursor.objects.create(network="BTC", holder=new_id(), until=now + LEASE)
     tell = follower.in_transaction
 

@@ -63,7 +63,7 @@ def test_a_payment_on_the_new_node_is_found_by_the_sweep_and_settles(lnd, lnd_of
 
 
 def test_the_stream_of_a_new_node_is_read_from_its_beginning(lnd, lnd_of, now):
-    """The former node's index lies above the new one's: kept, it would silence it for ever."""
+    """The former node's index is above that of the new node: if it were kept, no payment would ever be reported."""
     poll(NETWORK, at=now)
     Cursor.objects.filter(network=NETWORK).update(value="4711")
 
@@ -137,7 +137,7 @@ def test_a_payment_to_the_former_node_is_found_when_that_node_is_back(lnd, lnd_o
 
 
 def test_an_option_that_an_unreplaced_node_forgot_is_closed(lnd, now):
-    """LND may throw away what was cancelled; nobody else could know more."""
+    """LND may delete a cancelled invoice, and no other node could know of it."""
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd.invoices.clear()

@@ -86,7 +86,7 @@ def test_a_coinbase_payment_is_recorded_once_it_is_mature(network, bitcoind, add
 
 
 def test_the_listing_begins_a_day_before_the_period(network, bitcoind, address):
-    """Blocks' own clocks may be hours wrong."""
+    """The timestamps of blocks may be wrong by hours."""
     for hours in range(0, 24 * 10, 2):
         move_to(bitcoind, NOON + hours * HOUR)
         bitcoind.mine()

@@ -21,7 +21,7 @@ def use_wallet():
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Nobody waits long for another who loads the wallet."""
+    """Make the wait for a wallet that another process loads short."""
     monkeypatch.setattr(wallets, "PAUSE_SECONDS", 0.01)
 
 

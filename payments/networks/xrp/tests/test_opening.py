@@ -49,7 +49,7 @@ def test_a_server_that_is_not_synced_gives_no_destination(xrpl, now, server_stat
 
 @pytest.mark.parametrize("server_state", ["full", "proposing", "validating", None])
 def test_a_server_that_is_synced_gives_a_destination(xrpl, now, server_state):
-    """Clio says nothing of a state."""
+    """A Clio server reports no `server_state`."""
     xrpl.server_state = server_state
     assert XrpNetwork().open_destination(request_of(now))
 

@@ -113,7 +113,7 @@ def test_a_server_that_lags_behind_the_cursor_is_unavailable(xrpl, version):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_server_that_falls_back_between_two_pages_is_unavailable(xrpl, version):
-    """As one that lags, behind the same address, does."""
+    """This happens when one of several servers behind an address lags."""
     xrpl.speaks, xrpl.most = version, 1
     cursor = state(xrpl)
     for tag in (1, 2, 3):
@@ -151,7 +151,7 @@ def test_the_first_poll_finds_payments_for_earlier_orders(xrpl, now):
 
 
 def test_the_first_poll_starts_at_the_servers_oldest_ledger_when_that_is_early_enough(xrpl, now):
-    """A second a ledger would be 600 ledgers; it has 200, of more than 13 minutes."""
+    """At one second a ledger, ten minutes would be 600 ledgers; the server has 200, which cover more than 13 minutes."""
     option_with(TAG, now - timedelta(minutes=10))
     paid = xrpl.pay(SHOP, DUE, tag=TAG)
 
