@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from accounts.tests.factories import ApiClient, UserFactory
-from cryptons.api.limits import forget_counts
+from shop.api.tests.api_calls import assert_error, put_json
 from shop.cart.contents import cart_of
 from shop.models import CartItem, Product
 from shop.tests.factories import CartItemFactory, ProductFactory
@@ -15,36 +15,10 @@ pytestmark = pytest.mark.django_db
 WEIRD = [0, -1, 1.5, 10**12, "1", True, None, "\x00", "😀", "‮", {"$ne": None}, [1], 2**63, 10**30]
 
 
-@pytest.fixture(autouse=True)
-def _generous_limits(settings):
-    settings.RATE_LIMIT_API = "10000/minute"
-    forget_counts()
-
-
-@pytest.fixture
-def ada():
-    return UserFactory()
-
-
-@pytest.fixture
-def api(ada):
-    return ApiClient(ada)
-
-
 @pytest.fixture
 def item(ada):
     """Two kettles of ten."""
     return CartItemFactory(cart=cart_of(ada), quantity=2)
-
-
-def put(api, path, body):
-    return api.put(path, body, content_type="application/json")
-
-
-def refused(response, status, code):
-    body = response.json()
-    assert (response.status_code, body["success"], body["error"]["code"]) == (status, False, code), body
-    return body["error"]
 
 
 def test_a_cart_is_there_before_anything_is_in_it(api, ada):
@@ -69,79 +43,79 @@ def test_adding_a_product_again_adds_to_its_quantity(api):
 
 
 def test_more_than_the_stock_is_refused(api, item):
-    error = refused(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": 9}), 409, "INSUFFICIENT_STOCK")
+    error = assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": 9}), 409, "INSUFFICIENT_STOCK")
     assert error["message"] == "Only 10 of Copper Kettle are left; your cart has 2 already."
-    refused(put(api, f"/api/cart/items/{item.pk}", {"quantity": 11}), 409, "INSUFFICIENT_STOCK")
+    assert_error(put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 11}), 409, "INSUFFICIENT_STOCK")
     item.refresh_from_db()
     assert item.quantity == 2
 
 
 def test_a_quantity_is_set(api, item):
-    assert put(api, f"/api/cart/items/{item.pk}", {"quantity": 5}).json()["data"]["items"][0]["quantity"] == 5
+    assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 5}).json()["data"]["items"][0]["quantity"] == 5
 
 
 def test_the_quantity_0_removes_the_item(api, item):
-    assert put(api, f"/api/cart/items/{item.pk}", {"quantity": 0}).json()["data"]["items"] == []
+    assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 0}).json()["data"]["items"] == []
 
 
 def test_a_cart_item_is_deleted(api, item):
     assert api.delete(f"/api/cart/items/{item.pk}").status_code == 204
-    refused(api.delete(f"/api/cart/items/{item.pk}"), 404, "NOT_FOUND")
+    assert_error(api.delete(f"/api/cart/items/{item.pk}"), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("item_id", ["nonsense", "00000000-0000-0000-0000-000000000000", "😀", "%00", "../orders"])
 def test_an_unknown_cart_item_is_not_found(api, item_id):
-    refused(put(api, f"/api/cart/items/{item_id}", {"quantity": 1}), 404, "NOT_FOUND")
+    assert_error(put_json(api, f"/api/cart/items/{item_id}", {"quantity": 1}), 404, "NOT_FOUND")
 
 
 def test_the_cart_item_of_another_user_is_not_found(api):
     theirs = CartItemFactory(cart=cart_of(UserFactory()), quantity=2)
-    refused(put(api, f"/api/cart/items/{theirs.pk}", {"quantity": 1}), 404, "NOT_FOUND")
-    refused(api.delete(f"/api/cart/items/{theirs.pk}"), 404, "NOT_FOUND")
+    assert_error(put_json(api, f"/api/cart/items/{theirs.pk}", {"quantity": 1}), 404, "NOT_FOUND")
+    assert_error(api.delete(f"/api/cart/items/{theirs.pk}"), 404, "NOT_FOUND")
     assert CartItem.objects.get().quantity == 2
 
 
 def test_an_unlisted_product_is_not_found(api):
     kettle = ProductFactory(is_listed=False)
-    refused(api.post("/api/cart/items", {"productId": str(kettle.pk), "quantity": 1}), 404, "NOT_FOUND")
-    refused(api.post("/api/cart/items", {"productId": str(uuid.uuid4()), "quantity": 1}), 404, "NOT_FOUND")
+    assert_error(api.post("/api/cart/items", {"productId": str(kettle.pk), "quantity": 1}), 404, "NOT_FOUND")
+    assert_error(api.post("/api/cart/items", {"productId": str(uuid.uuid4()), "quantity": 1}), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("quantity", WEIRD)
 def test_an_invalid_quantity_is_refused(api, item, quantity):
-    error = refused(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": quantity}), 400, "VALIDATION_ERROR")
+    error = assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": quantity}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["quantity"]
     if quantity != 0:
-        refused(put(api, f"/api/cart/items/{item.pk}", {"quantity": quantity}), 400, "VALIDATION_ERROR")
+        assert_error(put_json(api, f"/api/cart/items/{item.pk}", {"quantity": quantity}), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("product_id", [*WEIRD, "nonsense", ""])
 def test_a_malformed_id_is_refused(api, product_id):
-    error = refused(api.post("/api/cart/items", {"productId": product_id, "quantity": 1}), 400, "VALIDATION_ERROR")
+    error = assert_error(api.post("/api/cart/items", {"productId": product_id, "quantity": 1}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["productId"]
 
 
 def test_an_unknown_field_is_refused(api, item):
-    refused(api.post("/api/cart/items", {"productId": str(item.product_id), "price": "0.01"}), 400, "VALIDATION_ERROR")
+    assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "price": "0.01"}), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"\\ud800"', "[" * 5_000, '{"productId": NaN}'])
 def test_a_body_that_is_not_an_object_is_refused(api, body):
-    refused(api.generic("POST", "/api/cart/items", body), 400, "VALIDATION_ERROR")
+    assert_error(api.generic("POST", "/api/cart/items", body), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/api/cart"), ("POST", "/api/cart/items"), ("PUT", "/api/cart/items/x"), ("DELETE", "/api/cart/items/x")]
 )
 def test_a_cart_needs_a_login(method, path):
-    refused(ApiClient().generic(method, path, "{}"), 401, "UNAUTHORIZED")
+    assert_error(ApiClient().generic(method, path, "{}"), 401, "UNAUTHORIZED")
 
 
 def test_a_product_that_is_no_longer_sold_is_shown_without_a_price(api, item):
     Product.objects.update(is_listed=False)
     cart = api.get("/api/cart").json()["data"]
     assert (cart["items"][0]["price"], cart["total"]) == ("0.00", "0.00")
-    refused(put(api, f"/api/cart/items/{item.pk}", {"quantity": 1}), 409, "CONFLICT")
+    assert_error(put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 1}), 409, "CONFLICT")
 
 
 def test_a_long_cart_costs_as_many_queries_as_a_short_one(api, ada, django_assert_max_num_queries):

@@ -9,16 +9,10 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as QueueAway
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 from payments.tests.factories import CursorFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from django.test.client import MULTIPART_CONTENT
 from PIL import Image
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 from shop.catalogue.changes import rebuild_search
 from shop.models import Category, Product, ProductImage
 from shop.tests.factories import CategoryFactory, ProductFactory
@@ -17,12 +16,6 @@ from shop.tests.factories import CategoryFactory, ProductFactory
 pytestmark = pytest.mark.django_db
 
 NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(autouse=True)
-def _no_limit(settings):
-    settings.RATE_LIMIT_API = "10000/minute"
-    forget_counts()
 
 
 @pytest.fixture

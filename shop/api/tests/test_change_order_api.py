@@ -1,0 +1,73 @@
+"""Changing the status of an order and cancelling it over the API."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from shop.api.tests.api_calls import assert_error, put_json
+from shop.models import Product
+from shop.tests.factories import OrderFactory
+from shop.tests.paying import pay, placed, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_staff_take_an_order_through_its_life(ada):
+    order, api = placed(user=ada), ApiClient(StaffFactory(username="grace"))
+    for status in ("processing", "shipped", "delivered"):
+        assert put_json(api, f"/api/orders/{order.pk}/status", {"status": status}).json()["data"]["status"] == status
+    assert_error(put_json(api, f"/api/orders/{order.pk}/status", {"status": "cancelled"}), 409, "ILLEGAL_TRANSITION")
+
+
+def test_staff_who_cancel_put_the_stock_back(ada):
+    order, api = placed(user=ada), ApiClient(StaffFactory())
+    assert put_json(api, f"/api/orders/{order.pk}/status", {"status": "cancelled"}).status_code == 200
+    assert Product.objects.get().stock == 10
+
+
+def test_a_held_order_does_not_ship(ada):
+    order = placed(user=ada)
+    pay(order)
+    tell(order)
+    error = assert_error(
+        put_json(ApiClient(StaffFactory()), f"/api/orders/{order.pk}/status", {"status": "shipped"}), 409, "ILLEGAL_TRANSITION"
+    )
+    assert error["message"].startswith("This order is on hold:")
+
+
+def test_the_buyer_may_not_set_a_status(api, ada):
+    order = OrderFactory(user=ada)
+    assert_error(put_json(api, f"/api/orders/{order.pk}/status", {"status": "delivered"}), 403, "FORBIDDEN")
+    order.refresh_from_db()
+    assert order.status == "pending"
+
+
+def test_the_permission_to_change_orders_is_enough(ada):
+    order = OrderFactory(user=ada)
+    clerk = UserFactory()
+    clerk.user_permissions.add(Permission.objects.get(codename="change_order"))
+    assert put_json(ApiClient(clerk), f"/api/orders/{order.pk}/status", {"status": "processing"}).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["lost", "", None, 1, {"$ne": None}, "\x00"])
+def test_an_invalid_status_is_refused(status):
+    order = OrderFactory()
+    assert_error(put_json(ApiClient(StaffFactory()), f"/api/orders/{order.pk}/status", {"status": status}), 400, "VALIDATION_ERROR")
+
+
+def test_the_buyer_cancels_an_unpaid_order(api, ada):
+    order = placed(user=ada)
+    assert api.post(f"/api/orders/{order.pk}/cancel", {}).json()["data"]["status"] == "cancelled"
+    assert_error(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")
+    assert Product.objects.get().stock == 10
+
+
+def test_the_buyer_cancels_with_no_body_at_all(api, ada):
+    order = placed(user=ada)
+    assert api.generic("POST", f"/api/orders/{order.pk}/cancel", "", content_type="").status_code == 200
+
+
+def test_the_buyer_cannot_cancel_what_is_paid(api, ada):
+    order = placed(user=ada)
+    pay(order)
+    assert_error(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")

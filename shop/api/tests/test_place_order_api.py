@@ -1,0 +1,176 @@
+"""Placing orders over the API."""
+
+import uuid
+
+import pytest
+
+from payments.errors import NodeUnavailable, RateUnavailable
+from payments.models import Invoice
+from payments.networks.sandbox.network import SandboxNetwork
+from shop.api.tests.api_calls import assert_error, order_body
+from shop.cart.contents import cart_of
+from shop.models import CartItem, Order
+from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
+    answer = api.post("/api/orders", order_body((kettle, 2)))
+
+    body = answer.json()["data"]
+    order, invoice = Order.objects.get(), Invoice.objects.get()
+    payment = body.pop("payment")
+    assert answer.status_code == 201
+    assert body == {
+        "id": str(order.pk),
+        "userId": str(ada.pk),
+        "orderNumber": order.number,
+        "items": [
+            {
+                "productId": str(kettle.pk),
+                "name": "Copper Kettle",
+                "sku": "KETTLE",
+                "quantity": 2,
+                "price": "49.99",
+                "cryptocurrency": "BTC",
+            }
+        ],
+        "totalAmount": "99.98",
+        "cryptocurrency": "BTC",
+        "status": "pending",
+        "paymentStatus": "unpaid",
+        "transactionHash": None,
+        "shippingAddress": ADDRESS,
+        "createdAt": body["createdAt"],
+        "updatedAt": body["updatedAt"],
+    }
+    assert payment["invoiceId"] == str(invoice.pk)
+    assert (payment["status"], payment["network"], payment["amount"], payment["sandbox"]) == ("new", "BTC", "0.00153816", True)
+    assert payment["uri"].startswith(f"bitcoin:{payment['address']}?amount=0.00153816&label=")
+    assert payment["payUrl"] == f"http://127.0.0.1:8000/pay/{invoice.pk}/"
+    assert set(payment) == {
+        "invoiceId", "status", "network", "address", "destinationTag", "amount", "uri", "lightning", "expiresAt", "payUrl", "sandbox",
+    }  # fmt: skip
+    kettle.refresh_from_db()
+    assert kettle.stock == 8
+    assert order.email == "ada@example.com"
+
+
+def test_an_order_of_the_cart_empties_it(api, ada):
+    CartItemFactory(cart=cart_of(ada), quantity=2)
+    assert api.post("/api/orders", order_body()).status_code == 201
+    assert not CartItem.objects.exists()
+
+
+def test_an_order_of_items_leaves_the_cart_alone(api, ada, kettle):
+    CartItemFactory(cart=cart_of(ada))
+    api.post("/api/orders", order_body((kettle, 1)))
+    assert CartItem.objects.count() == 1
+
+
+def test_an_order_of_an_empty_cart_is_refused(api):
+    assert assert_error(api.post("/api/orders", order_body()), 400, "VALIDATION_ERROR")["message"] == "Your cart is empty."
+
+
+def test_the_same_product_twice_adds_up(api, kettle):
+    api.post("/api/orders", order_body((kettle, 1), (kettle, 2)))
+    assert Order.objects.get().lines.get().quantity == 3
+
+
+@pytest.mark.parametrize("coin", ["BTC", "LTC", "XRP"])
+def test_each_coin_can_be_paid_in(api, kettle, coin):
+    payment = api.post("/api/orders", order_body((kettle, 1), cryptocurrency=coin)).json()["data"]["payment"]
+    assert payment["network"] == coin
+    assert (payment["destinationTag"] is not None) == (coin == "XRP")
+
+
+def test_the_price_comes_from_the_shop_and_not_from_the_client(api, kettle):
+    item = {"productId": str(kettle.pk), "quantity": 1, "price": "0.01"}
+    assert_error(api.post("/api/orders", order_body(items=[item])), 400, "VALIDATION_ERROR")
+    assert not Order.objects.exists()
+
+
+def test_more_than_the_stock_is_refused(api, kettle):
+    error = assert_error(api.post("/api/orders", order_body((kettle, 11))), 409, "INSUFFICIENT_STOCK")
+    assert error["message"] == "Only 10 of Copper Kettle are left."
+    assert not Order.objects.exists()
+
+
+def test_an_unknown_product_is_not_found(api, kettle):
+    ghost = ProductFactory.build()
+    assert assert_error(api.post("/api/orders", order_body((kettle, 1), (ghost, 1))), 404, "NOT_FOUND")["message"] == "Product not found"
+
+
+def test_a_coin_that_the_shop_does_not_take_now_is_unavailable(api, kettle, settings):
+    settings.SANDBOX = False
+    assert_error(api.post("/api/orders", order_body((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])
+def test_a_node_that_is_away_leaves_the_cart_as_it_was(api, ada, monkeypatch, error):
+    CartItemFactory(cart=cart_of(ada))
+
+    def fail(self, request):
+        raise error
+
+    monkeypatch.setattr(SandboxNetwork, "open_destination", fail)
+    assert_error(api.post("/api/orders", order_body()), 503, "SERVICE_UNAVAILABLE")
+    assert CartItem.objects.exists()
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, 10**12, "1", True, None, "\x00", "😀", "‮", {"$ne": None}, 2**63])
+def test_an_invalid_quantity_is_refused(api, kettle, quantity):
+    error = assert_error(api.post("/api/orders", order_body((kettle, quantity))), 400, "VALIDATION_ERROR")
+    assert [row["field"] for row in error["details"]] == ["items.0.quantity"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"cryptocurrency": "DOGE"}, "cryptocurrency"),
+        ({"cryptocurrency": {"$ne": None}}, "cryptocurrency"),
+        ({"cryptocurrency": "BTC-LN"}, "cryptocurrency"),
+        ({"items": []}, "items"),
+        ({"items": "all"}, "items"),
+        ({"items": [None]}, "items.0"),
+        ({"items": [{"productId": str(uuid.uuid4()), "quantity": 1}] * 101}, "items"),
+        ({"total": "0.01"}, "total"),
+        ({"status": "delivered"}, "status"),
+        ({"shippingAddress": None}, "shippingAddress"),
+        ({"shippingAddress": "London"}, "shippingAddress"),
+        ({"shippingAddress": {**ADDRESS, "country": "XX"}}, "shippingAddress.country"),
+        ({"shippingAddress": {**ADDRESS, "planet": "Mars"}}, "shippingAddress.planet"),
+        ({"shippingAddress": {**ADDRESS, "name": {"$ne": None}}}, "shippingAddress.name"),
+        ({"shippingAddress": {**ADDRESS, "name": "a\x00b"}}, "shippingAddress.name"),
+        ({"shippingAddress": {**ADDRESS, "city": "x" * 81}}, "shippingAddress.city"),
+        ({"shippingAddress": {**ADDRESS, "street": " "}}, "shippingAddress.street"),
+    ],
+)
+def test_an_invalid_value_names_its_field(api, kettle, change, field):
+    error = assert_error(api.post("/api/orders", {**order_body((kettle, 1)), **change}), 400, "VALIDATION_ERROR")
+    assert {row["field"] for row in error["details"]} == {field}
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("missing", ["cryptocurrency", "shippingAddress"])
+def test_a_missing_field_is_named(api, kettle, missing):
+    body = order_body((kettle, 1))
+    del body[missing]
+    assert assert_error(api.post("/api/orders", body), 400, "VALIDATION_ERROR")["details"][0]["field"] == missing
+
+
+def test_text_is_stored_as_typed(api, kettle):
+    name = "O'Neil <b>Søn</b> 😀 ‮"
+    api.post("/api/orders", order_body((kettle, 1), shippingAddress={**ADDRESS, "name": name}))
+    assert Order.objects.get().shipping_address["name"] == name
+
+
+def test_the_same_key_again_is_the_same_order(api, kettle):
+    key = {"Idempotency-Key": "one"}
+    first = api.post("/api/orders", order_body((kettle, 1)), headers=key)
+    again = api.post("/api/orders", order_body((kettle, 1)), headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert Order.objects.count() == 1
+    assert_error(api.post("/api/orders", order_body((kettle, 2)), headers=key), 422, "IDEMPOTENCY_MISMATCH")
