@@ -10,7 +10,7 @@ def file(tmp_path):
     return tmp_path / "ledger.csv"
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(file):
+def test_the_old_file_stays_until_the_new_one_is_complete(file):
     file.write_text("old")
 
     with atomic_file(file) as part:
@@ -21,7 +21,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(file):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(file, error):
+def test_a_failed_write_leaves_only_the_old_file(file, error):
     file.write_text("old")
 
     with pytest.raises(error), atomic_file(file) as part:
@@ -31,7 +31,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(file, error):
     assert (file.read_text(), list(file.parent.iterdir())) == ("old", [file])
 
 
-def test_two_writers_at_once_do_not_mix(file):
+def test_simultaneous_writers_do_not_mix_their_contents(file):
     with atomic_file(file) as first, atomic_file(file) as second:
         first.write_text("first")
         second.write_text("second")
@@ -39,6 +39,6 @@ def test_two_writers_at_once_do_not_mix(file):
     assert (file.read_text(), list(file.parent.iterdir())) == ("first", [file])
 
 
-def test_a_folder_that_is_missing_is_an_error(tmp_path):
+def test_writing_into_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "missing" / "ledger.csv") as part:
         part.write_text("x")

@@ -34,11 +34,11 @@ def other():
         yield lambda ask: pool.submit(ask).result()
 
 
-def test_a_closed_breaker_lets_everybody_call(breaker, other):
+def test_a_closed_breaker_allows_calls_from_all_threads(breaker, other):
     assert [breaker.allows(), breaker.allows(), other(breaker.allows)] == [True, True, True]
 
 
-def test_a_failure_opens_the_breaker_for_all_threads_until_the_rest_is_over(breaker, clock, other):
+def test_a_failure_opens_the_breaker_for_all_threads_until_its_rest_ends(breaker, clock, other):
     breaker.record_failure()
 
     clock.now += REST_SECONDS - 0.001
@@ -47,7 +47,7 @@ def test_a_failure_opens_the_breaker_for_all_threads_until_the_rest_is_over(brea
     assert breaker.allows()
 
 
-def test_a_half_open_breaker_lets_only_the_thread_call_that_tries(breaker, clock, other):
+def test_a_half_open_breaker_allows_calls_from_one_thread_only(breaker, clock, other):
     breaker.record_failure()
     clock.now += REST_SECONDS
 
@@ -90,7 +90,7 @@ def test_a_thread_that_reports_no_outcome_loses_its_turn_after_another_rest(brea
     assert not breaker.allows()
 
 
-def test_of_many_threads_that_ask_at_once_one_tries(breaker, clock):
+def test_only_one_of_many_simultaneous_threads_may_try_the_call(breaker, clock):
     breaker.record_failure()
     clock.now += REST_SECONDS
     start = Barrier(8)

@@ -15,13 +15,13 @@ OLD = CoreCoin(
 """It has no segwit."""
 
 
-def test_capitals_mean_the_same_in_segwit_addresses_alone():
+def test_only_coins_with_segwit_have_bech32_prefixes():
     assert BITCOIN.bech32_prefixes == ("bc1", "tb1", "tb1", "bcrt1")
     assert LITECOIN.bech32_prefixes == ("ltc1", "tltc1", "rltc1", "ltcmweb1", "tmweb1")
     assert OLD.bech32_prefixes == ()
 
 
-def test_each_coin_is_taken_once_its_node_is_named(settings):
+def test_a_coin_is_configured_when_the_host_of_its_node_is_set(settings):
     assert node_settings() == ["BITCOIN_RPC_HOST", "LITECOIN_RPC_HOST", "XRP_URL", "LND_HOST"]
     assert [configured_coin(code) for code in (*COINS, "BTC-LN")] == [None] * 4
 

@@ -15,22 +15,22 @@ from cryptons.csv_lines import csv_lines, safe_cell
 @pytest.mark.parametrize(
     "formula", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x")', "-", "--1", "-1e5", "+5"]
 )
-def test_what_a_spreadsheet_would_run_gets_an_apostrophe(formula):
+def test_a_cell_that_looks_like_a_formula_gets_an_apostrophe(formula):
     assert safe_cell(formula) == f"'{formula}"
 
 
 @pytest.mark.parametrize("plain", ["", "0", "-1", "-12.50", "1=1", "order_7K3M9", "a@b.c", "'=1"])
-def test_numbers_and_words_stay_as_they_are(plain):
+def test_numbers_and_words_are_written_unchanged(plain):
     assert safe_cell(plain) == plain
 
 
-def test_times_are_in_utc_and_nothing_is_empty():
+def test_times_are_written_in_utc_and_none_as_an_empty_cell():
     berlin = timezone(timedelta(hours=2))
     row = [datetime(2026, 11, 1, 1, 30, 5, 999, tzinfo=berlin), None, 0, Decimal("1.50")]
     assert list(csv_lines([row])) == ["2026-10-31T23:30:05Z,,0,1.50\r\n"]
 
 
-def test_each_line_comes_as_soon_as_its_row_is_there():
+def test_each_line_is_returned_before_the_next_row_is_read():
     def rows():
         yield ["a", 1]
         raise AssertionError("The second row was asked for too soon.")
@@ -39,7 +39,7 @@ def test_each_line_comes_as_soon_as_its_row_is_there():
 
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, max_size=4), max_size=5))
-def test_every_cell_comes_back_and_none_is_a_formula(rows):
+def test_every_cell_can_be_read_back_and_none_starts_a_formula(rows):
     read = list(csv.reader(io.StringIO("".join(csv_lines(rows)), newline="")))
     assert [[cell.removeprefix("'") for cell in row] for row in read] == [[cell.removeprefix("'") for cell in row] for row in rows]
     for row in read:

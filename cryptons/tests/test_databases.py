@@ -19,14 +19,14 @@ def read(url):
     return read_database("DATABASE_URL", url)
 
 
-def test_a_file_is_sqlite_with_a_log_that_readers_do_not_wait_for():
+def test_a_sqlite_url_configures_write_ahead_logging():
     entry = read("sqlite:////srv/shop.sqlite3")
     assert (entry["ENGINE"], entry["NAME"]) == ("django.db.backends.sqlite3", "/srv/shop.sqlite3")
     assert entry["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in entry["OPTIONS"]["init_command"]
 
 
-def test_postgres_has_a_pool_whose_size_the_url_may_set():
+def test_a_postgres_url_can_set_the_size_of_the_connection_pool():
     entry = read("postgres://shop:p%40ss@db.example:5433/cryptons?sslmode=require&pool_max_size=4")
     assert (entry["NAME"], entry["USER"], entry["PASSWORD"]) == ("cryptons", "shop", "p@ss")
     assert (entry["HOST"], entry["PORT"], entry["CONN_MAX_AGE"]) == ("db.example", 5433, 0)
@@ -34,7 +34,7 @@ def test_postgres_has_a_pool_whose_size_the_url_may_set():
     assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 4, "timeout": 5}
 
 
-def test_mongodb_has_a_pool_whose_size_the_url_may_set():
+def test_a_mongodb_url_can_set_the_size_of_the_connection_pool():
     entry = read("mongodb://a,b,c/cryptons?replicaSet=rs0")
     assert entry["NAME"] == "cryptons"
     assert {name: entry["OPTIONS"][name] for name in ("maxPoolSize", "minPoolSize", "socketTimeoutMS")} == {
@@ -60,7 +60,7 @@ def test_mongodb_has_a_pool_whose_size_the_url_may_set():
         "mongodb://host/x?maxPoolSize=",
     ],
 )
-def test_what_means_no_database_is_refused_in_a_sentence_that_names_the_setting(url):
+def test_an_invalid_database_url_is_refused_with_a_message_that_names_the_setting(url):
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must .*\.$"):
         read(url)
 
@@ -68,13 +68,13 @@ def test_what_means_no_database_is_refused_in_a_sentence_that_names_the_setting(
 POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?replicaSet=rs0"
 
 
-def test_a_replica_of_postgres_has_an_address_of_its_own():
+def test_a_postgres_replica_is_read_from_its_own_url():
     entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons", "primary")
     assert (entry["HOST"], entry["USER"]) == ("two", "reader")
     assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 1}
 
 
-def test_a_replica_is_waited_for_shortly_unless_its_address_says_otherwise():
+def test_a_replica_has_short_timeouts_unless_its_url_sets_others():
     entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons?connect_timeout=9&pool_timeout=8", "primary")
     assert (entry["OPTIONS"]["connect_timeout"], entry["OPTIONS"]["pool"]["timeout"]) == ("9", 8)
     assert replica_entry(POSTGRES, "postgres://two/cryptons", "primary")["OPTIONS"]["connect_timeout"] == 2
@@ -82,14 +82,14 @@ def test_a_replica_is_waited_for_shortly_unless_its_address_says_otherwise():
     assert "socketTimeoutMS" not in replica_entry(f"{MONGO}&socketTimeoutMS=9", "", "secondary")["OPTIONS"]
 
 
-def test_mongodb_reads_what_may_be_late_from_its_secondaries_and_nothing_else():
+def test_only_replica_reads_go_to_the_secondaries_of_mongodb():
     entry = replica_entry(MONGO, "", "secondaryPreferred")
     assert (entry["HOST"], entry["OPTIONS"]["readPreference"]) == (MONGO, "secondaryPreferred")
     assert "readPreference" not in read(MONGO)["OPTIONS"]
 
 
 @pytest.mark.parametrize("url", [POSTGRES, MONGO, "sqlite:////srv/shop.sqlite3"])
-def test_without_a_word_about_it_there_is_no_replica(url):
+def test_no_replica_is_configured_by_default(url):
     assert replica_entry(url, "", "primary") is None
 
 
@@ -102,28 +102,28 @@ def test_without_a_word_about_it_there_is_no_replica(url):
         (POSTGRES, "", "secondary"),
     ],
 )
-def test_a_replica_of_another_kind_is_refused(url, replica, preference):
+def test_a_replica_of_another_database_kind_is_refused(url, replica, preference):
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_RE\w+ must .*\.$"):
         replica_entry(url, replica, preference)
 
 
 @pytest.mark.parametrize("hello", [{"setName": "rs0"}, {"msg": "isdbgrid"}])
-def test_a_replica_set_and_a_router_are_taken(hello):
+def test_a_mongodb_replica_set_and_a_router_are_accepted(hello):
     assert standalone_problem(hello) == ""
 
 
-def test_a_server_that_stands_alone_is_refused_with_what_to_do():
+def test_a_standalone_mongodb_is_refused_with_instructions():
     problem = standalone_problem({"isWritablePrimary": True})
     assert "--replSet" in problem
     assert "rs.initiate()" in problem
 
 
 @pytest.mark.django_db
-def test_the_database_of_this_suite_is_fine():
+def test_the_database_of_the_test_suite_passes_the_check():
     assert check_database() == []
 
 
-def test_a_database_that_is_away_stops_the_start_in_a_sentence(monkeypatch):
+def test_an_unreachable_database_fails_the_check_without_revealing_secrets(monkeypatch):
     def away():
         raise OperationalError("password=secret")
 
@@ -148,12 +148,12 @@ def serve(url, folder):
 @pytest.mark.parametrize(
     "url", ["postgres://127.0.0.1:1/cryptons?pool_timeout=1", "mongodb://127.0.0.1:1/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300"]
 )
-def test_serving_ends_with_that_sentence_and_no_traceback(url, tmp_path):
+def test_serve_ends_with_a_message_when_the_database_is_unreachable(url, tmp_path):
     assert "does not answer" in serve(url, tmp_path)
 
 
 @pytest.mark.parametrize("query", ["", "?replicaSet=rs0&serverSelectionTimeoutMS=300"])
-def test_serving_on_a_mongodb_that_stands_alone_ends_with_what_to_do(query, tmp_path):
+def test_serve_ends_with_instructions_when_mongodb_is_standalone(query, tmp_path):
     with lonely_mongo() as address:
         said = serve(f"mongodb://{address}/cryptons{query}", tmp_path)
 
@@ -161,7 +161,7 @@ def test_serving_on_a_mongodb_that_stands_alone_ends_with_what_to_do(query, tmp_
     assert "rs.initiate()" in said
 
 
-def test_serving_on_a_set_of_another_name_ends_with_its_name(tmp_path):
+def test_serve_names_the_right_replica_set_when_the_url_names_another(tmp_path):
     with lonely_mongo(setName="main") as address:
         said = serve(f"mongodb://{address}/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300", tmp_path)
 

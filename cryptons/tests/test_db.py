@@ -7,20 +7,20 @@ from cryptons.db import atomic, new_id, on_commit, retry_when
 from cryptons.events.models import Event, record
 
 
-def test_ids_sort_by_the_time_of_their_making():
+def test_new_ids_sort_by_the_time_of_their_creation():
     ids = [new_id() for _ in range(1000)]
     assert ids == sorted(ids)
     assert {made.version for made in ids} == {7}
 
 
-def test_ids_made_at_once_are_different():
+def test_ids_created_by_several_threads_are_unique():
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda _: new_id(), range(10_000)))
     assert len(set(ids)) == 10_000
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_block_that_fails_writes_nothing():
+def test_a_transaction_that_fails_writes_nothing():
     with pytest.raises(ZeroDivisionError), atomic():
         record("order.placed", new_id(), seq=1, data={})
         1 / 0  # noqa: B018
@@ -28,7 +28,7 @@ def test_a_block_that_fails_writes_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_inner_block_that_fails_takes_the_outer_with_it():
+def test_a_failed_inner_transaction_rolls_back_the_outer_one():
     with pytest.raises(ZeroDivisionError), atomic():
         record("order.placed", new_id(), seq=1, data={})
         with atomic():
@@ -38,7 +38,7 @@ def test_an_inner_block_that_fails_takes_the_outer_with_it():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_for_the_commit_is_done_after_it_and_only_then():
+def test_on_commit_functions_run_only_after_a_commit():
     done = []
     with atomic():
         on_commit(lambda: done.append(1))
@@ -51,7 +51,7 @@ def test_what_waits_for_the_commit_is_done_after_it_and_only_then():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_place_in_a_subjects_log_is_taken_once():
+def test_a_subject_cannot_have_two_events_with_the_same_number():
     subject = new_id()
     record("order.placed", subject, seq=1, data={})
     with pytest.raises(IntegrityError):
@@ -74,11 +74,11 @@ def moves(times):
     return act
 
 
-def test_a_lost_race_is_tried_again():
+def test_retry_when_repeats_the_call_after_a_lost_race():
     assert retry_when(Moved, moves(2), failure=ValueError()) == 3
 
 
-def test_a_race_that_is_lost_every_time_raises_the_callers_failure():
+def test_retry_when_raises_the_given_error_after_its_last_attempt():
     act = moves(9)
     with pytest.raises(ValueError, match="look again"):
         retry_when(Moved, act, attempts=2, failure=ValueError("look again"))
@@ -86,7 +86,7 @@ def test_a_race_that_is_lost_every_time_raises_the_callers_failure():
         act()  # the third call
 
 
-def test_other_errors_are_not_tried_again():
+def test_retry_when_does_not_repeat_the_call_after_other_errors():
     act = moves(1)
     with pytest.raises(Moved):
         retry_when(KeyError, act, failure=ValueError())

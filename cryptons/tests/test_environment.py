@@ -14,7 +14,7 @@ def test_a_variable_wins_over_its_file_and_the_default(monkeypatch, tmp_path):
     assert env.text("NAME_X", "default") == "from variable"
 
 
-def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch):
+def test_the_error_names_the_setting_whose_secret_file_is_unreadable(monkeypatch):
     monkeypatch.setenv("NAME_X_FILE", "/nowhere/at/all")
     with pytest.raises(ImproperlyConfigured, match="NAME_X_FILE"):
         env.text("NAME_X")
@@ -32,17 +32,17 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch):
         (lambda: env.choice("NAME_X", "a", ("a", "b")), "c"),
     ],
 )
-def test_a_wrong_value_is_refused_in_a_sentence_that_names_it(monkeypatch, read, value):
+def test_the_error_of_an_invalid_value_names_the_setting_and_the_value(monkeypatch, read, value):
     monkeypatch.setenv("NAME_X", value)
     with pytest.raises(ImproperlyConfigured, match=rf"^NAME_X must be .*, not '{value}'\.$"):
         read()
 
 
-def test_an_empty_value_is_the_default(monkeypatch):
+def test_an_empty_variable_means_the_default(monkeypatch):
     monkeypatch.setenv("NAME_X", "")
     assert env.integer("NAME_X", 7, minimum=1, maximum=9) == 7
 
 
-def test_words_are_cut_at_commas_and_trimmed(monkeypatch):
+def test_a_list_of_words_is_split_at_commas_and_trimmed(monkeypatch):
     monkeypatch.setenv("NAME_X", " a , b,,c ")
     assert env.words("NAME_X") == ["a", "b", "c"]

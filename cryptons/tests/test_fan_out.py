@@ -10,26 +10,26 @@ from cryptons.fan_out import gather_within
 SOON = timedelta(seconds=30)
 
 
-def test_each_answer_comes_under_its_name():
+def test_answers_are_returned_by_name():
     assert gather_within({"one": lambda: 1, "two": lambda: 2}, within=SOON) == {"one": 1, "two": 2}
 
 
-def test_none_waits_for_another():
+def test_all_calls_run_at_the_same_time():
     together = Barrier(3, timeout=30)
     assert set(gather_within({str(number): together.wait for number in range(3)}, within=SOON)) == {"0", "1", "2"}
 
 
-def test_who_hangs_is_left_out_and_costs_the_others_nothing():
+def test_a_call_that_hangs_is_left_out_and_the_others_are_returned():
     never = Event()
     assert gather_within({"hangs": never.wait, "answers": lambda: 1}, within=timedelta(seconds=0.2)) == {"answers": 1}
     never.set()
 
 
-def test_an_answer_may_be_nothing():
+def test_an_answer_of_none_is_returned():
     assert gather_within({"nothing": lambda: None}, within=SOON) == {"nothing": None}
 
 
-def test_an_error_is_the_askers():
+def test_an_error_in_a_call_is_raised_to_the_caller():
     def broken():
         raise ValueError("a bug")
 

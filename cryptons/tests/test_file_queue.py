@@ -38,28 +38,28 @@ def take_all(channel: Channel, queue: str) -> list[dict[str, object]]:
             return taken
 
 
-def test_messages_come_in_the_order_of_their_sending(channel: Channel):
+def test_messages_are_received_in_the_order_in_which_they_were_sent(channel: Channel):
     for number in range(20):
         channel._put("celery", {"number": number})
 
     assert [message["number"] for message in take_all(channel, "celery")] == list(range(20))
 
 
-def test_a_message_is_for_its_own_queue(channel: Channel):
+def test_a_message_is_received_from_its_own_queue_only(channel: Channel):
     channel._put("payouts", {"number": 1})
 
     assert take_all(channel, "celery") == []
     assert take_all(channel, "payouts") == [{"number": 1}]
 
 
-def test_nothing_is_left_of_what_was_taken(channel: Channel, tmp_path: Path):
+def test_the_file_of_a_received_message_is_deleted(channel: Channel, tmp_path: Path):
     channel._put("celery", {"number": 1})
     take_all(channel, "celery")
 
     assert list((tmp_path / "messages" / "celery").iterdir()) == []
 
 
-def test_what_waits_is_counted_and_can_be_thrown_away(channel: Channel):
+def test_waiting_messages_can_be_counted_and_purged(channel: Channel):
     for queue in ("celery", "celery", "mails"):
         channel._put(queue, {})
 
@@ -68,13 +68,13 @@ def test_what_waits_is_counted_and_can_be_thrown_away(channel: Channel):
     assert [channel._size(queue) for queue in ("celery", "mails")] == [0, 1]
 
 
-def test_who_waits_in_vain_is_told_so(channel: Channel):
+def test_draining_an_empty_queue_times_out(channel: Channel):
     with pytest.raises(TimeoutError):
         channel.connection.drain_events(channel.connection, timeout=0)
 
 
 @pytest.mark.parametrize(("hands", "pause"), [(1, BUSY_POLL_SECONDS), (2, 1.0)])
-def test_a_worker_with_full_hands_looks_again_soon(channel: Channel, monkeypatch: pytest.MonkeyPatch, hands: int, pause: float):
+def test_a_worker_at_its_prefetch_limit_polls_again_soon(channel: Channel, monkeypatch: pytest.MonkeyPatch, hands: int, pause: float):
     class Paused(Exception):
         pass
 
@@ -105,7 +105,7 @@ def test_two_workers_never_take_the_same_message(channel: Channel, tmp_path: Pat
     assert sorted(message["number"] for message in taken) == list(range(200))
 
 
-def test_a_message_that_is_still_being_written_is_not_seen(channel: Channel, monkeypatch: pytest.MonkeyPatch):
+def test_a_message_is_not_received_while_it_is_being_written(channel: Channel, monkeypatch: pytest.MonkeyPatch):
     seen = []
     replace = Path.replace
 
@@ -120,14 +120,14 @@ def test_a_message_that_is_still_being_written_is_not_seen(channel: Channel, mon
     assert take_all(channel, "celery") == [{"number": 1}]
 
 
-def test_a_damaged_message_is_dropped_and_the_next_one_taken(channel: Channel, tmp_path: Path):
+def test_a_damaged_message_is_dropped_and_the_next_one_received(channel: Channel, tmp_path: Path):
     channel._put("celery", {"number": 1})
     (tmp_path / "messages" / "celery" / "1_a.msg").write_text("")
 
     assert take_all(channel, "celery") == [{"number": 1}]
 
 
-def test_bindings_of_several_processes_are_all_kept(channel: Channel, tmp_path: Path):
+def test_bindings_that_several_processes_write_at_once_are_all_kept(channel: Channel, tmp_path: Path):
     def bind(number: int) -> None:
         with open_queue(tmp_path) as connection:
             connection.default_channel._queue_bind("celery", f"queue-{number}", "", f"queue-{number}")
@@ -138,7 +138,7 @@ def test_bindings_of_several_processes_are_all_kept(channel: Channel, tmp_path: 
     assert {binding.queue for binding in channel.get_table("celery")} == {f"queue-{number}" for number in range(8)}
 
 
-def test_bindings_that_were_damaged_are_made_anew(channel: Channel, tmp_path: Path):
+def test_a_damaged_file_of_bindings_is_written_again(channel: Channel, tmp_path: Path):
     (tmp_path / "control" / "celery.exchange").write_text("")
 
     channel._queue_bind("celery", "celery", "", "celery")

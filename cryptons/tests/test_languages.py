@@ -13,11 +13,11 @@ from cryptons.languages import LanguageMiddleware, language_of, twins
     ("path", "language"),
     [("/", "en"), ("/cart/", "en"), ("/de/", "de"), ("/de", "de"), ("/de/cart/", "de"), ("/delta/", "en"), ("/fr/", "en"), ("*", "en")],
 )
-def test_the_language_is_the_first_part_of_the_path(path: str, language: str):
+def test_the_language_is_read_from_the_first_part_of_the_path(path: str, language: str):
     assert language_of(path) == language
 
 
-def test_the_first_language_of_the_shop_has_no_prefix(settings):
+def test_pages_in_the_default_language_have_no_prefix(settings):
     settings.LANGUAGES, settings.LANGUAGE_CODE = [("de", "Deutsch"), ("en", "English")], "de"
 
     assert [language_of(path) for path in ("/cart/", "/en/cart/", "/de/cart/")] == ["de", "en", "de"]
@@ -25,7 +25,7 @@ def test_the_first_language_of_the_shop_has_no_prefix(settings):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/cart/", "/account/login/", "/search?page=1&q=kettle", "/"])
-def test_a_page_names_its_language_and_links_its_twins(client, settings, path: str):
+def test_a_page_names_its_language_and_links_its_translations(client, settings, path: str):
     english, german = client.get(path), client.get(f"/de{path}")
 
     for page, language in ((english, "en"), (german, "de")):
@@ -44,7 +44,7 @@ def test_a_page_names_its_language_and_links_its_twins(client, settings, path: s
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/search"])
-def test_accept_language_does_not_change_what_an_address_shows(client, path: str):
+def test_the_accept_language_header_does_not_change_a_page(client, path: str):
     page = client.get(path, headers={"Accept-Language": "de"})
 
     assert '<html lang="en">' in page.text
@@ -54,18 +54,18 @@ def test_accept_language_does_not_change_what_an_address_shows(client, path: str
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/search"])
-def test_a_ready_page_is_kept_for_each_language(client, path: str):
+def test_pages_are_cached_separately_for_each_language(client, path: str):
     assert [client.get(prefix + path).text.count('<html lang="de">') for prefix in ("", "/de", "", "/de")] == [0, 1, 0, 1]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/fr/", "/en/", "/de/de/", "/de/api/products", "/de/healthz", "/de-at/cart/"])
-def test_an_unknown_prefix_is_not_found(client, path: str):
+def test_an_unknown_language_prefix_is_not_found(client, path: str):
     assert client.get(path).status_code == 404
 
 
 @pytest.mark.django_db
-def test_a_page_that_is_not_there_has_no_twins(client):
+def test_a_404_page_links_no_translations(client):
     page = client.get("/de/nothing/")
 
     assert page.status_code == 404
@@ -83,27 +83,27 @@ def test_links_and_redirects_keep_the_language(client):
 
 
 @pytest.mark.django_db
-def test_the_api_answers_in_english_whatever_the_client_prefers(client):
+def test_the_api_answers_in_english_when_the_client_prefers_another_language(client):
     answer = client.get("/api/auth/profile", headers={"Accept-Language": "de"})
 
     assert answer.json()["error"]["message"].isascii()
     assert "Content-Language" not in answer
 
 
-def test_one_language_needs_no_switch(settings):
+def test_a_shop_with_one_language_has_no_language_switch(settings):
     settings.LANGUAGES = [("en", "English")]
 
     assert twins(RequestFactory().get("/cart/")) == []
 
 
-def test_a_twin_never_leads_to_another_site():
+def test_the_link_to_a_translation_cannot_lead_to_another_site():
     request = RequestFactory().get("/")
     request.path_info = "/de//evil.example/ä"
 
     assert [twin.path for twin in twins(request)] == ["/%2Fevil.example/%C3%A4", "/de//evil.example/%C3%A4"]
 
 
-def test_a_thread_takes_no_language_over_from_the_request_before():
+def test_the_language_of_a_request_does_not_carry_over_to_the_next_one():
     seen = []
 
     def answer(request):

@@ -17,43 +17,43 @@ def test_an_amount_due_is_rounded_up_to_the_base_unit():
 
 
 @given(st.integers(1, 10**13), rates, networks)
-def test_the_amount_due_is_the_least_that_is_worth_the_price(price, rate, network):
+def test_the_amount_due_is_the_smallest_one_that_covers_the_price(price, rate, network):
     due = fiat_to_base(price, minor_per_coin=rate, network=network)
     assert base_to_fiat(due, minor_per_coin=rate, network=network) >= price
     assert base_to_fiat(due - 1, minor_per_coin=rate, network=network) < price
 
 
-def test_the_value_of_coins_is_exact():
+def test_the_fiat_value_of_coins_is_exact():
     assert base_to_fiat(1, minor_per_coin=Decimal("0.1"), network="BTC") == Fraction(1, 10**9)
 
 
 @given(st.integers(-(10**15), 10**15), st.sampled_from(["USD", "JPY", "KWD"]))
-def test_fiat_is_read_as_it_is_written(amount, currency):
+def test_a_formatted_fiat_amount_is_parsed_to_the_same_amount(amount, currency):
     assert parse_fiat(format_fiat(amount, currency), currency) == amount
 
 
 @given(st.integers(0, 10**18), networks)
-def test_coins_are_read_as_they_are_written(amount, network):
+def test_a_formatted_coin_amount_is_parsed_to_the_same_amount(amount, network):
     assert parse_coin(format_coin(amount, network), network) == amount
 
 
 @pytest.mark.parametrize(
     ("amount", "currency", "expected"), [(1999, "USD", "19.99"), (5, "EUR", "0.05"), (1999, "JPY", "1999"), (1999, "KWD", "1.999")]
 )
-def test_each_currency_has_its_own_decimals(amount, currency, expected):
+def test_fiat_is_formatted_with_the_decimals_of_its_currency(amount, currency, expected):
     assert format_fiat(amount, currency) == expected
 
 
 @pytest.mark.parametrize("text", ["", "abc", "1.999", "NaN", "Infinity", "1e30", "1,50", "0x10"])
-def test_what_is_no_amount_is_refused(text):
+def test_text_that_is_not_an_amount_is_refused(text):
     with pytest.raises(ValueError):
         parse_fiat(text, "USD")
 
 
-def test_coins_finer_than_the_base_unit_are_refused():
+def test_a_coin_amount_finer_than_the_base_unit_is_refused():
     with pytest.raises(ValueError):
         parse_coin("0.000000001", "BTC")
 
 
-def test_coins_are_never_written_with_an_exponent():
+def test_coin_amounts_are_never_formatted_with_an_exponent():
     assert format_coin(1, "BTC-LN") == "0.00000000001"

@@ -33,20 +33,20 @@ def lost():
 
 
 @pytest.mark.parametrize("error", [conflict(), deadlock()])
-def test_a_conflict_is_told_from_other_errors(error):
+def test_a_write_conflict_is_distinguished_from_other_errors(error):
     assert is_conflict(error)
     assert not is_conflict(ProgrammingError("no such table"))
     assert not is_conflict(ValueError())
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), lost(), conflict()])
-def test_an_outage_is_told_from_a_bug(error):
+def test_a_database_outage_is_distinguished_from_a_bug(error):
     assert is_outage(error)
     assert not is_outage(DatabaseError("a bug"))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transaction_that_met_another_writer_is_done_again_and_written_once():
+def test_a_transaction_is_repeated_after_a_conflict_and_written_once():
     subject = new_id()
     turns = []
 
@@ -63,7 +63,7 @@ def test_a_transaction_that_met_another_writer_is_done_again_and_written_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_inner_transaction_leaves_it_to_the_outer():
+def test_a_conflict_in_an_inner_transaction_repeats_the_outer_one():
     turns = []
 
     def inner():
@@ -80,7 +80,7 @@ def test_an_inner_transaction_leaves_it_to_the_outer():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_never_gets_through_is_told(monkeypatch):
+def test_a_conflict_in_every_attempt_is_raised(monkeypatch):
     monkeypatch.setattr("cryptons.db.time.sleep", lambda seconds: None)
     turns = []
 
@@ -94,7 +94,7 @@ def test_who_never_gets_through_is_told(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_any_other_error_is_raised_at_once():
+def test_an_error_that_is_not_a_conflict_is_raised_at_once():
     turns = []
 
     def act():
@@ -108,7 +108,7 @@ def test_any_other_error_is_raised_at_once():
 
 @pytest.mark.parametrize(("path", "words"), [("/p/kettle/", b"back in a moment"), ("/api/products/x", b"SERVICE_UNAVAILABLE")])
 @pytest.mark.parametrize("error", [OperationalError("gone"), lost()])
-def test_a_database_that_is_away_is_said_in_words(client, monkeypatch, settings, path, words, error):
+def test_a_database_outage_is_answered_with_503_and_an_explanation(client, monkeypatch, settings, path, words, error):
     def away(*args, **kwargs):
         raise error
 

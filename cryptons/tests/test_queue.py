@@ -24,14 +24,14 @@ def _back(monkeypatch):
     monkeypatch.setattr(celery, "_circuit", CircuitBreaker(rest_seconds=2))
 
 
-def test_a_task_is_asked_for_once_without_waiting():
+def test_enqueue_sends_a_task_without_retrying():
     task = Task()
     enqueue(task, 1, "two", expires=60)
     assert task.asked == [((1, "two"), {"retry": False, "expires": 60})]
 
 
 @pytest.mark.parametrize("error", [OperationalError("refused"), ConnectionRefusedError(), TimeoutError()])
-def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
+def test_enqueue_skips_an_unreachable_broker_until_the_circuit_closes(error, monkeypatch):
     task = Task(error)
     now = [1000.0]
     monkeypatch.setattr(celery, "_circuit", CircuitBreaker(rest_seconds=2, clock=lambda: now[0]))
@@ -46,12 +46,12 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while(error, monkeypatch):
     assert [arguments for arguments, _ in task.asked] == [(1,), (3,)]
 
 
-def test_a_bug_is_not_taken_for_an_absent_broker():
+def test_enqueue_raises_an_error_that_is_not_an_outage_of_the_broker():
     with pytest.raises(ValueError, match="cannot be written"):
         enqueue(Task(ValueError("cannot be written")))
 
 
-def test_messages_of_every_kind_are_counted():
+def test_the_queue_length_counts_the_messages_of_every_queue():
     before = queue_length()
     for queue in ("celery", "settling", "mails", "search", "payouts"):
         celery.app.send_task("nobody.does.this", queue=queue)

@@ -66,7 +66,7 @@ def ask(client):
         return False
 
 
-def test_who_did_not_answer_is_left_alone_for_a_while_by_all(server, now):
+def test_redis_is_not_asked_again_at_once_after_a_timeout(server, now):
     assert not ask(client_of(server.url))
     assert len(server.taken) == 1
 
@@ -75,7 +75,7 @@ def test_who_did_not_answer_is_left_alone_for_a_while_by_all(server, now):
     assert len(server.taken) == 1
 
 
-def test_then_it_is_asked_again(server, now):
+def test_redis_is_asked_again_once_the_circuit_has_closed(server, now):
     client = client_of(server.url)
     assert not ask(client)
     server.speaks = True
@@ -86,7 +86,7 @@ def test_then_it_is_asked_again(server, now):
     assert ask(client_of(server.url))
 
 
-def test_one_that_refuses_costs_no_time_and_is_asked_each_time(now):
+def test_a_refused_connection_does_not_open_the_circuit(now):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
     for _ in range(2):
@@ -103,6 +103,6 @@ def test_one_that_refuses_costs_no_time_and_is_asked_each_time(now):
         ("unix:///run/redis.sock", redis.connection.UnixDomainSocketConnection),
     ],
 )
-def test_each_kind_of_address_has_its_kind_of_connection(url, kind):
+def test_the_connection_class_fits_the_scheme_of_the_url(url, kind):
     pool = redis.ConnectionPool.from_url(url, connection_class=connection_class(url))
     assert isinstance(pool.make_connection(), kind)

@@ -27,17 +27,17 @@ def broken_on(alias, error):
     return read, asked
 
 
-def test_the_replica_is_asked():
+def test_reads_go_to_the_replica():
     assert read_replica(lambda database: database) == "replica"
 
 
-def test_without_a_replica_the_primary_is_asked(settings, monkeypatch):
+def test_reads_go_to_the_primary_when_there_is_no_replica(settings, monkeypatch):
     monkeypatch.delitem(settings.DATABASES, "replica")
 
     assert read_replica(lambda database: database) == "default"
 
 
-def test_a_replica_that_is_away_is_left_alone_for_a_while(monkeypatch):
+def test_an_unreachable_replica_is_not_asked_again_for_a_while(monkeypatch):
     read, asked = broken_on("replica", OperationalError("no connection"))
 
     assert [read_replica(read), read_replica(read)] == ["default", "default"]
@@ -48,14 +48,14 @@ def test_a_replica_that_is_away_is_left_alone_for_a_while(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [InterfaceError("closed"), ProgrammingError("no such table"), ServerSelectionTimeoutError("none")])
-def test_whatever_the_replica_cannot_do_the_primary_does(error):
+def test_a_read_that_fails_on_the_replica_is_repeated_on_the_primary(error):
     read, asked = broken_on("replica", error)
 
     assert read_replica(read) == "default"
     assert asked == ["replica", "default"]
 
 
-def test_what_the_primary_cannot_do_either_is_told():
+def test_an_error_of_the_primary_is_raised():
     def read(database):
         raise OperationalError(database)
 

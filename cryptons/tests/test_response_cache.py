@@ -31,7 +31,7 @@ class Page:
         return self.view(browser.get(path, headers=headers))
 
 
-def test_the_view_is_asked_once_for_everybody():
+def test_a_cached_response_is_shared_by_all_anonymous_visitors():
     page = Page()
 
     first, second = page.get("/?q=a"), page.get("/?q=a")
@@ -42,7 +42,7 @@ def test_the_view_is_asked_once_for_everybody():
     assert first["ETag"] == second["ETag"]
 
 
-def test_a_new_version_makes_new_bytes():
+def test_a_new_catalogue_version_makes_a_new_response():
     page = Page()
     old = page.get()
     page.version = "2"
@@ -51,7 +51,7 @@ def test_a_new_version_makes_new_bytes():
     assert page.asked == 2
 
 
-def test_what_was_read_before_a_change_is_not_kept_under_the_new_version():
+def test_a_response_made_during_a_change_is_not_cached_under_the_new_version():
     page = Page()
 
     def change_meanwhile(request):
@@ -65,7 +65,7 @@ def test_what_was_read_before_a_change_is_not_kept_under_the_new_version():
     assert page.get().content == b"2:"
 
 
-def test_order_and_unknown_parameters_make_no_difference_and_are_not_seen():
+def test_the_order_of_parameters_and_unknown_parameters_do_not_change_the_response():
     page = Page()
 
     first = page.get("/?q=a&page=2&utm=x")
@@ -75,7 +75,7 @@ def test_order_and_unknown_parameters_make_no_difference_and_are_not_seen():
     assert page.asked == 1
 
 
-def test_a_strict_view_sees_unknown_parameters_and_its_answer_is_not_kept():
+def test_a_strict_view_sees_unknown_parameters_and_its_response_is_not_cached():
     page = Page(strict=True)
 
     assert page.get("/?q=a&bad=1").content == b"1:q=a&bad=1"
@@ -83,14 +83,14 @@ def test_a_strict_view_sees_unknown_parameters_and_its_answer_is_not_kept():
     assert page.asked == 2
 
 
-def test_a_strict_view_may_tell_an_empty_parameter_from_a_missing_one():
+def test_a_strict_view_can_distinguish_an_empty_parameter_from_a_missing_one():
     page = Page(strict=True)
 
     assert page.get("/").content == b"1:"
     assert page.get("/?q=").content == b"1:q="
 
 
-def test_paths_hosts_and_parameters_are_told_apart():
+def test_responses_are_cached_separately_by_host_path_and_parameters():
     page = Page()
     page.view(browser.get("/a", headers={"host": "localhost"}))
     page.view(browser.get("/a", headers={"host": "127.0.0.1"}))
@@ -100,7 +100,7 @@ def test_paths_hosts_and_parameters_are_told_apart():
     assert page.asked == 4
 
 
-def test_who_has_the_bytes_already_gets_a_304_without_a_body():
+def test_a_request_with_a_matching_etag_gets_a_304_without_a_body():
     page = Page()
     etag = page.get()["ETag"]
 
@@ -110,7 +110,7 @@ def test_who_has_the_bytes_already_gets_a_304_without_a_body():
     assert page.get(**{"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_head_has_the_headers_and_no_body_and_warms_get():
+def test_a_head_request_gets_the_headers_alone_and_fills_the_cache():
     page = Page()
 
     head = page.view(browser.head("/?q=a"))
@@ -121,7 +121,7 @@ def test_head_has_the_headers_and_no_body_and_warms_get():
 
 
 @pytest.mark.parametrize("cookie", [settings.SESSION_COOKIE_NAME, "messages"])
-def test_who_has_a_cookie_gets_a_page_of_their_own(cookie):
+def test_a_request_with_a_personal_cookie_gets_a_private_response(cookie):
     page = Page()
     page.get()
     request = browser.get("/")
@@ -136,7 +136,7 @@ def test_who_has_a_cookie_gets_a_page_of_their_own(cookie):
     assert page.asked == 2
 
 
-def test_who_says_who_they_are_gets_a_page_of_their_own():
+def test_a_request_with_an_authorization_header_is_not_served_from_the_cache():
     page = Page()
     page.get(Authorization="Bearer x")
     page.get()
@@ -159,7 +159,7 @@ def _with_token(request):
     "respond",
     [_with_cookie, _with_token, lambda request: HttpResponseNotFound("no"), lambda request: HttpResponse(b"x" * (1024 * 1024 + 1))],
 )
-def test_what_is_not_for_everybody_is_not_kept(respond):
+def test_a_response_that_must_not_be_shared_is_not_cached(respond):
     page = Page()
     page.respond = respond
     page.get()
@@ -172,7 +172,7 @@ def varies_by(response):
     return {name.strip() for name in response.headers.get("Vary", "").split(",")}
 
 
-def test_every_shared_answer_tells_other_caches_that_a_visitors_own_may_differ():
+def test_every_shared_response_varies_by_cookie_and_authorization():
     page = Page()
     made, ready = page.get(), page.get()
     not_modified = page.get(**{"If-None-Match": made["ETag"]})
@@ -186,7 +186,7 @@ def test_every_shared_answer_tells_other_caches_that_a_visitors_own_may_differ()
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/search", "/api/products", "/api/categories"])
-def test_a_shared_cache_does_not_give_an_anonymous_answer_to_somebody_who_logged_in(client, path):
+def test_cacheable_pages_vary_by_cookie_and_authorization(client, path):
     answer = client.get(path)
 
     assert answer.status_code == 200
@@ -194,7 +194,7 @@ def test_a_shared_cache_does_not_give_an_anonymous_answer_to_somebody_who_logged
     assert varies_by(answer) >= {"Cookie", "Authorization"}
 
 
-def test_a_post_goes_to_the_view():
+def test_a_post_request_is_not_served_from_the_cache():
     page = Page()
     page.get()
     page.view(browser.post("/"))
@@ -202,7 +202,7 @@ def test_a_post_goes_to_the_view():
     assert page.asked == 2
 
 
-def test_the_longest_unused_goes_first(monkeypatch):
+def test_the_least_recently_used_response_is_evicted_first(monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 2_500)
     page = Page()
     page.respond = lambda request: HttpResponse(b"x" * 1_000)
@@ -218,7 +218,7 @@ def test_the_longest_unused_goes_first(monkeypatch):
     assert module._cache._bytes <= 2_500
 
 
-def test_a_long_query_is_answered_but_not_kept():
+def test_a_response_to_a_very_long_query_is_not_cached():
     page = Page()
     page.get("/?q=" + "x" * 1_000)
     page.get("/?q=" + "x" * 1_000)
@@ -227,7 +227,7 @@ def test_a_long_query_is_answered_but_not_kept():
     assert not module._cache._kept
 
 
-def test_bytes_grow_old_even_without_a_new_version(monkeypatch):
+def test_a_cached_response_expires_after_five_minutes(monkeypatch):
     page = Page()
     page.get()
     now = module.time.monotonic_ns()

@@ -18,7 +18,7 @@ from cryptons.serving.defaults import enable_sandbox_without_node
         ("XRP_URL=http://node.example:5005", None),
     ],
 )
-def test_play_money_is_offered_unless_somebody_decided_otherwise(dotenv: str, sandbox: str | None, tmp_path: Path, no_environment):
+def test_the_sandbox_is_on_unless_a_setting_or_a_node_says_otherwise(dotenv: str, sandbox: str | None, tmp_path: Path, no_environment):
     (tmp_path / ".env").write_text(dotenv)
 
     enable_sandbox_without_node(tmp_path / ".env")
@@ -26,7 +26,7 @@ def test_play_money_is_offered_unless_somebody_decided_otherwise(dotenv: str, sa
     assert os.environ.get("SANDBOX") == sandbox
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, no_environment):
+def test_the_environment_takes_precedence_over_the_env_file(tmp_path: Path, no_environment):
     os.environ["SANDBOX"] = "false"
     (tmp_path / ".env").write_text("SANDBOX=true")
 

@@ -16,7 +16,7 @@ def tasks():
 
 
 @pytest.mark.parametrize("name", SCHEDULE)
-def test_each_task_of_the_schedule_exists_and_its_message_expires(name, tasks):
+def test_each_scheduled_task_exists_and_its_message_expires(name, tasks):
     entry = SCHEDULE[name]
 
     assert entry["task"] in tasks
@@ -24,16 +24,16 @@ def test_each_task_of_the_schedule_exists_and_its_message_expires(name, tasks):
 
 
 @pytest.mark.parametrize("pattern", ROUTES)
-def test_each_route_leads_existing_tasks_to_a_queue_that_workers_take_from(pattern, tasks):
+def test_each_task_route_matches_existing_tasks_and_a_known_queue(pattern, tasks):
     assert any(task.startswith(pattern.removesuffix("*")) for task in tasks)
     assert ROUTES[pattern]["queue"] in {queue.name for queue in QUEUES}
 
 
-def test_how_often_networks_are_asked_is_a_setting():
+def test_the_polling_interval_of_networks_is_a_setting():
     assert [SCHEDULE[name]["schedule"] for name in ("follow networks", "look after Lightning")] == [7, 40]
 
 
-def test_a_queue_of_files_has_its_folders(tmp_path):
+def test_the_file_queue_creates_its_folders(tmp_path):
     options = broker_options("filesystem://localhost", tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["control", "messages"]
@@ -41,6 +41,6 @@ def test_a_queue_of_files_has_its_folders(tmp_path):
 
 
 @pytest.mark.parametrize(("url", "known"), [("redis://localhost/0", {"socket_timeout"}), ("amqp://localhost", set())])
-def test_other_brokers_need_no_folder(url, known, tmp_path):
+def test_other_brokers_create_no_folders(url, known, tmp_path):
     assert known <= set(broker_options(url, tmp_path))
     assert list(tmp_path.iterdir()) == []

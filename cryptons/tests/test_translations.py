@@ -32,7 +32,7 @@ def project(tmp_path, settings):
     return tmp_path
 
 
-def test_sentences_of_code_and_templates_are_collected_in_order(project):
+def test_messages_are_collected_from_code_and_templates_in_order(project):
     translations.update("de")
 
     text = (project / "locale/de/LC_MESSAGES/django.po").read_text()
@@ -49,7 +49,7 @@ def test_sentences_of_code_and_templates_are_collected_in_order(project):
     assert "fuzzy" not in text
 
 
-def test_collecting_again_changes_nothing(project):
+def test_collecting_messages_again_changes_nothing(project):
     translations.update("de")
     first = (project / "locale/de/LC_MESSAGES/django.po").read_bytes()
     translations.update("de")
@@ -57,7 +57,7 @@ def test_collecting_again_changes_nothing(project):
     assert (project / "locale/de/LC_MESSAGES/django.po").read_bytes() == first
 
 
-def test_what_is_untranslated_is_named(project):
+def test_untranslated_messages_are_reported(project):
     translations.update("de")
     file = project / "locale/de/LC_MESSAGES/django.po"
     file.write_text(file.read_text().replace('msgid "Add to cart"\nmsgstr ""', 'msgid "Add to cart"\nmsgstr "In den Warenkorb"'))
@@ -69,7 +69,7 @@ def test_what_is_untranslated_is_named(project):
     assert not [problem for problem in problems if problem.startswith("stale")]
 
 
-def test_a_placeholder_that_is_lost_is_named(project):
+def test_a_translation_that_lacks_a_placeholder_is_reported(project):
     translations.update("de")
     file = project / "locale/de/LC_MESSAGES/django.po"
     old = 'msgid_plural "%(count)s days"\nmsgstr[0] ""\nmsgstr[1] ""'
@@ -78,7 +78,7 @@ def test_a_placeholder_that_is_lost_is_named(project):
     assert [problem for problem in translations.problems("de") if "%(count)s day" in problem]
 
 
-def test_a_new_sentence_and_an_old_compilation_are_stale(project):
+def test_a_new_message_or_a_missing_compilation_makes_a_translation_stale(project):
     translations.update("de")
     assert "stale: run `make messages`" not in translations.problems("de")
 
@@ -90,7 +90,7 @@ def test_a_new_sentence_and_an_old_compilation_are_stale(project):
     assert "stale: run `make messages`" in translations.problems("de")
 
 
-def test_the_check_fails_and_changes_nothing(project):
+def test_messages_check_fails_on_an_incomplete_translation_and_writes_nothing(project):
     words = StringIO()
 
     with pytest.raises(CommandError, match="not complete"):
@@ -101,5 +101,5 @@ def test_the_check_fails_and_changes_nothing(project):
 
 
 @pytest.mark.parametrize("language", translations.languages())
-def test_each_translation_of_the_project_is_fresh_and_complete(language):
+def test_each_translation_of_the_project_is_complete_and_up_to_date(language):
     assert translations.problems(language) == []

@@ -49,7 +49,7 @@ def test_developers_see_the_stack_of_an_error(client, monkeypatch, settings):
     assert "ZeroDivisionError" in client.get("/api/rates").json()["error"]["stack"]
 
 
-def test_a_database_that_cannot_be_reached_is_a_503(client, monkeypatch):
+def test_a_request_is_answered_with_503_while_the_database_is_down(client, monkeypatch):
     from django.db import OperationalError
 
     def gone():
@@ -71,7 +71,7 @@ def test_every_answer_has_the_security_headers(client, path):
     assert {"Referrer-Policy", "Permissions-Policy", "X-Request-ID"} <= set(headers)
 
 
-def test_a_foreign_origin_gets_no_permission_and_no_error(client, settings):
+def test_cors_headers_are_sent_to_an_allowed_origin_only(client, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
     assert "Access-Control-Allow-Origin" not in client.get("/api/rates", HTTP_ORIGIN="https://foe.example").headers
     friend = client.get("/api/rates", HTTP_ORIGIN="https://friend.example")
@@ -79,12 +79,12 @@ def test_a_foreign_origin_gets_no_permission_and_no_error(client, settings):
 
 
 @pytest.mark.parametrize("path", ["/api/auth/profile", "/api/nothing"])
-def test_errors_carry_cors_headers_too(client, settings, path):
+def test_error_responses_carry_cors_headers(client, settings, path):
     settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
     assert "Access-Control-Allow-Origin" in client.get(path, HTTP_ORIGIN="https://friend.example").headers
 
 
-def test_the_limit_answers_429_with_cors_and_when_to_come_back(client, settings):
+def test_a_rate_limited_request_gets_a_429_with_cors_headers_and_retry_after(client, settings):
     settings.RATE_LIMIT_API = "2/15minutes"
     settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
     answers = [client.get("/api/rates", HTTP_ORIGIN="https://friend.example") for _ in range(3)]
@@ -96,20 +96,20 @@ def test_the_limit_answers_429_with_cors_and_when_to_come_back(client, settings)
     assert all(name in last.headers for name in ("Access-Control-Allow-Origin", "Content-Security-Policy", "RateLimit-Limit"))
 
 
-def test_another_client_has_its_own_count(client, settings):
+def test_each_client_has_its_own_rate_limit(client, settings):
     settings.RATE_LIMIT_API = "1/15minutes"
     assert client.get("/api/rates", REMOTE_ADDR="192.0.2.1").status_code == 200
     assert client.get("/api/rates", REMOTE_ADDR="192.0.2.2").status_code == 200
     assert client.get("/api/rates", REMOTE_ADDR="192.0.2.1").status_code == 429
 
 
-def test_logins_are_counted_before_the_password_is_looked_at(client, settings):
+def test_login_attempts_are_counted_before_the_password_is_checked(client, settings):
     settings.RATE_LIMIT_AUTH = "2/15minutes"
     statuses = [client.post("/api/auth/login", "{", content_type="application/json").status_code for _ in range(3)]
     assert statuses == [400, 400, 429]
 
 
-def test_the_login_page_shares_the_count(client, settings):
+def test_the_login_page_shares_its_rate_limit_with_the_login_api(client, settings):
     settings.RATE_LIMIT_AUTH = "1/15minutes"
     client.post("/api/auth/login", "{", content_type="application/json")
     answer = client.post("/account/login/", {"name": "kate", "password": "x"})
@@ -127,18 +127,18 @@ def test_the_login_page_shares_the_count(client, settings):
         (["192.0.2.0/24"], "192.0.2.9", "", "192.0.2.9"),
     ],
 )
-def test_only_a_trusted_proxy_says_who_the_client_is(settings, proxies, remote, forwarded, expected):
+def test_the_client_address_is_read_from_trusted_proxies_only(settings, proxies, remote, forwarded, expected):
     settings.TRUSTED_PROXIES = proxies
     request = RequestFactory().get("/", REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded)
     assert client_ip(request) == expected
 
 
-def test_health_is_not_counted(client, settings):
+def test_health_checks_are_not_rate_limited(client, settings):
     settings.RATE_LIMIT_API = "1/15minutes"
     assert [client.get("/healthz").status_code for _ in range(3)] == [200] * 3
 
 
-def test_health_says_when_the_database_is_gone(client, monkeypatch):
+def test_the_health_check_answers_503_when_the_database_is_down(client, monkeypatch):
     def gone():
         raise OperationalError("gone")
 
@@ -146,6 +146,6 @@ def test_health_says_when_the_database_is_gone(client, monkeypatch):
     assert client.get("/healthz").status_code == 503
 
 
-def test_a_proxys_request_id_is_kept_and_a_strange_one_is_not(client):
+def test_a_valid_request_id_is_kept_and_an_invalid_one_is_replaced(client):
     assert client.get("/healthz", HTTP_X_REQUEST_ID="abcdef-123456")["X-Request-ID"] == "abcdef-123456"
     assert client.get("/healthz", HTTP_X_REQUEST_ID="a\nb")["X-Request-ID"] != "a\nb"

@@ -41,27 +41,27 @@ def bakery():
     return Bakery()
 
 
-def test_the_same_key_gets_the_same_answer(bakery):
+def test_a_request_with_the_same_key_gets_the_same_answer(bakery):
     asked = Asked()
     answers = [bakery.post(asked) for _ in range(2)]
     assert [(answer.status_code, answer.data) for answer in answers] == [(201, {"loaf": 1})] * 2
     assert len(bakery.tokens) == 1
 
 
-def test_without_a_key_each_request_counts(bakery):
+def test_requests_without_a_key_are_all_carried_out(bakery):
     asked = Asked(key="")
     assert [bakery.post(asked).data["loaf"] for _ in range(2)] == [1, 2]
     assert bakery.tokens[0] != bakery.tokens[1]
 
 
-def test_another_body_under_the_same_key_is_a_mismatch(bakery):
+def test_the_same_key_with_another_body_is_refused(bakery):
     user = User()
     bakery.post(Asked(user=user))
     with pytest.raises(IdempotencyMismatch):
         bakery.post(Asked(data={"a": 2}, user=user))
 
 
-def test_the_order_of_names_in_the_body_does_not_matter(bakery):
+def test_a_body_with_its_names_in_another_order_is_the_same_body(bakery):
     user = User()
     bakery.post(Asked(data={"a": 1, "b": 2}, user=user))
     assert bakery.post(Asked(data={"b": 2, "a": 1}, user=user)).data == {"loaf": 1}
@@ -71,7 +71,7 @@ def test_two_users_may_use_the_same_key(bakery):
     assert [bakery.post(Asked(user=User())).data["loaf"] for _ in range(2)] == [1, 2]
 
 
-def test_a_request_that_is_being_worked_on_is_a_conflict(bakery):
+def test_repeating_a_request_that_is_still_running_is_a_conflict(bakery):
     asked = Asked()
     bakery.post(asked)
     IdempotentRequest.objects.update(status=None, response=None)
@@ -79,7 +79,7 @@ def test_a_request_that_is_being_worked_on_is_a_conflict(bakery):
         bakery.post(asked)
 
 
-def test_a_request_whose_worker_died_is_done_again_with_the_same_token(bakery):
+def test_a_request_whose_worker_died_is_run_again_with_the_same_token(bakery):
     asked = Asked()
     bakery.post(asked)
     IdempotentRequest.objects.update(status=None, response=None, created_at=timezone.now() - timedelta(minutes=3))
@@ -88,7 +88,7 @@ def test_a_request_whose_worker_died_is_done_again_with_the_same_token(bakery):
     assert bakery.tokens[0] == bakery.tokens[1]
 
 
-def test_a_request_that_failed_may_be_tried_again():
+def test_a_failed_request_can_be_repeated_with_the_same_key():
     class Strike(Bakery):
         @idempotent
         def post(self, request, *, token):
@@ -102,14 +102,14 @@ def test_a_request_that_failed_may_be_tried_again():
     assert len(strike.tokens) == 2
 
 
-def test_after_a_day_the_key_is_new(bakery):
+def test_a_key_can_be_used_for_a_new_request_after_a_day(bakery):
     asked = Asked()
     bakery.post(asked)
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
     assert bakery.post(asked).data == {"loaf": 2}
 
 
-def test_old_requests_are_forgotten(bakery):
+def test_stored_requests_are_deleted_after_a_day(bakery):
     bakery.post(Asked())
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
     forget_old_requests()

@@ -37,24 +37,24 @@ def redis_away(request, settings):
     hanging.close()
 
 
-def test_logins_over_the_api_are_limited_while_redis_is_away(client, redis_away):
+def test_logins_over_the_api_are_limited_while_redis_is_down(client, redis_away):
     answers = [client.post("/api/auth/login", LOGIN, content_type="application/json") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [401, 401, 429]
     assert int(answers[-1]["Retry-After"]) > 0
 
 
-def test_logins_on_the_page_are_limited_while_redis_is_away(client, redis_away):
+def test_logins_on_the_page_are_limited_while_redis_is_down(client, redis_away):
     answers = [client.post("/account/login/", {"name": "ada", "password": "wrong"}) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [400, 400, 429]
 
 
-def test_each_client_is_counted_for_itself_while_redis_is_away(redis_away):
+def test_each_client_has_its_own_limit_while_redis_is_down(redis_away):
     assert [count("1/minute", "auth", client)[0] for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1")] == [True, True, False]
 
 
-def test_an_error_that_is_not_of_redis_is_raised(settings, monkeypatch):
+def test_an_error_that_does_not_come_from_redis_is_raised(settings, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError
 

@@ -76,17 +76,17 @@ SHOWN = {
 }
 
 
-def test_each_declared_field_is_answered():
+def test_an_output_contains_each_declared_field_in_order():
     assert LoafSerializer.serialize(RYE) == SHOWN
     assert list(LoafSerializer.serialize(RYE)) == list(LoafSerializer().fields)
 
 
-def test_rest_framework_gives_the_same_answer():
+def test_rest_frameworks_own_serialization_gives_the_same_result():
     assert LoafSerializer(RYE).data == SHOWN
     assert LoafSerializer([RYE], many=True).data == [SHOWN]
 
 
-def test_a_row_may_be_a_dict():
+def test_a_dict_can_be_serialized_as_a_row():
     assert SliceSerializer.serialize({"grams": 40, "crumbs": 7}) == {"grams": 40}
 
 
@@ -97,7 +97,7 @@ def test_a_missing_nested_object_is_null():
     assert LooseSerializer.serialize(Loaf("rye", 350)) == {"baker": None}
 
 
-def test_a_subclass_answers_its_own_fields_too():
+def test_a_subclass_adds_its_own_fields_to_the_output():
     class CutLoafSerializer(LoafSerializer):
         isCut = serializers.BooleanField()
 
@@ -120,7 +120,7 @@ def test_a_row_without_a_declared_field_is_an_error():
         (False, True, "LoafMapAnswer", {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Loaf"}}),
     ],
 )
-def test_the_envelope_of_an_answer_is_a_component_with_a_name(many, by_key, name, data):
+def test_the_envelope_of_a_response_is_a_named_component(many, by_key, name, data):
     answer = envelope(LoafSerializer, many, by_key, None)
     assert answer is envelope(LoafSerializer, many, by_key, None)
     assert answer.__name__ == name

@@ -6,18 +6,18 @@ from django.core.management import call_command
 pytestmark = pytest.mark.django_db
 
 
-def test_the_document_is_valid_and_nothing_is_missing(capsys):
+def test_the_openapi_document_is_generated_without_errors_or_warnings(capsys):
     call_command("spectacular", "--validate", "--fail-on-warn")
 
 
-def test_the_document_is_served(client):
+def test_the_openapi_document_is_served(client):
     answer = client.get("/api/schema")
     assert answer.status_code == 200
     assert answer.json()["openapi"].startswith("3.1")
     assert {"/api/products", "/api/auth/login", "/api/orders", "/api/cart", "/api/invoices/{invoice_id}"} <= set(answer.json()["paths"])
 
 
-def test_every_route_says_what_goes_wrong(client):
+def test_every_operation_documents_its_error_responses(client):
     paths = client.get("/api/schema").json()["paths"]
     for path, methods in paths.items():
         for method, operation in methods.items():
@@ -26,7 +26,7 @@ def test_every_route_says_what_goes_wrong(client):
                 assert "401" in operation["responses"], (method, path)
 
 
-def test_each_answer_and_its_data_are_components_with_names(client):
+def test_each_response_schema_is_a_named_component(client):
     document = client.get("/api/schema").json()
     components = document["components"]["schemas"]
     assert {"Product", "Category", "Cart", "Order", "Invoice", "Payment", "Payout", "Rate", "Node", "User", "Error"} <= set(components)
@@ -40,14 +40,14 @@ def test_each_answer_and_its_data_are_components_with_names(client):
                     assert name == "Error" if status >= "400" else name.endswith("Answer"), (method, path, status)
 
 
-def test_each_body_refuses_unknown_fields(client):
+def test_each_request_schema_refuses_unknown_fields(client):
     document = client.get("/api/schema").json()
     inputs = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Input")}
     assert {"OrderInput", "ProductInput", "LoginInput"} <= set(inputs)
     assert all(schema["additionalProperties"] is False for schema in inputs.values())
 
 
-def test_the_docs_page_runs_no_script_of_its_own(client):
+def test_the_docs_page_has_no_inline_script(client):
     page = client.get("/api/docs").content.decode()
     assert "<script>" not in page
     assert client.get("/api/docs/settings.js")["Content-Type"].startswith("text/javascript")

@@ -43,7 +43,7 @@ def files(settings):
     return sorted(Path(settings.MAIL_DIR).glob("*"))
 
 
-def test_the_file_is_named_by_the_mails_id_and_holds_text_and_html(mail, settings):
+def test_a_mail_is_written_to_a_file_named_by_its_id_with_text_and_html(mail, settings):
     assert send(mail.pk, at=timezone.now())
 
     (file,) = files(settings)
@@ -55,7 +55,7 @@ def test_the_file_is_named_by_the_mails_id_and_holds_text_and_html(mail, setting
     assert message.get_body(["html"]).get_content().strip() == "<p>Thank you.</p>"
 
 
-def test_a_task_that_comes_twice_sends_once(mail, monkeypatch):
+def test_a_mail_is_sent_once_when_its_task_runs_twice(mail, monkeypatch):
     sent = []
     monkeypatch.setattr(sending, "_deliver", sent.append)
 
@@ -69,12 +69,12 @@ def test_a_task_that_comes_twice_sends_once(mail, monkeypatch):
     assert mail.next_try_at is None
 
 
-def test_a_mail_that_somebody_is_sending_is_left_alone(mail):
+def test_a_mail_that_is_being_sent_is_not_sent_a_second_time(mail):
     Mail.objects.filter(pk=mail.pk).update(next_try_at=timezone.now() + timedelta(seconds=30))
     assert not send(mail.pk, at=timezone.now())
 
 
-def test_a_sender_that_died_is_followed_by_the_sweep(mail, monkeypatch):
+def test_the_sweep_sends_a_mail_whose_sender_died(mail, monkeypatch):
     sent = []
 
     def die(mail):
@@ -90,7 +90,7 @@ def test_a_sender_that_died_is_followed_by_the_sweep(mail, monkeypatch):
     assert len(sent) == 1
 
 
-def test_a_server_that_is_away_is_tried_again_later_and_later(mail, broken_server):
+def test_the_wait_between_attempts_grows_while_the_mail_server_is_down(mail, broken_server):
     at = timezone.now().replace(microsecond=0)
     for wait in WAITS:
         assert not send(mail.pk, at=at)
@@ -104,7 +104,7 @@ def test_a_server_that_is_away_is_tried_again_later_and_later(mail, broken_serve
     assert mail.last_error == "SMTPServerDisconnected: gone"
 
 
-def test_a_mail_that_cannot_be_made_waits_longer_and_longer_and_keeps_no_other_waiting(mail, settings, caplog):
+def test_an_invalid_mail_is_postponed_and_does_not_hold_up_other_mails(mail, settings, caplog):
     Mail.objects.filter(pk=mail.pk).update(subject="two\nlines")
     other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
 
@@ -118,7 +118,7 @@ def test_a_mail_that_cannot_be_made_waits_longer_and_longer_and_keeps_no_other_w
     assert [file.stem for file in files(settings)] == [str(other.pk)]
 
 
-def test_nor_does_one_that_fails_in_an_unforeseen_way(mail, monkeypatch, settings):
+def test_a_mail_that_fails_unexpectedly_does_not_hold_up_other_mails(mail, monkeypatch, settings):
     other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
     as_ever = tasks.send
 
@@ -133,14 +133,14 @@ def test_nor_does_one_that_fails_in_an_unforeseen_way(mail, monkeypatch, setting
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mail_goes_with_its_transaction():
+def test_a_mail_is_not_queued_when_its_transaction_is_rolled_back():
     with pytest.raises(ZeroDivisionError), atomic():
         Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
         1 / 0  # noqa: B018
     assert not Mail.objects.exists()
 
 
-def test_one_occasion_is_one_mail(monkeypatch):
+def test_queueing_a_mail_twice_with_one_key_makes_one_mail(monkeypatch):
     monkeypatch.setattr(
         "cryptons.mail.queueing.render_to_string", lambda name, values: "Subject: Hello\nText" if name.endswith("txt") else "<p>"
     )
@@ -150,5 +150,5 @@ def test_one_occasion_is_one_mail(monkeypatch):
     assert Mail.objects.get().subject == "Hello"
 
 
-def test_an_unknown_mail_is_nothing_to_send():
+def test_sending_an_unknown_mail_does_nothing():
     assert not send(new_id(), at=timezone.now())

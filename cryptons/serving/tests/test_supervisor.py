@@ -37,7 +37,7 @@ def look_until(supervisor: Supervisor, truth: Callable[[], bool]) -> None:
     raise AssertionError("It never came true.")
 
 
-def test_a_child_that_ran_steadily_is_started_again_at_once(supervisor: Supervisor, said: list[str], monkeypatch):
+def test_a_process_that_ran_steadily_is_restarted_at_once(supervisor: Supervisor, said: list[str], monkeypatch):
     monkeypatch.setattr(supervising, "STEADY_SECONDS", 0)
     supervisor.start("web", SLEEPER)
     child = supervisor.children[0]
@@ -50,7 +50,7 @@ def test_a_child_that_ran_steadily_is_started_again_at_once(supervisor: Supervis
     assert said == ["The web process ended (signal SIGKILL). It restarts now."]
 
 
-def test_a_child_that_keeps_dying_waits_ever_longer(supervisor: Supervisor, said: list[str], monkeypatch):
+def test_a_process_that_keeps_crashing_is_restarted_after_growing_waits(supervisor: Supervisor, said: list[str], monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(supervising.time, "monotonic", lambda: clock[0])
     supervisor.start("worker", CRASHER)
@@ -63,7 +63,7 @@ def test_a_child_that_keeps_dying_waits_ever_longer(supervisor: Supervisor, said
     assert said == [f"The worker process ended (exit code 3). It restarts in {wait} s." for wait in (1, 2, 4, 8, 10, 10)]
 
 
-def test_stop_ends_all_and_kills_those_that_do_not_listen(supervisor: Supervisor, said: list[str], monkeypatch, capfd):
+def test_stopping_kills_the_processes_that_ignore_the_signal_to_end(supervisor: Supervisor, said: list[str], monkeypatch, capfd):
     monkeypatch.setattr(supervising, "STOP_SECONDS", 0.5)
     supervisor.start("web", SLEEPER)
     supervisor.start("worker", DEAF)
