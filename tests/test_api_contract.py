@@ -21,7 +21,7 @@ def problems_of(response, *, method="GET", path="/api/products/suggest"):
     return compare(read_document(), method, path, response)
 
 
-def test_an_answer_as_described_has_no_problem():
+def test_an_answer_that_matches_the_document_has_no_problems():
     assert problems_of(answer(GOOD)) == []
     assert problems_of(answer(GOOD), path="/api/v1/products/suggest") == []
 
@@ -51,11 +51,11 @@ def test_a_missing_envelope_is_a_problem():
     assert problems_of(answer([ROW]))
 
 
-def test_an_unknown_status_is_a_problem():
+def test_an_undocumented_status_is_a_problem():
     assert problems_of(answer(GOOD, 206)) == ["the document does not know the status 206"]
 
 
-def test_another_content_type_is_a_problem():
+def test_an_answer_that_is_not_json_is_a_problem():
     (problem,) = problems_of(HttpResponse("<p>Kettle</p>"))
     assert "text/html" in problem
 
@@ -65,27 +65,27 @@ def test_a_429_without_its_headers_is_a_problem():
     assert problems_of(answer(LIMITED, 429, headers=LIMIT_HEADERS)) == []
 
 
-def test_a_body_where_none_is_described_is_a_problem():
+def test_a_body_is_a_problem_where_the_document_describes_none():
     assert problems_of(HttpResponse(b"{}", status=204), method="DELETE", path="/api/products/7")
     assert problems_of(HttpResponse(status=204), method="DELETE", path="/api/products/7") == []
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/api/nothing", 404), ("DELETE", "/api/rates", 405)])
-def test_an_unknown_route_or_method_answers_with_an_error(method, path, status):
+def test_only_an_error_is_a_valid_answer_of_an_unknown_route_or_method(method, path, status):
     error = {"success": False, "error": {"code": "X", "message": "No.", "details": []}}
     assert problems_of(answer(error, status), method=method, path=path) == []
     assert problems_of(answer(GOOD, 200), method=method, path=path)
     assert problems_of(answer(GOOD, status), method=method, path=path)
 
 
-def test_pages_and_the_document_itself_are_not_compared():
+def test_pages_and_the_document_itself_are_not_checked_against_the_document():
     assert not is_described("GET", "/api/schema")
     assert not is_described("GET", "/search")
     assert is_described("GET", "/api/nothing")
 
 
 @pytest.mark.django_db
-def test_the_test_client_fails_a_test_whose_answer_differs(client, monkeypatch):
+def test_the_test_client_fails_a_test_whose_answer_differs_from_the_document(client, monkeypatch):
     monkeypatch.setattr("payments.api.rates.current_rates", dict)
     assert client.get("/api/rates").json()["data"] == {}
     monkeypatch.setattr("payments.api.rates.success", lambda data, **options: HttpResponse(status=203))

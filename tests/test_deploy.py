@@ -16,13 +16,13 @@ WANTED = {
 }
 
 
-def test_all_parts_are_there():
+def test_the_compose_file_has_all_services_of_a_shop():
     assert set(SERVICES) >= WANTED
     assert SERVICES["web"]["deploy"]["replicas"] == 2
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_processes_can_do_no_more_than_they_must(name):
+def test_the_containers_of_the_shop_run_with_the_least_privileges(name):
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -36,26 +36,26 @@ def test_the_image_does_not_run_as_root():
     assert "--require-hashes" in " ".join(lines)
 
 
-def test_every_image_has_a_version():
+def test_every_image_has_a_pinned_version():
     for name, service in SERVICES.items():
         assert re.search(r":v?\d", service["image"]) or name in OURS, service["image"]
 
 
-def test_every_setting_is_one_that_the_shop_reads():
+def test_every_setting_in_the_compose_file_is_listed_in_env_example():
     known = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     for name in OURS:
         assert set(SERVICES[name]["environment"]) <= known
 
 
 @pytest.mark.parametrize("name", ["BITCOIN", "LITECOIN"])
-def test_a_node_of_ones_own_is_named_in_the_file_of_settings(name):
+def test_the_settings_of_a_node_are_read_from_the_env_file(name):
     settings = SERVICES["web"]["environment"]
     for each in ("NETWORK", "RPC_HOST", "RPC_PORT", "RPC_USER", "RPC_PASS", "ZMQ", "WALLET", "DESCRIPTOR"):
         assert settings[f"{name}_{each}"].startswith(f"${{{name}_{each}")
     assert re.fullmatch(rf"\${{{name}_RPC_HOST-\w+}}", settings[f"{name}_RPC_HOST"])  # not `:-`: set to nothing it is off
 
 
-def test_the_proxy_tells_the_visitors_address_and_scheme_from_its_own():
+def test_the_proxy_passes_on_the_address_and_the_scheme_of_the_visitor():
     proxy = (ROOT / "deploy/nginx/cryptons.conf").read_text(encoding="utf-8")
     believed = SERVICES["web"]["environment"]["TRUSTED_PROXIES"]
     assert f"set_real_ip_from {believed};" in proxy
@@ -63,19 +63,19 @@ def test_the_proxy_tells_the_visitors_address_and_scheme_from_its_own():
     assert "X-Forwarded-Proto $visitors_scheme;" in proxy
 
 
-def test_only_this_machine_reaches_what_is_published():
+def test_published_ports_are_reachable_from_this_machine_only():
     for service in SERVICES.values():
         assert all("127.0.0.1:" in port for port in service.get("ports", []))
 
 
-def test_every_file_that_is_mounted_exists():
+def test_every_file_that_the_compose_file_mounts_exists():
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             if volume.startswith("./"):
                 assert (ROOT / volume.split(":")[0]).is_file(), volume
 
 
-def test_the_workflow_runs_every_suite():
+def test_the_workflow_runs_every_test_suite():
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
     jobs = workflow["jobs"]
     commands = {name: "\n".join(step.get("run", "") for step in job["steps"]) for name, job in jobs.items()}
@@ -94,7 +94,7 @@ def test_the_workflow_runs_every_suite():
         assert all(part in commands[name] for part in command), name
 
 
-def test_the_workflow_and_ci_check_it_with_the_same_actionlint():
+def test_the_workflow_and_the_ci_script_use_the_same_version_of_actionlint():
     versions = {
         re.search(r"actionlint@(\S+)", (ROOT / path).read_text(encoding="utf-8")).group(1)
         for path in (".github/workflows/tests.yml", ".ci/run")

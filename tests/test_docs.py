@@ -72,14 +72,14 @@ def spans(text: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", text)
 
 
-def test_every_command_block_is_one_that_a_test_below_runs_or_checks():
+def test_every_command_block_in_the_documents_is_run_or_checked_by_a_test():
     checked = {"settings", "make", "curl", "sqlite3", "lncli", "printf"}
 
     assert {block.program for block in BLOCKS} == checked
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_files_that_a_document_names_exist(document):
+def test_the_files_that_a_document_names_exist(document):
     text = TEXTS[document]
     linked = [(ROOT / document).parent / link.split("#")[0] for link in re.findall(r"\]\(([^)\s:]+)\)", text) if not link.startswith("#")]
     named = [ROOT / span.rstrip("/") for span in spans(text) if is_path(span)]
@@ -100,7 +100,7 @@ def is_path(span: str) -> bool:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_anchors_of_links_are_headings(document):
+def test_the_anchors_of_links_in_a_document_are_headings(document):
     for file, anchor in re.findall(r"\]\(([^)\s:#]*)#([^)\s]+)\)", TEXTS[document]):
         target = ((ROOT / document).parent / file) if file else ROOT / document
         headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
@@ -108,7 +108,7 @@ def test_anchors_of_links_are_headings(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_make_targets_exist(document):
+def test_the_make_targets_that_a_document_names_exist(document):
     commands = [line for block in of("make") if block.document == document for line in block.lines]
     commands += [span for span in spans(TEXTS[document]) if re.match(r"([A-Z]+=\S+ )?make\b", span)]
     for command in commands:
@@ -118,7 +118,7 @@ def test_make_targets_exist(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_management_commands_exist_with_their_options(document):
+def test_the_management_commands_that_a_document_names_exist_with_their_options(document):
     for name, options in re.findall(r"manage\.py ([a-z_]+)([^`\n]*)", re.sub(r"\n +", " ", TEXTS[document])):
         if name == "version":
             continue  # answered before Django: cryptons/tests/test_version.py
@@ -128,7 +128,7 @@ def test_management_commands_exist_with_their_options(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_settings_and_names_of_code_exist(document):
+def test_the_settings_and_code_names_that_a_document_names_exist(document):
     lines = [line for block in of("settings") if block.document == document for line in block.lines]
     assert {line.partition("=")[0] for line in lines} <= SETTINGS
 
@@ -151,7 +151,7 @@ def test_the_decisions_are_numbered_in_order():
     assert {int(number) for number in re.findall(r"\bD(\d+)\b", "".join(TEXTS.values()))} <= set(numbers)
 
 
-def test_nothing_refers_to_a_document_that_is_not_here():
+def test_no_file_refers_to_a_document_that_does_not_exist():
     names = ("PAYMENTS", "API", "DESIGN", "STYLE", "SERVERS", "LIGHTNING")
     gone = re.compile(rf"\b({'|'.join(names)})\.md\b|payment rules")
     paths = [
@@ -161,14 +161,14 @@ def test_nothing_refers_to_a_document_that_is_not_here():
     assert [path.relative_to(ROOT).as_posix() for path in paths if gone.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_the_macaroons_of_the_document_are_those_that_the_shop_needs():
+def test_the_documented_macaroons_have_the_permissions_that_the_shop_needs():
     receiving, paying = of("lncli")
 
     assert set(re.findall(r"uri:\S+", receiving.text)) == set(macaroons.RECEIVE)
     assert set(re.findall(r"uri:\S+", paying.text)) == set(macaroons.PAY_OUT)
 
 
-def test_what_the_document_writes_into_env_is_what_compose_asks_for(tmp_path):
+def test_the_documented_env_file_has_the_variables_that_compose_requires(tmp_path):
     (block,) = of("printf")
     first, second = block.lines
     subprocess.run(["sh", "-ec", first], cwd=tmp_path, check=True)
@@ -181,7 +181,7 @@ def test_what_the_document_writes_into_env_is_what_compose_asks_for(tmp_path):
     assert yaml.safe_load(compose)["services"]["web"]["build"] == "."
 
 
-def test_the_backup_of_sqlite_is_one():
+def test_the_documented_sqlite_backup_copies_the_database_of_the_shop():
     (block,) = of("sqlite3")
 
     assert shlex.split(block.text) == ["sqlite3", "var/cryptons.sqlite3", ".backup copy.sqlite3"]
@@ -205,7 +205,7 @@ def run_shell(block: Block, address: str, **environment: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_api_example_of_the_readme_orders_a_kettle(live_server, settings, tmp_path, monkeypatch):
+def test_the_api_example_in_the_readme_places_an_order(live_server, settings, tmp_path, monkeypatch):
     settings.RATE_LIMIT_API = settings.RATE_LIMIT_AUTH = "1000/minute"
     ProductFactory(sku="KETTLE")
     rebuild_search()
@@ -224,7 +224,7 @@ def test_the_api_example_of_the_readme_orders_a_kettle(live_server, settings, tm
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_webhook_example_of_the_document_is_accepted(live_server, settings):
+def test_the_documented_webhook_example_is_accepted(live_server, settings):
     settings.WEBHOOK_SECRET = ["a secret of ours"]
     (block,) = [block for block in of("curl") if block.document == "docs/production.md"]
     number = re.search(r'"orderId":"([^"]+)"', block.text)

@@ -75,21 +75,21 @@ def examples() -> dict[str, tuple[str, str]]:
     return found
 
 
-def test_each_name_that_is_read_is_listed_and_no_other():
+def test_env_example_lists_exactly_the_settings_that_are_read():
     assert set(examples()) == set(reads())
 
 
-def test_each_name_has_one_line_that_explains_it():
+def test_env_example_explains_each_setting():
     assert [name for name, (above, _) in examples().items() if not re.match(r"# \w", above)] == []
 
 
 @pytest.mark.parametrize("name", [name for name, (_, default) in reads().items() if default is not None])
-def test_the_default_that_is_listed_is_the_one_that_holds(name: str):
+def test_env_example_lists_the_real_default_of_each_setting(name: str):
     assert examples()[name][1] == reads()[name][1]
 
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in reads().items() if kind in WRONG_BY_KIND])
-def test_a_value_of_the_wrong_kind_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_setting_of_the_wrong_type_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(name, WRONG_BY_KIND[reads()[name][0]])
 
     with pytest.raises(ImproperlyConfigured, match=f"^{name} must be .*{WRONG_BY_KIND[reads()[name][0]]}"):
@@ -97,7 +97,7 @@ def test_a_value_of_the_wrong_kind_stops_the_start(name: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", WRONG_TEXTS)
-def test_a_text_that_cannot_be_meant_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_an_invalid_text_setting_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(name, WRONG_TEXTS[name])
 
     with pytest.raises(ImproperlyConfigured, match=f"^{name} must "):
@@ -108,14 +108,14 @@ XRP = {"XRP_URL": "http://rippled:5005", "XRP_ADDRESS": "rExample"}
 
 
 @pytest.mark.parametrize(("given", "missing"), [("XRP_URL", "XRP_ADDRESS"), ("XRP_ADDRESS", "XRP_URL")])
-def test_a_server_of_the_xrp_ledger_and_an_account_come_together(given: str, missing: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_xrp_url_and_the_xrp_address_must_be_set_together(given: str, missing: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(given, XRP[given])
 
     with pytest.raises(ImproperlyConfigured, match=f"^{missing} must be set when {given} is"):
         runpy.run_path(str(SETTINGS))
 
 
-def test_with_a_server_of_the_xrp_ledger_prices_are_live(monkeypatch: pytest.MonkeyPatch):
+def test_rates_are_live_when_an_xrp_server_is_set(monkeypatch: pytest.MonkeyPatch):
     assert runpy.run_path(str(SETTINGS))["RATES"].startswith("fixed:")
 
     for name, value in XRP.items():
@@ -125,7 +125,7 @@ def test_with_a_server_of_the_xrp_ledger_prices_are_live(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("command", ["check", "serve", "migrate"])
-def test_the_sentence_is_all_that_is_shown(command: str):
+def test_a_wrong_setting_prints_one_sentence_and_no_traceback(command: str):
     ended = subprocess.run(
         [sys.executable, "manage.py", command], cwd=ROOT, env=os.environ | {"PORT": "many"}, capture_output=True, text=True, check=False
     )

@@ -20,7 +20,7 @@ def _no_pages_of_other_tests():
     forget_all()
 
 
-def test_a_shopper_goes_from_the_home_page_to_the_payment_and_the_mail(client):
+def test_a_german_buyer_gets_german_pages_and_mail_from_home_page_to_payment(client):
     kettle = ProductFactory(price_minor=4_999)
     home = client.get("/de/").text
     assert "Kein Kundenkonto nötig." in home
@@ -53,14 +53,14 @@ def test_a_shopper_goes_from_the_home_page_to_the_payment_and_the_mail(client):
     assert '<html lang="de">' in mail.html
 
 
-def test_errors_of_forms_are_german(client):
+def test_form_errors_are_in_german(client):
     page = client.post("/de/account/login/", {"name": "nobody", "password": "x"})
 
     assert page.status_code == 400
     assert "Falscher Benutzername oder falsches Passwort." in page.text
 
 
-def test_countries_are_named_in_german_and_sorted_without_regard_to_accents(client):
+def test_countries_have_german_names_and_are_sorted_ignoring_accents(client):
     page = client.get("/de/account/login/")
     assert page.status_code == 200
     client.force_login(UserFactory())
@@ -71,7 +71,7 @@ def test_countries_are_named_in_german_and_sorted_without_regard_to_accents(clie
     assert names.index("Österreich") < names.index("Pakistan")
 
 
-def test_the_admin_is_german_and_offers_english(client):
+def test_the_admin_is_in_german_and_links_to_english(client):
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
 
     page = client.get("/de/admin/").text

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_a_coin_that_is_one_entry_in_the_table_is_sold_with():
+def test_a_coin_can_be_added_with_one_entry_in_the_table():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds=tests.made_up_coin.settings", "tests/made_up_coin"]
 
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -27,11 +27,11 @@ def floats_in(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_float_touches_money(file: Path):
+def test_no_file_that_handles_money_contains_a_float(file: Path):
     assert floats_in(file.read_text(encoding="utf-8")) == []
 
 
-def test_the_money_code_is_among_the_files_that_are_read():
+def test_the_float_check_reads_the_code_that_handles_money():
     names = {str(file.relative_to(ROOT)) for file in FILES}
 
     assert {"cryptons/money.py", "payments/invoices/evaluation.py", "payments/models.py", "shop/models.py"} <= names
@@ -41,5 +41,5 @@ def test_the_money_code_is_among_the_files_that_are_read():
     "source",
     ["x = float(y)", "x: float", "def f(x: list[float]): ...", "x = models.FloatField()", "from django.db.models import FloatField"],
 )
-def test_a_float_in_any_form_is_found(source: str):
+def test_the_float_check_finds_a_float_in_any_form(source: str):
     assert len(floats_in(source)) == 1

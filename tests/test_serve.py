@@ -55,7 +55,7 @@ def start_and_fail(shop: Shop) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_all_of_it(shop: Shop, number: signal.Signals):
+def test_a_signal_stops_every_process_of_the_shop(shop: Shop, number: signal.Signals):
     shop.start()
     assert shop.process is not None
     wait_for("web and worker", lambda: shop.child("web") and shop.child("worker"))
@@ -70,7 +70,7 @@ def test_a_signal_stops_all_of_it(shop: Shop, number: signal.Signals):
         assert client.connect_ex(("127.0.0.1", shop.port)) != 0
 
 
-def test_a_supervisor_that_is_killed_leaves_nothing_behind(shop: Shop):
+def test_killing_the_supervisor_ends_all_of_its_processes(shop: Shop):
     shop.start()
     assert shop.process is not None
     processes = family(shop.process.pid)
@@ -89,7 +89,7 @@ def answers(shop: Shop) -> bool:
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_a_process_that_dies_is_started_again_and_this_is_said(shop: Shop, name: str):
+def test_a_process_that_dies_is_restarted_with_a_message(shop: Shop, name: str):
     shop.start()
     first = wait_for(name, lambda: shop.child(name))
 
@@ -100,7 +100,7 @@ def test_a_process_that_dies_is_started_again_and_this_is_said(shop: Shop, name:
     wait_for("the shop to answer", lambda: answers(shop))
 
 
-def test_a_second_start_keeps_everything_and_prints_no_password(tmp_path: Path):
+def test_a_second_start_keeps_the_data_and_prints_no_password(tmp_path: Path):
     shop = Shop(tmp_path, "--no-demo")
     del shop.environment["ADMIN_PASSWORD"]
     shop.start()
@@ -135,7 +135,7 @@ def test_messages_and_bindings_of_an_earlier_run_are_dropped(shop: Shop):
     wait_for("the worker's own binding", lambda: bindings.exists() and json.loads(bindings.read_text()))
 
 
-def test_a_relative_data_folder_is_found_by_every_process(tmp_path: Path):
+def test_a_relative_data_folder_is_the_same_for_every_process(tmp_path: Path):
     shop = Shop(tmp_path, "--no-demo", DATA_DIR=os.path.relpath(tmp_path / "data", ROOT))
     shop.start()
     try:
@@ -145,7 +145,7 @@ def test_a_relative_data_folder_is_found_by_every_process(tmp_path: Path):
     assert (tmp_path / "data" / "cryptons.sqlite3").is_file()
 
 
-def test_a_taken_port_is_said_with_what_to_do(shop: Shop):
+def test_a_port_in_use_stops_the_start_with_instructions(shop: Shop):
     with socket.create_server(("127.0.0.1", shop.port)):
         said = start_and_fail(shop)
 
@@ -177,14 +177,14 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path, name:
     assert not (shop.data / "cryptons.sqlite3").exists()
 
 
-def test_an_xrp_account_with_a_slip_in_it_stops_the_start(tmp_path: Path):
+def test_a_mistyped_xrp_address_stops_the_start(tmp_path: Path):
     said = start_and_fail(Shop(tmp_path, "--no-demo", XRP_URL="http://127.0.0.1:1", XRP_ADDRESS="rh5tgDURCVSG9ggE2oS6rx8wptFGSghAnx"))
 
     assert said.startswith("Cryptons cannot start: XRP_ADDRESS must be your account's address")
     assert said.count("\n") == 1
 
 
-def test_no_header_names_the_server(shop: Shop):
+def test_response_headers_do_not_name_the_server_software(shop: Shop):
     shop.start()
 
     answer = shop.http.get("/")

@@ -27,14 +27,14 @@ def log_in(client, name="ada", password=PASSWORD, **more):
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.com", "Ada@Example.com"])
-def test_a_login_by_name_or_address_leads_to_the_profile(client, ada, name):
+def test_users_log_in_by_username_or_email_and_reach_their_profile(client, ada, name):
     answer = log_in(client, name)
 
     assert (answer.status_code, answer["Location"]) == (302, "/account/")
     assert client.get("/account/").status_code == 200
 
 
-def test_a_wrong_login_keeps_the_name_and_not_the_password(client, ada):
+def test_a_failed_login_keeps_the_username_but_not_the_password(client, ada):
     answer = log_in(client, password="wrong-and-secret")
 
     assert answer.status_code == 400
@@ -45,15 +45,15 @@ def test_a_wrong_login_keeps_the_name_and_not_the_password(client, ada):
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil.example"])
-def test_after_the_login_nobody_is_sent_to_another_site(client, ada, wanted):
+def test_logging_in_never_redirects_to_another_site(client, ada, wanted):
     assert log_in(client, next=wanted)["Location"] == "/account/"
 
 
-def test_after_the_login_a_person_goes_on_where_they_were_going(client, ada):
+def test_logging_in_redirects_to_the_page_that_was_asked_for(client, ada):
     assert log_in(client, next="/checkout/")["Location"] == "/checkout/"
 
 
-def test_too_many_tries_are_stopped_before_the_password_is_looked_at(client, ada, settings):
+def test_too_many_login_attempts_are_refused_before_the_password_is_checked(client, ada, settings):
     settings.RATE_LIMIT_AUTH = "2/15minutes"
     log_in(client, password="x")
     log_in(client, password="x")
@@ -65,12 +65,12 @@ def test_too_many_tries_are_stopped_before_the_password_is_looked_at(client, ada
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_somebody_unknown_is_asked_to_log_in_first(client, path):
+def test_account_pages_redirect_anonymous_visitors_to_the_login(client, path):
     answer = client.get(path)
     assert (answer.status_code, answer["Location"]) == (302, f"/account/login/?next={path}")
 
 
-def test_a_link_does_not_log_anybody_out(client, ada):
+def test_a_get_request_does_not_log_a_user_out(client, ada):
     client.force_login(ada)
 
     assert client.get("/account/logout/").status_code == 405
@@ -80,7 +80,7 @@ def test_a_link_does_not_log_anybody_out(client, ada):
     assert client.get("/account/").status_code == 302
 
 
-def test_registering_logs_in(client):
+def test_registering_creates_a_user_and_logs_them_in(client):
     answer = client.post("/account/register/", {"username": "Grace", "email": "Grace@Example.com", "password": PASSWORD})
 
     assert answer["Location"] == "/account/"
@@ -102,7 +102,7 @@ def test_registering_logs_in(client):
         ("password", "short", b"too short"),
     ],
 )
-def test_a_registration_that_cannot_be_says_why_and_keeps_the_rest(client, ada, field, value, words):
+def test_an_invalid_registration_is_explained_and_keeps_the_other_fields(client, ada, field, value, words):
     data = {"username": "grace", "email": "grace@example.com", "password": PASSWORD, field: value}
 
     answer = client.post("/account/register/", data)
@@ -114,7 +114,7 @@ def test_a_registration_that_cannot_be_says_why_and_keeps_the_rest(client, ada, 
     assert f'value="{data[kept]}"'.encode() in answer.content
 
 
-def test_a_name_with_markup_is_shown_as_typed(client, ada):
+def test_a_name_with_markup_is_escaped_in_the_profile(client, ada):
     client.force_login(ada)
     client.post("/account/", {"first_name": "<b>Ada</b>", "last_name": "Ü 😀", "phone": ""})
 
@@ -125,7 +125,7 @@ def test_a_name_with_markup_is_shown_as_typed(client, ada):
     assert "Ü 😀" in page
 
 
-def test_the_profile_cannot_make_anybody_staff(client, ada):
+def test_the_profile_form_cannot_make_a_user_staff(client, ada):
     client.force_login(ada)
     client.post("/account/", {"first_name": "Ada", "is_staff": "on", "is_superuser": "on", "username": "root"})
 
@@ -133,7 +133,7 @@ def test_the_profile_cannot_make_anybody_staff(client, ada):
     assert (ada.first_name, ada.is_staff, ada.is_superuser, ada.username) == ("Ada", False, False, "ada")
 
 
-def test_an_address_is_kept_for_the_checkout(client, ada):
+def test_the_address_of_a_user_can_be_saved(client, ada):
     client.force_login(ada)
 
     assert client.post("/account/address/", ADDRESS).status_code == 302
@@ -144,7 +144,7 @@ def test_an_address_is_kept_for_the_checkout(client, ada):
 
 
 @pytest.mark.parametrize("change", [{"country": "XX"}, {"name": ""}, {"street": "x" * 1000}, {"city": "\x00"}])
-def test_a_bad_address_changes_nothing_and_keeps_the_rest(client, ada, change):
+def test_an_invalid_address_is_not_saved_and_keeps_the_other_fields(client, ada, change):
     client.force_login(ada)
 
     answer = client.post("/account/address/", {**ADDRESS, **change})
@@ -155,7 +155,7 @@ def test_a_bad_address_changes_nothing_and_keeps_the_rest(client, ada, change):
     assert not ada.address
 
 
-def test_a_new_password_keeps_this_session_and_ends_the_others(client, ada):
+def test_changing_the_password_keeps_this_session_and_ends_the_others(client, ada):
     other = type(client)()
     client.force_login(ada)
     other.force_login(ada)
@@ -169,7 +169,7 @@ def test_a_new_password_keeps_this_session_and_ends_the_others(client, ada):
 
 
 @pytest.mark.parametrize("passwords", [{"current": "wrong", "new": "another long horse"}, {"current": PASSWORD, "new": "short"}])
-def test_a_password_change_that_cannot_be_changes_nothing(client, ada, passwords):
+def test_an_invalid_password_change_changes_nothing(client, ada, passwords):
     client.force_login(ada)
 
     assert client.post("/account/password/", passwords).status_code == 400
@@ -179,7 +179,7 @@ def test_a_password_change_that_cannot_be_changes_nothing(client, ada, passwords
 
 
 @pytest.mark.parametrize("path", ["/account/login/", "/account/register/", *OWN])
-def test_a_form_without_its_token_is_refused(ada, path):
+def test_an_account_form_without_a_csrf_token_is_refused(ada, path):
     from django.test import Client
 
     client = Client(enforce_csrf_checks=True)

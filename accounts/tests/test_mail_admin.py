@@ -18,7 +18,7 @@ def mail():
     )
 
 
-def test_staff_read_mails_and_send_them_again(client, mail):
+def test_staff_can_read_mails_and_send_them_again(client, mail):
     send(mail.pk, at=timezone.now())
     client.force_login(StaffFactory())
 
@@ -30,7 +30,7 @@ def test_staff_read_mails_and_send_them_again(client, mail):
     assert mail.attempts == 0
 
 
-def test_staff_without_the_permission_see_no_mail(client, mail):
+def test_staff_without_permission_see_no_mails(client, mail):
     staff = StaffFactory(is_superuser=False)
     client.force_login(staff)
     assert client.get("/admin/mail/mail/").status_code == 403

@@ -59,7 +59,7 @@ def hear_of_it(blocks=0):
     return [settle(invoice_id, at=timezone.now()).status for invoice_id in poll("KTL", at=timezone.now())]
 
 
-def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
+def test_an_order_can_be_paid_with_the_new_coin_in_the_sandbox(client, cart):
     SandboxChain.objects.create(network="KTL", height=100, mined_at=timezone.now() + timedelta(hours=1))
     page = choose_a_coin(client)
     assert ("Kettlecoin" in page, "39.99200000 KTL" in page, "img/ktl.svg" in page) == (True, True, True)
@@ -79,7 +79,7 @@ def test_the_coin_is_sold_with_in_the_sandbox(client, cart):
     assert "pay__live--settled" in client.get(f"/pay/{invoice.pk}/").text
 
 
-def test_the_api_sells_with_the_coin():
+def test_an_order_over_the_api_can_be_paid_with_the_new_coin():
     api = ApiClient(UserFactory(email="ada@example.com"))
     items = [{"productId": str(ProductFactory().pk), "quantity": 1}]
 
@@ -93,20 +93,20 @@ def test_the_api_sells_with_the_coin():
     assert '"KTL"' in api.get("/api/schema").text
 
 
-def test_its_sandbox_price_is_its_rate():
+def test_the_sandbox_price_of_the_new_coin_is_its_rate():
     assert current_rates()["KTL"].minor_per_coin == Decimal(250)
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_each_source_of_rates_is_asked_for_it_by_its_code(name):
+def test_each_rate_source_is_asked_for_the_code_of_the_new_coin(name):
     assert "KTL" in KNOWN[name]().path("KTL", "USD").upper()
 
 
-def test_buyers_choose_it_after_the_coins_before_it():
+def test_the_new_coin_is_listed_after_the_existing_coins():
     assert [state.code for state in network_states()] == ["BTC", "LTC", "XRP", "KTL"]
 
 
-def test_its_settings_are_read_and_a_node_ends_the_sandbox(settings):
+def test_the_settings_of_the_new_coin_are_read_and_its_node_replaces_the_sandbox(settings):
     assert (settings.KETTLECOIN_RPC_PORT, settings.KETTLECOIN_WALLET, settings.KETTLECOIN_NETWORK) == (22555, "cryptons", "mainnet")
 
     settings.KETTLECOIN_RPC_HOST, settings.KETTLECOIN_ZMQ = "127.0.0.1", ["tcp://127.0.0.1:28334"]
@@ -135,7 +135,7 @@ def turn():
     return [settle(invoice_id, at=timezone.now()).status for invoice_id in poll("KTL", at=timezone.now())]
 
 
-def test_the_coin_is_sold_with_through_its_own_node(client, cart, node):
+def test_an_order_is_paid_with_the_new_coin_through_its_own_node(client, cart, node):
     order, page = buy(client)
 
     option = Option.objects.get()
@@ -151,7 +151,7 @@ def test_the_coin_is_sold_with_through_its_own_node(client, cart, node):
     assert (order.payment_status, Payment.objects.get().reference.partition(":")[0]) == ("paid", txid)
 
 
-def test_a_payout_goes_where_the_coins_own_node_knows_the_address(node):
+def test_the_node_of_the_new_coin_checks_the_address_of_a_payout(node):
     address = node.buyers.getnewaddress("", "bech32")
 
     assert check_destination("KTL", f"kettlecoin:{address}?amount=1", 100_000, at=timezone.now()) == address
@@ -159,21 +159,21 @@ def test_a_payout_goes_where_the_coins_own_node_knows_the_address(node):
         check_destination("KTL", "bcrt1qnothere", 100_000, at=timezone.now())
 
 
-def test_a_node_that_is_away_is_named_by_its_settings(node, settings):
+def test_a_refused_login_names_the_settings_of_the_new_coins_node(node, settings):
     settings.KETTLECOIN_RPC_PASS = "wrong"
     assert "KETTLECOIN_RPC_USER and KETTLECOIN_RPC_PASS" in networks()["KTL"].health().problem
 
 
 @pytest.mark.parametrize("text", ["ktl1qexampleexample", "KTL1QEXAMPLEEXAMPLE", "kettlecoin:ktl1qexampleexample?amount=1"])
-def test_a_payout_goes_to_an_address_of_the_coin(text):
+def test_a_payout_accepts_an_address_of_the_new_coin(text):
     assert check_destination("KTL", text, 100_000, at=timezone.now()) == "ktl1qexampleexample"
 
 
-def test_a_payout_to_no_address_names_the_coin():
+def test_refusing_an_invalid_payout_address_names_the_new_coin():
     with pytest.raises(BadDestination, match="Kettlecoin"):
         check_destination("KTL", "???", 100_000, at=timezone.now())
 
 
 @pytest.mark.parametrize("coin", [coin for coin in COINS.values() if coin is not KTL], ids=lambda coin: coin.code)
-def test_each_coin_of_the_table_has_its_icon(coin):
+def test_each_coin_in_the_table_has_an_icon(coin):
     assert finders.find(coin.icon)

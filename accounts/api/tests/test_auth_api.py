@@ -36,7 +36,7 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
 
 
-def test_registering_gives_a_user_and_tokens(api):
+def test_registering_returns_the_user_and_tokens(api):
     answer = api.post("/api/auth/register", NEW)
     body = answer.json()
     assert answer.status_code == 201
@@ -45,7 +45,7 @@ def test_registering_gives_a_user_and_tokens(api):
     assert body["data"]["user"] == {"id": str(User.objects.get().pk), "username": "kate", "email": "kate@example.com", "role": "user"}
 
 
-def test_the_token_has_the_contracts_claims(api):
+def test_the_access_token_has_the_documented_claims(api):
     token = api.post("/api/auth/register", NEW).json()["data"]["token"]
     user = User.objects.get()
     told = claims(token)
@@ -56,7 +56,7 @@ def test_the_token_has_the_contracts_claims(api):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("taken", [{"email": "kate@example.com"}, {"username": "KATE"}])
-def test_a_taken_name_or_address_is_a_conflict(api, taken):
+def test_registering_with_a_taken_username_or_email_is_a_conflict(api, taken):
     api.post("/api/auth/register", NEW)
     answer = api.post("/api/auth/register", {"username": "other", "email": "other@example.com", "password": "a long enough one", **taken})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
@@ -85,7 +85,7 @@ def test_a_taken_name_or_address_is_a_conflict(api, taken):
         ("password", ["a long enough one"]),
     ],
 )
-def test_bad_input_is_refused_field_by_field(api, field, value):
+def test_invalid_registration_data_is_refused_naming_the_field(api, field, value):
     answer = api.post("/api/auth/register", {**NEW, field: value})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR")
@@ -119,7 +119,7 @@ def test_a_body_of_ten_megabytes_is_refused(api):
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
-def test_another_content_type_is_refused(api):
+def test_a_body_that_is_not_sent_as_json_is_refused(api):
     answer = api.post("/api/auth/login", "email=a", content_type="application/x-www-form-urlencoded")
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
@@ -132,7 +132,7 @@ def test_users_log_in_by_email_or_username_in_any_case(api, name):
     assert set(answer.json()["data"]) == {"user", "token", "refresh"}
 
 
-def test_an_unknown_user_and_a_wrong_password_look_alike(api):
+def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(api):
     UserFactory(username="kate", email="kate@example.com")
     wrong, unknown = login(api, "kate@example.com", "not the one"), login(api, "nobody@example.com", "not the one")
     assert wrong.status_code == unknown.status_code == 401
@@ -198,12 +198,12 @@ def test_an_expired_token_is_refused(api):
     assert api.get("/api/auth/profile", HTTP_AUTHORIZATION=f"Bearer {old}").status_code == 401
 
 
-def test_a_refresh_token_is_no_access_token(api):
+def test_a_refresh_token_is_not_accepted_as_an_access_token(api):
     refresh = login(api, UserFactory().email).json()["data"]["refresh"]
     assert api.get("/api/auth/profile", HTTP_AUTHORIZATION=f"Bearer {refresh}").status_code == 401
 
 
-def test_a_user_who_is_disabled_or_deleted_loses_the_token_at_once():
+def test_the_token_of_a_disabled_user_is_refused_at_once():
     from accounts.tokens import forget_user
 
     user = UserFactory()
@@ -214,7 +214,7 @@ def test_a_user_who_is_disabled_or_deleted_loses_the_token_at_once():
     assert client.get("/api/auth/profile").status_code == 401
 
 
-def test_a_demoted_user_is_shown_as_such_whatever_the_token_says():
+def test_the_role_of_a_demoted_user_is_read_from_the_database_not_the_token():
     from accounts.tokens import forget_user
 
     staff = StaffFactory()
@@ -229,7 +229,7 @@ def test_a_browser_session_does_not_log_in_to_the_api(client):
     assert client.get("/api/auth/profile").status_code == 401
 
 
-def test_a_refresh_token_is_used_up_by_its_use(api):
+def test_a_refresh_token_can_be_used_only_once(api):
     refresh = login(api, UserFactory().email).json()["data"]["refresh"]
     first = api.post("/api/auth/refresh", {"refresh": refresh})
     assert (first.status_code, set(first.json()["data"])) == (200, {"token", "refresh"})
@@ -244,13 +244,13 @@ def test_logging_out_revokes_both_tokens(api):
     assert api.post("/api/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 401
 
 
-def test_nobody_logs_out_another_user(api):
+def test_a_user_cannot_revoke_the_token_of_another_user(api):
     theirs = login(api, UserFactory().email).json()["data"]["refresh"]
     ApiClient(UserFactory()).post("/api/auth/logout", {"refresh": theirs})
     assert api.post("/api/auth/refresh", {"refresh": theirs}).status_code == 200
 
 
-def test_a_password_change_refuses_all_older_tokens(api):
+def test_changing_the_password_revokes_all_older_tokens(api):
     user = UserFactory()
     old = ApiClient(user)
     answer = old.put(
@@ -263,7 +263,7 @@ def test_a_password_change_refuses_all_older_tokens(api):
     assert login(api, user.email, "another long one").status_code == 200
 
 
-def test_a_password_change_needs_the_current_one():
+def test_changing_the_password_needs_the_current_password():
     client = ApiClient(UserFactory())
     answer = client.put(
         "/api/auth/password", {"currentPassword": "wrong", "newPassword": "another long one"}, content_type="application/json"
@@ -275,7 +275,7 @@ def test_a_password_change_needs_the_current_one():
 ADDRESS = {"name": "Kate", "street": "Main 1", "city": "Köln", "postalCode": "50667", "country": "DE"}
 
 
-def test_profile_and_address_are_saved_as_typed():
+def test_the_profile_and_the_address_are_saved_as_typed():
     client = ApiClient(UserFactory())
     address = {**ADDRESS, "name": "كيت 😀", "street2": "<b>2nd</b>"}
     answer = client.put("/api/auth/profile", {"firstName": "Kate", "address": address}, content_type="application/json")
@@ -295,17 +295,17 @@ def test_profile_and_address_are_saved_as_typed():
         {"name": "a\x00"},
     ],
 )
-def test_a_bad_address_is_refused(change):
+def test_an_invalid_address_is_refused_naming_the_field(change):
     answer = ApiClient(UserFactory()).put("/api/auth/profile", {"address": {**ADDRESS, **change}}, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, f"address.{next(iter(change))}")
 
 
-def test_the_role_cannot_be_set_in_the_profile():
+def test_a_user_cannot_set_the_role_in_the_profile():
     client = ApiClient(UserFactory())
     assert client.put("/api/auth/profile", {"role": "admin"}, content_type="application/json").status_code == 400
 
 
-def test_a_deleted_user_cannot_refresh(api):
+def test_a_deleted_user_cannot_refresh_a_token(api):
     user = UserFactory()
     refresh = login(api, user.email).json()["data"]["refresh"]
     user.delete()
