@@ -139,7 +139,7 @@ def run(before, act, *, dies_at, tries_again):
     [pytest.param(False, *each, id=f"a worker {name}") for name, each in WORKERS.items()]
     + [pytest.param(True, *each, id=f"somebody {name}") for name, each in PEOPLE.items()],
 )
-def test_a_death_between_any_two_steps_changes_nothing_in_the_end(settings, tries_again, before, act):
+def test_a_process_that_dies_between_any_two_steps_does_not_change_the_outcome(settings, tries_again, before, act):
     settings.STAFF_EMAIL = "grace@example.com"
     undisturbed, steps = run(before, act, dies_at=10_000, tries_again=tries_again)
     for number in range(1, steps + 1, STRIDE[connection.vendor]):

@@ -82,12 +82,12 @@ def columns(model, fields):
 
 
 @pytest.mark.parametrize(("model", "fields", "is_unique"), CONTRACT, ids=lambda value: getattr(value, "__name__", None) or str(value))
-def test_the_contracts_index_is_there(model, fields, is_unique):
+def test_each_documented_index_exists(model, fields, is_unique):
     assert any(found == columns(model, fields) and unique >= is_unique for found, unique in indexes_of(model))
 
 
 @pytest.mark.parametrize("model", list(dict.fromkeys(model for model, *_ in CONTRACT)), ids=lambda model: model.__name__)
-def test_no_index_of_mongodb_is_one_that_it_would_not_use(model):
+def test_no_partial_index_has_a_type_condition_that_mongodb_cannot_use(model):
     """It cannot tell what `$type` says of a value that it looks for. The other databases have no such indexes."""
     known = connection.get_collection(model._meta.db_table).index_information() if connection.vendor == "mongodb" else {}
 
@@ -95,7 +95,7 @@ def test_no_index_of_mongodb_is_one_that_it_would_not_use(model):
 
 
 @pytest.mark.parametrize("read", BUSIEST_READS)
-def test_the_busiest_reads_join_no_tables(read):
+def test_the_most_frequent_reads_join_no_tables(read):
     """Some databases join all rows of both before they look for the few that are wanted."""
     ProductFactory.create_batch(2)
     with CaptureQueriesContext(connection) as asked:
@@ -106,7 +106,7 @@ def test_the_busiest_reads_join_no_tables(read):
 
 
 @pytest.mark.parametrize("query", BUSIEST)
-def test_mongodb_is_asked_to_sort_before_it_makes_or_leaves_out_fields(query):
+def test_mongodb_sorts_before_it_computes_or_removes_fields(query):
     """After such a stage it sorts without an index. On the other databases there is nothing to see."""
     with CaptureQueriesContext(connection) as asked:
         list(BUSIEST[query]().values_list("pk", flat=True))
@@ -119,7 +119,7 @@ def test_mongodb_is_asked_to_sort_before_it_makes_or_leaves_out_fields(query):
 
 
 @pytest.mark.parametrize("query", BUSIEST)
-def test_the_busiest_queries_use_an_index(query):
+def test_the_most_frequent_queries_use_an_index(query):
     rows = BUSIEST[query]()
     if connection.vendor == "mongodb":  # the protocol server does not explain: an index begins with a column of the query
         asked = {child.lhs.target.column for child in rows.query.where.children} | {name.lstrip("-") for name in rows.query.order_by}

@@ -18,7 +18,7 @@ keys = import_module("shop.migrations.0004_mail_keys")
 
 
 @pytest.mark.django_db
-def test_the_keys_of_mails_follow_their_new_names():
+def test_a_migration_gives_the_keys_of_mails_their_new_names():
     for key in ("payment_over:1", "payment_over:1:2026-11-01", "payment_partial:2", "payment_late:3", "payment_overpaid:4"):
         Mail.objects.create(key=key, to="ada@example.org", subject="", text="", html="")
 
@@ -51,7 +51,7 @@ def models_before(transactional_db):
     migrate(newest)
 
 
-def test_a_shop_of_before_opens_with_its_data(models_before, client):
+def test_the_data_of_an_older_shop_is_kept_by_the_migrations(models_before, client):
     order = models_before.get_model("shop", "Order").objects.create(
         email="ada@example.org", network="BTC", total_minor=10_000, currency="USD", payment_status="underpaid"
     )

@@ -41,7 +41,7 @@ def move(to):
     return out.getvalue()
 
 
-def test_every_row_arrives_with_its_key(shop, tmp_path):
+def test_move_data_copies_every_row_with_its_key(shop, tmp_path):
     file = tmp_path / "moved.sqlite3"
 
     assert "counts and sums agree" in move(f"sqlite:///{file}")
@@ -58,7 +58,7 @@ def test_every_row_arrives_with_its_key(shop, tmp_path):
     assert ask(f"select codename from accounts_user_user_permissions {permission}") == [("view_mail",)]
 
 
-def test_times_stay_as_they_were(shop, tmp_path):
+def test_move_data_keeps_times_unchanged(shop, tmp_path):
     file = tmp_path / "moved.sqlite3"
     shop.refresh_from_db()
     move(f"sqlite:///{file}")
@@ -66,20 +66,20 @@ def test_times_stay_as_they_were(shop, tmp_path):
     assert updated_at.startswith(f"{shop.updated_at:%Y-%m-%d %H:%M:%S}")
 
 
-def test_a_shop_moves_to_a_server_too(shop, tmp_path):
+def test_move_data_can_copy_a_shop_to_a_database_server(shop, tmp_path):
     with database_of_its_own(tmp_path) as url:
         assert "counts and sums agree" in move(url)
         with pytest.raises(CommandError, match="already has a shop, or a part of one"):
             move(url)
 
 
-def test_a_database_with_a_single_row_of_any_kind_is_not_empty():
+def test_a_database_with_a_single_row_in_any_table_is_not_empty():
     assert is_empty()
     Mail.objects.create(key="x", to="a@example.com", subject="x", text="x", html="x")
     assert not is_empty()
 
 
-def test_what_did_not_arrive_is_told(shop):
+def test_move_data_reports_rows_and_sums_that_differ(shop):
     *_, tally = read_lines(lambda count: None)
     told = orjson.loads(tally)["rows"]
     assert differences(told) == []
@@ -94,35 +94,35 @@ def test_what_did_not_arrive_is_told(shop):
 
 
 @pytest.mark.parametrize("to", ["oracle://db/x", "mongodb://host/"])
-def test_an_address_that_cannot_be_is_refused_before_anything_moves(to):
+def test_move_data_refuses_an_invalid_target_url(to):
     with pytest.raises(CommandError, match="--to"):
         move(to)
 
 
-def test_a_shop_does_not_move_onto_itself():
+def test_move_data_refuses_the_database_that_the_shop_uses_already():
     with pytest.raises(CommandError, match="uses already"):
         move(settings.DATABASE_URL)
 
 
-def test_a_server_that_is_away_is_told_in_a_sentence(shop, capfd):
+def test_move_data_explains_an_unreachable_server_without_a_traceback(shop, capfd):
     with pytest.raises(CommandError, match=r"does not answer.* correct --to, and try again"):
         move("postgres://127.0.0.1:1/cryptons?pool_timeout=1")
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_mongodb_that_stands_alone_is_refused(shop):
+def test_move_data_refuses_a_standalone_mongodb(shop):
     with lonely_mongo() as address, pytest.raises(CommandError, match="is standalone"):
         move(f"mongodb://{address}/cryptons")
 
 
-def test_the_replica_of_this_database_is_none_of_the_other(shop, tmp_path, monkeypatch):
+def test_move_data_does_not_use_the_replica_settings_for_the_target(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("DATABASE_REPLICA_URL", "postgres://replica/cryptons")
     monkeypatch.setenv("DATABASE_READ_PREFERENCE", "secondary")
 
     assert "counts and sums agree" in move(f"sqlite:///{tmp_path / 'moved.sqlite3'}")
 
 
-def test_a_move_that_is_broken_off_can_be_begun_again(shop, tmp_path, monkeypatch, capfd):
+def test_an_interrupted_move_can_be_started_again(shop, tmp_path, monkeypatch, capfd):
     def lines_until_ctrl_c(progress):
         for line in read_lines(progress):
             yield line

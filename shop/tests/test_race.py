@@ -20,7 +20,7 @@ def at_once(buyers, act, *each):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
-def test_the_last_one_is_sold_once(buyers, race):
+def test_the_last_piece_is_sold_to_one_of_many_buyers(buyers, race):
     product, carts = buyers[0].ask("prepare", left=1, buyers=PROCESSES).values()
 
     outcome = at_once(buyers, "buy", *({"cart": cart} for cart in carts))
@@ -31,7 +31,7 @@ def test_the_last_one_is_sold_once(buyers, race):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
-def test_one_cart_is_ordered_once(buyers, race):
+def test_a_cart_that_is_ordered_twice_at_once_makes_one_order(buyers, race):
     product, carts = buyers[0].ask("prepare", left=5, buyers=1).values()
 
     outcome = at_once(buyers, "buy", {"cart": carts[0]}, {"cart": carts[0]})
@@ -43,14 +43,14 @@ def test_one_cart_is_ordered_once(buyers, race):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
-def test_a_hint_that_many_processes_bring_takes_effect_once(buyers, race):
+def test_a_webhook_that_many_processes_receive_at_once_counts_once(buyers, race):
     outcome = at_once(buyers, "hear", *[{"webhook_id": f"msg_{race}"}] * PROCESSES)
 
     assert outcome == ["first"] + ["repeated"] * (PROCESSES - 1)
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
-def test_a_cancelled_order_gives_its_stock_back_once(buyers, race):
+def test_an_order_that_is_cancelled_twice_at_once_returns_its_stock_once(buyers, race):
     product, carts = buyers[0].ask("prepare", left=1, buyers=1).values()
     assert buyers[0].ask("buy", cart=carts[0], at=0) == "ordered"
     order = buyers[0].ask("count", product=product)["orders"][0]

@@ -21,7 +21,7 @@ def item(ada):
     return CartItemFactory(cart=cart_of(ada), quantity=2)
 
 
-def test_a_cart_is_there_before_anything_is_in_it(api, ada):
+def test_a_user_has_an_empty_cart_before_adding_anything(api, ada):
     cart = api.get("/api/cart").json()["data"]
     assert set(cart) == {"id", "userId", "items", "total", "updatedAt"}
     assert (cart["id"], cart["userId"], cart["items"], cart["total"]) == (str(cart_of(ada).pk), str(ada.pk), [], "0.00")
@@ -50,7 +50,7 @@ def test_more_than_the_stock_is_refused(api, item):
     assert item.quantity == 2
 
 
-def test_a_quantity_is_set(api, item):
+def test_the_quantity_of_a_cart_item_can_be_changed(api, item):
     assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 5}).json()["data"]["items"][0]["quantity"] == 5
 
 
@@ -58,7 +58,7 @@ def test_the_quantity_0_removes_the_item(api, item):
     assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 0}).json()["data"]["items"] == []
 
 
-def test_a_cart_item_is_deleted(api, item):
+def test_a_cart_item_can_be_deleted(api, item):
     assert api.delete(f"/api/cart/items/{item.pk}").status_code == 204
     assert_error(api.delete(f"/api/cart/items/{item.pk}"), 404, "NOT_FOUND")
 
@@ -107,7 +107,7 @@ def test_a_body_that_is_not_an_object_is_refused(api, body):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/api/cart"), ("POST", "/api/cart/items"), ("PUT", "/api/cart/items/x"), ("DELETE", "/api/cart/items/x")]
 )
-def test_a_cart_needs_a_login(method, path):
+def test_the_cart_api_needs_a_login(method, path):
     assert_error(ApiClient().generic(method, path, "{}"), 401, "UNAUTHORIZED")
 
 

@@ -12,20 +12,20 @@ from shop.tests.paying import pay, placed, tell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_staff_take_an_order_through_its_life(ada):
+def test_staff_can_process_ship_and_deliver_an_order(ada):
     order, api = placed(user=ada), ApiClient(StaffFactory(username="grace"))
     for status in ("processing", "shipped", "delivered"):
         assert put_json(api, f"/api/orders/{order.pk}/status", {"status": status}).json()["data"]["status"] == status
     assert_error(put_json(api, f"/api/orders/{order.pk}/status", {"status": "cancelled"}), 409, "ILLEGAL_TRANSITION")
 
 
-def test_staff_who_cancel_put_the_stock_back(ada):
+def test_cancelling_an_order_by_staff_returns_its_stock(ada):
     order, api = placed(user=ada), ApiClient(StaffFactory())
     assert put_json(api, f"/api/orders/{order.pk}/status", {"status": "cancelled"}).status_code == 200
     assert Product.objects.get().stock == 10
 
 
-def test_a_held_order_does_not_ship(ada):
+def test_an_order_on_hold_cannot_be_shipped(ada):
     order = placed(user=ada)
     pay(order)
     tell(order)
@@ -35,14 +35,14 @@ def test_a_held_order_does_not_ship(ada):
     assert error["message"].startswith("This order is on hold:")
 
 
-def test_the_buyer_may_not_set_a_status(api, ada):
+def test_the_buyer_cannot_set_the_status_of_an_order(api, ada):
     order = OrderFactory(user=ada)
     assert_error(put_json(api, f"/api/orders/{order.pk}/status", {"status": "delivered"}), 403, "FORBIDDEN")
     order.refresh_from_db()
     assert order.status == "pending"
 
 
-def test_the_permission_to_change_orders_is_enough(ada):
+def test_a_user_with_the_permission_to_change_orders_can_set_a_status(ada):
     order = OrderFactory(user=ada)
     clerk = UserFactory()
     clerk.user_permissions.add(Permission.objects.get(codename="change_order"))
@@ -55,19 +55,19 @@ def test_an_invalid_status_is_refused(status):
     assert_error(put_json(ApiClient(StaffFactory()), f"/api/orders/{order.pk}/status", {"status": status}), 400, "VALIDATION_ERROR")
 
 
-def test_the_buyer_cancels_an_unpaid_order(api, ada):
+def test_the_buyer_can_cancel_an_unpaid_order(api, ada):
     order = placed(user=ada)
     assert api.post(f"/api/orders/{order.pk}/cancel", {}).json()["data"]["status"] == "cancelled"
     assert_error(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")
     assert Product.objects.get().stock == 10
 
 
-def test_the_buyer_cancels_with_no_body_at_all(api, ada):
+def test_the_buyer_can_cancel_an_order_with_an_empty_request_body(api, ada):
     order = placed(user=ada)
     assert api.generic("POST", f"/api/orders/{order.pk}/cancel", "", content_type="").status_code == 200
 
 
-def test_the_buyer_cannot_cancel_what_is_paid(api, ada):
+def test_the_buyer_cannot_cancel_a_paid_order(api, ada):
     order = placed(user=ada)
     pay(order)
     assert_error(api.post(f"/api/orders/{order.pk}/cancel", {}), 409, "ILLEGAL_TRANSITION")

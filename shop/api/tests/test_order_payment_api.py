@@ -14,14 +14,14 @@ from shop.tests.paying import pay, placed, run_out, tell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_order_shows_how_it_is_to_be_paid(api, ada):
+def test_the_payment_of_an_order_can_be_read(api, ada):
     order = placed(user=ada)
     tell(order)
     payment = api.get(f"/api/orders/{order.pk}/payment").json()["data"]
     assert (payment["invoiceId"], payment["status"]) == (str(Invoice.objects.get().pk), "processing")
 
 
-def test_an_order_can_be_paid_in_another_coin(api, ada):
+def test_the_coin_of_an_open_order_can_be_changed(api, ada):
     order = placed(user=ada)
     body = api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}).json()["data"]
     assert (body["network"], body["status"], body["amount"]) == ("LTC", "new", "1.24975000")
@@ -29,7 +29,7 @@ def test_an_order_can_be_paid_in_another_coin(api, ada):
     assert api.get(f"/api/orders/{order.pk}").json()["data"]["cryptocurrency"] == "LTC"
 
 
-def test_a_new_quote_in_the_same_coin_reopens_an_expired_order(api, ada):
+def test_a_new_quote_reopens_an_expired_order(api, ada):
     order = placed(user=ada)
     run_out(order)
     body = api.post(f"/api/orders/{order.pk}/payment", {}).json()["data"]
@@ -57,7 +57,7 @@ def test_no_quote_is_made_while_the_network_is_unavailable(api, ada, monkeypatch
     assert_error(api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "XRP"}), 503, "SERVICE_UNAVAILABLE")
 
 
-def test_nobody_changes_the_payment_of_another_user(api, ada):
+def test_only_the_buyer_can_change_the_payment_of_an_order(api, ada):
     staff, order = StaffFactory(), placed(user=ada)
     for other in (UserFactory(), staff):
         assert_error(ApiClient(other).post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "LTC"}), 404, "NOT_FOUND")

@@ -57,29 +57,29 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
     assert order.email == "ada@example.com"
 
 
-def test_an_order_of_the_cart_empties_it(api, ada):
+def test_ordering_the_cart_empties_it(api, ada):
     CartItemFactory(cart=cart_of(ada), quantity=2)
     assert api.post("/api/orders", order_body()).status_code == 201
     assert not CartItem.objects.exists()
 
 
-def test_an_order_of_items_leaves_the_cart_alone(api, ada, kettle):
+def test_ordering_items_does_not_change_the_cart(api, ada, kettle):
     CartItemFactory(cart=cart_of(ada))
     api.post("/api/orders", order_body((kettle, 1)))
     assert CartItem.objects.count() == 1
 
 
-def test_an_order_of_an_empty_cart_is_refused(api):
+def test_ordering_an_empty_cart_is_refused(api):
     assert assert_error(api.post("/api/orders", order_body()), 400, "VALIDATION_ERROR")["message"] == "Your cart is empty."
 
 
-def test_the_same_product_twice_adds_up(api, kettle):
+def test_quantities_of_a_product_that_is_listed_twice_add_up(api, kettle):
     api.post("/api/orders", order_body((kettle, 1), (kettle, 2)))
     assert Order.objects.get().lines.get().quantity == 3
 
 
 @pytest.mark.parametrize("coin", ["BTC", "LTC", "XRP"])
-def test_each_coin_can_be_paid_in(api, kettle, coin):
+def test_an_order_can_be_paid_in_each_coin(api, kettle, coin):
     payment = api.post("/api/orders", order_body((kettle, 1), cryptocurrency=coin)).json()["data"]["payment"]
     assert payment["network"] == coin
     assert (payment["destinationTag"] is not None) == (coin == "XRP")
@@ -91,24 +91,24 @@ def test_the_price_comes_from_the_shop_and_not_from_the_client(api, kettle):
     assert not Order.objects.exists()
 
 
-def test_more_than_the_stock_is_refused(api, kettle):
+def test_ordering_more_than_the_stock_is_refused(api, kettle):
     error = assert_error(api.post("/api/orders", order_body((kettle, 11))), 409, "INSUFFICIENT_STOCK")
     assert error["message"] == "Only 10 of Copper Kettle are left."
     assert not Order.objects.exists()
 
 
-def test_an_unknown_product_is_not_found(api, kettle):
+def test_ordering_an_unknown_product_is_not_found(api, kettle):
     ghost = ProductFactory.build()
     assert assert_error(api.post("/api/orders", order_body((kettle, 1), (ghost, 1))), 404, "NOT_FOUND")["message"] == "Product not found"
 
 
-def test_a_coin_that_the_shop_does_not_take_now_is_unavailable(api, kettle, settings):
+def test_ordering_with_a_coin_that_is_unavailable_gets_a_503(api, kettle, settings):
     settings.SANDBOX = False
     assert_error(api.post("/api/orders", order_body((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])
-def test_a_node_that_is_away_leaves_the_cart_as_it_was(api, ada, monkeypatch, error):
+def test_the_cart_stays_unchanged_when_the_node_is_down(api, ada, monkeypatch, error):
     CartItemFactory(cart=cart_of(ada))
 
     def fail(self, request):
@@ -148,26 +148,26 @@ def test_an_invalid_quantity_is_refused(api, kettle, quantity):
         ({"shippingAddress": {**ADDRESS, "street": " "}}, "shippingAddress.street"),
     ],
 )
-def test_an_invalid_value_names_its_field(api, kettle, change, field):
+def test_the_error_names_the_field_with_an_invalid_value(api, kettle, change, field):
     error = assert_error(api.post("/api/orders", {**order_body((kettle, 1)), **change}), 400, "VALIDATION_ERROR")
     assert {row["field"] for row in error["details"]} == {field}
     assert not Order.objects.exists()
 
 
 @pytest.mark.parametrize("missing", ["cryptocurrency", "shippingAddress"])
-def test_a_missing_field_is_named(api, kettle, missing):
+def test_the_error_names_a_missing_field(api, kettle, missing):
     body = order_body((kettle, 1))
     del body[missing]
     assert assert_error(api.post("/api/orders", body), 400, "VALIDATION_ERROR")["details"][0]["field"] == missing
 
 
-def test_text_is_stored_as_typed(api, kettle):
+def test_the_shipping_address_is_stored_as_typed(api, kettle):
     name = "O'Neil <b>Søn</b> 😀 ‮"
     api.post("/api/orders", order_body((kettle, 1), shippingAddress={**ADDRESS, "name": name}))
     assert Order.objects.get().shipping_address["name"] == name
 
 
-def test_the_same_key_again_is_the_same_order(api, kettle):
+def test_repeating_a_request_with_the_same_key_returns_the_same_order(api, kettle):
     key = {"Idempotency-Key": "one"}
     first = api.post("/api/orders", order_body((kettle, 1)), headers=key)
     again = api.post("/api/orders", order_body((kettle, 1)), headers=key)

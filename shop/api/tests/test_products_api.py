@@ -36,7 +36,7 @@ def names(answer):
     return [row["name"] for row in answer.json()["data"]]
 
 
-def test_a_product_has_the_contracts_shape(api):
+def test_a_product_has_the_documented_fields(api):
     product = ProductFactory(price_minor=6_500, rating_average=Decimal("4.5"), rating_count=2)
     data = api.get(f"/api/products/{product.pk}").json()["data"]
     assert data["price"] == "65.00"
@@ -61,7 +61,7 @@ def test_an_unlisted_product_is_not_found(api):
     assert api.get(f"/api/products/{ProductFactory(is_listed=False).pk}").status_code == 404
 
 
-def test_a_list_has_meta_and_lighter_rows(api):
+def test_a_list_of_products_has_metadata_and_shorter_rows(api):
     ProductFactory.create_batch(3, description="long")
     rebuild_search()
     body = api.get("/api/products?limit=2").json()
@@ -73,7 +73,7 @@ def test_a_list_has_meta_and_lighter_rows(api):
     assert "description" not in body["data"][0]
 
 
-def test_queries_do_not_grow_with_rows(api, django_assert_max_num_queries):
+def test_a_long_list_of_products_needs_as_many_queries_as_a_short_one(api, django_assert_max_num_queries):
     category = CategoryFactory()
     for count in (5, 45):
         for product in ProductFactory.create_batch(count, category=category):
@@ -83,7 +83,7 @@ def test_queries_do_not_grow_with_rows(api, django_assert_max_num_queries):
             api.get(f"/api/products?limit=100&page=1&x={count}")
 
 
-def test_products_are_filtered_and_sorted(api):
+def test_products_can_be_filtered_and_sorted(api):
     kitchen, desk = CategoryFactory(slug="kitchen"), CategoryFactory(slug="desk")
     pots = CategoryFactory(slug="pots", parent=kitchen)
     ProductFactory(name="Pot", category=pots, price_minor=1_000, rating_average=Decimal(5))
@@ -121,7 +121,7 @@ def test_products_are_filtered_and_sorted(api):
         "limit=x",
     ],
 )
-def test_a_bad_filter_is_named(api, query):
+def test_the_error_names_an_invalid_filter(api, query):
     answer = api.get(f"/api/products?{query}")
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR")
@@ -129,14 +129,14 @@ def test_a_bad_filter_is_named(api, query):
 
 
 @pytest.mark.parametrize("text", ["%00", "%F0%9F%98%80", "%ED%A0%80", '"unbalanced AND (', "a" * 5000, "مرحبا", "*", "-", "name:x", "\\"])
-def test_any_text_can_be_searched(api, text):
+def test_a_search_accepts_any_text(api, text):
     ProductFactory()
     rebuild_search()
     assert api.get("/api/products", {"search": text}).status_code == 200
     assert api.get("/api/products/suggest", {"q": text}).status_code == 200
 
 
-def test_staff_create_change_and_delete_products(staff, api):
+def test_staff_can_create_change_and_delete_products(staff, api):
     category = CategoryFactory()
     made = staff.post("/api/products", new(category))
     assert made.status_code == 201
@@ -151,7 +151,7 @@ def test_staff_create_change_and_delete_products(staff, api):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sku_belongs_to_one_product_only(staff):
+def test_two_products_cannot_have_the_same_sku(staff):
     category = CategoryFactory()
     staff.post("/api/products", new(category))
     answer = staff.post("/api/products", new(category, name="Other"))
@@ -184,7 +184,7 @@ def test_a_sku_belongs_to_one_product_only(staff):
         ("colour", "red"),
     ],
 )
-def test_bad_values_are_refused(staff, field, value):
+def test_invalid_product_values_are_refused(staff, field, value):
     answer = staff.post("/api/products", new(CategoryFactory(), **{field: value}))
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
     assert not Product.objects.exists()
@@ -205,13 +205,13 @@ def test_writing_a_product_needs_permission(api, method, path):
     assert ApiClient(without_permission).generic(method, path, b"{}").status_code == 403
 
 
-def test_the_permission_to_change_products_is_enough():
+def test_a_user_with_the_permission_to_change_products_can_change_one():
     user = UserFactory()
     user.user_permissions.add(Permission.objects.get(codename="change_product"))
     assert ApiClient(user).post("/api/products", new(CategoryFactory())).status_code == 201
 
 
-def test_categories_are_a_tree(api, staff):
+def test_categories_are_listed_as_a_tree(api, staff):
     root = staff.post("/api/categories", {"name": "Kitchen"}).json()["data"]
     child = staff.post("/api/categories", {"name": "Kettles", "parent": root["id"]}).json()["data"]
     tree = api.get("/api/categories").json()["data"]
@@ -221,7 +221,7 @@ def test_categories_are_a_tree(api, staff):
     assert (loop.status_code, loop.json()["error"]["details"][0]["field"]) == (400, "parent")
 
 
-def test_a_category_that_is_used_stays(staff):
+def test_a_category_in_use_cannot_be_deleted(staff):
     product = ProductFactory()
     assert staff.delete(f"/api/categories/{product.category.pk}").status_code == 409
     empty = CategoryFactory()
@@ -229,7 +229,7 @@ def test_a_category_that_is_used_stays(staff):
     assert not Category.objects.filter(pk=empty.pk).exists()
 
 
-def test_staff_upload_a_picture(staff):
+def test_staff_can_upload_a_picture(staff):
     product = ProductFactory()
     file = io.BytesIO()
     Image.new("RGB", (800, 600), "red").save(file, "PNG")
@@ -248,7 +248,7 @@ def test_a_file_that_is_not_an_image_is_refused(staff):
     assert not ProductImage.objects.exists()
 
 
-def test_a_repeated_read_costs_no_query_and_is_not_sent_again(api, django_assert_num_queries):
+def test_reading_a_product_again_needs_no_query_and_gets_a_304(api, django_assert_num_queries):
     product = ProductFactory()
     rebuild_search()
     for path in ("/api/products?limit=5", f"/api/products/{product.pk}", "/api/categories"):
@@ -260,7 +260,7 @@ def test_a_repeated_read_costs_no_query_and_is_not_sent_again(api, django_assert
         assert api.get(path, HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304
 
 
-def test_a_changed_product_is_read_at_once(api, staff, django_capture_on_commit_callbacks):
+def test_a_change_of_a_product_is_visible_at_once(api, staff, django_capture_on_commit_callbacks):
     product = ProductFactory()
     path = f"/api/products/{product.pk}"
     api.get(path)

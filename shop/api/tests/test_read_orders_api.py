@@ -23,7 +23,7 @@ def test_users_see_their_own_orders_newest_first(api, ada):
     assert body["meta"] == {"page": 1, "limit": 20, "total": 2}
 
 
-def test_a_list_costs_the_same_however_long_it_is(api, ada, django_assert_max_num_queries):
+def test_a_long_list_of_orders_needs_as_many_queries_as_a_short_one(api, ada, django_assert_max_num_queries):
     for _ in range(10):
         OrderLineFactory(order__user=ada)
     api.get("/api/orders")
@@ -39,7 +39,7 @@ def test_staff_see_the_orders_of_all_users(ada):
     assert api.get("/api/orders?all=true").json()["meta"]["total"] == 2
 
 
-def test_users_do_not_see_the_orders_of_others(api):
+def test_users_cannot_list_the_orders_of_others(api):
     assert_error(api.get("/api/orders?all=true"), 403, "FORBIDDEN")
     assert_error(api.get("/api/orders?all=maybe"), 400, "VALIDATION_ERROR")
 
@@ -51,11 +51,11 @@ def test_the_order_of_another_user_is_not_found(api, method, path):
 
 
 @pytest.mark.parametrize("order_id", ["nonsense", "00000000-0000-7000-8000-000000000000", "%00", "😀"])
-def test_an_order_that_is_not_there_is_not_found(api, order_id):
+def test_an_unknown_or_malformed_order_id_is_not_found(api, order_id):
     assert assert_error(api.get(f"/api/orders/{order_id}"), 404, "NOT_FOUND")["message"] == "Order not found"
 
 
-def test_staff_read_any_order(ada):
+def test_staff_can_read_any_order(ada):
     order = OrderFactory(user=ada)
     assert ApiClient(StaffFactory()).get(f"/api/orders/{order.pk}").status_code == 200
 
@@ -64,7 +64,7 @@ def test_staff_read_any_order(ada):
     ("method", "path"),
     [("GET", ""), ("POST", ""), ("GET", "/x"), ("PUT", "/x/status"), ("POST", "/x/cancel"), ("GET", "/x/events"), ("GET", "/x/payment")],
 )
-def test_orders_need_a_login(method, path):
+def test_the_order_api_needs_a_login(method, path):
     assert_error(ApiClient().generic(method, f"/api/orders{path}", "{}"), 401, "UNAUTHORIZED")
 
 
@@ -80,7 +80,7 @@ def test_an_order_lists_its_events(api, ada):
     assert body["meta"]["total"] == 2
 
 
-def test_an_order_keeps_its_lines_when_the_product_goes(api, ada):
+def test_an_order_keeps_its_lines_when_the_product_is_deleted(api, ada):
     order = placed(user=ada)
     Product.objects.all().delete()
     item = api.get(f"/api/orders/{order.pk}").json()["data"]["items"][0]

@@ -34,7 +34,7 @@ def update(client, item, follow=True, headers=None, **fields):
     return client.post(f"/cart/items/{item.pk}/", fields, follow=follow, headers=headers)
 
 
-def test_a_newcomer_adds_and_gets_a_cart(client):
+def test_adding_a_product_gives_a_new_visitor_a_cart(client):
     kettle = ProductFactory()
 
     response = add(client, kettle, 2)
@@ -45,7 +45,7 @@ def test_a_newcomer_adds_and_gets_a_cart(client):
     assert "$99.98" in page
 
 
-def test_adding_needs_no_token():
+def test_adding_to_the_cart_needs_no_csrf_token():
     client = Client(enforce_csrf_checks=True)
     assert add(client, ProductFactory()).status_code == 302
 
@@ -59,7 +59,7 @@ def test_adding_needs_no_token():
         {"Referer": "http://testserver/p/copper-kettle/"},
     ],
 )
-def test_our_own_pages_may_add(client, headers):
+def test_requests_from_the_shops_own_pages_can_add_to_the_cart(client, headers):
     assert add(client, ProductFactory(), **headers).status_code == 302
 
 
@@ -79,7 +79,7 @@ def test_our_own_pages_may_add(client, headers):
         {"Accept": "text/html"},
     ],
 )
-def test_other_sites_and_requests_without_an_origin_may_not_add(client, headers):
+def test_requests_from_other_sites_or_without_an_origin_cannot_add_to_the_cart(client, headers):
     response = add(client, ProductFactory(), **headers)
     assert response.status_code == 403
     assert not CartItem.objects.exists()
@@ -89,7 +89,7 @@ def test_only_a_post_request_adds_to_the_cart(client):
     assert client.get("/cart/add/", headers=OURS).status_code == 405
 
 
-def test_more_than_is_left_says_so(client):
+def test_adding_more_than_the_stock_says_how_many_are_left(client):
     kettle = ProductFactory(stock=3)
     add(client, kettle, 2)
     response = client.post("/cart/add/", {"product": kettle.pk, "quantity": 2}, headers=OURS, follow=True)
@@ -98,7 +98,7 @@ def test_more_than_is_left_says_so(client):
 
 
 @pytest.mark.parametrize("quantity", WEIRD)
-def test_an_invalid_quantity_is_explained(client, quantity):
+def test_adding_an_invalid_quantity_shows_an_error(client, quantity):
     response = client.post("/cart/add/", {"product": ProductFactory().pk, "quantity": quantity}, headers=OURS)
     assert response.status_code == 400
     assert "alert--danger" in response.text
@@ -106,22 +106,22 @@ def test_an_invalid_quantity_is_explained(client, quantity):
 
 
 @pytest.mark.parametrize("product", ["", "nonsense", "\x00", "😀", "{'$ne': None}", "00000000-0000-7000-8000-000000000000"])
-def test_a_product_that_is_not_there_is_not_found(client, product):
+def test_adding_an_unknown_product_is_not_found(client, product):
     assert client.post("/cart/add/", {"product": product, "quantity": 1}, headers=OURS).status_code == 404
 
 
-def test_with_htmx_a_fragment_answers(client):
+def test_adding_with_htmx_returns_a_fragment(client):
     response = add(client, ProductFactory(), 1, **OURS, **{"HX-Request": "true"})
     assert response.status_code == 200
     assert "<html" not in response.text
     assert "Copper Kettle is in your cart." in response.text
 
 
-def test_a_quantity_changes(client, item):
+def test_the_quantity_of_a_line_can_be_changed(client, item):
     assert "$149.97" in update(client, item, quantity=3).text
 
 
-def test_a_line_is_removed_and_brought_back(client, item):
+def test_a_removed_line_can_be_added_back(client, item):
     page = update(client, item, remove="1").text
     assert "Copper Kettle was removed." in page
     assert "Your cart is empty." in page
@@ -139,7 +139,7 @@ def test_a_quantity_of_zero_removes_the_line(client, item):
 
 
 @pytest.mark.parametrize("quantity", [quantity for quantity in WEIRD if quantity != "0"])
-def test_an_invalid_new_quantity_is_explained(client, item, quantity):
+def test_changing_to_an_invalid_quantity_shows_an_error(client, item, quantity):
     response = update(client, item, quantity=quantity)
     assert response.status_code == 200
     assert "alert--danger" in response.text
@@ -147,22 +147,22 @@ def test_an_invalid_new_quantity_is_explained(client, item, quantity):
     assert item.quantity == 2
 
 
-def test_more_than_the_stock_is_explained(client, item):
+def test_changing_to_more_than_the_stock_says_how_many_are_left(client, item):
     assert "Only 10 of Copper Kettle are left." in update(client, item, quantity=11).text
 
 
-def test_somebody_elses_line_is_left_alone(client, item):
+def test_a_line_in_another_cart_cannot_be_changed(client, item):
     theirs = CartItemFactory(quantity=5)
     assert "This line is no longer in your cart." in update(client, theirs, quantity=1).text
     theirs.refresh_from_db()
     assert theirs.quantity == 5
 
 
-def test_changing_needs_a_token(item):
+def test_changing_the_cart_needs_a_csrf_token(item):
     assert update(Client(enforce_csrf_checks=True), item, quantity=1).status_code == 403
 
 
-def test_with_htmx_the_cart_alone_comes_back(client, item):
+def test_changing_the_cart_with_htmx_returns_only_the_cart(client, item):
     response = update(client, item, quantity=3, headers={"HX-Request": "true"})
     assert response.text.strip().startswith('<div id="cart"')
     assert "$149.97" in response.text
@@ -170,7 +170,7 @@ def test_with_htmx_the_cart_alone_comes_back(client, item):
     assert re.search(r'id="cart-count" hx-swap-oob="true">3<', response.text)
 
 
-def test_what_ran_short_blocks_the_checkout(client, item):
+def test_a_line_that_exceeds_the_stock_blocks_the_checkout(client, item):
     Product.objects.update(stock=1)
     page = client.get("/cart/").text
     assert "Only 1 of Copper Kettle is left. Please lower the quantity to 1." in page
@@ -178,21 +178,21 @@ def test_what_ran_short_blocks_the_checkout(client, item):
     assert client.get("/checkout/")["Location"] == "/cart/"
 
 
-def test_what_was_deleted_is_shown_and_can_be_removed(client, item):
+def test_a_deleted_product_is_shown_in_the_cart_and_can_be_removed(client, item):
     Product.objects.all().delete()
     assert "Copper Kettle is no longer sold. Please remove it." in client.get("/cart/").text
     assert "Your cart is empty." in update(client, item, remove="1").text
 
 
-def test_an_empty_cart_says_so(client):
+def test_an_empty_cart_page_says_that_the_cart_is_empty(client):
     assert "Your cart is empty." in client.get("/cart/").text
 
 
-def test_the_header_shows_the_number_of_items(client, item):
+def test_the_page_header_shows_the_number_of_items_in_the_cart(client, item):
     assert re.search(r'id="cart-count"(?! hidden)[^>]*>2<', client.get("/cart/").text)
 
 
-def test_a_stale_cart_id_is_no_cart(client):
+def test_an_unknown_cart_id_in_the_session_is_an_empty_cart(client):
     session = client.session
     session[SESSION_KEY] = str(uuid.uuid4())
     session.save()
@@ -201,12 +201,12 @@ def test_a_stale_cart_id_is_no_cart(client):
     assert CartItem.objects.count() == 1
 
 
-def test_a_name_is_escaped(client):
+def test_the_name_of_a_product_in_the_cart_is_escaped(client):
     add(client, ProductFactory(name="<script>alert(1)</script>"))
     assert "<script>alert" not in client.get("/cart/").text
 
 
-def test_a_long_cart_costs_as_many_queries_as_a_short_one(client, item, django_assert_max_num_queries):
+def test_a_long_cart_needs_as_few_queries_as_a_short_one(client, item, django_assert_max_num_queries):
     CartItemFactory.create_batch(20, cart=item.cart)
     client.get("/cart/")
     with django_assert_max_num_queries(6):

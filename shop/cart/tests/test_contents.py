@@ -12,7 +12,7 @@ from shop.tests.factories import CartFactory, CartItemFactory, ProductFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_adding_the_same_product_twice_adds_up():
+def test_adding_a_product_again_adds_to_its_quantity():
     cart, kettle = CartFactory(), ProductFactory()
 
     add_to_cart(cart, kettle, 2)
@@ -22,13 +22,13 @@ def test_adding_the_same_product_twice_adds_up():
     assert item.quantity == 5
 
 
-def test_more_than_the_stock_is_refused_with_what_is_left():
+def test_adding_more_than_the_stock_is_refused_naming_how_many_are_left():
     with pytest.raises(OutOfStock, match=r"^Only 3 of Copper Kettle are left\.$"):
         add_to_cart(CartFactory(), ProductFactory(stock=3), 4)
     assert not CartItem.objects.exists()
 
 
-def test_a_refusal_says_how_many_the_cart_has_already():
+def test_refusing_a_quantity_names_how_many_the_cart_has_already():
     item = CartItemFactory(product__stock=3, quantity=2)
 
     with pytest.raises(OutOfStock, match=r"^Only 3 of Copper Kettle are left; your cart has 2 already\.$"):
@@ -38,41 +38,41 @@ def test_a_refusal_says_how_many_the_cart_has_already():
     assert item.quantity == 2
 
 
-def test_a_single_piece_left_is_written_in_the_singular():
+def test_the_error_uses_the_singular_when_one_piece_is_left():
     with pytest.raises(OutOfStock, match=r"^Only 1 of Copper Kettle is left\.$"):
         add_to_cart(CartFactory(), ProductFactory(stock=1), 2)
 
 
-def test_what_is_sold_out_is_said_to_be():
+def test_adding_a_sold_out_product_is_refused_as_sold_out():
     with pytest.raises(OutOfStock, match=r"^Copper Kettle is sold out\.$"):
         add_to_cart(CartFactory(), ProductFactory(stock=0), 1)
 
 
-def test_what_is_not_listed_cannot_be_added():
+def test_an_unlisted_product_cannot_be_added():
     with pytest.raises(NotSold):
         add_to_cart(CartFactory(), ProductFactory(is_listed=False), 1)
 
 
-def test_a_cart_has_room_for_so_many_products():
+def test_a_cart_with_the_maximum_number_of_lines_takes_no_other_product():
     cart = CartFactory()
     CartItemFactory.create_batch(MAX_LINES, cart=cart)
     with pytest.raises(CartFull):
         add_to_cart(cart, ProductFactory(), 1)
 
 
-def test_a_full_cart_still_takes_more_of_what_it_has():
+def test_the_quantity_of_a_line_in_a_full_cart_can_grow():
     cart = CartFactory()
     item = CartItemFactory.create_batch(MAX_LINES, cart=cart)[0]
     assert add_to_cart(cart, item.product, 1).quantity == 2
 
 
-def test_a_quantity_of_zero_removes_the_line():
+def test_setting_the_quantity_to_zero_removes_the_line():
     item = CartItemFactory()
     set_quantity(item, 0)
     assert not CartItem.objects.exists()
 
 
-def test_a_quantity_beyond_the_stock_leaves_the_line_as_it_was():
+def test_setting_more_than_the_stock_leaves_the_line_unchanged():
     item = CartItemFactory(product__stock=3, quantity=2)
 
     with pytest.raises(OutOfStock, match=r"^Only 3 of Copper Kettle are left\.$"):
@@ -82,7 +82,7 @@ def test_a_quantity_beyond_the_stock_leaves_the_line_as_it_was():
     assert item.quantity == 2
 
 
-def test_a_cart_reads_with_the_prices_of_now():
+def test_a_cart_is_read_with_the_current_prices():
     item = CartItemFactory(quantity=3)
     Product.objects.update(price_minor=1_000)
 
@@ -104,7 +104,7 @@ def test_an_empty_cart_cannot_be_ordered():
         ({"is_listed": False}, "Copper Kettle is no longer sold. Please remove it."),
     ],
 )
-def test_a_line_that_ran_short_says_what_to_do(change, words):
+def test_a_line_that_exceeds_the_stock_says_what_to_do(change, words):
     item = CartItemFactory(quantity=2)
     Product.objects.update(**change)
 
@@ -114,7 +114,7 @@ def test_a_line_that_ran_short_says_what_to_do(change, words):
     assert not contents.can_be_ordered
 
 
-def test_a_line_whose_product_was_deleted_stays_with_its_name():
+def test_a_line_of_a_deleted_product_keeps_its_name():
     item = CartItemFactory()
     Product.objects.all().delete()
 
@@ -124,12 +124,12 @@ def test_a_line_whose_product_was_deleted_stays_with_its_name():
     assert contents.total_minor == 0
 
 
-def test_more_money_than_an_order_holds_blocks_the_cart():
+def test_a_total_above_the_maximum_of_an_order_blocks_the_cart():
     item = CartItemFactory(product__price_minor=10**14, product__stock=1_000, quantity=11)
     assert not read_cart(item.cart).can_be_ordered
 
 
-def test_guests_carts_that_nobody_comes_back_to_are_forgotten():
+def test_old_carts_of_guests_are_deleted():
     old, fresh = timezone.now() - GUEST_CART_KEPT, CartFactory()
     CartItemFactory(cart__updated_at=old)
     users = CartFactory(user=UserFactory(), updated_at=old)
@@ -139,7 +139,7 @@ def test_guests_carts_that_nobody_comes_back_to_are_forgotten():
     assert set(Cart.objects.all()) == {fresh, users}
 
 
-def test_reading_a_cart_costs_two_queries_however_much_is_in_it(django_assert_num_queries):
+def test_reading_a_cart_of_any_size_needs_two_queries(django_assert_num_queries):
     cart = CartFactory()
     CartItemFactory.create_batch(5, cart=cart)
     with django_assert_num_queries(2):

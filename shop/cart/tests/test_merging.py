@@ -15,7 +15,7 @@ def quantities(user):
     return dict(CartItem.objects.filter(cart__user=user).values_list("product__sku", "quantity"))
 
 
-def test_lines_move_and_quantities_add_up():
+def test_merging_moves_lines_and_adds_up_quantities():
     user, kettle, cup = UserFactory(), ProductFactory(sku="KETTLE"), ProductFactory(sku="CUP")
     guest = CartFactory()
     CartItemFactory(cart=guest, product=kettle, quantity=2)
@@ -28,7 +28,7 @@ def test_lines_move_and_quantities_add_up():
     assert not Cart.objects.filter(user=None).exists()
 
 
-def test_the_sum_goes_no_further_than_the_stock_and_says_so():
+def test_merging_limits_a_quantity_to_the_stock_and_says_so():
     user, kettle = UserFactory(), ProductFactory(sku="KETTLE", stock=4)
     guest = CartItemFactory(product=kettle, quantity=3).cart
     CartItemFactory(cart=cart_of(user), product=kettle, quantity=3)
@@ -38,7 +38,7 @@ def test_the_sum_goes_no_further_than_the_stock_and_says_so():
     assert quantities(user) == {"KETTLE": 4}
 
 
-def test_a_line_that_does_not_fit_at_all_is_reported():
+def test_merging_reports_a_line_that_cannot_be_added():
     user, kettle = UserFactory(), ProductFactory(sku="KETTLE", stock=3)
     guest = CartItemFactory(product=kettle, quantity=1).cart
     CartItemFactory(cart=cart_of(user), product=kettle, quantity=3)
@@ -52,14 +52,14 @@ def test_a_line_that_does_not_fit_at_all_is_reported():
     ("change", "words"),
     [({"stock": 0}, "Copper Kettle is sold out."), ({"is_listed": False}, "Copper Kettle is no longer sold and was left out.")],
 )
-def test_what_cannot_be_bought_is_left_out(change, words):
+def test_merging_leaves_out_products_that_cannot_be_bought(change, words):
     user = UserFactory()
     guest = CartItemFactory(product=ProductFactory(**change)).cart
     assert merge_carts(guest, user) == [words]
     assert quantities(user) == {}
 
 
-def test_a_cart_that_is_merged_twice_adds_its_lines_once():
+def test_merging_a_cart_twice_adds_its_lines_once():
     user = UserFactory()
     guest = CartItemFactory(product__sku="KETTLE", quantity=2).cart
     merge_carts(guest, user)
@@ -69,7 +69,7 @@ def test_a_cart_that_is_merged_twice_adds_its_lines_once():
     assert quantities(user) == {"KETTLE": 2}
 
 
-def test_logging_in_brings_the_cart_along(client):
+def test_logging_in_merges_the_cart_of_the_guest(client):
     user, kettle = UserFactory(), ProductFactory(sku="KETTLE", stock=2)
     CartItemFactory(cart=cart_of(user), product=kettle, quantity=1)
     client.post("/cart/add/", {"product": kettle.pk, "quantity": 2}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -82,7 +82,7 @@ def test_logging_in_brings_the_cart_along(client):
     assert "Only 2 of Copper Kettle are left. Your cart has all of them now." in response.text
 
 
-def test_the_next_guest_on_the_machine_has_an_empty_cart(client):
+def test_the_next_guest_after_a_logout_has_an_empty_cart(client):
     user = UserFactory()
     CartItemFactory(cart=cart_of(user))
     client.post("/account/login/", {"name": user.email, "password": PASSWORD})

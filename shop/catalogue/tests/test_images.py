@@ -14,14 +14,14 @@ def picture(kind="PNG", size=(60, 40), mode="RGB", **options):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_the_three_kinds_are_taken_by_their_content(kind):
+def test_the_three_supported_image_formats_are_recognised_by_content(kind):
     assert read_upload(picture(kind)).size == (60, 40)
 
 
 @pytest.mark.parametrize(
     "file", [picture("GIF"), picture("BMP"), io.BytesIO(b"<svg onload=alert(1)>"), io.BytesIO(b""), io.BytesIO(b"\xff\xd8\xff")]
 )
-def test_anything_else_is_refused(file):
+def test_a_file_in_another_format_is_refused(file):
     with pytest.raises(UnusableImage):
         read_upload(file)
 
@@ -31,7 +31,7 @@ def test_an_incomplete_picture_is_refused():
         read_upload(io.BytesIO(picture("PNG", (500, 500)).getvalue()[:200]))
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked():
+def test_a_picture_with_too_many_pixels_is_refused():
     with pytest.raises(UnusableImage, match="million pixels"):
         read_upload(picture("PNG", (9000, 9000), mode="1"))
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_too_large_is_refused():
         read_upload(io.BytesIO(b"\x89PNG" + b"0" * 9_000_000))
 
 
-def test_a_picture_is_turned_upright_and_its_place_forgotten():
+def test_a_picture_is_rotated_upright_and_loses_its_location():
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x8825] = {1: "N"}
@@ -50,6 +50,6 @@ def test_a_picture_is_turned_upright_and_its_place_forgotten():
     assert not Image.open(make_thumbnail(upright)).getexif()
 
 
-def test_a_thumbnail_is_small_and_keeps_its_shape():
+def test_a_thumbnail_is_smaller_and_keeps_the_aspect_ratio():
     thumbnail = Image.open(make_thumbnail(read_upload(picture(size=(FULL, FULL // 2)))))
     assert thumbnail.size == (480, 240)

@@ -31,7 +31,7 @@ def text_of(response) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_newcomers_page_sets_no_cookie_holds_no_token_and_may_be_cached(client, kettle, path):
+def test_the_page_of_a_new_visitor_sets_no_cookie_has_no_token_and_is_cacheable(client, kettle, path):
     response = client.get(path)
 
     assert response.status_code == 200
@@ -42,7 +42,7 @@ def test_a_newcomers_page_sets_no_cookie_holds_no_token_and_may_be_cached(client
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_warm_page_asks_no_database(client, kettle, build_index, path, django_assert_num_queries):
+def test_a_cached_page_needs_no_query(client, kettle, build_index, path, django_assert_num_queries):
     build_index()
     warm = client.get(path)
 
@@ -52,7 +52,7 @@ def test_a_warm_page_asks_no_database(client, kettle, build_index, path, django_
         assert client.head(path)["ETag"] == warm["ETag"]
 
 
-def test_a_change_of_the_catalogue_is_seen_at_once(client, kettle, django_capture_on_commit_callbacks):
+def test_a_change_of_the_catalogue_is_visible_at_once(client, kettle, django_capture_on_commit_callbacks):
     client.get("/p/copper-kettle/")
     Product.objects.update(name="Iron Kettle")
     with django_capture_on_commit_callbacks(execute=True):
@@ -61,14 +61,14 @@ def test_a_change_of_the_catalogue_is_seen_at_once(client, kettle, django_captur
     assert "Iron Kettle" in text_of(client.get("/p/copper-kettle/"))
 
 
-def test_a_visitor_with_a_session_gets_a_page_that_caches_may_not_share(client, kettle):
+def test_the_page_of_a_visitor_with_a_session_is_private(client, kettle):
     client.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
 
     assert "private" in client.get("/")["Cache-Control"]
 
 
 @pytest.mark.parametrize("path", ["/", "/c/kettles/", "/search"])
-def test_a_list_has_the_same_number_of_queries_however_long(client, kettle, build_index, path, django_assert_max_num_queries):
+def test_a_long_list_needs_as_many_queries_as_a_short_one(client, kettle, build_index, path, django_assert_max_num_queries):
     def queries() -> int:
         build_index()
         forget_all()
@@ -86,13 +86,13 @@ def test_a_list_has_the_same_number_of_queries_however_long(client, kettle, buil
     assert queries() == few
 
 
-def test_a_slip_of_the_keys_finds_the_kettle(client, kettle, build_index):
+def test_a_search_with_a_typing_error_finds_the_product(client, kettle, build_index):
     build_index()
 
     assert "Copper Kettle" in text_of(client.get("/search?q=kettel"))
 
 
-def test_a_list_is_filtered_sorted_and_counted(client, kettle, kitchen, build_index):
+def test_a_list_can_be_filtered_and_sorted_and_shows_counts(client, kettle, kitchen, build_index):
     ProductFactory(name="Cheap Pan", category=kitchen, price_minor=1_000, stock=0, rating_average=Decimal("4.5"), rating_count=2)
     ProductFactory(name="Dear Pan", category=kitchen, price_minor=30_000)
     build_index()
@@ -113,7 +113,7 @@ def test_a_list_is_filtered_sorted_and_counted(client, kettle, kitchen, build_in
     assert "In stock only (2)" in words
 
 
-def test_ratings_are_offered_from_the_first_one_on(client, kettle, build_index):
+def test_rating_filters_are_shown_once_a_product_is_rated(client, kettle, build_index):
     build_index()
     unrated = text_of(client.get("/c/kettles/?sort=name"))
     Product.objects.update(rating_average=Decimal("4.5"), rating_count=1)
@@ -127,7 +127,7 @@ def test_ratings_are_offered_from_the_first_one_on(client, kettle, build_index):
     assert "Name" in unrated
 
 
-def test_an_address_with_a_rating_works_while_nothing_is_rated(client, kettle, build_index):
+def test_a_url_with_a_rating_works_while_no_product_is_rated(client, kettle, build_index):
     build_index()
 
     assert "Copper Kettle" in text_of(client.get("/c/kettles/?sort=rating"))
@@ -144,23 +144,23 @@ def test_an_address_with_a_rating_works_while_nothing_is_rated(client, kettle, b
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/search", "/c/kitchen/", "/search/suggest"])
-def test_an_address_with_invalid_values_still_shows_a_page(client, kettle, build_index, path, query):
+def test_a_url_with_invalid_values_still_shows_a_page(client, kettle, build_index, path, query):
     build_index()
 
     assert client.get(f"{path}?{query}").status_code == 200
 
 
-def test_a_filter_that_cannot_be_read_says_so(client, kettle):
+def test_an_invalid_filter_shows_an_error(client, kettle):
     assert "at most 2 decimal places" in text_of(client.get("/search?min_price=0.001"))
 
 
-def test_a_page_beyond_the_end_leads_back_to_the_first(client, kettle):
+def test_a_page_beyond_the_last_redirects_to_the_first(client, kettle):
     response = client.get("/search?q=kettle&page=7")
 
     assert (response.status_code, response["Location"]) == (302, "/search?q=kettle")
 
 
-def test_pages_keep_the_filters(client, kettle, build_index):
+def test_links_to_other_pages_keep_the_filters(client, kettle, build_index):
     ProductFactory.create_batch(30)
     build_index()
 
@@ -182,7 +182,7 @@ def test_empty_lists_say_what_to_do(client, kettle, build_index):
     assert "There are no products yet." in text_of(client.get("/"))
 
 
-def test_text_is_escaped(client, build_index, kitchen):
+def test_product_text_and_search_text_are_escaped(client, build_index, kitchen):
     ProductFactory(name="<script>x</script>", slug="bad", description="<img src=x onerror=y>", category=kitchen)
     build_index()
 
@@ -195,7 +195,7 @@ def test_text_is_escaped(client, build_index, kitchen):
 @pytest.mark.parametrize(
     "path", ["/c/nothing/", "/p/nothing/", "/p/%00/", "/media/nothing.webp", "/media/../settings.py", "/media/%00.webp"]
 )
-def test_what_is_not_there_is_a_404(client, path):
+def test_an_unknown_page_is_a_404(client, path):
     assert client.get(path).status_code == 404
 
 
@@ -206,11 +206,11 @@ def test_an_unlisted_product_is_a_404(client, kettle):
 
 
 @pytest.mark.parametrize("path", ["/", "/search", "/p/copper-kettle/", "/c/kettles/", "/media/a.webp"])
-def test_nothing_is_written_to_a_page(client, kettle, path):
+def test_a_post_request_to_a_catalogue_page_is_refused(client, kettle, path):
     assert client.post(path).status_code == 405
 
 
-def test_a_product_page_tells_all_that_a_buyer_asks(client, kettle):
+def test_a_product_page_shows_price_stock_description_and_cart_form(client, kettle):
     page = client.get("/p/copper-kettle/")
     words = text_of(page)
 
@@ -244,14 +244,14 @@ def test_a_product_page_shows_every_picture(client, kettle):
     assert "/media/2-small.webp" in page
 
 
-def test_suggestions_are_links(client, kettle, build_index):
+def test_search_suggestions_are_links_to_products(client, kettle, build_index):
     build_index()
 
     assert b'<a href="/p/copper-kettle/">Copper Kettle</a>' in client.get("/search/suggest?q=kett").content
     assert client.get("/search/suggest").content.strip() == b""
 
 
-def test_media_are_kept_for_a_year_and_not_sniffed(client, settings):
+def test_media_files_are_cached_for_a_year_and_only_pictures_are_served(client, settings):
     folder = settings.MEDIA_ROOT
     folder.mkdir(parents=True)
     (folder / "a.webp").write_bytes(b"picture")

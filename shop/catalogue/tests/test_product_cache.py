@@ -26,7 +26,7 @@ def read(client, product):
     return answer.content
 
 
-def test_a_cached_product_is_read_without_a_query_and_looks_the_same(client, django_assert_num_queries):
+def test_a_cached_product_is_read_without_a_query(client, django_assert_num_queries):
     product = ProductFactory()
     first = read(client, product)
 
@@ -35,7 +35,7 @@ def test_a_cached_product_is_read_without_a_query_and_looks_the_same(client, dja
     assert caches["products"].get(f"product:{product.pk}")["product"]["sku"] == product.sku
 
 
-def test_a_change_is_seen_at_once_and_its_key_is_gone(client):
+def test_a_change_of_a_product_deletes_it_from_the_cache(client):
     product = ProductFactory(name="Copper Kettle")
     read(client, product)
     product.name = "Steel Kettle"
@@ -47,7 +47,7 @@ def test_a_change_is_seen_at_once_and_its_key_is_gone(client):
     assert b"Steel Kettle" in read(client, product)
 
 
-def test_what_was_read_before_a_change_and_kept_after_it_is_not_shown():
+def test_a_product_that_was_read_before_a_change_is_not_served_from_the_cache():
     product = ProductFactory()
     before = catalogue_version()
     catalogue_changed()
@@ -57,7 +57,7 @@ def test_what_was_read_before_a_change_and_kept_after_it_is_not_shown():
     assert product_cache.read(product.pk) is None
 
 
-def test_a_change_right_after_the_row_was_read_is_shown_by_the_next_read(client, monkeypatch):
+def test_a_change_during_a_read_is_shown_by_the_next_read(client, monkeypatch):
     product = ProductFactory(name="Copper Kettle")
 
     def find_and_change(**known):

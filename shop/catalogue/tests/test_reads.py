@@ -23,11 +23,11 @@ def kettles(kitchen):
     return CategoryFactory(name="Kettles", slug="kettles", parent=kitchen)
 
 
-def test_a_path_goes_from_the_root_down(home, kitchen, kettles):
+def test_the_path_of_a_category_starts_at_the_root(home, kitchen, kettles):
     assert read_categories().path(kettles) == [home, kitchen, kettles]
 
 
-def test_a_category_stands_for_all_below_it(home, kitchen, kettles):
+def test_a_category_includes_the_products_of_its_subcategories(home, kitchen, kettles):
     product, other = ProductFactory(category=kettles), ProductFactory()
 
     assert read_categories().ids_below(home) == {home.pk, kitchen.pk, kettles.pk}
@@ -35,7 +35,7 @@ def test_a_category_stands_for_all_below_it(home, kitchen, kettles):
     assert set(find_products(Query()).products) == {product, other}
 
 
-def test_counts_include_all_below(home, kitchen, kettles):
+def test_the_count_of_a_category_includes_its_subcategories(home, kitchen, kettles):
     ProductFactory(category=kettles)
     ProductFactory(category=kitchen)
 
@@ -44,7 +44,7 @@ def test_counts_include_all_below(home, kitchen, kettles):
     assert [found.category_counts[one.pk] for one in (home, kitchen, kettles)] == [2, 2, 1]
 
 
-def test_the_way_down_and_its_children_are_offered_but_no_empty_ones(home, kitchen, kettles):
+def test_the_category_filter_shows_the_path_and_the_children_that_have_products(home, kitchen, kettles):
     CategoryFactory(name="Empty", parent=kitchen)
     garden = CategoryFactory(name="Garden")
     ProductFactory(category=kettles)
@@ -61,7 +61,7 @@ def test_the_way_down_and_its_children_are_offered_but_no_empty_ones(home, kitch
     assert [one.category.name for one in outside] == ["Garden", "Home"]
 
 
-def test_a_loop_of_categories_breaks_nothing(home, kitchen):
+def test_categories_in_a_loop_are_read_without_an_error(home, kitchen):
     Category.objects.filter(pk=home.pk).update(parent=kitchen)
 
     tree = read_categories()
@@ -72,7 +72,7 @@ def test_a_loop_of_categories_breaks_nothing(home, kitchen):
 
 
 @pytest.mark.parametrize("rows", [5, 50])
-def test_a_list_has_the_same_number_of_queries_however_long(rows, build_index, django_assert_num_queries):
+def test_a_long_list_of_products_needs_as_many_queries_as_a_short_one(rows, build_index, django_assert_num_queries):
     for product in ProductFactory.create_batch(rows):
         ProductImage.objects.create(product=product, file="a.png", width=1, height=1)
     build_index()
@@ -85,7 +85,7 @@ def test_a_list_has_the_same_number_of_queries_however_long(rows, build_index, d
     assert found.engine == "tantivy"
 
 
-def test_what_was_deleted_or_unlisted_behind_the_index_is_not_shown(build_index):
+def test_products_deleted_or_unlisted_since_indexing_are_not_shown(build_index):
     kept, gone, hidden = ProductFactory(), ProductFactory(), ProductFactory()
     build_index()
     gone.delete()
@@ -94,7 +94,7 @@ def test_what_was_deleted_or_unlisted_behind_the_index_is_not_shown(build_index)
     assert find_products(Query()).products == [kept]
 
 
-def test_products_come_in_the_order_of_the_search(build_index):
+def test_products_are_returned_in_the_order_of_the_search(build_index):
     cheap, dear = ProductFactory(price_minor=1), ProductFactory(price_minor=2)
     build_index()
 
@@ -102,7 +102,7 @@ def test_products_come_in_the_order_of_the_search(build_index):
     assert find_products(Query(sort="price", limit=1, page=2)).products == [dear]
 
 
-def test_pages_are_counted_over_all_that_was_found(build_index):
+def test_the_number_of_pages_is_computed_from_all_results(build_index):
     ProductFactory.create_batch(5)
     build_index()
 

@@ -17,7 +17,7 @@ def _forgotten():
     module._remembered = None
 
 
-def test_the_version_stays_while_nothing_changes():
+def test_the_catalogue_version_stays_while_nothing_changes():
     first = catalogue_version()
     module._remembered = None
 
@@ -26,7 +26,7 @@ def test_the_version_stays_while_nothing_changes():
 
 
 @pytest.mark.django_db
-def test_a_change_makes_a_new_version_at_once_without_a_transaction(django_capture_on_commit_callbacks):
+def test_a_change_outside_a_transaction_renews_the_version_at_once(django_capture_on_commit_callbacks):
     before = catalogue_version()
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -49,7 +49,7 @@ def test_a_change_renews_the_version_only_after_the_commit():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_is_rolled_back_renews_nothing():
+def test_a_change_that_is_rolled_back_does_not_renew_the_version():
     before = catalogue_version()
 
     with pytest.raises(RuntimeError), atomic():
@@ -71,7 +71,7 @@ def test_another_process_sees_the_same_version(settings):
     assert there.stdout.strip() == catalogue_version()
 
 
-def test_a_version_is_asked_once_a_second_only(monkeypatch):
+def test_the_version_is_read_from_the_cache_at_most_once_a_second(monkeypatch):
     version = catalogue_version()
     caches["shared"].set(module.KEY, "new")
     now = module.time.monotonic_ns()
@@ -82,14 +82,14 @@ def test_a_version_is_asked_once_a_second_only(monkeypatch):
     assert catalogue_version() == "new"
 
 
-def test_a_cache_that_is_away_breaks_nothing(settings):
+def test_the_version_can_be_read_while_the_cache_is_down(settings):
     settings.CACHES = {**settings.CACHES, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
     assert catalogue_version().startswith("away-")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_while_the_cache_was_down_renews_the_version_when_it_is_back(settings):
+def test_a_change_during_a_cache_outage_renews_the_version_afterwards(settings):
     before = catalogue_version()
     kept = settings.CACHES
     settings.CACHES = {**kept, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}

@@ -93,7 +93,7 @@ def _as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("peer", [hang, drip, overload, let_nobody_in, be_another], indirect=True)
-def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
+def test_a_page_does_not_ask_a_hanging_elasticsearch_again_at_once(peer: Peer):
     engine = ElasticsearchEngine()
 
     with pytest.raises(SearchUnavailable):
@@ -105,7 +105,7 @@ def test_a_page_does_not_wait_and_does_not_ask_again_at_once(peer: Peer):
 
 
 @pytest.mark.parametrize("peer", [hang, overload, let_nobody_in], indirect=True)
-def test_an_indexing_worker_does_not_ask_again_at_once_either(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+def test_an_indexing_worker_does_not_ask_a_hanging_elasticsearch_again_at_once(peer: Peer, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(elasticsearch_engine, "PROBE_SECONDS", 0.2)
     engine = ElasticsearchEngine()
 
@@ -117,7 +117,7 @@ def test_an_indexing_worker_does_not_ask_again_at_once_either(peer: Peer, monkey
 
 
 @pytest.mark.parametrize("peer", [overload], indirect=True)
-def test_after_a_while_it_is_asked_again(peer: Peer, monkeypatch: pytest.MonkeyPatch):
+def test_elasticsearch_is_asked_again_after_a_while(peer: Peer, monkeypatch: pytest.MonkeyPatch):
     engine = ElasticsearchEngine()
     monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=0))
 

@@ -32,7 +32,7 @@ def test_the_first_sweep_builds_the_index():
     assert found() == {"Copper Kettle"}
 
 
-def test_a_sweep_finds_what_was_added_changed_unlisted_and_deleted(build_index):
+def test_a_sweep_indexes_added_changed_unlisted_and_deleted_products(build_index):
     kept, changed, hidden, gone = (ProductFactory(name=name) for name in ("Kept", "Changed", "Hidden", "Gone"))
     build_index()
     ProductFactory(name="Added")
@@ -58,7 +58,7 @@ def test_a_second_sweep_has_nothing_to_do(build_index):
     assert catalogue_version() == version
 
 
-def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_assert_num_queries):
+def test_a_sweep_reads_only_products_newer_than_the_last_sweep(build_index, django_assert_num_queries):
     ProductFactory.create_batch(20)
     Product.objects.update(updated_at=timezone.now() - timedelta(days=1))
     build_index()
@@ -67,7 +67,7 @@ def test_a_sweep_of_an_old_shop_asks_only_for_what_is_newer(build_index, django_
         assert sweep_search() == 0
 
 
-def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_index):
+def test_a_sweep_finds_a_change_that_was_committed_late_with_an_earlier_time(build_index):
     late, newest = ProductFactory(name="Early"), ProductFactory()
     now = timezone.now()
     Product.objects.filter(pk=newest.pk).update(updated_at=now)
@@ -80,7 +80,7 @@ def test_a_change_that_was_written_late_with_an_earlier_time_is_found(build_inde
     assert found("late") == {"Late"}
 
 
-def test_when_all_products_are_gone_the_index_is_empty(build_index):
+def test_the_index_is_empty_when_all_products_are_deleted(build_index):
     ProductFactory()
     build_index()
     Product.objects.all().delete()
@@ -90,7 +90,7 @@ def test_when_all_products_are_gone_the_index_is_empty(build_index):
     assert found() == set()
 
 
-def test_indexing_follows_the_rows_and_removes_what_was_deleted(build_index):
+def test_indexing_products_adds_listed_ones_and_removes_deleted_ones(build_index):
     build_index()
     product, hidden = ProductFactory(), ProductFactory(is_listed=False)
 
@@ -104,7 +104,7 @@ def test_indexing_follows_the_rows_and_removes_what_was_deleted(build_index):
     assert search(Query()).total == 0
 
 
-def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
+def test_a_failed_rebuild_keeps_the_old_index(build_index):
     ProductFactory()
     build_index()
 
@@ -118,7 +118,7 @@ def test_a_rebuild_that_breaks_leaves_the_old_index_in_place(build_index):
     assert found() == {"Copper Kettle"}
 
 
-def test_of_two_rebuilds_at_once_one_wins_and_searches_well(build_index):
+def test_one_of_two_simultaneous_rebuilds_succeeds_with_a_complete_index(build_index):
     product = ProductFactory()
     build_index()
 
@@ -134,7 +134,7 @@ def test_of_two_rebuilds_at_once_one_wins_and_searches_well(build_index):
     assert search(Query()).facets.categories == {product.category_id: 1}
 
 
-def test_the_command_rebuilds_and_says_how_many(capsys):
+def test_rebuild_search_indexes_all_products_and_prints_their_number(capsys):
     ProductFactory.create_batch(3)
 
     call_command("rebuild_search")
@@ -143,7 +143,7 @@ def test_the_command_rebuilds_and_says_how_many(capsys):
     assert search(Query()).total == 3
 
 
-def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
+def test_rebuild_search_says_what_to_do_when_the_search_engine_is_down(monkeypatch):
     def away(*args):
         raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
 
@@ -154,7 +154,7 @@ def test_the_command_says_what_to_do_when_the_engine_is_away(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_is_enqueued_after_the_commit(build_index, monkeypatch):
+def test_a_changed_product_is_queued_for_indexing_after_the_commit(build_index, monkeypatch):
     build_index()
     queued = []
     monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, ids: queued.append(ids))
@@ -169,7 +169,7 @@ def test_a_change_is_enqueued_after_the_commit(build_index, monkeypatch):
     assert catalogue_version() != version
 
 
-def test_the_index_knows_the_names_of_all_categories_above(build_index):
+def test_a_product_is_indexed_with_the_names_of_all_parent_categories(build_index):
     above = CategoryFactory(name="Kitchen")
     ProductFactory(category=CategoryFactory(name="Kettles", parent=above))
     build_index()

@@ -54,35 +54,35 @@ def find(request, shelf, build_index):
     return ask
 
 
-def test_a_word_of_the_name_comes_before_one_of_the_description(find):
+def test_a_match_in_the_name_ranks_before_one_in_the_description(find):
     assert find("kettle") == ["Copper Kettle", "Steel Teapot"]
 
 
-def test_the_beginning_of_a_word_is_enough(find):
+def test_a_search_finds_the_beginning_of_a_word(find):
     assert find("lant") == ["Garden Lantern"]
 
 
-def test_all_words_must_be_there(find):
+def test_a_search_finds_only_products_with_all_words(find):
     assert find("copper kettle") == ["Copper Kettle"]
 
 
-def test_letters_may_be_large_or_small(find):
+def test_a_search_ignores_upper_and_lower_case(find):
     assert find("COPPER") == ["Copper Kettle"]
 
 
-def test_a_sku_is_found(find):
+def test_a_product_is_found_by_its_sku(find):
     assert find("LMP-02")[0] == "Garden Lantern"
 
 
-def test_the_name_of_a_category_finds_what_lies_in_it(find):
+def test_the_name_of_a_category_finds_its_products(find):
     assert set(find("lighting")) == {"Reading Lamp", "Garden Lantern"}
 
 
-def test_the_name_of_a_category_finds_what_lies_below_it(find):
+def test_the_name_of_a_category_finds_the_products_of_its_subcategories(find):
     assert len(find("home")) == 4
 
 
-def test_without_words_everything_is_found_newest_first(find):
+def test_a_search_without_words_finds_all_products_newest_first(find):
     assert find() == ["Garden Lantern", "Reading Lamp", "Steel Teapot", "Copper Kettle"]
 
 
@@ -112,22 +112,22 @@ def test_each_filter_leaves_the_matching_products(find, shelf):
 
 
 @pytest.mark.parametrize("number", [-1, 0, 10**12, 2**63, 10**40])
-def test_absurd_prices_are_only_bounds(find, number):
+def test_a_search_accepts_absurd_price_limits(find, number):
     assert isinstance(find(min_price_minor=number), list)
     assert isinstance(find(max_price_minor=number), list)
 
 
-def test_pages_follow_one_another(find):
+def test_two_pages_contain_all_results_in_order(find):
     assert find(sort="name", limit=3) + find(sort="name", limit=3, page=2) == find(sort="name")
 
 
-def test_a_page_far_beyond_the_end_is_empty_and_knows_the_total(find):
+def test_a_page_far_beyond_the_end_is_empty_and_has_the_total(find):
     result = find.result(page=10**12, limit=100)
 
     assert (list(result.ids), result.total) == ([], 4)
 
 
-def test_facets_count_without_their_own_filter(find, shelf):
+def test_each_facet_is_counted_without_its_own_filter(find, shelf):
     kitchen, light = shelf["Copper Kettle"].category_id, shelf["Reading Lamp"].category_id
 
     facets = find.result(category_ids=frozenset({kitchen}), max_price_minor=2_500).facets
@@ -138,7 +138,7 @@ def test_facets_count_without_their_own_filter(find, shelf):
     assert facets.in_stock == 0
 
 
-def test_ratings_and_stock_are_counted_without_their_own_filters_too(find, shelf):
+def test_the_facets_of_rating_and_stock_are_counted_without_their_own_filters(find, shelf):
     facets = find.result(min_rating=Decimal(4), in_stock=True).facets
 
     assert facets.ratings == {1: 2, 2: 2, 3: 2, 4: 1}
@@ -146,14 +146,14 @@ def test_ratings_and_stock_are_counted_without_their_own_filters_too(find, shelf
     assert sum(facets.categories.values()) == 1
 
 
-def test_facets_follow_the_words(find, shelf):
+def test_facets_count_only_products_that_match_the_words(find, shelf):
     facets = find.result("lamp").facets
 
     assert facets.categories == {shelf["Reading Lamp"].category_id: 1}
     assert [(one.from_minor, one.to_minor, one.count) for one in facets.prices] == [(0, 2_500, 1)]
 
 
-def test_the_last_range_of_prices_has_no_end(find):
+def test_the_last_price_range_has_no_upper_limit(find):
     ProductFactory(name="Gold Kettle", price_minor=1_000_000)
     engine.rebuild(read_entries(Product.objects.all()))
 
@@ -169,17 +169,17 @@ STRANGE = [
 
 @pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
 @pytest.mark.parametrize("sort", ["relevance", "price"])
-def test_strange_text_is_only_text(find, text, sort):
+def test_a_search_for_special_characters_is_no_error(find, text, sort):
     assert find.result(text, sort=sort).total >= 0
 
 
 @hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), sort=st.sampled_from(SORTS))
-def test_any_text_is_only_text(find, text, sort):
+def test_a_search_for_any_text_is_no_error(find, text, sort):
     assert find.result(text, sort=sort).total >= 0
 
 
-def test_signs_alone_find_nothing(find):
+def test_a_search_for_symbols_alone_finds_nothing(find):
     assert find("🎉 ()") == []
 
 
@@ -187,13 +187,13 @@ def test_signs_alone_find_nothing(find):
 
 
 @pytest.mark.parametrize("typed", ["kettel", "ketle", "kettles", "kettl", "coper ketle", "KETTEL", "kéttle", "kettel xylophone"])
-def test_slips_of_the_keys_are_forgiven(shelf, build_index, typed):
+def test_a_search_tolerates_typing_errors(shelf, build_index, typed):
     build_index()
 
     assert search(Query(text=typed)).ids[0] == shelf["Copper Kettle"].pk
 
 
-def test_accents_make_no_difference(build_index):
+def test_a_search_ignores_accents(build_index):
     product = ProductFactory(name="Crème Brûlée Straße")
     build_index()
 
@@ -201,14 +201,14 @@ def test_accents_make_no_difference(build_index):
     assert search(Query(text="STRASSE")).ids == [product.pk]
 
 
-def test_without_an_index_the_database_answers(shelf):
+def test_the_database_answers_a_search_when_there_is_no_index(shelf):
     result = search(Query(text="kettle"))
 
     assert result.engine == "database"
     assert result.ids[0] == shelf["Copper Kettle"].pk
 
 
-def test_suggestions_are_listed_products_by_their_beginning(shelf, build_index):
+def test_suggestions_are_listed_products_whose_names_start_with_the_text(shelf, build_index):
     build_index()
     Product.objects.filter(name="Steel Teapot").update(is_listed=False)
 
@@ -217,7 +217,7 @@ def test_suggestions_are_listed_products_by_their_beginning(shelf, build_index):
     assert suggest("\0", 5) == []
 
 
-def test_words_are_few_short_and_each_once():
+def test_search_words_are_unique_and_limited_in_number_and_length():
     assert read_words("Kettle kettle KETTLE  " + "y" * 100) == ["kettle", "y" * 40]
     assert len(read_words(" ".join(f"w{n}" for n in range(50)))) == 12
     assert fold("Crème-Brûlée\0\ud800!") == "creme brulee"

@@ -21,7 +21,7 @@ def count() -> int:
     return search(Query()).total
 
 
-def test_a_second_writer_leaves_it_to_the_sweep(build_index):
+def test_the_sweep_indexes_a_product_that_a_second_writer_could_not(build_index):
     build_index()
     product = ProductFactory()
     with engine._only_writer():
@@ -38,7 +38,7 @@ def test_a_second_writer_leaves_it_to_the_sweep(build_index):
     assert count() == 1
 
 
-def test_a_reader_sees_what_another_process_wrote(build_index):
+def test_a_search_sees_what_another_process_wrote_to_the_index(build_index):
     product = ProductFactory()
     build_index()
     assert count() == 1
@@ -54,7 +54,7 @@ def test_a_reader_sees_what_another_process_wrote(build_index):
     assert search(Query()).total == 0
 
 
-def test_a_killed_writer_leaves_no_lock(build_index):
+def test_a_killed_writer_leaves_no_lock_on_the_index(build_index):
     build_index()
     context = multiprocessing.get_context("fork")
     held = context.Event()
@@ -75,7 +75,7 @@ def test_a_killed_writer_leaves_no_lock(build_index):
     assert search(Query()).total == 1
 
 
-def test_a_broken_index_is_answered_by_the_database(build_index):
+def test_the_database_answers_a_search_when_the_index_is_damaged(build_index):
     ProductFactory()
     build_index()
     for file in engine.folder.glob("v*-*/meta.json"):
