@@ -61,7 +61,7 @@ def page(product=None) -> str:
     return reverse("admin:shop_product_change", args=[product.pk]) if product else reverse("admin:shop_product_add")
 
 
-def test_a_price_is_typed_as_people_read_it_and_kept_in_minor_units(staff, queued, django_capture_on_commit_callbacks):
+def test_a_price_is_entered_as_a_decimal_and_stored_in_minor_units(staff, queued, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         response = staff.post(page(), fields(category=CategoryFactory()))
 
@@ -78,7 +78,7 @@ def test_an_invalid_price_is_refused(staff, price):
     assert not Product.objects.exists()
 
 
-def test_what_was_sold_while_staff_typed_stays_sold(staff):
+def test_a_stock_change_keeps_what_was_sold_while_the_form_was_open(staff):
     product = ProductFactory(stock=10)
     sent = fields(product, stock=15, name="New name")
     Product.objects.update(stock=7)
@@ -89,7 +89,7 @@ def test_what_was_sold_while_staff_typed_stays_sold(staff):
     assert (product.stock, product.name) == (12, "New name")
 
 
-def test_a_change_of_the_name_leaves_the_stock_alone(staff):
+def test_saving_a_new_name_does_not_change_the_stock(staff):
     product = ProductFactory(stock=10)
     sent = fields(product, name="New name")
     Product.objects.update(stock=7)
@@ -112,7 +112,7 @@ def test_stock_never_falls_below_zero(staff):
     assert "more was sold in the meantime" in response.content.decode()
 
 
-def test_pictures_are_uploaded_beside_the_product_and_shown_small(staff):
+def test_pictures_are_uploaded_with_the_product_and_shown_as_thumbnails(staff):
     product = ProductFactory()
     sent = fields(
         product, images=2, **{"images-0-upload": picture(), "images-0-alt": "Front", "images-0-position": 0, "images-0-product": product.pk}
@@ -128,7 +128,7 @@ def test_pictures_are_uploaded_beside_the_product_and_shown_small(staff):
     assert front.small_url in staff.get(reverse("admin:shop_product_changelist")).content.decode()
 
 
-def test_a_pictures_text_is_changed_and_the_picture_deleted(staff):
+def test_the_text_of_a_picture_can_be_changed_and_the_picture_deleted(staff):
     product = ProductFactory()
     image = ProductImage.objects.create(product=product, file="a.webp", alt="Old", width=1, height=1)
     same = {"images-INITIAL_FORMS": 1, "images-0-id": image.pk, "images-0-product": product.pk, "images-0-position": 0}
@@ -142,7 +142,7 @@ def test_a_pictures_text_is_changed_and_the_picture_deleted(staff):
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg onload=x>", b"GIF89a" + b"\0" * 50])
-def test_a_file_that_is_no_picture_is_refused(staff, content):
+def test_a_file_that_is_not_a_picture_is_refused(staff, content):
     product, file = ProductFactory(), io.BytesIO(content)
     file.name = "picture.png"
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_no_picture_is_refused(staff, content):
     assert not ProductImage.objects.exists()
 
 
-def test_products_are_taken_out_of_the_shop_and_shown_again(staff, queued, django_capture_on_commit_callbacks):
+def test_products_can_be_unlisted_and_listed_again(staff, queued, django_capture_on_commit_callbacks):
     product, version = ProductFactory(), catalogue_version()
 
     def act(name):
@@ -169,7 +169,7 @@ def test_products_are_taken_out_of_the_shop_and_shown_again(staff, queued, djang
     assert queued == [str(product.pk)] * 2
 
 
-def test_a_deleted_product_leaves_pages_and_search(staff, queued, django_capture_on_commit_callbacks):
+def test_deleting_a_product_removes_it_from_the_search(staff, queued, django_capture_on_commit_callbacks):
     product, other = ProductFactory(), ProductFactory()
     with django_capture_on_commit_callbacks(execute=True):
         staff.post(reverse("admin:shop_product_delete", args=[product.pk]), {"post": "yes"})
@@ -190,7 +190,7 @@ def test_a_category_cannot_be_below_itself(staff):
     assert Category.objects.get(pk=above.pk).parent_id is None
 
 
-def test_a_categorys_new_name_finds_what_lies_below_it(staff, build_index):
+def test_renaming_a_category_makes_its_products_found_by_the_new_name(staff, build_index):
     above = CategoryFactory(name="Kitchen", slug="kitchen")
     product = ProductFactory(category=CategoryFactory(parent=above))
     build_index()
@@ -202,7 +202,7 @@ def test_a_categorys_new_name_finds_what_lies_below_it(staff, build_index):
 
 
 @pytest.mark.parametrize("model", ["product", "category"])
-def test_a_list_has_the_same_number_of_queries_however_long(staff, model):
+def test_a_long_admin_list_needs_as_many_queries_as_a_short_one(staff, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as counted:
             assert staff.get(reverse(f"admin:shop_{model}_changelist")).status_code == 200
@@ -216,7 +216,7 @@ def test_a_list_has_the_same_number_of_queries_however_long(staff, model):
 
 
 @pytest.mark.parametrize("left", ["none", "low", "some", "odd"])
-def test_products_are_filtered_by_stock(staff, left):
+def test_products_can_be_filtered_by_stock(staff, left):
     for stock in (0, 3, 50):
         ProductFactory(stock=stock, name=f"Stock {stock}")
 
@@ -226,7 +226,7 @@ def test_products_are_filtered_by_stock(staff, left):
     assert [stock for stock in (0, 3, 50) if f"Stock {stock}" in shown] == wanted
 
 
-def test_a_product_is_found_by_sku(staff):
+def test_a_product_can_be_found_by_sku_in_the_admin(staff):
     ProductFactory(sku="KET-77", name="Wanted")
     ProductFactory(name="Other")
 
@@ -237,7 +237,7 @@ def test_a_product_is_found_by_sku(staff):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_form_that_breaks_half_way_has_changed_nothing(staff, monkeypatch):
+def test_an_admin_form_that_fails_half_way_changes_nothing(staff, monkeypatch):
     product = ProductFactory(name="Copper Kettle")
 
     def break_down(*_, **__):

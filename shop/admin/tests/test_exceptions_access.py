@@ -13,7 +13,7 @@ from shop.tests.paying import pay
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
+def test_an_alert_can_be_closed_and_opened_again(client, grace):
     alert("x", "The node has 1 sat less than the books.", at=timezone.now())
     pk = Alert.objects.get().pk
     assert "1 sat less" in shown(client)
@@ -26,7 +26,7 @@ def test_an_alert_is_closed_by_one_press_and_opened_again(client, grace):
     assert Alert.objects.get().closed_at is None
 
 
-def test_the_first_page_counts_what_waits(client, grace):
+def test_the_admin_home_page_counts_what_needs_attention(client, grace):
     assert "There is nothing to do." in client.get("/admin/").text
     partial_order()
     pay(long_ago(product__sku="POT"), reference="b" * 64 + ":0")
@@ -38,7 +38,7 @@ def test_the_first_page_counts_what_waits(client, grace):
     assert "Orders on hold" not in text
 
 
-def test_staff_who_may_not_see_money_see_no_queue(client):
+def test_staff_without_permission_to_see_invoices_cannot_open_the_queue(client):
     staff = StaffFactory(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "change_order"]))
     client.force_login(staff)
@@ -47,7 +47,7 @@ def test_staff_who_may_not_see_money_see_no_queue(client):
     assert "Payments to decide about" not in client.get("/admin/").text
 
 
-def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
+def test_staff_with_view_permission_only_see_no_buttons_and_change_nothing(client):
     staff = StaffFactory(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename="view_invoice"))
     client.force_login(staff)
@@ -65,7 +65,7 @@ def test_staff_who_may_only_look_see_no_buttons_and_do_nothing(client):
     assert (invoice_of(order).status, Alert.objects.get().closed_at) == ("expired", None)
 
 
-def test_a_buyer_does_not_get_in(client):
+def test_a_buyer_cannot_open_the_exceptions_queue(client):
     client.force_login(UserFactory())
     assert client.get(QUEUE).status_code == 302
 
@@ -76,7 +76,7 @@ def test_an_unknown_invoice_or_alert_is_a_404(client, grace, path):
     assert client.post(f"{QUEUE}alerts/00000000-0000-7000-8000-000000000000/close/").status_code == 404
 
 
-def test_reading_it_costs_a_constant_number_of_queries(client, grace, django_assert_max_num_queries):
+def test_the_exceptions_queue_needs_a_limited_number_of_queries(client, grace, django_assert_max_num_queries):
     for sku in "ABCDE":
         partial_order(product__sku=sku)
     assert Invoice.objects.to_decide().count() == 5

@@ -20,11 +20,11 @@ from shop.tests.paying import TIP, newest_option, open_order, pay, run_out, tell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_empty_queue_says_so(client, grace):
+def test_an_empty_exceptions_queue_says_that_there_is_nothing_to_do(client, grace):
     assert "There is nothing to do." in shown(client)
 
 
-def test_a_part_is_shown_with_what_it_is_what_is_missing_and_what_can_be_done(client, grace):
+def test_an_underpaid_order_is_shown_with_its_amounts_and_actions(client, grace):
     order = partial_order()
     text = shown(client)
     for words in (order.number, "Only a part of the price was paid in time.", "$99.98", "$59.98", "$40.00", "0.00092289 BTC"):
@@ -34,7 +34,7 @@ def test_a_part_is_shown_with_what_it_is_what_is_missing_and_what_can_be_done(cl
     assert f'href="/admin/shop/order/{order.pk}/change/"' in text
 
 
-def test_money_that_can_go_back_has_a_button_that_drafts_it(client, grace):
+def test_an_underpaid_order_has_a_button_that_drafts_its_refund(client, grace):
     order = partial_order()
     link = f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/"
     assert link in shown(client)
@@ -61,14 +61,14 @@ def staff_who_may(client, *permissions):
     client.force_login(staff)
 
 
-def test_who_may_not_draft_payouts_has_no_such_button(client):
+def test_staff_without_permission_to_draft_payouts_see_no_refund_button(client):
     staff_who_may(client, "view_invoice", "change_invoice")
     order = partial_order()
     assert "/admin/payments/payout/draft/" not in shown(client)
     assert client.get(f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/").status_code == 403
 
 
-def test_who_may_draft_payouts_alone_has_that_button_alone(client):
+def test_staff_with_only_permission_to_draft_payouts_see_only_the_refund_button(client):
     staff_who_may(client, "view_invoice", "add_payout")
     order = partial_order()
     text = shown(client)
@@ -77,7 +77,7 @@ def test_who_may_draft_payouts_alone_has_that_button_alone(client):
     assert "Ask for the rest" not in text
 
 
-def test_who_may_not_see_payouts_gets_no_link_to_them(client):
+def test_staff_without_permission_to_see_payouts_get_no_link_to_them(client):
     payout = PayoutFactory(status="unknown")
     staff_who_may(client, "view_invoice")
     assert payout.amount_text in shown(client)
@@ -86,7 +86,7 @@ def test_who_may_not_see_payouts_gets_no_link_to_them(client):
     assert f"/admin/payments/payout/{payout.pk}/" in shown(client)
 
 
-def test_an_order_that_was_cancelled_after_it_was_paid_has_a_button_that_refunds_it(client, grace):
+def test_a_paid_order_that_was_cancelled_has_a_refund_button(client, grace):
     order = long_ago()
     pay(order)
     change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
@@ -99,14 +99,14 @@ def test_an_order_that_was_cancelled_after_it_was_paid_has_a_button_that_refunds
     assert link not in shown(client) + client.get(f"/admin/shop/order/{order.pk}/change/").text
 
 
-def test_the_oldest_comes_first(client, grace):
+def test_the_exceptions_queue_shows_the_oldest_first(client, grace):
     orders = [partial_order(product__sku=sku) for sku in ("A", "B")]
     Invoice.objects.filter(subject_id=orders[1].pk).update(exception_at=timezone.now() - timedelta(days=9))
     text = shown(client)
     assert text.index(orders[1].number) < text.index(orders[0].number)
 
 
-def test_accepting_takes_the_order_on_with_its_stock(client, grace):
+def test_accepting_a_payment_processes_the_order_with_its_stock(client, grace):
     order = partial_order()
     text = press(client, order, "accept").text
     order.refresh_from_db()
@@ -116,7 +116,7 @@ def test_accepting_takes_the_order_on_with_its_stock(client, grace):
     assert Mail.objects.filter(key=f"payment-confirmed:{order.pk}").exists()
 
 
-def test_accepting_what_is_sold_out_holds_the_order(client, grace):
+def test_accepting_a_payment_for_a_sold_out_product_puts_the_order_on_hold(client, grace):
     order = partial_order()
     Product.objects.update(stock=0)
     text = press(client, order, "accept").text
@@ -124,7 +124,7 @@ def test_accepting_what_is_sold_out_holds_the_order(client, grace):
     assert "Paid, but out of stock. Copper Kettle is sold out." in text
 
 
-def test_accepting_is_undone_and_the_order_is_held(client, grace):
+def test_undoing_an_acceptance_puts_the_order_on_hold(client, grace):
     order = partial_order()
     press(client, order, "accept")
     press(client, order, "take-back")
@@ -133,7 +133,7 @@ def test_accepting_is_undone_and_the_order_is_held(client, grace):
     assert "Accept as paid" in shown(client)
 
 
-def test_closing_gives_the_stock_back_and_is_undone_only_while_it_is_there(client, grace):
+def test_closing_a_payment_returns_the_stock_and_can_be_undone_while_it_is_in_stock(client, grace):
     order = open_order()
     press(client, order, "close")
     assert Product.objects.get().stock == 10
@@ -147,7 +147,7 @@ def test_closing_gives_the_stock_back_and_is_undone_only_while_it_is_there(clien
     assert (invoice_of(order).status, order.holds_stock, Product.objects.get().stock) == ("new", True, 0)
 
 
-def test_keeping_takes_it_off_and_putting_back_brings_it_again(client, grace):
+def test_a_dismissed_exception_leaves_the_queue_and_can_be_put_back(client, grace):
     order = partial_order()
     assert "There is nothing to do." in press(client, order, "keep").text
     order.refresh_from_db()
@@ -195,7 +195,7 @@ def test_a_buyer_who_is_asked_for_the_rest_can_request_a_refund_instead(client, 
     assert "Your refund is on its way" in client.get(f"/pay/{payout.invoice_id}/").text
 
 
-def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):
+def test_asking_for_the_rest_accepts_late_money_that_is_enough_at_todays_rate(client, grace):
     order = late_order()
     assert "That is enough: the order goes on at once" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
     assert "What was received is enough" in press(client, order, "ask").text
@@ -204,7 +204,7 @@ def test_late_money_that_is_enough_today_goes_on_at_once(client, grace):
     assert not Mail.objects.filter(key__startswith="payment_rest").exists()
 
 
-def test_asking_for_what_is_sold_out_says_so(client, grace):
+def test_asking_for_the_rest_of_a_sold_out_order_is_refused(client, grace):
     order = partial_order()
     Product.objects.update(stock=0)
     response = press(client, order, "ask")
@@ -230,7 +230,7 @@ def test_staff_cannot_ask_for_the_rest_before_the_quote_expires(client, grace):
     assert "its quote has not expired yet" in press(client, order, "ask").text
 
 
-def test_money_for_a_cancelled_order_is_neither_accepted_nor_asked_for(client, grace):
+def test_a_payment_for_a_cancelled_order_can_be_dismissed_but_not_accepted(client, grace):
     order = long_ago()
     change_status(order.pk, "cancelled", actor="grace", at=order.created_at)
     tell(order, height=TIP - 1)
@@ -262,7 +262,7 @@ def test_an_overpaid_invoice_shows_by_how_much(client, grace):
     assert "Accept as paid" not in text
 
 
-def test_what_is_not_confirmed_for_a_day_is_stuck(client, grace):
+def test_a_payment_without_confirmation_for_a_day_is_shown_as_stuck(client, grace):
     order, young = long_ago(), open_order(product__sku="POT")
     tell(order)
     tell(young, reference="b" * 64 + ":0", seen_at=timezone.now())
@@ -286,19 +286,19 @@ def test_payouts_in_trouble_are_shown(client, grace, status, is_shown):
 
 
 @pytest.mark.parametrize(("network", "words"), [("BTC", "how to abandon it"), ("BTC-LN", "It is not known yet whether it was sent")])
-def test_a_payout_that_no_node_took_says_what_to_do(client, grace, network, words):
+def test_a_payout_in_an_unknown_state_says_what_to_do(client, grace, network, words):
     PayoutFactory(status="unknown", network=network)
     assert words in shown(client)
 
 
-def test_a_payout_that_failed_is_shown_until_its_money_is_promised_again(client, grace):
+def test_a_failed_payout_is_shown_until_another_one_is_drafted(client, grace):
     failed = PayoutFactory(status="failed", error="no route", created_at=timezone.now() - timedelta(hours=1))
     assert "no route" in shown(client)
     PayoutFactory(invoice=failed.invoice, status="draft", created_at=timezone.now())
     assert "no route" not in shown(client)
 
 
-def test_a_failed_payout_is_shown_only_by_its_invoice(client, grace):
+def test_a_failed_payout_is_not_shown_beside_the_exception_of_its_invoice(client, grace):
     order = partial_order()
     PayoutFactory(invoice=invoice_of(order), status="failed", error="no route")
     text = shown(client)
@@ -307,7 +307,7 @@ def test_a_failed_payout_is_shown_only_by_its_invoice(client, grace):
 
 
 @pytest.mark.parametrize(("is_cancelled", "kind"), [(False, "excess"), (True, "refund")])
-def test_a_paid_order_offers_the_refund_that_fits(client, grace, is_cancelled, kind):
+def test_an_overpaid_order_offers_the_excess_or_once_cancelled_a_full_refund(client, grace, is_cancelled, kind):
     order = long_ago()
     pay(order, percent=150)
     if is_cancelled:

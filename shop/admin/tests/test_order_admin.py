@@ -42,7 +42,7 @@ def status(order):
     return order.status
 
 
-def test_a_paid_order_ships_and_is_delivered_by_buttons(client, grace):
+def test_a_paid_order_can_be_marked_as_shipped_and_delivered_with_buttons(client, grace):
     order = placed()
     pay(order)
     assert f"{LIST}{order.pk}/ship/do/" in page_of(client, order)
@@ -61,7 +61,7 @@ def test_a_paid_order_ships_and_is_delivered_by_buttons(client, grace):
     assert "Shipped" in client.get(f"/orders/{order.access_token}/").text
 
 
-def test_a_held_order_does_not_ship_and_says_why(client, grace):
+def test_shipping_an_order_on_hold_is_refused_with_the_reason(client, grace):
     order = placed()
     pay(order)
     tell(order)
@@ -69,7 +69,7 @@ def test_a_held_order_does_not_ship_and_says_why(client, grace):
     assert status(order) == "processing"
 
 
-def test_a_hold_is_released_by_a_button(client, grace):
+def test_a_hold_can_be_released_with_a_button(client, grace):
     order = placed()
     run_out(order)
     Product.objects.update(stock=0)
@@ -84,7 +84,7 @@ def test_a_hold_is_released_by_a_button(client, grace):
     assert (order.on_hold, order.holds_stock) == (False, True)
 
 
-def test_cancelling_keeps_the_reason(client, grace):
+def test_cancelling_an_order_stores_the_reason(client, grace):
     order = placed()
     press(client, order, "cancel", reason="customer\x00 rang <b>up</b>")
     assert status(order) == "cancelled"
@@ -92,13 +92,13 @@ def test_cancelling_keeps_the_reason(client, grace):
     assert "customer rang &lt;b&gt;up&lt;/b&gt;" in page_of(client, order)
 
 
-def test_what_does_not_fit_has_no_button_and_is_refused(client, grace):
+def test_an_action_that_the_status_forbids_has_no_button_and_is_refused(client, grace):
     order = OrderFactory()
     assert "/ship/do/" not in page_of(client, order)
     assert "The status cannot change from Pending to Shipped." in press(client, order, "ship").text
 
 
-def test_many_ship_at_once_and_those_that_cannot_say_why(client, grace):
+def test_shipping_many_orders_says_why_some_cannot_be_shipped(client, grace):
     ready, pending = OrderFactory(status="processing"), OrderFactory()
     asked = choose(client, "ship", ready, pending)
     assert "Mark these 2 orders as shipped?" in asked.text
@@ -121,7 +121,7 @@ def test_each_action_works_on_many_orders(client, grace, act, start, end):
     assert Order.objects.filter(on_hold=False).count() == (2 if act == "release" else 0)
 
 
-def test_who_may_only_look_has_no_buttons(client):
+def test_staff_with_view_permission_only_see_no_buttons(client):
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
     client.force_login(clerk)
@@ -136,7 +136,7 @@ def test_who_may_only_look_has_no_buttons(client):
 
 
 @pytest.mark.parametrize("make", [UserFactory, lambda: UserFactory(is_staff=True)])
-def test_people_without_permission_see_no_orders(client, make):
+def test_users_without_permission_see_no_orders(client, make):
     client.force_login(make())
     order = OrderFactory(status="processing")
     assert client.get(LIST).status_code in (302, 403)
@@ -150,7 +150,7 @@ def test_an_unknown_action_is_refused(client, grace):
     assert client.get(f"{LIST}01a20be8-13d8-725c-a615-7ea7be2899ed/ship/do/").status_code == 404
 
 
-def test_nobody_adds_deletes_or_edits(client, grace):
+def test_orders_cannot_be_added_deleted_or_edited_except_for_the_note(client, grace):
     order = placed()
     assert client.get(f"{LIST}add/").status_code == 403
     assert client.post(f"{LIST}{order.pk}/delete/").status_code == 403
@@ -162,7 +162,7 @@ def test_nobody_adds_deletes_or_edits(client, grace):
     )  # fmt: skip
 
 
-def test_a_note_does_not_take_back_what_happened_meanwhile(client, grace, monkeypatch):
+def test_saving_a_note_keeps_changes_made_at_the_same_time(client, grace, monkeypatch):
     order = placed()
     save = Order.full_clean
 
@@ -176,7 +176,7 @@ def test_a_note_does_not_take_back_what_happened_meanwhile(client, grace, monkey
     assert (order.note, order.status, order.payment_status) == ("fragile", "processing", "paid")
 
 
-def test_the_page_shows_money_lines_and_time_line(client, grace):
+def test_the_order_page_shows_payments_lines_and_history(client, grace):
     order = placed()
     pay(order, percent=150)
     text = page_of(client, order)
@@ -187,7 +187,7 @@ def test_the_page_shows_money_lines_and_time_line(client, grace):
 
 
 @pytest.mark.parametrize("by", ["number", "email", "transaction_hash"])
-def test_orders_are_found_by_number_email_and_transaction(client, grace, by):
+def test_orders_can_be_found_by_number_email_and_transaction(client, grace, by):
     order = placed()
     pay(order)
     other = OrderFactory(email="bob@example.com")
@@ -196,7 +196,7 @@ def test_orders_are_found_by_number_email_and_transaction(client, grace, by):
     assert other.number not in text
 
 
-def test_an_order_is_found_by_its_second_payment(client, grace):
+def test_an_order_can_be_found_by_its_second_payment(client, grace):
     order = placed()
     tell(order, percent=50)
     tell(order, percent=50, reference="c" * 64 + ":1", seen_at=order.created_at.replace(minute=2))
@@ -207,12 +207,12 @@ def test_an_order_is_found_by_its_second_payment(client, grace):
 
 
 @pytest.mark.parametrize("query", ["\x00", "😀", "‮", "%", "x" * 5000, "'"])
-def test_odd_searches_find_nothing(client, grace, query):
+def test_odd_order_searches_cause_no_error(client, grace, query):
     OrderFactory()
     assert client.get(LIST, {"q": query}, follow=True).status_code == 200
 
 
-def test_the_list_can_be_filtered_by_what_is_to_do(client, grace):
+def test_the_order_list_can_be_filtered_by_what_is_to_do(client, grace):
     OrderFactory(number="WAITING")
     OrderFactory(number="READY", status="processing")
     OrderFactory(number="HELD", status="processing", on_hold=True, hold_reason="because")
@@ -224,7 +224,7 @@ def test_the_list_can_be_filtered_by_what_is_to_do(client, grace):
     assert numbers("hold") == ["HELD"]
 
 
-def test_a_long_list_costs_as_many_queries_as_a_short_one(client, grace, django_assert_max_num_queries):
+def test_a_long_order_list_needs_as_few_queries_as_a_short_one(client, grace, django_assert_max_num_queries):
     OrderFactory.create_batch(30, user=grace, created_at=NOW)
     client.get(LIST)
     with django_assert_max_num_queries(12):
@@ -250,7 +250,7 @@ def test_the_order_page_shows_its_refunds(client, grace):
     assert payout.amount_text in page_of(client, order)
 
 
-def test_an_action_on_many_comes_back_to_the_list_with_its_filters(client, grace):
+def test_an_action_on_many_orders_returns_to_the_list_with_its_filters(client, grace):
     orders = OrderFactory.create_batch(2, status="processing")
     values = {"action": "ship_selected", "_selected_action": [order.pk for order in orders]}
     page = client.post(f"{LIST}?work=ship", values)
@@ -260,7 +260,7 @@ def test_an_action_on_many_comes_back_to_the_list_with_its_filters(client, grace
     assert [status(order) for order in orders] == ["shipped", "shipped"]
 
 
-def test_a_reason_that_is_too_long_cancels_nothing_and_says_so(client, grace):
+def test_cancelling_with_a_reason_that_is_too_long_is_refused(client, grace):
     order = placed()
     answer = press(client, order, "cancel", reason="x" * 201)
     assert (answer.status_code, status(order)) == (400, "pending")

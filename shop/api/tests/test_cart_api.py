@@ -42,7 +42,7 @@ def test_adding_a_product_again_adds_to_its_quantity(api):
     ]
 
 
-def test_more_than_the_stock_is_refused(api, item):
+def test_adding_more_than_the_stock_is_refused(api, item):
     error = assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": 9}), 409, "INSUFFICIENT_STOCK")
     assert error["message"] == "Only 10 of Copper Kettle are left; your cart has 2 already."
     assert_error(put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 11}), 409, "INSUFFICIENT_STOCK")
@@ -90,7 +90,7 @@ def test_an_invalid_quantity_is_refused(api, item, quantity):
 
 
 @pytest.mark.parametrize("product_id", [*WEIRD, "nonsense", ""])
-def test_a_malformed_id_is_refused(api, product_id):
+def test_a_malformed_product_id_is_refused(api, product_id):
     error = assert_error(api.post("/api/cart/items", {"productId": product_id, "quantity": 1}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["productId"]
 
@@ -118,7 +118,7 @@ def test_a_product_that_is_no_longer_sold_is_shown_without_a_price(api, item):
     assert_error(put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 1}), 409, "CONFLICT")
 
 
-def test_a_long_cart_costs_as_many_queries_as_a_short_one(api, ada, django_assert_max_num_queries):
+def test_a_long_cart_needs_as_few_queries_as_a_short_one(api, ada, django_assert_max_num_queries):
     CartItemFactory.create_batch(20, cart=cart_of(ada))
     api.get("/api/cart")
     with django_assert_max_num_queries(4):

@@ -205,7 +205,7 @@ def test_writing_a_product_needs_permission(api, method, path):
     assert ApiClient(without_permission).generic(method, path, b"{}").status_code == 403
 
 
-def test_a_user_with_the_permission_to_change_products_can_change_one():
+def test_a_user_with_the_permission_to_change_products_can_add_one():
     user = UserFactory()
     user.user_permissions.add(Permission.objects.get(codename="change_product"))
     assert ApiClient(user).post("/api/products", new(CategoryFactory())).status_code == 201

@@ -49,7 +49,7 @@ def order(client, network="BTC", **change):
     return client.post("/checkout/payment/", {**form, "network": network, **change})
 
 
-def test_a_guest_orders_in_three_pages(client, item):
+def test_a_guest_can_order_in_three_pages(client, item):
     assert "Shipping address" in client.get("/checkout/").text
     assert fill_in(client)["Location"] == "/checkout/payment/"
     review = client.get("/checkout/payment/")
@@ -66,7 +66,7 @@ def test_a_guest_orders_in_three_pages(client, item):
     assert f"/orders/{placed.access_token}/" in client.get(paying["Location"]).text
 
 
-def test_a_user_orders_with_what_the_account_knows(client, ada):
+def test_the_checkout_is_filled_in_from_the_account_of_the_user(client, ada):
     ada.address = ADDRESS
     ada.save()
     CartItemFactory(cart=cart_of(ada))
@@ -80,7 +80,7 @@ def test_a_user_orders_with_what_the_account_knows(client, ada):
 
 
 @pytest.mark.parametrize(("ticked", "kept"), [({"save_address": "on"}, ADDRESS), ({}, {})])
-def test_the_address_is_kept_for_those_who_tick(client, ada, ticked, kept):
+def test_the_address_is_saved_for_a_user_who_ticks_the_box(client, ada, ticked, kept):
     CartItemFactory(cart=cart_of(ada))
     fill_in(client, **ticked)
     client.post("/checkout/payment/", {**form_of(client.get("/checkout/payment/")), "network": "BTC"})
@@ -88,11 +88,11 @@ def test_the_address_is_kept_for_those_who_tick(client, ada, ticked, kept):
     assert ada.address == kept
 
 
-def test_a_guest_is_not_asked_to_keep_an_address(client, item):
+def test_a_guest_is_not_asked_to_save_the_address(client, item):
     assert "save_address" not in client.get("/checkout/").text
 
 
-def test_logging_in_on_the_way_keeps_the_cart(client, item):
+def test_logging_in_during_the_checkout_keeps_the_cart(client, item):
     user = UserFactory()
     response = client.post("/account/login/", {"name": user.username, "password": PASSWORD, "next": "/checkout/"})
     assert response["Location"] == "/checkout/"
@@ -117,7 +117,7 @@ def test_logging_in_on_the_way_keeps_the_cart(client, item):
         ("country", "{'$ne': None}"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_marked_and_kept(client, item, field, value):
+def test_an_invalid_address_is_marked_and_keeps_the_other_fields(client, item, field, value):
     response = fill_in(client, **{field: value})
     assert response.status_code == 400
     assert "field--invalid" in response.text
@@ -126,27 +126,27 @@ def test_an_address_that_cannot_be_used_is_marked_and_kept(client, item, field, 
 
 
 @pytest.mark.parametrize("name", ["😀 O'Neil", "‮evil", "<b>bold</b>"])
-def test_odd_names_are_taken_and_escaped(client, item, name):
+def test_unusual_names_are_accepted_and_escaped(client, item, name):
     assert fill_in(client, name=name).status_code == 302
     assert "<b>bold" not in client.get("/checkout/payment/").text
 
 
-def test_what_was_typed_is_there_again_on_the_way_back(client, item):
+def test_the_address_form_keeps_its_values_when_the_buyer_goes_back(client, item):
     fill_in(client, city="Leeds")
     assert 'value="Leeds"' in client.get("/checkout/").text
 
 
 @pytest.mark.parametrize("path", ["/checkout/", "/checkout/payment/"])
-def test_an_empty_cart_leads_back_to_the_cart(client, path):
+def test_checking_out_an_empty_cart_redirects_to_the_cart(client, path):
     assert client.get(path)["Location"] == "/cart/"
 
 
-def test_the_address_comes_before_the_way_to_pay(client, item):
+def test_the_payment_page_redirects_to_the_address_while_it_is_missing(client, item):
     assert client.get("/checkout/payment/")["Location"] == "/checkout/"
     assert client.post("/checkout/payment/", {"network": "BTC"})["Location"] == "/checkout/"
 
 
-def test_a_network_that_is_down_is_shown_with_its_reason(client, item):
+def test_a_network_that_is_down_cannot_be_chosen_and_says_why(client, item):
     Cursor.objects.create(network="BTC", failing_since=NOW)
     fill_in(client)
     page = client.get("/checkout/payment/").text
@@ -155,7 +155,7 @@ def test_a_network_that_is_down_is_shown_with_its_reason(client, item):
     assert re.search(r'value="LTC" checked', page)
 
 
-def test_a_node_that_fails_at_the_last_moment_keeps_everything(client, item, monkeypatch):
+def test_a_node_that_fails_when_ordering_keeps_the_cart_and_the_address(client, item, monkeypatch):
     def fail(self, request):
         raise NodeUnavailable("http://user:secret@10.0.0.1 refused")
 
@@ -174,7 +174,7 @@ def test_a_node_that_fails_at_the_last_moment_keeps_everything(client, item, mon
     assert Order.objects.get().network == "LTC"
 
 
-def test_a_rate_that_is_missing_says_so(client, item, monkeypatch):
+def test_ordering_without_an_exchange_rate_shows_an_error(client, item, monkeypatch):
     def fail(*args, **more):
         raise RateUnavailable("There is no fresh BTC price right now.")
 
@@ -183,7 +183,7 @@ def test_a_rate_that_is_missing_says_so(client, item, monkeypatch):
     assert not Order.objects.exists()
 
 
-def test_when_nothing_can_be_paid_with_the_cart_is_kept(client, item, settings):
+def test_the_payment_page_says_when_no_payment_method_is_available(client, item, settings):
     settings.SANDBOX = False
     fill_in(client)
     page = client.get("/checkout/payment/").text
@@ -192,7 +192,7 @@ def test_when_nothing_can_be_paid_with_the_cart_is_kept(client, item, settings):
 
 
 @pytest.mark.parametrize("network", ["", "DOGE", "\x00", "😀", "BTC-LN", "x" * 100])
-def test_an_unknown_coin_is_asked_for_again(client, item, network):
+def test_choosing_an_unknown_coin_is_refused(client, item, network):
     response = order(client, network=network)
     assert response.status_code in (200, 400)
     assert 'role="alert"' in response.text
@@ -200,19 +200,19 @@ def test_an_unknown_coin_is_asked_for_again(client, item, network):
 
 
 @pytest.mark.parametrize("change", [{"token": "nonsense"}, {"token": "\x00"}, {"agreed": ""}])
-def test_a_broken_form_is_asked_for_again(client, item, change):
+def test_an_invalid_checkout_form_is_refused(client, item, change):
     response = order(client, **change)
     assert response.status_code == 400
     assert not Order.objects.exists()
 
 
 @pytest.mark.parametrize("agreed", ["nonsense", ":::,,,", "😀", f"{'9' * 40}:1:{'9' * 40}"])
-def test_what_the_buyer_never_saw_is_shown_first(client, item, agreed):
+def test_an_order_is_refused_when_the_buyer_has_not_seen_its_prices(client, item, agreed):
     assert order(client, agreed=agreed).status_code == 409
     assert not Order.objects.exists()
 
 
-def test_a_price_that_changed_meanwhile_is_shown_and_asked_for(client, item):
+def test_a_price_that_changed_during_the_checkout_is_shown_before_ordering(client, item):
     fill_in(client)
     form = form_of(client.get("/checkout/payment/"))
     Product.objects.update(price_minor=5_999)
@@ -227,7 +227,7 @@ def test_a_price_that_changed_meanwhile_is_shown_and_asked_for(client, item):
     assert Order.objects.get().total_minor == 11_998
 
 
-def test_stock_that_went_meanwhile_leads_back_to_the_cart(client, item):
+def test_stock_that_ran_short_during_the_checkout_redirects_to_the_cart(client, item):
     fill_in(client)
     form = form_of(client.get("/checkout/payment/"))
     Product.objects.update(stock=1)
@@ -236,7 +236,7 @@ def test_stock_that_went_meanwhile_leads_back_to_the_cart(client, item):
     assert not Order.objects.exists()
 
 
-def test_the_button_pressed_twice_makes_one_order(client, item):
+def test_pressing_the_order_button_twice_makes_one_order(client, item):
     fill_in(client)
     form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
 
@@ -247,7 +247,7 @@ def test_the_button_pressed_twice_makes_one_order(client, item):
     assert Order.objects.count() == 1
 
 
-def test_the_back_button_after_another_cart_makes_no_second_order_of_the_first(client, item):
+def test_submitting_an_old_form_again_makes_no_second_order(client, item):
     fill_in(client)
     form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
     first = client.post("/checkout/payment/", form)
@@ -258,16 +258,16 @@ def test_the_back_button_after_another_cart_makes_no_second_order_of_the_first(c
     assert CartItem.objects.count() == 1
 
 
-def test_what_was_typed_is_forgotten_after_the_order(client, item):
+def test_the_checkout_form_is_deleted_from_the_session_after_the_order(client, item):
     order(client)
     assert "checkout" not in client.session
 
 
-def test_pages_of_a_checkout_are_not_cached(client, item):
+def test_checkout_pages_are_not_cached(client, item):
     assert "no-store" in client.get("/checkout/")["Cache-Control"]
 
 
-def test_a_german_shopper_orders_in_three_german_pages_and_gets_german_mail(client, item, settings):
+def test_a_german_buyer_orders_on_german_pages_and_gets_a_german_mail(client, item, settings):
     assert client.post("/de/checkout/", BUYER)["Location"] == "/de/checkout/payment/"
     review = client.get("/de/checkout/payment/")
     assert "99,98\u00a0$" in review.text

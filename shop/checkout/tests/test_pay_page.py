@@ -43,7 +43,7 @@ def state_of(order, at):
     return describe(read_buyer_view(invoice_of(order).pk), at=at)
 
 
-def test_the_page_shows_amount_address_and_code(client):
+def test_the_pay_page_shows_the_amount_the_address_and_the_qr_code(client):
     order = open_order()
     option = Option.objects.get()
     text = show(client, order).text
@@ -54,7 +54,7 @@ def test_the_page_shows_amount_address_and_code(client):
     assert "data-countdown" in text
 
 
-def test_the_code_is_dark_on_white_with_quiet_space():
+def test_the_qr_code_is_black_on_white_with_a_quiet_zone():
     svg = pay_pages.qr_svg("bitcoin:bcrt1q?amount=1")
     size = int(re.search(r'viewBox="0 0 (\d+) \1"', svg)[1])
     assert size % 4 == 1
@@ -62,7 +62,7 @@ def test_the_code_is_dark_on_white_with_quiet_space():
     assert re.search(r'stroke="#000" d="M4 4', svg)
 
 
-def test_xrp_needs_its_tag(client):
+def test_the_pay_page_of_xrp_shows_the_destination_tag(client):
     order = open_order()
     Option.objects.update(network="XRP", destination="rExample?dt=42", due_base=1_500_000)
     text = show(client, order).text
@@ -71,14 +71,14 @@ def test_xrp_needs_its_tag(client):
     assert 'href="xrpl://rExample?dt=42&amp;amount=1.5"' in text
 
 
-def test_without_scripts_the_page_refreshes_automatically(client):
+def test_the_pay_page_refreshes_automatically_without_javascript(client):
     order = open_order()
     assert re.search(r'<noscript><meta http-equiv="refresh" content="\d+"></noscript>', show(client, order).text)
     pay(order)
     assert "http-equiv" not in show(client, order).text
 
 
-def test_the_address_is_kept_from_others(client):
+def test_the_pay_page_is_not_indexed_cached_or_sent_as_referrer(client):
     for response in (show(client, open_order()),):
         assert response["X-Robots-Tag"] == "noindex, nofollow"
         assert response["Referrer-Policy"] == "same-origin"
@@ -91,7 +91,7 @@ def test_an_unknown_payment_is_a_404(client, path, invoice_id):
     assert client.get(path.format(invoice_id)).status_code == 404
 
 
-def test_the_live_part_costs_one_query(client, django_assert_num_queries):
+def test_the_live_part_of_the_pay_page_needs_one_query(client, django_assert_num_queries):
     order = open_order()
     tell(order, percent=60)
     client.force_login(UserFactory())
@@ -100,7 +100,7 @@ def test_the_live_part_costs_one_query(client, django_assert_num_queries):
         assert client.get(f"/pay/{invoice.pk}/status").status_code == 200
 
 
-def test_the_live_part_is_the_same_as_in_the_page(client):
+def test_the_live_part_is_identical_to_that_part_of_the_pay_page(client):
     order = open_order()
     text, part = show(client, order).text, look(client, order).text
     live = part[part.index("<section") : part.index("</section>")]
@@ -108,7 +108,7 @@ def test_the_live_part_is_the_same_as_in_the_page(client):
     assert "<html" not in part
 
 
-def test_nothing_comes_back_while_nothing_changed(client):
+def test_the_live_part_is_sent_only_when_something_has_changed(client):
     order = open_order()
     seen = seen_in(show(client, order))
     assert look(client, order, seen).status_code == 204
@@ -122,7 +122,7 @@ def test_nothing_comes_back_while_nothing_changed(client):
     assert look(client, order, seen_in(response)).status_code == 204
 
 
-def test_it_asks_until_it_is_paid(client):
+def test_the_live_part_is_polled_until_the_order_is_paid(client):
     order = open_order()
     assert 'hx-trigger="every 3s"' in look(client, order).text
     pay(order)
@@ -131,7 +131,7 @@ def test_it_asks_until_it_is_paid(client):
     assert "hx-trigger" not in text
 
 
-def test_confirmations_count_up(client):
+def test_the_live_part_counts_the_confirmations(client):
     order = open_order()
     tell(order, height=TIP)
     text = look(client, order).text
@@ -139,7 +139,7 @@ def test_confirmations_count_up(client):
     assert re.search(r'<progress[^>]*max="2" value="1"', text)
 
 
-def test_what_is_missing_gets_a_code_of_its_own(client):
+def test_an_underpaid_order_shows_a_qr_code_for_the_rest(client):
     order = open_order()
     before = show(client, order).text
     tell(order, percent=60)
@@ -152,7 +152,7 @@ def test_what_is_missing_gets_a_code_of_its_own(client):
     assert re.search(r"<svg.*</svg>", text, re.S)[0] != re.search(r"<svg.*</svg>", before, re.S)[0]
 
 
-def test_when_time_runs_out_nobody_is_asked_for_money(client):
+def test_an_expired_pay_page_does_not_ask_for_money(client):
     order = open_order()
     Invoice.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     text = look(client, order).text
@@ -165,7 +165,7 @@ def test_when_time_runs_out_nobody_is_asked_for_money(client):
     assert "bitcoin:" not in text
 
 
-def test_the_tone_and_words_of_every_state():
+def test_the_pay_page_describes_each_state_of_a_payment():
     order = placed()
     at = order.created_at + timedelta(minutes=1)
     assert state_of(order, at).title == "Waiting for your payment"
@@ -229,7 +229,7 @@ def test_a_refund_of_a_paid_order_is_shown_whether_whole_or_in_part(status, titl
     assert state_of(order, LATE).title == title
 
 
-def test_an_excess_that_went_back_leaves_the_order_paid():
+def test_refunding_the_excess_leaves_the_order_paid():
     order = placed()
     pay(order, percent=150)
     assert state_of(order, LATE).can_request_refund
@@ -239,7 +239,7 @@ def test_an_excess_that_went_back_leaves_the_order_paid():
     assert "You overpaid by $49.99, which we have refunded." in state.text
 
 
-def test_late_money_while_a_new_quote_is_open_is_not_asked_for_again():
+def test_a_late_payment_during_a_new_quote_is_not_asked_for_again():
     order = placed()
     old = Option.objects.get()
     order = requote_order(order.pk, "LTC", at=LATE)
@@ -263,7 +263,7 @@ def test_a_payment_that_the_shop_closed_is_shown_as_closed():
     assert state_of(order, order.created_at).title == "Closed by the shop"
 
 
-def test_an_expired_page_stops_asking_after_a_while():
+def test_an_expired_pay_page_stops_polling_after_a_while():
     order = placed()
     run_out(order)
     assert state_of(order, LATE).seconds == 15
@@ -285,14 +285,14 @@ def test_the_session_that_placed_the_order_gets_a_link_to_it(client):
     assert f'href="/orders/{order.access_token}/"' in show(client, order).text
 
 
-def test_the_orders_user_gets_a_link_to_it(client):
+def test_the_user_who_placed_the_order_gets_a_link_to_it(client):
     ada = UserFactory()
     order = open_order(user=ada)
     client.force_login(ada)
     assert f'href="/orders/{order.access_token}/"' in show(client, order).text
 
 
-def test_a_visitor_from_the_order_page_gets_back_to_it_even_by_the_live_part(client):
+def test_a_visitor_from_the_order_page_gets_a_link_back_in_the_live_part(client):
     order = open_order()
     text = show(client, order, query_params={"order": order.access_token}).text
     link = f'href="/orders/{order.access_token}/"'
@@ -303,7 +303,7 @@ def test_a_visitor_from_the_order_page_gets_back_to_it_even_by_the_live_part(cli
 
 
 @pytest.mark.parametrize("key", ["x", "😀", "../../evil", '"><script>', "\x00"])
-def test_a_wrong_key_opens_nothing(client, key):
+def test_the_pay_page_with_a_wrong_key_has_no_link_to_the_order(client, key):
     order = open_order()
     for path in ("", "status"):
         text = client.get(f"/pay/{invoice_of(order).pk}/{path}", {"order": key}).text
@@ -311,20 +311,20 @@ def test_a_wrong_key_opens_nothing(client, key):
         assert "<script>" not in text.replace("<script src", "")
 
 
-def test_the_sandbox_can_be_played_from_the_page(client):
+def test_the_pay_page_has_buttons_for_the_sandbox(client):
     order = open_order()
     text = show(client, order).text
     assert f'action="/sandbox/{invoice_of(order).pk}/"' in text
     assert "TEST MODE" in text
 
 
-def test_without_a_sandbox_there_are_no_sandbox_buttons(client, settings):
+def test_the_pay_page_has_no_sandbox_buttons_when_the_sandbox_is_off(client, settings):
     order = open_order()
     settings.SANDBOX = False
     assert "/sandbox/" not in show(client, order).text
 
 
-def test_the_live_part_has_a_limit_of_its_own(client, monkeypatch):
+def test_the_live_part_has_its_own_rate_limit(client, monkeypatch):
     order = open_order()
     forget_counts()
     monkeypatch.setattr(pay_pages, "STATUS_LIMIT", "2/minute")
@@ -332,7 +332,7 @@ def test_the_live_part_has_a_limit_of_its_own(client, monkeypatch):
     assert int(look(client, order)["Retry-After"]) > 0
 
 
-def test_a_version_alone_makes_no_new_part_if_nothing_else_changed(client):
+def test_a_new_invoice_version_without_a_visible_change_sends_no_live_part(client):
     order = open_order()
     seen = seen_in(show(client, order))
     Invoice.objects.update(version=F("version") + 1)

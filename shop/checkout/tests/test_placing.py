@@ -35,7 +35,7 @@ def nothing_was_written():
     return not any(model.objects.exists() for model in (Order, OrderLine, Invoice, Option, Event, Mail)) and CartItem.objects.exists()
 
 
-def test_the_order_copies_what_was_bought(cart):
+def test_an_order_copies_the_names_and_prices_of_its_products(cart):
     order = place(cart)
 
     Product.objects.update(name="Iron Kettle", price_minor=1)
@@ -45,21 +45,21 @@ def test_the_order_copies_what_was_bought(cart):
     assert order.shipping_address == ADDRESS
 
 
-def test_stock_is_held_and_the_cart_is_empty(cart):
+def test_placing_an_order_holds_stock_and_empties_the_cart(cart):
     order = place(cart)
     assert Product.objects.get().stock == 8
     assert order.holds_stock
     assert not CartItem.objects.exists()
 
 
-def test_an_invoice_is_open_for_it(cart):
+def test_placing_an_order_opens_an_invoice(cart):
     order = place(cart)
     invoice = Invoice.objects.get()
     assert (invoice.subject_id, invoice.label, invoice.price_minor, invoice.status) == (order.pk, f"order_{order.number}", 9_998, "new")
     assert Option.objects.get().minor_per_coin == Decimal(6_500_000)
 
 
-def test_one_event_and_one_mail_tell_of_it(cart):
+def test_placing_an_order_records_one_event_and_sends_one_mail(cart):
     order = place(cart)
 
     event = Event.objects.get(subject_id=order.pk)
@@ -76,20 +76,20 @@ def test_one_event_and_one_mail_tell_of_it(cart):
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "O'Neil & Søn 😀", "‮evil"])
-def test_a_name_is_escaped_in_html_and_plain_in_text(cart, name):
+def test_a_mail_escapes_the_name_in_html_and_not_in_plain_text(cart, name):
     place(cart, address={**ADDRESS, "name": name})
     mail = Mail.objects.get()
     assert name in mail.text
     assert "<script>" not in mail.html
 
 
-def test_a_users_order_belongs_to_the_user(cart):
+def test_an_order_belongs_to_the_user_who_placed_it(cart):
     ada = UserFactory()
     assert place(cart, user=ada).user == ada
 
 
 @pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])
-def test_a_node_that_is_away_leaves_everything_as_it_was(cart, monkeypatch, error):
+def test_nothing_is_written_when_the_node_or_the_rate_is_unavailable(cart, monkeypatch, error):
     def fail(self, request):
         raise error
 
@@ -108,7 +108,7 @@ def test_a_coin_that_the_shop_does_not_take_is_refused(cart):
     assert nothing_was_written()
 
 
-def test_an_empty_cart_is_refused():
+def test_ordering_an_empty_cart_is_refused():
     with pytest.raises(CartBlocked):
         place(CartFactory())
 
@@ -123,14 +123,14 @@ def test_an_empty_cart_is_refused():
         ({"price_minor": 10**15}, OutOfRange),
     ],
 )
-def test_what_cannot_be_ordered_is_refused_before_anything_is_written(cart, change, error):
+def test_nothing_is_written_when_a_product_cannot_be_ordered(cart, change, error):
     Product.objects.update(**change)
     with pytest.raises(error):
         place(cart)
     assert nothing_was_written()
 
 
-def test_a_price_that_changed_since_the_buyer_looked_asks_again(cart):
+def test_a_price_that_the_buyer_has_not_seen_must_be_confirmed(cart):
     agreed = read_cart(cart).agreed
     Product.objects.update(price_minor=5_999)
 
@@ -151,7 +151,7 @@ def test_a_price_that_changed_since_the_buyer_looked_asks_again(cart):
         lambda: CartItem.objects.all().delete(),
     ],
 )
-def test_a_change_while_the_node_is_asked_asks_again(cart, monkeypatch, change):
+def test_a_cart_that_changes_while_the_node_is_asked_must_be_confirmed(cart, monkeypatch, change):
     prepare = placing.prepare_offers
 
     def prepare_slowly(*args, **more):
@@ -165,7 +165,7 @@ def test_a_change_while_the_node_is_asked_asks_again(cart, monkeypatch, change):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_stock_that_goes_while_the_node_is_asked_is_not_sold_twice(cart, monkeypatch):
+def test_stock_that_is_sold_while_the_node_is_asked_is_not_sold_twice(cart, monkeypatch):
     prepare = placing.prepare_offers
 
     def sell_meanwhile(*args, **more):
@@ -179,7 +179,7 @@ def test_stock_that_goes_while_the_node_is_asked_is_not_sold_twice(cart, monkeyp
     assert Product.objects.get().stock == 1
 
 
-def test_the_same_token_again_gives_the_same_order(cart):
+def test_placing_an_order_again_with_the_same_token_returns_the_same_order(cart):
     token = uuid.uuid4()
     order = place(cart, token=token)
 
@@ -190,7 +190,7 @@ def test_the_same_token_again_gives_the_same_order(cart):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_button_pressed_twice_at_once_makes_one_order(cart, monkeypatch):
+def test_two_simultaneous_presses_of_the_button_make_one_order(cart, monkeypatch):
     token, prepare = uuid.uuid4(), placing.prepare_offers
 
     def press_again(*args, **more):
@@ -210,7 +210,7 @@ def test_a_button_pressed_twice_at_once_makes_one_order(cart, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_address_that_somebody_else_was_given_is_asked_for_again(cart, monkeypatch):
+def test_an_address_that_another_invoice_has_is_replaced_by_a_new_one(cart, monkeypatch):
     place(CartItemFactory().cart)
     address = Option.objects.get().destination
     answers = iter([address, "bcrt1qanother"])
@@ -226,7 +226,7 @@ def test_an_address_that_somebody_else_was_given_is_asked_for_again(cart, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_another_users_token_places_no_order(cart):
+def test_the_token_of_another_user_places_no_order(cart):
     token = uuid.uuid4()
     place(CartItemFactory().cart, token=token, user=UserFactory())
     with pytest.raises(OrderMoved):
@@ -234,7 +234,7 @@ def test_another_users_token_places_no_order(cart):
     assert Order.objects.count() == 1
 
 
-def test_products_are_ordered_without_a_cart():
+def test_products_can_be_ordered_without_a_cart():
     kettle = ProductFactory()
     order = order_products(
         {kettle.pk: 3}, email="ada@example.com", user=UserFactory(), address=ADDRESS, network="LTC", at=NOW, token=uuid.uuid4()
@@ -243,7 +243,7 @@ def test_products_are_ordered_without_a_cart():
     assert (order.total_minor, order.network, kettle.stock) == (14_997, "LTC", 7)
 
 
-def test_an_unlisted_product_is_not_found():
+def test_ordering_an_unlisted_product_is_not_found():
     kettle = ProductFactory(is_listed=False)
     with pytest.raises(Product.DoesNotExist):
         order_products({kettle.pk: 1}, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=NOW, token=uuid.uuid4())

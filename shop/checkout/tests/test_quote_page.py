@@ -47,19 +47,19 @@ def late_order():
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_visitor_with_only_the_pay_page_changes_nothing(client, method):
+def test_a_visitor_with_only_the_pay_link_cannot_get_a_new_quote(client, method):
     order = open_order()
     assert getattr(client, method)(quote_path(order, key=False), {"network": "LTC"}).status_code == 403
     assert getattr(client, method)(f"{quote_path(order, key=False)}?order=x").status_code == 403
     assert Option.objects.count() == 1
 
 
-def test_the_key_of_another_order_opens_nothing(client):
+def test_the_key_of_another_order_does_not_allow_a_new_quote(client):
     order, other = open_order(), open_order(product__sku="POT")
     assert client.post(f"{quote_path(order, key=False)}?order={other.access_token}", {"network": "LTC"}).status_code == 403
 
 
-def test_the_form_is_not_on_the_shared_page(client):
+def test_the_quote_form_is_only_on_the_pay_page_of_the_buyer(client):
     order = open_order()
     text = client.get(f"/pay/{Invoice.objects.get().pk}/").text
     assert "Get a new quote" not in text
@@ -68,7 +68,7 @@ def test_the_form_is_not_on_the_shared_page(client):
     assert f'action="{quote_path(order)}"' in pay_page(client, order)
 
 
-def test_the_form_of_the_pay_page_changes_the_coin(client):
+def test_the_quote_form_changes_the_coin(client):
     order = open_order()
     text = pay_page(client, order)
     assert '<input type="radio" name="network" value="BTC" checked>' in text
@@ -83,7 +83,7 @@ def test_the_form_of_the_pay_page_changes_the_coin(client):
     assert '<input type="radio" name="network" value="LTC" checked>' in text
 
 
-def test_a_form_without_a_token_is_refused(client):
+def test_a_quote_form_without_a_csrf_token_is_refused(client):
     client.handler.enforce_csrf_checks = True
     order = open_order()
     assert client.post(quote_path(order), {"network": "LTC"}).status_code == 403
@@ -91,7 +91,7 @@ def test_a_form_without_a_token_is_refused(client):
     assert client.post(quote_path(order), {"network": "LTC", "csrfmiddlewaretoken": token}).status_code == 302
 
 
-def test_the_session_that_placed_the_order_needs_no_key(client):
+def test_the_session_that_placed_the_order_can_get_a_new_quote_without_the_key(client):
     order = open_order()
     session = client.session
     session[SESSION_KEY] = [str(order.pk)]
@@ -99,7 +99,7 @@ def test_the_session_that_placed_the_order_needs_no_key(client):
     assert client.post(quote_path(order, key=False), {"network": "LTC"}).url == f"/pay/{Invoice.objects.get().pk}/"
 
 
-def test_its_user_needs_no_key_and_another_gets_nothing(client):
+def test_only_the_user_who_placed_the_order_can_get_a_new_quote_without_the_key(client):
     ada = UserFactory()
     order = open_order(user=ada)
     client.force_login(UserFactory())
@@ -108,7 +108,7 @@ def test_its_user_needs_no_key_and_another_gets_nothing(client):
     assert client.post(quote_path(order, key=False), {"network": "LTC"}).status_code == 302
 
 
-def test_an_expired_payment_leads_to_a_new_quote(client):
+def test_the_buyer_can_get_a_new_quote_for_an_expired_payment(client):
     order = expired_order()
     assert f'href="{quote_path(order)}"' in pay_page(client, order)
     assert f'href="{quote_path(order)}"' in client.get(f"/orders/{order.access_token}/").text
@@ -122,7 +122,7 @@ def test_an_expired_payment_leads_to_a_new_quote(client):
     assert "Waiting for your payment" in pay_page(client, order)
 
 
-def test_what_is_sold_out_is_said(client):
+def test_a_new_quote_for_a_sold_out_product_is_refused(client):
     order = expired_order()
     Product.objects.update(stock=0)
     response = client.post(quote_path(order), {"network": "BTC"})
@@ -131,7 +131,7 @@ def test_what_is_sold_out_is_said(client):
     assert Invoice.objects.get().status == "expired"
 
 
-def test_late_money_pays_by_one_press(client):
+def test_the_buyer_can_pay_with_late_money_by_one_press(client):
     order = late_order()
     text = client.get(quote_path(order)).text
     assert "0.00153816 BTC, worth $99.98 at today's rate" in text
@@ -153,7 +153,7 @@ def test_late_money_that_is_not_enough_asks_for_the_rest(client, settings):
     assert "$49.99 of $99.98 received (50 %)" in client.post(quote_path(order), {"network": "LTC"}, follow=True).text
 
 
-def test_the_mail_leads_there_without_a_login(client, settings):
+def test_the_link_in_the_mail_opens_the_quote_page_without_a_login(client, settings):
     order = late_order()
     mail = Mail.objects.get(key__startswith="payment_late")
     link = f"{settings.PUBLIC_URL}{quote_path(order)}"
@@ -161,7 +161,7 @@ def test_the_mail_leads_there_without_a_login(client, settings):
     assert "That is enough" in client.get(link.removeprefix(settings.PUBLIC_URL)).text
 
 
-def test_what_is_paid_already_is_said(client):
+def test_a_new_quote_for_a_paid_order_is_refused(client):
     order = open_order()
     tell(order, at=timezone.now(), seen_at=timezone.now())
     text = client.get(quote_path(order)).text
@@ -171,7 +171,7 @@ def test_what_is_paid_already_is_said(client):
     assert (response.status_code, "This is already paid." in response.text) == (409, True)
 
 
-def test_a_network_that_is_away_says_so_and_the_others_stay(client, monkeypatch):
+def test_a_network_that_fails_shows_an_error_and_keeps_the_others_available(client, monkeypatch):
     def away(self, request):
         raise NodeUnavailable("no answer")
 
@@ -184,7 +184,7 @@ def test_a_network_that_is_away_says_so_and_the_others_stay(client, monkeypatch)
     assert 'value="LTC" disabled' in response.text
 
 
-def test_a_network_that_failed_before_is_not_offered(client):
+def test_a_network_that_is_failing_cannot_be_chosen(client):
     Cursor.objects.create(network="LTC", failing_since=timezone.now())
     assert 'value="LTC" disabled' in pay_page(client, open_order())
 
@@ -197,18 +197,18 @@ def test_a_coin_that_the_shop_does_not_take_is_refused(client, network):
     assert Option.objects.count() == 1
 
 
-def test_addresses_are_not_given_away_by_the_thousand(client, monkeypatch):
+def test_the_number_of_new_quotes_is_limited(client, monkeypatch):
     forget_counts()
     monkeypatch.setattr(quote_page, "LIMIT", "1/hour")
     order = open_order()
     assert [client.post(quote_path(order), {"network": "LTC"}).status_code for _ in range(2)] == [302, 429]
 
 
-def test_an_unknown_payment_is_not_there(client):
+def test_the_quote_page_of_an_unknown_payment_is_a_404(client):
     assert client.get("/pay/00000000-0000-7000-8000-000000000000/quote/").status_code == 404
 
 
-def test_money_back_is_mailed_to_the_orders_address_alone(client):
+def test_the_refund_link_is_mailed_only_to_the_email_address_of_the_order(client):
     order = late_order()
     path = f"/orders/{order.access_token}/money-back/"
     assert f'href="{path}"' in pay_page(client, order)
@@ -227,7 +227,7 @@ def test_money_back_is_mailed_to_the_orders_address_alone(client):
 
 
 @pytest.mark.parametrize("steps", [[], [pay]])
-def test_without_money_to_refund_no_link_is_mailed(client, steps):
+def test_no_refund_link_is_mailed_when_there_is_nothing_to_refund(client, steps):
     order = placed()
     for step in steps:
         step(order)

@@ -45,7 +45,7 @@ def late_order(settings, *, now="65000.00"):
     return order
 
 
-def test_the_coin_of_an_open_order_changes_and_its_stock_stays_held():
+def test_changing_the_coin_of_an_open_order_keeps_its_stock_held():
     order = placed()
     assert stock() == 8
 
@@ -57,12 +57,12 @@ def test_the_coin_of_an_open_order_changes_and_its_stock_stays_held():
     assert (order.status, order.payment_status) == ("processing", "paid")
 
 
-def test_without_a_coin_it_stays_the_same():
+def test_a_new_quote_keeps_the_coin_when_none_is_given():
     order = requote_order(placed().pk, at=SOON)
     assert (order.network, Option.objects.filter(network="BTC").count()) == ("BTC", 2)
 
 
-def test_an_expired_order_holds_its_stock_again():
+def test_a_new_quote_for_an_expired_order_holds_its_stock_again():
     order = placed()
     run_out(order)
     assert (order.payment_status, stock()) == ("expired", 10)
@@ -74,7 +74,7 @@ def test_an_expired_order_holds_its_stock_again():
     assert (order.payment_status, order.holds_stock, stock()) == ("expired", False, 10)
 
 
-def test_an_order_that_is_sold_out_gets_no_quote_and_nothing_is_written():
+def test_a_new_quote_for_a_sold_out_order_is_refused_and_writes_nothing():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -87,7 +87,7 @@ def test_an_order_that_is_sold_out_gets_no_quote_and_nothing_is_written():
     assert (Invoice.objects.get().status, Option.objects.count()) == ("expired", 1)
 
 
-def test_late_money_pays_at_the_rate_of_now(settings):
+def test_late_money_pays_the_order_at_the_current_rate(settings):
     order = late_order(settings)
     assert (order.payment_status, stock()) == ("late", 10)
 
@@ -97,7 +97,7 @@ def test_late_money_pays_at_the_rate_of_now(settings):
     assert events(order) == ["order.placed", "order.payment_expired", "order.payment_late", "order.paid"]
 
 
-def test_late_money_that_lost_its_worth_leaves_a_rest_to_pay(settings):
+def test_late_money_that_has_lost_value_leaves_a_rest_to_pay(settings):
     order = late_order(settings, now="32500.00")
 
     order = requote_order(order.pk, "LTC", at=TOO_LATE)
@@ -109,7 +109,7 @@ def test_late_money_that_lost_its_worth_leaves_a_rest_to_pay(settings):
     assert (order.status, order.payment_status) == ("processing", "paid")
 
 
-def test_late_money_for_what_is_sold_out_stays_where_it_is(settings):
+def test_late_money_for_a_sold_out_product_is_not_accepted(settings):
     order = late_order(settings)
     Product.objects.update(stock=0)
 
@@ -121,7 +121,7 @@ def test_late_money_for_what_is_sold_out_stays_where_it_is(settings):
     assert Invoice.objects.get().needs_decision
 
 
-def test_a_rest_can_be_paid_after_the_time():
+def test_the_rest_of_an_underpaid_order_can_be_paid_with_a_new_quote():
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     run_out(order)
@@ -132,21 +132,21 @@ def test_a_rest_can_be_paid_after_the_time():
     assert (order.status, order.payment_status, stock()) == ("processing", "paid", 8)
 
 
-def test_a_cancelled_order_is_not_paid_any_more():
+def test_a_cancelled_order_gets_no_new_quote():
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
     with pytest.raises(IllegalTransition, match="cancelled"):
         requote_order(order.pk, at=SOON)
 
 
-def test_a_paid_order_is_not_paid_twice():
+def test_a_paid_order_gets_no_new_quote():
     order = placed()
     tell(order)
     with pytest.raises(QuoteRefused, match="already paid"):
         requote_order(order.pk, at=SOON)
 
 
-def test_a_node_that_is_away_changes_nothing(monkeypatch):
+def test_a_new_quote_changes_nothing_when_the_node_is_down(monkeypatch):
     def away(self, request):
         raise NodeUnavailable("away")
 
@@ -157,7 +157,7 @@ def test_a_node_that_is_away_changes_nothing(monkeypatch):
     assert (Order.objects.get().network, Option.objects.count(), events(order)) == ("BTC", 1, ["order.placed"])
 
 
-def test_money_that_comes_while_the_node_is_asked_is_not_asked_for_again(monkeypatch):
+def test_a_payment_that_arrives_while_the_node_is_asked_reduces_the_new_quote(monkeypatch):
     """The quote was for all of it; half has come since."""
     order = placed()
     give_destination = SandboxNetwork.open_destination
@@ -187,7 +187,7 @@ def test_a_quote_that_loses_every_race_is_refused(monkeypatch):
         requote_order(order.pk, "LTC", at=SOON)
 
 
-def test_money_for_the_old_coin_and_the_new_one_adds_up():
+def test_payments_in_the_old_and_the_new_coin_add_up():
     order = placed()
     old = newest_option(order)
     order = requote_order(order.pk, "LTC", at=SOON)
@@ -197,7 +197,7 @@ def test_money_for_the_old_coin_and_the_new_one_adds_up():
     assert (order.status, order.payment_status) == ("processing", "paid")
 
 
-def test_an_order_that_staff_took_into_work_can_still_be_paid():
+def test_an_order_that_staff_process_unpaid_can_still_be_paid():
     order = placed()
     change_status(order.pk, "processing", actor="grace", at=NOW)
     run_out(order)
@@ -206,7 +206,7 @@ def test_an_order_that_staff_took_into_work_can_still_be_paid():
     assert (order.status, order.payment_status, stock()) == ("processing", "paid", 8)
 
 
-def test_the_buyer_is_mailed_about_the_money_once_however_often_the_quote_expires():
+def test_the_buyer_is_mailed_once_although_the_quote_expires_several_times():
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     run_out(order)

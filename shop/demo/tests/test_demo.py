@@ -27,7 +27,7 @@ def _plain_pictures(monkeypatch):
     monkeypatch.setattr("shop.demo.loading.read_upload", lambda file: Image.new("RGB", (8, 8)))
 
 
-def test_the_demo_fills_departments_shelves_and_pictures(client):
+def test_the_demo_has_departments_shelves_products_and_pictures(client):
     load_demo()
 
     assert Product.objects.count() >= 24
@@ -41,13 +41,13 @@ def test_the_demo_fills_departments_shelves_and_pictures(client):
         assert picture.size == (800, 800)
 
 
-def test_each_product_has_a_picture_of_at_most_60_kb_and_no_picture_is_left_over():
+def test_each_demo_picture_belongs_to_a_product_and_has_at_most_60_kb():
     assert {goods.picture for goods in GOODS} == set(PICTURES.iterdir())
     assert max(picture.stat().st_size for picture in PICTURES.iterdir()) <= 60_000
 
 
 @pytest.mark.usefixtures("_plain_pictures")
-def test_the_kettle_is_found_though_it_is_mistyped():
+def test_a_search_with_a_typing_error_finds_the_demo_kettle():
     load_demo()
 
     found = engine.search(Query(text="kettel"))
@@ -56,7 +56,7 @@ def test_the_kettle_is_found_though_it_is_mistyped():
 
 
 @pytest.mark.usefixtures("_plain_pictures")
-def test_loading_again_leaves_what_staff_changed_and_makes_whole_what_is_missing():
+def test_loading_the_demo_again_keeps_changes_and_adds_what_is_missing():
     load_demo()
     Product.objects.filter(sku="KIT-MUG").update(price_minor=1, name="Our Mug")
     Product.objects.filter(sku="KIT-BOWL").delete()
@@ -72,7 +72,7 @@ def test_loading_again_leaves_what_staff_changed_and_makes_whole_what_is_missing
 
 
 @pytest.mark.usefixtures("_plain_pictures")
-def test_a_larger_shop_has_exactly_as_many_products_as_were_asked_for():
+def test_a_larger_demo_has_exactly_the_requested_number_of_products():
     load_demo(products=120)
     load_demo(products=120)
 
@@ -80,13 +80,13 @@ def test_a_larger_shop_has_exactly_as_many_products_as_were_asked_for():
     assert not Product.objects.filter(images=None).exists()
 
 
-def test_fewer_than_the_demo_has_is_refused():
+def test_a_demo_with_fewer_products_than_the_smallest_one_is_refused():
     with pytest.raises(CommandError, match="--products must be 37 or more"):
         load_demo(products=3)
 
 
 @pytest.mark.usefixtures("_plain_pictures")
-def test_a_search_engine_that_is_away_does_not_keep_the_demo_out(monkeypatch, capsys):
+def test_the_demo_is_loaded_while_the_search_engine_is_down(monkeypatch, capsys):
     def away(*args):
         raise SearchUnavailable("Elasticsearch does not answer: ConnectionError")
 

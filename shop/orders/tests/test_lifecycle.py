@@ -31,7 +31,7 @@ def stock():
 
 @pytest.mark.parametrize("start", STATUSES)
 @pytest.mark.parametrize("to", STATUSES)
-def test_an_order_goes_only_where_it_may(start, to):
+def test_only_the_allowed_status_changes_are_possible(start, to):
     order = OrderFactory(status=start)
     if (start, to) in LEGAL:
         assert change_status(order.pk, to, actor="grace", at=NOW).status == to
@@ -43,7 +43,7 @@ def test_an_order_goes_only_where_it_may(start, to):
         assert (order.status, order.version, Event.objects.count()) == (start, 1, 0)
 
 
-def test_each_step_is_an_event_with_a_name():
+def test_each_status_change_is_recorded_as_an_event_with_its_actor():
     order = placed()
     pay(order)
     change_status(order.pk, "shipped", actor="grace", at=NOW)
@@ -54,7 +54,7 @@ def test_each_step_is_an_event_with_a_name():
     assert told == [(1, "order.placed", ""), (2, "order.paid", ""), (3, "order.shipped", "grace"), (4, "order.delivered", "grace")]
 
 
-def test_a_shipped_order_is_told_to_the_buyer():
+def test_the_buyer_is_mailed_when_an_order_is_shipped():
     order = placed()
     pay(order)
     change_status(order.pk, "shipped", actor="grace", at=NOW)
@@ -63,7 +63,7 @@ def test_a_shipped_order_is_told_to_the_buyer():
     assert f"/orders/{order.access_token}/" in mail.text
 
 
-def test_nothing_ships_while_it_is_on_hold():
+def test_an_order_on_hold_cannot_be_shipped():
     order = placed()
     pay(order)
     tell(order)
@@ -75,7 +75,7 @@ def test_nothing_ships_while_it_is_on_hold():
     assert order.status == "processing"
 
 
-def test_staff_take_an_expired_order_on_if_there_is_stock():
+def test_staff_can_process_an_expired_order_when_there_is_stock():
     order = placed()
     run_out(order)
 
@@ -85,7 +85,7 @@ def test_staff_take_an_expired_order_on_if_there_is_stock():
     assert (order.status, order.holds_stock, stock()) == ("processing", True, 8)
 
 
-def test_staff_cannot_take_an_expired_order_on_without_stock():
+def test_staff_cannot_process_an_expired_order_without_stock():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -97,7 +97,7 @@ def test_staff_cannot_take_an_expired_order_on_without_stock():
     assert (order.status, order.holds_stock, stock()) == ("pending", False, 1)
 
 
-def test_the_buyer_cancels_while_nothing_was_paid():
+def test_the_buyer_can_cancel_an_order_without_payments():
     order = placed()
 
     cancel_own_order(order.pk, at=NOW)
@@ -112,7 +112,7 @@ def test_the_buyer_cancels_while_nothing_was_paid():
     ]
 
 
-def test_the_buyer_cancels_after_the_time_ran_out_and_stock_comes_back_once():
+def test_cancelling_an_expired_order_does_not_return_its_stock_twice():
     order = placed()
     run_out(order)
     cancel_own_order(order.pk, at=LATE)
@@ -120,7 +120,7 @@ def test_the_buyer_cancels_after_the_time_ran_out_and_stock_comes_back_once():
 
 
 @pytest.mark.parametrize("percent", [10, 100])
-def test_the_buyer_cannot_cancel_once_money_was_seen(percent):
+def test_the_buyer_cannot_cancel_once_a_payment_was_seen(percent):
     order = placed()
     tell(order, percent=percent)
 
@@ -131,7 +131,7 @@ def test_the_buyer_cannot_cancel_once_money_was_seen(percent):
     assert (order.status, stock()) == ("pending", 8)
 
 
-def test_the_buyer_cannot_cancel_twice():
+def test_the_buyer_cannot_cancel_an_order_twice():
     order = placed()
     cancel_own_order(order.pk, at=NOW)
     with pytest.raises(IllegalTransition, match="already cancelled"):
@@ -139,14 +139,14 @@ def test_the_buyer_cannot_cancel_twice():
     assert stock() == 10
 
 
-def test_the_buyer_cannot_cancel_what_is_in_work():
+def test_the_buyer_cannot_cancel_an_order_in_processing():
     order = placed()
     pay(order)
     with pytest.raises(IllegalTransition, match="can no longer be cancelled here"):
         cancel_own_order(order.pk, at=NOW)
 
 
-def test_staff_cancel_a_paid_order_and_are_reminded_of_the_money():
+def test_cancelling_a_paid_order_puts_it_on_hold_for_its_refund():
     order = placed()
     pay(order)
 
@@ -160,13 +160,13 @@ def test_staff_cancel_a_paid_order_and_are_reminded_of_the_money():
     assert Event.objects.get(type="order.cancelled").data["reason"] == "out of colour"
 
 
-def test_staff_cancel_an_unpaid_order_and_its_invoice():
+def test_cancelling_an_unpaid_order_cancels_its_invoice():
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
     assert (Invoice.objects.get().status, stock()) == ("cancelled", 10)
 
 
-def test_a_hold_for_missing_stock_is_released_when_there_is_stock():
+def test_a_hold_for_missing_stock_cannot_be_released_without_stock():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -177,7 +177,7 @@ def test_a_hold_for_missing_stock_is_released_when_there_is_stock():
     assert order.on_hold
 
 
-def test_a_hold_is_released_by_a_named_person():
+def test_the_person_who_releases_a_hold_is_recorded():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -192,7 +192,7 @@ def test_a_hold_is_released_by_a_named_person():
     assert (event.actor, event.seq) == ("grace", order.version)
 
 
-def test_a_hold_for_unsettled_money_is_not_released_by_hand():
+def test_a_hold_for_an_unsettled_payment_cannot_be_released_by_hand():
     order = placed()
     pay(order)
     tell(order)
@@ -200,12 +200,12 @@ def test_a_hold_for_unsettled_money_is_not_released_by_hand():
         release_hold(order.pk, actor="grace", at=NOW)
 
 
-def test_only_a_held_order_can_be_released():
+def test_only_an_order_on_hold_can_be_released():
     with pytest.raises(IllegalTransition, match="not on hold"):
         release_hold(OrderFactory().pk, actor="grace", at=NOW)
 
 
-def test_a_status_change_that_loses_a_race_is_tried_again(monkeypatch):
+def test_a_status_change_that_loses_a_race_is_repeated(monkeypatch):
     order = placed()
     pay(order)
     write, lost = orders.write_order, []
@@ -229,7 +229,7 @@ def test_a_write_over_a_newer_version_is_refused():
         write_order(stale, "order.cancelled", at=NOW, status="cancelled")
 
 
-def test_ready_to_ship_are_those_in_work_and_not_on_hold():
+def test_orders_to_ship_are_in_processing_and_not_on_hold():
     OrderFactory()
     ready = OrderFactory(status="processing")
     held = OrderFactory(status="processing", on_hold=True)

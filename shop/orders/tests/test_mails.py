@@ -50,7 +50,7 @@ def expected_links(order, *pages):
     return {links[page] for page in pages}
 
 
-def test_a_part_that_came_in_time_is_mailed_when_the_quote_expires(settings):
+def test_the_buyer_of_an_underpaid_order_is_mailed_when_the_quote_expires(settings):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     assert told() == []
@@ -64,7 +64,7 @@ def test_a_part_that_came_in_time_is_mailed_when_the_quote_expires(settings):
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
 
 
-def test_late_money_that_waits_for_a_decision_is_mailed(settings):
+def test_the_buyer_is_mailed_about_a_late_payment_that_waits_for_a_decision(settings):
     order = placed()
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
@@ -75,14 +75,14 @@ def test_late_money_that_waits_for_a_decision_is_mailed(settings):
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
 
 
-def test_late_money_that_is_taken_by_itself_needs_no_word():
+def test_a_late_payment_that_is_accepted_automatically_is_not_mailed_as_late():
     order = placed()
     run_out(order)
     pay(order, seen_at=LATE, at=LATE)
     assert told() == ["payment-confirmed"]
 
 
-def test_a_part_and_then_late_money_are_two_occasions():
+def test_a_partial_and_then_a_late_payment_make_two_mails():
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     run_out(order)
@@ -92,7 +92,7 @@ def test_a_part_and_then_late_money_are_two_occasions():
     assert "0.00092289 BTC and 0.00061526 BTC" in mail_of("payment_late").text
 
 
-def test_an_overpaid_order_is_mailed(settings):
+def test_the_buyer_of_an_overpaid_order_is_mailed(settings):
     order = placed()
     pay(order, percent=150)
     tell(order)
@@ -103,7 +103,7 @@ def test_an_overpaid_order_is_mailed(settings):
     assert links_in(mail, settings) == expected_links(order, "refund", "order")
 
 
-def test_money_for_a_cancelled_order_is_mailed(settings):
+def test_the_buyer_is_mailed_about_a_payment_for_a_cancelled_order(settings):
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
     assert told() == []
@@ -127,7 +127,7 @@ def test_the_buyer_is_mailed_when_staff_close_a_payment():
     assert told() == ["money_back"]
 
 
-def test_money_that_went_again_needs_no_word():
+def test_the_buyer_is_not_mailed_about_a_double_spent_payment():
     order = placed()
     tell(order, percent=60)
     tell(order, present=False, conflicted=True)
@@ -136,7 +136,7 @@ def test_money_that_went_again_needs_no_word():
 
 
 @pytest.mark.parametrize("occasion", ["quote", "order"])
-def test_the_links_lead_on_without_a_login(client, settings, occasion):
+def test_the_links_in_a_mail_work_without_a_login(client, settings, occasion):
     order = placed(at=timezone.now() - timedelta(days=1))
     tell(order, percent=60, height=TIP - 1)
     run_out(order)
@@ -145,13 +145,13 @@ def test_the_links_lead_on_without_a_login(client, settings, occasion):
     assert "$40.00" in client.get(link).text or order.number in client.get(link).text
 
 
-def test_the_first_mail_leads_to_a_pay_page_that_knows_its_buyer(client, settings):
+def test_the_first_mail_links_a_pay_page_that_offers_a_new_quote(client, settings):
     open_order()
     link = next(link for link in links_in(mail_of("order-received"), settings) if link.startswith("/pay/"))
     assert "Get a new quote" in client.get(link).text
 
 
-def test_staff_are_told_of_what_is_paid_and_cannot_be_shipped(settings):
+def test_staff_are_mailed_when_a_paid_order_is_out_of_stock(settings):
     settings.STAFF_EMAIL = "grace@example.com"
     order = placed()
     run_out(order)
@@ -163,7 +163,7 @@ def test_staff_are_told_of_what_is_paid_and_cannot_be_shipped(settings):
     assert "Paid, but out of stock. Copper Kettle is sold out." in mail.text
 
 
-def test_staff_are_told_of_a_reorg_after_settlement(settings):
+def test_staff_are_mailed_about_a_reorg_after_settlement(settings):
     settings.STAFF_EMAIL = "grace@example.com"
     order = placed()
     pay(order)
@@ -172,7 +172,7 @@ def test_staff_are_told_of_a_reorg_after_settlement(settings):
 
 
 @pytest.mark.parametrize(("language", "prefix", "amount"), [("de", "/de", "59,98\u00a0$"), ("", "", "$59.98")])
-def test_a_mail_is_in_the_language_of_the_order_whoever_causes_it(language, prefix, amount, settings):
+def test_a_mail_is_written_in_the_language_of_the_order(language, prefix, amount, settings):
     order = placed()
     Order.objects.update(language=language)
     with translation.override("en" if language else "de"):

@@ -16,7 +16,7 @@ def page(client, order):
     return client.get(f"/orders/{order.access_token}/").text
 
 
-def test_the_link_alone_shows_the_order(client):
+def test_the_link_of_an_order_shows_it_without_a_login(client):
     order = open_order()
     text = page(client, order)
     for words in (
@@ -38,19 +38,19 @@ def test_a_link_with_another_key_shows_no_order(client, token):
     assert client.get(f"/orders/{token}/").status_code == 404
 
 
-def test_the_orders_number_does_not_open_its_page(client):
+def test_the_number_of_an_order_does_not_open_its_page(client):
     assert client.get(f"/orders/{open_order().number}/").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["", "cancel/"])
-def test_the_address_is_kept_from_others(client, path):
+def test_order_pages_are_not_indexed_cached_or_sent_as_referrer(client, path):
     response = client.get(f"/orders/{open_order().access_token}/{path}")
     assert response["X-Robots-Tag"] == "noindex, nofollow"
     assert response["Referrer-Policy"] == "same-origin"
     assert "no-store" in response["Cache-Control"]
 
 
-def test_the_time_line_tells_each_step(client):
+def test_the_history_shows_each_step_of_the_order(client):
     order = open_order()
     tell(order)
     pay(order)
@@ -76,14 +76,14 @@ def test_the_time_line_tells_each_step(client):
         ([pay, lambda order: change_status(order.pk, "cancelled", actor="grace", at=NOW)], "We are refunding what you paid"),
     ],
 )
-def test_every_state_has_its_words(client, steps, words):
+def test_the_order_page_describes_every_state(client, steps, words):
     order = placed()
     for step in steps:
         step(order)
     assert words in page(client, order)
 
 
-def test_what_staff_write_is_not_for_the_buyer(client):
+def test_the_order_page_does_not_show_notes_of_staff(client):
     order = placed()
     Order.objects.update(note="a difficult customer")
     pay(order)
@@ -94,7 +94,7 @@ def test_what_staff_write_is_not_for_the_buyer(client):
     assert "difficult" not in text
 
 
-def test_cancelling_asks_first(client):
+def test_cancelling_an_order_asks_for_confirmation_first(client):
     order = open_order()
     cancel = f"/orders/{order.access_token}/cancel/"
     assert cancel in page(client, order)
@@ -108,12 +108,12 @@ def test_cancelling_asks_first(client):
     assert Product.objects.get().stock == 10
 
 
-def test_cancelling_needs_a_token():
+def test_cancelling_an_order_needs_a_csrf_token():
     order = open_order()
     assert Client(enforce_csrf_checks=True).post(f"/orders/{order.access_token}/cancel/").status_code == 403
 
 
-def test_a_paid_order_is_not_cancelled(client):
+def test_the_buyer_cannot_cancel_an_order_with_a_payment(client):
     order = open_order()
     tell(order)
     cancel = f"/orders/{order.access_token}/cancel/"
@@ -134,18 +134,18 @@ def test_an_expired_order_can_be_ordered_again(client):
     assert CartItem.objects.get().quantity == 2
 
 
-def test_ordering_again_says_what_is_gone(client):
+def test_ordering_again_names_products_that_are_no_longer_sold(client):
     order = open_order()
     run_out(order)
     Product.objects.all().delete()
     assert "Copper Kettle is no longer sold." in client.post(f"/orders/{order.access_token}/again/", follow=True).text
 
 
-def test_an_open_order_is_not_ordered_again_by_its_page(client):
+def test_the_page_of_an_open_order_does_not_offer_to_order_again(client):
     assert "/again/" not in page(client, open_order())
 
 
-def test_a_users_orders_are_listed_newest_first(client):
+def test_the_orders_of_a_user_are_listed_newest_first(client):
     ada = UserFactory()
     client.force_login(ada)
     old, new = OrderFactory(user=ada), OrderFactory(user=ada, created_at=NOW.replace(hour=13))
@@ -157,13 +157,13 @@ def test_a_users_orders_are_listed_newest_first(client):
     assert other.number not in text
 
 
-def test_a_user_without_orders_is_told_so(client):
+def test_a_user_without_orders_sees_an_empty_list(client):
     client.force_login(UserFactory())
     assert "No orders yet." in client.get("/account/orders/").text
 
 
 @pytest.mark.parametrize("number", ["2", "0", "-1", "x", "999999999999999999999", "\x00", "1.5"])
-def test_many_orders_are_paged(client, number):
+def test_a_long_list_of_orders_is_split_into_pages(client, number):
     ada = UserFactory()
     client.force_login(ada)
     OrderFactory.create_batch(21, user=ada)
@@ -172,5 +172,5 @@ def test_many_orders_are_paged(client, number):
     assert "of 2" in response.text
 
 
-def test_a_guest_has_to_log_in_for_the_list(client):
+def test_the_list_of_orders_needs_a_login(client):
     assert client.get("/account/orders/")["Location"] == "/account/login/?next=/account/orders/"

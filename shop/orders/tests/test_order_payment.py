@@ -35,7 +35,7 @@ def settled_by_hand(order):
     order.refresh_from_db()
 
 
-def test_money_in_the_mempool_is_pending():
+def test_a_payment_in_the_mempool_makes_the_order_pending():
     order = placed()
     tell(order)
     assert (order.status, order.payment_status, order.transaction_hash) == ("pending", "pending", TXID)
@@ -43,7 +43,7 @@ def test_money_in_the_mempool_is_pending():
     assert mails(order) == []
 
 
-def test_money_in_a_block_is_confirming():
+def test_a_payment_in_a_block_makes_the_order_confirming():
     order = placed()
     tell(order)
     tell(order, height=TIP)
@@ -51,7 +51,7 @@ def test_money_in_a_block_is_confirming():
     assert events(order) == ["order.placed", "order.payment_seen", "order.payment_confirming"]
 
 
-def test_money_that_is_deep_enough_is_paid_and_the_order_goes_to_work():
+def test_a_confirmed_payment_makes_the_order_paid_and_processing():
     order = placed()
     pay(order)
     assert (order.status, order.payment_status, order.on_hold) == ("processing", "paid", False)
@@ -60,7 +60,7 @@ def test_money_that_is_deep_enough_is_paid_and_the_order_goes_to_work():
     assert stock() == 8
 
 
-def test_the_confirmation_names_order_and_transaction():
+def test_the_confirmation_mail_names_the_order_and_the_transaction():
     order = placed()
     pay(order)
     mail = Mail.objects.get(key=f"payment-confirmed:{order.pk}")
@@ -71,20 +71,20 @@ def test_the_confirmation_names_order_and_transaction():
         assert f"/orders/{order.access_token}/" in text
 
 
-def test_a_payment_of_a_part_makes_the_order_underpaid():
+def test_paying_less_makes_the_order_underpaid():
     order = placed()
     tell(order, percent=60)
     assert (order.status, order.payment_status) == ("pending", "underpaid")
     assert events(order) == ["order.placed", "order.underpaid"]
 
 
-def test_a_payment_of_more_makes_the_order_overpaid():
+def test_paying_more_makes_the_order_overpaid():
     order = placed()
     pay(order, percent=150)
     assert (order.status, order.payment_status) == ("processing", "overpaid")
 
 
-def test_time_that_runs_out_gives_the_stock_back():
+def test_an_expired_quote_returns_the_stock():
     order = placed()
     assert stock() == 8
 
@@ -95,14 +95,14 @@ def test_time_that_runs_out_gives_the_stock_back():
     assert events(order) == ["order.placed", "order.payment_expired"]
 
 
-def test_a_part_in_time_is_underpaid_when_time_runs_out():
+def test_a_partly_paid_order_is_underpaid_when_its_quote_expires():
     order = placed()
     tell(order, percent=60)
     run_out(order)
     assert (order.payment_status, order.holds_stock) == ("underpaid", False)
 
 
-def test_money_that_comes_too_late_is_late():
+def test_a_payment_after_the_grace_period_makes_the_order_late():
     order = placed()
     run_out(order)
     tell(order, seen_at=TOO_LATE, at=TOO_LATE)
@@ -110,7 +110,7 @@ def test_money_that_comes_too_late_is_late():
     assert Invoice.objects.get().exceptions == {"late"}
 
 
-def test_money_that_comes_a_little_late_is_taken_and_so_is_the_stock():
+def test_a_payment_within_the_grace_period_is_accepted_and_takes_the_stock():
     order = placed()
     run_out(order)
 
@@ -123,7 +123,7 @@ def test_money_that_comes_a_little_late_is_taken_and_so_is_the_stock():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_late_money_for_what_was_sold_meanwhile_waits_for_a_decision():
+def test_a_late_payment_for_a_sold_out_product_waits_for_a_decision():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -139,7 +139,7 @@ def test_late_money_for_what_was_sold_meanwhile_waits_for_a_decision():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_late_money_for_a_cancelled_order_is_not_taken():
+def test_a_late_payment_for_a_cancelled_order_is_not_accepted():
     order = placed()
     run_out(order)
     change_status(order.pk, "cancelled", actor="grace", at=LATE)
@@ -147,7 +147,7 @@ def test_late_money_for_a_cancelled_order_is_not_taken():
     assert (order.status, order.payment_status, Invoice.objects.get().status) == ("cancelled", "late", "cancelled")
 
 
-def test_money_that_was_sent_in_time_takes_the_stock_again():
+def test_a_payment_sent_in_time_takes_the_stock_again_after_expiry():
     order = placed()
     run_out(order)
 
@@ -157,7 +157,7 @@ def test_money_that_was_sent_in_time_takes_the_stock_again():
     assert stock() == 8
 
 
-def test_money_for_what_was_sold_meanwhile_puts_the_order_on_hold():
+def test_a_payment_for_a_sold_out_product_puts_the_order_on_hold():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -169,7 +169,7 @@ def test_money_for_what_was_sold_meanwhile_puts_the_order_on_hold():
     assert stock() == 1
 
 
-def test_stock_that_comes_back_clears_that_hold():
+def test_new_stock_releases_the_hold_when_the_payment_settles():
     order = placed()
     run_out(order)
     Product.objects.update(stock=1)
@@ -205,7 +205,7 @@ def test_a_reorg_puts_the_order_on_hold_until_it_settles_again():
     assert stock() == 8
 
 
-def test_the_reason_of_a_hold_is_in_the_shops_language_whoever_causes_it(monkeypatch):
+def test_the_reason_of_a_hold_is_written_in_the_default_language_of_the_shop(monkeypatch):
     monkeypatch.setattr("shop.orders.payment._", lambda text: f"{get_language()}: {text}")
     order = placed()
     pay(order)
@@ -224,7 +224,7 @@ def test_a_double_spend_after_settling_puts_the_order_on_hold_and_keeps_its_stoc
     assert stock() == 8
 
 
-def test_a_double_spend_before_it_confirms_is_told_to_staff():
+def test_a_double_spend_before_confirmation_puts_the_order_on_hold():
     order = placed()
     tell(order)
     tell(order, present=False, conflicted=True)
@@ -232,7 +232,7 @@ def test_a_double_spend_before_it_confirms_is_told_to_staff():
     assert order.hold_reason == "The payment was spent elsewhere before it was confirmed (double spend)."
 
 
-def test_money_that_leaves_the_mempool_is_unpaid_again():
+def test_an_order_is_unpaid_again_when_its_payment_leaves_the_mempool():
     order = placed()
     tell(order)
     tell(order, present=False)
@@ -240,7 +240,7 @@ def test_money_that_leaves_the_mempool_is_unpaid_again():
     assert events(order)[-1] == "order.payment_gone"
 
 
-def test_money_that_leaves_an_order_in_work_holds_it():
+def test_an_order_in_processing_is_put_on_hold_when_its_payment_disappears():
     order = placed()
     tell(order)
     change_status(order.pk, "processing", actor="grace", at=NOW)
@@ -248,7 +248,7 @@ def test_money_that_leaves_an_order_in_work_holds_it():
     assert (order.on_hold, order.hold_reason) == (True, "The payment is no longer valid.")
 
 
-def test_money_for_a_cancelled_order_is_shown_to_staff():
+def test_a_payment_for_a_cancelled_order_puts_it_on_hold_for_its_refund():
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
 
@@ -260,14 +260,14 @@ def test_money_for_a_cancelled_order_is_shown_to_staff():
     assert mails(order) == []
 
 
-def test_a_person_who_accepts_the_invoice_sets_the_order_going():
+def test_accepting_an_invoice_by_hand_processes_the_order():
     order = placed()
     run_out(order)
     settled_by_hand(order)
     assert (order.status, order.payment_status, order.holds_stock) == ("processing", "paid", True)
 
 
-def test_money_that_goes_after_a_person_accepted_it_holds_the_order():
+def test_a_double_spend_after_manual_acceptance_puts_the_order_on_hold():
     order = placed()
     tell(order, percent=90)
     settled_by_hand(order)
@@ -277,7 +277,7 @@ def test_money_that_goes_after_a_person_accepted_it_holds_the_order():
     assert Invoice.objects.get().needs_decision
 
 
-def test_a_double_spend_that_a_person_knew_of_when_they_accepted_holds_nothing():
+def test_a_double_spend_before_manual_acceptance_does_not_put_the_order_on_hold():
     order = placed()
     tell(order, present=True)
     tell(order, present=False, conflicted=True)
@@ -285,7 +285,7 @@ def test_a_double_spend_that_a_person_knew_of_when_they_accepted_holds_nothing()
     assert (order.status, order.on_hold) == ("processing", False)
 
 
-def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
+def test_refusing_an_unsettled_invoice_returns_the_stock():
     order = placed()
     tell(order)
     override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
@@ -293,7 +293,7 @@ def test_a_person_who_refuses_the_invoice_gives_the_stock_back():
     assert (order.status, order.payment_status, order.holds_stock) == ("pending", "late", False)
 
 
-def test_a_paid_invoice_that_a_person_refuses_holds_the_order():
+def test_refusing_a_paid_invoice_puts_the_order_on_hold():
     order = placed()
     pay(order)
     override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="stolen coins", at=NOW)
@@ -301,7 +301,7 @@ def test_a_paid_invoice_that_a_person_refuses_holds_the_order():
     assert (order.status, order.on_hold, order.hold_reason) == ("processing", True, "The payment is no longer valid.")
 
 
-def test_the_same_verdict_twice_changes_nothing():
+def test_applying_the_same_verdict_twice_changes_nothing():
     order = placed()
     pay(order)
     before = Order.objects.values().get()
@@ -314,7 +314,7 @@ def test_the_same_verdict_twice_changes_nothing():
     assert Event.objects.filter(subject_id=order.pk).count() == 2
 
 
-def test_the_log_replays_to_the_stored_order():
+def test_the_last_event_contains_the_state_of_the_order():
     order = placed()
     for step in (tell, pay, tell, pay):
         step(order)
@@ -330,7 +330,7 @@ def test_the_log_replays_to_the_stored_order():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_race_takes_the_whole_verdict_back(monkeypatch):
+def test_a_lost_race_on_the_order_rolls_the_whole_verdict_back(monkeypatch):
     order = placed()
     read = Order.objects.filter
 
@@ -351,7 +351,7 @@ def test_a_lost_race_takes_the_whole_verdict_back(monkeypatch):
     assert order.payment_status == "paid"
 
 
-def test_an_invoice_for_something_else_is_left_alone():
+def test_an_invoice_without_an_order_changes_no_order():
     from payments.tests.factories import InvoiceFactory
 
     subject().on_invoice(InvoiceFactory(status="settled"), at=NOW)

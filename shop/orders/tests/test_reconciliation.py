@@ -22,7 +22,7 @@ def problems(period=PERIOD):
     return [difference.text for difference in check_orders(period.since, period.until)]
 
 
-def test_an_order_that_was_placed_and_paid_agrees():
+def test_a_placed_or_paid_order_has_no_differences():
     order = placed()
     assert problems() == []
     pay(order)
@@ -30,7 +30,7 @@ def test_an_order_that_was_placed_and_paid_agrees():
     assert problems() == []
 
 
-def test_lines_that_add_up_to_another_total_are_reported():
+def test_order_lines_that_add_up_to_another_total_are_reported():
     order = placed()
     OrderLine.objects.update(quantity=3)
     assert problems() == [f"Order {order.number}: its lines add up to 149.97 USD, its total is 99.98 USD."]
@@ -48,14 +48,14 @@ def test_a_paid_order_without_a_settled_invoice_is_reported():
     assert problems() == [f"Order {order.number}: it is paid, but none of its invoices is settled. Do not ship it."]
 
 
-def test_orders_of_other_days_are_not_checked():
+def test_orders_outside_the_period_are_not_checked():
     placed()
     OrderLine.objects.update(quantity=3)
     assert problems(Period(NOW + timedelta(seconds=1), NOW + timedelta(days=1))) == []
     assert len(problems()) == 1
 
 
-def test_orders_are_part_of_the_reconciliation_unless_one_network_is_asked_for():
+def test_orders_are_reconciled_unless_one_network_is_selected():
     order = placed()
     OrderLine.objects.update(quantity=3)
     report = reconcile(PERIOD, at=NOW + timedelta(days=2))
@@ -63,7 +63,7 @@ def test_orders_are_part_of_the_reconciliation_unless_one_network_is_asked_for()
     assert reconcile(PERIOD, at=NOW + timedelta(days=2), network="BTC").alarms == []
 
 
-def test_queries_do_not_grow_with_the_orders(django_assert_num_queries):
+def test_reconciling_many_orders_needs_as_many_queries_as_reconciling_one(django_assert_num_queries):
     for number in range(3):
         placed(product__sku=f"KETTLE-{number}")
     with django_assert_num_queries(4):

@@ -68,7 +68,7 @@ def mails(key):
     return Mail.objects.filter(key__startswith=key).count()
 
 
-def test_an_order_is_refunded_when_all_went_back():
+def test_an_order_is_refunded_when_all_of_its_money_was_sent_back():
     order = placed()
     pay(order)
     sent(order)
@@ -76,7 +76,7 @@ def test_an_order_is_refunded_when_all_went_back():
     assert Event.objects.filter(subject_id=order.pk).latest("seq").type == "order.refunded"
 
 
-def test_money_that_comes_after_a_refund_pays_the_order_no_second_time():
+def test_a_payment_after_a_refund_does_not_pay_the_order_again():
     order = placed()
     pay(order)
     sent(order, at=LATER)
@@ -85,7 +85,7 @@ def test_money_that_comes_after_a_refund_pays_the_order_no_second_time():
     assert list(Invoice.objects.to_decide().values_list("subject_id", flat=True)) == [order.pk]
 
 
-def test_an_order_whose_money_is_on_its_way_back_does_not_ship():
+def test_an_order_with_a_full_refund_in_progress_cannot_be_shipped():
     order = placed()
     pay(order)
     drafted(order, destination=HOME, at=LATER)
@@ -94,14 +94,14 @@ def test_an_order_whose_money_is_on_its_way_back_does_not_ship():
 
 
 @pytest.mark.parametrize("kind", ["excess", "refund"])
-def test_an_order_of_which_a_part_goes_back_ships(kind):
+def test_a_partly_refunded_order_can_be_shipped(kind):
     order = placed()
     pay(order, percent=150)
     sent(order, kind, at=LATER, **({"amount_base": 10_000} if kind == "refund" else {}))
     assert change_status(order.pk, "shipped", actor="grace", at=LATER).status == "shipped"
 
 
-def test_an_order_ships_once_its_refund_is_withdrawn():
+def test_an_order_can_be_shipped_once_its_refund_is_withdrawn():
     order = placed()
     pay(order)
     payout = drafted(order, destination=HOME, at=LATER)
@@ -109,7 +109,7 @@ def test_an_order_ships_once_its_refund_is_withdrawn():
     assert change_status(order.pk, "shipped", actor="grace", at=LATER).status == "shipped"
 
 
-def test_a_part_that_went_back_refunds_no_order():
+def test_a_partial_refund_does_not_make_the_order_refunded():
     order = placed()
     pay(order)
     sent(order, amount_base=10_000)
@@ -118,14 +118,14 @@ def test_a_part_that_went_back_refunds_no_order():
     assert order.payment_status == "refunded"
 
 
-def test_an_excess_that_went_back_refunds_no_order():
+def test_refunding_the_excess_does_not_make_the_order_refunded():
     order = placed()
     pay(order, percent=150)
     sent(order, "excess")
     assert (order.status, order.payment_status) == ("processing", "overpaid")
 
 
-def test_an_order_is_refunded_whichever_part_goes_last():
+def test_an_order_is_refunded_when_the_excess_is_sent_last():
     order = placed()
     pay(order, percent=150)
     excess = drafted(order, "excess", destination=HOME)
@@ -138,7 +138,7 @@ def test_an_order_is_refunded_whichever_part_goes_last():
     assert order.payment_status == "refunded"
 
 
-def test_a_draft_of_a_payout_does_not_make_the_order_refunded():
+def test_a_drafted_payout_does_not_make_the_order_refunded():
     order = placed()
     pay(order)
     drafted(order, destination=HOME)
@@ -146,7 +146,7 @@ def test_a_draft_of_a_payout_does_not_make_the_order_refunded():
     assert order.payment_status == "paid"
 
 
-def test_late_money_that_went_back_refunds_the_order():
+def test_sending_back_a_late_payment_makes_the_order_refunded():
     order = placed()
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
@@ -155,7 +155,7 @@ def test_late_money_that_went_back_refunds_the_order():
     assert order.payment_status == "refunded"
 
 
-def test_the_hold_of_a_cancelled_order_ends_when_its_money_went_back():
+def test_the_hold_of_a_cancelled_order_ends_when_its_refund_is_sent():
     order = placed()
     pay(order)
     change_status(order.pk, "cancelled", actor="grace", at=NOW, reason="broken")
@@ -165,7 +165,7 @@ def test_the_hold_of_a_cancelled_order_ends_when_its_money_went_back():
     assert (order.status, order.payment_status, order.on_hold, order.hold_reason) == ("cancelled", "refunded", False, "")
 
 
-def test_money_that_comes_later_shows_again():
+def test_another_late_payment_after_a_refund_makes_the_order_late_again():
     order = placed()
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
@@ -174,7 +174,7 @@ def test_money_that_comes_later_shows_again():
     assert order.payment_status == "late"
 
 
-def test_a_refunded_order_stays_so_when_its_invoice_is_looked_at_again():
+def test_a_refunded_order_stays_refunded_when_its_invoice_is_settled_again():
     order = placed()
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
@@ -193,14 +193,14 @@ def test_the_buyer_is_asked_once_where_to_send_the_refund():
     assert (mails("refund-asked"), mails("refund-sent")) == (1, 0)
 
 
-def test_a_buyer_who_gave_an_address_is_not_asked_again():
+def test_a_buyer_who_gave_an_address_is_not_asked_for_one():
     order = placed()
     pay(order)
     drafted(order, destination=HOME)
     assert mails("refund-asked") == 0
 
 
-def test_the_buyer_is_told_once_that_it_was_sent():
+def test_the_buyer_is_mailed_once_that_the_refund_was_sent():
     order = placed()
     pay(order)
     payout = sent(order)
@@ -213,7 +213,7 @@ def test_the_buyer_is_told_once_that_it_was_sent():
 
 
 @pytest.mark.parametrize("percent", [100, 150])
-def test_the_buyer_of_a_cancelled_order_gets_all_back(client, percent):
+def test_the_buyer_of_a_cancelled_order_is_refunded_in_full(client, percent):
     order = placed()
     pay(order, percent=percent)
     cancel(order)
@@ -224,7 +224,7 @@ def test_the_buyer_of_a_cancelled_order_gets_all_back(client, percent):
     assert (payout.kind, payout.amount_base, payout.destination, payout.created_by) == ("refund", came(order), HOME, "buyer")
 
 
-def test_the_buyer_of_an_order_that_goes_on_gets_the_excess_alone(client):
+def test_the_buyer_of_an_exactly_paid_order_cannot_request_a_refund(client):
     order = placed()
     pay(order)
     ask(client, order)
@@ -232,7 +232,7 @@ def test_the_buyer_of_an_order_that_goes_on_gets_the_excess_alone(client):
     assert "nothing to refund" in client.get(link(order)).text
 
 
-def test_a_part_of_a_cancelled_order_goes_back_at_once(client):
+def test_the_partial_payment_of_a_cancelled_order_can_be_refunded_at_once(client):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     cancel(order)
@@ -244,7 +244,7 @@ def test_a_part_of_a_cancelled_order_goes_back_at_once(client):
     assert (payout.kind, payout.amount_base) == ("late", came(order))
 
 
-def test_the_payment_of_a_cancelled_order_is_not_called_complete(client):
+def test_the_pay_page_of_a_cancelled_order_does_not_say_complete(client):
     order = placed()
     pay(order)
     page = f"/pay/{Invoice.objects.get().pk}/"
@@ -256,7 +256,7 @@ def test_the_payment_of_a_cancelled_order_is_not_called_complete(client):
     assert "Your refund was sent" in client.get(page).text
 
 
-def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
+def test_the_pay_page_of_a_cancelled_order_does_not_ask_for_the_rest(client):
     order = placed()
     tell(order, percent=60)
     cancel(order)
@@ -268,7 +268,7 @@ def test_nobody_is_asked_to_pay_the_rest_of_a_cancelled_order(client):
     assert "pay__qr" not in page
 
 
-def test_a_buyer_who_can_still_pay_is_told_when_to_come_back(client):
+def test_a_buyer_who_can_still_pay_cannot_request_a_refund_yet(client):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
     page = client.get(link(order)).text
@@ -278,7 +278,7 @@ def test_a_buyer_who_can_still_pay_is_told_when_to_come_back(client):
     assert not Payout.objects.exists()
 
 
-def test_money_that_is_confirmed_after_the_order_was_cancelled_goes_back(client):
+def test_a_payment_confirmed_after_cancelling_can_be_refunded(client):
     order = placed()
     tell(order)
     cancel(order)
@@ -288,7 +288,7 @@ def test_money_that_is_confirmed_after_the_order_was_cancelled_goes_back(client)
     assert Payout.objects.get().amount_base == came(order)
 
 
-def test_what_went_back_before_the_order_was_cancelled_does_not_go_again(client):
+def test_the_refund_of_a_cancelled_order_excludes_what_was_sent_back_before(client):
     order = placed()
     pay(order)
     sent(order, amount_base=10_000)
@@ -301,7 +301,7 @@ def test_what_went_back_before_the_order_was_cancelled_does_not_go_again(client)
     assert f"We have {left / 10**8:.8f} BTC that you sent" in Mail.objects.get(key__startswith="money_back").text
 
 
-def test_after_the_excess_the_rest_of_a_cancelled_order_goes_back(client):
+def test_the_refund_of_a_cancelled_order_excludes_the_excess_that_was_sent_back(client):
     order = placed()
     pay(order, percent=150)
     sent(order, "excess")
@@ -311,7 +311,7 @@ def test_after_the_excess_the_rest_of_a_cancelled_order_goes_back(client):
 
 
 @pytest.mark.parametrize(("amount", "status"), [(10_000, "paid"), (None, "refunded")])
-def test_an_order_that_comes_back_is_refunded_in_part_or_whole(client, amount, status):
+def test_a_delivered_order_can_be_refunded_in_part_or_in_full(client, amount, status):
     order = placed()
     pay(order)
     for to in ("shipped", "delivered"):
@@ -330,7 +330,7 @@ def test_an_order_that_comes_back_is_refunded_in_part_or_whole(client, amount, s
     assert (order.status, order.payment_status, order.on_hold) == ("delivered", status, False)
 
 
-def test_what_was_refunded_does_not_ship_by_mistake():
+def test_a_refunded_order_is_on_hold_and_ships_only_after_its_release():
     order = placed()
     pay(order)
     sent(order, at=NOW + timedelta(days=1))
@@ -343,7 +343,7 @@ def test_what_was_refunded_does_not_ship_by_mistake():
     assert change_status(order.pk, "shipped", actor="grace", at=NOW).payment_status == "refunded"
 
 
-def test_a_refunded_order_that_is_cancelled_has_nothing_to_send_back(client):
+def test_cancelling_a_refunded_order_offers_no_second_refund(client):
     order = placed()
     pay(order)
     sent(order)
@@ -353,7 +353,7 @@ def test_a_refunded_order_that_is_cancelled_has_nothing_to_send_back(client):
     assert "We sent you" in client.get(link(order)).text
 
 
-def test_a_promise_needs_no_second_mail_when_the_order_is_cancelled():
+def test_cancelling_an_order_with_a_drafted_refund_sends_no_second_mail():
     order = placed()
     pay(order)
     drafted(order)
@@ -362,14 +362,14 @@ def test_a_promise_needs_no_second_mail_when_the_order_is_cancelled():
     assert (mails("refund-asked"), mails("money_back")) == (1, 0)
 
 
-def test_a_buyer_who_paid_too_much_is_mailed_about_the_excess_alone(client):
+def test_a_buyer_who_overpaid_is_mailed_about_the_excess_alone(client):
     order = placed()
     pay(order, percent=150)
     client.post(f"/orders/{order.access_token}/money-back/")
     assert (mails("payment_overpaid"), mails("money_back")) == (2, 0)
 
 
-def test_integrators_refund_a_cancelled_order():
+def test_a_cancelled_order_can_be_refunded_over_the_api():
     order = placed()
     pay(order)
     grace = ApiClient(StaffFactory())

@@ -25,13 +25,13 @@ def order():
     return order
 
 
-def test_an_order_takes_all_its_lines(order):
+def test_holding_stock_takes_the_quantities_of_all_lines(order):
     hold_stock(order)
     assert stock() == {"KETTLE": 8, "CUP": 0}
     assert Order.objects.get().holds_stock
 
 
-def test_when_one_line_is_short_nothing_is_taken(order):
+def test_no_stock_is_taken_when_one_line_exceeds_it(order):
     Product.objects.filter(sku="CUP").update(stock=0)
 
     with atomic(), pytest.raises(OutOfStock, match=r"^Tin Cup is sold out\.$"):
@@ -41,13 +41,13 @@ def test_when_one_line_is_short_nothing_is_taken(order):
     assert not Order.objects.get().holds_stock
 
 
-def test_stock_is_taken_once_when_it_is_asked_for_twice(order):
+def test_holding_stock_twice_takes_it_once(order):
     hold_stock(order)
     hold_stock(Order.objects.get())
     assert stock() == {"KETTLE": 8, "CUP": 0}
 
 
-def test_what_was_taken_comes_back_once(order):
+def test_releasing_stock_twice_returns_it_once(order):
     hold_stock(order)
 
     assert release_stock(Order.objects.get())
@@ -57,28 +57,28 @@ def test_what_was_taken_comes_back_once(order):
     assert not Order.objects.get().holds_stock
 
 
-def test_two_lines_of_one_product_are_taken_together(order):
+def test_two_lines_of_one_product_are_checked_together_against_the_stock(order):
     OrderLineFactory(order=order, product=Product.objects.get(sku="KETTLE"), quantity=9)
     with pytest.raises(OutOfStock, match=r"^Only 10 of Copper Kettle are left\.$"):
         hold_stock(order)
     assert stock() == {"KETTLE": 10, "CUP": 1}
 
 
-def test_a_product_that_was_deleted_cannot_be_taken(order):
+def test_stock_of_a_deleted_product_cannot_be_held(order):
     Product.objects.filter(sku="CUP").delete()
     with pytest.raises(OutOfStock, match=r"^Tin Cup is sold out\.$"):
         hold_stock(order)
     assert stock() == {"KETTLE": 10}
 
 
-def test_a_product_that_was_deleted_is_not_missed_when_stock_comes_back(order):
+def test_stock_of_an_order_with_a_deleted_product_can_be_released(order):
     hold_stock(order)
     Product.objects.filter(sku="CUP").delete()
     assert release_stock(order)
     assert stock() == {"KETTLE": 10}
 
 
-def test_pages_and_the_search_follow_when_stock_is_taken(order, django_capture_on_commit_callbacks):
+def test_holding_stock_updates_pages_and_search(order, django_capture_on_commit_callbacks):
     Product.objects.update(updated_at=NOW)
     before = catalogue_version()
 
@@ -89,7 +89,7 @@ def test_pages_and_the_search_follow_when_stock_is_taken(order, django_capture_o
     assert all(updated > NOW for updated in Product.objects.values_list("updated_at", flat=True))
 
 
-def test_pages_and_the_search_follow_when_stock_comes_back(client, monkeypatch, django_capture_on_commit_callbacks):
+def test_releasing_stock_updates_pages_and_search(client, monkeypatch, django_capture_on_commit_callbacks):
     indexed: list[str] = []
     monkeypatch.setattr("shop.catalogue.changes.enqueue", lambda task, ids: indexed.extend(ids))
     cup = ProductFactory(slug="tin-cup", stock=1)

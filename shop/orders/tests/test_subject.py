@@ -8,22 +8,22 @@ from payments.tests.factories import NOW
 from shop.orders.subject import OrderSubject
 
 
-def test_the_shop_answers_for_invoices():
+def test_the_shop_is_registered_as_the_subject_of_invoices():
     assert isinstance(subject(), OrderSubject)
 
 
-def test_the_tasks_run_the_jobs():
+def test_the_jobs_of_the_payments_run_as_celery_tasks():
     assert isinstance(jobs.jobs(), CeleryJobs)
 
 
-def test_the_last_registered_subject_is_asked(monkeypatch):
+def test_the_last_registered_subject_is_used(monkeypatch):
     monkeypatch.setattr("payments.subject._registered", [subject()])
     alone = NoSubject()
     register(alone)
     assert subject() is alone
 
 
-def test_an_invoice_that_belongs_to_nothing_is_wanted_and_can_be_delivered():
+def test_without_a_subject_invoices_are_wanted_and_have_no_differences():
     alone = NoSubject()
     assert alone.is_wanted(Invoice())
     alone.reserve_again(Invoice())
