@@ -18,7 +18,9 @@ ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "post
         pytest.param(DESKTOP, False, id="without-javascript"),
     ],
 )
-def test_a_guest_buys_pays_and_gets_it_shipped(shop: Shop, open_browser: Callable[..., Browser], size: tuple[int, int], javascript: bool):
+def test_a_guest_can_buy_and_pay_and_staff_can_ship_the_order(
+    shop: Shop, open_browser: Callable[..., Browser], size: tuple[int, int], javascript: bool
+):
     guest = open_browser(size, javascript=javascript)
     find_the_kettle(guest)
     check_out(guest)
@@ -95,7 +97,7 @@ def ship(staff: Browser, number: str) -> None:
 @pytest.mark.parametrize(
     ("size", "javascript"), [pytest.param(PHONE, True, id="phone"), pytest.param(DESKTOP, False, id="without-javascript")]
 )
-def test_a_guest_pays_in_another_coin_and_staff_take_what_came_late(
+def test_a_guest_can_change_the_coin_and_staff_can_accept_a_late_payment(
     shop: Shop, open_browser: Callable[..., Browser], size: tuple[int, int], javascript: bool
 ):
     guest = open_browser(size, javascript=javascript)

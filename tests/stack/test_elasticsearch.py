@@ -10,7 +10,7 @@ from tests.servers import elasticsearch, running
 SUITE = ("shop/search/tests/test_search.py", "shop/search/tests/test_indexing.py")
 
 
-def test_it_does_what_the_search_inside_does():
+def test_elasticsearch_passes_the_tests_of_the_built_in_search():
     """The tests of the search, with this engine in its place."""
     with running(elasticsearch) as server:
         environment = {**os.environ, "STACK_ELASTICSEARCH_URL": server.settings["ELASTICSEARCH_URL"]}

@@ -242,7 +242,7 @@ def differences(fake: Any, real: Any, path: str) -> Iterator[str]:
                 yield f"{path} is {fake!r}, not {real!r}"
 
 
-def test_the_fake_answers_in_the_real_nodes_shapes(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_the_fake_node_answers_in_the_same_format_as_the_real_node(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
     fake, real = answers
     assert fake.keys() == real.keys()
     assert [text for name in real for text in differences(fake[name], real[name], name)] == []
@@ -254,14 +254,14 @@ SAME: tuple[Callable[[Any], bool], ...] = (
 )
 
 
-def test_the_fake_refuses_with_the_real_nodes_codes(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_the_fake_node_answers_with_the_same_error_codes_as_the_real_node(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
     fake, real = answers
     codes = {name: answer["error"] for name, answer in real.items() if SAME[0](answer)}
     assert {name: fake[name]["error"] if SAME[0](fake[name]) else fake[name] for name in codes} == codes
     assert len(codes) > 15
 
 
-def test_the_fake_tells_the_same_of_each_payment(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_the_fake_node_reports_each_payment_like_the_real_node(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
     fake, real = answers
     stories = [name for name in real if name.endswith((": is listed", ": is removed"))]
     assert {name: fake[name] for name in stories} == {name: real[name] for name in stories}
@@ -274,7 +274,7 @@ def test_the_fake_tells_the_same_of_each_payment(answers: tuple[dict[str, Any], 
         ], name
 
 
-def test_the_fake_tells_the_fields_that_the_shop_reads(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_the_fake_node_returns_the_fields_that_the_shop_reads(answers: tuple[dict[str, Any], dict[str, Any]]) -> None:
     fake, _ = answers
     (entry,) = fake["mined: listing"]["transactions"]
     assert {"txid", "vout", "address", "category", "amount", "confirmations", "timereceived"} <= entry.keys()

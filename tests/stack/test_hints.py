@@ -75,7 +75,7 @@ def pay_and_settle(node: Node, shop: Shop, tell: Callable[[Bought, str], None] =
     wait_until_settled(shop, [bought])
 
 
-def test_without_any_hint_nothing_is_seen_before_the_next_look(opened: Open):
+def test_a_payment_is_not_seen_before_the_next_poll_without_a_hint(opened: Open):
     node, shop = opened()
     bought = buy(shop, stock_product(shop, stock=1))
 
@@ -86,13 +86,13 @@ def test_without_any_hint_nothing_is_seen_before_the_next_look(opened: Open):
     assert invoice_status(shop, bought) == "new"
 
 
-def test_looking_often_is_enough_alone(opened: Open):
+def test_frequent_polling_finds_payments_without_hints(opened: Open):
     node, shop = opened(FOLLOW_SECONDS="1")
     pay_and_settle(node, shop)
 
 
 @pytest.mark.parametrize("topics", [["sequence"], ["hashblock", "hashtx"]])
-def test_zmq_tells_of_payments_and_blocks_also_after_the_node_was_away(opened: Open, topics: list[str]):
+def test_zmq_reports_payments_and_blocks_also_after_the_node_restarted(opened: Open, topics: list[str]):
     address = f"tcp://127.0.0.1:{free_port()}"
     node, shop = opened(*(f"-zmqpub{topic}={address}" for topic in topics), BITCOIN_ZMQ=address)
     pay_and_settle(node, shop)
@@ -106,7 +106,7 @@ def test_zmq_tells_of_payments_and_blocks_also_after_the_node_was_away(opened: O
 
 
 @pytest.mark.parametrize("kind", [LitecoinNode])
-def test_what_litecoins_zmq_publishes_is_a_hint(kind: type[Node], opened: Open):
+def test_a_zmq_message_of_litecoind_is_a_hint(kind: type[Node], opened: Open):
     """Debian builds litecoind without ZMQ: what one with it says is played here."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
         publisher.linger, publisher.rcvtimeo = 0, 60_000
@@ -122,19 +122,19 @@ def test_what_litecoins_zmq_publishes_is_a_hint(kind: type[Node], opened: Open):
 
 
 @pytest.mark.parametrize("kind", [Node, LitecoinNode])
-def test_walletnotify_tells_of_payments_and_blocks(kind: type[Node], opened: Open, tmp_path: Path):
+def test_walletnotify_reports_payments_and_blocks(kind: type[Node], opened: Open, tmp_path: Path):
     command = ["env", f"DATA_DIR={tmp_path / 'shop' / 'data'}", "CRYPTONS_DOTENV=off", sys.executable, str(ROOT / "manage.py")]
     node, shop = opened(f"-walletnotify={shlex.join(command)} notify_payment %s --network {kind.code}")
     pay_and_settle(node, shop)
 
 
-def test_a_signed_webhook_in_either_form_tells_of_payments(opened: Open):
+def test_a_signed_webhook_in_either_form_reports_a_payment(opened: Open):
     node, shop = opened(WEBHOOK_SECRET=f"an-older-secret,{SECRET}")
     pay_and_settle(node, shop, lambda bought, txid: accepted(tell_in_body(shop, hint(bought, txid))))
     pay_and_settle(node, shop, lambda bought, txid: accepted(tell_in_headers(shop, hint(bought, txid))))
 
 
-def test_a_hint_that_lies_changes_nothing(opened: Open):
+def test_a_false_hint_changes_nothing(opened: Open):
     _, shop = opened(WEBHOOK_SECRET=SECRET)
     bought = buy(shop, stock_product(shop, stock=1))
     before = looks_at(shop)

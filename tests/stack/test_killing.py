@@ -13,7 +13,7 @@ KILLS = int(os.environ.get("STACK_KILLS", "8"))
 ORDERS = 50
 
 
-def test_a_worker_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing(node: Node, shop: Shop):
+def test_killing_a_worker_at_any_moment_loses_and_doubles_no_payment(node: Node, shop: Shop):
     product = stock_product(shop, stock=100)
     orders = [buy(shop, product) for _ in range(ORDERS)]
     seed = random.randrange(10**6)

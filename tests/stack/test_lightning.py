@@ -45,7 +45,7 @@ def lnd_state(lnd: Lnd, request: str) -> str:
     return str(lnd.cli("lookupinvoice", payment_hash)["state"])
 
 
-def test_the_nodes_very_first_payment_settles_the_order(shop: Shop, pair: LightningPair, product: str):
+def test_the_very_first_payment_of_an_lnd_settles_the_order(shop: Shop, pair: LightningPair, product: str):
     """LND's stream never replays it: settle index 1 lies behind no index that can be asked for."""
     before = stock_of(shop, product)
     bought, payment = payment_of(shop, product)
@@ -59,7 +59,7 @@ def test_the_nodes_very_first_payment_settles_the_order(shop: Shop, pair: Lightn
     assert stock_of(shop, product) == before - 1
 
 
-def test_one_code_is_for_the_chain_and_for_lightning(shop: Shop, pair: LightningPair, product: str):
+def test_one_payment_uri_works_on_the_chain_and_over_lightning(shop: Shop, pair: LightningPair, product: str):
     _, payment = payment_of(shop, product)
 
     address, asked = urlsplit(payment["uri"]), parse_qs(urlsplit(payment["uri"]).query)
@@ -71,14 +71,14 @@ def test_one_code_is_for_the_chain_and_for_lightning(shop: Shop, pair: Lightning
     assert payment["lightning"] in page.replace(" ", "").replace("&amp;", "&")
 
 
-def test_ten_payments_in_a_row_settle_soon(shop: Shop, pair: LightningPair, product: str):
+def test_ten_lightning_payments_in_a_row_settle_within_20_seconds(shop: Shop, pair: LightningPair, product: str):
     bought = [payment_of(shop, product) for _ in range(10)]
     for _, payment in bought:
         assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
     wait_until_settled(shop, [each for each, _ in bought], seconds=20)
 
 
-def test_what_the_chain_paid_lightning_refuses(shop: Shop, pair: LightningPair, node: Node, product: str):
+def test_an_invoice_paid_on_the_chain_cannot_be_paid_over_lightning_again(shop: Shop, pair: LightningPair, node: Node, product: str):
     bought, payment = payment_of(shop, product)
 
     node.pay(payment["address"], payment["amount"])
@@ -91,14 +91,14 @@ def test_what_the_chain_paid_lightning_refuses(shop: Shop, pair: LightningPair, 
     wait_until_settled(shop, [bought])
 
 
-def test_a_cancelled_order_takes_no_lightning(shop: Shop, pair: LightningPair, product: str):
+def test_cancelling_an_order_cancels_its_lightning_invoice(shop: Shop, pair: LightningPair, product: str):
     bought, payment = payment_of(shop, product)
 
     assert shop.http.post(f"/api/orders/{bought.id}/cancel", headers=shop.buyer(), json={}).status_code == 200
     wait_for("LND to cancel the invoice", lambda: lnd_state(pair.shop, payment["lightning"]) == "CANCELED", seconds=30)
 
 
-def test_money_that_came_while_all_workers_were_down_is_found(shop: Shop, pair: LightningPair, product: str):
+def test_a_lightning_payment_made_while_all_workers_were_down_is_found(shop: Shop, pair: LightningPair, product: str):
     bought, payment = payment_of(shop, product)
 
     with shop.without("worker"):
@@ -108,7 +108,7 @@ def test_money_that_came_while_all_workers_were_down_is_found(shop: Shop, pair: 
     wait_until_settled(shop, [bought])
 
 
-def test_an_lnd_that_hangs_or_is_gone_costs_no_page_two_seconds(shop: Shop, pair: LightningPair, product: str):
+def test_an_order_takes_less_than_two_seconds_while_lnd_hangs(shop: Shop, pair: LightningPair, product: str):
     pair.shop.freeze()
     try:
         started = time.monotonic()
@@ -122,7 +122,7 @@ def test_an_lnd_that_hangs_or_is_gone_costs_no_page_two_seconds(shop: Shop, pair
     wait_for("Lightning to be offered again", lambda: payment_of(shop, product)[1]["lightning"], seconds=60)
 
 
-def test_an_lnd_that_was_killed_in_flight_loses_nothing(shop: Shop, pair: LightningPair, product: str):
+def test_killing_lnd_after_a_payment_loses_no_money(shop: Shop, pair: LightningPair, product: str):
     bought, payment = payment_of(shop, product)
     assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
     pair.shop.kill()
@@ -145,13 +145,13 @@ def offered(shop: Shop, product: str) -> tuple[Bought, dict[str, Any]] | None:
     return (bought, payment) if payment["lightning"] else None
 
 
-def test_more_than_the_channels_can_take_is_chain_only(shop: Shop):
+def test_an_order_above_the_channel_capacity_can_only_be_paid_on_the_chain(shop: Shop):
     _, payment = payment_of(shop, stock_product(shop, stock=1, price="200000.00"))
     assert payment["lightning"] is None
     assert payment["uri"].startswith("bitcoin:")
 
 
-def test_the_deploy_check_reads_what_lnd_baked(shop: Shop, pair: LightningPair):
+def test_the_deploy_check_reads_the_permissions_of_lnd_macaroons(shop: Shop, pair: LightningPair):
     """The narrow ones, which all else here is done with, and the one that may do everything."""
     narrow = manage(shop, "check", "--deploy")
     shop.environment["LND_PAYOUT_MACAROON"], given = str(pair.shop.admin_macaroon), shop.environment["LND_PAYOUT_MACAROON"]
@@ -171,7 +171,7 @@ def test_the_deploy_check_reads_what_lnd_baked(shop: Shop, pair: LightningPair):
         ({"LND_HOST": "127.0.0.1:1"}, "no connection to LND_HOST"),
     ],
 )
-def test_what_is_wrong_with_the_settings_is_said(broken: dict[str, str], says: str, pair: LightningPair, node: Node, tmp_path: Path):
+def test_wrong_lnd_settings_are_explained_in_the_log(broken: dict[str, str], says: str, pair: LightningPair, node: Node, tmp_path: Path):
     told = {name: value.replace("{payer}", str(pair.payer.certificate)) for name, value in broken.items()}
     for shop in open_shop(node, tmp_path, pair.shop.settings() | told):
         _, payment = payment_of(shop, stock_product(shop, stock=1))

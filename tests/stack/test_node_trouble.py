@@ -137,7 +137,7 @@ def wrong_certificate(world: World) -> AbstractContextManager[None]:
         (wrong_certificate, "LND shows another certificate than LND_TLS_CERT"),
     ],
 )
-def test_an_lnd_that_locks_the_shop_out_goes_on_being_paid(
+def test_lightning_payments_settle_after_lnd_refused_the_shop_for_a_while(
     world: World, trouble: Callable[[World], AbstractContextManager[None]], says: str
 ):
     bought, request = world.order_with_lightning()
@@ -159,7 +159,7 @@ def test_an_lnd_that_locks_the_shop_out_goes_on_being_paid(
     world.order_with_lightning()
 
 
-def test_an_lnd_that_hangs(world: World):
+def test_an_lnd_that_hangs_is_shown_to_staff_and_loses_no_payment(world: World):
     bought, request = world.order_with_lightning()
 
     world.pair.shop.freeze()
@@ -177,7 +177,7 @@ def test_an_lnd_that_hangs(world: World):
     wait_until_settled(world.shop, [bought])
 
 
-def test_an_lnd_that_is_down_and_then_locked(world: World):
+def test_an_lnd_that_is_down_and_then_locked_is_shown_and_loses_no_payment(world: World):
     bought, request = world.order_with_lightning()
     lnd = world.pair.shop
     assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
@@ -204,7 +204,7 @@ def test_an_lnd_that_is_down_and_then_locked(world: World):
     wait_until_settled(world.shop, [again])
 
 
-def test_an_lnd_whose_bitcoind_is_down_takes_payments_all_the_while(world: World):
+def test_lightning_payments_settle_while_the_bitcoind_of_lnd_is_down(world: World):
     bought, request = world.order_with_lightning()
 
     world.cable.cut()
@@ -229,7 +229,7 @@ def lost(said: str) -> str:
     return said if "knows nothing of its chain" in said else ""
 
 
-def test_an_lnd_that_was_replaced_by_another_and_came_back(world: World):
+def test_invoices_of_a_replaced_lnd_settle_once_it_is_back(world: World):
     waiting, former_request = world.order_with_lightning()
     former, new = world.pair.shop, world.pair.payer
     settings = {name: world.shop.environment[name] for name in ("LND_HOST", "LND_TLS_CERT", "LND_MACAROON")}

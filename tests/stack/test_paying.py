@@ -40,7 +40,7 @@ def test_an_order_is_paid_once_its_payment_is_in_a_block(node: Node, shop: Shop)
     wait_for("the mail", lambda: confirmations_mailed(shop)[bought.number] == 1)
 
 
-def test_a_guest_pays_and_sees_the_order(node: Node, shop: Shop):
+def test_a_guest_can_pay_and_see_the_order(node: Node, shop: Shop):
     product = stock_product(shop, stock=5)
     path, browser = buy_as_a_guest(shop, product)
     invoice = shop.get(f"/api/invoices/{path.split('/')[2]}")
@@ -54,7 +54,7 @@ def test_a_guest_pays_and_sees_the_order(node: Node, shop: Shop):
     assert "Processing" in httpx.get(shop.url + link[1]).text
 
 
-def test_the_money_is_the_merchants(node: Node, shop: Shop):
+def test_payments_go_to_the_merchants_wallet_and_the_shop_cannot_spend_them(node: Node, shop: Shop):
     bought = buy(shop, stock_product(shop, stock=1))
 
     node.look_far_ahead()
@@ -79,7 +79,7 @@ def test_twenty_payments_in_one_block_settle_twenty_invoices_once_each(node: Nod
     assert {confirmations_mailed(shop)[each.number] for each in orders} == {1}
 
 
-def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(node: Node, shop: Shop):
+def test_a_stopped_node_breaks_no_page_and_a_payment_meanwhile_is_in_time(node: Node, shop: Shop):
     product = stock_product(shop, stock=5)
     slug = shop.get(f"/api/products/{product}")["slug"]
     bought = buy(shop, product)
@@ -108,7 +108,7 @@ def test_a_stopped_node_breaks_no_page_and_what_was_paid_meanwhile_is_on_time(no
     wait_for("new orders to be taken again", lambda: order(shop, product).status_code == 201)
 
 
-def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
+def test_an_underpaid_invoice_does_not_settle(node: Node, shop: Shop):
     bought = buy(shop, stock_product(shop, stock=1))
 
     node.pay(bought.address, str(Decimal(bought.amount) / 2))
@@ -118,7 +118,7 @@ def test_too_little_by_expiry_is_never_called_paid(node: Node, shop: Shop):
     assert invoice_status(shop, bought) == "new"
 
 
-def test_many_orders_at_once_on_a_node_without_the_wallet_are_all_taken(shop: Shop, node: Node):
+def test_simultaneous_orders_succeed_when_the_node_has_not_loaded_the_wallet(shop: Shop, node: Node):
     product = stock_product(shop, stock=100)
     shop.buyer()
     for _ in range(5):

@@ -60,14 +60,14 @@ def signed(books: Books, node: Node, payout_id: str) -> str:
     return str(node.call("walletprocesspsbt", books.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(books)}")["psbt"])
 
 
-def test_addresses_of_another_chain_or_of_a_kind_that_nothing_protects_yet_are_refused(watching: Books, node: Node):
+def test_payout_addresses_of_another_chain_or_an_unknown_version_are_refused(watching: Books, node: Node):
     mine = [node.call("getnewaddress", "", kind, wallet=node.buyers) for kind in ("legacy", "p2sh-segwit", "bech32", "bech32m")]
     mainnet = ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]
     witness_version_2 = node.call("decodescript", "5210" + "00" * 16)["address"]
     assert [bool(watching.check(each, "BTC", SAT)) for each in [*mine, *mainnet, witness_version_2]] == [False] * 4 + [True] * 3
 
 
-def test_an_empty_wallet_fails_and_one_whose_coins_are_set_aside_waits(watching: Books, node: Node):
+def test_a_payout_fails_in_an_empty_wallet_and_waits_while_its_coins_are_locked(watching: Books, node: Node):
     poor = drafted(watching, node)
     watching.sweep()
     assert watching.status(poor) == "failed"
@@ -89,7 +89,7 @@ def test_an_empty_wallet_fails_and_one_whose_coins_are_set_aside_waits(watching:
     assert watching.row(second)["psbt"]
 
 
-def test_after_a_restart_two_payouts_do_not_spend_the_same_coin(watching: Books, node: Node):
+def test_two_payouts_do_not_spend_the_same_coin_after_a_restart_of_the_node(watching: Books, node: Node):
     poor = drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 2)
@@ -110,7 +110,7 @@ def test_after_a_restart_two_payouts_do_not_spend_the_same_coin(watching: Books,
     node.mine()
 
 
-def test_a_payout_whose_coin_went_elsewhere_replaces_nothing_and_fails_once_that_is_certain(watching: Books, node: Node):
+def test_a_payout_fails_once_the_transaction_that_spent_its_coin_is_final(watching: Books, node: Node):
     drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 1)
@@ -143,7 +143,7 @@ def test_a_payout_whose_coin_went_elsewhere_replaces_nothing_and_fails_once_that
     assert (row["status"], row["reference"], row["next_try_at"]) == ("failed", None, None)
 
 
-def test_a_payout_whose_coin_was_never_made_fails_once_that_is_certain(watching: Books, node: Node):
+def test_a_payout_fails_once_it_is_final_that_its_coin_was_never_created(watching: Books, node: Node):
     """It spends the change of another one, whose fee staff raised by their own wallet."""
     drafted(watching, node)
     watching.sweep()
@@ -172,7 +172,7 @@ def test_a_payout_whose_coin_was_never_made_fails_once_that_is_certain(watching:
 
 
 @pytest.mark.parametrize("is_change", [False, True])
-def test_what_the_node_never_takes_is_given_up_as_its_page_tells(node: Node, tmp_path: Path, is_change: bool):
+def test_a_payout_that_the_node_refuses_can_be_given_up_by_spending_its_coin(node: Node, tmp_path: Path, is_change: bool):
     """By spending one of its coins, which the wallet has set aside, to the wallet itself."""
     purse = fill_purse(node, f"purse-{tmp_path.name}", coins=1)
     node.pay(node.call("getnewaddress", wallet=purse), "1")
@@ -204,7 +204,7 @@ def test_what_the_node_never_takes_is_given_up_as_its_page_tells(node: Node, tmp
     assert books.status(again) == "sent"
 
 
-def test_what_the_mempool_refuses_now_is_sent_when_it_takes_it(watching: Books, node: Node):
+def test_a_payout_that_the_mempool_refuses_is_sent_once_it_is_accepted(watching: Books, node: Node):
     drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 1)
@@ -278,7 +278,7 @@ def paid_by_the_shop(pair: LightningPair) -> list[dict[str, Any]]:
     return list(pair.shop.cli("listpayments", "--include_incomplete")["payments"])
 
 
-def test_a_deadline_is_unknown_until_lnd_tells_how_it_ended(books: Books, pair: LightningPair):
+def test_a_lightning_payout_is_unknown_after_its_timeout_until_lnd_reports_the_end(books: Books, pair: LightningPair):
     taken, refused = (hashlib.sha256(f"{books.shop.folder} {name}".encode()).digest() for name in ("taken", "refused"))
     paid, unpaid = books.make("BTC-LN", SAT * 1000, [held_invoice(pair, taken), held_invoice(pair, refused)])
     before = len(paid_by_the_shop(pair))
@@ -299,7 +299,7 @@ def test_a_deadline_is_unknown_until_lnd_tells_how_it_ended(books: Books, pair: 
         assert taken not in file.read_bytes()
 
 
-def test_a_receiver_that_is_down_fails_and_is_paid_by_another_payout(books: Books, pair: LightningPair):
+def test_a_payout_to_a_receiver_that_is_down_fails_and_can_be_repeated(books: Books, pair: LightningPair):
     request = pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400")
     (payout_id,) = books.make("BTC-LN", SAT * 1000, [request["payment_request"]])
     pair.payer.stop()
@@ -316,7 +316,9 @@ def test_a_receiver_that_is_down_fails_and_is_paid_by_another_payout(books: Book
     assert pair.payer.cli("lookupinvoice", request["r_hash"])["amt_paid_sat"] == str(SAT)
 
 
-def test_a_way_that_costs_more_than_the_limit_is_not_taken(books: Books, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair):
+def test_a_lightning_payout_fails_when_the_route_exceeds_the_fee_limit(
+    books: Books, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair
+):
     first, second = (far.cli("addinvoice", "--amt=1000", "--expiry=86400", "--private")["payment_request"] for _ in range(2))
     (payout_id,) = books.make("BTC-LN", 1_000_000, [first])
     books.sweep()

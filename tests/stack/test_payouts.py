@@ -100,7 +100,7 @@ def refund_link(shop: Shop, number: str) -> str:
     return str(wait_for("the mail with the link", look))
 
 
-def test_the_buyer_says_where_to_and_gets_the_excess_back(shop: Shop, node: Node):
+def test_a_buyer_who_gives_an_address_is_refunded_the_excess(shop: Shop, node: Node):
     bought, invoice = overpaid_order(shop, node)
     drafted = draft(shop, invoice)
     assert (drafted["status"], drafted["destination"]) == ("draft", None)
@@ -138,7 +138,7 @@ def test_an_order_is_refunded_over_lightning(shop: Shop, node: Node, pair: Light
     wait_for("the order to say so", lambda: read_order(shop, bought)["paymentStatus"] == "refunded")
 
 
-def test_a_payment_that_the_receiver_refuses_fails_and_the_money_stays(shop: Shop, node: Node, pair: LightningPair):
+def test_a_payout_that_the_receiver_refuses_fails_and_can_be_drafted_again(shop: Shop, node: Node, pair: LightningPair):
     _, invoice = overpaid_order(shop, node)
     request = pair.payer.cli("addinvoice", "--amt=1000", "--expiry=86400")
     drafted = draft(shop, invoice, network="BTC-LN", amount="0.00001", destination=request["payment_request"])
@@ -150,7 +150,7 @@ def test_a_payment_that_the_receiver_refuses_fails_and_the_money_stays(shop: Sho
     assert draft(shop, invoice)["status"] == "draft"
 
 
-def test_staff_sign_where_the_shop_has_no_keys(watching_shop: Shop, node: Node):
+def test_staff_can_sign_a_payout_when_the_shop_has_no_keys(watching_shop: Shop, node: Node):
     shop = watching_shop
     _, invoice = overpaid_order(shop, node)
     home = node.call("getnewaddress", wallet=node.buyers)
@@ -172,7 +172,7 @@ def test_staff_sign_where_the_shop_has_no_keys(watching_shop: Shop, node: Node):
     assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == Decimal(drafted["amount"])
 
 
-def test_what_the_signing_wallet_sent_by_itself_is_not_withdrawn(watching_shop: Shop, node: Node):
+def test_a_payout_that_the_signing_wallet_has_sent_cannot_be_withdrawn(watching_shop: Shop, node: Node):
     shop = watching_shop
     _, invoice = overpaid_order(shop, node)
     drafted = draft(shop, invoice, destination=node.call("getnewaddress", wallet=node.buyers))
@@ -193,7 +193,7 @@ def test_what_the_signing_wallet_sent_by_itself_is_not_withdrawn(watching_shop: 
 # --- Killed in between --------------------------------------------------------------------------------------------------------
 
 
-def test_a_sender_that_is_killed_pays_once_on_the_chain(node: Node, purse: str, tmp_path: Path):
+def test_a_payout_on_the_chain_is_paid_once_when_its_sender_is_killed(node: Node, purse: str, tmp_path: Path):
     books = Books(tmp_path, node_settings(node, purse))
     addresses = [node.call("getnewaddress", wallet=node.buyers) for _ in range(KILLS)]
     payouts = books.make("BTC", SAT, addresses)
@@ -226,7 +226,7 @@ def test_a_sender_that_is_killed_pays_once_on_the_chain(node: Node, purse: str, 
     books.stop()
 
 
-def test_a_sender_that_is_killed_pays_once_over_lightning(node: Node, purse: str, pair: LightningPair, tmp_path: Path):
+def test_a_payout_over_lightning_is_paid_once_when_its_sender_is_killed(node: Node, purse: str, pair: LightningPair, tmp_path: Path):
     books = Books(tmp_path, node_settings(node, purse) | pair.shop.settings())
     requests = [pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400") for _ in range(KILLS)]
     payouts = books.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])

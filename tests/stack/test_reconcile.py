@@ -67,7 +67,7 @@ def pay_on_the_chain(shop: Shop, node: Node, product: str) -> Bought:
     return bought
 
 
-def test_after_payments_of_every_kind_the_books_agree(shop: Shop, node: Node, pair: LightningPair, product: str):
+def test_the_ledger_and_the_nodes_agree_after_payments_of_every_kind(shop: Shop, node: Node, pair: LightningPair, product: str):
     """In one transaction and in two, two invoices in one, replaced before it was mined, over Lightning, and not at all."""
     whole, parts, shared, other, replaced, unpaid = (buy(shop, product) for _ in range(6))
     node.pay(whole.address, whole.amount)
@@ -94,7 +94,7 @@ def test_after_payments_of_every_kind_the_books_agree(shop: Shop, node: Node, pa
     assert invoice_status(shop, unpaid) == "new"
 
 
-def test_money_that_waits_for_a_block_is_in_both_books(shop: Shop, node: Node, product: str):
+def test_an_unconfirmed_payment_is_no_difference(shop: Shop, node: Node, product: str):
     bought = pay_on_the_chain(shop, node, product)
     wait_for("it to be seen", lambda: invoice_status(shop, bought) == "processing")
     assert differences(shop) == []
@@ -103,7 +103,7 @@ def test_money_that_waits_for_a_block_is_in_both_books(shop: Shop, node: Node, p
 
 
 @pytest.mark.parametrize("network", ["BTC", "BTC-LN"])
-def test_a_lost_row_and_a_changed_amount_are_each_the_one_thing_told(
+def test_a_missing_payment_and_a_changed_amount_are_each_reported_alone(
     network: str, shop: Shop, node: Node, pair: LightningPair, product: str
 ):
     bought = pay_on_the_chain(shop, node, product) if network == "BTC" else pay_over_lightning(shop, pair, product)
@@ -131,7 +131,7 @@ def test_a_lost_row_and_a_changed_amount_are_each_the_one_thing_told(
     assert differences(shop) == []
 
 
-def test_money_that_came_while_the_shop_was_off_is_told_until_it_is_on(shop: Shop, node: Node, pair: LightningPair, product: str):
+def test_a_payment_received_while_the_shop_was_off_is_reported_until_it_runs(shop: Shop, node: Node, pair: LightningPair, product: str):
     chain, request = buy(shop, product), buy(shop, product)
     lightning = shop.get(f"/api/orders/{request.id}/payment", headers=shop.buyer())["lightning"]
     shop.stop()
@@ -149,7 +149,7 @@ def test_money_that_came_while_the_shop_was_off_is_told_until_it_is_on(shop: Sho
     assert differences(shop) == []
 
 
-def test_a_block_that_was_lost_while_the_shop_was_off_is_told_until_it_is_on(shop: Shop, node: Node, product: str):
+def test_a_reorg_while_the_shop_was_off_is_reported_until_it_runs(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     txid = node.pay(bought.address, bought.amount)
     node.mine()
@@ -170,7 +170,7 @@ def test_a_block_that_was_lost_while_the_shop_was_off_is_told_until_it_is_on(sho
     wait_until_settled(shop, [bought])
 
 
-def test_a_payment_that_the_node_never_had_is_told(shop: Shop, node: Node, product: str):
+def test_a_payment_that_the_node_does_not_know_is_reported(shop: Shop, node: Node, product: str):
     bought = pay_on_the_chain(shop, node, product)
     node.mine(FINAL)
     wait_until_settled(shop, [bought])
@@ -184,7 +184,7 @@ def test_a_payment_that_the_node_never_had_is_told(shop: Shop, node: Node, produ
     change_books(shop, "update payments_payment set reference = ? where reference = ?", reference, invented)
 
 
-def test_the_wallets_owner_may_be_paid_by_others(shop: Shop, node: Node, pair: LightningPair):
+def test_payments_to_the_wallet_without_an_invoice_are_notes_and_no_differences(shop: Shop, node: Node, pair: LightningPair):
     address = node.call("getnewaddress", "a friend", "bech32", wallet=node.watching)
     node.pay(address, "0.01234567")
     request = pair.shop.cli("addinvoice", "--amt=777")
@@ -197,7 +197,7 @@ def test_the_wallets_owner_may_be_paid_by_others(shop: Shop, node: Node, pair: L
     assert f"0.00000777000 BTC-LN was received at {request['r_hash']}" in listed
 
 
-def test_a_node_that_is_away_is_said_and_fails(shop: Shop, pair: LightningPair):
+def test_reconciling_with_a_node_that_does_not_answer_fails_and_says_so(shop: Shop, pair: LightningPair):
     pair.shop.freeze()
     try:
         code, told, _ = manage(shop, "reconcile", "--network", "BTC-LN")
@@ -207,7 +207,7 @@ def test_a_node_that_is_away_is_said_and_fails(shop: Shop, pair: LightningPair):
     assert "BTC-LN: NOT COMPARED. LND does not answer" in told
 
 
-def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node: Node, pair: LightningPair, purse: str):
+def test_payouts_are_compared_with_the_wallet_that_sent_them(shop: Shop, node: Node, pair: LightningPair, purse: str):
     _, invoice = overpaid_order(shop, node)
     chain = draft(shop, invoice, amount="0.00005", destination=node.call("getnewaddress", wallet=node.buyers))
     request = pair.payer.cli("addinvoice", "--amt=5000", "--expiry=86400")["payment_request"]
@@ -232,7 +232,7 @@ def test_payouts_are_in_the_books_of_the_wallet_that_sent_them(shop: Shop, node:
     assert told == [*unordered, ["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
 
 
-def test_what_lnd_pays_by_nobodys_order_is_told_unless_it_fails(shop: Shop, pair: LightningPair):
+def test_a_payment_by_lnd_without_a_payout_is_reported_unless_it_fails(shop: Shop, pair: LightningPair):
     before = unordered_over_lightning(shop)
     gone = pair.payer.cli("addinvoice", "--amt=1234")
     preimage = pair.payer.cli("lookupinvoice", gone["r_hash"])["r_preimage"]
@@ -267,7 +267,7 @@ def unordered_over_lightning(shop: Shop) -> dict[str, str]:
     return {row[2]: row[3] for row in rows if row[0] == "sent without a payout"}
 
 
-def test_the_ledger_of_a_real_shop_adds_up_to_what_was_paid(shop: Shop, tmp_path: Path):
+def test_the_exported_ledger_adds_up_to_the_stored_payments(shop: Shop, tmp_path: Path):
     file = tmp_path / "ledger.csv"
     code, _, said = manage(shop, "export_ledger", "--output", str(file))
     assert code == 0, said
@@ -283,7 +283,7 @@ def test_the_ledger_of_a_real_shop_adds_up_to_what_was_paid(shop: Shop, tmp_path
     assert {row["value"] for row in listed["data"]} <= {row["value"] for row in rows}
 
 
-def test_a_payment_of_one_satoshi_too_few_is_in_the_books_as_it_is(shop: Shop, node: Node, product: str):
+def test_a_payment_of_one_satoshi_too_little_is_no_difference(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     node.pay(bought.address, coins(int(Decimal(bought.amount) * 10**8) - 1))
     node.mine()

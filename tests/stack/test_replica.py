@@ -11,7 +11,7 @@ from tests.servers import postgres, postgres_replica
 from tests.stack.buying import order, stock_product
 
 
-def test_a_late_replica_shows_old_prices_and_sells_at_new_ones(tmp_path: Path, server_folder: Path):
+def test_orders_use_current_prices_while_a_late_replica_shows_old_ones(tmp_path: Path, server_folder: Path):
     primary = postgres(server_folder / "primary")
     late = postgres_replica(server_folder / "replica", primary)
     shop = Shop(tmp_path / "shop", "--no-demo", SANDBOX="true", **primary.settings, **late.settings)

@@ -19,7 +19,7 @@ def answers(port: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
-def test_make_stack_starts_every_server_and_stack_down_ends_them(server_folder: Path):
+def test_make_stack_starts_every_server_and_make_stack_down_stops_them(server_folder: Path):
     environment = {**os.environ, "STACK_DATA": str(server_folder / "stack")}
     with (server_folder / "said").open("w") as said:
         command = [sys.executable, "-m", "tests.servers"]
@@ -36,7 +36,7 @@ def test_make_stack_starts_every_server_and_stack_down_ends_them(server_folder: 
     wait_for("all of them to end", lambda: not any(answers(port) for port in ports), seconds=20)
 
 
-def test_a_server_that_only_docker_has_is_run_by_it(server_folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_is_not_installed_is_run_by_docker(server_folder: Path, monkeypatch: pytest.MonkeyPatch):
     """A docker that runs the program it is told to on this machine: nothing else is known of the real one here."""
     program = shutil.which("redis-server")
     docker = server_folder / "bin/docker"
@@ -58,7 +58,7 @@ def test_a_server_that_only_docker_has_is_run_by_it(server_folder: Path, monkeyp
         server.stop()
 
 
-def test_a_server_that_is_nowhere_is_named_with_what_would_help(server_folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_names_a_missing_server_and_how_to_get_it(server_folder: Path, monkeypatch: pytest.MonkeyPatch):
     script = server_folder / "get-bitcoind.sh"
     script.write_text("#!/bin/sh\nexit 3\n")
     script.chmod(0o755)

@@ -61,7 +61,7 @@ def pay(xrpl: FakeRippled, payment: dict[str, Any], **more: Any) -> str:
     return xrpl.pay(payment["address"], 40_000_000, tag=int(payment["destinationTag"]), **more)
 
 
-def test_an_order_is_paid_as_soon_as_its_ledger_is_validated(shop: Shop, xrpl: FakeRippled, product: str):
+def test_an_xrp_order_is_paid_when_the_ledger_of_its_payment_is_validated(shop: Shop, xrpl: FakeRippled, product: str):
     before = stock_of(shop, product)
     bought, payment = buy_in_xrp(shop, product)
     page = shop.http.get(urlsplit(payment["payUrl"]).path).text
@@ -78,7 +78,7 @@ def test_an_order_is_paid_as_soon_as_its_ledger_is_validated(shop: Shop, xrpl: F
     wait_for("the mail", lambda: confirmations_mailed(shop)[bought.number] == 1)
 
 
-def test_a_payment_that_delivers_a_part_is_a_part(shop: Shop, xrpl: FakeRippled, product: str):
+def test_a_partial_xrp_payment_counts_only_what_it_delivers(shop: Shop, xrpl: FakeRippled, product: str):
     bought, payment = buy_in_xrp(shop, product)
 
     pay(xrpl, payment, flags=PARTIAL, delivered=1_000_000)
@@ -88,7 +88,7 @@ def test_a_payment_that_delivers_a_part_is_a_part(shop: Shop, xrpl: FakeRippled,
     assert shop.get(f"/api/invoices/{bought.invoice}")["amountRemaining"] == "39.000000"
 
 
-def test_money_that_came_while_the_worker_stood_still_is_found(shop: Shop, xrpl: FakeRippled, product: str):
+def test_xrp_payments_made_while_the_worker_was_down_are_found(shop: Shop, xrpl: FakeRippled, product: str):
     orders = [buy_in_xrp(shop, product) for _ in range(5)]
     with shop.without("worker"):
         for _, payment in orders:
@@ -98,7 +98,7 @@ def test_money_that_came_while_the_worker_stood_still_is_found(shop: Shop, xrpl:
     wait_until_settled(shop, [bought for bought, _ in orders])
 
 
-def test_without_the_server_there_is_bitcoin_and_what_was_paid_meanwhile_is_found(shop: Shop, xrpl: FakeRippled, product: str):
+def test_bitcoin_stays_available_while_rippled_is_down_and_its_payments_are_found(shop: Shop, xrpl: FakeRippled, product: str):
     bought, payment = buy_in_xrp(shop, product)
     with xrpl.away():
         pay(xrpl, payment)
@@ -111,7 +111,7 @@ def test_without_the_server_there_is_bitcoin_and_what_was_paid_meanwhile_is_foun
 
 
 @pytest.mark.parametrize("fault", ["hang", "503", "slowDown", "noNetwork", "garbage"])
-def test_a_server_that_is_not_itself_costs_xrp_only(shop: Shop, xrpl: FakeRippled, product: str, fault: str):
+def test_a_faulty_rippled_stops_only_xrp(shop: Shop, xrpl: FakeRippled, product: str, fault: str):
     bought, payment = buy_in_xrp(shop, product)
     xrpl.fault = fault
 
@@ -123,6 +123,6 @@ def test_a_server_that_is_not_itself_costs_xrp_only(shop: Shop, xrpl: FakeRipple
     wait_until_settled(shop, [bought])
 
 
-def test_money_without_a_tag_is_told_in_the_log(shop: Shop, xrpl: FakeRippled):
+def test_an_xrp_payment_without_a_tag_is_logged(shop: Shop, xrpl: FakeRippled):
     paid = xrpl.pay(SHOP, 40_000_000)
     wait_for("the log to say it", lambda: paid in shop.said())

@@ -42,7 +42,7 @@ SECOND = timedelta(seconds=1)
 # --- Amounts ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_exact_amount_settles(shop: Shop, node: Node, product: str):
+def test_a_payment_of_the_exact_amount_settles_the_invoice(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     assert bought.amount == coins(DUE)
 
@@ -59,7 +59,9 @@ def test_the_exact_amount_settles(shop: Shop, node: Node, product: str):
     [(ENOUGH - 1, "new", []), (ENOUGH, "settled", []), (MOST, "settled", []), (MOST + 1, "settled", ["overpaid"])],
     ids=["1 sat under the tolerance", "just enough", "just not too much", "1 sat over"],
 )
-def test_one_satoshi_decides(shop: Shop, node: Node, product: str, sat: int, status: str, flags: list[str]):
+def test_one_satoshi_decides_whether_an_invoice_is_underpaid_or_overpaid(
+    shop: Shop, node: Node, product: str, sat: int, status: str, flags: list[str]
+):
     bought = buy(shop, product)
 
     node.pay(bought.address, coins(sat))
@@ -69,7 +71,7 @@ def test_one_satoshi_decides(shop: Shop, node: Node, product: str, sat: int, sta
     wait_until(shop, bought, status, *flags)
 
 
-def test_two_transactions_add_up(shop: Shop, node: Node, product: str):
+def test_the_amounts_of_two_transactions_add_up(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
 
     node.pay(bought.address, coins(DUE // 3))
@@ -81,7 +83,7 @@ def test_two_transactions_add_up(shop: Shop, node: Node, product: str):
     wait_until(shop, bought, "settled")
 
 
-def test_one_transaction_pays_two_invoices_and_another_the_rest_of_one(shop: Shop, node: Node, product: str):
+def test_one_transaction_can_pay_two_invoices(shop: Shop, node: Node, product: str):
     first, second = buy(shop, product), buy(shop, product)
     coin = take_coin(node)
 
@@ -94,7 +96,7 @@ def test_one_transaction_pays_two_invoices_and_another_the_rest_of_one(shop: Sho
     wait_until(shop, second, "settled")
 
 
-def test_chain_and_lightning_together_are_too_much(shop: Shop, node: Node, pair: LightningPair, product: str):
+def test_paying_on_the_chain_and_over_lightning_overpays_the_invoice(shop: Shop, node: Node, pair: LightningPair, product: str):
     bought = buy(shop, product)
     request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
 
@@ -109,7 +111,7 @@ def test_chain_and_lightning_together_are_too_much(shop: Shop, node: Node, pair:
 # --- Replaced and spent twice -------------------------------------------------------------------------------------------------
 
 
-def test_a_replacement_to_the_same_address_counts_once(shop: Shop, node: Node, product: str):
+def test_a_replacement_transaction_to_the_same_address_counts_once(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     coin = take_coin(node)
 
@@ -124,7 +126,7 @@ def test_a_replacement_to_the_same_address_counts_once(shop: Shop, node: Node, p
     assert paid_in_dollars(shop, bought) == Decimal("20.00")
 
 
-def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, node: Node, product: str):
+def test_a_replacement_transaction_to_another_address_cancels_the_payment(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     coin = take_coin(node)
 
@@ -140,7 +142,7 @@ def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, node:
     wait_until(shop, bought, "settled")
 
 
-def test_a_double_spend_in_a_block_after_the_payment_was_seen(shop: Shop, node: Node, product: str):
+def test_a_double_spend_in_a_block_cancels_a_payment_that_was_seen(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     coin = take_coin(node)
 
@@ -155,7 +157,7 @@ def test_a_double_spend_in_a_block_after_the_payment_was_seen(shop: Shop, node: 
 
 
 @pytest.mark.parametrize(("depth", "price"), [(1, "200.00"), (3, "1500.00")])
-def test_a_reorg_before_settling_delays_it(shop: Shop, node: Node, depth: int, price: str):
+def test_a_reorg_before_settlement_delays_the_settlement(shop: Shop, node: Node, depth: int, price: str):
     bought = buy(shop, stock_product(shop, stock=1, price=price))
 
     node.pay(bought.address, bought.amount)
@@ -172,7 +174,7 @@ def test_a_reorg_before_settling_delays_it(shop: Shop, node: Node, depth: int, p
 
 
 @pytest.mark.parametrize(("depth", "price"), [(1, "20.00"), (3, "200.00")])
-def test_a_reorg_after_settling_holds_the_order_until_it_settles_again(shop: Shop, node: Node, depth: int, price: str):
+def test_a_reorg_after_settlement_holds_the_order_until_it_settles_again(shop: Shop, node: Node, depth: int, price: str):
     product = stock_product(shop, stock=1, price=price)
     bought = buy(shop, product)
 
@@ -207,7 +209,7 @@ def test_a_reorg_that_spends_settled_money_elsewhere_holds_the_order(shop: Shop,
     assert shipped.status_code == 409, shipped.text
 
 
-def test_a_node_that_is_still_syncing_opens_no_invoice(shop: Shop, node: Node, product: str):
+def test_no_invoice_is_opened_while_the_node_is_syncing(shop: Shop, node: Node, product: str):
     block = mine_ahead(node)
 
     refused = order(shop, product)
@@ -217,7 +219,7 @@ def test_a_node_that_is_still_syncing_opens_no_invoice(shop: Shop, node: Node, p
     assert order(shop, product).status_code == 201
 
 
-def test_a_wrong_password_is_said_and_breaks_no_page(tmp_path: Path):
+def test_a_changed_node_password_is_logged_and_breaks_no_page(tmp_path: Path):
     node = Node(tmp_path / "bitcoind")
     node.start()
     node.make_wallets()
@@ -238,12 +240,12 @@ def test_a_wrong_password_is_said_and_breaks_no_page(tmp_path: Path):
     node.stop()
 
 
-def test_a_shop_does_not_start_with_a_wrong_password(node: Node, tmp_path: Path):
+def test_the_shop_does_not_start_with_a_wrong_node_password(node: Node, tmp_path: Path):
     with pytest.raises(AssertionError, match="Cryptons cannot start: The Bitcoin node refuses BITCOIN_RPC_USER and BITCOIN_RPC_PASS"):
         next(open_shop(node, tmp_path, {"BITCOIN_RPC_PASS": "wrong"}))
 
 
-def test_a_node_that_stops_during_checkout_leaves_nothing_half(shop: Shop, node: Node, pair: LightningPair):
+def test_a_node_that_stops_during_checkouts_leaves_no_unfinished_orders(shop: Shop, node: Node, pair: LightningPair):
     product = stock_product(shop, stock=100)
     with ThreadPoolExecutor(8) as buyers:
         asked = [buyers.submit(order, shop, product) for _ in range(60)]
@@ -260,7 +262,7 @@ def test_a_node_that_stops_during_checkout_leaves_nothing_half(shop: Shop, node:
     pair.wait_until_usable()
 
 
-def test_a_worker_that_is_killed_between_facts_and_verdict_loses_nothing(shop: Shop, node: Node):
+def test_killing_a_worker_between_facts_and_verdict_loses_no_payment(shop: Shop, node: Node):
     product = stock_product(shop, stock=100)
     bought = [buy(shop, product) for _ in range(40)]
     hit = 0
@@ -282,7 +284,7 @@ def test_a_worker_that_is_killed_between_facts_and_verdict_loses_nothing(shop: S
     wait_for("what is left to be read anew", lambda: stock_of(shop, product) == 60)
 
 
-def test_a_shop_that_was_tried_in_the_sandbox_first_follows_its_node(shop: Shop, node: Node, product: str):
+def test_a_shop_that_started_in_the_sandbox_follows_its_node(shop: Shop, node: Node, product: str):
     """The sandbox keeps a moment where a node's block is kept."""
     bought = buy(shop, product)
     with shop.without("worker"), closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database, database:
@@ -303,7 +305,7 @@ for _ in range(60):
 """
 
 
-def test_two_followers_at_once_book_everything_once(shop: Shop, node: Node):
+def test_two_simultaneous_followers_record_each_payment_once(shop: Shop, node: Node):
     product = stock_product(shop, stock=100)
     bought = [buy(shop, product) for _ in range(20)]
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", FOLLOW]

@@ -45,7 +45,7 @@ def test_a_payment_in_the_second_of_expiry_is_in_time(shop: Shop, node: Node, pr
     wait_until(shop, bought, "settled")
 
 
-def test_a_payment_a_moment_after_expiry_is_late_and_taken_within_the_grace(shop: Shop, node: Node, product: str):
+def test_a_payment_just_after_expiry_is_late_and_accepted_within_the_grace_period(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     with shop.without("worker"):
         txid = node.pay(bought.address, bought.amount)
@@ -70,7 +70,7 @@ def test_a_payment_hours_after_expiry_waits_for_a_decision(shop: Shop, node: Nod
     wait_for("the thing to be on sale", lambda: stock_of(shop, product) == 1)
 
 
-def test_too_little_at_expiry_is_partial(shop: Shop, node: Node, product: str):
+def test_an_invoice_with_too_little_at_expiry_is_underpaid(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     node.pay(bought.address, coins(DUE // 2))
     node.mine()
@@ -82,7 +82,7 @@ def test_too_little_at_expiry_is_partial(shop: Shop, node: Node, product: str):
     assert read_order(shop, bought)["paymentStatus"] == "underpaid"
 
 
-def test_paid_in_time_while_all_workers_were_down(shop: Shop, node: Node, product: str):
+def test_a_payment_in_time_settles_although_all_workers_were_down(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     with shop.without("worker"):
         node.pay(bought.address, bought.amount)
@@ -94,7 +94,7 @@ def test_paid_in_time_while_all_workers_were_down(shop: Shop, node: Node, produc
     wait_until(shop, bought, "settled")
 
 
-def test_paid_too_late_while_all_workers_were_down(shop: Shop, node: Node, product: str):
+def test_a_payment_hours_after_expiry_is_late_although_all_workers_were_down(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     with shop.without("worker"):
         let_expire(shop, bought.invoice, datetime.now(UTC) - timedelta(hours=2))
@@ -104,7 +104,7 @@ def test_paid_too_late_while_all_workers_were_down(shop: Shop, node: Node, produ
     wait_until(shop, bought, "expired", "late")
 
 
-def test_a_coin_that_the_merchant_spent_while_all_workers_were_down(shop: Shop, node: Node, product: str):
+def test_a_payment_that_the_merchant_spent_while_workers_were_down_settles(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     with shop.without("worker"):
         txid = node.pay(bought.address, bought.amount)
@@ -124,7 +124,7 @@ def test_a_coin_that_the_merchant_spent_while_all_workers_were_down(shop: Shop, 
 # --- Cancelled ----------------------------------------------------------------------------------------------------------------
 
 
-def test_money_for_an_order_that_its_buyer_cancelled_is_recorded_and_shown(shop: Shop, node: Node, product: str):
+def test_a_payment_for_a_cancelled_order_is_recorded_as_late(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     assert shop.http.post(f"/api/orders/{bought.id}/cancel", headers=shop.buyer(), json={}).status_code == 200
 
@@ -156,7 +156,7 @@ def lnd_state(pair: LightningPair, request: str) -> str:
     return str(pair.shop.cli("lookupinvoice", payment_hash)["state"])
 
 
-def test_late_money_is_taken_when_its_buyer_says_so(shop: Shop, node: Node):
+def test_late_money_pays_the_order_when_the_buyer_asks_for_a_new_quote(shop: Shop, node: Node):
     product = stock_product(shop, stock=1)
     bought = buy(shop, product)
     let_expire(shop, bought.invoice, datetime.now(UTC) - timedelta(hours=2))
@@ -171,7 +171,7 @@ def test_late_money_is_taken_when_its_buyer_says_so(shop: Shop, node: Node):
     assert stock_of(shop, product) == 0
 
 
-def test_a_rest_is_paid_to_an_address_of_its_own(shop: Shop, node: Node, product: str):
+def test_the_rest_of_an_underpaid_order_is_paid_to_a_new_address(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     node.pay(bought.address, coins(DUE // 2))
     node.mine()
@@ -188,7 +188,7 @@ def test_a_rest_is_paid_to_an_address_of_its_own(shop: Shop, node: Node, product
     wait_until(shop, bought, "settled")
 
 
-def test_the_address_of_the_quote_before_is_still_paid(shop: Shop, node: Node, product: str):
+def test_a_payment_to_the_address_of_the_previous_quote_settles_the_invoice(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     assert requote(shop, bought)["address"] != bought.address
     node.pay(bought.address, bought.amount)
@@ -196,7 +196,7 @@ def test_the_address_of_the_quote_before_is_still_paid(shop: Shop, node: Node, p
     wait_until(shop, bought, "settled")
 
 
-def test_one_transaction_pays_both_addresses_of_an_invoice(shop: Shop, node: Node, product: str):
+def test_one_transaction_can_pay_both_addresses_of_an_invoice(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     fresh = requote(shop, bought)["address"]
 
@@ -206,7 +206,7 @@ def test_one_transaction_pays_both_addresses_of_an_invoice(shop: Shop, node: Nod
     wait_until(shop, bought, "settled")
 
 
-def test_a_part_on_the_chain_and_the_rest_over_lightning_add_up(shop: Shop, node: Node, pair: LightningPair, product: str):
+def test_a_payment_on_the_chain_and_the_rest_over_lightning_add_up(shop: Shop, node: Node, pair: LightningPair, product: str):
     bought = buy(shop, product)
     node.pay(bought.address, coins(DUE // 2))
     node.mine()
@@ -218,7 +218,7 @@ def test_a_part_on_the_chain_and_the_rest_over_lightning_add_up(shop: Shop, node
     assert read_order(shop, bought)["paymentStatus"] == "paid"
 
 
-def test_the_lightning_code_before_is_still_paid_and_the_fresh_one_is_then_refused(shop: Shop, pair: LightningPair, product: str):
+def test_paying_the_previous_lightning_invoice_cancels_the_new_one(shop: Shop, pair: LightningPair, product: str):
     bought = buy(shop, product)
     scanned = request_of(shop, bought)
     fresh = requote(shop, bought)["lightning"]
@@ -231,7 +231,7 @@ def test_the_lightning_code_before_is_still_paid_and_the_fresh_one_is_then_refus
     wait_for("LND to cancel the other", lambda: lnd_state(pair, fresh) == "CANCELED")
 
 
-def test_a_lightning_code_whose_quote_has_ended_is_refused_while_the_fresh_one_waits(shop: Shop, pair: LightningPair, product: str):
+def test_an_expired_lightning_invoice_is_cancelled_and_the_new_one_stays_open(shop: Shop, pair: LightningPair, product: str):
     bought = buy(shop, product)
     ended = request_of(shop, bought)
     let_expire(shop, bought.invoice)
@@ -248,7 +248,7 @@ def test_a_lightning_code_whose_quote_has_ended_is_refused_while_the_fresh_one_w
 # --- Nodes and workers in trouble ---------------------------------------------------------------------------------------------
 
 
-def test_an_lnd_that_restarts_in_flight_loses_nothing(shop: Shop, pair: LightningPair, product: str):
+def test_restarting_lnd_during_a_payment_loses_no_money(shop: Shop, pair: LightningPair, product: str):
     bought = buy(shop, product)
     request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
     assert request

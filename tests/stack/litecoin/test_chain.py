@@ -27,7 +27,7 @@ DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
 # --- Replaced and taken back --------------------------------------------------------------------------------------------------
 
 
-def test_a_replacement_to_the_same_address_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_replacement_transaction_to_the_same_address_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     coin = take_coin(litecoin)
 
@@ -41,7 +41,7 @@ def test_a_replacement_to_the_same_address_counts_once(shop: Shop, litecoin: Lit
     assert paid_in_dollars(shop, bought) == Decimal("20.00")
 
 
-def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_replacement_transaction_to_another_address_cancels_the_payment(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     coin = take_coin(litecoin)
 
@@ -55,7 +55,7 @@ def test_a_replacement_to_another_address_takes_the_money_back(shop: Shop, litec
     assert paid_in_dollars(shop, bought) == 0
 
 
-def test_a_double_spend_that_is_in_a_block_before_anybody_looked_again(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_double_spend_mined_while_workers_were_down_cancels_the_payment(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     coin = take_coin(litecoin)
 
@@ -68,7 +68,7 @@ def test_a_double_spend_that_is_in_a_block_before_anybody_looked_again(shop: Sho
     wait_until(shop, bought, "new", "double_spent")
 
 
-def test_a_reorg_before_settling_delays_it(shop: Shop, litecoin: LitecoinNode):
+def test_a_reorg_before_settlement_delays_the_settlement(shop: Shop, litecoin: LitecoinNode):
     bought = buy(shop, stock_product(shop, stock=1, price="200.00"), coin="LTC")
 
     litecoin.pay(bought.address, bought.amount)
@@ -84,7 +84,7 @@ def test_a_reorg_before_settling_delays_it(shop: Shop, litecoin: LitecoinNode):
     assert settled_events(shop, bought.invoice) == 1
 
 
-def test_a_reorg_after_settling_holds_the_order_until_it_settles_again(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_reorg_after_settlement_holds_the_order_until_it_settles_again(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
 
     litecoin.pay(bought.address, bought.amount)
@@ -110,7 +110,7 @@ def paid_by(litecoin: LitecoinNode, address: str) -> list[str]:
     return [txid for txid, script in outputs if address in script.get("addresses", ())]
 
 
-def test_money_out_of_mweb_is_seen_at_once_and_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_payment_from_mweb_is_seen_at_once_and_counts_once(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
 
     litecoin.pay_from_mweb(bought.address, bought.amount)
@@ -125,7 +125,7 @@ def test_money_out_of_mweb_is_seen_at_once_and_counts_once(shop: Shop, litecoin:
     assert (standing(shop, bought), settled_events(shop, bought.invoice)) == (("settled", []), 1)
 
 
-def test_several_payments_out_of_mweb_in_one_block_all_count(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_several_payments_from_mweb_in_one_block_all_count(shop: Shop, litecoin: LitecoinNode, product: str):
     first, second = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
 
     for address, amount in ((first.address, "0.125"), (first.address, "0.125"), (second.address, DUE)):
@@ -137,7 +137,7 @@ def test_several_payments_out_of_mweb_in_one_block_all_count(shop: Shop, litecoi
     assert [paid_in_dollars(shop, each) for each in (first, second)] == [Decimal("20.00")] * 2
 
 
-def test_money_out_of_mweb_that_is_mined_after_the_expiry_was_sent_in_time(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_payment_from_mweb_sent_in_time_and_mined_after_expiry_is_in_time(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     with shop.without("worker"):
         litecoin.pay_from_mweb(bought.address, bought.amount)
@@ -149,7 +149,7 @@ def test_money_out_of_mweb_that_is_mined_after_the_expiry_was_sent_in_time(shop:
     wait_until(shop, bought, "settled")
 
 
-def test_money_out_of_mweb_that_the_wallet_saw_only_in_its_block_is_found(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_payment_from_mweb_that_the_wallet_saw_only_in_its_block_is_found(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     with shop.without("worker"):
         litecoin.call("unloadwallet", litecoin.watching)
@@ -160,7 +160,7 @@ def test_money_out_of_mweb_that_the_wallet_saw_only_in_its_block_is_found(shop: 
     assert paid_in_dollars(shop, bought) == Decimal("20.00")
 
 
-def test_a_reorg_takes_money_out_of_mweb_back_until_it_is_mined_again(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_payment_from_mweb_is_unconfirmed_after_a_reorg_until_mined_again(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     litecoin.pay_from_mweb(bought.address, bought.amount)
     litecoin.mine()
@@ -186,7 +186,7 @@ refresh_invoice(UUID("%s"), at=timezone.now())
 """
 
 
-def test_who_asks_the_node_about_money_out_of_mweb_hears_of_it_once(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_checking_an_invoice_counts_each_payment_from_mweb_once(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     ask = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ASK % bought.invoice]
     with shop.without("worker"):
@@ -202,7 +202,7 @@ def test_who_asks_the_node_about_money_out_of_mweb_hears_of_it_once(shop: Shop, 
     wait_until(shop, bought, "settled")
 
 
-def test_litecoinds_books_agree_with_the_shops_also_about_mweb(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_the_records_of_litecoind_and_the_ledger_agree_about_payments_from_mweb(shop: Shop, litecoin: LitecoinNode, product: str):
     """While it waits, in its block, and when its output is ripe; and after all that was done to the chain before."""
     plain, hidden = buy(shop, product, coin="LTC"), buy(shop, product, coin="LTC")
     litecoin.pay(plain.address, plain.amount)

@@ -31,7 +31,7 @@ DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
 # --- Offered and paid ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_exact_amount_settles(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_payment_of_the_exact_amount_settles_the_invoice(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     assert bought.amount == DUE
 
@@ -45,7 +45,7 @@ def test_the_exact_amount_settles(shop: Shop, litecoin: LitecoinNode, product: s
     wait_for("the mail", lambda: confirmations_mailed(shop)[bought.number] == 1)
 
 
-def test_each_configured_coin_is_offered_and_no_other(shop: Shop, node: Node, product: str):
+def test_only_the_configured_coins_can_be_chosen(shop: Shop, node: Node, product: str):
     page, _ = choose_a_coin(shop, product)
     assert re.findall(r'name="network" value="([^"]+)"', page.text) == ["BTC", "LTC"]
     assert order(shop, product, coin="XRP").status_code == 503
@@ -56,7 +56,7 @@ def test_each_configured_coin_is_offered_and_no_other(shop: Shop, node: Node, pr
     wait_until(shop, bitcoin, "settled")
 
 
-def test_staff_are_told_how_each_node_is(shop: Shop, node: Node, litecoin: LitecoinNode, product: str):
+def test_the_health_check_shows_staff_the_state_of_each_node(shop: Shop, node: Node, litecoin: LitecoinNode, product: str):
     buy(shop, product, coin="LTC")
 
     def told() -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_staff_are_told_how_each_node_is(shop: Shop, node: Node, litecoin: Litec
         assert both[network]["follower"]["behind"] == 0
 
 
-def test_a_guest_pays_in_litecoin(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_guest_can_pay_in_litecoin(shop: Shop, litecoin: LitecoinNode, product: str):
     path, browser = buy_as_a_guest(shop, product, coin="LTC")
     page = browser.get(path).text
     invoice = shop.get(f"/api/invoices/{path.split('/')[2]}")
@@ -84,7 +84,7 @@ def test_a_guest_pays_in_litecoin(shop: Shop, litecoin: LitecoinNode, product: s
     wait_for("the pay page to say so", lambda: ">Paid<" in browser.get(path).text)
 
 
-def test_the_money_is_the_merchants_and_the_shop_cannot_spend_it(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_payments_go_to_the_merchants_wallet_and_the_shop_cannot_spend_them(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
 
     assert litecoin.call("getaddressinfo", bought.address, wallet=litecoin.merchant)["ismine"]
@@ -107,7 +107,7 @@ def test_twenty_orders_have_twenty_addresses_and_settle_in_one_block(shop: Shop,
 # --- Wallets ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_wallet_of_its_own_takes_litecoin_alone(litecoin: LitecoinNode, tmp_path: Path):
+def test_a_shop_with_only_a_litecoin_wallet_takes_only_litecoin(litecoin: LitecoinNode, tmp_path: Path):
     """And goes on although its owner also receives money within MWEB."""
     own = {"LITECOIN_WALLET": litecoin.merchant, "LITECOIN_DESCRIPTOR": ""}
     for shop in open_shop(litecoin, tmp_path, own):
@@ -125,7 +125,7 @@ def test_a_wallet_of_its_own_takes_litecoin_alone(litecoin: LitecoinNode, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["pkh({}/0/*)", "sh(wpkh({}/0/*))"], ids=["legacy", "wrapped segwit"])
-def test_a_descriptor_of_another_kind_gives_its_own_addresses_in_order(litecoin: LitecoinNode, tmp_path: Path, kind: str):
+def test_each_kind_of_descriptor_derives_its_addresses_in_order(litecoin: LitecoinNode, tmp_path: Path, kind: str):
     descriptor = litecoin.public(kind.format(extended_key()))
     settings = {"LITECOIN_WALLET": f"kind-{tmp_path.name}", "LITECOIN_DESCRIPTOR": descriptor}
     for shop in open_shop(litecoin, tmp_path, settings):
@@ -141,7 +141,7 @@ def test_a_descriptor_of_another_kind_gives_its_own_addresses_in_order(litecoin:
             wait_until(shop, each, "settled")
 
 
-def test_a_pool_of_addresses_that_runs_out_is_filled_up(litecoin: LitecoinNode, tmp_path: Path):
+def test_a_pool_of_addresses_that_runs_out_is_refilled(litecoin: LitecoinNode, tmp_path: Path):
     wallet, descriptor = f"short-{tmp_path.name}", litecoin.public(f"wpkh({extended_key()}/0/*)")
     litecoin.call("createwallet", wallet_name=wallet, disable_private_keys=True, blank=True)
     request = {"desc": descriptor, "range": [0, 1], "timestamp": "now", "watchonly": True, "keypool": True}
@@ -157,7 +157,7 @@ def test_a_pool_of_addresses_that_runs_out_is_filled_up(litecoin: LitecoinNode, 
         wait_until(shop, bought[4], "settled")
 
 
-def test_a_start_that_was_cut_off_before_the_wallet_knew_its_addresses_is_made_good(litecoin: LitecoinNode, tmp_path: Path):
+def test_starting_imports_the_addresses_that_an_empty_wallet_lacks(litecoin: LitecoinNode, tmp_path: Path):
     wallet = f"empty-{tmp_path.name}"
     litecoin.call("createwallet", wallet_name=wallet, disable_private_keys=True, blank=True)
     for shop in open_shop(litecoin, tmp_path, {"LITECOIN_WALLET": wallet}):
@@ -176,7 +176,7 @@ def test_a_start_that_was_cut_off_before_the_wallet_knew_its_addresses_is_made_g
     ],
     ids=["password", "descriptor", "wallet of another kind", "no wallet", "chain"],
 )
-def test_a_shop_does_not_start_on_the_wrong_node_or_wallet(
+def test_the_shop_does_not_start_with_the_wrong_node_or_wallet(
     shop: Shop, litecoin: LitecoinNode, tmp_path: Path, wrong: dict[str, str], says: str
 ):
     other = litecoin.public(f"wpkh({extended_key()}/0/*)")
@@ -186,7 +186,7 @@ def test_a_shop_does_not_start_on_the_wrong_node_or_wallet(
 
 
 @pytest.mark.parametrize("kind", [Node, LitecoinNode])
-def test_private_keys_on_the_main_chain_stop_the_start(kind: type[Node], tmp_path: Path):
+def test_the_shop_does_not_start_when_a_mainnet_node_holds_private_keys(kind: type[Node], tmp_path: Path):
     """A node of the main chain that knows nobody, so it stays at the first block."""
 
     class MainNode(kind):  # type: ignore[misc, valid-type]
@@ -207,7 +207,7 @@ def test_private_keys_on_the_main_chain_stop_the_start(kind: type[Node], tmp_pat
 # --- A node in trouble --------------------------------------------------------------------------------------------------------
 
 
-def test_without_litecoind_bitcoin_is_still_sold(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_bitcoin_stays_available_while_litecoind_is_down(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     litecoin.pay(bought.address, bought.amount)
     litecoin.stop()
@@ -227,7 +227,7 @@ def test_without_litecoind_bitcoin_is_still_sold(shop: Shop, litecoin: LitecoinN
     wait_for("new orders to be taken again", lambda: order(shop, product, coin="LTC").status_code == 201)
 
 
-def test_a_node_that_came_back_without_its_wallet_is_told_to_load_it(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_the_shop_loads_its_wallet_after_a_restart_of_the_node(shop: Shop, litecoin: LitecoinNode, product: str):
     bought = buy(shop, product, coin="LTC")
     litecoin.call("unloadwallet", litecoin.watching, False)
     litecoin.stop()
@@ -240,7 +240,7 @@ def test_a_node_that_came_back_without_its_wallet_is_told_to_load_it(shop: Shop,
     assert litecoin.watching in litecoin.call("listwallets")
 
 
-def test_many_orders_at_once_on_a_node_without_the_wallet_are_all_taken(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_simultaneous_orders_succeed_when_the_node_has_not_loaded_the_wallet(shop: Shop, litecoin: LitecoinNode, product: str):
     shop.buyer()
     for _ in range(5):
         litecoin.call("unloadwallet", litecoin.watching)
@@ -249,7 +249,7 @@ def test_many_orders_at_once_on_a_node_without_the_wallet_are_all_taken(shop: Sh
         assert set(answers) == {201}
 
 
-def test_a_password_that_was_changed_is_said_and_stops_litecoin_alone(shop: Shop, litecoin: LitecoinNode, product: str):
+def test_a_changed_password_of_litecoind_is_logged_and_stops_litecoin_alone(shop: Shop, litecoin: LitecoinNode, product: str):
     litecoin.stop()
     litecoin.change_password("another")
     litecoin.start()
@@ -264,7 +264,7 @@ def test_a_password_that_was_changed_is_said_and_stops_litecoin_alone(shop: Shop
     wait_for("orders to be taken again", lambda: order(shop, product, coin="LTC").status_code == 201)
 
 
-def test_money_goes_back_but_not_into_mweb(litecoin: LitecoinNode, tmp_path: Path):
+def test_a_payout_to_an_mweb_address_is_refused(litecoin: LitecoinNode, tmp_path: Path):
     """litecoind would make an output for MWEB that anybody may spend."""
     purse = fill_purse(litecoin, f"purse-{litecoin.watching}", coins=2)
     books = Books(tmp_path, node_settings(litecoin, purse))
@@ -285,7 +285,7 @@ def test_money_goes_back_but_not_into_mweb(litecoin: LitecoinNode, tmp_path: Pat
     books.stop()
 
 
-def test_a_payout_is_given_up_once_its_coin_is_spent_for_good(litecoin: LitecoinNode, tmp_path: Path):
+def test_a_payout_fails_once_its_coin_was_spent_in_a_final_transaction(litecoin: LitecoinNode, tmp_path: Path):
     """As in test_payout_trouble.py, though litecoind tells less about its wallet."""
     purse = fill_purse(litecoin, f"purse-{tmp_path.name}", coins=1)
     litecoin.pay(litecoin.call("getnewaddress", "", "bech32", wallet=purse), "1")
