@@ -30,7 +30,7 @@ def test_the_containers_of_the_shop_run_with_the_least_privileges(name):
     assert "ports" not in service
 
 
-def test_the_image_does_not_run_as_root():
+def test_the_docker_image_does_not_run_as_root():
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     assert "USER shop" in lines[lines.index("COPY . /shop") :]
     assert "--require-hashes" in " ".join(lines)

@@ -78,7 +78,7 @@ def test_a_trial_that_fails_opens_the_breaker_for_another_rest(breaker, clock, o
     assert other(breaker.allows)
 
 
-def test_a_thread_that_reports_no_outcome_loses_its_turn_after_another_rest(breaker, clock, other):
+def test_a_trial_without_an_outcome_is_left_to_another_thread_after_a_rest(breaker, clock, other):
     breaker.record_failure()
     clock.now += REST_SECONDS
     breaker.allows()

@@ -4,7 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 from cryptons import environment as env
 
 
-def test_a_variable_wins_over_its_file_and_the_default(monkeypatch, tmp_path):
+def test_a_variable_takes_precedence_over_its_file_and_the_default(monkeypatch, tmp_path):
     file = tmp_path / "secret"
     file.write_text("from file\n")
     assert env.text("NAME_X", "default") == "default"

@@ -85,7 +85,7 @@ def clerk(shop: Shop) -> Iterator[Clerk]:
     clerk.leave()
 
 
-def test_two_thousand_payments_in_one_block_settle_within_a_minute_once_each(node: Node, shop: Shop, clerk: Clerk):
+def test_two_thousand_payments_in_one_block_each_settle_once_within_a_minute(node: Node, shop: Shop, clerk: Clerk):
     bought = clerk.ask("order", name="Paid", count=PAID)
     orders = bought["orders"]
     node.pay_each({each["address"]: Decimal(each["amount"]) for each in orders})
@@ -106,7 +106,7 @@ def test_two_thousand_payments_in_one_block_settle_within_a_minute_once_each(nod
     assert confirmations_mailed(shop) == {each["number"]: 1 for each in orders}
 
 
-def test_a_thousand_invoices_expire_within_a_minute_once_each(shop: Shop, clerk: Clerk):
+def test_a_thousand_invoices_each_expire_once_within_a_minute(shop: Shop, clerk: Clerk):
     bought = clerk.ask("order", name="Expiring", count=EXPIRING, is_expiring=True)
 
     wait_for("all to expire", lambda: clerk.are(bought, "expired"), seconds=10 + 60 + 30 * PATIENCE)

@@ -3,7 +3,7 @@
 from tests.stack.bitcoind import Node
 
 
-def test_the_node_mines_and_pays(node: Node):
+def test_a_regtest_node_can_mine_and_pay(node: Node):
     before = node.call("getblockcount")
     address = node.call("getnewaddress", wallet=node.merchant)
 

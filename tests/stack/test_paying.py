@@ -24,7 +24,7 @@ from tests.stack.buying import (
 )
 
 
-def test_an_order_is_paid_once_its_payment_is_in_a_block(node: Node, shop: Shop):
+def test_an_order_is_paid_when_its_payment_is_in_a_block(node: Node, shop: Shop):
     product = stock_product(shop, stock=5)
     bought = buy(shop, product)
     assert read_order(shop, bought)["paymentStatus"] == "unpaid"
@@ -62,7 +62,7 @@ def test_payments_go_to_the_merchants_wallet_and_the_shop_cannot_spend_them(node
     assert node.call("getwalletinfo", wallet=node.watching)["private_keys_enabled"] is False
 
 
-def test_twenty_payments_in_one_block_settle_twenty_invoices_once_each(node: Node, shop: Shop):
+def test_twenty_payments_in_one_block_settle_each_invoice_once(node: Node, shop: Shop):
     product = stock_product(shop, stock=100)
     orders = [buy(shop, product) for _ in range(20)]
     assert len({each.address for each in orders}) == 20

@@ -17,7 +17,7 @@ def _fresh_counts():
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/v1/nothing/at/all", "/api/products/../x", "/api/auth"])
-def test_an_unknown_route_answers_in_the_envelope(client, path):
+def test_an_unknown_route_answers_with_an_error_in_the_envelope(client, path):
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json() == {
@@ -26,13 +26,13 @@ def test_an_unknown_route_answers_in_the_envelope(client, path):
     }
 
 
-def test_a_wrong_method_answers_in_the_envelope(client):
+def test_a_wrong_method_answers_with_an_error_in_the_envelope(client):
     answer = client.delete("/api/auth/login")
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert "POST" in answer["Allow"]
 
 
-def test_the_same_routes_are_served_under_v1(client):
+def test_the_api_is_also_served_under_v1(client):
     assert client.get("/api/v1/rates").json()["data"].keys() == client.get("/api/rates").json()["data"].keys()
 
 
@@ -43,7 +43,7 @@ def test_an_unexpected_error_is_answered_without_its_details(client, monkeypatch
     assert answer.json()["error"] == {"code": "INTERNAL_ERROR", "message": "Internal Server Error", "details": []}
 
 
-def test_developers_see_the_stack_of_an_error(client, monkeypatch, settings):
+def test_an_error_contains_its_stack_trace_in_debug_mode(client, monkeypatch, settings):
     settings.DEBUG = True
     monkeypatch.setattr("payments.api.rates.current_rates", lambda: 1 / 0)
     assert "ZeroDivisionError" in client.get("/api/rates").json()["error"]["stack"]

@@ -117,6 +117,6 @@ def test_stored_requests_are_deleted_after_a_day(bakery):
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\x00b", "a\nb"])
-def test_a_long_or_unprintable_key_is_refused(bakery, key):
+def test_a_long_or_unprintable_idempotency_key_is_refused(bakery, key):
     with pytest.raises(Invalid):
         bakery.post(Asked(key=key))

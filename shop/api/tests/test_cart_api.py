@@ -54,7 +54,7 @@ def test_the_quantity_of_a_cart_item_can_be_changed(api, item):
     assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 5}).json()["data"]["items"][0]["quantity"] == 5
 
 
-def test_the_quantity_0_removes_the_item(api, item):
+def test_setting_the_quantity_to_zero_removes_the_item(api, item):
     assert put_json(api, f"/api/cart/items/{item.pk}", {"quantity": 0}).json()["data"]["items"] == []
 
 
@@ -75,14 +75,14 @@ def test_the_cart_item_of_another_user_is_not_found(api):
     assert CartItem.objects.get().quantity == 2
 
 
-def test_an_unlisted_product_is_not_found(api):
+def test_adding_an_unlisted_product_is_not_found(api):
     kettle = ProductFactory(is_listed=False)
     assert_error(api.post("/api/cart/items", {"productId": str(kettle.pk), "quantity": 1}), 404, "NOT_FOUND")
     assert_error(api.post("/api/cart/items", {"productId": str(uuid.uuid4()), "quantity": 1}), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("quantity", WEIRD)
-def test_an_invalid_quantity_is_refused(api, item, quantity):
+def test_a_cart_item_with_an_invalid_quantity_is_refused(api, item, quantity):
     error = assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "quantity": quantity}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["quantity"]
     if quantity != 0:
@@ -95,12 +95,12 @@ def test_a_malformed_product_id_is_refused(api, product_id):
     assert [row["field"] for row in error["details"]] == ["productId"]
 
 
-def test_an_unknown_field_is_refused(api, item):
+def test_a_cart_item_with_an_unknown_field_is_refused(api, item):
     assert_error(api.post("/api/cart/items", {"productId": str(item.product_id), "price": "0.01"}), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"\\ud800"', "[" * 5_000, '{"productId": NaN}'])
-def test_a_body_that_is_not_an_object_is_refused(api, body):
+def test_a_cart_request_whose_body_is_not_an_object_is_refused(api, body):
     assert_error(api.generic("POST", "/api/cart/items", body), 400, "VALIDATION_ERROR")
 
 

@@ -53,7 +53,7 @@ def test_the_health_report_needs_permission(who, status):
     assert ApiClient(who() if who else None).get("/api/admin/health").status_code == status
 
 
-def test_a_database_that_is_down_is_503(api, monkeypatch):
+def test_the_health_report_is_a_503_when_the_database_is_down(api, monkeypatch):
     def away():
         raise OperationalError("gone")
 
@@ -62,18 +62,18 @@ def test_a_database_that_is_down_is_503(api, monkeypatch):
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 
-def test_a_cache_that_keeps_nothing_is_named(api, settings):
+def test_the_health_report_names_a_cache_that_stores_nothing(api, settings):
     settings.CACHES = {**settings.CACHES, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     assert "Redis" in read(api)["cache"]["problem"]
 
 
-def test_a_search_without_an_index_is_named(api):
+def test_the_health_report_names_a_search_without_an_index(api):
     data = read(api)
     assert (data["search"]["status"], "The database searches until it" in data["search"]["problem"]) == ("attention", True)
 
 
 @pytest.mark.parametrize("error", [QueueAway("gone"), ConnectionRefusedError()])
-def test_a_queue_that_is_away_is_named(api, monkeypatch, error):
+def test_the_health_report_names_a_queue_that_is_down(api, monkeypatch, error):
     def away():
         raise error
 
@@ -82,7 +82,7 @@ def test_a_queue_that_is_away_is_named(api, monkeypatch, error):
     assert (data["queue"]["status"], data["queue"]["waiting"]) == ("attention", None)
 
 
-def test_a_part_that_hangs_is_named_and_holds_nobody_up(api, monkeypatch):
+def test_the_health_report_names_a_part_that_hangs_and_does_not_wait_for_it(api, monkeypatch):
     from threading import Event
 
     never = Event()
@@ -98,7 +98,7 @@ def mail(key, *, minutes, sent=False):
     Mail.objects.create(key=key, to="a@example.com", subject="x", text="x", html="x", created_at=at, **values)
 
 
-def test_mails_that_wait_are_counted_and_the_oldest_is_named(api):
+def test_the_health_report_counts_waiting_mails_and_reports_old_ones(api):
     mail("sent", minutes=90, sent=True)
     mail("new", minutes=1)
     assert (read(api)["mail"]["waiting"], read(api)["mail"]["problem"]) == (1, "")

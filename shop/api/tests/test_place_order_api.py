@@ -121,7 +121,7 @@ def test_the_cart_stays_unchanged_when_the_node_is_down(api, ada, monkeypatch, e
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1.5, 10**12, "1", True, None, "\x00", "😀", "‮", {"$ne": None}, 2**63])
-def test_an_invalid_quantity_is_refused(api, kettle, quantity):
+def test_ordering_an_invalid_quantity_is_refused(api, kettle, quantity):
     error = assert_error(api.post("/api/orders", order_body((kettle, quantity))), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["items.0.quantity"]
 

@@ -47,7 +47,7 @@ def test_a_product_has_the_documented_fields(api):
 
 
 @pytest.mark.parametrize("product_id", ["invalid-id", "0", "%00", "a" * 300, "{}", NOBODYS_ID, "😀"])
-def test_an_unknown_or_malformed_id_is_not_found(api, product_id):
+def test_an_unknown_or_malformed_product_id_is_not_found(api, product_id):
     answer = api.get(f"/api/products/{product_id}")
     assert answer.status_code == 404
     assert answer.json()["error"]["message"] in ("Product not found", "There is nothing at this address.")

@@ -134,7 +134,7 @@ def test_a_removed_line_can_be_added_back(client, item):
     assert CartItem.objects.get().quantity == 2
 
 
-def test_a_quantity_of_zero_removes_the_line(client, item):
+def test_changing_the_quantity_to_zero_removes_the_line(client, item):
     assert "Copper Kettle was removed." in update(client, item, quantity=0).text
 
 

@@ -200,7 +200,7 @@ def test_late_money_is_shown_as_late():
     assert state_of(order, TOO_LATE).title == "Your payment arrived late"
 
 
-def test_an_expired_double_spend_is_shown_as_one():
+def test_an_expired_double_spend_is_shown_as_a_double_spend():
     order = placed()
     tell(order)
     tell(order, present=False, conflicted=True)
@@ -222,7 +222,7 @@ def test_a_refund_is_shown_in_each_of_its_states(status, name):
 
 
 @pytest.mark.parametrize(("status", "title"), [("approved", "Your refund is on its way"), ("sent", "Your refund was sent")])
-def test_a_refund_of_a_paid_order_is_shown_whether_whole_or_in_part(status, title):
+def test_a_full_or_partial_refund_of_a_paid_order_is_shown(status, title):
     order = placed()
     pay(order)
     PayoutFactory(invoice=invoice_of(order), kind="refund", status=status)

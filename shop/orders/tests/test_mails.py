@@ -120,7 +120,7 @@ def test_the_buyer_is_mailed_when_staff_cancel_a_paid_order():
     assert told() == ["payment-confirmed", "money_back"]
 
 
-def test_the_buyer_is_mailed_when_staff_close_a_payment():
+def test_the_buyer_is_mailed_when_staff_close_a_payment_as_invalid():
     order = placed()
     tell(order)
     override_invoice(Invoice.objects.get().pk, "invalid", actor="grace", reason="no", at=NOW)

@@ -100,7 +100,7 @@ def test_each_sort_orders_the_products(find, sort, names):
     assert find(sort=sort) == names
 
 
-def test_each_filter_leaves_the_matching_products(find, shelf):
+def test_each_filter_returns_only_the_matching_products(find, shelf):
     light = shelf["Reading Lamp"].category_id
 
     assert find(category_ids=frozenset({light}), sort="name") == ["Garden Lantern", "Reading Lamp"]

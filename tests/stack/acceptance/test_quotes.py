@@ -35,7 +35,7 @@ def seen_at(node: Node, txid: str) -> datetime:
     return datetime.fromtimestamp(node.call("gettransaction", txid, wallet=node.merchant)["timereceived"], UTC)
 
 
-def test_a_payment_in_the_second_of_expiry_is_in_time(shop: Shop, node: Node, product: str):
+def test_a_payment_in_the_same_second_as_the_expiry_is_in_time(shop: Shop, node: Node, product: str):
     bought = buy(shop, product)
     with shop.without("worker"):
         txid = node.pay(bought.address, bought.amount)
