@@ -33,7 +33,9 @@ class ApiClient(Client):
         token: dict[str, Any] = {"HTTP_AUTHORIZATION": f"Bearer {issue(user)['token']}"} if user else {}
         super().__init__(**token, **options)
 
-    def generic(self, method: str, path: Any, data: Any = "", content_type: str | None = "application/json", **more: Any) -> Any:  # type: ignore[override]
+    def generic(  # type: ignore[override]
+        self, method: str, path: Any, data: Any = "", content_type: str | None = "application/json", **more: Any
+    ) -> Any:
         return super().generic(method, path, data, content_type, **more)
 
     def post(self, path: Any, data: Any = None, content_type: str = "application/json", *args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Min
@@ -87,7 +88,7 @@ def read_nodes(*, at: datetime) -> list[NodeReport]:
 def _ask(offered: dict[str, Network]) -> dict[str, tuple[NodeHealth, timedelta]]:
     if is_sandbox():  # its records are in our own database
         return {network: _timed(node) for network, node in offered.items()}
-    return gather_within({network: lambda node=node: _timed(node) for network, node in offered.items()}, within=WITHIN)  # type: ignore[misc]
+    return gather_within({network: partial(_timed, node) for network, node in offered.items()}, within=WITHIN)
 
 
 def _timed(node: Network) -> tuple[NodeHealth, timedelta]:

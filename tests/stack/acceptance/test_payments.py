@@ -232,11 +232,17 @@ def test_a_changed_node_password_is_logged_and_breaks_no_page(tmp_path: Path):
         refused = order(shop, product)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert shop.http.get("/").status_code == 200
-        wait_for("the log to say it", lambda shop=shop: "refuses BITCOIN_RPC_USER and BITCOIN_RPC_PASS" in shop.said())  # type: ignore[misc]
+        wait_for(
+            "the log to say it",
+            lambda shop=shop: "refuses BITCOIN_RPC_USER and BITCOIN_RPC_PASS" in shop.said(),  # type: ignore[misc]
+        )
         node.stop()
         node.change_password("regtest-only")
         node.start()
-        wait_for("orders to be taken again", lambda shop=shop, product=product: order(shop, product).status_code == 201)  # type: ignore[misc]
+        wait_for(
+            "orders to be taken again",
+            lambda shop=shop, product=product: order(shop, product).status_code == 201,  # type: ignore[misc]
+        )
     node.stop()
 
 
