@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 
-KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "CI"}
+KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "CI", "SEQUENCES"}
 
 for name in set(os.environ) - KEPT:
     if not name.startswith(("PYTEST_", "STACK_", "HYPOTHESIS_", "COV_")):
