@@ -17,7 +17,11 @@ from django.utils.translation.template import templatize
 
 APPS = ("accounts", "cryptons", "payments", "reviews", "shop")
 SKIPPED = frozenset({"tests", "migrations", "mongo_migrations"})
-KEYWORDS = DEFAULT_KEYWORDS | {f"{name}_lazy": DEFAULT_KEYWORDS[name] for name in ("gettext", "ngettext", "pgettext", "npgettext")}
+KEYWORDS = (
+    DEFAULT_KEYWORDS
+    | {f"{name}_lazy": DEFAULT_KEYWORDS[name] for name in ("gettext", "ngettext", "pgettext", "npgettext")}
+    | {"gettext_noop": None}
+)
 HEADERS = (b"Language", b"Plural-Forms", b"MIME-Version", b"Content-Type", b"Content-Transfer-Encoding")
 """Those that say something; times and versions would change with each run."""
 

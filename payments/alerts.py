@@ -43,7 +43,7 @@ def alert(key: str, text: str, *, at: datetime) -> None:
 
 
 def isolate_and_alert(act: str, reference: object) -> AbstractContextManager[None]:
-    """Isolate the failure of one row as isolate does, and alert staff."""
+    """Isolate the failure of one row as isolate does, and alert staff. Mark `act` with gettext_noop: its translation is in the alert."""
     return isolate(act, reference, on_failure=lambda error: alert_of_failure(act, reference, error, at=timezone.now()))
 
 
@@ -54,7 +54,7 @@ def alert_of_failure(act: str, reference: object, error: Exception, *, at: datet
     with override(settings.LANGUAGE_CODE):
         text = gettext(
             "Internal error (%(error)s) while %(act)s: %(reference)s. See the log. The shop keeps trying, and everything else goes on."
-        ) % {"error": kind, "act": act, "reference": reference}
+        ) % {"error": kind, "act": gettext(act), "reference": reference}
 
     def tell() -> None:
         recent = Alert.objects.filter(key__startswith=f"failure {act} ", created_at__gt=at - timedelta(days=1))

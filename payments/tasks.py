@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from cryptons.celery import enqueue
 from cryptons.chunks import chunks
@@ -70,7 +71,7 @@ def _settle_touched(invoice_ids: list[UUID]) -> None:
 
 def settle_one(invoice_id: UUID) -> None:
     """Settle one invoice. A lost race is retried at once, up to three times; after that, and after a failure, the sweep tries again."""
-    with isolate_and_alert("settling an invoice", invoice_id), suppress(InvoiceMoved):
+    with isolate_and_alert(gettext_noop("settling an invoice"), invoice_id), suppress(InvoiceMoved):
         retry_when(InvoiceMoved, lambda: settle(invoice_id, at=timezone.now()), failure=InvoiceMoved())
 
 
@@ -124,7 +125,7 @@ def send_payout(payout_id: str) -> None:
 
 def _send_one(payout_id: UUID) -> None:
     """Send one payout. A failure is retried after sending.HOLD; each try first asks the node whether the payout was sent already."""
-    with isolate_and_alert("sending a payout", payout_id):
+    with isolate_and_alert(gettext_noop("sending a payout"), payout_id):
         send(payout_id, at=timezone.now())
 
 

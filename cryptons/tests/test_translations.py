@@ -14,10 +14,11 @@ TEMPLATE = """{% load i18n %}
     {% endblocktranslate %}
 """
 CODE = """
-from django.utils.translation import gettext_lazy as _, ngettext_lazy, pgettext
+from django.utils.translation import gettext_lazy as _, gettext_noop, ngettext_lazy, pgettext
 NAME = _("Name of a thing")
 TEXT = ngettext_lazy("%(count)s day", "%(count)s days", "count")
 VERB = pgettext("verb", "Order")
+KEY = gettext_noop("Key and label")
 """
 
 
@@ -42,6 +43,7 @@ def test_messages_are_collected_from_code_and_templates_in_order(project):
         'msgid "%(n)s thing"',
         'msgid "Add to cart"',
         'msgid "In a tag"',
+        'msgid "Key and label"',
         'msgid "Name of a thing"',
         'msgid "Order"',
     ]

@@ -8,6 +8,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from cryptons.money import format_coin, format_fiat
 from payments.accounting.periods import Period
@@ -16,18 +17,23 @@ from payments.networks.base import NodeRecord
 
 
 class Kind(StrEnum):
-    MISSING_IN_SHOP = "missing in the shop"
-    MISSING_AT_NODE = "missing at the node"
-    AMOUNT = "amount differs"
-    DESTINATION = "destination differs"
-    STANDING = "status differs"
-    SUM = "sum differs"
-    UNBACKED = "settled without money"
-    UNSETTLED = "paid but not settled"
-    ORDER = "order differs"
-    PAYOUT = "payout differs"
-    UNORDERED = "sent without a payout"
-    UNCLAIMED = "for no invoice"
+    MISSING_IN_SHOP = gettext_noop("missing in the shop")
+    MISSING_AT_NODE = gettext_noop("missing at the node")
+    AMOUNT = gettext_noop("amount differs")
+    DESTINATION = gettext_noop("destination differs")
+    STANDING = gettext_noop("status differs")
+    SUM = gettext_noop("sum differs")
+    UNBACKED = gettext_noop("settled without money")
+    UNSETTLED = gettext_noop("paid but not settled")
+    ORDER = gettext_noop("order differs")
+    PAYOUT = gettext_noop("payout differs")
+    UNORDERED = gettext_noop("sent without a payout")
+    UNCLAIMED = gettext_noop("for no invoice")
+
+    @property
+    def label(self) -> str:
+        """The value, in the active language."""
+        return _(self.value)
 
 
 @dataclass(frozen=True)

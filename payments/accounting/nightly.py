@@ -43,7 +43,8 @@ def _alerts(report: Report, at: datetime) -> Iterator[tuple[str, str]]:
     day = f"{at:%Y-%m-%d}"
     for network, problem in report.unread.items():
         text = _(
-            "The records of %(network)s could not be compared with the shop's on %(day)s: %(problem)s Then run manage.py reconcile."
+            "The records of %(network)s could not be compared with the shop's on %(day)s: %(problem)s "
+            "When this is fixed, run manage.py reconcile."
         ) % {"network": network, "day": day, "problem": problem}
         yield f"reconcile unread {network} {day}", text
     reported = report.alarms[:MOST_ALERTS]
@@ -59,7 +60,7 @@ def _alerts(report: Report, at: datetime) -> Iterator[tuple[str, str]]:
 
 def _sentence(difference: Difference) -> str:
     words = {
-        "kind": difference.kind.value,
+        "kind": difference.kind.label,
         "network": difference.network,
         "subject": difference.subject,
         "text": difference.text,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, is_outage
@@ -82,7 +83,7 @@ def _check_all(lnd: LightningNetwork, options: list[Option], *, at: datetime) ->
     if len(failed) == len(options) and isinstance(failed[0][1], NodeRejected):
         raise failed[0][1]
     for option, failure in failed:
-        with isolate_and_alert("looking after a Lightning invoice", option.destination):
+        with isolate_and_alert(gettext_noop("looking after a Lightning invoice"), option.destination):
             raise failure
     return touched
 

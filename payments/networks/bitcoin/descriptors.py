@@ -53,7 +53,7 @@ def normalised(text: str, network: str, coin: CoreCoin) -> str:
     for prefix in keys:
         is_main = coin.key_prefixes[prefix].is_main
         if is_main != (network == "mainnet"):
-            family = "mainnet" if is_main else "test networks"
+            family = "mainnet" if is_main else _("test networks")
             raise DescriptorError(
                 _("%(setting)s holds a key of %(family)s (%(prefix)s…), but %(network_setting)s is %(network)r.")
                 % {"setting": name, "family": family, "prefix": prefix, "network_setting": coin.setting("NETWORK"), "network": network}
