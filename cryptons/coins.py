@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ class CoreCoin(Coin):
 
     @property
     def node(self) -> str:
-        """The start of a sentence about its node."""
-        return f"The {self.name} node"
+        """The start of a sentence about its node, in the active language."""
+        return _("The %(coin)s node") % {"coin": self.name}
 
     def _text(self, setting: str) -> str:
         return str(getattr(settings, self.setting(setting)))

@@ -41,7 +41,7 @@ class JsonRpcClient:
     """One connection to a node, made at the first call and used again by the next ones. Not thread-safe."""
 
     def __init__(self, url: str, *, node: str, login: tuple[str, str] | None = None) -> None:
-        """`node` begins a sentence, such as `The XRP server`. User and password are sent as they are, without percent-decoding."""
+        """`node` begins a translated sentence: `The XRP server`. User and password are sent as they are, without percent-decoding."""
         self._url = url
         self._node = node
         self._deadline = Deadline()

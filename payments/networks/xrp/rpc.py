@@ -37,10 +37,10 @@ _PASSING = {
 }
 _LASTING = {
     "actMalformed": gettext_lazy("XRP_ADDRESS is not the address of an account."),
-    "noPermission": gettext_lazy("The XRP server does not allow the shop's questions."),
+    "noPermission": gettext_lazy("The XRP server does not allow the shop's requests."),
     "notEnabled": gettext_lazy("The XRP server keeps no transactions that can be asked for."),
-    "unknownCmd": gettext_lazy("The XRP server does not know the shop's questions."),
-    "invalidParams": gettext_lazy("The XRP server does not understand the shop's questions."),
+    "unknownCmd": gettext_lazy("The XRP server does not know the shop's requests."),
+    "invalidParams": gettext_lazy("The XRP server does not understand the shop's requests."),
 }
 
 
@@ -49,7 +49,7 @@ class Conversation:
 
     def __init__(self, *, within: timedelta) -> None:
         self._ends = time.monotonic() + within.total_seconds()
-        self._client = JsonRpcClient(settings.XRP_URL, node="The XRP server")
+        self._client = JsonRpcClient(settings.XRP_URL, node=_("The XRP server"))
 
     def ask(self, request: Request) -> dict[str, Any]:
         """Send a request and return the `result` of the answer. Raises NodeUnavailable, NodeRejected, and RpcError."""
@@ -81,7 +81,7 @@ def _not_understood(answer: HttpAnswer) -> Exception:
     if b"invalid_API_version" in answer.body:
         return NodeRejected(_("The XRP server is too old: the shop needs rippled or Clio 2.0 or newer."))
     if answer.status in (401, 403):
-        return NodeRejected(_("The XRP server does not allow the shop's questions."))
+        return NodeRejected(_("The XRP server does not allow the shop's requests."))
     if answer.status in (404, 405):
         return NodeRejected(NOT_A_SERVER)
     if answer.status in (429, 503):

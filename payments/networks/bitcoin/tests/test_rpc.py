@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from django.utils.translation import override
 
 from cryptons.coins import BITCOIN
 from payments.errors import NodeRejected, NodeUnavailable
@@ -64,6 +65,12 @@ def test_each_failure_of_the_node_is_explained_in_words(node, bitcoind, settings
 
     conversation.close()
     assert bitcoind.methods() == ["getblockcount"]
+
+
+def test_a_failure_is_explained_in_the_active_language(node, bitcoind):
+    bitcoind.fault = "503"
+    with override("de"), pytest.raises(NodeUnavailable, match=r"^Der Bitcoin-Node ist überlastet: Seine Warteschlange ist voll\.$"):
+        node.call("getblockcount")
 
 
 def test_a_node_that_answers_too_slowly_is_given_up_after_node_timeout_seconds(bitcoind, settings):

@@ -1,6 +1,7 @@
 """A server of the XRP Ledger that is away, overloaded, or not itself."""
 
 import pytest
+from django.utils.translation import override
 
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.xrp.network import XrpNetwork
@@ -46,6 +47,12 @@ def test_a_temporary_error_of_the_xrp_server_is_unavailable(xrpl, now, settings,
     with pytest.raises(NodeUnavailable, match=says):
         XrpNetwork().open_destination(request_of(now))
     assert says in XrpNetwork().health().problem
+
+
+def test_a_server_that_is_away_is_reported_in_the_active_language(settings):
+    settings.XRP_URL = "http://127.0.0.1:1"
+    with override("de"):
+        assert XrpNetwork().health().problem == "Der XRP-Server antwortet nicht (ConnectionRefusedError)."
 
 
 @pytest.mark.parametrize(("fault", "says"), LASTING.items())
