@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 
 class PaymentError(Exception):
     """Base class. The text is written for the person who reads it, in the active language."""
@@ -63,7 +65,7 @@ class HintNotSigned(PaymentError):
     """The webhook has no signature, or none made with a secret of WEBHOOK_SECRET."""
 
     def __init__(self) -> None:
-        super().__init__("The signature is missing or wrong.")
+        super().__init__(_("The signature is missing or wrong."))
 
 
 class UnknownPlay(PaymentError):

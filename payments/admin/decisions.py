@@ -124,7 +124,7 @@ def decide(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Ask to confirm a decision about an invoice, and carry it out."""
     decision = DECISIONS.get(name)
     if decision is None:
-        raise Http404("There is no such decision.")
+        raise Http404(gettext("There is no such decision."))
     if not request.user.has_perm(decision.permission):
         raise PermissionDenied
     invoice = get_object_or_404(Invoice, pk=pk)

@@ -190,7 +190,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Ask to confirm an action on a payout, and run it."""
     action = ACTIONS.get(name)
     if action is None:
-        raise Http404("There is no such action.")
+        raise Http404(gettext("There is no such action."))
     if not request.user.has_perm(action.permission):
         raise PermissionDenied
     payout = get_object_or_404(Payout, pk=pk)
@@ -239,7 +239,7 @@ def draft(request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
         raise PermissionDenied
     invoice = get_object_or_404(Invoice, pk=invoice_id)
     if kind not in DRAFTS:
-        raise Http404("There is no such payout.")
+        raise Http404(gettext("There is no such payout."))
     back = reverse("admin:payments_invoice_change", args=[invoice_id])
     most = most_of_kind(invoice, kind)
     if not most:

@@ -98,7 +98,7 @@ class PayoutAdmin(ReadOnly):
             links.insert(0, (gettext("Download the transaction (PSBT)"), reverse("admin:payments_payout_psbt", args=[payout.pk])))
         return buttons(links)
 
-    @admin.display(description=_("how to give it up"))
+    @admin.display(description=_("how to abandon it"))
     def way_out(self, payout: Payout) -> SafeString:
         """Explain how to make the signed transaction invalid. Calling it off is not enough: it could be sent beside a new payout."""
         coins = format_html_join(", ", "<code>{}</code>", ((coin,) for coin in chain_payouts.coins_of(payout.psbt)))
@@ -149,7 +149,7 @@ def psbt(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         raw = base64.b64decode(payout.psbt, validate=True)
     except binascii.Error as error:
-        raise Http404("There is nothing to sign.") from error
+        raise Http404(gettext("There is nothing to sign.")) from error
     return HttpResponse(
         raw,
         content_type="application/octet-stream",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.money import Base
@@ -19,9 +20,9 @@ PLAYS = {
     "exact": _("Pay the exact amount"),
     "under": _("Pay too little"),
     "over": _("Pay too much"),
-    "late": _("Pay after the time has run out"),
-    "doubleSpend": _("Pay, then take the money back"),
-    "reorg": _("Pay, then let the chain drop the block"),
+    "late": _("Pay after the quote has expired"),
+    "doubleSpend": _("Pay, then double-spend"),
+    "reorg": _("Pay, then simulate a reorg"),
     "confirm": _("Mine a block now"),
 }
 
@@ -32,9 +33,9 @@ def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
     Raises NetworkNotOffered when the sandbox is off, Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS.
     """
     if not is_sandbox():
-        raise NetworkNotOffered("This shop takes real payments: there is no sandbox.")
+        raise NetworkNotOffered(gettext("This shop has no sandbox: it takes real payments."))
     if act not in _ACTS:
-        raise UnknownPlay(f"The sandbox cannot play {act!r}. It plays {', '.join(PLAYS)}.")
+        raise UnknownPlay(gettext("The sandbox cannot play “%(play)s”. It plays %(plays)s.") % {"play": act, "plays": ", ".join(PLAYS)})
     invoice = Invoice.objects.get(pk=invoice_id)
     option = Option.objects.filter(invoice=invoice).latest("created_at")
     _ACTS[act](invoice, option, at)

@@ -109,7 +109,7 @@ def test_a_guest_can_change_the_coin_and_staff_can_accept_a_late_payment(
     assert guest.find("main .pay__code").get_attribute("href").startswith("litecoin:")
     guest.check_the_page()
 
-    guest.press("Pay after the time has run out")
+    guest.press("Pay after the quote has expired")
     guest.wait_until_shown("Your payment arrived late", seconds=90)
     assert not guest.driver.find_elements("css selector", ".pay__other") or not guest.find(".pay__other").is_displayed()
     guest.check_the_page()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 CHAINS = {"lnbcrt": "regtest", "lntbs": "signet", "lntb": "testnet4", "lnbc": "mainnet"}
@@ -36,13 +38,13 @@ def read_request(text: str) -> PaymentRequest:
     human, one, rest = text.rpartition("1")
     prefix = next((prefix for prefix in CHAINS if human.startswith(prefix)), "")
     if not one or not prefix or any(letter not in LETTERS for letter in rest):
-        raise BadRequest("This is not a Lightning invoice: those begin with lnbc.")
+        raise BadRequest(_("This is not a Lightning invoice: those begin with lnbc."))
     words = [LETTERS.index(letter) for letter in rest]
     if len(words) < TIMESTAMP_WORDS + SIGNATURE_WORDS + CHECKSUM_WORDS or _checksum(human, words) != 1:
-        raise BadRequest("This Lightning invoice is not complete. Please copy all of it.")
+        raise BadRequest(_("This Lightning invoice is not complete. Please copy all of it."))
     fields = _fields(words[TIMESTAMP_WORDS : -SIGNATURE_WORDS - CHECKSUM_WORDS])
     if PAYMENT_HASH not in fields:
-        raise BadRequest("This Lightning invoice is not complete. Please copy all of it.")
+        raise BadRequest(_("This Lightning invoice is not complete. Please copy all of it."))
     made_at = datetime.fromtimestamp(_number(words[:TIMESTAMP_WORDS]), UTC)
     expiry = timedelta(seconds=min(_number(fields[EXPIRY]), 10**9)) if EXPIRY in fields else HOUR
     return PaymentRequest(CHAINS[prefix], _amount(human.removeprefix(prefix)), _bytes(fields[PAYMENT_HASH]).hex(), made_at + expiry)
@@ -53,10 +55,10 @@ def _amount(text: str) -> int | None:
         return None
     digits, multiplier = (text[:-1], text[-1]) if text[-1].isalpha() else (text, "")
     if not digits.isdigit() or len(digits) > 15 or multiplier not in MULTIPLIERS:
-        raise BadRequest("This Lightning invoice asks for an amount that cannot be read.")
+        raise BadRequest(_("This Lightning invoice asks for an amount that cannot be read."))
     msat = Decimal(digits) * MULTIPLIERS[multiplier] * 10**11
     if msat != msat.to_integral_value():
-        raise BadRequest("This Lightning invoice asks for less than a thousandth of a satoshi.")
+        raise BadRequest(_("This Lightning invoice asks for less than a thousandth of a satoshi."))
     return int(msat)
 
 
