@@ -293,7 +293,7 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
         if payout.status == Payout.Status.FAILED:
             invoice = payout.invoice  # read before what is left of its money
             if not _is_covered(payout):
-                raise PayoutRefused(_("This money was promised to another payout since: withdraw that payout first."))
+                raise PayoutRefused(_("This money has since been assigned to another payout: withdraw that payout first."))
             if not update_if_unchanged(invoice):
                 raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         return _sent(payout, reference, actor=actor, reason=reason, at=at)

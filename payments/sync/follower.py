@@ -166,8 +166,8 @@ def alert_unreadable(network: str, reference: str, *, at: datetime) -> None:
         f"unread {network} {reference}"[:160],
         _(
             "The %(network)s node reports a payment that the shop cannot read or store; the log says why. It was skipped, so that other "
-            "payments are detected. Check it: %(reference)s. If it pays an invoice and “Check now” does not find it there, accept that "
-            "invoice as paid."
+            "payments are detected. Check it: %(reference)s. If it pays an invoice and “Ask the node now” does not find it there, accept "
+            "that invoice as paid."
         )
         % {"network": network, "reference": reference},
         at=at,

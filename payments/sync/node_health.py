@@ -116,7 +116,10 @@ def _report(
     answer: tuple[NodeHealth, timedelta] | None, follower: Cursor, unsettled: datetime | None, *, alert: str, at: datetime
 ) -> NodeReport:
     name = UNITS[follower.network].name
-    health, latency = answer or (NodeHealth(problem=_("The %(name)s node does not answer in time. It may hang.") % {"name": name}), None)
+    health, latency = answer or (
+        NodeHealth(problem=_("The %(name)s node does not answer in time. Check whether it is responding.") % {"name": name}),
+        None,
+    )
     warnings = [
         health.warning,
         _another_node(follower, health),

@@ -96,7 +96,7 @@ class BitcoinNetwork:
         alone = peers == 0 and chain["chain"] != "regtest"
         return NodeHealth(
             problem=_("%(node)s is still catching up with the chain.") % {"node": self.coin.node} if behind(chain) else "",
-            warning=_("The node has no peers: it hears of no new block and of no payment.") if alone else "",
+            warning=_("The node has no peers: it receives no blocks or payments.") if alone else "",
             height=chain["blocks"],
             behind=chain["headers"] - chain["blocks"],
             tip_at=_time(chain.get("time", chain["mediantime"])),

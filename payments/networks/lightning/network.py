@@ -169,7 +169,7 @@ class LightningNetwork:
 
 CHAIN_AWAY = gettext_lazy(
     "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle meanwhile; "
-    "start that node again soon, for without the chain nobody watches the channels."
+    "start that node again soon, because without it nobody watches the channels."
 )
 
 _STATES = {

@@ -23,8 +23,8 @@ WAIT_FOR = timedelta(seconds=50)
 ASK_FOR = timedelta(seconds=5)
 
 REASONS = {
-    PaymentFailureReason.FAILURE_REASON_TIMEOUT: gettext_lazy("No way to the receiver was found in time."),
-    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: gettext_lazy("There is no way to the receiver within the fee limit."),
+    PaymentFailureReason.FAILURE_REASON_TIMEOUT: gettext_lazy("No route to the recipient was found in time."),
+    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: gettext_lazy("There is no route to the recipient within the fee limit."),
     PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: gettext_lazy(
         "The receiver does not take this payment: its invoice was paid already or has expired."
     ),

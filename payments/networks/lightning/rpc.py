@@ -142,7 +142,7 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
     if code == grpc.StatusCode.UNAVAILABLE:
         return _unreachable(text)
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        return NodeUnavailable(_("LND does not answer in time: does it hang?"))
+        return NodeUnavailable(_("LND does not answer in time. Check whether it is responding."))
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return NodeRejected(_("LND does not know %(method)s: it is too old, or that service is switched off.") % {"method": method})
     if code == grpc.StatusCode.UNKNOWN:

@@ -60,8 +60,8 @@ def test_a_healthy_lnd_is_reported_with_its_figures(lnd, heard, now):
         (lambda lnd: setattr(lnd, "state", WalletState.LOCKED), "LND's wallet is locked: unlock it with `lncli unlock`."),
         (lambda lnd: setattr(lnd, "state", WalletState.WAITING_TO_START), "LND is starting up."),
         (lambda lnd: setattr(lnd, "state", WalletState.NON_EXISTING), "LND has no wallet yet: make one with `lncli create`."),
-        (lambda lnd: lnd.hanging.add("GetState"), "LND does not answer in time: does it hang?"),
-        (lambda lnd: lnd.hanging.add("ListChannels"), "LND does not answer in time: does it hang?"),
+        (lambda lnd: lnd.hanging.add("GetState"), "LND does not answer in time. Check whether it is responding."),
+        (lambda lnd: lnd.hanging.add("ListChannels"), "LND does not answer in time. Check whether it is responding."),
         (
             lambda lnd: setattr(lnd, "macaroon", "ff"),
             "LND refuses LND_MACAROON: it was made by another node, or was revoked. Bake a new one.",
@@ -92,7 +92,7 @@ def test_an_lnd_that_is_catching_up_is_a_warning(lnd, heard, now):
 
 def test_a_node_that_hangs_does_not_hide_the_others(lnd, heard, hanging_bitcoind, now):
     reports = {report.network: report for report in read_nodes(at=now)}
-    assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time. It may hang."
+    assert reports["BTC"].health.problem == "The Bitcoin node does not answer in time. Check whether it is responding."
     assert (reports["BTC"].state, reports["BTC-LN"].state) == ("trouble", "ok")
 
 
