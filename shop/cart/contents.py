@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from cryptons.formats import money
 from cryptons.money import MAX_MINOR
 from shop.errors import CartFull, NotSold, OutOfStock, Shortage
 from shop.models import MAX_QUANTITY, Cart, CartItem, Product
@@ -85,7 +86,7 @@ class CartContents:
         """Sentences for the buyer about lines that cannot be ordered; empty for an empty cart."""
         problems = [line.problem for line in self.lines if line.problem]
         if self.total_minor > MAX_MINOR:
-            problems.append(_("This is more than one order can hold. Please lower a quantity."))
+            problems.append(_("An order can have a total of at most %(limit)s. Please lower a quantity.") % {"limit": money(MAX_MINOR)})
         return tuple(problems)
 
     @property
