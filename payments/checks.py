@@ -82,7 +82,7 @@ def check_sandbox(**_: Any) -> list[CheckMessage]:
     if not is_sandbox():
         return []
     hint = f"Set SANDBOX=false, and a node: {_any_node_setting()}."
-    return [Warning("SANDBOX IS ON: anybody can play a payment, and the order goes on as paid.", hint=hint, id="payments.W009")]
+    return [Warning("SANDBOX IS ON: anybody can simulate a payment, and its order is processed as paid.", hint=hint, id="payments.W009")]
 
 
 @register(deploy=True)
@@ -148,11 +148,11 @@ def check_xrp_server(**_: Any) -> list[CheckMessage]:
         return [Error(str(error), id="payments.E006")]
     found: list[CheckMessage] = []
     if server.network_id != MAIN_NETWORK:
-        text = f"XRP_URL is a server of network {server.network_id}, not of the real one (0): its XRP is worth nothing."
+        text = f"XRP_URL is a server of network {server.network_id}, not of the main network (0): XRP there has no value."
         found.append(Warning(text, id="payments.W006"))
     if not account.requires_tag:
         hint = "Set it (AccountSet, asfRequireDest), and the ledger refuses such payments."
-        text = "The XRP account does not require a destination tag: who forgets it pays, and a person must find out for what."
+        text = "The XRP account does not require a destination tag: staff must match payments without one by hand."
         found.append(Warning(text, hint=hint, id="payments.W007"))
     if account.unwanted:
         found.append(Warning("The XRP account has DisallowXRP set: wallets may refuse to pay it. Clear it.", id="payments.W008"))

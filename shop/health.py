@@ -97,11 +97,13 @@ def _mail(*, at: datetime) -> Part:
     waiting = Mail.objects.unsent()
     oldest = waiting.order_by("created_at").first()
     late = oldest is not None and at - oldest.created_at > UNSENT
-    problem = f"A mail waits since {oldest.created_at:%Y-%m-%d %H:%M} UTC. {oldest.last_error}".strip() if oldest and late else ""
+    problem = (
+        f"A mail has been waiting since {oldest.created_at:%Y-%m-%d %H:%M} UTC. {oldest.last_error}".strip() if oldest and late else ""
+    )
     return _part(problem, waiting=waiting.count(), oldestUnsentAt=oldest and oldest.created_at)
 
 
 def _nodes(networks: Sequence[Mapping[str, Any]]) -> Part:
     troubled = [node["name"] for node in networks if node["status"] != "ok"]
-    problem = f"Look at: {', '.join(troubled)}." if troubled else ""
+    problem = f"Check: {', '.join(troubled)}." if troubled else ""
     return _part(problem, status=_worst(node["status"] for node in networks), networks=list(networks))

@@ -70,7 +70,7 @@ DECISIONS = {
             name="accept",
             label=_("Accept as paid"),
             explanation=_(
-                "The invoice counts as paid although the payments say otherwise. The order goes on, and the buyer is told by email."
+                "The invoice counts as paid although the payments say otherwise. The order is processed, and the buyer is told by email."
             ),
             done=_("%(invoice)s is accepted as paid."),
             run=_run(manual_review.mark_paid),

@@ -145,7 +145,7 @@ def _describe_ask(case: Case) -> ConfirmationPage:
         for payment in preview.late
     ]
     if preview.is_enough:
-        enough = gettext("That is enough: the order goes on at once, and the buyer is told by email when it is paid.")
+        enough = gettext("That is enough: the order is processed at once, and the buyer is told by email when it is paid.")
         return replace(page, question="\n\n".join([*late, enough]), button=gettext("Accept at today's rate"))
     rest = gettext(
         "%(email)s gets an email with a link to pay %(amount)s or to request a refund. The items are reserved until the quote expires."

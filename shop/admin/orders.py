@@ -136,7 +136,7 @@ ACTIONS = {
 
 
 class WorkFilter(admin.SimpleListFilter):
-    title = _("work")
+    title = _("to do")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

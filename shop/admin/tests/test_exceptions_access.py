@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_alert_can_be_closed_and_opened_again(client, grace):
-    alert("x", "The node has 1 sat less than the books.", at=timezone.now())
+    alert("x", "The node has 1 sat less than the ledger.", at=timezone.now())
     pk = Alert.objects.get().pk
     assert "1 sat less" in shown(client)
 

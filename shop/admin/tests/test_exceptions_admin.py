@@ -197,7 +197,7 @@ def test_a_buyer_who_is_asked_for_the_rest_can_request_a_refund_instead(client, 
 
 def test_asking_for_the_rest_accepts_late_money_that_is_enough_at_todays_rate(client, grace):
     order = late_order()
-    assert "That is enough: the order goes on at once" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
+    assert "That is enough: the order is processed at once" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
     assert "What was received is enough" in press(client, order, "ask").text
     order.refresh_from_db()
     assert (order.status, order.payment_status, Payment.objects.get().late) == ("processing", "paid", "accepted")

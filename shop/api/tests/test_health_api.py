@@ -113,4 +113,4 @@ def test_the_shop_is_as_healthy_as_its_worst_part(api):
     """No follower has ever run here."""
     data = read(api)
     assert data["nodes"]["status"] == data["status"] == "attention"
-    assert data["nodes"]["problem"] == "Look at: Bitcoin, Litecoin, XRP."
+    assert data["nodes"]["problem"] == "Check: Bitcoin, Litecoin, XRP."
