@@ -160,7 +160,7 @@ class Payment(BaseModel):
 
     class Status(models.TextChoices):
         SEEN = "seen", _("Seen")
-        SETTLED = "settled", _("Settled")
+        SETTLED = "settled", _("Confirmed")
         GONE = "gone", _("Gone")
 
     class Late(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The books: one row for each payment and payout, and sums that are those of the rows."""
+"""The ledger: one row for each payment and payout, and sums that are those of the rows."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptons.money import base_to_fiat, base_to_minor, format_rate, round_half_up
-from payments.accounting import ledger as books
+from payments.accounting import ledger as ledger_module
 from payments.accounting.ledger import COLUMNS, Totals, add_up, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period, parse_moment
 from payments.models import Payment, Payout
@@ -35,7 +35,7 @@ def exported(*arguments):
     return list(csv.DictReader(io.StringIO(out.getvalue(), newline=""))), said.getvalue()
 
 
-def fill_books(seed):
+def fill_ledger(seed):
     """Payments and payouts of every kind, over a week."""
     dice = random.Random(seed)
     for _ in range(30):
@@ -96,7 +96,7 @@ def test_a_payment_is_a_row_with_its_value_at_its_own_rate():
     ]
     assert said.splitlines() == [
         "1 rows.",
-        "BTC: safe 0.00200000 = 100.00 USD, seen 0.00200000 = 100.00 USD, paid out 0.00000000 = 0.00 USD, fees 0.00000000",
+        "BTC: confirmed 0.00200000 = 100.00 USD, seen 0.00200000 = 100.00 USD, paid out 0.00000000 = 0.00 USD, fees 0.00000000",
     ]
 
 
@@ -146,8 +146,8 @@ def test_cells_that_a_spreadsheet_would_run_as_formulas_are_escaped():
 
 @pytest.mark.django_db
 def test_rows_come_oldest_first_and_once_each_even_when_many_have_the_same_time(monkeypatch):
-    monkeypatch.setattr(books, "PAGE", 3)
-    fill_books(1)
+    monkeypatch.setattr(ledger_module, "PAGE", 3)
+    fill_ledger(1)
     Payment.objects.update(first_seen_at=NOW)
     PaymentFactory(first_seen_at=NOW - timedelta(seconds=1))
 
@@ -160,8 +160,8 @@ def test_rows_come_oldest_first_and_once_each_even_when_many_have_the_same_time(
 
 @pytest.mark.django_db
 def test_the_ledger_reads_page_by_page_without_joins(monkeypatch):
-    monkeypatch.setattr(books, "PAGE", 10)
-    fill_books(2)
+    monkeypatch.setattr(ledger_module, "PAGE", 10)
+    fill_ledger(2)
     with CaptureQueriesContext(connection) as first:
         next(ledger(payments_in(ALWAYS), payouts_in(ALWAYS)))
     with CaptureQueriesContext(connection) as whole:
@@ -247,7 +247,7 @@ def test_the_sums_separate_confirmed_from_seen_money_and_include_only_sent_payou
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(5))
 def test_the_columns_of_the_exported_file_add_up_to_the_sums(seed):
-    fill_books(seed)
+    fill_ledger(seed)
     rows = exported()[0]
     figures = add_up(all_rows())
     assert len(figures) > 3
@@ -290,7 +290,7 @@ def test_an_output_file_is_replaced_only_when_the_export_is_complete(tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.csv"]
 
     file.write_text("the old one")
-    monkeypatch.setattr(books.LedgerRow, "cells", lambda self: 1 / 0)
+    monkeypatch.setattr(ledger_module.LedgerRow, "cells", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         exported("--output", str(file))
     assert file.read_text() == "the old one"

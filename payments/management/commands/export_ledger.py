@@ -65,6 +65,6 @@ def _line(row: Totals) -> str:
         return f"{format_coin(base, row.network)} = {format_fiat(minor, row.currency)} {row.currency}"
 
     return (
-        f"{row.network}: safe {both(row.safe_base, row.safe_minor)}, seen {both(row.seen_base, row.seen_minor)}, "
+        f"{row.network}: confirmed {both(row.safe_base, row.safe_minor)}, seen {both(row.seen_base, row.seen_minor)}, "
         f"paid out {both(row.paid_out_base, row.paid_out_minor)}, fees {format_coin(row.fees_base, row.network)}"
     )
