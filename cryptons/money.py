@@ -112,7 +112,7 @@ def indicative_coin_price(price: Minor | int, *, minor_per_coin: Decimal, networ
 
 
 def round_half_up(amount: Fraction) -> int:
-    """Round to minor units, halves away from zero. For books and display only: decisions use the exact value."""
+    """Round to minor units, halves away from zero. For the ledger and display only: decisions use the exact value."""
     size = abs(amount)
     rounded = (2 * size.numerator + size.denominator) // (2 * size.denominator)
     return rounded if amount >= 0 else -rounded

@@ -18,7 +18,7 @@ from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.bitcoin.history import read_spending
 from payments.networks.bitcoin.wallet import open_payout_wallet
 from payments.networks.lightning import payouts as lightning_payouts
-from payments.networks.lightning.history import BOOKS, read_payments
+from payments.networks.lightning.history import RECORDS_TIMEOUT, read_payments
 from payments.networks.lightning.rpc import open_lnd
 from payments.networks.registry import is_sandbox
 
@@ -105,7 +105,7 @@ def _compare_lightning(payouts: Iterable[Payout], period: Period) -> Iterator[Di
 
 def _unknown_lightning_spending(since: datetime, until: datetime) -> Iterator[Difference]:
     """Yield what LND paid or is paying, and was not sent by the shop."""
-    with open_lnd(within=BOOKS, macaroon=lightning_payouts.MACAROON) as lnd:
+    with open_lnd(within=RECORDS_TIMEOUT, macaroon=lightning_payouts.MACAROON) as lnd:
         spent = read_payments(lnd, since, until)
     known = _known_references(LIGHTNING, spent)
     for payment_hash, spending in spent.items():

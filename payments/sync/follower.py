@@ -23,7 +23,7 @@ from payments.networks.base import CursorState, Fact, FactPage, Network
 from payments.networks.registry import get_network
 from payments.sync.facts import mark_dirty, store_facts
 from payments.sync.replaced_node import tell_staff
-from payments.sync.unmatched import note_unclaimed
+from payments.sync.unmatched import note_unmatched
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
 
 def _store(network: str, facts: Sequence[Fact], *, at: datetime) -> set[UUID]:
     touched = store_facts(network, facts)
-    note_unclaimed(network, facts, at=at)
+    note_unmatched(network, facts, at=at)
     return touched
 
 

@@ -30,7 +30,7 @@ MOST_A_DAY = 20
 DAY = timedelta(days=1)
 
 
-def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
+def note_unmatched(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
     """Alert staff of payments that match no option, inside the caller's transaction. Safe to repeat: each payment has one alert at most."""
     if network not in SHARED:
         return
@@ -42,10 +42,10 @@ def note_unclaimed(network: str, facts: Iterable[Fact], *, at: datetime) -> None
 def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
     asked = {fact.destination for fact in facts.values()}
     waited_for = set(Option.objects.filter(network=network, destination__in=asked).values_list("destination", flat=True))
-    unclaimed = {key: fact for key, fact in facts.items() if fact.destination not in waited_for}
-    alerted = set(Alert.objects.filter(key__in=unclaimed).values_list("key", flat=True))
+    unmatched = {key: fact for key, fact in facts.items() if fact.destination not in waited_for}
+    alerted = set(Alert.objects.filter(key__in=unmatched).values_list("key", flat=True))
     alerts_today = Alert.objects.filter(key__startswith=f"unclaimed {network} ", created_at__gt=at - DAY).count()
-    for key, fact in unclaimed.items():
+    for key, fact in unmatched.items():
         if key in alerted:
             continue
         if fact.amount_base >= SMALL[network] or alerts_today < MOST_A_DAY:

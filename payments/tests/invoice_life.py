@@ -323,7 +323,7 @@ class InvoiceLife(InvoiceTruths):
             self.sweep()
             self.queue.clear()
         self.check()
-        self.the_books_are_the_truth()
+        self.what_is_stored_is_the_truth()
 
     def sweep(self) -> None:
         sweep_invoices()

@@ -14,9 +14,9 @@ from payments.invoices.evaluation import evaluate, exceptions
 from payments.models import Alert, Invoice, Option, Payment
 from payments.networks.base import Fact
 from payments.sync.follower import LOOK_AGAIN
-from payments.tests.books import ENOUGH_MINOR, Books
 from payments.tests.replaying import replay
 from payments.tests.scripted import Clock, ScriptedChain, Transaction
+from payments.tests.stored_rows import ENOUGH_MINOR, StoredRows
 
 GRACE = timedelta(minutes=60)
 
@@ -43,24 +43,24 @@ class InvoiceTruths(RuleBasedStateMachine):
 
     def check(self) -> None:
         self.learn_options()
-        books = Books(self.options)
-        self.each_payment_is_booked_once_where_it_belongs(books)
-        for invoice in books.invoices:
-            self.the_log_tells_its_state(invoice, books)
-            self.what_is_out_of_line_will_be_found(invoice, books)
-            self.what_settled_has_its_reason(invoice, books)
+        stored = StoredRows(self.options)
+        self.each_payment_is_booked_once_where_it_belongs(stored)
+        for invoice in stored.invoices:
+            self.the_log_tells_its_state(invoice, stored)
+            self.what_is_out_of_line_will_be_found(invoice, stored)
+            self.what_settled_has_its_reason(invoice, stored)
 
-    def each_payment_is_booked_once_where_it_belongs(self, books: Books) -> None:
+    def each_payment_is_booked_once_where_it_belongs(self, stored: StoredRows) -> None:
         """I1, I7: by what the networks say was paid, and to whom."""
         truth = self.truth()
-        assert len(books.by_reference) == len(books.payments)
-        for (network, reference), payment in books.by_reference.items():
+        assert len(stored.by_reference) == len(stored.payments)
+        for (network, reference), payment in stored.by_reference.items():
             fact = truth[network, reference]
             owner = self.options[network, fact.destination]
             assert (payment.option_id, payment.invoice_id) == (owner.pk, owner.invoice_id)
             assert (payment.amount_base, payment.first_seen_at) == (fact.amount_base, fact.first_seen_at)
-        assert books.by_reference.keys() >= self.booked
-        self.booked = set(books.by_reference)
+        assert stored.by_reference.keys() >= self.booked
+        self.booked = set(stored.by_reference)
         alerts = list(Alert.objects.values_list("key", flat=True)) if self.networks["XRP"].facts else []
         assert {f"unclaimed XRP {reference}" for network, reference in truth if not self.is_ours(truth[network, reference])} >= set(alerts)
 
@@ -70,37 +70,37 @@ class InvoiceTruths(RuleBasedStateMachine):
     def truth(self) -> dict[tuple[str, str], Fact]:
         return {(code, reference): fact for code, node in self.networks.items() for reference, fact in node.truth().items()}
 
-    def the_log_tells_its_state(self, invoice: Invoice, books: Books) -> None:
+    def the_log_tells_its_state(self, invoice: Invoice, stored: StoredRows) -> None:
         """I4, I8."""
-        told = replay(books.events[invoice.pk])
-        payments = books.of[invoice.pk]
+        told = replay(stored.events[invoice.pk])
+        payments = stored.of[invoice.pk]
         assert (told.status, told.flags, told.override) == (invoice.status, invoice.flags, invoice.override)
         assert (told.paid_seen_minor, told.paid_safe_minor) == (invoice.paid_seen_minor, invoice.paid_safe_minor)
         assert told.to_decide == (invoice.exceptions if invoice.needs_decision else frozenset())
         assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
         assert told.accepted == {p.reference for p in payments if p.late == "accepted"}
 
-    def what_is_out_of_line_will_be_found(self, invoice: Invoice, books: Books) -> None:
+    def what_is_out_of_line_will_be_found(self, invoice: Invoice, stored: StoredRows) -> None:
         """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
-        statuses = {payment: books.standing(payment, invoice) for payment in books.of[invoice.pk]}
+        statuses = {payment: stored.standing(payment, invoice) for payment in stored.of[invoice.pk]}
         verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=self.clock.now)
         in_line = verdict == stored_verdict(invoice) and all(payment.status == status for payment, status in statuses.items())
         overdue = invoice.status == "new" and self.clock.now >= invoice.expires_at
         deeper = any(p.height is not None and p.is_present and p.status != status for p, status in statuses.items())
         assert in_line or invoice.needs_settling or overdue or deeper
 
-    def what_settled_has_its_reason(self, invoice: Invoice, books: Books) -> None:
+    def what_settled_has_its_reason(self, invoice: Invoice, stored: StoredRows) -> None:
         """I5, of each invoice that an event of this step calls settled."""
-        news = [event for event in books.events[invoice.pk] if event.seq > self.seqs.get(invoice.pk, 0)]
-        self.seqs[invoice.pk] = max((event.seq for event in books.events[invoice.pk]), default=0)
+        news = [event for event in stored.events[invoice.pk] if event.seq > self.seqs.get(invoice.pk, 0)]
+        self.seqs[invoice.pk] = max((event.seq for event in stored.events[invoice.pk]), default=0)
         for event in news:
-            taken = [payment for payment in books.of[invoice.pk] if payment.reference in event.data.get("acceptedLate", ())]
+            taken = [payment for payment in stored.of[invoice.pk] if payment.reference in event.data.get("acceptedLate", ())]
             self.late_money_was_rightly_taken(taken, by_itself="quotes" not in event.data)
         if invoice.override and news:
-            by = next(event for event in reversed(books.events[invoice.pk]) if event.data.get("override"))
+            by = next(event for event in reversed(stored.events[invoice.pk]) if event.data.get("override"))
             assert (by.actor and by.data["reason"]) or invoice.override == "cancelled"
         if news and invoice.status == "settled" and not invoice.override and not invoice.needs_settling:
-            assert books.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
+            assert stored.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
 
     def late_money_was_rightly_taken(self, payments: Iterable[Payment], *, by_itself: bool) -> None:
         """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
@@ -115,31 +115,31 @@ class InvoiceTruths(RuleBasedStateMachine):
 
     # --- What must be true when all is quiet ------------------------------------------------------------------------------
 
-    def the_books_are_the_truth(self) -> None:
+    def what_is_stored_is_the_truth(self) -> None:
         """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
-        books = Books(self.options)
+        stored = StoredRows(self.options)
         truth = self.truth()
-        assert books.tips["BTC"] == self.chain.tip
+        assert stored.tips["BTC"] == self.chain.tip
         present = {key for key, fact in truth.items() if fact.is_present and self.is_ours(fact)}
-        assert books.by_reference.keys() >= present
-        for key, payment in books.by_reference.items():
-            invoice = books.invoice[payment.invoice_id]
+        assert stored.by_reference.keys() >= present
+        for key, payment in stored.by_reference.items():
+            invoice = stored.invoice[payment.invoice_id]
             if key[0] == "BTC" and payment.is_final:
                 assert self.transaction(payment).deepest >= final_depth(invoice.confirmations_needed)
             else:
                 self.it_is_as_the_network_says(payment, truth[key])
-            assert payment.status == books.standing(payment, invoice)
-        for invoice in books.invoices:
-            received = [received_as(payment, payment.status) for payment in books.of[invoice.pk]]
+            assert payment.status == stored.standing(payment, invoice)
+        for invoice in stored.invoices:
+            received = [received_as(payment, payment.status) for payment in stored.of[invoice.pk]]
             verdict = evaluate(terms_of(invoice), received, at=self.clock.now)
             assert (stored_verdict(invoice), invoice.exceptions, invoice.needs_settling) == (verdict, exceptions(verdict), False)
-            assert invoice.status == books.status(invoice, self.clock.now)
-            assert invoice.paid_seen_minor == int(books.minor(invoice))
-            assert invoice.paid_safe_minor == int(books.minor(invoice, safe=True))
-        unclaimed = {
+            assert invoice.status == stored.status(invoice, self.clock.now)
+            assert invoice.paid_seen_minor == int(stored.minor(invoice))
+            assert invoice.paid_safe_minor == int(stored.minor(invoice, safe=True))
+        unmatched = {
             f"unclaimed XRP {reference}" for (network, reference), fact in truth.items() if network == "XRP" and not self.is_ours(fact)
         }
-        assert set(Alert.objects.values_list("key", flat=True)) == unclaimed
+        assert set(Alert.objects.values_list("key", flat=True)) == unmatched
 
     def transaction(self, payment: Payment) -> Transaction:
         return next(sent for sent in self.chain.transactions if sent.txid == payment.txid)

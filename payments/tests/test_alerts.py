@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_alert_is_written_once_for_its_key():
-    alert("books BTC 2026-11-01", "The node has 1 sat less than the books.", at=NOW)
-    alert("books BTC 2026-11-01", "The node has 2 sat less than the books.", at=NOW)
+    alert("ledger BTC 2026-11-01", "The node has 1 sat less than the ledger.", at=NOW)
+    alert("ledger BTC 2026-11-01", "The node has 2 sat less than the ledger.", at=NOW)
     row = Alert.objects.get()
-    assert (row.text, row.created_at, row.closed_at) == ("The node has 1 sat less than the books.", NOW, None)
+    assert (row.text, row.created_at, row.closed_at) == ("The node has 1 sat less than the ledger.", NOW, None)
     assert not Mail.objects.exists()
 
 
@@ -31,14 +31,14 @@ def test_a_closed_alert_stays_closed():
 
 def test_staff_get_a_mail_with_a_link_to_the_alert(client, settings):
     settings.STAFF_EMAIL = "grace@example.com"
-    alert("x", "The node has 1 sat < the books.\nPlease compare.", at=NOW)
-    alert("x", "The node has 1 sat < the books.", at=NOW)
+    alert("x", "The node has 1 sat < the ledger.\nPlease compare.", at=NOW)
+    alert("x", "The node has 1 sat < the ledger.", at=NOW)
 
     mail = Mail.objects.get()
     link = f"{settings.PUBLIC_URL}/admin/payments/alert/{Alert.objects.get().pk}/change/"
     assert (mail.to, mail.subject) == ("grace@example.com", "New alert")
-    assert mail.text == f"The node has 1 sat < the books.\nPlease compare.\n\n{link}\n"
-    assert "1 sat &lt; the books.<br>Please compare." in mail.html
+    assert mail.text == f"The node has 1 sat < the ledger.\nPlease compare.\n\n{link}\n"
+    assert "1 sat &lt; the ledger.<br>Please compare." in mail.html
     assert f'href="{link}"' in mail.html
     client.force_login(StaffFactory())
     assert "Please compare." in client.get(link.removeprefix(settings.PUBLIC_URL)).text

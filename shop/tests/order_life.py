@@ -158,8 +158,8 @@ class OrderLife(InvoiceLife):
         self.clock.forward(HOLD + timedelta(seconds=1))
         sweep_mails()
 
-    def the_books_are_the_truth(self) -> None:
-        super().the_books_are_the_truth()
+    def what_is_stored_is_the_truth(self) -> None:
+        super().what_is_stored_is_the_truth()
         for order in Order.objects.all():
             assert order.payment_status == payment_status(Invoice.objects.get(subject_id=order.pk))
         files = {file.stem for file in Path(settings.MAIL_DIR).glob("*")}

@@ -29,7 +29,7 @@ def node_settings(node: Node, purse: str) -> dict[str, str]:
     return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00"}
 
 
-class Books:
+class PayoutLedger:
     """A database with payouts and no shop around it, and a server of processes that do something about them (tests/stack/sender.py)."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node
-from tests.stack.books import manage
 from tests.stack.buying import Bought, buy, invoice_status, order, read_order, stock_of, stock_product, wait_until_settled
 from tests.stack.conftest import open_shop
+from tests.stack.ledger import manage
 from tests.stack.lightning import CliError, LightningPair, Lnd
 
 

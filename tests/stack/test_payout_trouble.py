@@ -11,7 +11,7 @@ import pytest
 from tests.running import wait_for
 from tests.stack.bitcoind import Node, restart
 from tests.stack.lightning import LightningPair, Lnd
-from tests.stack.senders import Books, fill_purse, node_settings
+from tests.stack.senders import PayoutLedger, fill_purse, node_settings
 
 SAT = 20_000
 FEE_SAT = 50
@@ -21,13 +21,13 @@ FEE_SAT = 50
 
 
 @pytest.fixture
-def watching(node: Node, tmp_path: Path) -> Iterator[Books]:
+def watching(node: Node, tmp_path: Path) -> Iterator[PayoutLedger]:
     """Without keys; its wallet holds nothing that other tests left there."""
     fresh = f"{node.watching}-{tmp_path.name}"
     wallet = {"BITCOIN_WALLET": fresh, "BITCOIN_DESCRIPTOR": public_descriptor(node, fresh)}
-    books = Books(tmp_path, node_settings(node, "") | wallet)
-    yield books
-    books.stop()
+    ledger = PayoutLedger(tmp_path, node_settings(node, "") | wallet)
+    yield ledger
+    ledger.stop()
 
 
 def public_descriptor(node: Node, name: str) -> str:
@@ -37,18 +37,18 @@ def public_descriptor(node: Node, name: str) -> str:
     return next(each["desc"] for each in descriptors if each["desc"].startswith("wpkh(") and not each["internal"])
 
 
-def wallet_of(books: Books) -> str:
-    return books.shop.environment["BITCOIN_WALLET"]
+def wallet_of(ledger: PayoutLedger) -> str:
+    return ledger.shop.environment["BITCOIN_WALLET"]
 
 
-def give_coins(books: Books, node: Node, coins: int) -> None:
-    keys = f"keys-{wallet_of(books)}"
+def give_coins(ledger: PayoutLedger, node: Node, coins: int) -> None:
+    keys = f"keys-{wallet_of(ledger)}"
     node.pay_many({node.call("getnewaddress", "", "bech32", wallet=keys): Decimal("0.01") for _ in range(coins)})
     node.mine()
 
 
-def drafted(books: Books, node: Node) -> str:
-    (payout_id,) = books.make("BTC", SAT, [node.call("getnewaddress", wallet=node.buyers)])
+def drafted(ledger: PayoutLedger, node: Node) -> str:
+    (payout_id,) = ledger.make("BTC", SAT, [node.call("getnewaddress", wallet=node.buyers)])
     return payout_id
 
 
@@ -56,18 +56,18 @@ def coins_of(node: Node, psbt: str) -> set[tuple[str, int]]:
     return {(each["txid"], each["vout"]) for each in node.call("decodepsbt", psbt)["tx"]["vin"]}
 
 
-def signed(books: Books, node: Node, payout_id: str) -> str:
-    return str(node.call("walletprocesspsbt", books.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(books)}")["psbt"])
+def signed(ledger: PayoutLedger, node: Node, payout_id: str) -> str:
+    return str(node.call("walletprocesspsbt", ledger.row(payout_id)["psbt"], wallet=f"keys-{wallet_of(ledger)}")["psbt"])
 
 
-def test_payout_addresses_of_another_chain_or_an_unknown_version_are_refused(watching: Books, node: Node):
+def test_payout_addresses_of_another_chain_or_an_unknown_version_are_refused(watching: PayoutLedger, node: Node):
     mine = [node.call("getnewaddress", "", kind, wallet=node.buyers) for kind in ("legacy", "p2sh-segwit", "bech32", "bech32m")]
     mainnet = ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]
     witness_version_2 = node.call("decodescript", "5210" + "00" * 16)["address"]
     assert [bool(watching.check(each, "BTC", SAT)) for each in [*mine, *mainnet, witness_version_2]] == [False] * 4 + [True] * 3
 
 
-def test_a_payout_fails_in_an_empty_wallet_and_waits_while_its_coins_are_locked(watching: Books, node: Node):
+def test_a_payout_fails_in_an_empty_wallet_and_waits_while_its_coins_are_locked(watching: PayoutLedger, node: Node):
     poor = drafted(watching, node)
     watching.sweep()
     assert watching.status(poor) == "failed"
@@ -89,7 +89,7 @@ def test_a_payout_fails_in_an_empty_wallet_and_waits_while_its_coins_are_locked(
     assert watching.row(second)["psbt"]
 
 
-def test_two_payouts_do_not_spend_the_same_coin_after_a_restart_of_the_node(watching: Books, node: Node):
+def test_two_payouts_do_not_spend_the_same_coin_after_a_restart_of_the_node(watching: PayoutLedger, node: Node):
     poor = drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 2)
@@ -110,7 +110,7 @@ def test_two_payouts_do_not_spend_the_same_coin_after_a_restart_of_the_node(watc
     node.mine()
 
 
-def test_a_payout_fails_once_the_transaction_that_spent_its_coin_is_final(watching: Books, node: Node):
+def test_a_payout_fails_once_the_transaction_that_spent_its_coin_is_final(watching: PayoutLedger, node: Node):
     drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 1)
@@ -143,7 +143,7 @@ def test_a_payout_fails_once_the_transaction_that_spent_its_coin_is_final(watchi
     assert (row["status"], row["reference"], row["next_try_at"]) == ("failed", None, None)
 
 
-def test_a_payout_fails_once_it_is_final_that_its_coin_was_never_created(watching: Books, node: Node):
+def test_a_payout_fails_once_it_is_final_that_its_coin_was_never_created(watching: PayoutLedger, node: Node):
     """It spends the change of another one, whose fee staff raised by their own wallet."""
     drafted(watching, node)
     watching.sweep()
@@ -177,34 +177,34 @@ def test_a_payout_that_the_node_refuses_can_be_given_up_by_spending_its_coin(nod
     purse = fill_purse(node, f"purse-{tmp_path.name}", coins=1)
     node.pay(node.call("getnewaddress", wallet=purse), "1")
     node.mine()
-    books = Books(tmp_path, node_settings(node, purse))
+    ledger = PayoutLedger(tmp_path, node_settings(node, purse))
     restart(node, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
-    payout_id = drafted(books, node)
-    books.sweep()
-    row = books.row(payout_id)
+    payout_id = drafted(ledger, node)
+    ledger.sweep()
+    row = ledger.row(payout_id)
     assert (row["status"], "does not take it now" in row["error"]) == ("unknown", True)
-    txid, vout = books.coins(payout_id)[0].split(":")
+    txid, vout = ledger.coins(payout_id)[0].split(":")
     own = node.call("getrawchangeaddress", wallet=purse) if is_change else node.call("getnewaddress", wallet=purse)
 
     options = {"inputs": [{"txid": txid, "vout": int(vout)}], "fee_rate": 20}
     node.call("sendall", recipients=[own], options=options, wallet=purse)
-    books.sweep()
-    assert "in no block yet" in books.row(payout_id)["error"]
+    ledger.sweep()
+    assert "in no block yet" in ledger.row(payout_id)["error"]
     node.mine(5)
-    books.sweep()
-    assert "5 of 6 blocks deep" in books.row(payout_id)["error"]
+    ledger.sweep()
+    assert "5 of 6 blocks deep" in ledger.row(payout_id)["error"]
     node.mine()
-    books.sweep()
-    assert books.status(payout_id) == "failed"
+    ledger.sweep()
+    assert ledger.status(payout_id) == "failed"
 
-    again = drafted(books, node)
+    again = drafted(ledger, node)
     restart(node)
-    books.sweep()
-    books.stop()
-    assert books.status(again) == "sent"
+    ledger.sweep()
+    ledger.stop()
+    assert ledger.status(again) == "sent"
 
 
-def test_a_payout_that_the_mempool_refuses_is_sent_once_it_is_accepted(watching: Books, node: Node):
+def test_a_payout_that_the_mempool_refuses_is_sent_once_it_is_accepted(watching: PayoutLedger, node: Node):
     drafted(watching, node)
     watching.sweep()
     give_coins(watching, node, 1)
@@ -262,10 +262,10 @@ def fee_told_by(far: Lnd) -> int:
 
 
 @pytest.fixture
-def books(node: Node, pair: LightningPair, tmp_path: Path) -> Iterator[Books]:
-    books = Books(tmp_path, node_settings(node, "") | pair.shop.settings())
-    yield books
-    books.stop()
+def ledger(node: Node, pair: LightningPair, tmp_path: Path) -> Iterator[PayoutLedger]:
+    ledger = PayoutLedger(tmp_path, node_settings(node, "") | pair.shop.settings())
+    yield ledger
+    ledger.stop()
 
 
 def held_invoice(pair: LightningPair, preimage: bytes) -> str:
@@ -278,55 +278,55 @@ def paid_by_the_shop(pair: LightningPair) -> list[dict[str, Any]]:
     return list(pair.shop.cli("listpayments", "--include_incomplete")["payments"])
 
 
-def test_a_lightning_payout_is_unknown_after_its_timeout_until_lnd_reports_the_end(books: Books, pair: LightningPair):
-    taken, refused = (hashlib.sha256(f"{books.shop.folder} {name}".encode()).digest() for name in ("taken", "refused"))
-    paid, unpaid = books.make("BTC-LN", SAT * 1000, [held_invoice(pair, taken), held_invoice(pair, refused)])
+def test_a_lightning_payout_is_unknown_after_its_timeout_until_lnd_reports_the_end(ledger: PayoutLedger, pair: LightningPair):
+    taken, refused = (hashlib.sha256(f"{ledger.shop.folder} {name}".encode()).digest() for name in ("taken", "refused"))
+    paid, unpaid = ledger.make("BTC-LN", SAT * 1000, [held_invoice(pair, taken), held_invoice(pair, refused)])
     before = len(paid_by_the_shop(pair))
 
-    books.sweep(patience=2)
-    books.sweep(patience=2)
-    assert (books.status(paid), books.status(unpaid)) == ("unknown", "unknown")
+    ledger.sweep(patience=2)
+    ledger.sweep(patience=2)
+    assert (ledger.status(paid), ledger.status(unpaid)) == ("unknown", "unknown")
 
     pair.payer.cli("settleinvoice", taken.hex())
     pair.payer.cli("cancelinvoice", hashlib.sha256(refused).hexdigest())
     wait_for("both to end", lambda: all(each["status"] != "IN_FLIGHT" for each in paid_by_the_shop(pair)))
-    books.sweep()
+    ledger.sweep()
 
-    assert (books.status(paid), books.status(unpaid)) == ("sent", "failed")
+    assert (ledger.status(paid), ledger.status(unpaid)) == ("sent", "failed")
     assert len(paid_by_the_shop(pair)) == before + 2
-    for file in (books.shop.data).glob("cryptons.sqlite3*"):
+    for file in (ledger.shop.data).glob("cryptons.sqlite3*"):
         assert taken.hex().encode() not in file.read_bytes()
         assert taken not in file.read_bytes()
 
 
-def test_a_payout_to_a_receiver_that_is_down_fails_and_can_be_repeated(books: Books, pair: LightningPair):
+def test_a_payout_to_a_receiver_that_is_down_fails_and_can_be_repeated(ledger: PayoutLedger, pair: LightningPair):
     request = pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400")
-    (payout_id,) = books.make("BTC-LN", SAT * 1000, [request["payment_request"]])
+    (payout_id,) = ledger.make("BTC-LN", SAT * 1000, [request["payment_request"]])
     pair.payer.stop()
     wait_for("the shop to see that", lambda: not pair.shop.cli("listchannels", "--active_only")["channels"])
-    books.sweep()
-    assert books.status(payout_id) == "failed"
+    ledger.sweep()
+    assert ledger.status(payout_id) == "failed"
 
     pair.payer.start()
     pair.connect()
     wait_for("a way to the payer", lambda: pair.shop.try_to("queryroutes", pair.payer.pubkey(), str(SAT)))
-    (again,) = books.make("BTC-LN", SAT * 1000, [request["payment_request"]])
-    books.sweep()
-    assert books.status(again) == "sent"
+    (again,) = ledger.make("BTC-LN", SAT * 1000, [request["payment_request"]])
+    ledger.sweep()
+    assert ledger.status(again) == "sent"
     assert pair.payer.cli("lookupinvoice", request["r_hash"])["amt_paid_sat"] == str(SAT)
 
 
 def test_a_lightning_payout_fails_when_the_route_exceeds_the_fee_limit(
-    books: Books, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair
+    ledger: PayoutLedger, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair
 ):
     first, second = (far.cli("addinvoice", "--amt=1000", "--expiry=86400", "--private")["payment_request"] for _ in range(2))
-    (payout_id,) = books.make("BTC-LN", 1_000_000, [first])
-    books.sweep()
-    row = books.row(payout_id)
+    (payout_id,) = ledger.make("BTC-LN", 1_000_000, [first])
+    ledger.sweep()
+    row = ledger.row(payout_id)
     assert (row["status"], row["fee_limit_base"]) == ("failed", 10_000), row["error"]
     assert "fee limit" in row["error"]
 
-    generous = Books(tmp_path / "generous", node_settings(node, "") | pair.shop.settings() | {"PAYOUT_FEE_PERCENT": "10"})
+    generous = PayoutLedger(tmp_path / "generous", node_settings(node, "") | pair.shop.settings() | {"PAYOUT_FEE_PERCENT": "10"})
     (payout_id,) = generous.make("BTC-LN", 1_000_000, [second])
     generous.sweep()
     row = generous.row(payout_id)

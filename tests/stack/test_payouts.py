@@ -17,7 +17,7 @@ from tests.stack.bitcoind import Node
 from tests.stack.buying import buy, hidden, read_order, stock_product
 from tests.stack.conftest import open_shop
 from tests.stack.lightning import LightningPair
-from tests.stack.senders import Books, fill_purse, node_settings
+from tests.stack.senders import PayoutLedger, fill_purse, node_settings
 
 KILLS = 30
 SAT = 20_000
@@ -194,9 +194,9 @@ def test_a_payout_that_the_signing_wallet_has_sent_cannot_be_withdrawn(watching_
 
 
 def test_a_payout_on_the_chain_is_paid_once_when_its_sender_is_killed(node: Node, purse: str, tmp_path: Path):
-    books = Books(tmp_path, node_settings(node, purse))
+    ledger = PayoutLedger(tmp_path, node_settings(node, purse))
     addresses = [node.call("getnewaddress", wallet=node.buyers) for _ in range(KILLS)]
-    payouts = books.make("BTC", SAT, addresses)
+    payouts = ledger.make("BTC", SAT, addresses)
     chance, between = random.Random(KILLS), 0
 
     def until_the_node_has_it(known: int) -> None:
@@ -208,52 +208,52 @@ def test_a_payout_on_the_chain_is_paid_once_when_its_sender_is_killed(node: Node
     for turn, payout_id in enumerate(payouts):
         known = len(node.call("getrawmempool"))
         if turn % 3:
-            books.send_and_kill(payout_id, lambda known=known: until_the_node_has_it(known))  # type: ignore[misc]
+            ledger.send_and_kill(payout_id, lambda known=known: until_the_node_has_it(known))  # type: ignore[misc]
         else:
-            books.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.1)))
-        between += len(node.call("getrawmempool")) > known and books.status(payout_id) != "sent"
+            ledger.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.1)))
+        between += len(node.call("getrawmempool")) > known and ledger.status(payout_id) != "sent"
     assert between >= KILLS // 6, f"Only {between} were killed between node and database."
 
-    books.sweep()
+    ledger.sweep()
     node.mine()
-    books.sweep()
+    ledger.sweep()
 
-    assert [books.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
+    assert [ledger.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
     received = [each for each in node.call("listtransactions", "*", 1000, wallet=node.buyers) if each.get("address") in addresses]
     incoming = [each["address"] for each in received if each["category"] == "receive"]
     assert sorted(incoming) == sorted(addresses)
     assert {each["amount"] for each in received if each["category"] == "receive"} == {Decimal(SAT).scaleb(-8)}
-    books.stop()
+    ledger.stop()
 
 
 def test_a_payout_over_lightning_is_paid_once_when_its_sender_is_killed(node: Node, purse: str, pair: LightningPair, tmp_path: Path):
-    books = Books(tmp_path, node_settings(node, purse) | pair.shop.settings())
+    ledger = PayoutLedger(tmp_path, node_settings(node, purse) | pair.shop.settings())
     requests = [pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400") for _ in range(KILLS)]
-    payouts = books.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])
+    payouts = ledger.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])
     chance, between = random.Random(KILLS), 0
 
     def until_lnd_is_asked(payout_id: str) -> None:
         """The intent is stored, and the payment is about to begin, under way, or about to be noted."""
         deadline = time.monotonic() + 5
-        while books.status(payout_id) == "approved" and time.monotonic() < deadline:
+        while ledger.status(payout_id) == "approved" and time.monotonic() < deadline:
             pass
         time.sleep(chance.uniform(0, 0.08))
 
     for turn, (payout_id, request) in enumerate(zip(payouts, requests, strict=True)):
         if turn % 3:
-            books.send_and_kill(payout_id, lambda payout_id=payout_id: until_lnd_is_asked(payout_id))  # type: ignore[misc]
+            ledger.send_and_kill(payout_id, lambda payout_id=payout_id: until_lnd_is_asked(payout_id))  # type: ignore[misc]
         else:
-            books.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.25)))
+            ledger.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.25)))
         time.sleep(0.3)
         paid = pair.payer.cli("lookupinvoice", request["r_hash"])["state"] == "SETTLED"
-        between += paid and books.status(payout_id) != "sent"
+        between += paid and ledger.status(payout_id) != "sent"
     assert between >= KILLS // 6, f"Only {between} were killed between LND and database."
 
     for _ in range(3):
-        books.sweep()
+        ledger.sweep()
 
-    assert [books.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
+    assert [ledger.status(payout_id) for payout_id in payouts] == ["sent"] * KILLS
     told = [pair.payer.cli("lookupinvoice", each["r_hash"]) for each in requests]
     assert {(each["state"], each["amt_paid_sat"]) for each in told} == {("SETTLED", str(SAT))}
     assert {sum(htlc["state"] == "SETTLED" for htlc in each["htlcs"]) for each in told} == {1}
-    books.stop()
+    ledger.stop()

@@ -1,4 +1,4 @@
-"""The books of a real bitcoind and a real LND beside those of the shop that they are paid through."""
+"""The records of a real bitcoind and a real LND beside the ledger of the shop that they are paid through."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ import pytest
 
 from tests.running import Shop, wait_for
 from tests.stack.bitcoind import Node
-from tests.stack.books import change_books, differences, manage, notes, read_books, reference_of
 from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
 from tests.stack.chain import coins, mine_without, take_back, take_coin
 from tests.stack.conftest import open_node, open_shop
+from tests.stack.ledger import change_ledger, differences, manage, notes, read_ledger, reference_of
 from tests.stack.lightning import LightningPair
 from tests.stack.senders import fill_purse
 from tests.stack.test_payouts import admin_of, draft, overpaid_order, payout, press
@@ -26,7 +26,7 @@ FINAL = 10
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """One of its own: here the wallets' whole books are told, and blocks are taken back."""
+    """One of its own: here the wallets' whole records are told, and blocks are taken back."""
     yield from open_node(Node(tmp_path_factory.mktemp("bitcoind")))
 
 
@@ -112,22 +112,22 @@ def test_a_missing_payment_and_a_changed_amount_are_each_reported_alone(
     reference = reference_of(shop, bought)
     assert differences(shop) == []
 
-    change_books(shop, "update payments_payment set amount_base = amount_base + 1 where reference = ?", reference)
+    change_ledger(shop, "update payments_payment set amount_base = amount_base + 1 where reference = ?", reference)
     ((kind, code, subject, text),) = differences(shop)
     assert (kind, code, subject) == ("amount differs", network, reference)
     assert bought.number in text
-    change_books(shop, "update payments_payment set amount_base = amount_base - 1 where reference = ?", reference)
+    change_ledger(shop, "update payments_payment set amount_base = amount_base - 1 where reference = ?", reference)
     assert differences(shop) == []
 
-    columns = ", ".join(str(row[1]) for row in read_books(shop, "pragma table_info(payments_payment)"))
-    (row,) = read_books(shop, f"select {columns} from payments_payment where reference = ?", reference)
-    change_books(shop, "delete from payments_payment where reference = ?", reference)
+    columns = ", ".join(str(row[1]) for row in read_ledger(shop, "pragma table_info(payments_payment)"))
+    (row,) = read_ledger(shop, f"select {columns} from payments_payment where reference = ?", reference)
+    change_ledger(shop, "delete from payments_payment where reference = ?", reference)
     ((kind, code, subject, text),) = differences(shop)
     assert (kind, code, subject) == ("missing in the shop", network, reference)
     assert bought.number in text
     assert differences(shop, "--network", "BTC" if network == "BTC-LN" else "BTC-LN") == []
     assert differences(shop, "--since", "2020-01-01", "--until", "2020-02-01") == []
-    change_books(shop, f"insert into payments_payment ({columns}) values ({', '.join('?' * len(row))})", *row)
+    change_ledger(shop, f"insert into payments_payment ({columns}) values ({', '.join('?' * len(row))})", *row)
     assert differences(shop) == []
 
 
@@ -176,12 +176,12 @@ def test_a_payment_that_the_node_does_not_know_is_reported(shop: Shop, node: Nod
     wait_until_settled(shop, [bought])
     reference = reference_of(shop, bought)
     invented = f"{'0' * 64}:0"
-    change_books(shop, "update payments_payment set reference = ? where reference = ?", invented, reference)
+    change_ledger(shop, "update payments_payment set reference = ? where reference = ?", invented, reference)
     assert sorted(row[:3] for row in differences(shop)) == [
         ["missing at the node", "BTC", invented],
         ["missing in the shop", "BTC", reference],
     ]
-    change_books(shop, "update payments_payment set reference = ? where reference = ?", reference, invented)
+    change_ledger(shop, "update payments_payment set reference = ? where reference = ?", reference, invented)
 
 
 def test_payments_to_the_wallet_without_an_invoice_are_notes_and_no_differences(shop: Shop, node: Node, pair: LightningPair):
@@ -224,7 +224,7 @@ def test_payouts_are_compared_with_the_wallet_that_sent_them(shop: Shop, node: N
     assert row[3].startswith("0.00100000 BTC to ")
 
     for each, invented in ((chain, "ab" * 32), (lightning, "cd" * 32)):
-        change_books(shop, "update payments_payout set reference = ? where id = ?", invented, each["id"].replace("-", ""))
+        change_ledger(shop, "update payments_payout set reference = ? where id = ?", invented, each["id"].replace("-", ""))
     sent = payout(shop, chain["id"])
     assert sent["reference"] == "ab" * 32
     told = sorted(row[:2] for row in differences(shop))
@@ -275,7 +275,7 @@ def test_the_exported_ledger_adds_up_to_the_stored_payments(shop: Shop, tmp_path
     rows = list(csv.DictReader(io.StringIO(file.read_text(), newline="")))
     for network, unit in (("BTC", 8), ("BTC-LN", 11)):
         safe = sum(int(row["amount_base"]) for row in rows if (row["network"], row["status"]) == (network, "settled"))
-        stored = read_books(shop, "select sum(amount_base) from payments_payment where network = ? and status = 'settled'", network)
+        stored = read_ledger(shop, "select sum(amount_base) from payments_payment where network = ? and status = 'settled'", network)
         assert stored == [(safe,)]
         assert f"{network}: safe {Decimal(safe).scaleb(-unit):f} = " in said
     listed = shop.http.get("/api/payments", params={"limit": 100, "status": "settled"}, headers=shop.staff()).json()

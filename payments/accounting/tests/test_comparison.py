@@ -1,4 +1,4 @@
-"""What the books of a node and of the shop must agree on, without either."""
+"""What a node's records and the shop's ledger must agree on, without either."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The books of pretended nodes, of the shop, and what staff are told of their differences."""
+"""The records of fake nodes, the shop's ledger, and what staff are told of their differences."""
 
 import io
 from datetime import timedelta

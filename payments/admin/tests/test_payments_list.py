@@ -13,7 +13,7 @@ from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.templatetags.formats import coin, fiat
 from payments.accounting.ledger import add_up, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period, parse_moment
-from payments.accounting.tests.test_ledger import fill_books
+from payments.accounting.tests.test_ledger import fill_ledger
 from payments.admin import payments_list
 from payments.admin.payments_list import usual_periods
 from payments.models import Payment, Payout
@@ -58,7 +58,7 @@ def read_file(client, **filters):
 @pytest.mark.parametrize("network", ["", "LTC"])
 @pytest.mark.parametrize("days", [None, (0, 3), (2, 5)])
 def test_the_page_shows_the_sums_of_the_ledger(staff, seed, network, days):
-    fill_books(seed)
+    fill_ledger(seed)
     filters, period = {"network": network} if network else {}, Period()
     if days:
         period = Period(*(NOW.replace(hour=0) + timedelta(days=day) for day in days))
@@ -153,7 +153,7 @@ def test_staff_without_permission_to_view_payments_get_neither_sums_nor_export(c
 
 
 def test_viewing_and_exporting_the_list_change_nothing(staff):
-    fill_books(1)
+    fill_ledger(1)
     before = [list(model.objects.order_by("pk").values()) for model in (Payment, Payout)]
     staff.get(LIST)
     read_file(staff)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
 from payments.accounting.ledger import COLUMNS
-from payments.accounting.tests.test_ledger import exported, fill_books
+from payments.accounting.tests.test_ledger import exported, fill_ledger
 from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
@@ -205,7 +205,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(api, path, format_):
 
 
 def test_payments_are_exported_as_the_ledgers_csv(api):
-    fill_books(4)
+    fill_ledger(4)
     PayoutFactory()
     rows = file_of(api, "/api/payments")
     assert tuple(rows[0]) == COLUMNS

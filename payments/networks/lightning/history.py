@@ -16,7 +16,7 @@ from payments.networks.lightning.lnd.lightning_pb2 import (
 )
 from payments.networks.lightning.rpc import Conversation
 
-BOOKS = timedelta(minutes=4)
+RECORDS_TIMEOUT = timedelta(minutes=4)
 """Long, because only background jobs read the records."""
 PAGE = 500
 """One answer may hold 4 MB: some kilobytes for each invoice."""

@@ -15,7 +15,7 @@ from cryptons.coins import LIGHTNING
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
-from payments.networks.lightning.history import BOOKS, read_records
+from payments.networks.lightning.history import RECORDS_TIMEOUT, read_records
 from payments.networks.lightning.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lightning.lnd.lightning_pb2 import (
     AddInvoiceResponse,
@@ -152,7 +152,7 @@ class LightningNetwork:
             return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
 
     def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
-        with open_lnd(within=BOOKS) as lnd:
+        with open_lnd(within=RECORDS_TIMEOUT) as lnd:
             return list(read_records(lnd, since, until))
 
     def health(self) -> NodeHealth:

@@ -1,4 +1,4 @@
-"""What each network's own books say came in. Those of bitcoind and litecoind are read in tests/stack, from real ones."""
+"""What each network's own records say came in. Those of bitcoind and litecoind are read in tests/stack, from real ones."""
 
 from datetime import timedelta
 

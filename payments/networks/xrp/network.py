@@ -29,7 +29,7 @@ from payments.networks.xrp.rpc import Conversation, open_xrp
 logger = logging.getLogger(__name__)
 
 TURN = timedelta(seconds=20)
-BOOKS = timedelta(minutes=4)
+RECORDS_TIMEOUT = timedelta(minutes=4)
 UNHURRIED, MOST_AT_ONCE = timedelta(seconds=10), 5000
 """With less time left, or with so many transactions read, a turn leaves the pages that remain to the next one."""
 PAGE_SIZE = 400
@@ -84,7 +84,7 @@ class XrpNetwork:
 
     def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         """Return the account's successful payments in XRP. Also raises HistoryTooShort. Source: rippled `account_tx`."""
-        with open_xrp(within=BOOKS) as xrp:
+        with open_xrp(within=RECORDS_TIMEOUT) as xrp:
             server = _checked(read_server(xrp))
             begins_at = read_close_time(xrp, server.first) + CLOCKS
             if since < begins_at:

@@ -6,7 +6,6 @@ import time
 from decimal import Decimal
 
 from tests.running import ROOT, Shop, wait_for
-from tests.stack.books import change_books, differences, reference_of
 from tests.stack.buying import (
     buy,
     invoice_of,
@@ -19,6 +18,7 @@ from tests.stack.buying import (
     wait_until,
 )
 from tests.stack.chain import take_back, take_coin
+from tests.stack.ledger import change_ledger, differences, reference_of
 from tests.stack.litecoind import LitecoinNode
 
 DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
@@ -219,6 +219,6 @@ def test_the_records_of_litecoind_and_the_ledger_agree_about_payments_from_mweb(
 
     for each in (plain, hidden):
         reference = reference_of(shop, each)
-        change_books(shop, "update payments_payment set amount_base = 1 where reference = ?", reference)
+        change_ledger(shop, "update payments_payment set amount_base = 1 where reference = ?", reference)
         assert [row[:3] for row in differences(shop)] == [["amount differs", "LTC", reference]]
-        change_books(shop, "update payments_payment set amount_base = 25000000 where reference = ?", reference)
+        change_ledger(shop, "update payments_payment set amount_base = 25000000 where reference = ?", reference)

@@ -23,7 +23,7 @@ from tests.stack.buying import (
 )
 from tests.stack.conftest import open_shop
 from tests.stack.litecoind import LitecoinNode, extended_key
-from tests.stack.senders import Books, fill_purse, node_settings
+from tests.stack.senders import PayoutLedger, fill_purse, node_settings
 
 DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
 
@@ -267,22 +267,22 @@ def test_a_changed_password_of_litecoind_is_logged_and_stops_litecoin_alone(shop
 def test_a_payout_to_an_mweb_address_is_refused(litecoin: LitecoinNode, tmp_path: Path):
     """litecoind would make an output for MWEB that anybody may spend."""
     purse = fill_purse(litecoin, f"purse-{litecoin.watching}", coins=2)
-    books = Books(tmp_path, node_settings(litecoin, purse))
+    ledger = PayoutLedger(tmp_path, node_settings(litecoin, purse))
     home = litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)
     hidden = litecoin.call("getnewaddress", "", "mweb", wallet=litecoin.hidden)
-    assert [books.check(address, "LTC", 100_000) for address in (home, hidden)] == [
+    assert [ledger.check(address, "LTC", 100_000) for address in (home, hidden)] == [
         "",
         "The shop cannot send to MWEB addresses. Please give one that begins with ltc1, L or M.",
     ]
-    sent, stopped = books.make("LTC", 100_000, [home, hidden])
+    sent, stopped = ledger.make("LTC", 100_000, [home, hidden])
     for _ in range(2):
-        books.sweep()
+        ledger.sweep()
 
-    assert (books.status(sent), books.status(stopped)) == ("sent", "approved")
-    assert "does not pay" in books.row(stopped)["error"]
+    assert (ledger.status(sent), ledger.status(stopped)) == ("sent", "approved")
+    assert "does not pay" in ledger.row(stopped)["error"]
     assert litecoin.call("getreceivedbyaddress", home, 0, wallet=litecoin.buyers) == Decimal("0.001")
-    assert litecoin.call("getrawmempool") == [books.row(sent)["reference"]]
-    books.stop()
+    assert litecoin.call("getrawmempool") == [ledger.row(sent)["reference"]]
+    ledger.stop()
 
 
 def test_a_payout_fails_once_its_coin_was_spent_in_a_final_transaction(litecoin: LitecoinNode, tmp_path: Path):
@@ -290,13 +290,13 @@ def test_a_payout_fails_once_its_coin_was_spent_in_a_final_transaction(litecoin:
     purse = fill_purse(litecoin, f"purse-{tmp_path.name}", coins=1)
     litecoin.pay(litecoin.call("getnewaddress", "", "bech32", wallet=purse), "1")
     litecoin.mine()
-    books = Books(tmp_path, node_settings(litecoin, purse))
+    ledger = PayoutLedger(tmp_path, node_settings(litecoin, purse))
     restart(litecoin, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
-    (payout_id,) = books.make("LTC", 20_000, [litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)])
-    books.sweep()
-    assert (books.status(payout_id), "does not take it now" in books.row(payout_id)["error"]) == ("unknown", True)
+    (payout_id,) = ledger.make("LTC", 20_000, [litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)])
+    ledger.sweep()
+    assert (ledger.status(payout_id), "does not take it now" in ledger.row(payout_id)["error"]) == ("unknown", True)
 
-    txid, vout = books.coins(payout_id)[0].split(":")
+    txid, vout = ledger.coins(payout_id)[0].split(":")
     own = litecoin.call("getnewaddress", "", "bech32", wallet=purse)
     value = litecoin.call("gettxout", txid, int(vout))["value"]
     raw = litecoin.call("createrawtransaction", [{"txid": txid, "vout": int(vout)}], [{own: str(value - Decimal("0.001"))}])
@@ -304,10 +304,10 @@ def test_a_payout_fails_once_its_coin_was_spent_in_a_final_transaction(litecoin:
     for blocks, words in ((0, "in no block yet"), (1, "1 of 6 blocks deep"), (4, "5 of 6 blocks deep")):
         if blocks:
             litecoin.mine(blocks)
-        books.sweep()
-        assert words in books.row(payout_id)["error"]
+        ledger.sweep()
+        assert words in ledger.row(payout_id)["error"]
     litecoin.mine()
-    books.sweep()
-    books.stop()
+    ledger.sweep()
+    ledger.stop()
     restart(litecoin)
-    assert books.status(payout_id) == "failed"
+    assert ledger.status(payout_id) == "failed"

@@ -1,4 +1,4 @@
-"""What `manage.py reconcile` says of a shop, and what is done to its books behind its back."""
+"""What `manage.py reconcile` says of a shop, and changes of its ledger behind its back."""
 
 import sqlite3
 import subprocess
@@ -31,14 +31,14 @@ def notes(shop: Shop) -> str:
     return manage(shop, "reconcile")[1].partition("Money for no invoice")[2]
 
 
-def change_books(shop: Shop, statement: str, *values: object) -> None:
+def change_ledger(shop: Shop, statement: str, *values: object) -> None:
     """As nobody should: behind the shop's back."""
     with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=60)) as database:
         assert database.execute(statement, values).rowcount == 1
         database.commit()
 
 
-def read_books(shop: Shop, query: str, *values: object) -> list[tuple[object, ...]]:
+def read_ledger(shop: Shop, query: str, *values: object) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=60)) as database:
         return database.execute(query, values).fetchall()
 
@@ -46,5 +46,5 @@ def read_books(shop: Shop, query: str, *values: object) -> list[tuple[object, ..
 def reference_of(shop: Shop, bought: Bought) -> str:
     """Of its one payment that settled it."""
     query = "select reference from payments_payment where invoice_id = ? and status = 'settled'"
-    ((reference,),) = read_books(shop, query, bought.invoice.replace("-", ""))
+    ((reference,),) = read_ledger(shop, query, bought.invoice.replace("-", ""))
     return str(reference)

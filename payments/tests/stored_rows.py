@@ -13,7 +13,7 @@ ENOUGH_MINOR = 9_950
 BASE_PER_COIN = {"BTC": 10**8, "BTC-LN": 10**11, "XRP": 10**6}
 
 
-class Books:
+class StoredRows:
     """What the database says now, in four questions."""
 
     def __init__(self, options: dict[tuple[str, str], Option]) -> None:
