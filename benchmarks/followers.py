@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.catalogue import milliseconds
 from benchmarks.shop_of import prepare
+from cryptons.coins import LIGHTNING
 from tests.programs import Missing
 from tests.stack.bitcoind import Node
 from tests.stack.lightning import LightningPair
@@ -179,7 +180,7 @@ def open_over_lightning(count: int) -> None:
     from tests.stack.filling import real_offers, write_invoices
 
     numbers = [new_order_number() for _ in range(count)]
-    write_invoices(list(zip(numbers, real_offers(numbers, "BTC-LN"), strict=True)), timezone.now())
+    write_invoices(list(zip(numbers, real_offers(numbers, LIGHTNING), strict=True)), timezone.now())
 
 
 def show(what: str, counts: Sequence[int], costs: Sequence[dict[str, float]]) -> None:

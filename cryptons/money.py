@@ -1,11 +1,14 @@
 """Money is an integer with its unit in the type. Every conversion and rounding is a function of this module.
 
 Fiat is counted in minor units of the shop's currency (cents), coins in the base unit of their network.
+The sentence of a ValueError here is one that a form can show.
 """
 
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NewType
+
+from django.utils.translation import gettext as _
 
 from cryptons.coins import COINS, LIGHTNING
 
@@ -33,9 +36,9 @@ def parse_fiat(text: str, currency: str) -> Minor:
     try:
         amount = Decimal(text)
     except InvalidOperation as error:
-        raise ValueError(f"{text!r} is not an amount.") from error
+        raise ValueError(_("Enter an amount such as 49.99.")) from error
     if not amount.is_finite() or abs(amount) > MAX_MINOR:
-        raise ValueError(f"{text!r} is not an amount.")
+        raise ValueError(_("Enter an amount such as 49.99."))
     return decimal_to_minor(amount, currency)
 
 
@@ -43,7 +46,7 @@ def decimal_to_minor(amount: Decimal, currency: str) -> Minor:
     """Convert a decimal amount to minor units. Raises ValueError when the amount has more decimals than the currency."""
     minor = amount.scaleb(minor_digits(currency))
     if minor != minor.to_integral_value():
-        raise ValueError(f"{amount} has more decimals than {currency} has.")
+        raise ValueError(_("At most %(digits)s decimal places.") % {"digits": minor_digits(currency)})
     return Minor(int(minor))
 
 
@@ -59,7 +62,7 @@ def format_fiat(amount: Minor | int, currency: str) -> str:
 def format_rate(minor_per_coin: Decimal, currency: str) -> str:
     """Write the exact price of one coin as `"65000.00"`: all decimals of the currency, and more where the price has them."""
     digits = minor_digits(currency)
-    whole, _, rest = f"{minor_per_coin.scaleb(-digits):f}".partition(".")
+    whole, _point, rest = f"{minor_per_coin.scaleb(-digits):f}".partition(".")
     rest = rest.rstrip("0").ljust(digits, "0")
     return f"{whole}.{rest}" if rest else whole
 
@@ -74,9 +77,11 @@ def parse_coin(amount: Decimal | str, network: str) -> Base:
     try:
         base = Decimal(amount).scaleb(UNITS[network].digits)
     except InvalidOperation as error:
-        raise ValueError(f"{amount!r} is not an amount.") from error
-    if not base.is_finite() or base != base.to_integral_value():
-        raise ValueError(f"{amount} is finer than {network} can count.")
+        raise ValueError(_("Enter an amount such as 49.99.")) from error
+    if not base.is_finite():
+        raise ValueError(_("Enter an amount such as 49.99."))
+    if base != base.to_integral_value():
+        raise ValueError(_("At most %(digits)s decimal places.") % {"digits": UNITS[network].digits})
     return Base(int(base))
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import in_transaction
 from cryptons.failure_isolation import isolate
-from cryptons.formats import short_moment
+from cryptons.formats import plain_decimal, short_moment
 from cryptons.mail.queueing import queue_mail
 from payments.models import Alert, Invoice, Payout
 
@@ -96,8 +96,8 @@ def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> 
 
 def mail_payout_trouble(payout: Payout) -> None:
     """Email staff once when a payout failed, and once when it is not known whether it was sent."""
-    words = {"amount": f"{payout.amount_text} {payout.network}", "error": payout.error}
     with override(settings.LANGUAGE_CODE):
+        words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "error": payout.error}
         if payout.status == Payout.Status.FAILED:
             subject = gettext("A payout has failed")
             text = gettext("A payout of %(amount)s failed, and nothing was sent. %(error)s Draft another one.") % words

@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.coins import LIGHTNING
 from cryptons.db import BaseModel
 from cryptons.money import format_coin
 
@@ -144,7 +145,7 @@ class Option(BaseModel):
         verbose_name = _("payment option")
         verbose_name_plural = _("payment options")
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(network="BTC-LN", is_closed=False), name="option_open_lightning")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(network=LIGHTNING, is_closed=False), name="option_open_lightning")]
         constraints = [models.UniqueConstraint(fields=["network", "destination"], name="option_destination")]
 
     def __str__(self) -> str:

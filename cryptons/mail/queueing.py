@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from cryptons.celery import enqueue
 from cryptons.db import on_commit
 from cryptons.mail.models import Mail
+from cryptons.mail.tasks import send_mail
 
 SUBJECT = "Subject: "
 BLANK_LINES = re.compile(r"\n{3,}")
@@ -34,6 +35,4 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) 
 
 
 def _send_soon(mail_id: str) -> None:
-    from cryptons.mail.tasks import send_mail
-
     enqueue(send_mail, mail_id)

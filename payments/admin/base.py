@@ -1,8 +1,6 @@
 """Admin pages for rows of money, which staff can see but not edit: only invoices, payouts and followers change them."""
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -13,7 +11,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.atomic_admin import MAX_SEARCH_LENGTH
-from cryptons.money import format_fiat
 
 
 def buttons(links: Iterable[tuple[str, str]]) -> SafeString:
@@ -35,22 +32,6 @@ FLAGS: dict[str, str | Promise] = {
 def flag_words(flags: Iterable[str]) -> str:
     """Name an invoice's flags as staff read them."""
     return ", ".join(str(FLAGS.get(flag, flag)) for flag in sorted(flags))
-
-
-def plain_words(data: Mapping[str, Any], currency: str) -> str:
-    """Write the data of an event or a quote without what is empty: `paid seen 41.99; flags overpaid`. Amounts are in `currency`."""
-    return "; ".join(_pair(name, value, currency) for name, value in data.items() if value not in ("", [], {}, None))
-
-
-def _pair(name: str, value: Any, currency: str) -> str:
-    words = re.sub("(?<=[a-z])[A-Z]", lambda capital: f" {capital[0].lower()}", name)
-    return f"{words.removesuffix(' minor')} {format_fiat(value, currency) if name.endswith('Minor') else _plain(value)}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(_plain(inner) for inner in value.values() if inner not in ("", None))
-    return ", ".join(_plain(inner) for inner in value) if isinstance(value, list) else str(value)
 
 
 class ReadOnly(admin.ModelAdmin[Model]):

@@ -9,15 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from cryptons.events.models import Event
-from cryptons.money import format_fiat, format_rate
-from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, flag_words, plain_words
+from cryptons.formats import money, plain_decimal
+from cryptons.money import format_rate
+from payments.admin.base import ReadOnly, ReadOnlyInline, buttons, flag_words
 from payments.admin.decisions import DECISIONS, PERMISSION, decide, decision_path
+from payments.admin.event_history import event_list, plain_words
 from payments.admin.nodes import channels_page, nodes_page
 from payments.admin.payments_list import LedgerAdmin
 from payments.admin.payout_actions import DRAFTS, MAY_DRAFT, draft_path
@@ -36,15 +36,15 @@ class OptionInline(ReadOnlyInline):
 
     @admin.display(description=_("amount due"))
     def due(self, option: Option) -> str:
-        return option.due_text
+        return plain_decimal(option.due_text)
 
     @admin.display(description=_("rate"))
     def rate(self, option: Option) -> str:
-        return format_rate(option.minor_per_coin, option.invoice.currency)
+        return plain_decimal(format_rate(option.minor_per_coin, option.invoice.currency))
 
     @admin.display(description=_("rate sources"))
     def sources(self, option: Option) -> str:
-        return plain_words(option.rate_sources, option.invoice.currency)
+        return "; ".join(f"{name} {plain_decimal(quote)}" for name, quote in option.rate_sources.items())
 
 
 class PaymentInline(ReadOnlyInline):
@@ -54,7 +54,7 @@ class PaymentInline(ReadOnlyInline):
 
     @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:
-        return payment.amount_text
+        return plain_decimal(payment.amount_text)
 
 
 class PayoutInline(ReadOnlyInline):
@@ -65,7 +65,7 @@ class PayoutInline(ReadOnlyInline):
 
     @admin.display(description=_("amount"))
     def amount(self, payout: Payout) -> str:
-        return payout.amount_text
+        return plain_decimal(payout.amount_text)
 
 
 @admin.register(Invoice)
@@ -107,15 +107,15 @@ class InvoiceAdmin(ReadOnly):
 
     @admin.display(description=_("price"), ordering="price_minor")
     def price(self, invoice: Invoice) -> str:
-        return f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+        return money(invoice.price_minor, invoice.currency)
 
     @admin.display(description=_("received"))
     def paid(self, invoice: Invoice) -> str:
-        return format_fiat(invoice.paid_seen_minor, invoice.currency)
+        return money(invoice.paid_seen_minor, invoice.currency)
 
     @admin.display(description=_("confirmed"))
     def safe(self, invoice: Invoice) -> str:
-        return format_fiat(invoice.paid_safe_minor, invoice.currency)
+        return money(invoice.paid_safe_minor, invoice.currency)
 
     @admin.display(description=_("waiting for a decision"))
     def waits_for(self, invoice: Invoice) -> str:
@@ -137,11 +137,7 @@ class InvoiceAdmin(ReadOnly):
 
     @admin.display(description=_("events"))
     def history(self, invoice: Invoice) -> SafeString:
-        rows = (
-            (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, plain_words(event.data, invoice.currency))
-            for event in Event.objects.filter(subject_id=invoice.pk).order_by("seq")
-        )
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} <strong>{}</strong> {}<br>{}</li>", rows))
+        return event_list(invoice.pk, lambda event: plain_words(event.data, invoice.currency))
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -176,7 +172,7 @@ class PaymentAdmin(LedgerAdmin, ReadOnly):
 
     @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:
-        return payment.amount_text
+        return plain_decimal(payment.amount_text)
 
 
 @admin.register(Alert)
@@ -215,4 +211,4 @@ class RateAdmin(ReadOnly):
 
     @admin.display(description=_("one coin costs"))
     def price(self, rate: Rate) -> str:
-        return format_fiat(int(rate.minor_per_coin), rate.currency)
+        return money(int(rate.minor_per_coin), rate.currency)

@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
 from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
-from cryptons.money import UNITS, format_coin, format_fiat
+from cryptons.formats import money, plain_decimal
+from cryptons.money import UNITS, format_coin
 from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, ManualSendForm, SignedForm
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import most_of_kind, promised, staffs_kinds
@@ -167,12 +168,12 @@ def draft_path(invoice_id: UUID, kind: str) -> str:
 
 
 def amount_words(payout: Payout) -> str:
-    coin = {"amount": payout.amount_text, "coin": UNITS[payout.network].coin}
+    coin = {"amount": plain_decimal(payout.amount_text), "coin": UNITS[payout.network].coin}
     return gettext("%(amount)s %(coin)s over Lightning") % coin if payout.network == LIGHTNING else f"{coin['amount']} {coin['coin']}"
 
 
 def value_words(payout: Payout) -> str:
-    return f"{format_fiat(payout.value_minor, payout.currency)} {payout.currency}"
+    return money(payout.value_minor, payout.currency)
 
 
 def people_words(payout: Payout) -> str:
@@ -262,7 +263,7 @@ def _describe_draft(invoice: Invoice, kind: str, most: tuple[str, int], form: Ca
         path=[(gettext("Invoices"), reverse("admin:payments_invoice_changelist")), (invoice.label, back)],
         facts=[
             (gettext("Order"), [invoice.label]),
-            (gettext("Price"), [f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"]),
+            (gettext("Price"), [money(invoice.price_minor, invoice.currency)]),
             (gettext("Received and settled"), _received(invoice)),
             (gettext("Refunded already"), _promised(invoice)),
         ],
@@ -293,9 +294,9 @@ def _draft(request: HttpRequest, invoice_id: UUID, kind: str, sent: Confirmed) -
 
 def _received(invoice: Invoice) -> list[str]:
     payments = Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED)
-    return [f"{payment.amount_text} {payment.network}" for payment in payments]
+    return [f"{plain_decimal(payment.amount_text)} {payment.network}" for payment in payments]
 
 
 def _promised(invoice: Invoice) -> list[str]:
     payouts = promised(invoice.pk).order_by("created_at")
-    return [f"{payout.amount_text} {payout.network} ({payout.get_status_display().lower()})" for payout in payouts]
+    return [f"{plain_decimal(payout.amount_text)} {payout.network} ({payout.get_status_display()})" for payout in payouts]

@@ -12,7 +12,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.admin_actions import ReasonForm
-from cryptons.money import UNITS, Base, amount_due, base_to_fiat, decimal_to_minor, format_coin, format_fiat, parse_coin, round_half_up
+from cryptons.formats import coins, money
+from cryptons.money import UNITS, Base, amount_due, base_to_fiat, decimal_to_minor, parse_coin, round_half_up
 from payments.errors import PaymentError, RateUnavailable
 from payments.models import Payout
 from payments.payouts.destinations import BadDestination, check_destination
@@ -88,13 +89,12 @@ class DraftForm(ReasonForm):
 
     def _words(self, network: str) -> str:
         most = self.most[network]
-        words = {"network": UNITS[network].name, "amount": f"{format_coin(most, network)} {UNITS[network].coin}"}
+        words = {"network": UNITS[network].name, "amount": f"{coins(most, network)} {UNITS[network].coin}"}
         try:
             value = round_half_up(base_to_fiat(most, minor_per_coin=self._rate(network), network=network))
         except RateUnavailable:
             return gettext("%(network)s: at most %(amount)s") % words
-        worth = f"{format_fiat(value, self.currency)} {self.currency}"
-        return gettext("%(network)s: at most %(amount)s, today worth %(value)s") % {**words, "value": worth}
+        return gettext("%(network)s: at most %(amount)s, today worth %(value)s") % {**words, "value": money(value, self.currency)}
 
     def _rate(self, network: str) -> Decimal:
         if self.currency != settings.CURRENCY:

@@ -17,9 +17,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.coins import LIGHTNING
-from cryptons.events.models import Event
-from cryptons.money import UNITS, format_coin
+from cryptons.formats import clock, coins
+from cryptons.money import UNITS
 from payments.admin.base import ReadOnly, buttons
+from payments.admin.event_history import event_list
 from payments.admin.payout_actions import ACTIONS, MAY_ACT, act, action_links, amount_words, draft, people_words, value_words
 from payments.confirmations import FINAL_DEPTH
 from payments.models import Payout
@@ -85,7 +86,7 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("network fee"))
     def fee(self, payout: Payout) -> str:
-        return "–" if payout.fee_base is None else f"{format_coin(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
+        return "–" if payout.fee_base is None else f"{coins(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
 
     @admin.display(description=_("drafted by"))
     def people(self, payout: Payout) -> str:
@@ -101,8 +102,8 @@ class PayoutAdmin(ReadOnly):
     @admin.display(description=_("how to abandon it"))
     def way_out(self, payout: Payout) -> SafeString:
         """Explain how to make the signed transaction invalid. Calling it off is not enough: it could be sent beside a new payout."""
-        coins = format_html_join(", ", "<code>{}</code>", ((coin,) for coin in chain_payouts.coins_of(payout.psbt)))
-        next_try = gettext("The next try is at %(time)s UTC.") % {"time": f"{payout.next_try_at:%H:%M}"} if payout.next_try_at else ""
+        spent = format_html_join(", ", "<code>{}</code>", ((coin,) for coin in chain_payouts.coins_of(payout.psbt)))
+        next_try = gettext("The next try is at %(time)s.") % {"time": clock(payout.next_try_at)} if payout.next_try_at else ""
         return format_html(
             "<p>{} {}</p><p>{}</p><ol><li>{}</li><li>{}</li></ol>",
             gettext(
@@ -113,7 +114,7 @@ class PayoutAdmin(ReadOnly):
             gettext("To prevent that:"),
             format_html(
                 gettext("In the wallet that holds it, send {} to an address of that same wallet, with a fee that gets it into a block."),
-                coins or gettext("a coin that it spends"),
+                spent or gettext("a coin that it spends"),
             ),
             gettext(
                 "Wait until that transaction is %(depth)s blocks deep. The shop then notices it, or at once when you press “%(button)s”: "
@@ -124,12 +125,7 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("events"))
     def history(self, payout: Payout) -> SafeString:
-        events = Event.objects.filter(subject_id=payout.pk).order_by("seq")
-        rows = (
-            (f"{event.created_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, event.data.get("reason") or event.data.get("error") or "")
-            for event in events
-        )
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} <strong>{}</strong> {} {}</li>", rows))
+        return event_list(payout.pk, lambda event: event.data.get("reason") or event.data.get("error") or "")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.cache import caches
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,12 +24,12 @@ RECENT_SECONDS = 5
 
 
 def recent_nodes() -> list[dict[str, Any]]:
-    """Return each network as NodeSerializer shows it, no older than RECENT_SECONDS."""
-    cache = caches["shared"]
-    shown: list[dict[str, Any]] | None = cache.get("recent-nodes")
+    """Return each network as NodeSerializer shows it, in the active language, no older than RECENT_SECONDS."""
+    cache, key = caches["shared"], f"recent-nodes:{get_language()}"
+    shown: list[dict[str, Any]] | None = cache.get(key)
     if shown is None:
         shown = [NodeSerializer.serialize(report) for report in read_nodes(at=timezone.now())]
-        cache.set("recent-nodes", shown, RECENT_SECONDS)
+        cache.set(key, shown, RECENT_SECONDS)
     return shown
 
 

@@ -18,7 +18,8 @@ from django.utils.translation import ngettext
 from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import Event, record
-from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, format_fiat, round_half_up
+from cryptons.formats import coins, money
+from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, round_half_up
 from payments.alerts import mail_payout_trouble
 from payments.confirmations import missing_confirmations
 from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
@@ -97,8 +98,8 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
         raise PayoutRefused(
             _("Between %(least)s and %(most)s %(coin)s of %(invoice)s can be refunded.")
             % {
-                "least": format_coin(dust + 1, network),
-                "most": format_coin(most, network),
+                "least": coins(dust + 1, network),
+                "most": coins(most, network),
                 "coin": UNITS[network].coin,
                 "invoice": invoice.label,
             }
@@ -202,8 +203,8 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
         if len(people) < required_approvals(payout):
             if actor in before:
                 raise PayoutRefused(
-                    _("A second person must approve a payout of this value: it is %(value)s %(currency)s now.")
-                    % {"value": format_fiat(payout.value_minor, payout.currency), "currency": payout.currency}
+                    _("A second person must approve a payout of this value: it is %(value)s now.")
+                    % {"value": money(payout.value_minor, payout.currency)}
                 )
             return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor}, **value)
         _within_limits(payout, at=at)
@@ -238,15 +239,12 @@ def _within_limits(payout: Payout, *, at: datetime) -> None:
     """Check the limit of one payout and that of 24 hours. Raises PayoutRefused."""
     most, daily = (decimal_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
     if payout.value_minor > most:
-        raise PayoutRefused(
-            _("The value of one payout is limited to %(limit)s %(currency)s (PAYOUT_LIMIT).")
-            % {"limit": format_fiat(most, payout.currency), "currency": payout.currency}
-        )
+        raise PayoutRefused(_("The value of one payout is limited to %(limit)s (PAYOUT_LIMIT).") % {"limit": money(most, payout.currency)})
     today = Payout.objects.filter(status__in=ON_ITS_WAY, approved_at__gt=at - DAY)
     if (today.aggregate(sum=Sum("value_minor"))["sum"] or 0) + payout.value_minor > daily:
         raise PayoutRefused(
-            _("With this payout, the payouts of 24 hours would exceed %(limit)s %(currency)s (PAYOUT_DAILY_LIMIT). Approve it tomorrow.")
-            % {"limit": format_fiat(daily, payout.currency), "currency": payout.currency}
+            _("With this payout, the payouts of 24 hours would exceed %(limit)s (PAYOUT_DAILY_LIMIT). Approve it tomorrow.")
+            % {"limit": money(daily, payout.currency)}
         )
 
 

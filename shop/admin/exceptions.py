@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cryptons.admin_actions import ConfirmationPage, Confirmed, confirm
-from cryptons.formats import money
+from cryptons.formats import money, plain_decimal
 from payments.admin.decisions import DECISIONS, PERMISSION, decision_path, invoice_facts
 from payments.admin.payout_actions import DRAFTS, MAY_DRAFT, draft_links, draft_path
 from payments.errors import PaymentError
@@ -141,7 +141,7 @@ def _describe_ask(case: Case) -> ConfirmationPage:
         return replace(page, problem=str(error))
     late = [
         gettext("%(amount)s was received late. It is credited at today's rate: %(value)s.")
-        % {"amount": payment.amount_text, "value": money(payment.whole_minor, invoice.currency)}
+        % {"amount": plain_decimal(payment.amount_text), "value": money(payment.whole_minor, invoice.currency)}
         for payment in preview.late
     ]
     if preview.is_enough:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.addresses import country_name
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, confirm
 from cryptons.atomic_admin import MAX_SEARCH_LENGTH, AtomicModelAdmin
-from cryptons.formats import money
+from cryptons.formats import money, short_moment
 from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
 from shop.errors import ShopError
@@ -217,7 +217,7 @@ class OrderAdmin(AtomicModelAdmin[Order]):
 
     @admin.display(description=_("placed at"), ordering="created_at")
     def placed(self, order: Order) -> str:
-        return f"{order.created_at:%Y-%m-%d %H:%M}"
+        return short_moment(order.created_at)
 
     @admin.display(description=_("total"), ordering="total_minor")
     def total(self, order: Order) -> str:

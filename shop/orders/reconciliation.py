@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
-from cryptons.money import format_fiat
+from cryptons.formats import money
 from payments.models import Invoice
 from payments.subject import SubjectProblem
 from shop.models import Order, OrderLine
@@ -35,14 +35,14 @@ def _check(ids: list[Any]) -> Iterator[SubjectProblem]:
 
 
 def _problems(order: Order, lines_minor: int, invoices: list[Invoice]) -> Iterator[str]:
-    number, total = order.number, f"{format_fiat(order.total_minor, order.currency)} {order.currency}"
+    number, total = order.number, money(order.total_minor, order.currency)
     if lines_minor != order.total_minor:
-        lines = f"{format_fiat(lines_minor, order.currency)} {order.currency}"
+        lines = money(lines_minor, order.currency)
         message = _("Order %(number)s: its lines add up to %(lines)s, its total is %(total)s.")
         yield message % {"number": number, "lines": lines, "total": total}
     for invoice in invoices:
         if (invoice.price_minor, invoice.currency) != (order.total_minor, order.currency):
-            price = f"{format_fiat(invoice.price_minor, invoice.currency)} {invoice.currency}"
+            price = money(invoice.price_minor, invoice.currency)
             message = _("Order %(number)s: its invoice asks for %(price)s, its total is %(total)s.")
             yield message % {"number": number, "price": price, "total": total}
     if order.payment_status in PAID and not any(invoice.status == Invoice.Status.SETTLED for invoice in invoices):

@@ -33,13 +33,13 @@ def test_a_placed_or_paid_order_has_no_differences():
 def test_order_lines_that_add_up_to_another_total_are_reported():
     order = placed()
     OrderLine.objects.update(quantity=3)
-    assert problems() == [f"Order {order.number}: its lines add up to 149.97 USD, its total is 99.98 USD."]
+    assert problems() == [f"Order {order.number}: its lines add up to $149.97, its total is $99.98."]
 
 
 def test_an_invoice_with_another_price_is_reported():
     order = placed()
     Invoice.objects.update(price_minor=1)
-    assert problems() == [f"Order {order.number}: its invoice asks for 0.01 USD, its total is 99.98 USD."]
+    assert problems() == [f"Order {order.number}: its invoice asks for $0.01, its total is $99.98."]
 
 
 def test_a_paid_order_without_a_settled_invoice_is_reported():
