@@ -91,7 +91,7 @@ class Invoice(BaseModel):
     """Raised by every write of facts or verdicts. Each writer first compares it with the version that it read."""
     needs_settling = models.BooleanField(default=False)
     exceptions = FlagsField(max_length=80, default=frozenset, blank=True, editable=False)
-    """Why a person should look at it (payments.invoices.evaluation.exceptions), whether somebody has or not."""
+    """Why a person should look at it (payments.invoices.staff_review.exceptions), whether somebody has or not."""
     needs_decision = models.BooleanField(default=False)
     """Staff have not decided about these exceptions yet."""
     exception_at = models.DateTimeField(null=True, blank=True)

@@ -97,44 +97,6 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
     return Verdict(status, frozenset(flags), paid_seen_minor=int(seen), paid_safe_minor=int(all_safe), is_mined=is_mined)
 
 
-def exceptions(verdict: Verdict) -> frozenset[str]:
-    """Return the flags of the verdict that staff must look at."""
-    return verdict.flags & _EXCEPTIONS[verdict.status]
-
-
-_WAITING = frozenset({"reorged", "double_spent"})
-_CLOSED = frozenset({"late", "overpaid"})
-_EXCEPTIONS = {
-    "new": _WAITING,
-    "processing": _WAITING,
-    "settled": frozenset({"overpaid", "double_spent"}),  # the latter only where a person said that it is paid
-    "expired": _WAITING | _CLOSED | {"underpaid"},
-    "cancelled": _CLOSED,
-    "invalid": _CLOSED,
-}
-
-
-@dataclass(frozen=True)
-class Review:
-    """Whether staff must look at an invoice, and whether they already know."""
-
-    exceptions: frozenset[str]
-    needs_decision: bool
-    is_new_to_staff: bool
-
-
-def review(verdict: Verdict, *, before: Verdict, known: frozenset[str], is_waiting: bool, resolved: frozenset[str] = frozenset()) -> Review:
-    """Decide whether a verdict must be looked at by staff.
-
-    `before` is the stored verdict, `known` its exceptions, `is_waiting` whether a decision about them is still open, and `resolved` are the
-    exceptions that the acting person decides by what they do. What was dismissed comes back when status, exceptions or money change.
-    """
-    present = exceptions(verdict)
-    is_news = (present, verdict.status, verdict.paid_seen_minor) != (known, before.status, before.paid_seen_minor)
-    needs_decision = bool(present - resolved) and (is_news or is_waiting)
-    return Review(present, needs_decision, is_new_to_staff=needs_decision and (present != known or not is_waiting))
-
-
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
     """Return whether the price is paid if the late payments are accepted."""
     paid = _total(payment for payment in payments if payment.status != GONE and payment.counts) - invoice.returned_minor

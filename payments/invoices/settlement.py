@@ -15,9 +15,10 @@ from cryptons.events.models import record
 from payments.alerts import mail_exception
 from payments.errors import InvoiceMoved, LateMoneyRefused
 from payments.invoices.assessment import Assessment, as_accepted, assess, stored_verdict
-from payments.invoices.evaluation import Verdict, review
+from payments.invoices.evaluation import Verdict
 from payments.invoices.late_payments import may_accept
 from payments.invoices.refundable import promised
+from payments.invoices.staff_review import review
 from payments.jobs import jobs
 from payments.models import Invoice, Payment
 from payments.subject import subject

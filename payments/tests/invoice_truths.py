@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from payments.confirmations import final_depth
 from payments.invoices.assessment import received_as, stored_verdict, terms_of
-from payments.invoices.evaluation import evaluate, exceptions
+from payments.invoices.evaluation import evaluate
+from payments.invoices.staff_review import exceptions
 from payments.models import Alert, Invoice, Option, Payment
 from payments.networks.base import Fact
 from payments.sync.follower import LOOK_AGAIN
