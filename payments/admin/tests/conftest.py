@@ -18,4 +18,4 @@ def payout_limits(settings: Settings) -> None:
 @pytest.fixture
 def grace() -> Client:
     """The browser of Grace, who is a superuser."""
-    return browser_of(StaffFactory(username="grace"))
+    return browser_of(StaffFactory.create(username="grace"))

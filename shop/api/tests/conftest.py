@@ -1,27 +1,30 @@
 import pytest
+from pytest_django.fixtures import Settings
 
+from accounts.models import User
 from accounts.tests.factories import ApiClient, UserFactory
 from cryptons.api.limits import forget_counts
+from shop.models import Product
 from shop.tests.factories import ProductFactory
 
 
 @pytest.fixture(autouse=True)
-def _generous_limits(settings):
+def _generous_limits(settings: Settings) -> None:
     settings.RATE_LIMIT_API = "10000/minute"
     forget_counts()
 
 
 @pytest.fixture
-def ada():
-    return UserFactory(username="ada", email="ada@example.com")
+def ada() -> User:
+    return UserFactory.create(username="ada", email="ada@example.com")
 
 
 @pytest.fixture
-def api(ada):
+def api(ada: User) -> ApiClient:
     """Return a client that is logged in as ada."""
     return ApiClient(ada)
 
 
 @pytest.fixture
-def kettle():
-    return ProductFactory(sku="KETTLE")
+def kettle() -> Product:
+    return ProductFactory.create(sku="KETTLE")

@@ -1,30 +1,31 @@
 """A fake rippled, the shop's settings about it, and an order that waits for XRP."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
+from cryptons.money import Base
 from payments.invoices.settlement import settle
-from payments.networks.base import CursorState, DestinationRequest
+from payments.models import Option
+from payments.networks.base import CursorState, DestinationRequest, Fact
 from payments.networks.xrp.network import XrpNetwork
 from payments.sync.follower import poll
 from payments.tests.factories import OptionFactory
-from tests.fake_rippled import (
-    ISSUER,
-    SHOP,
-    FakeRippled,
-)
+from tests.fake_rippled import ISSUER, SHOP, FakeRippled
 
 TAG = 7
-DUE = 200_000_000
+DUE = Base(200_000_000)
 """100.00 at 0.50 for one XRP."""
 DOLLARS = {"currency": "USD", "issuer": ISSUER, "value": "200"}
 
 
 @pytest.fixture
-def xrpl(settings):
+def xrpl(settings: Settings) -> Iterator[FakeRippled]:
     fake = FakeRippled()
     fake.start()
     settings.XRP_URL, settings.XRP_ADDRESS = fake.url, SHOP
@@ -33,17 +34,17 @@ def xrpl(settings):
 
 
 @pytest.fixture
-def now():
+def now() -> datetime:
     return timezone.now()
 
 
 @pytest.fixture
-def option(now):
+def option(now: datetime) -> Option:
     return option_with(TAG, now)
 
 
-def option_with(tag, now, **more):
-    return OptionFactory(
+def option_with(tag: int, now: datetime, **more: Any) -> Option:
+    return OptionFactory.create(
         network="XRP",
         destination=f"{SHOP}?dt={tag}",
         due_base=DUE,
@@ -56,24 +57,24 @@ def option_with(tag, now, **more):
     )
 
 
-def state(fake, ledger=None):
-    """A cursor that read up to this ledger of this server."""
+def state(fake: FakeRippled, ledger: int | None = None) -> CursorState:
+    """Return a cursor that has read up to this ledger of this server."""
     first = XrpNetwork().facts_since(CursorState(), ())
     return CursorState(str(ledger or fake.last), first.cursor.node_id)
 
 
-def facts(fake, cursor):
+def facts(fake: FakeRippled, cursor: CursorState) -> tuple[Fact, ...]:
     return XrpNetwork().facts_since(cursor, ()).facts
 
 
-def request_of(now):
+def request_of(now: datetime) -> DestinationRequest:
     return DestinationRequest(label="order_1", amount_base=DUE, expires_at=now + timedelta(minutes=15))
 
 
-def turn():
+def turn() -> set[str]:
     touched = poll("XRP", at=timezone.now())
     return {settle(invoice_id, at=timezone.now()).status for invoice_id in touched}
 
 
-def first_turn():
+def first_turn() -> None:
     assert turn() == set()
