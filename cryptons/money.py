@@ -4,7 +4,7 @@ Fiat is counted in minor units of the shop's currency (cents), coins in the base
 The sentence of a ValueError here is one that a form can show.
 """
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NewType
 
@@ -121,7 +121,3 @@ def round_half_up(amount: Fraction) -> int:
     size = abs(amount)
     rounded = (2 * size.numerator + size.denominator) // (2 * size.denominator)
     return rounded if amount >= 0 else -rounded
-
-
-def ceil_decimal(amount: Decimal) -> int:
-    return int(amount.to_integral_value(ROUND_CEILING))

@@ -70,10 +70,6 @@ class QuotePreview:
         return self.counted_minor >= self.assessment.terms.enough_minor
 
     @property
-    def counted_whole_minor(self) -> int:
-        return int(self.counted_minor)
-
-    @property
     def punctual_minor(self) -> int:
         """The money that was received in time."""
         return int(self.counted_minor - sum(money.value_minor for money in self.late))

@@ -9,7 +9,7 @@ from bitcoin.core import CTransaction, CTxOut
 from bitcoin.core.script import CScriptWitness
 from bitcoin.core.serialize import SerializationError, VarIntSerializer, ser_read
 
-from tests.fake_bitcoind.chain import RpcError, signed, txid_of, unsigned
+from tests.fake_bitcoind.chain import RpcError, signed, txid_of
 
 MAGIC = b"psbt\xff"
 UNSIGNED_TRANSACTION, WITNESS_UTXO, FINAL_WITNESS = b"\x00", b"\x01", b"\x08"
@@ -70,11 +70,6 @@ def combine(texts: list[str]) -> Psbt:
     if any(txid_of(each.transaction) != txid_of(first.transaction) for each in psbts):
         raise RpcError(-8, "PSBTs not compatible (different transactions)")
     return Psbt(first.transaction, first.utxos, frozenset().union(*(each.signed for each in psbts)))
-
-
-def without_signatures(transaction: CTransaction) -> CTransaction:
-    coins = [(bytes(each.prevout.hash)[::-1].hex(), each.prevout.n) for each in transaction.vin]
-    return unsigned(coins, [(bytes(each.scriptPubKey), each.nValue) for each in transaction.vout], transaction.nLockTime)
 
 
 def _write_map(out: BytesIO, fields: dict[bytes, bytes]) -> None:

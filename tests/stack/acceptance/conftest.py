@@ -33,9 +33,3 @@ def shop(node: Node, pair: LightningPair, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def product(shop: Shop) -> str:
     return stock_product(shop, stock=5000)
-
-
-@pytest.fixture(scope="module")
-def dear_product(shop: Shop) -> str:
-    """Needs two confirmations."""
-    return stock_product(shop, stock=100, price="200.00")

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from cryptons.coins import BITCOIN, LITECOIN
+from cryptons.coins import BITCOIN
 from payments.networks.bitcoin.network import BitcoinNetwork
 from tests.fake_bitcoind import FakeBitcoind
 
@@ -40,8 +40,3 @@ def litecoind(settings: Settings) -> Iterator[FakeBitcoind]:
 @pytest.fixture
 def network(bitcoind: FakeBitcoind) -> BitcoinNetwork:
     return BitcoinNetwork(BITCOIN)
-
-
-@pytest.fixture
-def litecoin_network(litecoind: FakeBitcoind) -> BitcoinNetwork:
-    return BitcoinNetwork(LITECOIN)
