@@ -94,6 +94,16 @@ def test_the_workflow_runs_every_test_suite():
         assert all(part in commands[name] for part in command), name
 
 
+def test_the_workflow_plays_as_many_sequences_on_each_database_as_the_ci_script():
+    test = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))["jobs"]["test"]
+    sequences = {row["database"]: str(row["sequences"]) for row in test["strategy"]["matrix"]["include"]}
+    in_script = re.findall(r"test(?: DB=(\w+))? SEQUENCES=(\d+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.M)
+
+    assert "${{ matrix.sequences }}" in [step.get("env", {}).get("SEQUENCES") for step in test["steps"]]
+    assert sequences == {"sqlite": "2000", "postgres": "500", "mongodb": "200"}
+    assert sequences == {database or "sqlite": count for database, count in in_script}
+
+
 def test_the_workflow_and_the_ci_script_use_the_same_version_of_actionlint():
     versions = {
         re.search(r"actionlint@(\S+)", (ROOT / path).read_text(encoding="utf-8")).group(1)
