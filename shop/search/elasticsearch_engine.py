@@ -78,7 +78,7 @@ class ElasticsearchEngine:
         self.alias = alias
         self._page_circuit = CircuitBreaker(rest_seconds=3)
         self._index_circuit = CircuitBreaker(rest_seconds=15)
-        """Return the pause after a failed try; longer, because workers have payments to settle."""
+        """It rests longer after a failure than the pages' one, because workers have payments to settle."""
         # A connection's time-out is for each read: a server that drips would hold a page for ever.
         self._askers = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="search")
 

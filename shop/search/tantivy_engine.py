@@ -152,7 +152,7 @@ class _Open:
     name: str
     index: tantivy.Index
     stamp: tuple[int, int]
-    """Return number and time of the file that each commit replaces. A new value means a new commit."""
+    """Number and time of the file that each commit replaces. A new value means a new commit."""
 
 
 class TantivyEngine:
