@@ -126,7 +126,11 @@ def test_a_line_of_a_deleted_product_keeps_its_name():
 
 def test_a_total_above_the_maximum_of_an_order_blocks_the_cart():
     item = CartItemFactory(product__price_minor=10**14, product__stock=1_000, quantity=11)
-    assert not read_cart(item.cart).can_be_ordered
+
+    contents = read_cart(item.cart)
+
+    assert contents.problems == ("An order can have a total of at most $10,000,000,000,000.00. Please lower a quantity.",)
+    assert not contents.can_be_ordered
 
 
 def test_old_carts_of_guests_are_deleted():
