@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from cryptons.money import format_coin, format_fiat
+from cryptons.formats import coins, money
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import GONE, SETTLED, Received, Terms
 from payments.networks.base import NodeRecord
@@ -107,7 +107,7 @@ def compare(
 
 def _missing_in_shop(network: str, entry: NodeRecord, owner: Owner | None) -> Difference:
     facts = {
-        "amount": f"{format_coin(entry.amount_base, network)} {network}",
+        "amount": f"{coins(entry.amount_base, network)} {network}",
         "destination": entry.destination,
         "time": _moment(entry.received_at),
     }
@@ -132,7 +132,7 @@ def _missing_at_node(network: str, payment: StoredPayment) -> Difference:
         "The shop has %(amount)s as %(status)s for %(invoice)s at %(time)s, and the node has no record of it. Do not ship. Check whether "
         "the node or the wallet was replaced."
     ) % {
-        "amount": f"{format_coin(payment.amount_base, network)} {network}",
+        "amount": f"{coins(payment.amount_base, network)} {network}",
         "status": payment.status,
         "invoice": payment.owner.label,
         "time": _moment(payment.first_seen_at),
@@ -145,8 +145,8 @@ def _compare_one(network: str, entry: NodeRecord, payment: StoredPayment) -> lis
     if entry.amount_base != payment.amount_base:
         differences[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
             "invoice": payment.owner.label,
-            "theirs": f"{format_coin(entry.amount_base, network)} {network}",
-            "ours": f"{format_coin(payment.amount_base, network)} {network}",
+            "theirs": f"{coins(entry.amount_base, network)} {network}",
+            "ours": f"{coins(payment.amount_base, network)} {network}",
         }
     if entry.destination != payment.destination:
         differences[Kind.DESTINATION] = _("%(invoice)s: The node received it at %(theirs)s, the shop has it at %(ours)s.") % {
@@ -226,7 +226,7 @@ def _total(payments: Iterable[Received]) -> Fraction:
 
 
 def _fiat(amount: int, stored: StoredInvoice) -> str:
-    return f"{format_fiat(amount, stored.currency)} {stored.currency}"
+    return money(amount, stored.currency)
 
 
 def _moment(at: datetime) -> str:

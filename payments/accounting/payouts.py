@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
 from cryptons.coins import LIGHTNING, CoreCoin, core_coins
-from cryptons.money import format_coin
+from cryptons.formats import coins, plain_decimal
 from payments.accounting.comparison import Difference, Kind
 from payments.accounting.periods import Period
 from payments.accounting.reconcile import Report
@@ -64,7 +64,7 @@ def _compare_on_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> 
         elif outputs.get(payout.destination) != payout.amount_base:
             words = {
                 "payout": _sent(payout),
-                "amount": f"{format_coin(outputs.get(payout.destination, 0), coin.code)} {coin.code}",
+                "amount": f"{coins(outputs.get(payout.destination, 0), coin.code)} {coin.code}",
                 "destination": payout.destination,
             }
             yield _difference(payout, _("%(payout)s, but its transaction pays %(amount)s to %(destination)s.") % words)
@@ -80,7 +80,7 @@ def _unknown_spending(coin: CoreCoin, since: datetime, until: datetime) -> Itera
     for txid, paid in spent.items():
         if txid not in known:
             outputs = [
-                _("%(amount)s to %(address)s") % {"amount": f"{format_coin(amount, coin.code)} {coin.code}", "address": address}
+                _("%(amount)s to %(address)s") % {"amount": f"{coins(amount, coin.code)} {coin.code}", "address": address}
                 for address, amount in paid.items()
             ]
             text = _(
@@ -111,7 +111,7 @@ def _unknown_lightning_spending(since: datetime, until: datetime) -> Iterator[Di
     for payment_hash, spending in spent.items():
         if payment_hash not in known:
             words = {
-                "amount": f"{format_coin(spending.amount_msat, LIGHTNING)} {LIGHTNING}",
+                "amount": f"{coins(spending.amount_msat, LIGHTNING)} {LIGHTNING}",
                 "time": f"{spending.begun_at:%Y-%m-%d %H:%M:%S}",
             }
             if spending.is_settled:
@@ -136,7 +136,7 @@ def _known_references(network: str, references: Iterable[str]) -> set[str | None
 
 
 def _sent(payout: Payout) -> str:
-    words = {"amount": f"{payout.amount_text} {payout.network}", "invoice": payout.invoice.label}
+    words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "invoice": payout.invoice.label}
     return _("%(amount)s was sent for %(invoice)s") % words
 
 

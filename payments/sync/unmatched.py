@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from cryptons.chunks import chunks
 from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
-from cryptons.money import format_coin
+from cryptons.formats import coins
 from payments.alerts import alert
 from payments.models import Alert, Option
 from payments.networks.base import Fact
@@ -60,7 +60,7 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
 def _sentence(network: str, fact: Fact) -> str:
     address, tag = split_destination(fact.destination)
     words = {
-        "amount": f"{format_coin(fact.amount_base, network)} {network}",
+        "amount": f"{coins(fact.amount_base, network)} {network}",
         "address": address,
         "tag": tag,
         "time": f"{fact.first_seen_at:%Y-%m-%d %H:%M:%S}",

@@ -102,3 +102,13 @@ def test_staff_get_mails_in_the_shops_language_when_a_german_request_causes_them
     subjects = {"failed": "A payout has failed", "unknown": "The status of a payout is unknown"}
     assert [mail.subject for mail in Mail.objects.order_by("created_at")] == [subjects[status], "New alert"]
     assert not any("/de/" in mail.text for mail in Mail.objects.all())
+
+
+@pytest.mark.parametrize(("language", "amount"), [("en", "0.00200000 BTC"), ("de", "0,00200000 BTC")])
+def test_amounts_in_mails_to_staff_are_written_in_the_shops_language(language, amount, settings):
+    settings.STAFF_EMAIL, settings.LANGUAGE_CODE = "grace@example.com", language
+
+    with override("de" if language == "en" else "en"):
+        move_payout(PayoutFactory(status="sending", amount_base=200_000), "failed", at=NOW, error="It is empty.")
+
+    assert amount in Mail.objects.get().text

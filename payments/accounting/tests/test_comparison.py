@@ -196,8 +196,8 @@ def test_the_sums_of_an_invoice_are_rounded_down_only_once():
 
 def test_sums_that_differ_are_reported_with_both_values():
     assert problems([received(10_000), received(5, "seen")], seen=10_000, safe=9_999) == {
-        Kind.SUM: "order_7K3M9-2QFXA: its payments make 100.05 USD seen, stored is 100.00 USD; "
-        "its payments make 100.00 USD confirmed, stored is 99.99 USD."
+        Kind.SUM: "order_7K3M9-2QFXA: its payments make $100.05 seen, stored is $100.00; "
+        "its payments make $100.00 confirmed, stored is $99.99."
     }
 
 

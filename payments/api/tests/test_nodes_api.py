@@ -3,9 +3,11 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils.translation import override
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
+from payments.api.nodes import recent_nodes
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.tests.factories import CursorFactory
 
@@ -117,3 +119,11 @@ def test_repeated_health_probes_do_not_ask_the_nodes_again(lnd):
     asked = list(lnd.asked)
     assert [client.get("/healthz").json()["details"] for _ in range(5)] == [first] * 5
     assert lnd.asked == asked
+
+
+def test_a_report_on_the_nodes_is_cached_for_its_language_only(lnd):
+    recent_nodes()
+    asked = len(lnd.asked)
+    with override("de"):
+        recent_nodes()
+    assert len(lnd.asked) > asked
