@@ -4,6 +4,11 @@ from pathlib import Path
 from typing import Any
 
 
+def plain_key(name: str, prefix: str, version: int) -> str:
+    """Use keys without a prefix (Django's KEY_FUNCTION), because other programs may read them."""
+    return name
+
+
 def redis_caches(url: str) -> dict[str, Any]:
     from cryptons.redis_connection import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
 
@@ -18,7 +23,7 @@ def redis_caches(url: str) -> dict[str, Any]:
     return {
         "default": redis,
         "shared": redis,
-        "products": {**redis, "OPTIONS": json, "KEY_FUNCTION": "shop.catalogue.product_cache.plain_key"},
+        "products": {**redis, "OPTIONS": json, "KEY_FUNCTION": plain_key},
     }
 
 

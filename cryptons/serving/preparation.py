@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
@@ -107,9 +106,7 @@ def load_demo() -> None:
     stamp = Path(settings.DATA_DIR) / "demo.stamp"
     if stamp.exists():
         return
-    if not apps.get_model("shop", "Product").objects.exists():
-        print("Loading the demo catalogue", flush=True)
-        call_command("load_demo")
+    call_command("load_demo", if_empty=True)
     stamp.touch()
 
 

@@ -16,11 +16,6 @@ def key(product_id: UUID) -> str:
     return f"product:{product_id}"
 
 
-def plain_key(name: str, prefix: str, version: int) -> str:
-    """Use keys without a prefix (Django's KEY_FUNCTION), because other programs may read them."""
-    return name
-
-
 def read(product_id: UUID) -> dict[str, Any] | None:
     """Return the cached product, unless the catalogue has changed since: it may be from an older row."""
     kept: dict[str, Any] | None = caches["products"].get(key(product_id))

@@ -72,6 +72,15 @@ def test_loading_the_demo_again_keeps_changes_and_adds_what_is_missing():
 
 
 @pytest.mark.usefixtures("_plain_pictures")
+def test_the_demo_for_an_empty_shop_is_loaded_only_when_there_is_no_product():
+    assert "are new" in load_demo(if_empty=True)
+    Product.objects.filter(sku="KIT-BOWL").delete()
+
+    assert load_demo(if_empty=True) == ""
+    assert not Product.objects.filter(sku="KIT-BOWL").exists()
+
+
+@pytest.mark.usefixtures("_plain_pictures")
 def test_a_larger_demo_has_exactly_the_requested_number_of_products():
     load_demo(products=120)
     load_demo(products=120)

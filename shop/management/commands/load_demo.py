@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from shop.catalogue.version import catalogue_changed
 from shop.demo.loading import GOODS, load, load_more
+from shop.models import Product
 
 
 class Command(BaseCommand):
@@ -16,11 +17,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--products", type=int, default=len(GOODS), metavar="N", help=f"how many in all (default and least: {len(GOODS)})"
         )
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if the shop has a product already")
 
-    def handle(self, *args: Any, products: int, **options: Any) -> None:
+    def handle(self, *args: Any, products: int, if_empty: bool, **options: Any) -> None:
+        if if_empty and Product.objects.exists():
+            return
         more = products - len(GOODS)
         if more < 0:
             raise CommandError(f"--products must be {len(GOODS)} or more.")
+        self.stdout.write("Loading the demo catalogue")
+        self.stdout.flush()
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
             bar = progress.add_task("Demo products", total=products)
             new = load(lambda count: progress.advance(bar, count))
