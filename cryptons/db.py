@@ -60,6 +60,7 @@ def in_transaction(act: Callable[[], T]) -> T:
     """Run `act` in one transaction, and again if the database reports a conflict with another writer. Returns what `act` returns.
 
     So `act` must read what it depends on, and change nothing but rows. Inside another transaction it joins that one, which is repeated.
+    The reason is D53 in docs/decisions.md.
     """
     is_inner = getattr(connection, "in_atomic_block_mongo", connection.in_atomic_block)
     for attempt in range(1, CONFLICT_ATTEMPTS + 1):

@@ -1,4 +1,7 @@
-"""Send approved payouts, each exactly once in effect: when a worker dies between two steps, the next try goes on from there."""
+"""Send approved payouts, each exactly once in effect (D29 in docs/decisions.md).
+
+When a worker dies between two steps, the next try goes on from there.
+"""
 
 import hashlib
 import logging

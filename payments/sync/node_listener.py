@@ -1,7 +1,7 @@
 """Listen for hints that a network has news, and wake its follower early: the nodes' ZMQ, and the files that `notify_payment` touches.
 
-A hint is not believed: the follower asks the node. A hint that is lost costs only time, because beat's next tick finds the same. The
-listener is a thread of the process that runs beat, so that it runs once; the worker goes on if it fails.
+A hint is not believed (D13 in docs/decisions.md): the follower asks the node. A hint that is lost costs only time, because beat's next
+tick finds the same. The listener is a thread of the process that runs beat, so that it runs once; the worker goes on if it fails.
 """
 
 import logging

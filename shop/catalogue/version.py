@@ -58,7 +58,7 @@ def _new() -> str:
 
 
 def _aged(token: str) -> str:
-    """Add the token's age in seconds while a replica may lag behind the change, so that each version lasts one second only."""
+    """Add the token's age in seconds while a replica may lag behind the change, so that each version lasts one second only (D54)."""
     changed_at, _, rest = token.partition(".")
     if not has_replica() or not rest:
         return token

@@ -1,4 +1,4 @@
-"""Reserve and return stock by conditional updates, so that nothing is sold twice."""
+"""Reserve and return stock by conditional updates, so that nothing is sold twice (D44 in docs/decisions.md)."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
