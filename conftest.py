@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.urls import clear_url_caches
 from pytest_django.fixtures import Settings
 
 from cryptons.circuit_breaker import CircuitBreaker
@@ -13,6 +16,13 @@ from cryptons.db import new_id
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
 from shop.search import engine
+
+
+@receiver(setting_changed)
+def _forget_addresses(setting: str, **_: Any) -> None:
+    """Django caches the addresses of each language, with or without the prefix that the default language has not."""
+    if setting == "LANGUAGE_CODE":
+        clear_url_caches()
 
 
 @pytest.fixture(autouse=True)
