@@ -144,7 +144,7 @@ def test_lightning_payments_settle_after_lnd_refused_the_shop_for_a_while(
 
     with trouble(world):
         said = world.said_of("BTC-LN")
-        assert "✕ Cannot be used" in said
+        assert "✕ Not available" in said
         assert says in said
         assert says in world.page("channels")
         assert "✓ Ready" in world.said_of("BTC")
@@ -211,7 +211,7 @@ def test_lightning_payments_settle_while_the_bitcoind_of_lnd_is_down(world: Worl
     try:
         said = wait_for("LND to lose its chain", lambda: lost(world.said_of("BTC-LN")), seconds=60)
         assert "Lightning payments still arrive and settle meanwhile" in said
-        assert "! Needs a look" in said
+        assert "! Needs attention" in said
         assert "✓ Active" in world.page("channels")
         assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
         wait_until_settled(world.shop, [bought])

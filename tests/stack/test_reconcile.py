@@ -229,7 +229,7 @@ def test_payouts_are_compared_with_the_wallet_that_sent_them(shop: Shop, node: N
     assert sent["reference"] == "ab" * 32
     told = sorted(row[:2] for row in differences(shop))
     unordered = [["sent without a payout", "BTC"]] * 2 + [["sent without a payout", "BTC-LN"]]
-    assert told == [*unordered, ["payout differs", "BTC"], ["payout differs", "BTC-LN"]]
+    assert told == [["payout differs", "BTC"], ["payout differs", "BTC-LN"], *unordered]
 
 
 def test_a_payment_by_lnd_without_a_payout_is_reported_unless_it_fails(shop: Shop, pair: LightningPair):

@@ -272,7 +272,7 @@ def test_a_payout_to_an_mweb_address_is_refused(litecoin: LitecoinNode, tmp_path
     hidden = litecoin.call("getnewaddress", "", "mweb", wallet=litecoin.hidden)
     assert [ledger.check(address, "LTC", 100_000) for address in (home, hidden)] == [
         "",
-        "The shop cannot send to MWEB addresses. Please give one that begins with ltc1, L or M.",
+        "This shop cannot send to MWEB addresses. Please enter one that begins with ltc1, L or M.",
     ]
     sent, stopped = ledger.make("LTC", 100_000, [home, hidden])
     for _ in range(2):
