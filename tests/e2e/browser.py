@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -72,7 +72,13 @@ class Browser:
         wanted = (
             f"//{within}//*[self::button or self::a][normalize-space()='{words}'] | //{within}//input[@type='submit' and @value='{words}']"
         )
-        self.driver.find_element(By.XPATH, wanted).click()
+        for _ in range(5):  # the page's live part may be replaced between finding and clicking
+            try:
+                return self.driver.find_element(By.XPATH, wanted).click()
+            except WebDriverException as error:
+                if "does not belong to the document" not in str(error):
+                    raise
+        return self.driver.find_element(By.XPATH, wanted).click()
 
     def press(self, words: str, within: str = "main") -> None:
         """The same where it leads to another page. Comes back when that one stands."""
