@@ -277,7 +277,7 @@ def test_the_exported_ledger_adds_up_to_the_stored_payments(shop: Shop, tmp_path
         safe = sum(int(row["amount_base"]) for row in rows if (row["network"], row["status"]) == (network, "settled"))
         stored = read_ledger(shop, "select sum(amount_base) from payments_payment where network = ? and status = 'settled'", network)
         assert stored == [(safe,)]
-        assert f"{network}: safe {Decimal(safe).scaleb(-unit):f} = " in said
+        assert f"{network}: confirmed {Decimal(safe).scaleb(-unit):f} = " in said
     listed = shop.http.get("/api/payments", params={"limit": 100, "status": "settled"}, headers=shop.staff()).json()
     assert listed["meta"]["total"] == len([row for row in rows if (row["kind"], row["status"]) == ("payment", "settled")])
     assert {row["value"] for row in listed["data"]} <= {row["value"] for row in rows}
