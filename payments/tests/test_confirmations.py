@@ -114,6 +114,14 @@ def test_a_new_tip_alone_can_settle_or_unsettle_a_payment(status, tip, moves):
     assert (payment_status(payment, tip_height=tip, confirmations_needed=2) != status) is moves
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(("facts", "tip"), [({"is_final": True}, TIP - 1), ({"is_present": False}, TIP - 1), ({"is_present": False}, TIP)])
+def test_no_tip_moves_a_payment_that_is_final_or_gone(facts, tip):
+    payment_this_deep(2, 2, **facts)
+    Payment.objects.update(status="settled" if tip < TIP else "seen")
+    assert not Payment.objects.filter(settles_or_unsettles_at(tip)).exists()
+
+
 @pytest.mark.parametrize(("height", "needed", "expected"), [(100, 1, 100), (100, 6, 105), (None, 6, None)])
 def test_a_payment_settles_at_the_height_that_gives_the_needed_confirmations(height, needed, expected):
     assert settles_at_height(height, needed) == expected
@@ -126,3 +134,46 @@ def test_money_can_be_refunded_once_it_has_the_confirmations_that_its_value_need
     payment = payment_this_deep(confirmations, 1)
     Invoice.objects.update(paid_safe_minor=100_000)
     assert missing_confirmations(Invoice.objects.get(pk=payment.invoice_id)) == missing
+
+
+@pytest.mark.django_db
+def test_the_shallowest_payment_says_how_many_confirmations_a_refund_still_needs():
+    CursorFactory()
+    deep = payment_this_deep(4, 1)
+    PaymentFactory(option=deep.option, height=TIP - 1, status="settled")
+    Invoice.objects.update(paid_safe_minor=100_000)
+    assert missing_confirmations(Invoice.objects.get()) == 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("facts", [{"status": "seen"}, {"status": "gone"}, {"is_final": True}, {"height": None}])
+def test_a_refund_waits_for_no_payment_that_is_not_settled_or_is_final(facts):
+    CursorFactory()
+    payment = payment_this_deep(6, 1)
+    PaymentFactory(option=payment.option, **{"height": TIP, "status": "settled", **facts})
+    Invoice.objects.update(paid_safe_minor=100_000)
+    assert missing_confirmations(Invoice.objects.get()) == 0
+
+
+@pytest.mark.django_db
+def test_a_refund_does_not_wait_for_the_payments_of_another_invoice():
+    CursorFactory()
+    deep, shallow = payment_this_deep(6, 1), payment_this_deep(1, 1)
+    Invoice.objects.update(paid_safe_minor=100_000)
+    assert missing_confirmations(deep.invoice) == 0
+    assert missing_confirmations(Invoice.objects.get(pk=shallow.invoice_id)) == 5
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("cursor", [{}, {"network": "LTC"}])
+def test_a_settled_payment_has_one_confirmation_for_a_refund_while_the_tip_of_its_network_is_unknown(cursor):
+    if cursor:
+        CursorFactory(**cursor)
+    payment_this_deep(6, 1)
+    Invoice.objects.update(paid_safe_minor=100_000)
+    assert missing_confirmations(Invoice.objects.get()) == 5
+
+
+@pytest.mark.django_db
+def test_a_refund_of_an_invoice_without_payments_waits_for_nothing():
+    assert missing_confirmations(InvoiceFactory(paid_safe_minor=100_000)) == 0

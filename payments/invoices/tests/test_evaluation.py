@@ -121,6 +121,19 @@ def test_late_money_completes_an_invoice_when_the_total_is_enough(in_time, late,
     assert completes(TERMS, received, received[1:]) is expected
 
 
+@pytest.mark.parametrize(("late", "expected"), [(12_950, True), (12_949, False), (10_000, False)])
+def test_late_money_must_also_replace_what_was_refunded(late, expected):
+    received = [paid(5_000), paid(late, seen_at=LATE)]
+    assert completes(replace(TERMS, returned_minor=Fraction(8_000)), received, received[1:]) is expected
+
+
+def test_money_that_is_gone_completes_nothing():
+    gone = paid(5_000, status="gone", seen_at=LATE)
+    assert completes(TERMS, [paid(5_000), gone], [gone]) is False
+    here = paid(5_000, seen_at=LATE)
+    assert completes(TERMS, [paid(5_000, status="gone"), here], [here]) is False
+
+
 @pytest.mark.parametrize(
     ("in_time", "returned", "expected"),
     [
@@ -170,3 +183,71 @@ def test_a_decision_of_staff_overrides_the_facts(mark):
 def test_a_cancelled_invoice_stays_cancelled_and_flags_its_money_as_late():
     verdict = evaluate(replace(TERMS, override="cancelled"), [paid()], NOW)
     assert (verdict.status, verdict.flags) == ("cancelled", {"late"})
+
+
+@pytest.mark.parametrize("mark", ["cancelled", "invalid"])
+def test_a_closed_invoice_without_money_is_not_late(mark):
+    assert "late" not in evaluate(replace(TERMS, override=mark), [paid(status="gone")], NOW).flags
+
+
+def test_a_decision_of_staff_hides_the_reorg():
+    verdict = evaluate(replace(TERMS, override="settled", has_settled=True), [paid(status="seen")], NOW)
+    assert verdict.flags == {"manual"}
+    assert evaluate(replace(TERMS, override="invalid", has_settled=True), [], NOW).flags == {"manual"}
+
+
+@pytest.mark.parametrize(
+    ("mined", "expected"), [([], False), ([True], True), ([False], False), ([True, False], False), ([True, True], True)]
+)
+def test_an_invoice_is_mined_when_all_that_it_received_is_in_blocks(mined, expected):
+    received = [paid(5_000, is_mined=is_mined) for is_mined in mined]
+    assert evaluate(TERMS, received, NOW).is_mined is expected
+
+
+def test_a_payment_that_is_gone_does_not_say_whether_an_invoice_is_mined():
+    assert evaluate(TERMS, [paid(is_mined=True), paid(status="gone")], NOW).is_mined is True
+    assert evaluate(TERMS, [paid(status="gone", is_mined=True)], NOW).is_mined is False
+
+
+def test_the_sums_of_a_verdict_are_whole_minor_units_rounded_down():
+    verdict = evaluate(TERMS, [paid(Fraction(2_999, 2)), paid(Fraction(1, 3), status="seen")], NOW)
+    assert (verdict.paid_seen_minor, verdict.paid_safe_minor) == (1_499, 1_499)
+
+
+def test_the_safe_sum_of_a_verdict_counts_settled_money_that_is_late_and_none_that_is_only_seen():
+    verdict = evaluate(TERMS, [paid(1_000), paid(2_000, seen_at=LATE), paid(4_000, status="seen"), paid(8_000, status="gone")], LATE)
+    assert (verdict.paid_seen_minor, verdict.paid_safe_minor) == (7_000, 3_000)
+
+
+def test_refunded_money_is_not_safe():
+    verdict = evaluate(replace(TERMS, returned_minor=Fraction(5_000)), [paid(10_000), paid(5_000, status="seen")], NOW)
+    assert verdict.status == "processing"
+
+
+def test_a_refund_of_the_excess_takes_the_overpaid_flag_away():
+    assert evaluate(replace(TERMS, returned_minor=Fraction(5_000)), [paid(15_000)], NOW).flags == frozenset()
+    assert evaluate(replace(TERMS, returned_minor=Fraction(5_000)), [paid(16_000)], NOW).flags == {"overpaid"}
+
+
+def test_the_largest_dust_limit_of_the_payments_decides_about_overpaid():
+    small = Received(value_minor=Fraction(120), dust_minor=Fraction(1), first_seen_at=NOW, due_by=EXPIRY, status="settled")
+    cheap = replace(TERMS, price_minor=100)
+    assert evaluate(cheap, [small], NOW).flags == {"overpaid"}
+    assert evaluate(cheap, [small, replace(small, value_minor=Fraction(0), dust_minor=Fraction(20))], NOW).flags == frozenset()
+
+
+@pytest.mark.parametrize(("came", "expected"), [(9_950, frozenset()), (9_949, {"double_spent"})])
+def test_a_double_spend_is_flagged_while_too_little_else_was_received(came, expected):
+    assert evaluate(TERMS, [paid(status="gone", is_conflicted=True), paid(came)], NOW).flags == expected
+
+
+def test_only_a_payment_that_is_gone_is_double_spent():
+    assert evaluate(TERMS, [paid(5_000, status="seen", is_conflicted=True)], NOW).flags == frozenset()
+    assert evaluate(TERMS, [paid(status="gone")], NOW).flags == frozenset()
+
+
+def test_late_money_that_was_needed_for_the_price_makes_it_late_and_extra_late_money_does_not():
+    accepted = paid(5_000, seen_at=LATE, is_accepted=True)
+    assert evaluate(TERMS, [paid(5_000), accepted], LATE).flags == {"late"}
+    assert evaluate(TERMS, [paid(4_950), accepted], LATE).flags == {"late"}
+    assert evaluate(TERMS, [paid(9_950), accepted], LATE).flags == {"overpaid"}

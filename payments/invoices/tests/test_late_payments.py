@@ -159,3 +159,38 @@ def test_late_money_is_not_accepted_after_a_partial_refund():
     settle(part.invoice_id, at=LATE)
 
     assert (Invoice.objects.get().status, Payment.objects.latest("first_seen_at").late) == ("expired", "waiting")
+
+
+def test_an_invoice_that_accepted_late_money_settled_at_the_time_of_the_acceptance():
+    settle(late_payment().invoice_id, at=LATE)
+    assert Invoice.objects.get().settled_at == LATE
+
+
+def test_late_money_that_is_too_late_is_not_credited_beside_the_accepted_money():
+    """The hopeless payment is confirmed, the accepted one is not: the invoice is not settled."""
+    hopeless = late_payment(seen_at=LATE + timedelta(minutes=1))
+    PaymentFactory(option=hopeless.option, first_seen_at=LATE)
+
+    verdict = settle(hopeless.invoice_id, at=LATE)
+
+    assert (verdict.status, Invoice.objects.get().status, Invoice.objects.get().settled_at) == ("processing", "processing", None)
+
+
+def test_accepting_late_money_decides_about_no_payment_of_another_invoice():
+    payment, other = late_payment(), PaymentFactory(first_seen_at=LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=LATE)
+    assert Payment.objects.get(late="accepted") == payment
+    assert Payment.objects.get(late="") == other
+
+
+def test_the_shop_is_asked_for_the_invoice_whose_late_money_is_accepted(monkeypatch):
+    payment, shop = late_payment(), RecordingSubject()
+    monkeypatch.setattr("payments.subject._registered", [shop])
+    settle(payment.invoice_id, at=LATE)
+    assert (shop.asked, shop.verdicts) == ([payment.invoice_id], [("settled", frozenset({"late"}))])
+
+
+def test_accepted_late_money_is_credited_at_the_rate_of_its_quote(settings):
+    settings.FIXED_RATES = {"BTC": Decimal("90000.00")}
+    verdict = settle(late_payment().invoice_id, at=LATE)
+    assert (verdict.paid_safe_minor, Payment.objects.get().minor_per_coin) == (10_000, None)

@@ -6,9 +6,11 @@ import pytest
 from django.db.models import F
 
 from cryptons.events.models import Event
+from cryptons.mail.models import Mail
 from payments.errors import InvoiceMoved
 from payments.invoices.assessment import assess
 from payments.invoices.settlement import apply_verdict, settle
+from payments.jobs import NoJobs
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import Fact
 from payments.sync.facts import store_facts
@@ -20,6 +22,14 @@ pytestmark = pytest.mark.django_db
 
 def fact(option, reference="a" * 64 + ":0", amount=DUE, **more):
     return Fact(reference=reference, destination=option.destination, amount_base=amount, first_seen_at=NOW, **more)
+
+
+class RecordingJobs(NoJobs):
+    def __init__(self):
+        self.closed = []
+
+    def close_lightning(self, invoice_id):
+        self.closed.append(invoice_id)
 
 
 @pytest.fixture
@@ -138,6 +148,156 @@ def test_settling_clears_needs_settling_even_without_a_change():
     assert (invoice.needs_settling, invoice.version) == (False, 1)
 
 
+def test_settling_one_invoice_leaves_the_others_marked():
+    other = InvoiceFactory(needs_settling=True)
+    settle(InvoiceFactory(needs_settling=True).pk, at=NOW)
+    assert Invoice.objects.get(needs_settling=True) == other
+
+
+def test_a_fact_that_comes_during_an_evaluation_without_news_leaves_the_invoice_marked(monkeypatch):
+    option = OptionFactory(invoice__needs_settling=True)
+
+    def assess_and_be_slow(invoice, at):
+        assessment = assess(invoice, at)
+        store_facts("BTC", [fact(option)])
+        return assessment
+
+    monkeypatch.setattr("payments.invoices.settlement.assess", assess_and_be_slow)
+
+    settle(option.invoice_id, at=NOW)
+
+    assert Invoice.objects.get().needs_settling
+
+
+def test_a_written_verdict_clears_needs_settling():
+    option = OptionFactory()
+    store_facts("BTC", [fact(option)])
+    settle(option.invoice_id, at=NOW)
+    assert Invoice.objects.values_list("status", "needs_settling").get() == ("processing", False)
+
+
+def test_a_change_that_keeps_the_status_is_an_update():
+    payment = PaymentFactory(amount_base=DUE // 2)
+    settle(payment.invoice_id, at=NOW)
+    assert Event.objects.values_list("type", flat=True).get() == "invoice.updated"
+
+
+def test_the_event_of_a_verdict_names_the_invoices_state_and_the_payments_that_moved():
+    CursorFactory()
+    moved = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)
+    PaymentFactory(option=moved.option, amount_base=DUE // 4)
+
+    settle(moved.invoice_id, at=EXPIRY)
+
+    event = Event.objects.get()
+    assert (event.type, event.subject_id, event.seq, event.actor) == ("invoice.expired", moved.invoice_id, 2, "")
+    assert event.data == {
+        "status": "expired",
+        "flags": ["underpaid"],
+        "paidSeenMinor": 7_500,
+        "paidSafeMinor": 5_000,
+        "exceptions": ["underpaid"],
+        "payments": [{"network": "BTC", "reference": moved.reference, "amount": moved.amount_text, "status": "settled"}],
+    }
+    assert moved.amount_text == "0.00100000"
+
+
+def test_the_event_of_a_verdict_names_no_exceptions_that_nobody_must_decide_about():
+    payment = PaymentFactory(amount_base=DUE // 2)
+    settle(payment.invoice_id, at=EXPIRY)
+    Invoice.objects.update(needs_decision=False)
+    CursorFactory()
+    Payment.objects.update(height=TIP - 1)
+
+    settle(payment.invoice_id, at=EXPIRY)
+
+    event = Event.objects.latest("seq")
+    assert (event.type, event.data["exceptions"], event.data["paidSafeMinor"]) == ("invoice.updated", [], 5_000)
+
+
+def test_a_dismissed_exception_stays_dismissed_when_its_money_only_confirms():
+    payment = PaymentFactory(amount_base=DUE // 2)
+    settle(payment.invoice_id, at=EXPIRY)
+    Invoice.objects.update(needs_decision=False)
+    CursorFactory()
+    Payment.objects.update(height=TIP - 1)
+
+    settle(payment.invoice_id, at=EXPIRY)
+
+    invoice = Invoice.objects.get()
+    assert (invoice.exceptions, invoice.needs_decision, invoice.exception_at) == ({"underpaid"}, False, None)
+
+
+def test_an_exception_waits_since_the_first_time_whatever_changes_meanwhile():
+    payment = PaymentFactory(amount_base=DUE // 4)
+    settle(payment.invoice_id, at=EXPIRY)
+    assert Invoice.objects.get().exception_at == EXPIRY
+    PaymentFactory(option=payment.option, amount_base=DUE // 4)
+
+    settle(payment.invoice_id, at=EXPIRY + timedelta(hours=1))
+    assert Invoice.objects.get().exception_at == EXPIRY
+
+    Invoice.objects.update(needs_decision=False)
+    PaymentFactory(option=payment.option, amount_base=DUE // 4)
+    settle(payment.invoice_id, at=EXPIRY + timedelta(hours=2))
+    assert Invoice.objects.get().exception_at == EXPIRY + timedelta(hours=2)
+
+
+def test_staff_get_one_mail_about_an_exception_and_another_when_it_is_another_one(settings):
+    settings.STAFF_EMAIL = "staff@example.com"
+    mails = Mail.objects.filter(key__startswith="exception:")
+    payment = PaymentFactory(amount_base=DUE // 4)
+    settle(payment.invoice_id, at=NOW)
+    assert mails.count() == 0
+    settle(payment.invoice_id, at=EXPIRY)
+    assert mails.count() == 1
+
+    PaymentFactory(option=payment.option, amount_base=DUE // 4)
+    settle(payment.invoice_id, at=EXPIRY)
+    assert mails.count() == 1
+
+    PaymentFactory(option=payment.option, amount_base=DUE, first_seen_at=EXPIRY + timedelta(days=1))
+    settle(payment.invoice_id, at=EXPIRY)
+    assert mails.count() == 2
+
+
+def test_the_first_settlement_is_the_time_at_which_an_invoice_settled():
+    CursorFactory()
+    payment = PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    PaymentFactory(option=payment.option, height=TIP - 1)
+    settle(payment.invoice_id, at=EXPIRY)
+    assert Invoice.objects.values_list("status", "settled_at").get() == ("settled", NOW)
+
+
+def test_a_verdict_moves_only_the_payments_of_its_invoice():
+    CursorFactory()
+    payment, other = PaymentFactory(height=TIP - 1), PaymentFactory(height=TIP - 1)
+    settle(payment.invoice_id, at=NOW)
+    assert (Payment.objects.get(status="settled"), Payment.objects.get(status="seen")) == (payment, other)
+
+
+@pytest.mark.parametrize(("paid", "at", "closes"), [(DUE // 2, NOW, False), (DUE, NOW, True), (DUE // 2, EXPIRY, True)])
+def test_the_lightning_invoices_of_an_invoice_are_closed_once_it_needs_no_more_money(monkeypatch, paid, at, closes):
+    jobs = RecordingJobs()
+    monkeypatch.setattr("payments.jobs._registered", [jobs])
+    payment = PaymentFactory(amount_base=paid)
+    settle(payment.invoice_id, at=at)
+    assert jobs.closed == ([payment.invoice_id] if closes else [])
+
+
+def test_the_shop_follows_an_invoice_with_its_new_values_and_the_time(monkeypatch):
+    followed = []
+
+    class Shop(RecordingSubject):
+        def on_invoice(self, invoice, *, at):
+            followed.append((invoice.status, invoice.paid_seen_minor, invoice.version, at))
+
+    monkeypatch.setattr("payments.subject._registered", [Shop()])
+    settle(PaymentFactory().invoice_id, at=EXPIRY)
+    assert followed == [("processing", 10_000, 2, EXPIRY)]
+
+
 def test_a_verdict_on_an_outdated_version_changes_nothing_and_raises(heard):
     payment = PaymentFactory()
     invoice = Invoice.objects.get()
@@ -146,7 +306,7 @@ def test_a_verdict_on_an_outdated_version_changes_nothing_and_raises(heard):
     assert dict(assessment.moved) == {payment: "settled"}
     Invoice.objects.update(version=F("version") + 1)
 
-    with pytest.raises(InvoiceMoved):
+    with pytest.raises(InvoiceMoved, match=r"^This was changed at the same moment\. Please check it again\.$"):
         apply_verdict(assessment)
 
     payment.refresh_from_db()

@@ -1,12 +1,29 @@
 """What goes into a cart, and what is said when it cannot."""
 
+from datetime import timedelta
+
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
-from shop.cart.contents import GUEST_CART_KEPT, MAX_LINES, add_to_cart, forget_old_carts, read_cart, set_quantity
+from cryptons.db import new_id
+from shop.cart.contents import (
+    GUEST_CART_KEPT,
+    MAX_LINES,
+    SESSION_KEY,
+    add_to_cart,
+    cart_of,
+    count_items,
+    find_cart,
+    forget_old_carts,
+    open_cart,
+    read_cart,
+    set_quantity,
+)
 from shop.errors import CartFull, NotSold, OutOfStock
-from shop.models import Cart, CartItem, Product
+from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 from shop.tests.factories import CartFactory, CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -49,14 +66,15 @@ def test_adding_a_sold_out_product_is_refused_as_sold_out():
 
 
 def test_an_unlisted_product_cannot_be_added():
-    with pytest.raises(NotSold):
+    with pytest.raises(NotSold, match=r"^Copper Kettle is no longer sold\.$"):
         add_to_cart(CartFactory(), ProductFactory(is_listed=False), 1)
+    assert not CartItem.objects.exists()
 
 
 def test_a_cart_with_the_maximum_number_of_lines_takes_no_other_product():
     cart = CartFactory()
     CartItemFactory.create_batch(MAX_LINES, cart=cart)
-    with pytest.raises(CartFull):
+    with pytest.raises(CartFull, match=r"^A cart holds up to 100 different products\. Please order these first\.$"):
         add_to_cart(cart, ProductFactory(), 1)
 
 
@@ -150,3 +168,251 @@ def test_reading_a_cart_of_any_size_needs_two_queries(django_assert_num_queries)
         contents = read_cart(cart)
         assert contents.problems == ()
         assert contents.agreed
+
+
+# --- Lines and their limits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stock", "most"), [(-1, 0), (0, 0), (1, 1), (10**6, 10**6), (10**6 + 1, 10**6)])
+def test_a_line_can_have_as_many_pieces_as_are_left_and_at_most_the_maximum(stock, most):
+    assert MAX_QUANTITY == 10**6
+    item = CartItemFactory(product__stock=stock)
+    assert read_cart(item.cart).lines[0].most == most
+
+
+def test_nothing_of_a_product_that_is_no_longer_sold_can_be_ordered():
+    item = CartItemFactory(product__is_listed=False)
+    line = read_cart(item.cart).lines[0]
+    assert (line.is_sold, line.most, line.price_minor, line.total_minor) == (False, 0, 0, 0)
+
+
+def test_a_line_has_the_current_name_of_its_product():
+    item = CartItemFactory()
+    Product.objects.update(name="Steel Kettle")
+    assert read_cart(item.cart).lines[0].name == "Steel Kettle"
+
+
+def test_all_pieces_that_are_left_can_be_ordered():
+    item = CartItemFactory(product__stock=3, quantity=3)
+    assert read_cart(item.cart).can_be_ordered
+
+
+def test_the_total_of_a_cart_is_the_sum_of_its_lines():
+    item = CartItemFactory(product__price_minor=1_000, quantity=2)
+    CartItemFactory(cart=item.cart, product__price_minor=300, quantity=3)
+    contents = read_cart(item.cart)
+    assert (contents.total_minor, contents.count) == (2_900, 5)
+
+
+def test_the_maximum_total_of_an_order_can_be_ordered():
+    item = CartItemFactory(product__price_minor=10**15, quantity=1)
+    assert read_cart(item.cart).can_be_ordered
+    Product.objects.update(price_minor=10**15 + 1)
+    assert not read_cart(item.cart).can_be_ordered
+
+
+def test_a_cart_with_two_problems_names_both():
+    item = CartItemFactory(product__stock=0)
+    CartItemFactory(cart=item.cart, product__name="Tin Cup", product__is_listed=False)
+    assert len(read_cart(item.cart).problems) == 2
+
+
+def test_a_buyer_agrees_to_products_quantities_and_prices():
+    item = CartItemFactory(product__price_minor=1_000, quantity=2)
+    other = CartItemFactory(cart=item.cart, product__price_minor=300, quantity=3)
+    assert read_cart(item.cart).agreed.split(",") == [f"{item.product_id}:2:1000", f"{other.product_id}:3:300"]
+    assert read_cart(None).agreed == ""
+
+
+# --- Adding ---------------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_is_left_can_be_added_at_once_or_in_parts():
+    kettle = ProductFactory(stock=3)
+    assert add_to_cart(CartFactory(), kettle, 3).quantity == 3
+    cart = CartFactory()
+    add_to_cart(cart, kettle, 1)
+    assert add_to_cart(cart, kettle, 2).quantity == 3
+
+
+def test_adding_names_the_product_in_the_cart_and_leaves_other_carts_and_lines_alone():
+    kettle, cup = ProductFactory(), ProductFactory(name="Tin Cup")
+    other, cart = CartItemFactory(product=kettle, quantity=4), CartFactory()
+    line = CartItemFactory(cart=cart, product=cup, quantity=6)
+
+    item = add_to_cart(cart, kettle, 2)
+    add_to_cart(cart, kettle, 1)
+
+    item.refresh_from_db()
+    assert (item.cart, item.product, item.name, item.quantity) == (cart, kettle, "Copper Kettle", 3)
+    assert [CartItem.objects.get(pk=row.pk).quantity for row in (other, line)] == [4, 6]
+
+
+def test_a_product_that_sold_out_after_it_was_added_is_refused_as_sold_out():
+    item = CartItemFactory(product__stock=-2)
+    with pytest.raises(OutOfStock, match=r"^Copper Kettle is sold out\.$"):
+        add_to_cart(item.cart, item.product, 1)
+
+
+def test_the_maximum_quantity_of_a_line_is_refused_before_the_stock_is():
+    kettle = ProductFactory(stock=2 * 10**6)
+    with pytest.raises(OutOfStock, match=r"^Only 1000000 of Copper Kettle are left\.$"):
+        add_to_cart(CartFactory(), kettle, 10**6 + 1)
+
+
+def test_a_cart_takes_products_until_it_has_the_maximum_number_of_lines_whatever_other_carts_hold():
+    cart = CartFactory()
+    CartItemFactory.create_batch(MAX_LINES - 1, cart=cart)
+    CartItemFactory()
+    add_to_cart(cart, ProductFactory(), 1)
+    assert CartItem.objects.filter(cart=cart).count() == MAX_LINES == 100
+
+
+def test_two_requests_that_add_the_same_product_at_once_add_up(monkeypatch):
+    """The other request puts the line in after this one has found none."""
+    cart, kettle = CartFactory(), ProductFactory()
+    create, met = CartItem.objects.create, []
+
+    def create_second(**fields):
+        if not met:
+            met.append(create(**fields))
+            raise IntegrityError("unique")
+        return create(**fields)
+
+    monkeypatch.setattr(CartItem.objects, "create", create_second)
+
+    assert add_to_cart(cart, kettle, 2).quantity == 4
+    assert CartItem.objects.count() == 1
+
+
+def test_changing_a_cart_dates_it_anew_and_no_other():
+    old = timezone.now() - timedelta(days=1)
+    cart, other = CartFactory(updated_at=old), CartFactory(updated_at=old)
+
+    item = add_to_cart(cart, ProductFactory(), 1)
+    assert cart.updated_at > old
+    cart.refresh_from_db()
+    other.refresh_from_db()
+    assert (cart.updated_at > old, other.updated_at) == (True, old)
+
+    for quantity in (2, 0):
+        Cart.objects.update(updated_at=old)
+        set_quantity(item, quantity)
+        cart.refresh_from_db()
+        assert cart.updated_at > old
+
+
+# --- Changing -------------------------------------------------------------------------------------------------------------
+
+
+def test_setting_a_quantity_changes_that_line_alone():
+    item = CartItemFactory(product__stock=3)
+    other = CartItemFactory(cart=item.cart)
+
+    set_quantity(item, 3)
+
+    assert item.quantity == 3
+    assert [CartItem.objects.get(pk=row.pk).quantity for row in (item, other)] == [3, 1]
+
+
+def test_removing_a_line_leaves_the_others():
+    item = CartItemFactory()
+    other = CartItemFactory(cart=item.cart)
+    set_quantity(item, 0)
+    assert CartItem.objects.get() == other
+
+
+def test_the_quantity_of_a_product_that_is_no_longer_sold_cannot_be_set():
+    item = CartItemFactory(product__is_listed=False, quantity=2)
+    with pytest.raises(NotSold, match=r"^Copper Kettle is no longer sold\. Please remove it\.$"):
+        set_quantity(item, 1)
+    item.refresh_from_db()
+    assert item.quantity == 2
+
+
+# --- Whose cart -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visit(rf):
+    """A visitor's request: of this user, with this session."""
+
+    def visit(user=None, **session):
+        request = rf.get("/")
+        request.user, request.session = user or AnonymousUser(), session
+        return request
+
+    return visit
+
+
+def test_a_guest_without_a_cart_has_none_until_something_is_put_in(visit):
+    request = visit()
+    assert (find_cart(request), count_items(request), Cart.objects.count()) == (None, 0, 0)
+
+    cart = open_cart(request)
+
+    assert request.session == {SESSION_KEY: str(cart.pk)}
+    assert open_cart(request) == find_cart(request) == cart == Cart.objects.get()
+    assert cart.user is None
+
+
+def test_a_guest_whose_cart_was_deleted_gets_a_new_one(visit):
+    request = visit(**{SESSION_KEY: str(new_id())})
+    cart = open_cart(request)
+    assert request.session[SESSION_KEY] == str(cart.pk)
+
+
+def test_a_user_has_one_cart_whatever_the_session_says(visit):
+    user, guests = UserFactory(), CartItemFactory(quantity=7).cart
+    request = visit(user, **{SESSION_KEY: str(guests.pk)})
+    assert (find_cart(request), count_items(request)) == (None, 0)
+
+    cart = open_cart(request)
+
+    assert (cart.user, open_cart(request), find_cart(request), cart_of(user)) == (user, cart, cart, cart)
+    assert find_cart(visit(UserFactory())) is None
+
+
+def test_a_guest_cannot_reach_the_cart_of_a_user(visit):
+    cart = CartItemFactory(cart__user=UserFactory()).cart
+    request = visit(**{SESSION_KEY: str(cart.pk)})
+    assert (find_cart(request), count_items(request)) == (None, 0)
+    assert open_cart(request) != cart
+
+
+def test_the_pieces_in_the_visitors_cart_are_counted(visit):
+    item, user = CartItemFactory(quantity=2), UserFactory()
+    CartItemFactory(cart=item.cart, quantity=3)
+    CartItemFactory(cart__user=user, quantity=4)
+    assert count_items(visit(**{SESSION_KEY: str(item.cart_id)})) == 5
+    assert count_items(visit(user, **{SESSION_KEY: str(item.cart_id)})) == 4
+    assert count_items(visit(**{SESSION_KEY: str(CartFactory().pk)})) == 0
+
+
+def test_reading_one_cart_shows_no_lines_of_another():
+    item = CartItemFactory()
+    CartItemFactory()
+    contents = read_cart(item.cart)
+    assert (contents.cart, [line.item for line in contents.lines]) == (item.cart, [item])
+
+
+# --- Carts that nobody comes back for ---------------------------------------------------------------------------------------
+
+
+def test_a_guests_cart_is_kept_for_thirty_days():
+    now = timezone.now()
+    kept = CartFactory(updated_at=now - timedelta(days=30))
+    CartFactory(updated_at=now - timedelta(days=30, microseconds=1000))
+    assert forget_old_carts(at=now) == 1
+    assert Cart.objects.get() == kept
+
+
+def test_without_old_carts_none_is_deleted():
+    assert forget_old_carts(at=timezone.now()) == 0
+
+
+def test_a_thousand_old_carts_are_deleted_at_a_time():
+    old = timezone.now() - timedelta(days=31)
+    Cart.objects.bulk_create(Cart(updated_at=old) for _ in range(1_001))
+    assert forget_old_carts(at=timezone.now()) == 1_000
+    assert Cart.objects.count() == 1

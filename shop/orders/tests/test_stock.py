@@ -2,11 +2,11 @@
 
 import pytest
 
-from cryptons.db import atomic
+from cryptons.db import atomic, new_id
 from shop.catalogue.version import catalogue_version
 from shop.errors import OutOfStock
 from shop.models import Order, Product
-from shop.orders.stock import hold_stock, release_stock
+from shop.orders.stock import _quantities, hold_stock, release_stock
 from shop.tests.factories import NOW, OrderFactory, OrderLineFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +39,93 @@ def test_no_stock_is_taken_when_one_line_exceeds_it(order):
 
     assert stock() == {"KETTLE": 10, "CUP": 0}
     assert not Order.objects.get().holds_stock
+
+
+def test_an_order_knows_whether_it_holds_its_stock(order):
+    hold_stock(order)
+    assert order.holds_stock is True
+    release_stock(order)
+    assert order.holds_stock is False
+
+
+def test_an_order_whose_stock_is_refused_holds_nothing(order):
+    Product.objects.filter(sku="CUP").update(stock=0)
+    with atomic(), pytest.raises(OutOfStock):
+        hold_stock(order)
+    assert order.holds_stock is False
+    assert release_stock(order) is False
+
+
+def test_holding_and_releasing_the_stock_of_one_order_leaves_other_orders_and_products_alone(order):
+    holding, waiting = OrderFactory(holds_stock=True), OrderFactory()
+    OrderLineFactory(order=holding, product=ProductFactory(sku="PAN"))
+    OrderLineFactory(order=waiting, product=Product.objects.get(sku="PAN"))
+
+    def others():
+        return [Order.objects.get(pk=other.pk).holds_stock for other in (holding, waiting)]
+
+    hold_stock(order)
+    assert (others(), stock()) == ([True, False], {"KETTLE": 8, "CUP": 0, "PAN": 10})
+    release_stock(order)
+    assert (others(), stock()) == ([True, False], {"KETTLE": 10, "CUP": 1, "PAN": 10})
+
+
+def test_a_refused_order_leaves_other_orders_and_products_alone(order):
+    holding = OrderFactory(holds_stock=True)
+    Product.objects.filter(sku="CUP").update(stock=0)
+    ProductFactory(sku="PAN", stock=7)
+    with atomic(), pytest.raises(OutOfStock):
+        hold_stock(order)
+    assert Order.objects.get(pk=holding.pk).holds_stock
+    assert stock() == {"KETTLE": 10, "CUP": 0, "PAN": 7}
+
+
+def test_refusing_an_order_names_all_products_that_are_short(order):
+    Product.objects.filter(sku="CUP").update(stock=0)
+    Product.objects.filter(sku="KETTLE").update(stock=1)
+    with atomic(), pytest.raises(OutOfStock) as refusal:
+        hold_stock(order)
+    assert {(shortage.name, shortage.left) for shortage in refusal.value.shortages} == {("Tin Cup", 0), ("Copper Kettle", 1)}
+
+
+def test_a_product_that_is_deleted_while_its_stock_is_being_taken_is_sold_out(order, monkeypatch):
+    """The line that was read still refers to it, but its row and name are gone."""
+    cup = Product.objects.get(sku="CUP").pk
+    monkeypatch.setattr("shop.orders.stock._quantities", lambda lines: {new_id(): 1, cup: 1})
+    with atomic(), pytest.raises(OutOfStock, match=r"^A product is sold out\.$"):
+        hold_stock(order)
+    assert stock() == {"KETTLE": 10, "CUP": 1}
+
+
+def test_putting_back_what_was_taken_for_a_refused_order_dates_the_product_anew(order):
+    Product.objects.filter(sku="CUP").update(stock=0)
+    Product.objects.update(updated_at=NOW)
+    with atomic(), pytest.raises(OutOfStock):
+        hold_stock(order)
+    assert Product.objects.get(sku="KETTLE").updated_at > NOW
+
+
+def test_releasing_stock_dates_the_products_anew(order):
+    other = ProductFactory(sku="PAN")
+    hold_stock(order)
+    Product.objects.update(updated_at=NOW)
+    release_stock(order)
+    assert set(Product.objects.filter(updated_at=NOW)) == {other}
+
+
+def test_the_last_pieces_of_a_product_can_be_held(order):
+    Product.objects.filter(sku="KETTLE").update(stock=2)
+    hold_stock(order)
+    assert stock() == {"KETTLE": 0, "CUP": 0}
+
+
+def test_products_are_taken_in_the_order_of_their_ids_whatever_the_order_of_the_lines():
+    """Two orders of the same products would otherwise wait for each other."""
+    first, second = sorted((ProductFactory(), ProductFactory()), key=lambda product: product.pk)
+    order = OrderFactory()
+    lines = [OrderLineFactory(order=order, product=second), OrderLineFactory(order=order, product=first, quantity=3)]
+    lines.append(OrderLineFactory(order=order, product=second, quantity=1))
+    assert list(_quantities(lines).items()) == [(first.pk, 3), (second.pk, 3)]
 
 
 def test_holding_stock_twice_takes_it_once(order):
