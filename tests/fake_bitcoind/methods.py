@@ -168,7 +168,7 @@ class Node:
     # --- descriptors and wallets ---
 
     def getdescriptorinfo(self, text: str) -> dict[str, Any]:
-        body, _, given = text.replace("'", "h").partition("#")
+        body, _, given = text.partition("#")
         if body.partition("(")[0] not in KINDS or not (key := KEY.search(body)) or not body.endswith(")"):
             raise RpcError(-5, f"{body.partition('(')[0]}(): key '{body.partition('(')[2].rstrip(')')}' is not valid")
         if given and given != checksum(body):

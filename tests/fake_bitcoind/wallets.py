@@ -23,9 +23,14 @@ def checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:8]
 
 
+def plain_body(descriptor: str) -> str:
+    """As a wallet lists it: without checksum, with `h` for hardened steps."""
+    return descriptor.partition("#")[0].replace("'", "h")
+
+
 def derive(descriptor: str, index: int) -> bytes:
     """The script of one of its addresses: of a witness program whatever the descriptor says, which is all that a fake needs."""
-    program = hashlib.sha256(f"{descriptor.partition('#')[0]} {index}".encode()).digest()[:20]
+    program = hashlib.sha256(f"{plain_body(descriptor)} {index}".encode()).digest()[:20]
     return bytes([0, 20, *program])
 
 
@@ -68,6 +73,8 @@ class Wallet:
     # --- addresses ---
 
     def watch(self, text: str, *, internal: bool, last: int) -> None:
+        body = plain_body(text)
+        text = f"{body}#{checksum(body)}"
         if all(each.text != text for each in self.descriptors):
             self.descriptors.append(Descriptor(text, internal, last, timestamp=self.chain.now()))
             self.scripts |= {derive(text, index): text for index in range(last + 1)}

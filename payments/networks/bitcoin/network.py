@@ -14,7 +14,15 @@ from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 from payments.networks.bitcoin import mweb
 from payments.networks.bitcoin.history import read_records
-from payments.networks.bitcoin.rpc import NOT_A_HASH, NOT_IN_WALLET_OR_MEMPOOL, Conversation, behind, checked_chain, in_mempool
+from payments.networks.bitcoin.rpc import (
+    NOT_A_HASH,
+    NOT_IN_WALLET_OR_MEMPOOL,
+    Conversation,
+    behind,
+    checked_chain,
+    in_mempool,
+    synced_chain,
+)
 from payments.networks.bitcoin.wallet import describe_wallet, new_address, open_wallet
 from payments.networks.json_rpc import RpcError
 from payments.networks.reading import name_of, reading
@@ -34,9 +42,7 @@ class BitcoinNetwork:
 
     def open_destination(self, request: DestinationRequest) -> Destination:
         with open_wallet(self.coin) as wallet:
-            chain = checked_chain(wallet)
-            if behind(chain):
-                raise NodeUnavailable(_("%(node)s is still catching up with the chain.") % {"node": self.coin.node})
+            synced_chain(wallet)
             return Destination(new_address(wallet, request.label))
 
     def close_destination(self, destination: str) -> None:
@@ -49,7 +55,7 @@ class BitcoinNetwork:
         block that lies as deep as a payment must to be final, so the node reports younger ones again at each poll.
         """
         with open_wallet(self.coin) as wallet:
-            tip = checked_chain(wallet)["blocks"]
+            tip = synced_chain(wallet)["blocks"]
             depth = deepest_final_depth()
             listing = _list_since(wallet, cursor.value, depth)
             unread: set[str] = set()
@@ -68,6 +74,7 @@ class BitcoinNetwork:
         """
         facts: dict[str, Fact] = {}
         with open_wallet(self.coin) as wallet:
+            synced_chain(wallet)
             for address in destinations:
                 for received in wallet.call("listreceivedbyaddress", 0, True, True, address):
                     for txid in received["txids"]:
@@ -77,7 +84,7 @@ class BitcoinNetwork:
 
     def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
         with open_wallet(self.coin) as wallet:
-            checked_chain(wallet)
+            synced_chain(wallet)
             return list(read_records(wallet, since, until))
 
     def health(self) -> NodeHealth:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin
+from cryptons.host_address import host_and_port
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.json_rpc import HttpAnswer, JsonRpcClient, RpcError
 
@@ -19,6 +20,11 @@ KEYS_RAN_OUT = -12
 WALLET_NOT_FOUND = -18
 WALLET_ALREADY_LOADED = -35
 WARMING_UP = -28
+NO_SUCH_METHOD = -32601
+
+
+WALLET_METHODS = ("getwalletinfo", "loadwallet", "createwallet")
+"""Methods that every node with wallet support knows."""
 
 
 class Conversation:
@@ -29,8 +35,8 @@ class Conversation:
         self._path = path
         self._patience = timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)
         self._ids = itertools.count(1)
-        host = f"[{coin.host}]" if ":" in coin.host and not coin.host.startswith("[") else coin.host
-        self._client = JsonRpcClient(f"http://{host}:{coin.port}", node=coin.node, login=(coin.user, coin.password))
+        address = host_and_port(coin.host, coin.port)
+        self._client = JsonRpcClient(f"http://{address}", node=coin.node, login=(coin.user, coin.password))
 
     def be_patient(self, seconds: int) -> None:
         """Give later calls more time, for slow requests of background jobs."""
@@ -44,13 +50,13 @@ class Conversation:
         number = next(self._ids)
         question = {"jsonrpc": "1.0", "id": number, "method": method, "params": arguments}
         answer = self._client.post(question, within=self._patience, path=self._path)
-        return _result(self.coin, answer, number)
+        return _result(self.coin, answer, number, method)
 
     def close(self) -> None:
         self._client.close()
 
 
-def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
+def _result(coin: CoreCoin, answer: HttpAnswer, number: int, method: str) -> Any:
     """Read the result. RPC errors come as JSON with HTTP status 500 or 404; refusals of the HTTP server come without JSON."""
     if answer.status == 401:
         raise NodeRejected(
@@ -65,6 +71,14 @@ def _result(coin: CoreCoin, answer: HttpAnswer, number: int) -> Any:
         case {"id": got, "error": {"code": int(code), "message": message}} if got == number:
             if code == WARMING_UP:
                 raise NodeUnavailable(_("%(node)s is starting up.") % {"node": coin.node})
+            if code == NO_SUCH_METHOD and method in WALLET_METHODS:
+                raise NodeRejected(
+                    _(
+                        "%(node)s runs without wallets, which the shop needs. Remove disablewallet from its configuration, or use a "
+                        "build with wallet support."
+                    )
+                    % {"node": coin.node}
+                )
             raise RpcError(code, str(message))
         case {"id": got, "result": result, "error": None} if got == number:
             return result
@@ -94,6 +108,17 @@ def checked_chain(wallet: Conversation) -> dict[str, Any]:
             _("%(node)s follows the chain %(chain)r, but %(network_setting)s is %(network)r.")
             % {"node": coin.node, "chain": chain["chain"], "network_setting": coin.setting("NETWORK"), "network": coin.network}
         )
+    return chain
+
+
+def synced_chain(wallet: Conversation) -> dict[str, Any]:
+    """Return `getblockchaininfo`. Raises NodeUnavailable while the node is syncing or verifying its chain again: then it knows nothing.
+
+    Also raises what checked_chain raises.
+    """
+    chain = checked_chain(wallet)
+    if behind(chain):
+        raise NodeUnavailable(_("%(node)s is still catching up with the chain.") % {"node": wallet.coin.node})
     return chain
 
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from google.protobuf.message import Message
 
+from cryptons.host_address import host_and_port
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError
 
 M = TypeVar("M", bound=Message)
@@ -39,7 +40,7 @@ class Conversation:
     def __init__(self, macaroon: str, *, within: timedelta) -> None:
         self._macaroon = macaroon
         self._ends = time.monotonic() + within.total_seconds()
-        host = settings.LND_HOST if ":" in settings.LND_HOST else f"{settings.LND_HOST}:{DEFAULT_PORT}"
+        host = host_and_port(settings.LND_HOST, DEFAULT_PORT)
         certificate = credential("LND_TLS_CERT") if settings.LND_TLS_CERT else None
         self._metadata: tuple[tuple[str, str | bytes], ...] = (("macaroon", credential(macaroon).hex()),)
         self._channel = grpc.secure_channel(host, grpc.ssl_channel_credentials(certificate))
@@ -151,6 +152,12 @@ def translated(code: grpc.StatusCode, text: str, *, macaroon: str, method: str) 
 
 
 def _unreachable(text: str) -> PaymentError:
+    if "certificate has expired" in text:
+        return NodeRejected(
+            _("LND's certificate has expired. Delete lnd's tls.cert and tls.key, restart lnd, and copy the new tls.cert to LND_TLS_CERT.")
+        )
+    if "certificate is not yet valid" in text:
+        return NodeRejected(_("LND's certificate is not valid yet: check the clock of this machine and the clock of LND's machine."))
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return NodeRejected(
             _("LND shows another certificate than LND_TLS_CERT: it made a new one, or is another node. Copy its tls.cert again.")

@@ -64,6 +64,22 @@ def test_a_node_in_its_initial_download_gives_no_address(network, bitcoind, sett
         open_address(network)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda network: network.facts_since(FROM_THE_BEGINNING, {}),
+        lambda network: network.lookup(["bcrt1q"]),
+        lambda network: network.records(at(0), timezone.now()),
+    ],
+    ids=["facts", "lookup", "records"],
+)
+def test_nothing_is_believed_of_a_node_that_verifies_its_chain_again(network, bitcoind, address, ask):
+    bitcoind.pay(address, PRICE)
+    bitcoind.dialect.fields |= {"blocks": 0, "headers": 150, "initialblockdownload": True}
+    with pytest.raises(NodeUnavailable, match="catching up with the chain"):
+        ask(network)
+
+
 def test_a_regtest_node_gives_addresses_during_its_initial_download(network, bitcoind):
     bitcoind.dialect.fields["initialblockdownload"] = True
     assert open_address(network)
@@ -86,12 +102,12 @@ def test_closing_an_address_does_not_ask_the_node(network, bitcoind, address):
 
 
 def test_a_payment_in_the_mempool_is_present_and_in_no_block(network, bitcoind, address):
-    bitcoind.chain.clock = 1_800_000_000
+    bitcoind.chain.clock = 1_780_000_000
     txid = bitcoind.pay(address, PRICE)
 
     fact = fact_of(network, txid)
 
-    assert (fact.destination, fact.amount_base, fact.first_seen_at) == (address, PRICE, at(1_800_000_000))
+    assert (fact.destination, fact.amount_base, fact.first_seen_at) == (address, PRICE, at(1_780_000_000))
     assert (fact.is_present, fact.is_conflicted, fact.is_safe, fact.height, fact.block_hash) == (True, False, False, None, "")
 
 
@@ -108,7 +124,7 @@ def test_a_mined_payment_has_its_block(network, bitcoind, address):
 
 def test_a_payment_mined_in_time_while_the_node_was_down_is_dated_by_its_block(network, bitcoind, address):
     """The wallet learns of the payment an hour after its block was made; the block proves when it was there at the latest."""
-    mined_at, learned_at = 1_800_000_000, 1_800_003_600
+    mined_at, learned_at = 1_780_000_000, 1_780_003_600
     bitcoind.chain.clock = learned_at
     transaction = bitcoind.spend({address: PRICE})
     bitcoind.chain.mine(bytes([0, 20, *range(20)]), [transaction], at=mined_at)
@@ -120,13 +136,13 @@ def test_a_payment_mined_in_time_while_the_node_was_down_is_dated_by_its_block(n
 
 
 def test_a_block_with_a_fast_clock_does_not_make_a_payment_later(network, bitcoind, address):
-    bitcoind.chain.clock = 1_800_000_000
+    bitcoind.chain.clock = 1_780_000_000
     bitcoind.pay(address, PRICE)
-    bitcoind.mine(at=1_800_007_000)
+    bitcoind.mine(at=1_780_007_000)
 
     (fact,) = facts(network).values()
 
-    assert fact.first_seen_at == at(1_800_000_000)
+    assert fact.first_seen_at == at(1_780_000_000)
 
 
 def test_one_transaction_that_pays_two_orders_makes_two_facts(network, bitcoind, address):
@@ -263,15 +279,15 @@ def test_an_address_without_payments_has_no_facts(network, address):
 
 
 def test_health_of_a_healthy_node_has_its_figures_and_no_problem(network, bitcoind, address):
-    bitcoind.chain.clock = 1_800_000_000
-    bitcoind.mine(at=1_800_000_000)
+    bitcoind.chain.clock = 1_780_000_000
+    bitcoind.mine(at=1_780_000_000)
     bitcoind.node.peers = 8
 
     health = network.health()
 
     assert (health.problem, health.warning) == ("", "")
     assert (health.height, health.behind, health.peers, health.version) == (151, 0, 8, "Satoshi:29.4.3")
-    assert health.tip_at == at(1_800_000_000)
+    assert health.tip_at == at(1_780_000_000)
     assert health.wallet == "watch-only, 1 address given out"
 
 

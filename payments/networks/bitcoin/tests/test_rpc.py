@@ -5,9 +5,10 @@ import time
 import pytest
 from django.utils.translation import override
 
-from cryptons.coins import BITCOIN
+from cryptons.coins import BITCOIN, LITECOIN
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin.rpc import Conversation
+from payments.networks.bitcoin.wallet import open_wallet
 from payments.networks.json_rpc import RpcError
 
 
@@ -112,3 +113,28 @@ def test_a_host_may_be_an_ipv6_address(node, settings, host):
     with pytest.raises(NodeUnavailable, match=r"does not answer \((ConnectionRefusedError|OSError)\)"):
         conversation.call("getblockcount")
     conversation.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("::1", "http://[::1]:18443"),
+        ("[::1]", "http://[::1]:18443"),
+        ("[::1]:18444", "http://[::1]:18444"),
+        ("node.example:18444", "http://node.example:18444"),
+        ("http://node.example", "http://node.example:18443"),
+    ],
+)
+@pytest.mark.parametrize("coin", [BITCOIN, LITECOIN], ids=["BTC", "LTC"])
+def test_the_address_of_the_node_may_be_an_ipv6_address_or_have_a_port(settings, coin, host, url):
+    for name, value in {"RPC_HOST": host, "RPC_PORT": 18443, "RPC_USER": "shop", "RPC_PASS": "secret"}.items():
+        setattr(settings, coin.setting(name), value)
+    conversation = Conversation(coin, "/")
+    assert conversation._client._url == url
+    conversation.close()
+
+
+def test_a_node_without_wallets_is_explained_in_words(bitcoind):
+    bitcoind.fault = lambda method: -32601 if "wallet" in method else ""
+    with pytest.raises(NodeRejected, match="runs without wallets, which the shop needs. Remove disablewallet"), open_wallet(BITCOIN):
+        pass

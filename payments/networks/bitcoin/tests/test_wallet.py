@@ -36,6 +36,16 @@ def test_a_missing_wallet_is_created_watch_only_from_the_descriptor(bitcoind):
     assert [(each.text.partition("#")[0], each.last) for each in made.descriptors] == [(DESCRIPTOR, 999)]
 
 
+@pytest.mark.parametrize("prefix", ["BITCOIN", "LITECOIN"])
+@pytest.mark.parametrize(("first", "then"), [("'", "h"), ("h", "'"), ("'", "'")])
+def test_apostrophe_and_h_in_a_descriptor_mean_the_same(bitcoind, litecoind, settings, prefix, first, then):
+    coin = {"BITCOIN": BITCOIN, "LITECOIN": LITECOIN}[prefix]
+    for mark in (first, then):
+        setattr(settings, f"{prefix}_DESCRIPTOR", f"wpkh([e40a6859/84{mark}/1{mark}/0{mark}]{KEY}/0/*)")
+        assert wallet_problem(coin) == ""
+        assert wallet_problem(coin) == ""
+
+
 def test_a_loaded_wallet_is_used_without_loading_it_again(bitcoind):
     use_wallet()
     bitcoind.asked.clear()

@@ -31,6 +31,8 @@ def told(code, text):
         (UNKNOWN, "permission denied", f"does not allow {METHOD}"),
         (UNKNOWN, 'caveat "time-before 2026" not satisfied: macaroon has expired', "macaroon has expired"),
         (UNAVAILABLE, "failed to connect: CERTIFICATE_VERIFY_FAILED: self signed certificate", "another certificate"),
+        (UNAVAILABLE, "CERTIFICATE_VERIFY_FAILED: certificate has expired", "Delete lnd's tls.cert and tls.key"),
+        (UNAVAILABLE, "CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "not valid yet: check the clock"),
         (UNAVAILABLE, "Hostname Verification Check failed.", "another name"),
         (UNAVAILABLE, "Failed to create security handshaker.", "not a certificate"),
         (UNAVAILABLE, "SSL routines: WRONG_VERSION_NUMBER", "does not speak TLS"),

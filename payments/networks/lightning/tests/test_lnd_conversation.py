@@ -242,7 +242,15 @@ def test_health_of_an_unreachable_lnd_is_a_problem(lnd, network):
 # --- the address of the node ---
 
 
-@pytest.mark.parametrize(("host", "dialled"), [("lnd.example", "lnd.example:10009"), ("lnd.example:443", "lnd.example:443")])
+@pytest.mark.parametrize(
+    ("host", "dialled"),
+    [
+        ("lnd.example", "lnd.example:10009"),
+        ("lnd.example:443", "lnd.example:443"),
+        ("::1", "[::1]:10009"),
+        ("https://127.0.0.1:10009", "127.0.0.1:10009"),
+    ],
+)
 def test_the_default_port_of_lnd_is_used_unless_another_is_given(settings, monkeypatch, host, dialled):
     dials = []
     monkeypatch.setattr("payments.networks.lightning.rpc.grpc.secure_channel", lambda host, _: dials.append(host) or FakeChannel())
