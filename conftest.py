@@ -34,7 +34,7 @@ MIGRATED = {"django_content_type", "auth_permission"}
 def _empty_tables(self: Any) -> None:
     """End a test that commits: delete all rows but those that a migration writes for each model."""
     for name in self._databases_names(include_mirrors=False):
-        connection = connections[name]
+        connection: Any = connections[name]
         tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - MIGRATED
         if connection.vendor == "mongodb":
             for table in tables:
