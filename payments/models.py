@@ -347,6 +347,8 @@ class Cursor(models.Model):
     answered_at = models.DateTimeField(_("last answer at"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
+    clock_off_seconds = models.IntegerField(default=0)
+    """By how much the node's clock is ahead, as its newest payments show; negative while it is behind, 0 while it is right."""
 
     class Meta:
         verbose_name = _("network")

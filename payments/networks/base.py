@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from cryptons.money import Base
+
+ORDER_LABEL = "order_"
+"""What the label of each destination begins with."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class NodeHealth:
     node_name: str = ""
     """What it calls itself, where that tells it from all others."""
     version: str = ""
+    clock_off: timedelta = timedelta(0)
+    """By how much its system's clock is ahead of the shop's."""
     channels: int | None = None
     active_channels: int | None = None
     receivable_base: Base | None = None

@@ -51,7 +51,16 @@ def _is_news(fact: Fact, payment: Payment) -> bool:
     """Tell whether the fact changes the payment. A final payment no longer changes."""
     if payment.is_final:
         return False
-    return fact.first_seen_at < payment.first_seen_at or any(getattr(payment, name) != getattr(fact, name) for name in FACT_FIELDS)
+    return fact.first_seen_at < payment.first_seen_at or any(
+        getattr(payment, name) != _new_value(fact, payment, name) for name in FACT_FIELDS
+    )
+
+
+def _new_value(fact: Fact, payment: Payment, name: str) -> Any:
+    """Return what the fact makes of this field. A payment that is gone stays double spent: the node may say so only once, when asked."""
+    if name == "is_conflicted" and payment.is_conflicted and not fact.is_present:
+        return True
+    return getattr(fact, name)
 
 
 def _update(changes: dict[Payment, Fact]) -> None:
@@ -60,7 +69,7 @@ def _update(changes: dict[Payment, Fact]) -> None:
     alike: dict[tuple[Any, ...], list[UUID]] = {}
     for payment, fact in changes.items():
         first_seen_at = min(fact.first_seen_at, payment.first_seen_at)
-        values = (first_seen_at, _settles_at(fact, payment.option), *(getattr(fact, name) for name in FACT_FIELDS))
+        values = (first_seen_at, _settles_at(fact, payment.option), *(_new_value(fact, payment, name) for name in FACT_FIELDS))
         alike.setdefault(values, []).append(payment.pk)
     for values, ids in alike.items():
         fields = dict(zip(("first_seen_at", "settles_at_height", *FACT_FIELDS), values, strict=True))
@@ -78,7 +87,7 @@ def _new_payment(network: str, fact: Fact, option: Option) -> Payment:
         option=option,
         invoice_id=option.invoice_id,
         amount_base=fact.amount_base,
-        first_seen_at=fact.first_seen_at,
+        first_seen_at=min(fact.first_seen_at, timezone.now()),  # the node's clock may be fast, and must not make the buyer late
         settles_at_height=_settles_at(fact, option),
         is_final=fact.is_safe,
         **{name: getattr(fact, name) for name in FACT_FIELDS},

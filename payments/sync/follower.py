@@ -22,6 +22,7 @@ from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks.base import CursorState, Fact, FactPage, Network
 from payments.networks.registry import get_network
 from payments.sync.facts import mark_dirty, store_facts
+from payments.sync.node_clock import note_clock
 from payments.sync.replaced_node import tell_staff
 from payments.sync.unmatched import note_unmatched
 
@@ -147,6 +148,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
         raise LeaseLost(f"Another follower of {network} took over.")
     tell_staff(cursor, page.cursor, at=at)
     touched = _store(network, page.facts, at=at)
+    note_clock(cursor, page.facts, at=at)
     for reference in page.unread:
         alert_unreadable(network, reference, at=at)
     if page.tip_height is not None:

@@ -15,6 +15,7 @@ from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.networks.registry import is_sandbox, networks
+from payments.sync.node_clock import clock_trouble
 from payments.sync.replaced_node import is_replaced, open_alerts
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ def _report(
         health.warning,
         _another_node(follower, health),
         alert,
+        clock_trouble(health.clock_off) or clock_trouble(timedelta(seconds=follower.clock_off_seconds)),
         _follower_trouble(follower, health, at=at),
         _settling_trouble(unsettled, at=at),
     ]

@@ -1,5 +1,6 @@
 """The RPC methods of the node as a whole: those that the shop calls, and those with which a test moves the chain."""
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,8 @@ class Node:
         """In base units a virtual byte."""
         self.wallets: dict[str, Wallet] = {}
         self.peers = 0
+        self.clock_off = 0
+        """By how many seconds its machine's clock is ahead."""
         chain.on_transaction = self._tell_wallets
 
     def _tell_wallets(self, transaction: CTransaction) -> None:
@@ -47,6 +50,9 @@ class Node:
 
     def getnetworkinfo(self) -> dict[str, Any]:
         return {"version": 290403, "subversion": self.dialect.subversion, "connections": self.peers, "networkactive": True, "warnings": []}
+
+    def getnettotals(self) -> dict[str, Any]:
+        return {"totalbytesrecv": 0, "totalbytessent": 0, "timemillis": int(time.time() * 1000) + self.clock_off * 1000}
 
     def getblockcount(self) -> int:
         return self.chain.tip.height

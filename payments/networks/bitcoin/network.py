@@ -1,17 +1,19 @@
 """Bitcoin and Litecoin through a node's wallet. Speaks Bitcoin Core's JSON-RPC; amounts leave here as satoshis or litoshis."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin
 from cryptons.money import Base, parse_coin
 from payments.confirmations import deepest_final_depth
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
+from payments.networks.base import ORDER_LABEL, CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 from payments.networks.bitcoin import mweb
 from payments.networks.bitcoin.history import read_records
 from payments.networks.bitcoin.rpc import (
@@ -52,7 +54,8 @@ class BitcoinNetwork:
         """Return what the wallet received after the cursor's block, what a reorg took back, and the facts of the `unsettled` payments.
 
         Source: Bitcoin Core RPC `listsinceblock` (`transactions`, `removed`), `gettransaction`, `getmempoolentry`. The next cursor is the
-        block that lies as deep as a payment must to be final, so the node reports younger ones again at each poll.
+        block that lies as deep as a payment must to be final, so the node reports younger ones again at each poll; and it lies before the
+        block of a coinbase that pays an order and is not mature yet.
         """
         with open_wallet(self.coin) as wallet:
             tip = synced_chain(wallet)["blocks"]
@@ -65,7 +68,9 @@ class BitcoinNetwork:
             for txid in sorted({_txid(reference) for reference in again}):
                 with reading(txid, unread):
                     facts.update(_ask_again(wallet, txid, {reference for reference in again if _txid(reference) == txid}, facts, unread))
-            return FactPage(tuple(facts.values()), CursorState(listing["lastblock"]), tip, tuple(sorted(unread)))
+            facts.update(_without_parents(wallet, [facts[reference] for reference in unsettled if reference in facts]))
+            next_block = _before_immature(wallet, listing["transactions"], tip + 1 - depth) or listing["lastblock"]
+            return FactPage(tuple(facts.values()), CursorState(next_block), tip, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
         """Return the payments to these addresses.
@@ -90,13 +95,14 @@ class BitcoinNetwork:
     def health(self) -> NodeHealth:
         """Return the health of node and wallet.
 
-        Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getwalletinfo`, `listdescriptors`.
+        Source: Bitcoin Core RPC `getblockchaininfo`, `getnetworkinfo`, `getnettotals`, `getwalletinfo`, `listdescriptors`.
         """
         try:
             with open_wallet(self.coin) as wallet:
                 chain = checked_chain(wallet)
                 network = wallet.call("getnetworkinfo")
                 words = describe_wallet(wallet)
+                clock_off = _clock_off(wallet)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))
         peers = network["connections"]
@@ -110,7 +116,15 @@ class BitcoinNetwork:
             peers=peers,
             wallet=words,
             version=network["subversion"].strip("/"),
+            clock_off=clock_off,
         )
+
+
+def _clock_off(wallet: Conversation) -> timedelta:
+    """Return by how much the clock of the node's machine is ahead of ours."""
+    before = timezone.now()
+    told = datetime.fromtimestamp(int(wallet.call("getnettotals")["timemillis"]) // 1000, UTC)
+    return told - before
 
 
 def _txid(reference: str) -> str:
@@ -129,6 +143,31 @@ def _list_since(wallet: Conversation, block_hash: str, depth: int) -> dict[str, 
             raise
         listing = wallet.call("listsinceblock", "", depth, True, True)
     return listing
+
+
+def _before_immature(wallet: Conversation, entries: Iterable[dict[str, Any]], height: int) -> str:
+    """Return the block before the oldest coinbase that pays an order and is not mature yet; empty if none lies in this block or below."""
+    blocks = [
+        (entry["blockheight"], entry["blockhash"])
+        for entry in entries
+        if entry["category"] == "immature" and entry.get("generated") and entry.get("label", "").startswith(ORDER_LABEL)
+        if entry["blockheight"] <= height
+    ]
+    return str(wallet.call("getblockheader", min(blocks)[1])["previousblockhash"]) if blocks else ""
+
+
+def _without_parents(wallet: Conversation, facts: Iterable[Fact]) -> dict[str, Fact]:
+    """Return those payments as double spent that went because a transaction which they spend is no longer valid.
+
+    The wallet does not know that transaction, and so names no conflict. If a payment was only dropped, its coins are still there.
+    """
+    lost: dict[str, Fact] = {}
+    for fact in facts:
+        if not fact.is_present and not fact.is_conflicted and fact.destination:
+            spent = wallet.call("gettransaction", _txid(fact.reference), True, True)["decoded"]["vin"]
+            if any(wallet.call("gettxout", coin["txid"], coin["vout"], True) is None for coin in spent if "txid" in coin):
+                lost[fact.reference] = replace(fact, is_conflicted=True)
+    return lost
 
 
 def _facts(wallet: Conversation, entries: Iterable[dict[str, Any]], unread: set[str]) -> dict[str, Fact]:

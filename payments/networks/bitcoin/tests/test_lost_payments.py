@@ -63,6 +63,31 @@ def test_a_payment_whose_parent_was_double_spent_is_gone(network, bitcoind, addr
     assert (fact.is_present, fact.is_conflicted) == (False, True)
 
 
+@pytest.mark.parametrize("is_mined", [False, True], ids=["in the mempool", "in a block"])
+def test_a_payment_whose_parent_was_replaced_is_gone_and_double_spent(network, bitcoind, address, is_mined):
+    """The wallet does not know the parent, and so sees no conflict."""
+    parent = bitcoind.chain.submit(bitcoind.spend({}))
+    child = bitcoind.chain.submit(signed(unsigned([(parent, 0)], [(bitcoind.chain.script(address), PRICE)]), [0]))
+    booked = reference_of(network, child)
+    bitcoind.replace(parent, {})
+    if is_mined:
+        bitcoind.mine(2)
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, True)
+
+
+def test_a_dropped_payment_whose_coins_are_still_there_is_not_double_spent(network, bitcoind, address):
+    txid = bitcoind.pay(address, PRICE)
+    booked = reference_of(network, txid)
+    bitcoind.chain.forget(txid)
+
+    fact = facts(network, unsettled=[booked])[booked]
+
+    assert (fact.is_present, fact.is_conflicted) == (False, False)
+
+
 def test_a_payment_that_the_mempool_dropped_is_gone_without_a_conflict(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     bitcoind.chain.forget(txid)

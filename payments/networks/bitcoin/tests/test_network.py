@@ -223,6 +223,27 @@ def test_a_coinbase_payment_counts_once_it_is_mature(network, bitcoind, address)
     assert (fact.reference, fact.amount_base, fact.height) == (f"{block.transactions[0]}:0", 5_000_000_000, 151)
 
 
+def test_a_coinbase_is_remembered_when_the_follower_reads_while_it_is_immature(network, bitcoind, address):
+    block = bitcoind.chain.mine(bitcoind.chain.script(address))
+    cursor = FROM_THE_BEGINNING
+    for _ in range(25):
+        cursor = network.facts_since(cursor, {}).cursor
+        assert cursor.value == bitcoind.chain.active[min(150, len(bitcoind.chain.active) - 8)].hash
+        bitcoind.mine(4)
+
+    page = network.facts_since(cursor, {})
+
+    assert [fact.reference for fact in page.facts] == [f"{block.transactions[0]}:0"]
+    assert page.cursor.value != cursor.value
+
+
+def test_a_coinbase_of_the_wallets_owner_does_not_hold_the_cursor(network, bitcoind, address):
+    own = open_address(network, "")
+    bitcoind.chain.mine(bitcoind.chain.script(own))
+    bitcoind.mine(20)
+    assert network.facts_since(FROM_THE_BEGINNING, {}).cursor.value == bitcoind.chain.active[-8].hash
+
+
 def test_a_coinbase_whose_block_was_reorganised_away_does_not_count(network, bitcoind, address):
     bitcoind.chain.mine(bitcoind.chain.script(address))
     bitcoind.take_back()
@@ -289,6 +310,12 @@ def test_health_of_a_healthy_node_has_its_figures_and_no_problem(network, bitcoi
     assert (health.height, health.behind, health.peers, health.version) == (151, 0, 8, "Satoshi:29.4.3")
     assert health.tip_at == at(1_780_000_000)
     assert health.wallet == "watch-only, 1 address given out"
+
+
+def test_health_tells_by_how_much_the_clock_of_the_nodes_machine_is_off(network, bitcoind):
+    bitcoind.node.clock_off = -3 * 3600
+    off = network.health().clock_off
+    assert abs(off + timedelta(hours=3)) < timedelta(minutes=1)
 
 
 def test_health_of_a_node_that_is_catching_up_is_a_problem(network, bitcoind, address):
