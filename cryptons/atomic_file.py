@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -5,15 +6,28 @@ from uuid import uuid4
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, is_durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder. What is written there appears at `path` when the block ends, and not at all if it fails.
 
-    A reader sees the old file or the whole new one, also when this process is killed.
+    A reader sees the old file or the whole new one, also when this process is killed; if it is durable, also after a power cut.
     """
     part = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
         yield part
+        if is_durable:
+            _flush(part)
         part.replace(path)
+        if is_durable:
+            _flush(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _flush(path: Path) -> None:
+    """Write the file or folder to the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,10 +1,10 @@
-"""Checks of the database before the shop starts."""
+"""Check the database before the shop starts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.db import connection
 from pymongo import MongoClient
@@ -26,7 +26,32 @@ def check_database(**_: Any) -> list[CheckMessage]:
         if is_mongo(settings.DATABASE_URL) and (problem := other_set_problem(settings.DATABASE_URL)):
             return [Error(problem, id="cryptons.E002")]
         return [Error(f"{UNREACHABLE} ({type(error.__cause__ or error).__name__})", id="cryptons.E001")]
-    return [Error(problem, id="cryptons.E002")] if problem else []
+    if problem:
+        return [Error(problem, id="cryptons.E002")]
+    return durability(read_setting) if connection.vendor == "postgresql" else []
+
+
+def durability(read: Callable[[str], str]) -> list[CheckMessage]:
+    """Return what keeps PostgreSQL from writing a commit to the disk before it answers. `read` returns a setting of the session."""
+    if read("synchronous_commit") == "off":
+        text = (
+            "PostgreSQL answers before a commit is on the disk (synchronous_commit is off), so a power cut would undo orders and payouts. "
+            "Run ALTER DATABASE your_database SET synchronous_commit = on, and start the shop again."
+        )
+        return [Error(text, id="cryptons.E003")]
+    if read("fsync") == "off":
+        text = (
+            "POSTGRESQL DOES NOT FLUSH TO THE DISK (fsync is off): a power cut can destroy the database, and undo orders and payouts. "
+            "Set fsync = on in postgresql.conf."
+        )
+        return [Warning(text, id="cryptons.W001")]
+    return []
+
+
+def read_setting(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        return str(cursor.fetchone()[0])
 
 
 def standalone_problem(hello: Mapping[str, Any]) -> str:

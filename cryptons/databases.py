@@ -1,5 +1,6 @@
 """Turn DATABASE_URL into an entry of Django's DATABASES."""
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,10 +12,11 @@ from pymongo.uri_parser import parse_uri
 MONGO_SCHEMES = ("mongodb", "mongodb+srv")
 POSTGRES_SCHEMES = ("postgres", "postgresql")
 
+# An answer of success is a promise: what it says is on the disk, also when the power goes that moment. Each database is told so.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
 }
 READ_PREFERENCES = ("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")
 MONGO_OPTIONS: dict[str, Any] = {
@@ -24,8 +26,10 @@ MONGO_OPTIONS: dict[str, Any] = {
     "serverSelectionTimeoutMS": 5_000,
     "connectTimeoutMS": 5_000,
     "w": "majority",
+    "journal": True,
     "readConcernLevel": "majority",
 }
+FORGETFUL_COMMIT = re.compile(r"synchronous_commit\s*=\s*'?(off|false|no|0)\b", re.IGNORECASE)
 POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
 
 # The wait for a replica is short, because the primary can answer the same queries.
@@ -96,6 +100,8 @@ def _postgres(name: str, url: str) -> dict[str, Any]:
             raise ValueError("the host or the database is missing")
         query = {key: values[-1] for key, values in parse_qs(urlsplit(url).query).items()}
         pool = {key: int(query.pop(f"pool_{key}", default)) for key, default in POSTGRES_POOL.items()}
+        if FORGETFUL_COMMIT.search(query.get("options", "")):
+            raise ImproperlyConfigured(f"{name} must not turn synchronous_commit off: a power cut would undo orders and payouts.")
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must look like postgres://user:password@host:5432/cryptons ({error}).") from error
     return entry | {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": {"connect_timeout": 5, **query, "pool": pool}}
@@ -109,6 +115,10 @@ def _mongo(name: str, url: str) -> dict[str, Any]:
     if not parsed["database"]:
         raise ImproperlyConfigured(f"{name} must name the database after the last slash, as in mongodb://host/cryptons?replicaSet=rs0.")
     given = {option.lower(): value for option, value in parsed["options"].items()}
+    if given.get("w", "majority") != "majority" or given.get("journal") is False:
+        raise ImproperlyConfigured(
+            f"{name} must not set w or journal, unless to w=majority and journal=true: otherwise a crash can undo orders and payouts."
+        )
     defaults = {option: value for option, value in MONGO_OPTIONS.items() if option.lower() not in given}
     if "minPoolSize" in defaults:
         defaults["minPoolSize"] = min(defaults["minPoolSize"], given.get("maxpoolsize") or defaults["minPoolSize"])

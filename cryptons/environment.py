@@ -5,12 +5,15 @@ For each NAME the first of these is used: the variable NAME, the contents of the
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
 
 T = TypeVar("T")
 
@@ -35,6 +38,30 @@ def text(name: str, default: str = "") -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE must name a readable text file, not {file!r} ({error}).") from error
     return default
+
+
+def stored_secret(file: Path) -> str:
+    """Return the secret that is kept in `file`. The first caller generates it, and it is on the disk before anybody uses it."""
+    try:
+        if not file.exists():
+            part = file.with_name(f"{file.name}.{uuid4().hex}.part")
+            with part.open("x", encoding="utf-8") as new:
+                part.chmod(0o600)
+                new.write(get_random_secret_key())
+                new.flush()
+                os.fsync(new.fileno())
+            with suppress(FileExistsError):  # another process was first
+                os.link(part, file)
+            part.unlink()
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be read and written; {file} cannot ({error}).") from error
+    if not secret:
+        raise ImproperlyConfigured(
+            f"{file} is empty: restore it from a backup. Or delete it: a new key is generated, everybody must log in again, and links in "
+            "mails that were sent before no longer work."
+        )
+    return secret
 
 
 def _parsed(name: str, default: T, parse: Callable[[str], T | None], expected: str) -> T:

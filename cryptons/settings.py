@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.management.utils import get_random_secret_key
 from django.core.validators import validate_email
 from django.utils.translation import get_language_info
 from limits import parse as parse_limit
@@ -23,7 +22,7 @@ from cryptons.api import configuration as api
 from cryptons.cache_config import local_caches, redis_caches
 from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
-from cryptons.environment import parse_fixed_prices
+from cryptons.environment import parse_fixed_prices, stored_secret
 from cryptons.logs import logging_config
 from cryptons.standard_webhooks import key_of
 
@@ -48,14 +47,7 @@ def _secret_key() -> str:
         if len(key) < 32:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
         return key
-    file = DATA_DIR / "secret_key"
-    try:
-        with file.open("x", encoding="utf-8") as new:
-            file.chmod(0o600)
-            new.write(get_random_secret_key())
-    except FileExistsError:
-        pass
-    return file.read_text(encoding="utf-8")
+    return stored_secret(DATA_DIR / "secret_key")
 
 
 SECRET_KEY = _secret_key()

@@ -109,7 +109,7 @@ def postgres(folder: Path, *, durable: bool = False, port: int = 0) -> Server:
     if not (folder / "data").exists():
         locale = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         _fill([f"{programs}/initdb", "-D", f"{folder}/data", *locale], folder)
-    quick = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    quick = {} if durable else {"fsync": "off", "full_page_writes": "off"}
     server, address = _start_postgres(folder, port or free_port(), quick)
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = 'cryptons'").fetchone():

@@ -119,6 +119,19 @@ def test_a_second_start_keeps_the_data_and_prints_no_password(tmp_path: Path):
     shop.stop()
 
 
+def test_static_files_that_a_power_cut_left_empty_are_collected_again(shop: Shop):
+    shop.start()
+    shop.stop()
+    collected = [file for file in (shop.data / "static").rglob("*") if file.is_file()]
+    emptied = [shop.data / "static" / "staticfiles.json", *(file for file in collected if file.suffix == ".css")]
+    for file in emptied:
+        file.write_bytes(b"")
+
+    shop.start()
+
+    assert all(file.stat().st_size for file in emptied)
+
+
 def users(shop: Shop) -> list[tuple[str, str]]:
     with sqlite3.connect(shop.data / "cryptons.sqlite3") as database:
         return database.execute("select username, password from accounts_user order by username").fetchall()

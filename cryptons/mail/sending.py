@@ -72,5 +72,5 @@ def _server() -> EmailBackend:
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(file) as part:
+    with atomic_file(file, is_durable=True) as part:
         part.write_bytes(content)

@@ -84,21 +84,28 @@ def migrate() -> None:
 
 
 def collect_static() -> None:
-    """Collect the static files if one was added, changed or removed since the last time, by name, size and time."""
-    stamp = Path(settings.DATA_DIR) / "static.stamp"
+    """Collect the static files if one was added, changed or removed since the last time, by name, size and time.
+
+    Also if a collected one is no longer as it was, because a power cut leaves files empty that were just written.
+    """
+    stamp, collected = Path(settings.DATA_DIR) / "static.stamp", Path(settings.STATIC_ROOT)
+    sources = [(str(storage.location), Path(storage.path(path))) for finder in get_finders() for path, storage in finder.list([])]
     fingerprint = hashlib.sha256()
-    count = 0
-    for finder in get_finders():
-        for path, storage in finder.list([]):
-            status = Path(storage.path(path)).stat()
-            fingerprint.update(f"{storage.location}|{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
-            count += 1
-    current = fingerprint.hexdigest()
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == current and Path(settings.STATIC_ROOT).is_dir():
+    for location, file in sources:
+        status = file.stat()
+        fingerprint.update(f"{location}|{file}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+    if stamp.is_file() and stamp.read_bytes().decode(errors="replace") == f"{fingerprint.hexdigest()} {_sizes(collected)}":
         return
-    with step(f"Preparing {count} static files"):
+    with step(f"Preparing {len(sources)} static files"):
+        (collected / "staticfiles.json").unlink(missing_ok=True)  # Django stops at one that is empty
         call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-    stamp.write_text(current, encoding="utf-8")
+    stamp.write_text(f"{fingerprint.hexdigest()} {_sizes(collected)}", encoding="utf-8")
+
+
+def _sizes(folder: Path) -> str:
+    """Return a hash of the sizes of all files in the folder, by name."""
+    lines = sorted(f"{file}|{file.stat().st_size}\n" for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def load_demo() -> None:

@@ -42,3 +42,13 @@ def test_simultaneous_writers_do_not_mix_their_contents(file):
 def test_writing_into_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "missing" / "ledger.csv") as part:
         part.write_text("x")
+
+
+def test_a_durable_file_is_flushed_before_it_has_its_name_and_its_folder_afterwards(file, monkeypatch):
+    written = []
+    monkeypatch.setattr("cryptons.atomic_file.os.fsync", lambda number: written.append(file.exists()))
+
+    with atomic_file(file, is_durable=True) as part:
+        part.write_text("new")
+
+    assert written == [False, True]

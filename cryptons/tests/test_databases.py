@@ -7,10 +7,10 @@ import sys
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from cryptons import checks
-from cryptons.checks import check_database, standalone_problem
+from cryptons.checks import check_database, durability, standalone_problem
 from cryptons.databases import read_database, replica_entry
 from cryptons.tests.lonely_mongo import lonely_mongo
 
@@ -42,7 +42,7 @@ def test_a_mongodb_url_can_set_the_size_of_the_connection_pool():
         "minPoolSize": 5,
         "socketTimeoutMS": 45_000,
     }
-    entry = read("mongodb://a/cryptons?replicaSet=rs0&maxPoolSize=3&socketTimeoutMS=1000&w=1")
+    entry = read("mongodb://a/cryptons?replicaSet=rs0&maxPoolSize=3&socketTimeoutMS=1000&w=majority")
     assert {"maxPoolSize", "socketTimeoutMS", "w"}.isdisjoint(entry["OPTIONS"])
     assert entry["OPTIONS"]["minPoolSize"] == 3
 
@@ -63,6 +63,45 @@ def test_a_mongodb_url_can_set_the_size_of_the_connection_pool():
 def test_an_invalid_database_url_is_refused_with_a_message_that_names_the_setting(url):
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must .*\.$"):
         read(url)
+
+
+@pytest.mark.django_db
+def test_each_connection_acknowledges_a_commit_only_when_it_is_on_the_disk():
+    connection.ensure_connection()
+    if connection.vendor == "mongodb":
+        assert connection.connection.write_concern.document == {"w": "majority", "j": True}
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous" if connection.vendor == "sqlite" else "SHOW synchronous_commit")
+        assert cursor.fetchone()[0] in (2, "on")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://db.example/x?options=-c%20synchronous_commit%3Doff",
+        "postgres://db.example/x?options=--synchronous_commit%3DFALSE",
+        "mongodb://a/cryptons?replicaSet=rs0&w=1",
+        "mongodb://a/cryptons?replicaSet=rs0&w=0",
+        "mongodb://a/cryptons?replicaSet=rs0&journal=false",
+    ],
+)
+def test_a_url_by_which_a_power_cut_undoes_what_was_acknowledged_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must not .* undo orders and payouts\.$"):
+        read(url)
+
+
+@pytest.mark.parametrize(
+    ("session", "found"),
+    [
+        ({"synchronous_commit": "off", "fsync": "on"}, ["cryptons.E003"]),
+        ({"synchronous_commit": "on", "fsync": "off"}, ["cryptons.W001"]),
+        ({"synchronous_commit": "on", "fsync": "on"}, []),
+        ({"synchronous_commit": "local", "fsync": "on"}, []),
+    ],
+)
+def test_a_postgresql_that_answers_before_it_has_written_is_reported_at_the_start(session, found):
+    assert [message.id for message in durability(session.__getitem__)] == found
 
 
 POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?replicaSet=rs0"
@@ -120,7 +159,8 @@ def test_a_standalone_mongodb_is_refused_with_instructions():
 
 @pytest.mark.django_db
 def test_the_database_of_the_test_suite_passes_the_check():
-    assert check_database() == []
+    """Its PostgreSQL may run with fsync off, for speed: that is a warning."""
+    assert [message for message in check_database() if message.is_serious()] == []
 
 
 def test_an_unreachable_database_fails_the_check_without_revealing_secrets(monkeypatch):

@@ -46,3 +46,34 @@ def test_an_empty_variable_means_the_default(monkeypatch):
 def test_a_list_of_words_is_split_at_commas_and_trimmed(monkeypatch):
     monkeypatch.setenv("NAME_X", " a , b,,c ")
     assert env.words("NAME_X") == ["a", "b", "c"]
+
+
+def test_a_generated_secret_is_kept_and_only_its_owner_can_read_it(tmp_path):
+    file = tmp_path / "secret_key"
+
+    secret = env.stored_secret(file)
+
+    assert len(secret) == 50
+    assert env.stored_secret(file) == secret
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("secret_key", 0o600)]
+
+
+def test_a_generated_secret_is_flushed_before_it_has_its_name(tmp_path, monkeypatch):
+    named = []
+    monkeypatch.setattr(env.os, "fsync", lambda number: named.append((tmp_path / "secret_key").exists()))
+
+    env.stored_secret(tmp_path / "secret_key")
+
+    assert named == [False]
+
+
+def test_a_secret_that_was_lost_stops_the_start_and_says_what_to_do(tmp_path):
+    (tmp_path / "secret_key").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"secret_key is empty: restore it from a backup\. Or delete it"):
+        env.stored_secret(tmp_path / "secret_key")
+
+
+def test_a_data_folder_without_a_readable_secret_is_named(tmp_path):
+    (tmp_path / "secret_key").mkdir()
+    with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be read and written; .*secret_key cannot"):
+        env.stored_secret(tmp_path / "secret_key")

@@ -50,7 +50,7 @@ def write(rows: Iterable[LedgerRow], to: Any) -> None:
 def write_file(rows: Iterable[LedgerRow], file: Path) -> None:
     """Write the file whole or not at all, because half a ledger looks like a whole one. Raises CommandError."""
     try:
-        with atomic_file(file) as part, part.open("w", encoding="utf-8", newline="") as to:
+        with atomic_file(file, is_durable=True) as part, part.open("w", encoding="utf-8", newline="") as to:
             write(rows, to)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
