@@ -361,6 +361,7 @@ LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, minimum=1, 
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, minimum=1, maximum=1440)
 PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", minimum="0", maximum="10")
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", minimum="0", maximum="1000")
+UNCONFIRMED_HOLD_MINUTES = env.integer("UNCONFIRMED_HOLD_MINUTES", 120, minimum=1, maximum=10_080)
 LATE_GRACE_MINUTES = env.integer("LATE_GRACE_MINUTES", 60, minimum=0, maximum=10_080)
 LATE_RATE_PERCENT = env.decimal("LATE_RATE_PERCENT", "2", minimum="0", maximum="50")
 PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", minimum="0", maximum="1000000")

@@ -20,6 +20,10 @@ from payments.models import Alert, Invoice, Payout
 
 EXCEPTIONS = {
     "late": _("A payment was received after the invoice had expired."),
+    "slow": _(
+        "The payment was not confirmed in time, so its price and stock are no longer reserved. The shop decides automatically when it "
+        "confirms: wait, unless the buyer asks for something else."
+    ),
     "underpaid": _("Only a part of the price was paid in time."),
     "overpaid": _("More was received than was asked for."),
     "reorged": _("A reorg removed a payment that had settled. Do not ship until it settles again."),

@@ -171,6 +171,8 @@ class Payment(BaseModel):
         ACCEPTED = "accepted", _("Accepted")
         WAITING = "waiting", _("Waiting")
         """It was not accepted automatically: the buyer or staff decide."""
+        SLOW = "slow", _("Accepted although slow")
+        """It was slow, and was accepted after it confirmed."""
 
     network = models.CharField(_("network"), max_length=10)
     reference = models.CharField(_("transaction"), max_length=128)
@@ -193,6 +195,10 @@ class Payment(BaseModel):
     """The network itself calls it final (Lightning SETTLED, XRP validated), at any height."""
     settles_at_height = models.PositiveIntegerField(null=True, blank=True)
     """The tip at which it is deep enough for its invoice."""
+    held_until = models.DateTimeField(null=True, blank=True)
+    """How long it holds rate and stock while it is in no block; null once it was in one or is slow, and where nothing is mined."""
+    is_slow = models.BooleanField(_("slow"), default=False)
+    """It was in no block when its hold ended."""
     status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.SEEN)
     late = models.CharField(_("late"), max_length=8, choices=Late, default=Late.UNDECIDED, blank=True)
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
@@ -208,6 +214,7 @@ class Payment(BaseModel):
         indexes = [
             models.Index(fields=["network"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
+            models.Index(fields=["network", "held_until"], name="payment_held", condition=models.Q(held_until__isnull=False)),
             models.Index(fields=["first_seen_at", "id"], name="payment_first_seen"),
         ]
 
@@ -222,6 +229,15 @@ class Payment(BaseModel):
     def credited_minor_per_coin(self) -> Decimal:
         """The rate at which the payment pays the price."""
         return self.minor_per_coin or self.option.minor_per_coin
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it was accepted although it was late. If it was slow after that, it must be accepted again."""
+        return self.late == (self.Late.SLOW if self.is_slow else self.Late.ACCEPTED)
+
+    @property
+    def is_undecided(self) -> bool:
+        return self.late == self.Late.UNDECIDED or (self.is_slow and self.late == self.Late.ACCEPTED)
 
     @property
     def txid(self) -> str:

@@ -23,6 +23,7 @@ from payments.networks.registry import offered_networks
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
 from payments.sync import webhook_hints
+from payments.sync.facts import mark_slow
 from payments.sync.follower import is_wanted, poll
 from payments.sync.lightning_sweep import check_open_options, close_options
 
@@ -91,13 +92,14 @@ def close_lightning(invoice_id: str) -> None:
 
 @shared_task
 def sweep_invoices() -> None:
-    """Settle the invoices whose message was lost, and those that have expired.
+    """Settle the invoices whose message was lost, those that have expired, and those whose payment held rate and stock for too long.
 
     Networks that were not polled lately are polled first, so that an invoice that was paid in time is never shown as expired.
     """
     now = timezone.now()
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         poll(network, at=now)
+    mark_slow()
     touched = list(Invoice.objects.touched().order_by("id").values_list("pk", flat=True)[:MOST_SEEN])
     batches = list(chunks(touched, BATCH))
     # In a fixed order, this sweep, the next one and the messages would all settle the same invoices at the same time.

@@ -40,7 +40,7 @@ class Assessment:
         late = [
             payment
             for payment, status in self.statuses.items()
-            if payment.late == Payment.Late.UNDECIDED and status != GONE and received_as(payment, status).is_late
+            if payment.is_undecided and status != GONE and received_as(payment, status).is_late
         ]
         return late if not self.invoice.override and self.completes_with(late) else []
 
@@ -62,7 +62,7 @@ def assess(invoice: Invoice, at: datetime, *, statuses: Mapping[Payment, str] | 
 def as_accepted(payment: Payment, *, minor_per_coin: Decimal | None = None) -> Payment:
     """Return a copy of a late payment as if it were accepted, at the given rate or at that of its quote."""
     accepted = copy(payment)
-    accepted.late = Payment.Late.ACCEPTED
+    accepted.late = Payment.Late.SLOW if payment.is_slow else Payment.Late.ACCEPTED
     accepted.minor_per_coin = minor_per_coin or payment.minor_per_coin
     return accepted
 
@@ -79,9 +79,10 @@ def received_as(payment: Payment, status: str) -> Received:
         first_seen_at=payment.first_seen_at,
         due_by=payment.option.expires_at,
         status=status,
-        is_accepted=payment.late == Payment.Late.ACCEPTED,
+        is_accepted=payment.is_accepted,
         is_conflicted=payment.is_conflicted,
         is_mined=payment.height is not None or payment.is_safe,
+        is_slow=payment.is_slow,
     )
 
 

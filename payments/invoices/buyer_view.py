@@ -34,7 +34,18 @@ INVOICE_FIELDS = (
     "expires_at",
     "confirmations_needed",
 )
-PAYMENT_FIELDS = ("network", "amount_base", "status", "first_seen_at", "height", "is_present", "is_safe", "late", "minor_per_coin")
+PAYMENT_FIELDS = (
+    "network",
+    "amount_base",
+    "status",
+    "first_seen_at",
+    "height",
+    "is_present",
+    "is_safe",
+    "late",
+    "minor_per_coin",
+    "is_slow",
+)
 
 
 @dataclass(frozen=True)

@@ -44,19 +44,27 @@ class Received:
     """When the quote that it pays expired."""
     status: str
     is_accepted: bool = False
-    """The payment was late and was accepted."""
+    """The payment was late or slow and was accepted."""
     is_conflicted: bool = False
     is_mined: bool = False
     """In a block, or on a network that needs none."""
+    is_slow: bool = False
+    """It was in no block when its hold on the rate and the stock ended."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the payment is slow and still in no block: it may vanish, so there is nothing to decide about it yet."""
+        return self.is_slow and not self.is_mined and not self.is_accepted
 
     @property
     def is_late(self) -> bool:
-        return self.first_seen_at > self.due_by
+        """Whether the payment came too late for its quote: it was seen too late, or it was slow and is in a block now."""
+        return not self.is_stuck and (self.is_slow or self.first_seen_at > self.due_by)
 
     @property
     def counts(self) -> bool:
         """Whether the payment pays the price. A late one does not until it is accepted."""
-        return self.is_accepted or not self.is_late
+        return self.is_accepted or not (self.is_late or self.is_stuck)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,8 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
         flags.add("underpaid")
     if _is_late(invoice, kept, paid):
         flags.add("late")
+    if _is_slow(invoice, kept, paid):
+        flags.add("slow")
     if invoice.has_settled and not invoice.override and status != "settled":
         flags.add("reorged")
     if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
@@ -135,4 +145,14 @@ def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
     late = [payment for payment in kept if payment.is_late]
     if not late:
         return False
-    return paid < invoice.enough_minor or _total(payment for payment in kept if not payment.is_late) < invoice.enough_minor
+    punctual = _total(payment for payment in kept if payment.counts and not payment.is_late)
+    return paid < invoice.enough_minor or punctual < invoice.enough_minor
+
+
+def _is_slow(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
+    """Return whether the price is not paid, or not without slow payments."""
+    if invoice.override or not any(payment.is_slow for payment in kept):
+        return False
+    return (
+        paid < invoice.enough_minor or _total(payment for payment in kept if payment.counts and not payment.is_slow) < invoice.enough_minor
+    )

@@ -13,12 +13,14 @@ from payments.rates.current import rate_for
 def may_accept(payment: Payment, *, at: datetime) -> bool:
     """Return whether the payment came soon enough and its rate has held. Without a fresh rate nothing is accepted.
 
-    Whether it can still be delivered is a question for Subject.reserve_again.
+    A slow payment that had been accepted before came soon enough. Whether the goods can still be delivered is a question for
+    Subject.reserve_again.
     """
-    if payment.first_seen_at - payment.option.expires_at > timedelta(minutes=settings.LATE_GRACE_MINUTES):
+    is_too_late = payment.first_seen_at - payment.option.expires_at > timedelta(minutes=settings.LATE_GRACE_MINUTES)
+    if is_too_late and payment.late != Payment.Late.ACCEPTED:
         return False
     try:
-        return has_kept_its_worth(payment.option.minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
+        return has_kept_its_worth(payment.credited_minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
     except RateUnavailable:
         return False
 

@@ -99,14 +99,15 @@ def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
     late: list[LateMoney] = []
     statuses: dict[Payment, str] = {}
     for payment, status in assess(invoice, at).statuses.items():
-        if status == GONE or received_as(payment, status).counts:
+        received = received_as(payment, status)
+        if status == GONE or received.counts or received.is_stuck:
             statuses[payment] = status
             continue
         accepted = as_accepted(payment, minor_per_coin=rate_for(payment.network, at=at).minor_per_coin)
         statuses[accepted] = status
         late.append(LateMoney(accepted, received_as(accepted, status).value_minor))
-    kept = [received_as(payment, status) for payment, status in statuses.items() if status != GONE]
-    counted = sum((money.value_minor for money in kept), Fraction(0))
+    kept = (received_as(payment, status) for payment, status in statuses.items() if status != GONE)
+    counted = sum((money.value_minor for money in kept if money.counts), Fraction(0))
     return QuotePreview(assess(invoice, at, statuses=statuses), tuple(late), counted)
 
 

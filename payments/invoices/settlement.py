@@ -1,7 +1,7 @@
 """Bring an invoice in line with its payments: decide about late money, then write the verdict and all that follows from it."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,8 +58,8 @@ def settle(invoice_id: UUID, *, at: datetime) -> Verdict:
         return assessment.verdict
 
     def write() -> None:
-        _record_late([payment for payment in late if payment not in taken], Payment.Late.WAITING)
-        apply_verdict(assessment)
+        waiting = _record_waiting([payment for payment in late if payment not in taken])
+        apply_verdict(assessment, Cause(data=waiting) if waiting else FACTS)
 
     in_transaction(write)
     return assessment.verdict
@@ -72,17 +72,21 @@ def _accept_late(assessment: Assessment, late: list[Payment], taken: list[Paymen
     """
     invoice = copy(assessment.invoice)
     subject().reserve_again(invoice)
-    _record_late([payment for payment in late if payment not in taken], Payment.Late.WAITING)
-    _record_late(taken, Payment.Late.ACCEPTED)
+    waiting = _record_waiting([payment for payment in late if payment not in taken])
     statuses = {(as_accepted(payment) if payment in taken else payment): status for payment, status in assessment.statuses.items()}
+    for payment in statuses:
+        if payment in taken:
+            Payment.objects.filter(pk=payment.pk).update(late=payment.late)
     accepted = assess(invoice, assessment.at, statuses=statuses)
-    apply_verdict(accepted, Cause(data={"acceptedLate": [payment.reference for payment in taken]}))
+    apply_verdict(accepted, Cause(data={"acceptedLate": [payment.reference for payment in taken], **waiting}))
     return accepted.verdict
 
 
-def _record_late(payments: Iterable[Payment], decision: Payment.Late) -> None:
+def _record_waiting(payments: list[Payment]) -> dict[str, list[str]]:
+    """Leave these payments to the buyer and staff. Returns what the event says about it."""
     for payment in payments:
-        Payment.objects.filter(pk=payment.pk).update(late=decision)
+        Payment.objects.filter(pk=payment.pk).update(late=Payment.Late.WAITING)
+    return {"waitingLate": [payment.reference for payment in payments]} if payments else {}
 
 
 def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:

@@ -11,12 +11,13 @@ def exceptions(verdict: Verdict) -> frozenset[str]:
 
 
 _WAITING = frozenset({"reorged", "double_spent"})
+_UNPAID = _WAITING | {"slow"}
 _CLOSED = frozenset({"late", "overpaid"})
 _EXCEPTIONS = {
-    "new": _WAITING,
+    "new": _UNPAID,
     "processing": _WAITING,
     "settled": frozenset({"overpaid", "double_spent"}),  # the latter only where a person said that it is paid
-    "expired": _WAITING | _CLOSED | {"underpaid"},
+    "expired": _UNPAID | _CLOSED | {"underpaid"},
     "cancelled": _CLOSED,
     "invalid": _CLOSED,
 }

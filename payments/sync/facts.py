@@ -1,16 +1,22 @@
 """Store what nodes say about payments. Nothing is decided here: payments.invoices.settlement weighs the facts afterwards."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F, prefetch_related_objects
 from django.utils import timezone
 
 from cryptons.chunks import chunks
+from cryptons.db import in_transaction
 from payments.confirmations import settles_at_height
-from payments.models import Invoice, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment
 from payments.networks.base import Fact
+
+MOST_SLOW = 1000
+"""Payments of one network that become slow in one sweep; the next sweep takes the rest."""
 
 FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
 
@@ -69,11 +75,42 @@ def _update(changes: dict[Payment, Fact]) -> None:
     alike: dict[tuple[Any, ...], list[UUID]] = {}
     for payment, fact in changes.items():
         first_seen_at = min(fact.first_seen_at, payment.first_seen_at)
-        values = (first_seen_at, _settles_at(fact, payment.option), *(_new_value(fact, payment, name) for name in FACT_FIELDS))
+        held_until = None if is_confirmed(fact) else payment.held_until
+        facts = (_new_value(fact, payment, name) for name in FACT_FIELDS)
+        values = (first_seen_at, held_until, _settles_at(fact, payment.option), *facts)
         alike.setdefault(values, []).append(payment.pk)
     for values, ids in alike.items():
-        fields = dict(zip(("first_seen_at", "settles_at_height", *FACT_FIELDS), values, strict=True))
+        fields = dict(zip(("first_seen_at", "held_until", "settles_at_height", *FACT_FIELDS), values, strict=True))
         Payment.objects.filter(pk__in=ids).update(**fields, updated_at=timezone.now())
+
+
+def is_confirmed(fact: Fact) -> bool:
+    """Tell whether the payment is in a block, or on a network that needs none."""
+    return fact.height is not None or fact.is_safe
+
+
+def _held_until(first_seen_at: datetime, option: Option) -> datetime:
+    """Return how long the payment holds rate and stock without being in a block: UNCONFIRMED_HOLD_MINUTES, but as long as its quote."""
+    return max(first_seen_at + timedelta(minutes=settings.UNCONFIRMED_HOLD_MINUTES), option.expires_at)
+
+
+def mark_slow() -> set[UUID]:
+    """Mark the payments whose hold has ended, in a transaction of its own. Returns their invoices, which need a new verdict.
+
+    Only payments that their node still called unconfirmed after that: an outage makes no payment slow.
+    """
+
+    def mark() -> set[UUID]:
+        slow: dict[UUID, UUID] = {}
+        for network, answered_at in Cursor.objects.filter(answered_at__isnull=False).values_list("network", "answered_at"):
+            held = Payment.objects.filter(network=network, is_present=True, held_until__lte=answered_at)
+            slow |= dict(held.order_by("held_until").values_list("pk", "invoice_id")[:MOST_SLOW])
+        for ids in chunks(sorted(slow)):
+            Payment.objects.filter(pk__in=ids, is_present=True, held_until__isnull=False).update(is_slow=True, held_until=None)
+        mark_dirty(slow.values())
+        return set(slow.values())
+
+    return in_transaction(mark)
 
 
 def _settles_at(fact: Fact, option: Option) -> int | None:
@@ -81,13 +118,15 @@ def _settles_at(fact: Fact, option: Option) -> int | None:
 
 
 def _new_payment(network: str, fact: Fact, option: Option) -> Payment:
+    first_seen_at = min(fact.first_seen_at, timezone.now())  # the node's clock may be fast, and must not make the buyer late
     return Payment(
         network=network,
         reference=fact.reference,
         option=option,
         invoice_id=option.invoice_id,
         amount_base=fact.amount_base,
-        first_seen_at=min(fact.first_seen_at, timezone.now()),  # the node's clock may be fast, and must not make the buyer late
+        first_seen_at=first_seen_at,
+        held_until=None if is_confirmed(fact) else _held_until(first_seen_at, option),
         settles_at_height=_settles_at(fact, option),
         is_final=fact.is_safe,
         **{name: getattr(fact, name) for name in FACT_FIELDS},

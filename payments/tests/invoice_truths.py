@@ -20,6 +20,7 @@ from payments.tests.scripted import Clock, ScriptedChain, Transaction
 from payments.tests.stored_rows import ENOUGH_MINOR, StoredRows
 
 GRACE = timedelta(minutes=60)
+HOLD = timedelta(minutes=120)
 
 
 class InvoiceTruths(RuleBasedStateMachine):
@@ -79,7 +80,7 @@ class InvoiceTruths(RuleBasedStateMachine):
         assert (told.paid_seen_minor, told.paid_safe_minor) == (invoice.paid_seen_minor, invoice.paid_safe_minor)
         assert told.to_decide == (invoice.exceptions if invoice.needs_decision else frozenset())
         assert {p.reference: told.statuses.get(p.reference, "seen") for p in payments} == {p.reference: p.status for p in payments}
-        assert told.accepted == {p.reference for p in payments if p.late == "accepted"}
+        assert told.accepted == {p.reference for p in payments if p.late in ("accepted", "slow")}
 
     def what_is_out_of_line_will_be_found(self, invoice: Invoice, stored: StoredRows) -> None:
         """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
@@ -108,9 +109,9 @@ class InvoiceTruths(RuleBasedStateMachine):
         for payment in payments:
             rate = settings.FIXED_RATES[payment.network.partition("-")[0]] * 100
             if by_itself:
-                assert payment.first_seen_at <= payment.option.expires_at + GRACE
-                assert payment.minor_per_coin is None
-                assert rate >= payment.option.minor_per_coin * 98 / 100
+                assert payment.first_seen_at <= payment.option.expires_at + GRACE or payment.minor_per_coin
+                assert payment.minor_per_coin is None or payment.is_slow
+                assert rate >= (payment.minor_per_coin or payment.option.minor_per_coin) * 98 / 100
             else:
                 assert payment.minor_per_coin == rate
 
@@ -130,6 +131,7 @@ class InvoiceTruths(RuleBasedStateMachine):
             else:
                 self.it_is_as_the_network_says(payment, truth[key])
             assert payment.status == stored.standing(payment, invoice)
+            self.it_holds_rate_and_stock_no_longer_than_it_may(payment)
         for invoice in stored.invoices:
             received = [received_as(payment, payment.status) for payment in stored.of[invoice.pk]]
             verdict = evaluate(terms_of(invoice), received, at=self.clock.now)
@@ -141,6 +143,13 @@ class InvoiceTruths(RuleBasedStateMachine):
             f"unclaimed XRP {reference}" for (network, reference), fact in truth.items() if network == "XRP" and not self.is_ours(fact)
         }
         assert set(Alert.objects.values_list("key", flat=True)) == unmatched
+
+    def it_holds_rate_and_stock_no_longer_than_it_may(self, payment: Payment) -> None:
+        hold = max(payment.first_seen_at + HOLD, payment.option.expires_at)
+        if payment.network != "BTC":
+            assert not payment.is_slow
+        elif payment.is_present and payment.height is None and self.transaction(payment).deepest == 0:
+            assert payment.is_slow == (self.clock.now >= hold)
 
     def transaction(self, payment: Payment) -> Transaction:
         return next(sent for sent in self.chain.transactions if sent.txid == payment.txid)

@@ -38,5 +38,6 @@ def replay(events: Iterable[Event]) -> Replayed:
         told.to_decide = frozenset(data["exceptions"])
         told.override = data.get("override", told.override)
         told.statuses |= {payment["reference"]: payment["status"] for payment in data["payments"]}
+        told.accepted -= set(data.get("waitingLate", ()))
         told.accepted |= set(data.get("acceptedLate", ()))
     return told

@@ -49,9 +49,15 @@ class StoredRows:
             / BASE_PER_COIN[payment.network]
             for payment in self.of[invoice.pk]
             if payment.is_present and (not safe or self.is_safe(payment, invoice))
-            if not counted or payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
+            if not counted or self.counts(payment)
         )
         return sum(worths, Fraction())
+
+    def counts(self, payment: Payment) -> bool:
+        """Whether it came in time and was mined in time, or was taken all the same."""
+        if payment.is_slow:
+            return payment.late == "slow"
+        return payment.first_seen_at <= payment.option.expires_at or payment.late == "accepted"
 
     def status(self, invoice: Invoice, at: datetime) -> str:
         """As the rules of payments say it."""

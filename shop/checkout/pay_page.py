@@ -122,6 +122,9 @@ def _open(view: BuyerView, *, at: datetime) -> PayState:
         text = _("We are checking one last time whether a payment arrived in time. Please do not send money now.")
         return PayState("overdue", "warning", _("This quote has expired"), text, seconds=3)
     asking = partial(PayState, asks_for_money=True, seconds=3, quote_words=_("Pay with another coin, or at a new rate"))
+    if _is_stuck(view) and not view.counted_minor:
+        text = _("Your earlier payment is still not confirmed. Pay this new quote only if you do not want to wait for it.")
+        return asking("slow-new", "warning", _("Your payment is not confirmed yet"), text)
     if view.waiting_minor:
         text = _(
             "We have your payment, but its quote had expired when it arrived. "
@@ -136,6 +139,11 @@ def _open(view: BuyerView, *, at: datetime) -> PayState:
         text = _("The coins that you sent were spent elsewhere before they were confirmed. Please pay again before the quote expires.")
         return asking("double-spent", "danger", _("Your payment is no longer valid"), text)
     return asking("waiting", "info", _("Waiting for your payment"), _how_to_pay(view))
+
+
+def _is_stuck(view: BuyerView) -> bool:
+    """Return whether the money that is not counted was not confirmed in time."""
+    return bool(view.waiting_minor) and "slow" in view.flags and "late" not in view.flags
 
 
 def _how_to_pay(view: BuyerView) -> str:
@@ -153,6 +161,12 @@ def _use_it() -> str:
 
 def _expired(view: BuyerView, *, at: datetime) -> PayState:
     seconds = 15 if at < view.expires_at + LOOK_AGAIN else 0
+    if _is_stuck(view):
+        text = _(
+            "The network has not confirmed your payment, so we no longer reserve the price and the goods. When it confirms, we check "
+            "automatically whether we can still accept it: you do not have to pay again. If your wallet can raise the fee, that helps."
+        )
+        return PayState("slow", "warning", _("Your payment is not confirmed yet"), text, seconds=15)
     if view.waiting_minor:
         text = _("We have your payment. You can use it at today's rate, or request a refund. Our email has a link for each.")
         title = _("Your payment arrived late")

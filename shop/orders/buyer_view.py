@@ -23,6 +23,11 @@ def can_request_refund(order: Order, invoice: Invoice) -> bool:
     )
 
 
+def is_stuck(invoice: Invoice) -> bool:
+    """Return whether the invoice waits for a payment that the network did not confirm in time."""
+    return invoice.status in (Invoice.Status.NEW, Invoice.Status.EXPIRED) and "slow" in invoice.flags and "late" not in invoice.flags
+
+
 def can_cancel(order: Order) -> bool:
     """Tell whether the button is shown; whether it works is decided when it is pressed."""
     return order.status == Order.Status.PENDING and order.payment_status in (Order.PaymentStatus.UNPAID, Order.PaymentStatus.EXPIRED)
@@ -56,6 +61,11 @@ def state_in_words(order: Order, invoice: Invoice | None) -> tuple[str, str]:
 
 def _pending_in_words(order: Order, invoice: Invoice | None) -> tuple[str, str]:
     payment = Order.PaymentStatus
+    if invoice is not None and is_stuck(invoice):
+        return "warning", _(
+            "We have seen your payment, but the network has not confirmed it, so we no longer reserve the price and the goods. When it "
+            "confirms, we check automatically whether we can still accept it."
+        )
     match order.payment_status:
         case payment.PENDING | payment.CONFIRMING:
             return "info", _("We have seen your payment and are waiting for the network to confirm it.")

@@ -63,7 +63,7 @@ def _back(payout: Payout) -> dict[str, str]:
 
 @_in_the_buyers_language
 def mail_about_money(order: Order, invoice: Invoice) -> None:
-    """Mail what the invoice's new state means for the buyer: paid, overpaid, underpaid, or late."""
+    """Mail what the invoice's new state means for the buyer: paid, overpaid, underpaid, late, or slow."""
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
     if order.status == Order.Status.CANCELLED or invoice.status in closed:
         if invoice.paid_seen_minor:
@@ -74,6 +74,8 @@ def mail_about_money(order: Order, invoice: Invoice) -> None:
             _mail_with_choices("payment_overpaid", order, invoice)
     elif invoice.status == status.EXPIRED and "late" in invoice.flags:
         _mail_with_choices("payment_late", order, invoice)
+    elif invoice.status in (status.NEW, status.EXPIRED) and "slow" in invoice.flags:
+        _mail_with_choices("payment_slow", order, invoice)
     elif invoice.status == status.EXPIRED and "underpaid" in invoice.flags:
         _mail_with_choices("payment_underpaid", order, invoice)
 

@@ -99,12 +99,16 @@ def payment_status(invoice: Invoice) -> PaymentStatus:
             return PaymentStatus.OVERPAID if "overpaid" in invoice.flags else PaymentStatus.PAID
         case Invoice.Status.PROCESSING:
             return PaymentStatus.CONFIRMING if invoice.is_mined else PaymentStatus.PENDING
+        case Invoice.Status.NEW if "slow" in invoice.flags and "late" not in invoice.flags:
+            return PaymentStatus.PENDING
         case Invoice.Status.NEW:
             return PaymentStatus.UNDERPAID if invoice.paid_seen_minor else PaymentStatus.UNPAID
     if "underpaid" in invoice.flags:
         return PaymentStatus.UNDERPAID
     if "late" in invoice.flags:
         return PaymentStatus.LATE
+    if "slow" in invoice.flags:
+        return PaymentStatus.PENDING
     return PaymentStatus.UNPAID if invoice.status == Invoice.Status.CANCELLED else PaymentStatus.EXPIRED
 
 

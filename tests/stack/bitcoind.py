@@ -131,6 +131,10 @@ class Node:
         """The transaction's id."""
         return str(self.call("sendtoaddress", address, amount, wallet=self.buyers))
 
+    def pay_slowly(self, address: str, amount: str) -> str:
+        """At 1 sat/vB, and replaceable. The transaction's id."""
+        return str(self.call("sendtoaddress", address, amount, "", "", False, True, None, "unset", False, 1, wallet=self.buyers))
+
     def pay_many(self, amounts: Mapping[str, Decimal]) -> str:
         """All of them by one transaction. Its id."""
         return str(self.call("sendmany", "", {address: str(amount) for address, amount in amounts.items()}, wallet=self.buyers))

@@ -166,6 +166,22 @@ def let_expire(shop: Shop, invoice: str, moment: datetime | None = None) -> None
     assert changed == 1
 
 
+def let_hold_end(shop: Shop, invoice: str) -> None:
+    """The quote is over, and its unconfirmed payment has held rate and stock for as long as it may."""
+    let_expire(shop, invoice)
+    at, key = datetime.now(UTC), invoice.replace("-", "")
+    if (url := shop.environment.get("DATABASE_URL")) is not None:
+        with pymongo.MongoClient[dict[str, Any]](url) as server:
+            payments = server.get_default_database()["payments_payment"]
+            changed = payments.update_one({"invoice_id": key, "held_until": {"$ne": None}}, {"$set": {"held_until": at}}).matched_count
+    else:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as rows:
+            values = [f"{at:%Y-%m-%d %H:%M:%S.%f}", key]
+            held = "update payments_payment set held_until = ? where invoice_id = ? and held_until is not null"
+            changed = rows.execute(held, values).rowcount
+    assert changed == 1
+
+
 def settled_events(shop: Shop, invoice: str) -> int:
     """How often the log says that it settled."""
     wanted = {"type": "invoice.settled", "subject_id": invoice.replace("-", "")}

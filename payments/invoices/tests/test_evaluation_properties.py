@@ -1,5 +1,6 @@
 """What must hold for every invoice and every set of payments."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -28,6 +29,8 @@ payments = st.builds(
     is_accepted=st.booleans(),
     status=st.sampled_from(["seen", "settled", "gone"]),
     is_conflicted=st.booleans(),
+    is_mined=st.booleans(),
+    is_slow=st.booleans(),
 )
 
 
@@ -66,6 +69,25 @@ def test_seen_money_is_never_less_than_confirmed_money(invoice, received, at):
 def test_another_payment_never_unsettles_an_invoice(invoice, received, extra, at):
     if evaluate(invoice, received, at).status == "settled":
         assert evaluate(invoice, [*received, extra], at).status == "settled"
+
+
+@given(terms, st.lists(payments, max_size=6), moments)
+@settings(max_examples=500)
+def test_a_slow_payment_pays_nothing_until_it_is_in_a_block_and_accepted(invoice, received, at):
+    invoice = replace(invoice, override="", has_settled=False)
+    slow = [replace(payment, is_slow=True, is_accepted=False) for payment in received]
+    verdict = evaluate(invoice, slow, at)
+    assert verdict.status in ("new", "expired")
+    assert ("slow" in verdict.flags) == any(payment.status != "gone" for payment in slow)
+
+
+@given(terms, st.lists(payments, max_size=6), moments)
+@settings(max_examples=500)
+def test_slowness_is_flagged_only_when_it_matters(invoice, received, at):
+    verdict = evaluate(invoice, received, at)
+    quick = [payment for payment in received if not payment.is_slow]
+    if "slow" in verdict.flags and verdict.status in ("processing", "settled"):
+        assert evaluate(invoice, quick, at).status in ("new", "expired")
 
 
 @given(terms, st.lists(payments, max_size=6), moments)

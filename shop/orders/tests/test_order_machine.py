@@ -22,7 +22,7 @@ from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.payouts.workflow import draft_payout, move_payout
-from payments.sync.facts import mark_dirty, store_facts
+from payments.sync.facts import mark_dirty, mark_slow, store_facts
 from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
@@ -102,11 +102,12 @@ class Shop(RuleBasedStateMachine):
         self.tell(option, percent=percent, depth=3)
 
     @precondition(lambda self: self.orders)
-    @rule(minutes=st.sampled_from([1, 10, 30]))
+    @rule(minutes=st.sampled_from([1, 10, 30, 150]))
     def time_passes(self, minutes):
         self.now += timedelta(minutes=minutes)
         self.tip += 1
-        Cursor.objects.update(tip_height=self.tip)
+        Cursor.objects.update(tip_height=self.tip, answered_at=self.now)
+        mark_slow()
         ids = list(Invoice.objects.values_list("pk", flat=True))
         mark_dirty(ids)
         for invoice in ids:
@@ -242,6 +243,13 @@ class Shop(RuleBasedStateMachine):
     def late_money_counts_at_its_old_rate_only_within_the_grace(self):
         for payment in Payment.objects.filter(late="accepted", minor_per_coin=None).prefetch_related("option"):
             assert payment.first_seen_at - payment.option.expires_at <= timedelta(minutes=60)
+
+    @invariant()
+    def what_was_unconfirmed_for_too_long_pays_only_once_it_was_in_a_block_and_accepted_again(self):
+        for payment in Payment.objects.filter(is_slow=True, is_present=True).exclude(late="slow").prefetch_related("invoice"):
+            others = payment.invoice.payments.filter(is_present=True, is_slow=False)
+            if payment.invoice.status in ("processing", "settled") and not payment.invoice.override:
+                assert others.exists() or payment.invoice.payments.filter(late="slow").exists()
 
     @invariant()
     def what_is_settled_was_paid_or_accepted_by_a_person(self):

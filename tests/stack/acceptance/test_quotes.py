@@ -13,6 +13,7 @@ from tests.stack.buying import (
     Bought,
     buy,
     let_expire,
+    let_hold_end,
     read_order,
     settled_events,
     standing,
@@ -68,6 +69,43 @@ def test_a_payment_hours_after_expiry_waits_for_a_decision(shop: Shop, node: Nod
     wait_until(shop, bought, "expired", "late")
     wait_for("the order to say so", lambda: read_order(shop, bought)["paymentStatus"] == "late")
     wait_for("the thing to be on sale", lambda: stock_of(shop, product) == 1)
+
+
+def test_an_unconfirmed_payment_holds_price_and_stock_only_for_a_while(shop: Shop, node: Node):
+    """At 1 sat/vB. When it confirms, the rate has not moved and the goods are there: its buyer pays no more."""
+    product = stock_product(shop, stock=1)
+    bought = buy(shop, product)
+    node.pay_slowly(bought.address, bought.amount)
+    wait_until(shop, bought, "processing")
+
+    let_hold_end(shop, bought.invoice)
+
+    wait_until(shop, bought, "expired", "slow")
+    wait_for("the thing to be on sale", lambda: stock_of(shop, product) == 1)
+    node.mine()
+    wait_until(shop, bought, "settled", "late", "slow")
+    wait_for("the thing to be held again", lambda: stock_of(shop, product) == 0)
+    assert read_order(shop, bought)["status"] == "processing"
+
+
+def test_an_unconfirmed_payment_that_is_taken_back_after_its_hold_gains_nothing(shop: Shop, node: Node):
+    product = stock_product(shop, stock=1)
+    bought = buy(shop, product)
+    txid = node.pay_slowly(bought.address, bought.amount)
+    wait_until(shop, bought, "processing")
+    let_hold_end(shop, bought.invoice)
+    wait_until(shop, bought, "expired", "slow")
+    other = buy(shop, product)
+
+    node.call(
+        "bumpfee", txid, {"fee_rate": 50, "outputs": [{node.call("getnewaddress", wallet=node.buyers): bought.amount}]}, wallet=node.buyers
+    )
+    node.pay(other.address, other.amount)
+    node.mine()
+
+    wait_until(shop, other, "settled")
+    wait_until(shop, bought, "expired", "double_spent")
+    assert stock_of(shop, product) == 0
 
 
 def test_an_invoice_with_too_little_at_expiry_is_underpaid(shop: Shop, node: Node, product: str):
