@@ -99,10 +99,13 @@ def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> 
 
 
 def mail_payout_trouble(payout: Payout) -> None:
-    """Email staff once when a payout failed, and once when it is not known whether it was sent."""
+    """Email staff once when a payout failed, once when it is not known whether it was sent, and when it is blocked."""
     with override(settings.LANGUAGE_CODE):
         words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "error": payout.error}
-        if payout.status == Payout.Status.FAILED:
+        if payout.blocked_by:
+            subject = gettext("A payout has stopped")
+            text = gettext("A payout of %(amount)s is not sent. %(error)s") % words
+        elif payout.status == Payout.Status.FAILED:
             subject = gettext("A payout has failed")
             text = gettext("A payout of %(amount)s failed, and nothing was sent. %(error)s Draft another one.") % words
         elif payout.status == Payout.Status.UNKNOWN:
@@ -117,7 +120,27 @@ def mail_payout_trouble(payout: Payout) -> None:
         else:
             return
         path = reverse("admin:payments_payout_change", args=[payout.pk])
-    mail_staff(f"payout:{payout.pk}:{payout.status}", subject, text, path=path)
+    occasion = f"{payout.blocked_by}:{payout.version}" if payout.blocked_by else payout.status
+    mail_staff(f"payout:{payout.pk}:{occasion}", subject, text, path=path)
+
+
+def mail_payout_waits(payout: Payout) -> None:
+    """Email staff once when a payout waits for approval, once for a second person, and once for a signature."""
+    with override(settings.LANGUAGE_CODE):
+        words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "name": payout.approved_by}
+        if payout.status == Payout.Status.DRAFT and payout.destination and not payout.approved_by:
+            step, subject = "approval", gettext("A payout is waiting for approval")
+            text = gettext("A payout of %(amount)s is sent as soon as staff approve it.") % words
+        elif payout.status == Payout.Status.DRAFT and payout.approved_by:
+            step, subject = "second", gettext("A payout is waiting for a second person")
+            text = gettext("%(name)s has approved a payout of %(amount)s. It also needs the approval of a second person.") % words
+        elif payout.status == Payout.Status.APPROVED and payout.psbt:
+            step, subject = "signature", gettext("A payout is waiting for its signature")
+            text = gettext("Download the transaction of a payout of %(amount)s from its page, sign it, and upload it there.") % words
+        else:
+            return
+        path = reverse("admin:payments_payout_change", args=[payout.pk])
+    mail_staff(f"payout:{payout.pk}:waits:{step}", subject, text, path=path)
 
 
 def mail_staff(key: str, subject: str, text: str, *, path: str) -> None:

@@ -57,6 +57,10 @@ class PayoutRefused(PaymentError):
     """The payout is not allowed. The text says why, and what to do instead."""
 
 
+class NotCovered(PayoutRefused):
+    """The money that the payout sends back is no longer there, or it pays the order again."""
+
+
 class PayoutMoved(PaymentError):
     """Somebody else changed the payout first: read it again and retry."""
 

@@ -264,6 +264,12 @@ class Payout(BaseModel):
         LATE = "late", _("Late")
         REFUND = "refund", _("Refund")
 
+    class BlockedBy(models.TextChoices):
+        """Why a payout waits although nobody has withdrawn it."""
+
+        COVER = "cover", _("Its money is gone")
+        FEE = "fee", _("The network fee is too high")
+
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, verbose_name=_("invoice"), related_name="payouts")
     kind = models.CharField(_("kind"), max_length=8, choices=Kind)
     network = models.CharField(_("network"), max_length=10)
@@ -290,6 +296,10 @@ class Payout(BaseModel):
     psbt = models.TextField(blank=True)
     """What staff sign where the shop's own wallet only watches (base64)."""
     error = models.CharField(_("error"), max_length=300, blank=True)
+    blocked_by = models.CharField(_("blocked by"), max_length=8, choices=BlockedBy, blank=True)
+    """Why it is not sent for now: `cover` until a person decides, `fee` until fees fall or a person allows more."""
+    fee_allowed_base = models.BigIntegerField(null=True, blank=True)
+    """The fee that a person allowed in place of the shop's limit."""
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
     """When the sweep of the payouts' queue looks (again); null while nothing is to be done."""

@@ -34,6 +34,8 @@ TITLES: dict[str, str | Promise] = {
     "payout.failed": _("Payout failed"),
     "payout.unknown": _("Not known whether the payout was sent"),
     "payout.withdrawn": _("Payout withdrawn"),
+    "payout.stopped": _("Payout stopped: its money is gone"),
+    "payout.covered": _("The money of the payout is there again"),
     "payout.try_again": _("Another try was requested"),
     "payout.updated": _("Payout changed"),
 }

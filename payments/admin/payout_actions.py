@@ -25,9 +25,10 @@ from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS, format_coin
 from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, ManualSendForm, SignedForm
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
-from payments.invoices.refundable import most_of_kind, promised, staffs_kinds
+from payments.invoices.refundable import NOT_SENT_YET, most_of_kind, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
+from payments.payouts.cover import cover_problem
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (
     approve_payout,
@@ -176,6 +177,17 @@ def value_words(payout: Payout) -> str:
     return money(payout.value_minor, payout.currency)
 
 
+def attention_words(payout: Payout) -> str:
+    """Say, before anybody presses a button, why the payout is not sent; empty while it may be."""
+    if payout.status in NOT_SENT_YET and (problem := cover_problem(payout, payout.invoice)):
+        return problem
+    if payout.blocked_by == Payout.BlockedBy.COVER and payout.status == Status.APPROVED:
+        return gettext("What this payout sends back was gone, and is there again. Send it by “%(button)s”, or withdraw it.") % {
+            "button": ACTIONS["sign" if payout.psbt else "again"].label
+        }
+    return payout.error if payout.blocked_by else ""
+
+
 def people_words(payout: Payout) -> str:
     """Say who drafted the payout, who approved it, and how many people must approve it."""
     approvers = [name for name in (payout.approved_by, payout.confirmed_by) if name]
@@ -224,6 +236,7 @@ def _describe(action: PayoutAction, payout: Payout) -> ConfirmationPage:
         ],
         form=partial(DestinationForm, payout=payout) if action.form is DestinationForm else action.form,
         initial={"version": payout.version},
+        problem="" if action.name == "withdraw" else attention_words(payout),
     )
 
 

@@ -21,7 +21,17 @@ from cryptons.formats import clock, coins
 from cryptons.money import UNITS
 from payments.admin.base import ReadOnly, buttons
 from payments.admin.event_history import event_list
-from payments.admin.payout_actions import ACTIONS, MAY_ACT, act, action_links, amount_words, draft, people_words, value_words
+from payments.admin.payout_actions import (
+    ACTIONS,
+    MAY_ACT,
+    act,
+    action_links,
+    amount_words,
+    attention_words,
+    draft,
+    people_words,
+    value_words,
+)
 from payments.confirmations import FINAL_DEPTH
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
@@ -41,6 +51,7 @@ class PayoutAdmin(ReadOnly):
         "value",
         "kind",
         "status",
+        "attention",
         "error",
         "acts",
         "way_out",
@@ -62,6 +73,8 @@ class PayoutAdmin(ReadOnly):
             hidden.add("acts")
         if not (isinstance(obj, Payout) and obj.status == Status.UNKNOWN and obj.network != LIGHTNING):
             hidden.add("way_out")
+        if isinstance(obj, Payout):
+            hidden.add("error" if attention_words(obj) else "attention")
         return [name for name in self.fields if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -91,6 +104,10 @@ class PayoutAdmin(ReadOnly):
     @admin.display(description=_("drafted by"))
     def people(self, payout: Payout) -> str:
         return people_words(payout)
+
+    @admin.display(description=_("attention"))
+    def attention(self, payout: Payout) -> str:
+        return attention_words(payout)
 
     @admin.display(description=_("actions"))
     def acts(self, payout: Payout) -> SafeString:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from cryptons.money import UNITS, base_to_fiat
 from payments.confirmations import payment_status
 from payments.invoices.evaluation import GONE, Received, Terms, Verdict, completes, evaluate
-from payments.invoices.refundable import promised
+from payments.invoices.refundable import NOT_SENT_YET, promised
 from payments.models import Cursor, Invoice, Payment, Payout
 
 
@@ -117,12 +117,16 @@ def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
 
 
 def _excess_without_cover(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
-    """Return the value of excess payouts that the remaining payments no longer cover, because a payment is gone since."""
+    """Return the value of excess payouts that were sent and that the remaining payments no longer cover, because a payment is gone since.
+
+    One that was not sent yet takes nothing from the order: it stops (payments.payouts.cover).
+    """
     here = [payment for payment in payments if payment.is_present]
     if len(here) == len(payments):
         return Fraction(0)
     beyond = sum((_value(payment) for payment in here), Fraction(-invoice.price_minor))
-    went = _worth(promised(invoice.pk).filter(kind=Payout.Kind.EXCESS), payments)
+    sent = promised(invoice.pk).filter(kind=Payout.Kind.EXCESS).exclude(status__in=NOT_SENT_YET)
+    went = _worth(sent, payments)
     return max(Fraction(0), went - max(Fraction(0), beyond))
 
 

@@ -11,6 +11,8 @@ from payments.models import Invoice, Payment, Payout
 from payments.subject import subject
 
 NOTHING_WENT = (Payout.Status.FAILED, Payout.Status.WITHDRAWN)
+NOT_SENT_YET = (Payout.Status.DRAFT, Payout.Status.APPROVED)
+"""No node was given anything of it, so it can still be stopped."""
 STILL_PAYABLE = (Invoice.Status.NEW, Invoice.Status.PROCESSING)
 
 
@@ -50,32 +52,46 @@ def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, B
 
     Only settled money counts, because other payments may still disappear.
     """
-    received = Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED).order_by().values_list("network", "amount_base")
-    payouts = promised(invoice_id).exclude(pk=beside.pk) if beside else promised(invoice_id)
-    left = left_of(received, payouts.order_by().values_list("network", "amount_base"))
+    received = _settled(invoice_id).order_by().values_list("network", "amount_base")
+    left = left_of(received, _promised_beside(invoice_id, beside).order_by().values_list("network", "amount_base"))
     amounts = {network: in_base(left[unit.coin], network) for network, unit in UNITS.items() if unit.coin in left}
     return {network: amount for network, amount in amounts.items() if amount > UNITS[network].dust_base}
 
 
-def excess(invoice: Invoice, network: str) -> Base:
-    """Return what was overpaid and is in no payout yet, at the credited rates, in base units of the network."""
-    payments = list(Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED).prefetch_related("option"))
+def _settled(invoice_id: UUID) -> QuerySet[Payment]:
+    return Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED, is_present=True)
+
+
+def _promised_beside(invoice_id: UUID, beside: Payout | None) -> QuerySet[Payout]:
+    return promised(invoice_id).exclude(pk=beside.pk) if beside else promised(invoice_id)
+
+
+def excess(invoice: Invoice, network: str, *, beside: Payout | None = None) -> Base:
+    """Return what was overpaid and is in no payout, at the credited rates, in base units of the network.
+
+    `beside` is a payout that is ignored, with those that refund the order itself: they may come after it, and take the price first.
+    """
+    payments = list(_settled(invoice.pk).prefetch_related("option"))
     rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
     over = Fraction(-invoice.price_minor)
     for payment in payments:
         over += base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network)
-    for payout in promised(invoice.pk):
+    others = _promised_beside(invoice.pk, beside)
+    for payout in others.exclude(kind=Payout.Kind.REFUND) if beside else others:
         rate = rates.get(UNITS[payout.network].coin, payout.minor_per_coin)
         over -= base_to_fiat(payout.amount_base, minor_per_coin=rate, network=payout.network)
     coin = UNITS[network].coin
     return in_base(over / Fraction(rates[coin]), network) if coin in rates and over > 0 else Base(0)
 
 
-def most_of_kind(invoice: Invoice, kind: str) -> dict[str, Base]:
-    """Return {network: the most that a payout of this kind may be}, in base units. An excess is no more than what was overpaid."""
-    most = refundable(invoice.pk)
-    if kind == Payout.Kind.EXCESS:
-        most = {network: min(amount, excess(invoice, network)) for network, amount in most.items()}
+def most_of_kind(invoice: Invoice, kind: str, *, beside: Payout | None = None) -> dict[str, Base]:
+    """Return {network: the most that a payout of this kind may be}, in base units; the payout `beside` is ignored.
+
+    An excess is no more than what was overpaid, nor is late money once the invoice has settled: the rest pays the order.
+    """
+    most = refundable(invoice.pk, beside=beside)
+    if kind == Payout.Kind.EXCESS or (kind == Payout.Kind.LATE and invoice.status == Invoice.Status.SETTLED):
+        most = {network: min(amount, excess(invoice, network, beside=beside)) for network, amount in most.items()}
     return {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
 
 

@@ -17,10 +17,10 @@ from payments.errors import InvoiceMoved, LateMoneyRefused
 from payments.invoices.assessment import Assessment, as_accepted, assess, stored_verdict
 from payments.invoices.evaluation import Verdict
 from payments.invoices.late_payments import may_accept
-from payments.invoices.refundable import promised
+from payments.invoices.refundable import NOT_SENT_YET, promised
 from payments.invoices.staff_review import review
 from payments.jobs import jobs
-from payments.models import Invoice, Payment
+from payments.models import Invoice, Payment, Payout
 from payments.subject import subject
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     for payment, status in assessment.moved.items():
         Payment.objects.filter(pk=payment.pk).update(status=status)
     _record_event(invoice, assessment, cause, was=was)
+    Payout.objects.filter(invoice=invoice.pk, status__in=NOT_SENT_YET).update(next_try_at=at)  # is their money still there?
     if reviewed.is_new_to_staff:
         mail_exception(invoice)
     if invoice.status != Invoice.Status.NEW:

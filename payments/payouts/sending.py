@@ -19,13 +19,15 @@ from django.utils.translation import gettext as _
 from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.db import in_transaction
 from cryptons.money import UNITS, Base
-from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRefused
-from payments.models import Payout
+from payments.errors import NodeRejected, NodeUnavailable, NotCovered, PayoutMoved, PayoutRefused
+from payments.invoices.refundable import NOT_SENT_YET
+from payments.models import Invoice, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import is_sandbox
+from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
-from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout
+from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout, resume_draft, stop_payout
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +43,42 @@ def send(payout_id: UUID, *, at: datetime) -> None:
     if not due.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
         return
     payout = Payout.objects.get(pk=payout_id)
-    if payout.status not in UNFINISHED:
-        return  # it was withdrawn, or recorded as sent manually, since the line above
     try:
+        if payout.status in NOT_SENT_YET and not _is_covered(payout, at):
+            return
+        if payout.status not in UNFINISHED:
+            return  # it is a draft; or it was withdrawn, or recorded as sent manually, since the first line
         _sender_for(payout)(payout, at)
+    except NotCovered as error:
+        _stop(payout_id, str(error), at)
     except (NodeUnavailable, NodeRejected) as error:
         later = at + WAITS[min(payout.attempts, len(WAITS)) - 1]
         Payout.objects.filter(pk=payout.pk, version=payout.version).update(next_try_at=later, error=str(error)[:300])
         logger.warning("a payout waits", extra={"network": payout.network, "error": str(error)})
     except PayoutMoved:
         return
+
+
+def _is_covered(payout: Payout, at: datetime) -> bool:
+    """Tell whether the money of a draft or an approved payout is there. If not, the payout stops, and only a person lets it go on."""
+    invoice, is_stopped = Invoice.objects.get(pk=payout.invoice_id), payout.blocked_by == Payout.BlockedBy.COVER
+    problem = cover_problem(payout, invoice)
+    if problem and not (is_stopped and payout.error == problem[:300]):
+        _stop(payout.pk, problem, at)
+    elif payout.status == Status.DRAFT and is_stopped and not problem:
+        in_transaction(lambda: resume_draft(payout, at=at))
+    elif payout.status == Status.DRAFT or is_stopped:
+        _update(payout, next_try_at=None)
+    return not problem and not is_stopped
+
+
+def _stop(payout_id: UUID, problem: str, at: datetime) -> None:
+    def stop() -> None:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status in NOT_SENT_YET:
+            stop_payout(payout, problem, at=at)
+
+    in_transaction(stop)
 
 
 def _sender_for(payout: Payout) -> Callable[[Payout, datetime], None]:
@@ -86,8 +114,8 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
             return
         try:
             _store(payout, made, at)
-        except PayoutMoved:
-            chain_payouts.release(coin, made.psbt)  # the payout was changed meanwhile: this transaction is never sent
+        except (PayoutMoved, NotCovered):
+            chain_payouts.release(coin, made.psbt)  # the payout was changed meanwhile, or its money is gone: this is never sent
             raise
         if not made.raw:
             return
@@ -120,7 +148,7 @@ def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payou
 def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> Payout:
     """Store the transaction of an approved payout that staff have signed; it is sent next.
 
-    Raises PayoutRefused, PayoutMoved, NodeUnavailable, NodeRejected.
+    Raises PayoutRefused (NotCovered among them), PayoutMoved, NodeUnavailable, NodeRejected.
     """
     payout = Payout.objects.get(pk=payout_id)
     coin = configured_coin(payout.network)

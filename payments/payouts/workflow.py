@@ -20,13 +20,14 @@ from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import Event, record
 from cryptons.formats import coins, money
 from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, round_half_up
-from payments.alerts import mail_payout_trouble
+from payments.alerts import mail_payout_trouble, mail_payout_waits
 from payments.confirmations import missing_confirmations
-from payments.errors import InvoiceMoved, PayoutMoved, PayoutRefused
+from payments.errors import InvoiceMoved, NotCovered, PayoutMoved, PayoutRefused
 from payments.invoices.manual_review import follow_payout
-from payments.invoices.refundable import STILL_PAYABLE, most_of_kind, promised, refundable
+from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYABLE, most_of_kind, promised
 from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
+from payments.payouts.cover import confirm_cover
 from payments.rates.current import is_fresh, latest_rate
 from payments.subject import subject
 
@@ -35,6 +36,7 @@ APPROVALS = "payouts"
 DAY = timedelta(hours=24)
 UNFINISHED = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN)
 ON_ITS_WAY = (*UNFINISHED, Payout.Status.SENT)
+UNBLOCKED = {"blocked_by": "", "error": ""}
 
 
 def draft_payout(
@@ -61,10 +63,14 @@ def draft_payout(
                 _("%(invoice)s can still be paid, and what was received counts towards it. Close it as invalid first.")
                 % {"invoice": invoice.label}
             )
+        if kind == Payout.Kind.LATE and invoice.status == Invoice.Status.SETTLED:
+            raise PayoutRefused(
+                _("%(invoice)s has settled, so its money is no longer late. Refund the excess, or all of it.") % {"invoice": invoice.label}
+            )
         amount = _amount(invoice, kind, network, amount_base)
         option = Option.objects.filter(invoice=invoice).latest("created_at")
         value = _value_of(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
-        if not update_if_unchanged(invoice):
+        if invoice.needs_settling or not update_if_unchanged(invoice):
             raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
         payout = Payout.objects.create(
             pk=payout_id or new_id(),
@@ -171,7 +177,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
 
     Above PAYOUT_SECOND_PERSON_ABOVE two people must agree; the author of the draft is one of them, and the buyer is not one of them.
     The value that counts is the current one, not that of the draft. `seen_version` is the payout as the person saw it.
-    Raises PayoutRefused, PayoutMoved.
+    Raises PayoutRefused (NotCovered among them), PayoutMoved.
     """
 
     def approve() -> Payout:
@@ -184,8 +190,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
             raise PayoutRefused(_("This payout was changed since you looked at it. Please check its destination again."))
         if not payout.destination:
             raise PayoutRefused(_("This payout has no destination yet."))
-        if not _is_covered(payout):
-            raise PayoutRefused(_("The money for this payout is no longer available: withdraw the payout."))
+        confirm_cover(payout)
         if missing := missing_confirmations(payout.invoice):
             raise PayoutRefused(
                 ngettext(
@@ -196,7 +201,7 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
                 % {"missing": missing}
             )
         _one_at_a_time()
-        value = revalue(payout, at=at)
+        value = revalue(payout, at=at) | UNBLOCKED
         before = {_author(payout), payout.approved_by} - {BUYER, ""}
         people = before | {actor}
         name = "confirmed_by" if payout.approved_by not in ("", actor) else "approved_by"
@@ -221,11 +226,6 @@ def _author(payout: Payout) -> str:
     """
     change = Event.objects.filter(subject_id=payout.pk, type="payout.destination").order_by("-seq").first()
     return change.actor if change and change.actor != BUYER else payout.created_by
-
-
-def _is_covered(payout: Payout) -> bool:
-    """Return whether the payout's money is still there and in no other payout."""
-    return refundable(payout.invoice_id, beside=payout).get(payout.network, 0) >= payout.amount_base
 
 
 def _one_at_a_time() -> None:
@@ -273,7 +273,7 @@ def try_again(payout_id: UUID, *, actor: str, at: datetime) -> Payout:
             raise PayoutRefused(
                 _("There is nothing to try again: the status of this payout is “%(status)s”.") % {"status": payout.get_status_display()}
             )
-        return _write(payout, "payout.try_again", actor=actor, at=at, next_try_at=at)
+        return _write(payout, "payout.try_again", actor=actor, at=at, next_try_at=at, **UNBLOCKED)
 
     return _retry_conflicts(retry)
 
@@ -289,28 +289,48 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
                 % {"status": payout.get_status_display()}
             )
         if payout.status == Payout.Status.FAILED:
-            invoice = payout.invoice  # read before what is left of its money
-            if not _is_covered(payout):
-                raise PayoutRefused(_("This money has since been assigned to another payout: withdraw that payout first."))
-            if not update_if_unchanged(invoice):
-                raise InvoiceMoved(_("Somebody else changed this at the same moment. Please check it again."))
+            try:
+                confirm_cover(payout)
+            except NotCovered as error:
+                raise PayoutRefused(_("This money is gone, or has since been assigned to another payout.")) from error
         return _sent(payout, reference, actor=actor, reason=reason, at=at)
 
     return _retry_conflicts(record_sent)
 
 
+def stop_payout(payout: Payout, problem: str, *, at: datetime) -> Payout:
+    """Stop a payout whose money is gone until a person decides about it. In the caller's transaction. Raises PayoutMoved."""
+    values: dict[str, Any] = {"blocked_by": Payout.BlockedBy.COVER, "error": problem[:300], "next_try_at": None}
+    stopped = _write(payout, "payout.stopped", at=at, **values)
+    mail_payout_trouble(stopped)
+    return stopped
+
+
+def resume_draft(payout: Payout, *, at: datetime) -> Payout:
+    """Record that the money of a stopped draft is there again. In the caller's transaction. Raises PayoutMoved."""
+    return _write(payout, "payout.covered", at=at, next_try_at=None, **UNBLOCKED)
+
+
 def mark_sent(payout: Payout, reference: str, *, fee_base: int | None, at: datetime) -> Payout:
-    """Record that the node sent the payout. In the caller's transaction."""
+    """Record that the node sent the payout. In the caller's transaction. Raises NotCovered, if nothing of it was sent before."""
+    if payout.status == Payout.Status.APPROVED:
+        confirm_cover(payout)
     return _sent(payout, reference, at=at, fee_base=fee_base)
 
 
 def _sent(payout: Payout, reference: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Payout:
-    values |= {"status": Payout.Status.SENT, "reference": reference, "sent_at": at, "next_try_at": None, "error": ""}
+    values |= {"status": Payout.Status.SENT, "reference": reference, "sent_at": at, "next_try_at": None, **UNBLOCKED}
     return _write(payout, "payout.sent", actor=actor, reason=reason, at=at, **values)
 
 
 def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> Payout:
-    """Record a step of sending: `sending`, `failed`, `unknown`. In the caller's transaction. Raises PayoutMoved."""
+    """Record a step of sending: `approved` with its transaction, `sending`, `failed`, `unknown`. In the caller's transaction.
+
+    Raises PayoutMoved; NotCovered when it would be the first step towards sending it, or a signature for it.
+    """
+    if payout.status == Payout.Status.APPROVED and status in (Payout.Status.APPROVED, Payout.Status.SENDING):
+        confirm_cover(payout)
+        values |= {"blocked_by": ""}
     event = f"payout.{status}" if status != payout.status else "payout.updated"
     moved = _write(payout, event, at=at, status=status, **values)
     mail_payout_trouble(moved)
@@ -337,6 +357,9 @@ def _record(payout: Payout, event: str, *, actor: str, reason: str, at: datetime
     }
     record(event, payout.pk, seq=payout.version, actor=actor, data=data)
     follow_payout(payout, at=at)
+    mail_payout_waits(payout)
+    if payout.status in NOTHING_WENT:  # there may be cover again for what stopped beside it
+        Payout.objects.filter(invoice=payout.invoice_id, status__in=NOT_SENT_YET).update(next_try_at=at)
     subject().on_payout(payout, at=at)
     if payout.next_try_at is not None and payout.next_try_at <= at:
         jobs().send_payout(payout.pk)

@@ -5,7 +5,7 @@ from django.utils.translation import override
 
 from accounts.tests.factories import StaffFactory
 from cryptons.mail.models import Mail
-from payments.alerts import alert
+from payments.alerts import alert, mail_payout_waits
 from payments.invoices.settlement import settle
 from payments.models import Alert, Invoice
 from payments.payouts.workflow import move_payout
@@ -76,9 +76,7 @@ def test_staff_get_another_mail_when_an_invoice_returns_to_the_queue_for_another
     ]
 
 
-@pytest.mark.parametrize(
-    ("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays twice"), ("sending", None), ("approved", None)]
-)
+@pytest.mark.parametrize(("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays twice"), ("sending", None)])
 def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
     settings.STAFF_EMAIL = "grace@example.com"
     payout = PayoutFactory(status="sending")
@@ -112,3 +110,22 @@ def test_amounts_in_mails_to_staff_are_written_in_the_shops_language(language, a
         move_payout(PayoutFactory(status="sending", amount_base=200_000), "failed", at=NOW, error="It is empty.")
 
     assert amount in Mail.objects.get().text
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "told"),
+    [
+        ("draft", {}, "A payout is waiting for approval"),
+        ("draft", {"approved_by": "ada"}, "A payout is waiting for a second person"),
+        ("approved", {"psbt": "cHNidP8="}, "A payout is waiting for its signature"),
+        ("draft", {"destination": ""}, None),
+        ("approved", {}, None),
+    ],
+)
+def test_staff_get_one_mail_when_a_payout_waits_for_them(status, more, told, settings):
+    settings.STAFF_EMAIL = "grace@example.com"
+    payout = PayoutFactory(status=status, **more)
+    mail_payout_waits(payout)
+    payout.version += 1
+    mail_payout_waits(payout)
+    assert [mail.subject for mail in Mail.objects.all()] == [told] * (told is not None)

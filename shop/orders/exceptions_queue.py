@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from payments.alerts import exception_words
-from payments.invoices.refundable import NOTHING_WENT
+from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT
 from payments.models import Alert, Cursor, Invoice, Payment, Payout
 from shop.models import Order
 
@@ -67,6 +67,8 @@ class Queue:
     held: list[Order] = field(default_factory=list)
     """Orders that must not ship, for reasons that no invoice above shows."""
     payouts: list[Payout] = field(default_factory=list)
+    waiting: list[Payout] = field(default_factory=list)
+    """Payouts that go on when staff approve, sign or send them."""
     networks: list[Cursor] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     closed: list[Alert] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Queue:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.to_decide or self.stuck or self.held or self.payouts or self.networks or self.alerts)
+        return not (self.to_decide or self.stuck or self.held or self.payouts or self.waiting or self.networks or self.alerts)
 
 
 def read_queue(*, at: datetime) -> Queue:
@@ -86,6 +88,7 @@ def read_queue(*, at: datetime) -> Queue:
         stuck=stuck,
         held=[order for order in Order.objects.on_hold().order_by("updated_at", "id")[: MOST + len(shown)] if order.pk not in shown][:MOST],
         payouts=troubled_payouts(),
+        waiting=list(waiting_payouts().order_by("created_at")[:MOST]),
         networks=list(failing().order_by("failing_since")),
         alerts=list(open_alerts().order_by("created_at", "id")[:MOST]),
         closed=list(Alert.objects.filter(closed_at__gt=at - timedelta(days=1)).order_by("-closed_at")[:MOST]),
@@ -101,8 +104,12 @@ def read_case(invoice_id: UUID) -> Case:
 
 
 def troubled_payouts() -> list[Payout]:
-    """List failed and unclear payouts, the oldest first. Leaves out failed ones that a newer payout or a waiting invoice covers."""
-    payouts = list(Payout.objects.filter(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN)).order_by("-created_at")[:MOST])
+    """List failed, unclear and blocked payouts, the oldest first.
+
+    Leaves out failed ones that a newer payout or a waiting invoice covers.
+    """
+    troubled = Q(status__in=(Payout.Status.FAILED, Payout.Status.UNKNOWN)) | (Q(status__in=NOT_SENT_YET) & ~Q(blocked_by=""))
+    payouts = list(Payout.objects.filter(troubled).order_by("-created_at")[:MOST])
     ids = {payout.invoice_id for payout in payouts}
     waiting = set(Invoice.objects.to_decide().filter(pk__in=ids).values_list("pk", flat=True))
     tries = Payout.objects.filter(invoice__in=ids).exclude(status__in=NOTHING_WENT).order_by("created_at")
@@ -111,7 +118,14 @@ def troubled_payouts() -> list[Payout]:
     def is_shown_elsewhere(payout: Payout) -> bool:
         return payout.invoice_id in waiting or (payout.invoice_id in newest and newest[payout.invoice_id] > payout.created_at)
 
-    return [payout for payout in reversed(payouts) if payout.status == Payout.Status.UNKNOWN or not is_shown_elsewhere(payout)]
+    return [payout for payout in reversed(payouts) if payout.status != Payout.Status.FAILED or not is_shown_elsewhere(payout)]
+
+
+def waiting_payouts() -> QuerySet[Payout]:
+    """Select payouts that wait for an approval, a second person, a signature, or to be sent from another wallet."""
+    to_approve = Q(status=Payout.Status.DRAFT) & ~Q(destination="")
+    to_sign_or_send = Q(status=Payout.Status.APPROVED) & ~Q(psbt="", error="")
+    return Payout.objects.filter(to_approve | to_sign_or_send, blocked_by="")
 
 
 def failing() -> QuerySet[Cursor]:

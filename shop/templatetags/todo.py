@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from payments.models import Invoice
 from shop.models import Order
-from shop.orders.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts
+from shop.orders.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts, waiting_payouts
 
 register = template.Library()
 
@@ -38,7 +38,8 @@ def _money(request: HttpRequest) -> list[Task]:
     return [
         Task(_("Payments to decide about"), Invoice.objects.to_decide().count(), queue),
         Task(_("Payments that are not confirmed"), count_stuck(at=timezone.now()), queue),
-        Task(_("Payouts that failed or are unclear"), len(troubled_payouts()), queue),
+        Task(_("Payouts that failed, stopped or are unclear"), len(troubled_payouts()), queue),
+        Task(_("Payouts to approve, sign or send"), waiting_payouts().count(), queue),
         Task(_("Networks that do not answer"), failing().count(), queue),
         Task(_("Alerts"), open_alerts().count(), queue),
     ]

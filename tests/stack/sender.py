@@ -25,16 +25,16 @@ from payments.networks.bitcoin.payouts import coins_of  # noqa: E402
 from payments.networks.lightning import payouts as lightning_payer  # noqa: E402
 from payments.payouts.destinations import BadDestination, check_destination  # noqa: E402
 from payments.payouts.sending import accept_signed, send  # noqa: E402
-from payments.tests.factories import InvoiceFactory, PayoutFactory  # noqa: E402
+from payments.payouts.tests.payout_steps import covered_payout  # noqa: E402
+from payments.tests.factories import InvoiceFactory  # noqa: E402
 
 
 def make(network: str, amount: int, *destinations: str) -> list[str]:
-    """Approved payouts; their ids."""
+    """Approved payouts of money that was received; their ids."""
     now = timezone.now()
     invoice = InvoiceFactory.create(status="expired", expires_at=now, monitor_until=now)
-    values = {"invoice": invoice, "network": network, "amount_base": amount}
-    times = {"approved_at": now, "next_try_at": now}
-    return [str(PayoutFactory.create(destination=destination, status="approved", **values, **times).pk) for destination in destinations]
+    values = {"invoice": invoice, "network": network, "amount_base": amount, "approved_at": now, "next_try_at": now}
+    return [str(covered_payout(destination=destination, **values).pk) for destination in destinations]
 
 
 def send_one(payout_id: str) -> None:

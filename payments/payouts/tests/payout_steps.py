@@ -4,7 +4,7 @@ from typing import Any
 
 from payments.models import Invoice, Payout
 from payments.payouts.workflow import approve_payout, draft_payout
-from payments.tests.factories import DUE, NOW, PaymentFactory
+from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 
 def paid(amount: int = DUE, **fields: Any) -> Invoice:
@@ -20,3 +20,11 @@ def draft(invoice: Invoice, **fields: Any) -> Payout:
 def approved(invoice: Invoice, **fields: Any) -> Payout:
     payout = draft(invoice, destination="bcrt1qback", **fields)
     return approve_payout(payout.pk, actor="grace", at=NOW)
+
+
+def covered_payout(**fields: Any) -> Payout:
+    """Return a payout whose invoice has expired with as much settled money."""
+    values: dict[str, Any] = {"network": "BTC", "amount_base": DUE, "status": "approved", "next_try_at": NOW, **fields}
+    option = OptionFactory.create(network=values["network"], invoice=fields.get("invoice") or InvoiceFactory.create(status="expired"))
+    PaymentFactory.create(option=option, amount_base=values["amount_base"], status="settled", height=1)
+    return PayoutFactory.create(**{**values, "invoice": option.invoice})

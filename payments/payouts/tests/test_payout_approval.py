@@ -181,7 +181,7 @@ def test_a_large_refund_in_two_parts_needs_a_second_person_too(settings):
 def test_a_payout_whose_money_vanished_since_the_draft_is_not_approved():
     payout = draft(paid(), destination="bcrt1qback")
     Payment.objects.update(status="gone")
-    with pytest.raises(PayoutRefused, match="no longer available"):
+    with pytest.raises(PayoutRefused, match="no longer there"):
         approve_payout(payout.pk, actor="grace", at=NOW)
 
 

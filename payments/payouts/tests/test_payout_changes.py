@@ -7,7 +7,7 @@ import pytest
 from cryptons.events.models import Event
 from payments.errors import PayoutMoved, PayoutRefused
 from payments.models import Invoice, Payout
-from payments.payouts.tests.payout_steps import approved, draft, paid
+from payments.payouts.tests.payout_steps import approved, covered_payout, draft, paid
 from payments.payouts.workflow import approve_payout, move_payout, record_sent_by_hand, set_destination, withdraw_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory
 
@@ -77,7 +77,7 @@ def test_a_lightning_payout_too_small_for_the_chain_cannot_be_moved_to_it():
 
 
 def test_a_payout_that_another_worker_changed_first_is_not_written():
-    payout = PayoutFactory(status="approved")
+    payout = covered_payout()
     stale = Payout.objects.get(pk=payout.pk)
     move_payout(payout, "sending", at=NOW)
 

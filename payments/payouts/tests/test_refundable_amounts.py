@@ -12,7 +12,7 @@ from cryptons.money import UNITS
 from payments.errors import PayoutRefused
 from payments.invoices.refundable import in_base, left_of, most_of_kind, refundable
 from payments.invoices.settlement import settle
-from payments.models import Invoice, Payment
+from payments.models import Invoice, Payment, Payout
 from payments.payouts.tests.payout_steps import draft, paid
 from payments.sync.facts import mark_dirty
 from payments.tests.factories import DUE, EXPIRY, NOW, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -69,12 +69,29 @@ def test_a_refunded_excess_of_vanished_money_is_deducted_from_the_money_that_rep
     settle(invoice.pk, at=NOW)
     payout = draft(invoice, kind="excess", destination="bcrt1qback")
     assert payout.amount_base == DUE // 2
+    Payout.objects.update(status="sent")
     Payment.objects.update(is_present=False, is_conflicted=True, status="gone")
     PaymentFactory(option=payout.invoice.options.get(), amount_base=later, height=1)
     mark_dirty([invoice.pk])
     settle(invoice.pk, at=EXPIRY)
     invoice.refresh_from_db()
     assert (invoice.status, "reorged" in invoice.flags) == (status, status == "expired")
+
+
+@pytest.mark.parametrize("status", ["draft", "approved"])
+def test_an_excess_that_vanishes_before_it_is_sent_takes_nothing_from_the_order(status):
+    """The order's own payment is safe: it stays settled, and less can be paid out."""
+    CursorFactory()
+    invoice = paid()
+    over = PaymentFactory(option=invoice.options.get(), status="settled", height=1)
+    settle(invoice.pk, at=NOW)
+    payout = draft(invoice, kind="excess", destination="bcrt1qback")
+    Payout.objects.update(status=status)
+    Payment.objects.filter(pk=over.pk).update(is_present=False, is_conflicted=True)
+    mark_dirty([invoice.pk])
+    settle(invoice.pk, at=EXPIRY)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.flags, most_of_kind(invoice, "excess", beside=payout)) == ("settled", frozenset(), {})
 
 
 def test_a_refunded_excess_of_money_that_is_still_there_does_not_unsettle_the_invoice():

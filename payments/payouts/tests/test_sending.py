@@ -19,6 +19,7 @@ from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
 from payments.payouts.destinations import check_request
 from payments.payouts.sending import HOLD, WAITS, accept_signed, fee_limit, send
+from payments.payouts.tests.payout_steps import covered_payout
 from payments.payouts.workflow import try_again, withdraw_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def due(**more):
-    return PayoutFactory(**{"status": "approved", "approved_by": "grace", "next_try_at": NOW, **more})
+    return covered_payout(**{"approved_by": "grace", **more})
 
 
 def events(payout):

@@ -313,3 +313,29 @@ def test_an_overpaid_order_offers_the_excess_or_once_cancelled_a_full_refund(cli
     if is_cancelled:
         change_status(order.pk, "cancelled", actor="grace", at=timezone.now())
     assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/{kind}/" in shown(client)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "draft"}, "It waits for approval."),
+        ({"status": "draft", "approved_by": "ada"}, "ada has approved it. It also needs the approval of a second person."),
+        ({"status": "approved", "psbt": "cHNidP8="}, "Its transaction waits to be signed"),
+        ({"status": "approved", "error": "send the payout from another wallet"}, "send the payout from another wallet"),
+        ({"status": "approved", "blocked_by": "cover", "error": "It is gone."}, "It is gone."),
+        ({"status": "draft", "blocked_by": "cover", "error": "It is gone."}, "It is gone."),
+    ],
+)
+def test_payouts_that_wait_for_staff_are_in_the_queue_and_in_the_tasks(client, grace, fields, words):
+    payout = PayoutFactory(**fields)
+    text = shown(client)
+    assert words in text
+    assert f"/admin/payments/payout/{payout.pk}/change/" in text
+    task = "Payouts that failed, stopped or are unclear" if payout.blocked_by else "Payouts to approve, sign or send"
+    assert task in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("fields", [{"status": "draft", "destination": ""}, {"status": "approved"}, {"status": "sent"}])
+def test_payouts_that_nobody_of_staff_must_act_on_are_not_in_the_queue(client, grace, fields):
+    PayoutFactory(**fields)
+    assert "Payouts that wait for you" not in shown(client)
