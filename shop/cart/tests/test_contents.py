@@ -316,6 +316,13 @@ def test_the_quantity_of_a_product_that_is_no_longer_sold_cannot_be_set():
     assert item.quantity == 2
 
 
+def test_the_quantity_of_a_deleted_product_cannot_be_set():
+    item = CartItemFactory()
+    Product.objects.all().delete()
+    with pytest.raises(NotSold, match=r"^Copper Kettle is no longer sold\. Please remove it\.$"):
+        set_quantity(CartItem.objects.get(pk=item.pk), 2)
+
+
 def test_reading_one_cart_shows_no_lines_of_another():
     item = CartItemFactory()
     CartItemFactory()

@@ -66,3 +66,8 @@ def test_the_pieces_in_the_visitors_cart_are_counted(visit):
     assert count_items(visit(**{SESSION_KEY: str(item.cart_id)})) == 5
     assert count_items(visit(user, **{SESSION_KEY: str(item.cart_id)})) == 4
     assert count_items(visit(**{SESSION_KEY: str(CartFactory().pk)})) == 0
+
+
+def test_a_guest_without_a_cart_costs_no_query(visit, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert (find_cart(visit()), count_items(visit())) == (None, 0)
