@@ -160,7 +160,7 @@ def test_a_refund_does_not_wait_for_the_payments_of_another_invoice():
     CursorFactory()
     deep, shallow = payment_this_deep(6, 1), payment_this_deep(1, 1)
     Invoice.objects.update(paid_safe_minor=100_000)
-    assert missing_confirmations(deep.invoice) == 0
+    assert missing_confirmations(Invoice.objects.get(pk=deep.invoice_id)) == 0
     assert missing_confirmations(Invoice.objects.get(pk=shallow.invoice_id)) == 5
 
 
@@ -177,3 +177,13 @@ def test_a_settled_payment_has_one_confirmation_for_a_refund_while_the_tip_of_it
 @pytest.mark.django_db
 def test_a_refund_of_an_invoice_without_payments_waits_for_nothing():
     assert missing_confirmations(InvoiceFactory(paid_safe_minor=100_000)) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("currency", "missing"), [("USD", 0), ("JPY", 5)])
+def test_the_value_of_money_to_refund_is_measured_in_the_currency_of_its_invoice(currency, missing):
+    """A thousand yen have no decimals: 1,000 and not 10.00."""
+    CursorFactory()
+    payment_this_deep(1, 1)
+    Invoice.objects.update(paid_safe_minor=1_000, currency=currency)
+    assert missing_confirmations(Invoice.objects.get()) == missing
