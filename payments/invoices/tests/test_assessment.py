@@ -193,23 +193,26 @@ def test_only_a_refund_from_before_the_invoice_settled_reduces_what_was_received
 @pytest.mark.parametrize(("stays", "expected"), [(DUE * 3 // 2, 0), (DUE * 5 // 4, 2_500), (DUE, 5_000), (DUE // 2, 5_000)])
 def test_a_refunded_excess_counts_as_returned_as_far_as_the_remaining_payments_do_not_cover_it(stays, expected):
     payment = PaymentFactory(amount_base=stays)
-    PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2)
+    PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2, status="sent")
     assert returned(payment.invoice) == 0
     PaymentFactory(option=payment.option, is_present=False)
     assert returned(payment.invoice) == expected
 
 
-def test_a_refunded_excess_that_failed_needs_no_cover():
+@pytest.mark.parametrize(
+    ("status", "expected"), [("draft", 0), ("approved", 0), ("sending", 10_000), ("unknown", 10_000), ("sent", 10_000), ("failed", 0)]
+)
+def test_an_excess_needs_cover_once_it_is_being_sent(status, expected):
     payment = PaymentFactory(is_present=False)
-    PayoutFactory(invoice=payment.invoice, kind="excess", status="failed")
-    assert returned(payment.invoice) == 0
+    PayoutFactory(invoice=payment.invoice, kind="excess", status=status)
+    assert returned(payment.invoice) == expected
 
 
 def test_a_refund_and_an_uncovered_excess_are_returned_together():
     payment = PaymentFactory()
     PaymentFactory(option=payment.option, is_present=False)
     PayoutFactory(invoice=payment.invoice, amount_base=DUE // 4)
-    PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2)
+    PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2, status="sent")
     assert returned(payment.invoice) == 7_500
 
 

@@ -251,3 +251,20 @@ def test_late_money_that_was_needed_for_the_price_makes_it_late_and_extra_late_m
     assert evaluate(TERMS, [paid(5_000), accepted], LATE).flags == {"late"}
     assert evaluate(TERMS, [paid(4_950), accepted], LATE).flags == {"late"}
     assert evaluate(TERMS, [paid(9_950), accepted], LATE).flags == {"overpaid"}
+
+
+@pytest.mark.parametrize(
+    ("received", "returned", "flags"),
+    [
+        ([paid(Fraction(1, 2))], 0, {"underpaid"}),
+        ([paid(9_950, seen_at=LATE)], 0, {"late"}),
+        ([paid(9_949, seen_at=LATE)], 0, {"late", "underpaid"}),
+        ([paid(9_950)], 1, {"underpaid"}),
+        ([paid(10_000)], Fraction(19_999, 2), {"underpaid"}),
+        ([paid(5_000), paid(6_950, seen_at=LATE)], 2_000, {"late"}),
+        ([paid(5_000), paid(6_949, seen_at=LATE)], 2_000, {"late", "underpaid"}),
+    ],
+)
+def test_an_expired_invoice_is_underpaid_when_some_money_came_or_stays_but_not_enough(received, returned, flags):
+    verdict = evaluate(replace(TERMS, returned_minor=Fraction(returned)), received, LATE)
+    assert (verdict.status, verdict.flags) == ("expired", flags)

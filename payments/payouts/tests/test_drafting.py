@@ -12,7 +12,7 @@ from cryptons.events.models import Event
 from payments.errors import PayoutMoved, PayoutRefused
 from payments.models import Invoice, Option, Payout
 from payments.payouts import workflow
-from payments.payouts.tests.payout_steps import draft, paid
+from payments.payouts.tests.payout_steps import covered_payout, draft, paid
 from payments.payouts.workflow import draft_payout, move_payout, set_destination
 from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory, PayoutFactory
 from payments.tests.subjects import RecordingSubject
@@ -94,7 +94,7 @@ def test_the_event_of_a_failed_payout_names_the_error_and_no_reason():
 
 
 def test_a_step_that_keeps_the_status_is_an_update():
-    payout = PayoutFactory(status="approved")
+    payout = covered_payout()
     move_payout(payout, "approved", at=NOW, psbt="cHNidP8=")
     assert Event.objects.values_list("type", flat=True).get(subject_id=payout.pk) == "payout.updated"
 

@@ -21,6 +21,7 @@ from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
 from payments.payouts.destinations import check_request
 from payments.payouts.sending import HOLD, WAITS, accept_signed, fee_limit, send
+from payments.payouts.tests.payout_steps import covered_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,7 +94,7 @@ def lnd(settings, monkeypatch):
 
 
 def due(**more):
-    return PayoutFactory(**{"status": "approved", "approved_by": "grace", "next_try_at": NOW, **more})
+    return covered_payout(**{"approved_by": "grace", **more})
 
 
 def lightning(**more):
@@ -257,7 +258,7 @@ def test_a_payout_that_stays_unknown_tells_its_problem_without_a_new_event(bitco
 
 
 def test_a_signed_transaction_is_stored_and_due_at_once(bitcoin, jobs):
-    payout = PayoutFactory(status="approved", psbt="offered", error="waits")
+    payout = covered_payout(psbt="offered", error="waits", next_try_at=None)
 
     accept_signed(payout.pk, "signed", actor="ada", at=NOW)
 
