@@ -36,6 +36,8 @@ TITLES: dict[str, str | Promise] = {
     "payout.withdrawn": _("Payout withdrawn"),
     "payout.stopped": _("Payout stopped: its money is gone"),
     "payout.covered": _("The money of the payout is there again"),
+    "payout.fee_too_high": _("Payout waits: the network fee is too high"),
+    "payout.fee_allowed": _("A higher network fee was allowed"),
     "payout.try_again": _("Another try was requested"),
     "payout.updated": _("Payout changed"),
 }

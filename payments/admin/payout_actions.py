@@ -23,14 +23,16 @@ from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonFo
 from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS, format_coin
-from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, ManualSendForm, SignedForm
+from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, FeeForm, ManualSendForm, SignedForm
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import NOT_SENT_YET, most_of_kind, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.payouts.cover import cover_problem
+from payments.payouts.fees import fee_words
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (
+    allow_fee,
     approve_payout,
     draft_payout,
     record_sent_by_hand,
@@ -127,6 +129,18 @@ ACTIONS = {
             run=lambda payout, sent: try_again(payout.pk, actor=sent.actor, at=sent.at),
         ),
         PayoutAction(
+            name="fee",
+            label=_("Allow a higher fee"),
+            question=_(
+                "How much may the network take for this payout? The shop pays the fee on top. Nobody is asked again unless the fee is even "
+                "higher."
+            ),
+            done=_("The higher fee is allowed."),
+            fits=lambda payout: payout.status in NOT_SENT_YET and not payout.psbt and bool(payout.destination),
+            run=lambda payout, sent: allow_fee(payout.pk, sent.values["fee"], actor=sent.actor, reason=sent.values["reason"], at=sent.at),
+            form=FeeForm,
+        ),
+        PayoutAction(
             name="hand",
             label=_("Record as sent manually"),
             question=_("Was this payout sent from another wallet? The shop will not send it."),
@@ -146,6 +160,10 @@ ACTIONS = {
         ),
     )
 }
+
+
+SHOWS_FEE = ("approve", "sign", "again", "fee")
+"""The actions before which the node is asked what the payout would cost."""
 
 
 def action_links(payout: Payout) -> list[tuple[str, str]]:
@@ -230,14 +248,21 @@ def _describe(action: PayoutAction, payout: Payout) -> ConfirmationPage:
         facts=[
             (gettext("Amount"), [amount_words(payout)]),
             (gettext("Value"), [value_words(payout)]),
+            (gettext("Network fee"), fee_words(payout) if action.name in SHOWS_FEE and payout.status in NOT_SENT_YET else []),
             (gettext("Order"), [payout.invoice.label]),
             (gettext("Destination"), [payout.destination]),
             (gettext("Drafted by"), [people_words(payout)]),
         ],
-        form=partial(DestinationForm, payout=payout) if action.form is DestinationForm else action.form,
+        form=_form_of(action, payout),
         initial={"version": payout.version},
         problem="" if action.name == "withdraw" else attention_words(payout),
     )
+
+
+def _form_of(action: PayoutAction, payout: Payout) -> Callable[..., forms.Form]:
+    if action.form is DestinationForm:
+        return partial(DestinationForm, payout=payout)
+    return partial(FeeForm, network=payout.network) if action.form is FeeForm else action.form
 
 
 def _path_to(payout: Payout) -> list[tuple[str, str]]:

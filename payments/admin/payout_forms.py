@@ -26,6 +26,25 @@ class ManualSendForm(ReasonForm):
     reference = forms.CharField(max_length=128, label=_("Transaction"), help_text=_("Its id, as the wallet shows it."))
 
 
+class FeeForm(ReasonForm):
+    field_order = ("fee", "reason")
+    fee = forms.DecimalField(
+        min_value=0,
+        label=_("Highest fee"),
+        help_text=_("In coins. The shop pays it on top of the amount."),
+    )
+
+    def __init__(self, *args: Any, network: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.network = network
+
+    def clean_fee(self) -> Base:
+        try:
+            return parse_coin(self.cleaned_data["fee"], self.network)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
 class ApprovalForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput)
     """Of the payout as the person sees it: when it is changed meanwhile, above all its destination, they must look again."""

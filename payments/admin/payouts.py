@@ -33,8 +33,10 @@ from payments.admin.payout_actions import (
     value_words,
 )
 from payments.confirmations import FINAL_DEPTH
+from payments.invoices.refundable import NOT_SENT_YET
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
+from payments.payouts.fees import fee_words
 
 Status = Payout.Status
 
@@ -99,6 +101,8 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("network fee"))
     def fee(self, payout: Payout) -> str:
+        if payout.status in NOT_SENT_YET:
+            return " ".join(fee_words(payout))
         return "–" if payout.fee_base is None else f"{coins(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
 
     @admin.display(description=_("drafted by"))

@@ -27,13 +27,16 @@ from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import is_sandbox
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
-from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout, resume_draft, stop_payout
+from payments.payouts.fees import fee_limit_of, fee_problem
+from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout, resume_draft, stop_payout, wait_for_fees
 
 logger = logging.getLogger(__name__)
 
 HOLD = timedelta(minutes=2)
 """How long other workers leave a payout alone while one sends it: longer than any conversation with a node."""
 WAITS = [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 3600)]
+FEE_WAIT = timedelta(minutes=30)
+"""How long a payout with too high a fee waits before the node is asked again."""
 Status = Payout.Status
 
 
@@ -133,16 +136,31 @@ def _store(payout: Payout, made: chain_payouts.Draft, at: datetime) -> None:
 
 
 def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payouts.Draft | None:
-    """Make a transaction. When the wallet is empty the payout fails (None), or waits while other payouts hold coins back as change."""
+    """Make a transaction. Returns None when the payout waits for lower fees, or fails because the wallet is empty.
+
+    An empty wallet is no failure while other payouts hold coins back as change.
+    """
     others = Payout.objects.filter(network=payout.network, status__in=UNFINISHED).exclude(psbt="").exclude(pk=payout.pk)
     kept = list(others.values_list("psbt", flat=True))
     try:
-        return chain_payouts.draft(coin, payout.destination, Base(payout.amount_base), kept)
+        return chain_payouts.draft(coin, payout.destination, Base(payout.amount_base), kept, fee_limit_of(payout))
+    except chain_payouts.FeeTooHigh as error:
+        _wait_for_fees(payout, fee_problem(payout, error.fee_base), at)
+        return None
     except chain_payouts.OutOfFunds as error:
         if kept:
             raise
         _move(payout, Status.FAILED, at, error=str(error)[:300], next_try_at=None)
         return None
+
+
+def _wait_for_fees(payout: Payout, problem: str, at: datetime) -> None:
+    """Look again in FEE_WAIT. Staff are told when the payout begins to wait, and not at each try."""
+    values: dict[str, Any] = {"error": problem[:300], "next_try_at": at + FEE_WAIT}
+    if payout.blocked_by == Payout.BlockedBy.FEE:
+        _update(payout, **values)
+    else:
+        in_transaction(lambda: wait_for_fees(payout, at=at, **values))
 
 
 def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> Payout:
@@ -164,11 +182,6 @@ def accept_signed(payout_id: UUID, signed: str, *, actor: str, at: datetime) -> 
 # --- Lightning ----------------------------------------------------------------------------------------------------------------
 
 
-def fee_limit(amount_msat: int) -> int:
-    """Return the highest fee in millisatoshis: PAYOUT_FEE_PERCENT of the amount, at least ten satoshis (LND takes 0 as no fee at all)."""
-    return max(10_000, int(amount_msat * settings.PAYOUT_FEE_PERCENT / 100))
-
-
 def _send_over_lightning(payout: Payout, at: datetime) -> None:
     if not settings.LND_PAYOUT_MACAROON:
         raise NodeRejected(_("This worker cannot pay over Lightning: LND_PAYOUT_MACAROON is not set."))
@@ -179,7 +192,7 @@ def _send_over_lightning(payout: Payout, at: datetime) -> None:
             _move(payout, Status.FAILED, at, error=str(error)[:300], next_try_at=None)
             return
         lightning_payouts.decode(payout.destination)  # checks its signature, and that LND is reachable with our macaroon
-        limit = fee_limit(payout.amount_base)
+        limit = fee_limit_of(payout)
         values = {"reference": request.payment_hash, "fee_limit_base": limit, "next_try_at": at + HOLD, "error": ""}
         try:
             _move(copy(payout), Status.SENDING, at, **values)
@@ -205,7 +218,7 @@ def _pay(payout: Payout) -> lightning_payouts.Outcome:
         payout.destination,
         amount_msat=payout.amount_base,
         asks_amount=request.amount_msat is not None,
-        fee_limit_msat=payout.fee_limit_base or fee_limit(payout.amount_base),
+        fee_limit_msat=payout.fee_limit_base or fee_limit_of(payout),
     )
     if outcome.status != "refused":
         return outcome

@@ -19,7 +19,7 @@ from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import Event, record
 from cryptons.formats import coins, money
-from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, round_half_up
+from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, round_half_up
 from payments.alerts import mail_payout_trouble, mail_payout_waits
 from payments.confirmations import missing_confirmations
 from payments.errors import InvoiceMoved, NotCovered, PayoutMoved, PayoutRefused
@@ -306,6 +306,30 @@ def stop_payout(payout: Payout, problem: str, *, at: datetime) -> Payout:
     return stopped
 
 
+def wait_for_fees(payout: Payout, *, at: datetime, **values: Any) -> Payout:
+    """Let a payout wait because its network fee is above the limit. In the caller's transaction. Raises PayoutMoved."""
+    waiting = _write(payout, "payout.fee_too_high", at=at, blocked_by=Payout.BlockedBy.FEE, **values)
+    mail_payout_trouble(waiting)
+    return waiting
+
+
+def allow_fee(payout_id: UUID, fee_base: int, *, actor: str, reason: str, at: datetime) -> Payout:
+    """Allow a network fee above the limit, in the name of a member of staff. Raises PayoutRefused, PayoutMoved."""
+
+    def allow() -> Payout:
+        payout = Payout.objects.get(pk=payout_id)
+        if payout.status not in NOT_SENT_YET or payout.psbt:
+            raise PayoutRefused(_("The fee of this payout can no longer be changed: its transaction is made already."))
+        if fee_base <= 0:
+            raise PayoutRefused(_("Enter the highest fee that the shop may pay."))
+        values: dict[str, Any] = {"fee_allowed_base": fee_base}
+        if payout.status == Payout.Status.APPROVED and payout.blocked_by != Payout.BlockedBy.COVER:
+            values |= {"next_try_at": at, **UNBLOCKED}
+        return _write(payout, "payout.fee_allowed", actor=actor, reason=reason, at=at, **values)
+
+    return _retry_conflicts(allow)
+
+
 def resume_draft(payout: Payout, *, at: datetime) -> Payout:
     """Record that the money of a stopped draft is there again. In the caller's transaction. Raises PayoutMoved."""
     return _write(payout, "payout.covered", at=at, next_try_at=None, **UNBLOCKED)
@@ -352,6 +376,7 @@ def _record(payout: Payout, event: str, *, actor: str, reason: str, at: datetime
         "amount": payout.amount_text,
         "destination": payout.destination,
         "reference": payout.reference,
+        **({"feeAllowed": format_coin(payout.fee_allowed_base, payout.network)} if payout.fee_allowed_base is not None else {}),
         **({"reason": reason} if reason else {}),
         **({"error": payout.error} if payout.error else {}),
     }

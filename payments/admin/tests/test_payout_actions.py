@@ -23,10 +23,10 @@ def test_the_payout_list_and_page_open(grace):
 @pytest.mark.parametrize(
     ("status", "more", "shown"),
     [
-        ("draft", {}, {"destination", "approve", "withdraw"}),
+        ("draft", {}, {"destination", "approve", "fee", "withdraw"}),
         ("draft", {"destination": ""}, {"destination", "withdraw"}),
-        ("draft", {"approved_by": "ada"}, {"approve", "withdraw"}),
-        ("approved", {}, {"again", "hand", "withdraw"}),
+        ("draft", {"approved_by": "ada"}, {"approve", "fee", "withdraw"}),
+        ("approved", {}, {"again", "fee", "hand", "withdraw"}),
         ("approved", {"psbt": "cHNidP8="}, {"sign", "hand", "withdraw"}),
         ("sending", {}, {"again"}),
         ("unknown", {}, {"again"}),

@@ -37,6 +37,14 @@ class OutOfFunds(NodeRejected):
     """The payout wallet holds too little, or its coins are locked."""
 
 
+class FeeTooHigh(NodeRejected):
+    """The fee of the transaction is above the limit."""
+
+    def __init__(self, fee_base: Base) -> None:
+        super().__init__(_("The network fee is too high at the moment."))
+        self.fee_base = fee_base
+
+
 @dataclass(frozen=True)
 class Draft:
     """A transaction that pays the payout and nothing else but change."""
@@ -73,25 +81,28 @@ def is_address(coin: CoreCoin, text: str) -> bool:
         return bool(answer["isvalid"] and answer["scriptPubKey"] and answer.get("witness_version", 0) <= NEWEST_WITNESS)
 
 
-def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()) -> Draft:
+def estimate_fee(coin: CoreCoin, address: str, amount: Base) -> Base:
+    """Return what a transaction that pays the amount would cost now. It is thrown away: nothing is locked, and no address is used up.
+
+    Raises NodeUnavailable, NodeRejected, OutOfFunds.
+    """
+    with open_payout_wallet(coin) as wallet:
+        return _fee(wallet, _funded(wallet, address, amount, {"changeAddress": address}))
+
+
+def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = (), max_fee: Base | None = None) -> Draft:
     """Make a transaction that pays the amount, and lock its coins and those of `kept`: stored transactions that may still be sent.
 
     The node forgets its locks when it restarts; two transactions that spend one coin would replace each other, and one buyer would get
-    nothing. Raises NodeUnavailable, NodeRejected, OutOfFunds.
+    nothing. Raises NodeUnavailable, NodeRejected, OutOfFunds, FeeTooHigh.
     """
     with open_payout_wallet(coin) as wallet:
         _set_aside(wallet, kept)
-        outputs = [{address: format_coin(amount, coin.code)}]
-        options = {"lockUnspents": True, **_change(wallet)}
+        made = _funded(wallet, address, amount, {"lockUnspents": True, **_change(wallet)})
         try:
-            made = wallet.call("walletcreatefundedpsbt", [], outputs, 0, options, True)
-        except RpcError as error:
-            code, text = error.code, error.message
-            if code not in INSUFFICIENT_FUNDS:
-                raise
-            kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
-            raise kind(_("The wallet for payouts cannot pay this: %(reason)s") % {"reason": text}) from error
-        try:
+            fee = _fee(wallet, made)
+            if max_fee is not None and fee > max_fee:
+                raise FeeTooHigh(fee)
             _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
             signed = wallet.call("walletprocesspsbt", made["psbt"])
             raw = _finalised(wallet, signed["psbt"])
@@ -99,7 +110,24 @@ def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()
         except (RpcError, NodeRejected):  # otherwise each try would lock more coins
             _give_back(wallet, made["psbt"])
             raise
-        return Draft(signed["psbt"], raw, txid, parse_coin(Decimal(made["fee"]), coin.code))
+        return Draft(signed["psbt"], raw, txid, fee)
+
+
+def _funded(wallet: Conversation, address: str, amount: Base, options: dict[str, Any]) -> dict[str, Any]:
+    """Make a transaction without signatures. Returns its `psbt`, and its `fee` in coins. Raises OutOfFunds, NodeRejected."""
+    outputs = [{address: format_coin(amount, wallet.coin.code)}]
+    try:
+        return dict(wallet.call("walletcreatefundedpsbt", [], outputs, 0, options, True))
+    except RpcError as error:
+        code, text = error.code, error.message
+        if code not in INSUFFICIENT_FUNDS:
+            raise
+        kind = OutOfFunds if "nsufficient funds" in text else NodeRejected
+        raise kind(_("The wallet for payouts cannot pay this: %(reason)s") % {"reason": text}) from error
+
+
+def _fee(wallet: Conversation, made: dict[str, Any]) -> Base:
+    return parse_coin(Decimal(made["fee"]), wallet.coin.code)
 
 
 def _set_aside(wallet: Conversation, kept: Collection[str]) -> None:

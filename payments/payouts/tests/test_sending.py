@@ -18,7 +18,8 @@ from payments.networks.lightning.payouts import Outcome
 from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
 from payments.payouts.destinations import check_request
-from payments.payouts.sending import HOLD, WAITS, accept_signed, fee_limit, send
+from payments.payouts.fees import fee_limit
+from payments.payouts.sending import HOLD, WAITS, accept_signed, send
 from payments.payouts.tests.payout_steps import covered_payout
 from payments.payouts.workflow import try_again, withdraw_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory

@@ -20,7 +20,8 @@ from payments.networks.lightning.payouts import Outcome
 from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
 from payments.payouts.destinations import check_request
-from payments.payouts.sending import HOLD, WAITS, accept_signed, fee_limit, send
+from payments.payouts.fees import fee_limit, fee_limit_of
+from payments.payouts.sending import HOLD, WAITS, accept_signed, send
 from payments.payouts.tests.payout_steps import covered_payout
 from payments.tests.factories import DUE, NOW, PayoutFactory
 
@@ -148,7 +149,7 @@ def test_a_sandbox_payout_has_a_transaction_of_its_own_without_a_fee():
 def test_a_payout_on_chain_is_drafted_stored_and_broadcast(bitcoin):
     payout = sent(due(error="away"))
     assert bitcoin.asked == [
-        ("draft", BITCOIN, payout.destination, DUE, []),
+        ("draft", BITCOIN, payout.destination, DUE, [], fee_limit_of(payout)),
         ("broadcast", BITCOIN, "0200", "f" * 64),
     ]
     assert (payout.status, payout.reference, payout.psbt, payout.fee_base) == ("sent", "f" * 64, "0200", 321)
@@ -274,7 +275,7 @@ def test_a_signed_transaction_is_stored_and_due_at_once(bitcoin, jobs):
     ("fields", "words"), [({"status": "sending"}, "Sending"), ({"psbt": ""}, "Approved"), ({"network": "XRP"}, "Approved")]
 )
 def test_the_refusal_of_a_signature_names_the_status(bitcoin, fields, words):
-    payout = PayoutFactory(**{"status": "approved", "psbt": "cHNidP8=", **fields})
+    payout = covered_payout(**{"psbt": "cHNidP8=", **fields})
     sentence = f"This payout is not waiting for a signature: its status is “{words}”."
     with pytest.raises(PayoutRefused, match=f"^{re.escape(sentence)}$"):
         accept_signed(payout.pk, "signed", actor="ada", at=NOW)

@@ -8,10 +8,12 @@ from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import payouts
 from payments.networks.bitcoin.payouts import (
+    FeeTooHigh,
     OutOfFunds,
     broadcast,
     coins_of,
     draft,
+    estimate_fee,
     is_address,
     is_broadcast,
     paid_by,
@@ -396,3 +398,29 @@ def test_the_outputs_of_each_confirmed_or_waiting_transaction_are_read_by_addres
 @pytest.mark.parametrize("stored", ["", "zz", "00", "cHNidP8B", "02" * 40])
 def test_an_unreadable_transaction_has_no_coins(stored):
     assert coins_of(stored) == []
+
+
+# --- fees ---
+
+
+def test_a_draft_above_the_highest_fee_is_refused_and_locks_nothing(bitcoind, funds, target):
+    bitcoind.node.fee_rate = 300
+    with pytest.raises(FeeTooHigh) as refused:
+        draft(BITCOIN, target, AMOUNT, (), Base(10_000))
+    assert refused.value.fee_base > 10_000
+    assert funds.wallet.locked == set()
+    assert draft(BITCOIN, target, AMOUNT, (), refused.value.fee_base).fee_base == refused.value.fee_base
+
+
+def test_an_estimate_says_the_fee_and_leaves_no_trace(bitcoind, funds, target):
+    known = set(funds.wallet.heard_at)
+    fee = estimate_fee(BITCOIN, target, AMOUNT)
+    assert (funds.wallet.locked, set(funds.wallet.heard_at), bitcoind.chain.mempool) == (set(), known, {})
+    assert draft(BITCOIN, target, AMOUNT).fee_base == fee > 0
+
+
+def test_an_estimate_in_an_empty_wallet_says_so(bitcoind, settings, target):
+    settings.BITCOIN_PAYOUT_WALLET = "payouts"
+    bitcoind.node.createwallet("payouts", load=True)
+    with pytest.raises(OutOfFunds):
+        estimate_fee(BITCOIN, target, AMOUNT)

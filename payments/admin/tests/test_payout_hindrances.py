@@ -1,8 +1,9 @@
-"""Staff see that the money of a payout is gone before they press anything."""
+"""Staff see that the money of a payout is gone, or that its fee is too high, before they press anything."""
 
 import pytest
 
-from payments.admin.tests.payout_pages import act_path, page_of, paid, payout_of, press
+from cryptons.events.models import Event
+from payments.admin.tests.payout_pages import act_path, page_of, paid, payout_of, press, staff_who_may
 from payments.models import Payment, Payout
 from payments.tests.factories import PayoutFactory
 
@@ -46,3 +47,32 @@ def test_the_error_of_a_failed_payout_is_shown_although_its_money_is_gone(grace)
     page = grace.get(page_of(payout)).content.decode()
     assert "There is no route." in page
     assert "no longer there" not in page
+
+
+# --- Fees ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spike(settings, monkeypatch):
+    settings.SANDBOX, settings.BITCOIN_RPC_HOST = False, "127.0.0.1"
+    monkeypatch.setattr("payments.networks.bitcoin.payouts.estimate_fee", lambda *_: 42_300)
+
+
+@pytest.mark.parametrize("path", [page_of, lambda payout: act_path(payout, "approve")])
+def test_the_fee_and_its_limit_are_shown_before_the_approval(grace, spike, path):
+    page = grace.get(path(payout_of())).content.decode()
+    assert "about 0.00042300 BTC, at most 0.00004000 BTC" in page
+    assert "The payout waits until fees fall" in page
+
+
+def test_staff_allow_a_higher_fee_with_a_reason(grace, spike):
+    payout = payout_of()
+    assert press(grace, payout, "fee", fee="0.0005", reason="").status_code == 400
+    press(grace, payout, "fee", fee="0.0005", reason="The buyer waits.")
+    event = Event.objects.get(subject_id=payout.pk, type="payout.fee_allowed")
+    assert (Payout.objects.get().fee_allowed_base, event.actor, event.data["reason"]) == (50_000, "grace", "The buyer waits.")
+
+
+def test_a_higher_fee_needs_the_permission(spike):
+    payout = payout_of()
+    assert staff_who_may("view_payout").get(act_path(payout, "fee")).status_code == 403
