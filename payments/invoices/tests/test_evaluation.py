@@ -268,3 +268,49 @@ def test_late_money_that_was_needed_for_the_price_makes_it_late_and_extra_late_m
 def test_an_expired_invoice_is_underpaid_when_some_money_came_or_stays_but_not_enough(received, returned, flags):
     verdict = evaluate(replace(TERMS, returned_minor=Fraction(returned)), received, LATE)
     assert (verdict.status, verdict.flags) == ("expired", flags)
+
+
+# --- Slow payments ----------------------------------------------------------------------------------------------------------
+
+
+def slow(value=10_000, status="seen", **more):
+    return paid(value, status, is_slow=True, **more)
+
+
+def test_a_slow_payment_does_not_pay_while_it_is_in_no_block():
+    verdict = evaluate(TERMS, [slow()], LATE)
+    assert (verdict.status, verdict.flags, verdict.paid_seen_minor) == ("expired", {"slow"}, 10_000)
+
+
+def test_a_slow_payment_in_a_block_is_late_until_it_is_accepted():
+    assert evaluate(TERMS, [slow(status="settled", is_mined=True)], LATE).flags == {"slow", "late"}
+    verdict = evaluate(TERMS, [slow(status="settled", is_mined=True, is_accepted=True)], LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"slow", "late"})
+
+
+def test_an_accepted_slow_payment_pays_although_a_reorg_took_its_block():
+    verdict = evaluate(TERMS, [slow(is_accepted=True)], LATE)
+    assert (verdict.status, verdict.flags) == ("processing", {"slow", "late"})
+
+
+@pytest.mark.parametrize(("punctual", "flags"), [(9_950, set()), (9_949, {"slow"})])
+def test_a_slow_payment_is_flagged_while_the_price_is_not_paid_without_it(punctual, flags):
+    assert evaluate(TERMS, [paid(punctual), slow(50)], LATE).flags == flags
+
+
+def test_a_slow_payment_that_is_stuck_is_not_late_although_it_was_seen_late():
+    assert evaluate(TERMS, [slow(seen_at=LATE)], LATE).flags == {"slow"}
+
+
+def test_a_payment_that_is_only_seen_late_is_not_slow():
+    assert evaluate(TERMS, [paid(seen_at=LATE, is_mined=True)], LATE).flags == {"late"}
+
+
+def test_stuck_money_beside_accepted_late_money_does_not_make_it_punctual():
+    received = [paid(5_000), slow(5_000), paid(5_000, seen_at=LATE, is_accepted=True)]
+    verdict = evaluate(TERMS, received, LATE)
+    assert (verdict.status, verdict.flags) == ("settled", {"late", "overpaid"})
+
+
+def test_a_decision_of_staff_hides_that_a_payment_is_slow():
+    assert evaluate(replace(TERMS, override="settled"), [slow()], LATE).flags == {"manual"}

@@ -194,3 +194,26 @@ def test_accepted_late_money_is_credited_at_the_rate_of_its_quote(settings):
     settings.FIXED_RATES = {"BTC": Decimal("90000.00")}
     verdict = settle(late_payment().invoice_id, at=LATE)
     assert (verdict.paid_safe_minor, Payment.objects.get().minor_per_coin) == (10_000, None)
+
+
+def test_the_event_names_the_late_payments_that_were_accepted_and_those_that_wait():
+    accepted = late_payment()
+    waiting = PaymentFactory(option=accepted.option, first_seen_at=LATE + timedelta(minutes=1))
+    settle(accepted.invoice_id, at=LATE)
+    data = Event.objects.get().data
+    assert (data["acceptedLate"], data["waitingLate"]) == ([accepted.reference], [waiting.reference])
+
+
+def test_the_event_of_punctual_money_names_no_late_payments():
+    CursorFactory()
+    settle(PaymentFactory(height=TIP - 1).invoice_id, at=LATE)
+    assert not {"acceptedLate", "waitingLate"} & Event.objects.get().data.keys()
+
+
+def test_late_money_waits_beside_money_that_was_decided_about_before():
+    """Only what is new is named."""
+    decided = late_payment(seen_at=LATE + timedelta(minutes=1))
+    settle(decided.invoice_id, at=LATE)
+    new = PaymentFactory(option=decided.option, first_seen_at=LATE + timedelta(minutes=2))
+    settle(decided.invoice_id, at=LATE)
+    assert Event.objects.latest("seq").data["waitingLate"] == [new.reference]

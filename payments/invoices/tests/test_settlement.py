@@ -11,10 +11,10 @@ from payments.errors import InvoiceMoved
 from payments.invoices.assessment import assess
 from payments.invoices.settlement import apply_verdict, settle
 from payments.jobs import NoJobs
-from payments.models import Invoice, Option, Payment
+from payments.models import Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.sync.facts import store_facts
-from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 from payments.tests.subjects import RecordingSubject
 
 pytestmark = pytest.mark.django_db
@@ -259,6 +259,21 @@ def test_staff_get_one_mail_about_an_exception_and_another_when_it_is_another_on
     PaymentFactory(option=payment.option, amount_base=DUE, first_seen_at=EXPIRY + timedelta(days=1))
     settle(payment.invoice_id, at=EXPIRY)
     assert mails.count() == 2
+
+
+def test_a_verdict_makes_the_payouts_of_its_invoice_due_that_can_still_be_stopped():
+    """Their money may have gone."""
+    payment = PaymentFactory()
+    for status in ("draft", "approved", "sending", "unknown", "failed", "withdrawn"):
+        PayoutFactory(invoice=payment.invoice, status=status)
+    PayoutFactory(status="draft")
+
+    settle(payment.invoice_id, at=EXPIRY)
+
+    due = Payout.objects.filter(next_try_at=EXPIRY)
+    assert sorted(due.values_list("status", flat=True)) == ["approved", "draft"]
+    assert {payout.invoice_id for payout in due} == {payment.invoice_id}
+    assert Payout.objects.exclude(pk__in=due).filter(next_try_at=None).count() == 5
 
 
 def test_the_first_settlement_is_the_time_at_which_an_invoice_settled():
