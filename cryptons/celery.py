@@ -2,20 +2,27 @@
 
 import logging
 import os
+import threading
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, task_postrun, task_prerun, worker_init
+from django.conf import settings
 from kombu.exceptions import ChannelError, OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
+from cryptons import watchdog
 from cryptons.circuit_breaker import CircuitBreaker
+from cryptons.watchdog import MemoryScheduler, Watch
 
 logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "cryptons.file_queue:Transport"
+
+BEAT_STEP = "BeatThread"
+"""The name of the worker's step that runs beat."""
 
 WRITE_SECONDS = 0.5
 """A short time-out for sending, because a visitor may be waiting for a page. Workers wait longer: see settings."""
@@ -24,7 +31,8 @@ WRITE_SECONDS = 0.5
 class _Celery(Celery):
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         timeouts = {"socket_timeout": WRITE_SECONDS, "socket_connect_timeout": WRITE_SECONDS, "max_retries": 0}
-        return super().connection_for_write(url, transport_options=timeouts, **options)
+        given = options.pop("transport_options", None) or {}
+        return super().connection_for_write(url, transport_options={**timeouts, **given}, **options)
 
 
 app = _Celery("cryptons")
@@ -35,6 +43,33 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Keep settings.LOGGING in the worker: Celery leaves logging alone if this signal has a receiver."""
+
+
+@worker_init.connect
+def watch_worker(sender: Any = None, **_: Any) -> None:
+    """End the worker when it hangs."""
+    with_beat = BEAT_STEP in {step.__name__ for step in app.steps["worker"]}
+    watch = Watch(threads=settings.WORKER_THREADS, expects_turns=with_beat, turn_every=settings.FOLLOW_SECONDS)
+    task_prerun.connect(lambda task_id, task, **_: watch.begin(task_id, task.name), weak=False)
+    task_postrun.connect(lambda task_id, **_: watch.end(task_id), weak=False)
+    watchdog.start(watch, broker_answers=broker_answers)
+
+
+@beat_init.connect
+def watch_beat(sender: Any = None, **_: Any) -> None:
+    """End a beat that has a process of its own when it hangs; the one in a worker is watched by its turns."""
+    if threading.current_thread() is threading.main_thread():
+        watch = Watch(threads=1, expects_turns=True)
+        MemoryScheduler.on_tick = watch.reset
+        watchdog.start(watch, broker_answers=broker_answers)
+
+
+def broker_answers() -> bool:
+    try:
+        queue_length()
+    except (OperationalError, OSError):
+        return False
+    return True
 
 
 _circuit = CircuitBreaker(rest_seconds=2)

@@ -3,12 +3,15 @@
 A message that no worker took before it expires is dropped: the next run of the same task finds the same work.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 Entry = dict[str, object]
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Tasks that come in crowds have a queue of their own, so that the periodic tasks never wait behind them. A worker takes from all in turn.
 QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
@@ -24,7 +27,8 @@ ROUTES = {
 
 
 def _every(seconds: int, task: str, *, expires: int = 0) -> Entry:
-    return {"task": task, "schedule": seconds, "options": {"expires": expires or seconds}}
+    # The first run is due at once: the schedule lies in memory, and a shop that starts must not wait for its first rates.
+    return {"task": task, "schedule": seconds, "last_run_at": LONG_AGO, "options": {"expires": expires or seconds}}
 
 
 def _daily(hour: int, minute: int, task: str) -> Entry:

@@ -1,5 +1,6 @@
 """The whole shop as a person starts it: `manage.py serve` in processes of its own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -98,6 +99,50 @@ def test_a_process_that_dies_is_restarted_with_a_message(shop: Shop, name: str):
     wait_for("another one", lambda: shop.child(name) not in (None, first))
     assert f"The {name} process ended (signal SIGKILL)." in shop.said()
     wait_for("the shop to answer", lambda: answers(shop))
+
+
+HANGING = """
+import os, time
+from celery.signals import task_prerun
+from cryptons import watchdog
+
+def hang(**_):
+    if os.path.exists(os.environ["HANG"]):
+        time.sleep(3600)
+
+watchdog.HANG_SECONDS = 3
+task_prerun.connect(hang, weak=False)
+"""
+
+
+def test_a_worker_whose_tasks_never_end_is_killed_and_restarted(shop: Shop, tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    hang = tmp_path / "hang"
+    hang.touch()
+    shop.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "HANG": str(hang)}
+    shop.start()
+    first = wait_for("worker", lambda: shop.child("worker"))
+
+    wait_for("another worker", lambda: shop.child("worker") not in (None, first))
+    hang.unlink()
+
+    assert "No turn of a follower has ended for 3 seconds." in shop.said()
+    wait_for("a turn", lambda: last_turn(shop))
+
+
+def last_turn(shop: Shop) -> object:
+    with contextlib.closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database:
+        return database.execute("select max(answered_at) from payments_cursor").fetchone()[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged"])
+def test_a_damaged_schedule_of_a_former_version_stops_no_worker(shop: Shop, content: bytes):
+    for name in ("beat-schedule", "beat-schedule.dat", "beat-schedule.dir", "beat-schedule.db"):
+        (shop.data / name).write_bytes(content)
+
+    shop.start()
+
+    wait_for("a turn", lambda: last_turn(shop))
 
 
 def test_a_second_start_keeps_the_data_and_prints_no_password(tmp_path: Path):

@@ -6,7 +6,6 @@ It is one process with threads, so that a kill ends all of it, also its schedule
 """
 
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -18,6 +17,7 @@ from celery.exceptions import SecurityWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from cryptons.serving.parent import end_with_parent
+from cryptons.watchdog import MemoryScheduler, end_hard
 
 
 class BeatThread(bootsteps.StartStopStep):
@@ -25,19 +25,18 @@ class BeatThread(bootsteps.StartStopStep):
 
     requires = ("celery.worker.components:Pool",)
 
-    def __init__(self, worker: Any, **options: Any) -> None:
-        self.schedule = worker.app.conf.beat_schedule_filename
-        super().__init__(worker, **options)
-
     def create(self, worker: Any) -> Any:
-        return EmbeddedService(worker.app, thread=True, schedule_filename=self.schedule)
+        return EmbeddedService(worker.app, thread=True, scheduler_cls=MemoryScheduler)
 
 
 def end_without_beat(error: threading.ExceptHookArgs) -> None:
-    """End the worker if beat fails: it would look alive and never sweep again. The supervisor restarts it."""
+    """End the worker at once if beat fails: it would look alive and never sweep again. The supervisor restarts it.
+
+    A warm shutdown would wait for beat's thread, which is dead.
+    """
     threading.__excepthook__(error)
     if error.thread is not None and error.thread.name == "Beat":
-        os.kill(os.getpid(), signal.SIGTERM)
+        end_hard("Beat has failed.")
 
 
 def main() -> None:
