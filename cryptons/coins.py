@@ -107,6 +107,8 @@ class CoreCoin(Coin):
     """The chains that the setting NETWORK may name; the first is the default."""
     address_prefixes: tuple[str, ...] = ()
     """What an address begins with, to tell the buyer who gave another kind."""
+    base58_versions: tuple[int, ...] = ()
+    """The version bytes of its older addresses, on all of its chains."""
     mweb_prefixes: tuple[str, ...] = ()
     """What an address in an extension block (MWEB) begins with. The shop cannot send there."""
     key_prefixes: Mapping[str, KeyKind] = field(default_factory=lambda: BITCOIN_KEYS)
@@ -197,6 +199,7 @@ BITCOIN = CoreCoin(
         "regtest": Chain("regtest", 18443, "bcrt"),
     },
     address_prefixes=("bc1", "1", "3"),
+    base58_versions=(0, 5, 111, 196),
 )
 LITECOIN = CoreCoin(
     code="LTC",
@@ -213,6 +216,7 @@ LITECOIN = CoreCoin(
         "regtest": Chain("regtest", 19443, "rltc"),
     },
     address_prefixes=("ltc1", "L", "M"),
+    base58_versions=(48, 50, 5, 111, 58, 196),
     mweb_prefixes=("ltcmweb1", "tmweb1"),
     key_prefixes={**BITCOIN_KEYS, "Ltub": KeyKind(True, LEGACY), "Mtub": KeyKind(True, WRAPPED), "ttub": KeyKind(False, LEGACY)},
     has_descriptor_wallets=False,

@@ -52,6 +52,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Select the exceptions queue: the invoices that staff must look at."""
         return self.filter(needs_decision=True)
 
+    def of_sandbox(self) -> Self:
+        """Select the invoices that were opened in the sandbox and not closed since."""
+        return self.filter(is_sandbox=True, sandbox_closed_at=None)
+
     def for_order(self, order: str) -> Self:
         """Select the invoices of an order by its id (their subject) or its number (in their label)."""
         try:
@@ -95,6 +99,10 @@ class Invoice(BaseModel):
     needs_decision = models.BooleanField(default=False)
     """Staff have not decided about these exceptions yet."""
     exception_at = models.DateTimeField(null=True, blank=True)
+    is_sandbox = models.BooleanField(_("play money"), default=False)
+    """It was opened in the sandbox, so what was paid for it is play money, for ever."""
+    sandbox_closed_at = models.DateTimeField(null=True, blank=True)
+    """When it was closed because the sandbox is off."""
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     """When its newest option's quote ends."""
@@ -112,6 +120,7 @@ class Invoice(BaseModel):
             models.Index(fields=["status", "expires_at"], name="invoice_status_expires"),
             models.Index(fields=["id"], name="invoice_touched", condition=models.Q(needs_settling=True)),
             models.Index(fields=["exception_at"], name="invoice_to_decide", condition=models.Q(needs_decision=True)),
+            models.Index(fields=["id"], name="invoice_sandbox", condition=models.Q(is_sandbox=True)),
             models.Index(fields=["created_at", "id"], name="invoice_created"),
             models.Index(fields=["label"], name="invoice_label"),
         ]

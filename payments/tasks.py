@@ -20,6 +20,7 @@ from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Payout
 from payments.networks.registry import offered_networks
+from payments.payouts.play_money import close_sandbox
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
 from payments.sync import webhook_hints
@@ -94,9 +95,11 @@ def close_lightning(invoice_id: str) -> None:
 def sweep_invoices() -> None:
     """Settle the invoices whose message was lost, those that have expired, and those whose payment held rate and stock for too long.
 
-    Networks that were not polled lately are polled first, so that an invoice that was paid in time is never shown as expired.
+    Those of the sandbox are closed once it is off. Networks that were not polled lately are polled first, so that an invoice that was paid
+    in time is never shown as expired.
     """
     now = timezone.now()
+    close_sandbox(at=now)
     for network in Cursor.objects.filter(network__in=offered_networks(), answered_at__lt=now - QUIET).values_list("network", flat=True):
         poll(network, at=now)
     mark_slow()

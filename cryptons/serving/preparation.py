@@ -109,12 +109,17 @@ def _sizes(folder: Path) -> str:
 
 
 def load_demo() -> None:
-    """Load the demo catalogue into an empty shop, once: a shop that its owner emptied stays empty."""
+    """Load the demo catalogue into an empty shop of the sandbox, once: a shop that its owner emptied stays empty."""
     stamp = Path(settings.DATA_DIR) / "demo.stamp"
     if stamp.exists():
         return
     call_command("load_demo", if_empty=True)
     stamp.touch()
+
+
+def close_sandbox() -> None:
+    """Close the invoices of the sandbox if the shop takes real money now, and say so."""
+    call_command("close_sandbox")
 
 
 def clean_queue() -> None:

@@ -71,7 +71,7 @@ class PayoutInline(ReadOnlyInline):
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly):
     list_display = ("label", "status", "flag_words", "price", "paid", "created_at", "expires_at")
-    list_filter = ("status", "created_at")
+    list_filter = ("status", "created_at", "is_sandbox")
     search_fields = ("label", "options__destination", "payments__reference")
     search_help_text = _("Order number, address or transaction")
     date_hierarchy = None

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
@@ -19,7 +20,7 @@ from payments.invoices.assessment import assess
 from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import DestinationRequest
-from payments.networks.registry import failing_networks, get_network, offered_networks
+from payments.networks.registry import failing_networks, get_network, is_play_money, is_sandbox, offered_networks
 from payments.rates.current import rate_for
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 MONITOR = timedelta(days=30)
 """How long after its expiry the destinations of an invoice are watched."""
+
+PLAY_MONEY = gettext_lazy("This was paid with play money of the sandbox, and this shop takes real money now.")
 
 MOST_USED_DESTINATIONS = 1000
 """How many used destinations in a row a wallet may return (a restored one starts from its first) before it is refused."""
@@ -100,6 +103,7 @@ def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price
         tolerance_percent=settings.PAYMENT_TOLERANCE_PERCENT,
         tolerance_cap_minor=decimal_to_minor(settings.PAYMENT_TOLERANCE_CAP, settings.CURRENCY),
         confirmations_needed=confirmations_for(price, settings.CURRENCY),
+        is_sandbox=is_sandbox(),
         created_at=at,
         expires_at=offer.expires_at,
         monitor_until=offer.expires_at + MONITOR,
@@ -162,8 +166,10 @@ def check_person(actor: str, reason: str) -> None:
 
 
 def read_invoice(invoice_id: UUID, version: int | None) -> Invoice:
-    """Read the invoice. Raises InvoiceMoved when it no longer has the version that the deciding person saw."""
+    """Read the invoice for a decision. Raises IllegalOverride when it is of play money; InvoiceMoved when it has no longer `version`."""
     invoice = Invoice.objects.get(pk=invoice_id)
+    if is_play_money(invoice):
+        raise IllegalOverride(str(PLAY_MONEY))
     if version is not None and invoice.version != version:
         raise InvoiceMoved(_("This has changed since you opened it: by the network, the buyer or a colleague. Please check it again."))
     return invoice

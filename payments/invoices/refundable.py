@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from cryptons.money import UNITS, Base, base_to_fiat
 from payments.models import Invoice, Payment, Payout
+from payments.networks.registry import is_play_money
 from payments.subject import subject
 
 NOTHING_WENT = (Payout.Status.FAILED, Payout.Status.WITHDRAWN)
@@ -87,8 +88,11 @@ def excess(invoice: Invoice, network: str, *, beside: Payout | None = None) -> B
 def most_of_kind(invoice: Invoice, kind: str, *, beside: Payout | None = None) -> dict[str, Base]:
     """Return {network: the most that a payout of this kind may be}, in base units; the payout `beside` is ignored.
 
-    An excess is no more than what was overpaid, nor is late money once the invoice has settled: the rest pays the order.
+    An excess is no more than what was overpaid, nor is late money once the invoice has settled: the rest pays the order. Of play money it
+    is nothing, once the shop takes real money.
     """
+    if is_play_money(invoice):
+        return {}
     most = refundable(invoice.pk, beside=beside)
     if kind == Payout.Kind.EXCESS or (kind == Payout.Kind.LATE and invoice.status == Invoice.Status.SETTLED):
         most = {network: min(amount, excess(invoice, network, beside=beside)) for network, amount in most.items()}

@@ -18,10 +18,11 @@ from cryptons.money import UNITS, Minor, format_coin
 from payments.errors import QuoteRefused
 from payments.invoices.assessment import Assessment, as_accepted, assess, received_as
 from payments.invoices.evaluation import GONE, Verdict
-from payments.invoices.opening import MONITOR, Offer, add_options, prepare_offers
+from payments.invoices.opening import MONITOR, PLAY_MONEY, Offer, add_options, prepare_offers
 from payments.invoices.refundable import promised
 from payments.invoices.settlement import Cause, apply_verdict, settle
 from payments.models import Invoice, Option, Payment
+from payments.networks.registry import is_play_money
 from payments.rates.current import rate_for
 from payments.subject import subject
 
@@ -112,6 +113,8 @@ def preview_quote(invoice_id: UUID, *, at: datetime) -> QuotePreview:
 
 
 def _check(invoice: Invoice) -> None:
+    if is_play_money(invoice):
+        raise QuoteRefused(str(PLAY_MONEY))
     if invoice.status in REFUSALS:
         raise QuoteRefused(str(REFUSALS[Invoice.Status(invoice.status)]))
     if promised(invoice.pk).exists():

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins
 from cryptons.money import UNITS
 from payments.errors import NetworkNotOffered
-from payments.models import Cursor
+from payments.models import Cursor, Invoice
 from payments.networks.base import Network
 from payments.networks.bitcoin.network import BitcoinNetwork
 from payments.networks.lightning.network import LightningNetwork
@@ -38,6 +38,11 @@ def _real_networks() -> dict[str, Network]:
 def is_sandbox() -> bool:
     """Return whether the sandbox's networks serve: only if SANDBOX allows it and no real node is configured."""
     return bool(settings.SANDBOX) and not _real_networks()
+
+
+def is_play_money(invoice: Invoice) -> bool:
+    """Return whether the invoice is one of the sandbox in a shop that takes real money: nothing may be shipped or refunded for it."""
+    return invoice.is_sandbox and not is_sandbox()
 
 
 def networks() -> dict[str, Network]:

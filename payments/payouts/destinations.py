@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from cryptons.coins import BITCOIN, COINS, LIGHTNING, Coin, CoreCoin
 from payments.errors import NodeUnavailable
 from payments.models import Option, Payout
+from payments.networks.address_format import is_address
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning.bolt11 import BadRequest, PaymentRequest, read_request
 from payments.networks.payment_uri import split_destination
@@ -40,10 +41,7 @@ def check_destination(network: str, text: str, amount_base: int, *, at: datetime
         raise BadDestination(
             _("This shop cannot send to MWEB addresses. Please enter one that begins with %(beginnings)s.") % {"beginnings": beginnings}
         )
-    if not is_sandbox():
-        _check_on_chain(coin, address)
-    elif len(address) < 8 or not split_destination(address)[0].isalnum():
-        raise BadDestination(_("This is not a valid %(coin)s address.") % {"coin": coin.name})
+    _check_on_chain(coin, address)
     return address
 
 
@@ -62,6 +60,10 @@ def _check_on_chain(coin: Coin, address: str) -> None:
         account, tag = split_destination(address)
         if not is_valid_classic_address(account) or (tag and not (tag.isdigit() and int(tag) < 2**32)):
             raise BadDestination(_("This is not a valid XRP address. With a destination tag it looks like r…?dt=12345."))
+        return
+    if is_sandbox() and isinstance(coin, CoreCoin):
+        if not is_address(coin, address):
+            raise BadDestination(_("This is not a valid %(coin)s address: a letter may be wrong or missing.") % {"coin": coin.name})
         return
     if not isinstance(coin, CoreCoin) or not coin.host:
         raise NodeUnavailable(_("%(coin)s cannot be sent at the moment.") % {"coin": coin.name})

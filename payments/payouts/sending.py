@@ -24,7 +24,7 @@ from payments.invoices.refundable import NOT_SENT_YET
 from payments.models import Invoice, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning import payouts as lightning_payouts
-from payments.networks.registry import is_sandbox
+from payments.networks.registry import is_play_money, is_sandbox
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
 from payments.payouts.fees import fee_limit_of, fee_problem
@@ -46,6 +46,8 @@ def send(payout_id: UUID, *, at: datetime) -> None:
     if not due.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
         return
     payout = Payout.objects.get(pk=payout_id)
+    if is_play_money(payout.invoice):
+        return  # payments.payouts.play_money withdraws it
     try:
         if payout.status in NOT_SENT_YET and not _is_covered(payout, at):
             return

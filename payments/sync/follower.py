@@ -98,7 +98,9 @@ def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set
 def _unsettled(network: str, *, at: datetime) -> list[str]:
     """Return the payments to ask for: those that are not final, and those that went lately, whose double spend may become known later."""
     there = Payment.objects.filter(network=network, is_final=False, is_present=True)
-    gone = Payment.objects.filter(network=network, status=Payment.Status.GONE, is_conflicted=False, updated_at__gte=at - LOOK_AGAIN)
+    gone = Payment.objects.filter(
+        network=network, status=Payment.Status.GONE, is_conflicted=False, is_final=False, updated_at__gte=at - LOOK_AGAIN
+    )
     return [*there.values_list("reference", flat=True), *gone.values_list("reference", flat=True)]
 
 

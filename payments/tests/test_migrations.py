@@ -1,14 +1,27 @@
-"""A shop made before says `over` and `partial`: its rows and its log say `overpaid` and `underpaid` afterwards."""
+"""What a shop of before is after its migrations: `over` and `partial` are `overpaid` and `underpaid`, and play money is marked."""
 
 from importlib import import_module
 
 import pytest
 from django.apps import apps
 
+from cryptons.coins import COINS
 from cryptons.db import new_id
 from cryptons.events.models import Event, record
-from payments.models import Invoice
-from payments.tests.factories import InvoiceFactory
+from cryptons.money import Base
+from payments.models import Invoice, SandboxChain
+from payments.networks.base import DestinationRequest
+from payments.networks.sandbox.network import SandboxNetwork, receive
+from payments.tests.factories import DUE, EXPIRY, NOW, InvoiceFactory, OptionFactory
+
+REQUEST = DestinationRequest(label="order_1", amount_base=Base(DUE), expires_at=EXPIRY)
+REAL = [
+    ("BTC", "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"),
+    ("BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
+    ("BTC", "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy"),
+    ("XRP", "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh?dt=7"),
+    ("BTC-LN", "ab" * 32),
+]
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +78,24 @@ def test_the_renaming_of_the_flags_can_be_undone(old_shop):
     words.forwards(apps, None)
     words.backwards(apps, None)
     assert rows() == before
+
+
+def test_old_invoices_of_the_sandbox_are_marked_and_others_are_not():
+    sandbox = import_module("payments.migrations.0013_sandbox")
+    SandboxChain.objects.create(network="BTC")
+    simulated = {network: SandboxNetwork(COINS[network]).open_destination(REQUEST).text for network in ("BTC", "LTC", "XRP")}
+    marked = [OptionFactory(network=network, destination=destination) for network, destination in simulated.items()]
+    paid = OptionFactory(destination="1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2")
+    receive("BTC", paid.destination, Base(DUE), at=NOW)
+    for network, destination in REAL:
+        OptionFactory(network=network, destination=destination)
+
+    sandbox.mark_invoices_of_the_sandbox(apps, None)
+
+    assert set(Invoice.objects.filter(is_sandbox=True).values_list("pk", flat=True)) == {each.invoice_id for each in (*marked, paid)}
+
+
+def test_no_invoice_is_marked_where_the_sandbox_never_ran():
+    OptionFactory(destination="bcrt1qwrong")
+    import_module("payments.migrations.0013_sandbox").mark_invoices_of_the_sandbox(apps, None)
+    assert not Invoice.objects.filter(is_sandbox=True).exists()

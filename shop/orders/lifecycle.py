@@ -11,9 +11,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from payments.invoices.opening import cancel_invoice
+from payments.invoices.opening import PLAY_MONEY, cancel_invoice
 from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
+from payments.networks.registry import is_play_money
 from shop.errors import IllegalTransition, OnHold
 from shop.models import Order
 from shop.orders.mails import mail_order_shipped, mail_refund_needed
@@ -59,6 +60,8 @@ def _check_may_ship(order: Order) -> None:
     if order.on_hold:
         raise OnHold(_("This order is on hold: %(reason)s") % {"reason": order.hold_reason})
     invoice = current_invoice(order)
+    if invoice is not None and is_play_money(invoice):
+        raise IllegalTransition(str(PLAY_MONEY))
     if invoice is None or refundable(invoice.pk):
         return
     if promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS).exclude(status=Payout.Status.SENT).exists():

@@ -10,6 +10,7 @@ from django.utils.translation import override
 from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
 from payments.models import Invoice, Payment, Payout
+from payments.networks.registry import is_play_money
 from shop.errors import OrderMoved, OutOfStock
 from shop.models import Order
 from shop.orders.mails import mail_about_money, mail_refund_asked, mail_refund_sent, mail_staff_of_hold
@@ -27,6 +28,9 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
     """
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
+        return
+    if is_play_money(invoice) and invoice.status in CLOSED:
+        _close_play_order(order, at=at)
         return
     is_refunded = _is_refunded(order, invoice)
     with override(settings.LANGUAGE_CODE):  # the current language is the buyer's, and the reason is for staff
@@ -48,6 +52,19 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
     if shortage and "hold_reason" in changes:
         mail_staff_of_hold(order)
     mail_about_money(order, invoice)
+
+
+def _close_play_order(order: Order, *, at: datetime) -> None:
+    """Cancel an order of the sandbox that did not ship, without a mail: its play money buys nothing, and nothing is refunded."""
+    is_over = order.status in (Status.SHIPPED, Status.DELIVERED, Status.CANCELLED)
+    values: dict[str, Any] = {"payment_status": PaymentStatus.UNPAID, "on_hold": False, "hold_reason": "", "transaction_hash": ""}
+    event = "order.updated" if is_over else "order.cancelled"
+    try:
+        write_order(order, event, at=at, status=order.status if is_over else Status.CANCELLED, **values)
+    except OrderMoved as error:
+        raise InvoiceMoved(str(error)) from error
+    if order.status == Status.CANCELLED:
+        release_stock(order)
 
 
 def follow_payout(payout: Payout, *, at: datetime) -> None:

@@ -68,6 +68,7 @@ def prepare(*, demo: bool) -> None:
     preparation.check_system()
     preparation.migrate()
     preparation.collect_static()
+    preparation.close_sandbox()
     if demo:
         preparation.load_demo()
     preparation.create_staff()

@@ -10,7 +10,7 @@ from accounts.tests.factories import StaffFactory
 from payments.models import Invoice, Payout
 from payments.tests.factories import PaymentFactory, PayoutFactory
 
-HOME = "bcrt1qhome00000000000000"
+HOME = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 
 
 def browser_of(user: User) -> Client:

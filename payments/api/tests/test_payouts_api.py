@@ -12,7 +12,7 @@ from payments.tests.factories import DUE, NOW, InvoiceFactory, PaymentFactory, P
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOME = "bcrt1qhome00000000000000"
+HOME = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+from payments.networks.address_format import BECH32, BECH32_LETTERS, bech32_checksum
+
 CHAINS = {"lnbcrt": "regtest", "lntbs": "signet", "lntb": "testnet4", "lnbc": "mainnet"}
 """By prefix, the longer before the shorter ones that they begin with."""
 MULTIPLIERS = {"m": Decimal("1E-3"), "u": Decimal("1E-6"), "n": Decimal("1E-9"), "p": Decimal("1E-12"), "": Decimal(1)}
@@ -37,10 +37,10 @@ def read_request(text: str) -> PaymentRequest:
     text = text.strip().lower().removeprefix("lightning:")
     human, one, rest = text.rpartition("1")
     prefix = next((prefix for prefix in CHAINS if human.startswith(prefix)), "")
-    if not one or not prefix or any(letter not in LETTERS for letter in rest):
+    if not one or not prefix or any(letter not in BECH32_LETTERS for letter in rest):
         raise BadRequest(_("This is not a Lightning invoice: those begin with lnbc."))
-    words = [LETTERS.index(letter) for letter in rest]
-    if len(words) < TIMESTAMP_WORDS + SIGNATURE_WORDS + CHECKSUM_WORDS or _checksum(human, words) != 1:
+    words = [BECH32_LETTERS.index(letter) for letter in rest]
+    if len(words) < TIMESTAMP_WORDS + SIGNATURE_WORDS + CHECKSUM_WORDS or bech32_checksum(human, words) != BECH32:
         raise BadRequest(_("This Lightning invoice is not complete. Please copy all of it."))
     fields = _fields(words[TIMESTAMP_WORDS : -SIGNATURE_WORDS - CHECKSUM_WORDS])
     if PAYMENT_HASH not in fields:
@@ -60,18 +60,6 @@ def _amount(text: str) -> int | None:
     if msat != msat.to_integral_value():
         raise BadRequest(_("This Lightning invoice asks for less than a thousandth of a satoshi."))
     return int(msat)
-
-
-def _checksum(human: str, words: list[int]) -> int:
-    """Compute the bech32 checksum, which is 1 for a correct text."""
-    value = 1
-    for word in [*(ord(letter) >> 5 for letter in human), 0, *(ord(letter) & 31 for letter in human), *words]:
-        top = value >> 25
-        value = (value & 0x1FFFFFF) << 5 ^ word
-        for bit, part in enumerate(GENERATOR):
-            if top >> bit & 1:
-                value ^= part
-    return value
 
 
 def _fields(words: list[int]) -> dict[int, list[int]]:

@@ -17,6 +17,7 @@ from cryptons.coins import Coin, CoreCoin
 from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
+from payments.networks.address_format import BECH32_LETTERS
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
 
 BLOCK_SECONDS = 4
@@ -26,7 +27,6 @@ BUSY_DEPTH = 10
 """Blocks are made while money younger than this is about; then the chain rests."""
 REORG_PAUSE = timedelta(seconds=12)
 
-_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BASE58 = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
 
 
@@ -44,7 +44,7 @@ class SandboxNetwork:
         if self._coin.shares_account:
             return Destination(f"r{_random(_BASE58, 33)}?dt={secrets.randbelow(2**32)}")
         prefix = [*self._coin.chains.values()][-1].bech32_prefix if isinstance(self._coin, CoreCoin) else ""
-        return Destination(f"{prefix}1q{_random(_BECH32, 38)}" if prefix else _random(_BASE58, 34))
+        return Destination(f"{prefix}1q{_random(BECH32_LETTERS, 38)}" if prefix else _random(_BASE58, 34))
 
     def close_destination(self, destination: str) -> None:
         """Do nothing: like a real chain, the sandbox cannot refuse a payment."""

@@ -31,6 +31,41 @@ def bitcoind(mainnet, settings, monkeypatch):
     monkeypatch.setattr(chain_payouts, "is_address", lambda coin, address: address == "bc1qhome")
 
 
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ("BTC", "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"),
+        ("BTC", "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"),
+        ("BTC", "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"),
+        ("BTC", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"),
+        ("XRP", "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh"),
+    ],
+)
+def test_the_sandbox_takes_real_addresses(settings, network, text):
+    settings.BITCOIN_RPC_HOST = ""
+    assert check_destination(network, text, DUE, at=NOW).lower() == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ("BTC", "anything at all"),
+        ("BTC", "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9s"),
+        ("BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"),
+        ("BTC", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN3"),
+        ("BTC", "ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9"),
+        ("BTC", "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh"),
+        ("LTC", "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"),
+        ("LTC", "abcdefgh"),
+        ("XRP", "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTi"),
+    ],
+)
+def test_the_sandbox_refuses_what_a_real_node_would_refuse(settings, network, text):
+    settings.BITCOIN_RPC_HOST = ""
+    with pytest.raises(BadDestination):
+        check_destination(network, text, DUE, at=NOW)
+
+
 def test_an_empty_destination_is_refused():
     with pytest.raises(BadDestination, match="enter an address"):
         check_destination("BTC", "  ", DUE, at=NOW)

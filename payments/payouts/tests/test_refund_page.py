@@ -17,7 +17,7 @@ from payments.tests.factories import DUE, NOW, InvoiceFactory, PaymentFactory, P
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOME = "bcrt1qhome00000000000000"
+HOME = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 
 
 @pytest.fixture(autouse=True)
@@ -167,15 +167,15 @@ def test_the_buyer_can_change_the_address_until_the_payout_is_approved(client):
     invoice = paid()
     answer(client, invoice)
     assert "Change the address" in client.get(refund_path(invoice.pk)).content.decode()
-    answer(client, invoice, "bcrt1qnewhome000000")
+    answer(client, invoice, "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa")
     payout = Payout.objects.get()
-    assert payout.destination == "bcrt1qnewhome000000"
+    assert payout.destination == "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa"
 
     approve_payout(payout.pk, actor="grace", at=NOW)
-    answer(client, invoice, "bcrt1qthief000000000")
+    answer(client, invoice, "bcrt1qr8r8r8r8r8r8r8r8r8r8r8r8r8r8r8r8stap5p")
 
     payout.refresh_from_db()
-    assert payout.destination == "bcrt1qnewhome000000"
+    assert payout.destination == "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa"
     page = client.get(refund_path(invoice.pk) + "?change=1").content.decode()
     assert "On its way" in page
     assert 'name="destination"' not in page
@@ -186,7 +186,7 @@ def test_the_first_of_two_approvals_already_fixes_the_destination(client, settin
     invoice = paid()
     answer(client, invoice)
     approve_payout(Payout.objects.get().pk, actor="grace", at=NOW)
-    answer(client, invoice, "bcrt1qthief000000000")
+    answer(client, invoice, "bcrt1qr8r8r8r8r8r8r8r8r8r8r8r8r8r8r8r8stap5p")
     assert Payout.objects.get().destination == HOME
 
 
@@ -194,10 +194,10 @@ def test_the_buyer_can_request_a_refund_again_after_a_withdrawal(client):
     invoice = paid()
     answer(client, invoice)
     withdraw_payout(Payout.objects.get().pk, actor="grace", reason="a slip", at=NOW)
-    answer(client, invoice, "bcrt1qsecond00000000")
+    answer(client, invoice, "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa")
     assert list(Payout.objects.order_by("created_at").values_list("status", "destination")) == [
         ("withdrawn", HOME),
-        ("draft", "bcrt1qsecond00000000"),
+        ("draft", "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa"),
     ]
 
 

@@ -181,7 +181,7 @@ def test_a_buyer_who_is_asked_for_the_rest_can_request_a_refund_instead(client, 
     order = partial_order()
     press(client, order, "ask")
     link = re.search(r"/refund/\S+", Mail.objects.get(key__startswith="payment_rest").text)[0]
-    address = "bcrt1qofherownwallet"
+    address = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
     client.post(link, {"network": "BTC", "destination": address})
     assert not Payout.objects.exists()  # it can still be paid
     run_out(order, at=timezone.now() + timedelta(minutes=15))

@@ -5,6 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from payments.networks.registry import is_sandbox
 from shop.catalogue.version import catalogue_changed
 from shop.demo.loading import GOODS, load, load_more
 from shop.models import Product
@@ -17,10 +18,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--products", type=int, default=len(GOODS), metavar="N", help=f"how many in all (default and least: {len(GOODS)})"
         )
-        parser.add_argument("--if-empty", action="store_true", help="do nothing if the shop has a product already")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if the shop has a product already, or takes real money")
 
     def handle(self, *args: Any, products: int, if_empty: bool, **options: Any) -> None:
-        if if_empty and Product.objects.exists():
+        if if_empty and (Product.objects.exists() or not is_sandbox()):
             return
         more = products - len(GOODS)
         if more < 0:

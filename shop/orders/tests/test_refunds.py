@@ -17,7 +17,7 @@ from shop.tests.paying import NOW, TIP, TOO_LATE, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOME = "bcrt1qhome00000000000000"
+HOME = "bcrt1qqyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t"
 LATER = NOW + timedelta(minutes=5)
 """After the payment settled."""
 
