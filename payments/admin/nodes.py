@@ -15,6 +15,7 @@ from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Cursor
 from payments.networks.lightning.network import LightningNetwork, receivable_msat, spendable_msat
 from payments.networks.registry import networks, offered_networks
+from payments.polling import silent_networks
 from payments.sync.node_health import NodeReport, read_nodes
 
 STATE_WORDS = {"ok": ("✓", _("Ready")), "attention": ("!", _("Needs attention")), "trouble": ("✕", _("Not available"))}
@@ -60,10 +61,20 @@ def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 def last_turns() -> list[dict[str, Any]]:
-    """Return for each network since when its follower has had no answer, or None. Asks no node."""
+    """Return for each network since when its follower has had no answer, or None, and whether it is silent. Asks no node."""
     offered = offered_networks()
+    silent = silent_networks(offered, at=timezone.now())
     failing = dict(Cursor.objects.filter(network__in=offered).values_list("network", "failing_since"))
-    return [{"network": network, "name": UNITS[network].name, "failing_since": failing.get(network)} for network in offered]
+    return [
+        {
+            "network": network,
+            "name": UNITS[network].name,
+            "failing_since": failing.get(network),
+            "is_silent": network in silent,
+            "answered_at": silent.get(network),
+        }
+        for network in offered
+    ]
 
 
 def _render(request: HttpRequest, site: AdminSite, template: str, **context: Any) -> HttpResponse:

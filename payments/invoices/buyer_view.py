@@ -76,6 +76,8 @@ class BuyerView:
     payout_status: str
     """The status of the newest payout to the buyer; empty without one."""
     payout_kind: str
+    answered_at: datetime | None
+    """The last answer of the node that answered longest ago, of those that this quote can be paid over; None if one never did."""
 
     @property
     def address(self) -> str:
@@ -141,6 +143,9 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
         confirmations=_confirmations(payments, options.values(), newest["invoice__confirmations_needed"]),
         payout_status=newest["payout_status"] or "",
         payout_kind=newest["payout_kind"] or "",
+        answered_at=min((row["answered_at"] for row in newest_quote if row["answered_at"]), default=None)
+        if all(row["answered_at"] for row in newest_quote)
+        else None,
         **{name: newest[name] for name in OPTION_FIELDS},
         **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
     )
@@ -149,12 +154,15 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
 
 def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:
     """Return a row for each option and payment of the invoice, the newest quote first."""
-    tip = Cursor.objects.filter(network=OuterRef("network")).values("tip_height")[:1]
+    cursor = Cursor.objects.filter(network=OuterRef("network"))
     payouts = Payout.objects.filter(invoice=OuterRef("invoice")).exclude(status__in=NOTHING_WENT).order_by("-created_at")
     options = Option.objects.filter(invoice=invoice_id).annotate(
-        tip_height=Subquery(tip), payout_status=Subquery(payouts.values("status")[:1]), payout_kind=Subquery(payouts.values("kind")[:1])
+        tip_height=Subquery(cursor.values("tip_height")[:1]),
+        answered_at=Subquery(cursor.values("answered_at")[:1]),
+        payout_status=Subquery(payouts.values("status")[:1]),
+        payout_kind=Subquery(payouts.values("kind")[:1]),
     )
-    own = ("pk", "tip_height", "payout_status", "payout_kind", "created_at", "expires_at", "payment_request", *OPTION_FIELDS)
+    own = ("pk", "tip_height", "answered_at", "payout_status", "payout_kind", "created_at", "expires_at", "payment_request", *OPTION_FIELDS)
     of_payments = [f"invoice__payments__{name}" for name in ("id", "option", *PAYMENT_FIELDS)]
     of_invoice = [f"invoice__{name}" for name in INVOICE_FIELDS]
     return list(options.order_by("-created_at", "-pk").values(*own, *of_invoice, *of_payments))

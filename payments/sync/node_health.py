@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.conf import settings
 from django.db.models import Min
 from django.utils.translation import gettext as _
 
@@ -15,6 +14,7 @@ from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.networks.registry import is_sandbox, networks
+from payments.polling import is_silent
 from payments.sync.node_clock import clock_trouble
 from payments.sync.replaced_node import is_replaced, open_alerts
 
@@ -22,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 WITHIN = timedelta(seconds=1.3)
 """For all nodes together, so that a page that shows them answers within two seconds even if no node does."""
-
-SILENT = timedelta(minutes=2)
-"""A follower that has not polled for this long has stopped, unless FOLLOW_SECONDS is larger."""
 
 SETTLING = timedelta(minutes=1)
 """Changed payments wait no longer than this for their invoice's verdict while a worker runs."""
@@ -156,9 +153,11 @@ def _follower_trouble(follower: Cursor, health: NodeHealth, *, at: datetime) -> 
         return _("The follower has had no answer since %(since)s UTC: %(error)s") % words
     if follower.answered_at is None:
         return _("The node was never polled. Check that the worker runs.")
-    if at - follower.answered_at > max(SILENT, timedelta(seconds=3 * settings.FOLLOW_SECONDS)):
+    if is_silent(follower.answered_at, at=at):
         last = f"{follower.answered_at:%Y-%m-%d %H:%M}"
-        return _("The node has not been polled since %(last)s UTC. Check that the worker runs.") % {"last": last}
+        return _("The node has not been polled since %(last)s UTC, so payments are noticed late. Check that the worker runs.") % {
+            "last": last
+        }
     return ""
 
 

@@ -28,6 +28,7 @@ from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import BuyerView, read_buyer_view
 from payments.models import Invoice, Payout
+from payments.polling import is_silent
 from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
 from shop.checkout.payment_methods import usable, ways_to_pay
@@ -245,11 +246,13 @@ def _read_view(invoice_id: UUID) -> BuyerView:
 
 def _context(view: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
     state = describe(view, at=at, is_wanted=_is_wanted(view))
-    shown = (state, view.destination, view.remaining_base, view.paid_seen_minor)
+    is_delayed = bool(state.seconds) and is_silent(view.answered_at or view.created_at, at=at)
+    shown = (state, view.destination, view.remaining_base, view.paid_seen_minor, is_delayed)
     return {
         "view": view,
         "unit": UNITS[view.network],
         "state": state,
+        "is_delayed": is_delayed,
         "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
         "qr": qr_svg(view.uri) if state.asks_for_money else "",
         "paid_percent": int(view.paid_share * 100),

@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payments.models import Invoice
+from payments.networks.registry import offered_networks
+from payments.polling import silent_networks
 from shop.models import Order
 from shop.orders.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts, waiting_payouts
 
@@ -35,14 +37,22 @@ def _money(request: HttpRequest) -> list[Task]:
     if not request.user.has_perm("payments.view_invoice"):
         return []
     queue = reverse("exceptions:queue")
+    nodes = reverse("admin:payments_nodes") if request.user.has_perm("payments.view_cursor") else queue
     return [
         Task(_("Payments to decide about"), Invoice.objects.to_decide().count(), queue),
         Task(_("Payments that are not confirmed"), count_stuck(at=timezone.now()), queue),
         Task(_("Payouts that failed, stopped or are unclear"), len(troubled_payouts()), queue),
         Task(_("Payouts to approve, sign or send"), waiting_payouts().count(), queue),
         Task(_("Networks that do not answer"), failing().count(), queue),
+        Task(_("Networks that are not polled, so that payments are noticed late"), _count_silent(), nodes),
         Task(_("Alerts"), open_alerts().count(), queue),
     ]
+
+
+def _count_silent() -> int:
+    """Count the networks that were not polled for two minutes, without those whose nodes do not answer."""
+    away = set(failing().values_list("network", flat=True))
+    return len(silent_networks(offered_networks(), at=timezone.now()).keys() - away)
 
 
 def _orders(request: HttpRequest) -> list[Task]:

@@ -1,8 +1,11 @@
 """Nodes and channels for staff's programs: over the API, and beside the probe's answer."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 from django.utils.translation import override
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
@@ -74,6 +77,15 @@ def test_the_health_probe_shows_the_nodes_to_staff_with_permission(lnd, client_o
     assert node["follower"]["lastError"] == "It was away."
     assert node["oldestUnsettledSeconds"] is None
     assert answer["Cache-Control"] == "no-store"
+
+
+def test_the_health_probe_says_to_staff_that_payments_are_noticed_late(lnd):
+    CursorFactory(network="BTC-LN", answered_at=timezone.now() - timedelta(minutes=3))
+
+    (node,) = browser_of(staff_who_may("view_cursor")).get("/healthz").json()["details"]["nodes"]
+
+    assert node["status"] == "attention"
+    assert any("so payments are noticed late" in warning for warning in node["warnings"])
 
 
 def nobody():

@@ -1,5 +1,7 @@
 """The exceptions queue: its alerts, who may see it and press its buttons, and what the admin's home page counts."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
@@ -7,8 +9,9 @@ from django.utils import timezone
 from accounts.tests.factories import StaffFactory, UserFactory
 from payments.alerts import alert
 from payments.models import Alert, Invoice
+from payments.tests.factories import CursorFactory
 from shop.admin.tests.exceptions import QUEUE, invoice_of, long_ago, partial_order, press, shown
-from shop.tests.paying import pay
+from shop.tests.paying import open_order, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,3 +85,29 @@ def test_the_exceptions_queue_needs_a_limited_number_of_queries(client, grace, d
     assert Invoice.objects.to_decide().count() == 5
     with django_assert_max_num_queries(20):
         shown(client)
+
+
+@pytest.mark.parametrize(("answered_at", "says"), [(timedelta(minutes=3), True), (timedelta(minutes=1), False)])
+def test_the_admin_home_page_says_when_payments_are_noticed_late(client, grace, answered_at, says):
+    CursorFactory(network="BTC", answered_at=timezone.now() - answered_at)
+
+    text = client.get("/admin/").text
+
+    assert ("Networks that are not polled, so that payments are noticed late <strong>1</strong>" in text) is says
+    assert ("so payments are noticed late: check that the worker runs" in text) is says
+    assert ("There is nothing to do." in text) is not says
+
+
+def test_the_admin_home_page_counts_a_network_without_a_node_once(client, grace):
+    CursorFactory(network="BTC", answered_at=timezone.now() - timedelta(hours=1), failing_since=timezone.now())
+
+    text = client.get("/admin/").text
+
+    assert "Networks that do not answer <strong>1</strong>" in text
+    assert "Networks that are not polled" not in text
+
+
+def test_the_admin_home_page_says_when_no_network_was_ever_polled(client, grace):
+    order = open_order()
+    Invoice.objects.filter(subject_id=order.pk).update(created_at=timezone.now() - timedelta(minutes=3))
+    assert "never polled, so payments are not noticed: check that the worker runs" in client.get("/admin/").text

@@ -11,7 +11,7 @@ from accounts.tests.factories import UserFactory
 from cryptons.api.limits import forget_counts
 from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.opening import override_invoice
-from payments.models import Invoice, Option
+from payments.models import Cursor, Invoice, Option
 from payments.tests.factories import PayoutFactory
 from shop.checkout import pay_page as pay_pages
 from shop.checkout.pay_page import describe
@@ -337,3 +337,48 @@ def test_a_new_invoice_version_without_a_visible_change_sends_no_live_part(clien
     seen = seen_in(show(client, order))
     Invoice.objects.update(version=F("version") + 1)
     assert look(client, order, seen).status_code == 204
+
+
+NOTICED_LATE = "Payments are noticed late at the moment."
+
+
+def polled(ago):
+    Cursor.objects.update_or_create(network="BTC", defaults={"answered_at": timezone.now() - ago})
+
+
+@pytest.mark.parametrize(("ago", "is_late"), [(timedelta(minutes=3), True), (timedelta(minutes=1), False)])
+def test_the_pay_page_says_when_payments_are_noticed_late(client, ago, is_late):
+    order = open_order()
+    polled(ago)
+
+    assert (NOTICED_LATE in show(client, order).text) is is_late
+    assert (NOTICED_LATE in look(client, order).text) is is_late
+
+
+def test_the_live_part_brings_the_news_that_payments_are_noticed_in_time_again(client):
+    order = open_order()
+    polled(timedelta(minutes=3))
+    seen = seen_in(show(client, order))
+    assert look(client, order, seen).status_code == 204
+
+    polled(timedelta(seconds=5))
+
+    answer = look(client, order, seen)
+    assert answer.status_code == 200
+    assert NOTICED_LATE not in answer.text
+
+
+def test_a_network_that_was_never_polled_is_late_once_an_invoice_has_waited_for_it(client):
+    order = open_order()
+    assert NOTICED_LATE not in show(client, order).text
+
+    Invoice.objects.update(created_at=F("created_at") - timedelta(minutes=3))
+
+    assert NOTICED_LATE in show(client, order).text
+
+
+def test_a_paid_invoice_does_not_speak_of_late_payments(client):
+    order = open_order()
+    pay(order)
+    polled(timedelta(minutes=3))
+    assert NOTICED_LATE not in show(client, order).text
