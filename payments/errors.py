@@ -25,6 +25,10 @@ class NodeRejected(PaymentError):
     """The node understood and refused. Retrying will not help."""
 
 
+class AnotherChain(NodeRejected):
+    """The node does not know a block that the shop has stored: it follows another chain. Nothing that it says of payments is believed."""
+
+
 class RateUnavailable(PaymentError):
     """There is no current exchange rate, so no invoice can be priced on this network. Retry later."""
 

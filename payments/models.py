@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from django.db import models
@@ -15,29 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from cryptons.coins import LIGHTNING
 from cryptons.db import BaseModel
 from cryptons.money import format_coin
-
-
-class FlagsField(models.CharField[Any, Any]):
-    """A set of short words, stored sorted and comma-separated, read as a frozenset of strings."""
-
-    def from_db_value(self, value: str | None, *_: object) -> frozenset[str] | None:
-        return self.to_python(value)
-
-    def to_python(self, value: Iterable[str] | str | None) -> frozenset[str] | None:
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return frozenset(word for word in value.split(",") if word)
-        return frozenset(value)
-
-    def get_prep_value(self, value: Iterable[str] | str | None) -> str | None:
-        return None if value is None else ",".join(sorted(self.to_python(value) or ()))
-
-    def value_to_string(self, obj: models.Model) -> str:
-        return self.get_prep_value(self.value_from_object(obj)) or ""
-
-    def clean(self, value: Any, model_instance: models.Model | None) -> frozenset[str]:
-        return self.to_python(value) or frozenset()
+from payments.fields import FlagsField
 
 
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
@@ -146,6 +123,8 @@ class Option(BaseModel):
     quoted_at = models.DateTimeField(_("quoted at"))
     expires_at = models.DateTimeField(_("expires at"))
     """Money that was first seen later came too late for this quote."""
+    wallet = models.CharField(max_length=200, blank=True)
+    """The wallet on the node that issued the destination; empty where a node has no wallets."""
     is_closed = models.BooleanField(default=False)
     """The network takes no more money there; chains always do."""
     created_at = models.DateTimeField(default=timezone.now)
@@ -382,6 +361,8 @@ class Cursor(models.Model):
     answered_at = models.DateTimeField(_("last answer at"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
+    wallets = models.JSONField(default=list)
+    """The wallet in use and those in use before, as payments.networks.base.IssuingWallet has them."""
     clock_off_seconds = models.IntegerField(default=0)
     """By how much the node's clock is ahead, as its newest payments show; negative while it is behind, 0 while it is right."""
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ORDER = gettext_noop("order differs")
     PAYOUT = gettext_noop("payout differs")
     UNORDERED = gettext_noop("sent without a payout")
+    WALLET = gettext_noop("another wallet")
     UNCLAIMED = gettext_noop("for no invoice")
 
     @property

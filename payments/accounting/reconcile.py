@@ -1,6 +1,6 @@
 """Reconcile the shop's payments with the records of the nodes for a period. Changes nothing."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import sleep
@@ -16,8 +16,9 @@ from payments.accounting.periods import Period
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.invoices.assessment import received_as, terms_of
 from payments.invoices.evaluation import Terms
-from payments.models import Invoice, Option, Payment, Payout
-from payments.networks.base import Network, NodeRecord
+from payments.models import Cursor, Invoice, Option, Payment, Payout
+from payments.networks.base import IssuingWallet, Network, NodeRecord
+from payments.networks.cursors import left_behind, wallets_in_use_before
 from payments.networks.registry import networks
 from payments.subject import subject
 
@@ -74,10 +75,11 @@ def _reconcile_once(period: Period, network: str, watch: Watch) -> Report:
     left_out: list[str] = []
     for code in [network] if network else offered:
         watch(f"Reading the records of {code}", 0, 1)
+        differences += _former_wallets(code)
         try:
             if code not in offered:
                 raise NodeRejected(_("The shop does not take this network."))
-            known, entries = _read_records(offered[code], period)
+            known, entries = _read_records(offered[code], period, wallets_in_use_before(code))
         except (NodeUnavailable, NodeRejected) as error:
             unread[code] = str(error)
             continue
@@ -102,16 +104,25 @@ def _check_subjects(period: Period) -> list[Difference]:
     return [Difference(Kind.ORDER, "", problem.name, problem.text, problem.at) for problem in problems]
 
 
-def _read_records(node: Network, period: Period) -> tuple[Period, list[NodeRecord]]:
+def _former_wallets(network: str) -> list[Difference]:
+    """Return a difference for each wallet that is no longer in use and at which something waits."""
+    cursors = Cursor.objects.filter(network=network)
+    return [
+        Difference(Kind.WALLET, network, waiting.wallet.name, waiting.sentence) for cursor in cursors for waiting in left_behind(cursor)
+    ]
+
+
+def _read_records(node: Network, period: Period, wallets: Sequence[IssuingWallet]) -> tuple[Period, list[NodeRecord]]:
     """Return the part of the period of which the node has all records, and the records, read a little beyond it."""
     if period.since is None or period.until is None:
         raise ValueError("Records are compared for a period with a beginning and an end.")
     try:
-        records, known = node.records(period.since - EDGE, period.until + EDGE), period
+        records, known = node.records(period.since - EDGE, period.until + EDGE, wallets), period
     except HistoryTooShort as history:
         if history.begins_at >= period.until:
             raise
-        records, known = node.records(history.begins_at, period.until + EDGE), Period(max(history.begins_at, period.since), period.until)
+        records = node.records(history.begins_at, period.until + EDGE, wallets)
+        known = Period(max(history.begins_at, period.since), period.until)
     return known, list({entry.reference: entry for entry in records}.values())
 
 

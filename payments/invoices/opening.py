@@ -20,6 +20,7 @@ from payments.invoices.assessment import assess
 from payments.invoices.settlement import Cause, apply_verdict
 from payments.models import Invoice, Option, Payment
 from payments.networks.base import DestinationRequest
+from payments.networks.cursors import known_block
 from payments.networks.registry import failing_networks, get_network, is_play_money, is_sandbox, offered_networks
 from payments.rates.current import rate_for
 
@@ -42,6 +43,7 @@ class Offer:
     network: str
     destination: str
     payment_request: str
+    wallet: str
     due_base: Base
     minor_per_coin: Decimal
     rate_sources: dict[str, str]
@@ -73,7 +75,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     rate = rate_for(network, at=at)
     due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
-    request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at)
+    request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at, known_block=known_block(network))
     for _attempt in range(MOST_USED_DESTINATIONS):
         destination = node.open_destination(request)
         if not Option.objects.filter(network=network, destination=destination.text).exists():
@@ -84,6 +86,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
         network=network,
         destination=destination.text,
         payment_request=destination.payment_request,
+        wallet=destination.wallet,
         due_base=due,
         minor_per_coin=rate.minor_per_coin,
         rate_sources=rate.sources,
@@ -121,6 +124,7 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
             network=offer.network,
             destination=offer.destination,
             payment_request=offer.payment_request,
+            wallet=offer.wallet,
             due_base=offer.due_base,
             minor_per_coin=offer.minor_per_coin,
             rate_sources=offer.rate_sources,

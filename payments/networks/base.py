@@ -1,6 +1,6 @@
 """Define what the shop asks of a network. Each adapter turns its node's raw answers into these values."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,8 @@ class DestinationRequest:
     """`order_<number>`, kept by the node's wallet."""
     amount_base: Base
     expires_at: datetime
+    known_block: str = ""
+    """A block that the node must know; empty on networks without blocks, and before the first poll."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,32 @@ class Destination:
     text: str
     """What identifies it at the node: an address, a payment hash, `address?dt=tag`."""
     payment_request: str = ""
+    wallet: str = ""
+    """The name of the wallet that issued it, where a node has several."""
+
+
+@dataclass(frozen=True)
+class KnownPayment:
+    """What the shop has stored of a payment about which it asks."""
+
+    destination: str
+    block_hash: str
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True)
+class IssuingWallet:
+    """A wallet that issued destinations of the shop."""
+
+    name: str
+    identity: str
+    """A destination that only this wallet can issue."""
+    born_at: int = 0
+    """Since when it knows its payments, in seconds; 0 if the node does not say. It changes when the wallet is created again."""
+    left_at: str = ""
+    """When another wallet took its place, in ISO format; empty while it is in use."""
+    is_read: bool = True
+    """Whether the last poll read it. If not, the next one that can lists it from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,8 @@ class CursorState:
     value: str = ""
     node_id: str = ""
     """What the node calls itself, then, after a blank, what its adapter remembers beside it; empty where nodes have no names."""
+    wallets: tuple[IssuingWallet, ...] = ()
+    """The wallet in use, then those that were in use before and are still read; empty on networks without wallets."""
 
     @property
     def node_name(self) -> str:
@@ -115,14 +145,22 @@ class Network(Protocol):
     def close_destination(self, destination: str) -> None:
         """Refuse any further payment to the destination. Does nothing on a chain, which cannot refuse one."""
 
-    def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
-        """Return the payments that came or changed after the cursor, and the present facts of the `unsettled` ones."""
+    def facts_since(self, cursor: CursorState, unsettled: Mapping[str, KnownPayment]) -> FactPage:
+        """Return the payments that came or changed after the cursor, and the present facts of the `unsettled` ones, by reference.
 
-    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
-        """Return the payments to these destinations. Slower than `facts_since`: for a request by a person and for sweeps."""
+        Also raises AnotherChain.
+        """
 
-    def records(self, since: datetime, until: datetime) -> Iterable[NodeRecord]:
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
+        """Return the payments to these destinations. Slower than `facts_since`: for a request by a person and for sweeps.
+
+        `wallets`: those that were in use before.
+        """
+
+    def records(self, since: datetime, until: datetime, wallets: Sequence[IssuingWallet] = ()) -> Iterable[NodeRecord]:
         """Return what the wallet received from `since` on and before `until`, for the reconciliation. May be slow.
+
+        `wallets`: those that were in use before, which are read as well.
 
         Also raises HistoryTooShort, when the node no longer has all records of the period.
         """

@@ -14,16 +14,18 @@ from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, is_outage
 from cryptons.failure_isolation import log_failure
+from cryptons.money import Base
 from payments.alerts import alert, mail_failing
 from payments.confirmations import becomes_final_at, settles_or_unsettles_at
-from payments.errors import NodeRejected, NodeUnavailable, PaymentError
+from payments.errors import AnotherChain, NodeRejected, NodeUnavailable, PaymentError
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Option, Payment
-from payments.networks.base import CursorState, Fact, FactPage, Network
+from payments.networks.base import Fact, FactPage, KnownPayment, Network
+from payments.networks.cursors import has_waiting, state_of, stored_wallets, wallets_in_use_before
 from payments.networks.registry import get_network
 from payments.sync.facts import mark_dirty, store_facts
 from payments.sync.node_clock import note_clock
-from payments.sync.replaced_node import tell_staff
+from payments.sync.replaced_node import another_chain_accepted, tell_staff, tell_staff_of_wallet
 from payments.sync.unmatched import note_unmatched
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ def poll(network: str, *, at: datetime) -> set[UUID]:
 
 
 def _poll_once(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
-    page = node.facts_since(CursorState(cursor.value, cursor.node_id), _unsettled(cursor.network, at=at))
+    page = _ask(node, cursor, at=at)
     try:
         touched = in_transaction(lambda: _write(cursor, page, at=at))
     except (LeaseLost, *NOT_THE_FACTS_FAULT):
@@ -76,6 +78,27 @@ def _poll_once(node: Network, cursor: Cursor, *, at: datetime) -> set[UUID]:
         log_failure("storing the facts of a poll", cursor.network, error)
         touched = _write_one_at_a_time(cursor, page, at=at)
     return touched | (_mark_deeper(cursor.network, page.tip_height) if page.tip_height is not None else set())
+
+
+def _ask(node: Network, cursor: Cursor, *, at: datetime) -> FactPage:
+    """Ask the node. If it follows another chain, it is read from its beginning, but only if nothing waits or staff agree.
+
+    Raises NodeUnavailable, NodeRejected.
+    """
+    state, unsettled = state_of(cursor), _unsettled(cursor.network, at=at)
+    try:
+        return node.facts_since(state, unsettled)
+    except AnotherChain as error:
+        if has_waiting(cursor.network) and not another_chain_accepted(cursor, str(error), at=at):
+            raise
+    page = node.facts_since(replace(state, value=""), {})
+    there = {fact.reference for fact in page.facts}
+    gone = [
+        Fact(reference, known.destination, Base(0), known.first_seen_at, is_present=False)
+        for reference, known in unsettled.items()
+        if reference not in there
+    ]
+    return replace(page, facts=(*page.facts, *gone))
 
 
 def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
@@ -95,13 +118,14 @@ def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set
     return touched | in_transaction(lambda: _write(cursor, replace(page, facts=()), at=at))
 
 
-def _unsettled(network: str, *, at: datetime) -> list[str]:
+def _unsettled(network: str, *, at: datetime) -> dict[str, KnownPayment]:
     """Return the payments to ask for: those that are not final, and those that went lately, whose double spend may become known later."""
     there = Payment.objects.filter(network=network, is_final=False, is_present=True)
     gone = Payment.objects.filter(
         network=network, status=Payment.Status.GONE, is_conflicted=False, is_final=False, updated_at__gte=at - LOOK_AGAIN
     )
-    return [*there.values_list("reference", flat=True), *gone.values_list("reference", flat=True)]
+    fields = ("reference", "option__destination", "block_hash", "first_seen_at")
+    return {name: KnownPayment(*known) for name, *known in [*there.values_list(*fields), *gone.values_list(*fields)]}
 
 
 def renew(cursor: Cursor, *, at: datetime) -> None:
@@ -141,6 +165,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     advanced = Cursor.objects.filter(network=network, holder=cursor.holder).update(
         value=page.cursor.value,
         node_id=page.cursor.node_id,
+        wallets=stored_wallets(page.cursor),
         tip_height=page.tip_height,
         answered_at=at,
         failing_since=None,
@@ -149,6 +174,7 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     if not advanced:
         raise LeaseLost(f"Another follower of {network} took over.")
     tell_staff(cursor, page.cursor, at=at)
+    tell_staff_of_wallet(cursor, page.cursor, at=at)
     touched = _store(network, page.facts, at=at)
     note_clock(cursor, page.facts, at=at)
     for reference in page.unread:
@@ -214,7 +240,7 @@ def refresh_invoice(invoice_id: UUID, *, at: datetime) -> int:
     destinations: dict[str, list[str]] = {}
     for network, destination in Option.objects.filter(invoice=invoice_id).values_list("network", "destination"):
         destinations.setdefault(network, []).append(destination)
-    answers = {network: get_network(network).lookup(asked) for network, asked in destinations.items()}
+    answers = {network: get_network(network).lookup(asked, wallets_in_use_before(network)) for network, asked in destinations.items()}
     for network, facts in answers.items():
         _store_beside_follower(network, facts)
     settle(invoice_id, at=at)

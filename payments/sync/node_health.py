@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,6 +13,7 @@ from cryptons.fan_out import gather_within
 from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
+from payments.networks.cursors import left_behind
 from payments.networks.registry import is_sandbox, networks
 from payments.polling import is_silent
 from payments.sync.node_clock import clock_trouble
@@ -118,6 +119,8 @@ def _report(
         NodeHealth(problem=_("The %(name)s node does not answer in time. Check whether it is responding.") % {"name": name}),
         None,
     )
+    if not health.problem and (waiting := left_behind(follower)):
+        health = replace(health, problem=" ".join(each.sentence for each in waiting))
     warnings = [
         health.warning,
         _another_node(follower, health),

@@ -3,12 +3,15 @@
 import logging
 from datetime import datetime
 
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cryptons.db import in_transaction
 from payments.alerts import alert
 from payments.invoices.opening import MONITOR
 from payments.models import Alert, Cursor, Option
 from payments.networks.base import CursorState
+from payments.networks.cursors import left_behind, stored_wallets
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,33 @@ def tell_staff(cursor: Cursor, now: CursorState, *, at: datetime) -> None:
         at=at,
     )
     logger.warning("another node answers", extra={"network": cursor.network, "error": f"{now.node_name} instead of {former}"})
+
+
+def tell_staff_of_wallet(cursor: Cursor, now: CursorState, *, at: datetime) -> None:
+    """Tell staff, once for each change, that another wallet is in use while something waits at the former one.
+
+    In the transaction that moves the cursor.
+    """
+    if not cursor.wallets or not now.wallets or cursor.wallets[0]["identity"] == now.wallets[0].identity:
+        return
+    changed = Cursor(network=cursor.network, wallets=stored_wallets(now))
+    for waiting in left_behind(changed):
+        if waiting.wallet.identity == cursor.wallets[0]["identity"]:
+            advice = _("If this was a mistake, set the former wallet and descriptor again.")
+            alert(f"wallet-replaced {cursor.network} {at.isoformat()}", f"{cursor.network}: {waiting.sentence} {advice}", at=at)
+            logger.warning("another wallet is in use", extra={"network": cursor.network, "error": waiting.sentence})
+
+
+def another_chain_accepted(cursor: Cursor, problem: str, *, at: datetime) -> bool:
+    """Alert staff, once for each chain, that the node follows another one. Returns whether somebody closed the alert and so accepted it."""
+    key = f"another-chain {cursor.network} {cursor.value}"
+    text = _(
+        "%(problem)s Invoices are open or payments are not final, so nothing is taken for lost, and %(network)s is not offered. Connect "
+        "the shop to the former node again. Only if the former chain no longer exists, close this alert: then the shop follows this chain, "
+        "and payments that it does not contain are gone."
+    ) % {"problem": problem, "network": cursor.network}
+    in_transaction(lambda: alert(key, text, at=at))
+    return Alert.objects.filter(key=key, closed_at__isnull=False).exists()
 
 
 def replaced_at(network: str) -> datetime | None:

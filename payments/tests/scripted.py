@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptons.money import Base
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth
 from payments.tests.factories import TIP
 
 BEHIND = 8
@@ -47,7 +47,7 @@ class ScriptedNetwork:
     def close_destination(self, destination: str) -> None:
         """Nobody pays later than the test wants."""
 
-    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         wanted = set(destinations)
         return tuple(fact for fact in self.truth().values() if fact.destination in wanted and fact.is_present)
 

@@ -92,9 +92,11 @@ def is_signed(transaction: CTransaction) -> bool:
 
 
 class Chain:
-    def __init__(self, prefix: str = "bcrt") -> None:
+    def __init__(self, prefix: str = "bcrt", seed: str = "") -> None:
         self.prefix = prefix
         """How its addresses begin."""
+        self.seed = seed
+        """What tells its blocks from those of another chain of the same kind."""
         self.clock: int | None = None
         """In seconds, where the test sets it; else it is the machine's."""
         self.transactions: dict[str, CTransaction] = {}
@@ -111,7 +113,7 @@ class Chain:
         return int(time.time()) if self.clock is None else self.clock
 
     def _hash(self, text: str) -> str:
-        return hashlib.sha256(f"{self.prefix} {text}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.prefix}{self.seed} {text}".encode()).hexdigest()
 
     # --- addresses ---
 

@@ -42,10 +42,10 @@ OF_NODE = {name for name in vars(Node) if name.islower() and "_" not in name} - 
 class FakeBitcoind:
     """A chain of 150 blocks and the wallet `buyers`, which has mined them all. `node` and `chain` may be moved without asking by RPC."""
 
-    def __init__(self, *, litecoin: bool = False) -> None:
+    def __init__(self, *, litecoin: bool = False, seed: str = "") -> None:
         self.port = free_port()
         self.user, self.password = "shop", "100%25 pass:word"
-        self.chain = Chain("rltc" if litecoin else "bcrt")
+        self.chain = Chain("rltc" if litecoin else "bcrt", seed)
         self.dialect = Dialect(is_old=litecoin, subversion="/LitecoinCore:0.21.4/" if litecoin else "/Satoshi:29.4.3/")
         self.node = Node(self.chain, self.dialect)
         self.fault: str | int | Callable[[str], str | int] = ""

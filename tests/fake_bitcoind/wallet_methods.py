@@ -30,7 +30,8 @@ class WalletMethods:
         is_known = script in self.wallet.scripts
         old = not self.wallet.has_descriptors
         labels = [self.wallet.labels[script]] if script in self.wallet.labels else []
-        return {"address": address, "ismine": is_known and not old, "iswatchonly": is_known and old, "labels": labels}
+        told = {"address": address, "ismine": is_known and not old, "iswatchonly": is_known and old, "labels": labels}
+        return told | ({"timestamp": self.wallet.born_at(script)} if is_known else {})
 
     def listlabels(self) -> list[str]:
         return sorted(set(self.wallet.labels.values()))
@@ -53,19 +54,36 @@ class WalletMethods:
         return {"wallet_name": self.wallet.name, "descriptors": told}
 
     def importdescriptors(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [self._imported(request) for request in requests]
+        told = [self._imported(request) for request in requests]
+        self._rescan(requests)
+        return told
 
     def importmulti(self, requests: list[dict[str, Any]], options: dict[str, Any]) -> list[dict[str, Any]]:
-        return [self._imported(request) for request in requests]
+        told = [self._imported(request) for request in requests]
+        if options["rescan"]:
+            self._rescan(requests)
+        return told
+
+    def _rescan(self, requests: list[dict[str, Any]]) -> None:
+        """Look through the blocks since the oldest timestamp, and through the mempool, which litecoind does not."""
+        since = min(self.chain.median_time(self.chain.tip) if each["timestamp"] == "now" else each["timestamp"] for each in requests)
+        for block in self.chain.active:
+            if block.time >= since - 7200:
+                for name in block.transactions:
+                    self.wallet.hear(self.chain.transactions[name])
+        for name in [] if self.node.dialect.is_old else self.chain.mempool:
+            self.wallet.hear(self.chain.transactions[name])
 
     def _imported(self, request: dict[str, Any]) -> dict[str, Any]:
         first, last = request["range"]
         if "#" not in request["desc"]:
             return {"success": False, "error": {"code": -5, "message": "Missing checksum"}}
+        born = self.chain.median_time(self.chain.tip) if request["timestamp"] == "now" else request["timestamp"]
         if self.wallet.has_descriptors:
-            self.wallet.watch(request["desc"], internal=request["internal"], last=last)
+            place = request.get("next_index", 0)
+            self.wallet.watch(request["desc"], internal=request["internal"], last=last, place=place, born=born)
         else:
-            self.wallet.fill_pool(request["desc"], first, last)
+            self.wallet.fill_pool(request["desc"], first, last, in_pool=request["keypool"], born=born)
         return {"success": True}
 
     # --- what it received ---

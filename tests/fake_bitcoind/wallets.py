@@ -62,6 +62,8 @@ class Wallet:
     """Scripts that may be given out, of a wallet without descriptors."""
     scripts: dict[bytes, str] = field(default_factory=dict)
     """All that are watched, each with the descriptor it came from."""
+    births: dict[bytes, int] = field(default_factory=dict)
+    """Since when a wallet without descriptors knows what each script received."""
     labels: dict[bytes, str] = field(default_factory=dict)
     """Of those that were given out."""
     heard_at: dict[str, int] = field(default_factory=dict)
@@ -72,17 +74,23 @@ class Wallet:
 
     # --- addresses ---
 
-    def watch(self, text: str, *, internal: bool, last: int) -> None:
+    def watch(self, text: str, *, internal: bool, last: int, place: int = 0, born: int = 0) -> None:
         body = plain_body(text)
         text = f"{body}#{checksum(body)}"
         if all(each.text != text for each in self.descriptors):
-            self.descriptors.append(Descriptor(text, internal, last, timestamp=self.chain.now()))
+            self.descriptors.append(Descriptor(text, internal, last, next=place, timestamp=born or self.chain.now()))
             self.scripts |= {derive(text, index): text for index in range(last + 1)}
 
-    def fill_pool(self, text: str, first: int, last: int) -> None:
-        fresh = [derive(text, index) for index in range(first, last + 1)]
-        self.pool += [script for script in fresh if script not in self.scripts]
+    def fill_pool(self, text: str, first: int, last: int, *, in_pool: bool, born: int) -> None:
+        fresh = [script for index in range(first, last + 1) if (script := derive(text, index)) not in self.scripts]
+        self.pool += fresh if in_pool else []
         self.scripts |= dict.fromkeys(fresh, text)
+        self.births |= dict.fromkeys(fresh, born)
+
+    def born_at(self, script: bytes) -> int:
+        """Since when it knows what this script received."""
+        known = [each.timestamp for each in self.descriptors if each.text == self.scripts[script]]
+        return known[0] if known else self.births.get(script, 0)
 
     def new_script(self, label: str, kind: str) -> bytes:
         if kind not in KINDS.values():

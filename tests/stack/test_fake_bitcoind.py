@@ -86,6 +86,17 @@ class Story:
         self.ask("labels", "listlabels", wallet="shop")
         self.ask("first address", "deriveaddresses", descriptor, [0, 0])
         self.ask("address info", "getaddressinfo", self.addresses[0], wallet="shop")
+        self.make_it_again(descriptor)
+
+    def make_it_again(self, descriptor: str) -> None:
+        self.ask("made again", "createwallet", "again", True, True, "", True, True, True)
+        request = {"desc": descriptor, "active": True, "internal": False, "timestamp": 1, "range": [0, 99], "next_index": 6}
+        self.ask("watched again", "importdescriptors", [request], wallet="again")
+        self.answers["next address"] = self.ask("address after those", "getnewaddress", "", "bech32", wallet="again") not in self.addresses
+        self.ask("its address info", "getaddressinfo", self.addresses[0], wallet="again")
+        self.ask("address info of another's", "getaddressinfo", self.home, wallet="again")
+        self.ask("totals", "getnettotals")
+        self.answers["births"] = [self.answers[f"{name}address info"]["timestamp"] == 1 for name in ("", "its ")]
 
     def look(self, name: str, txid: str, since: str = "") -> None:
         self.ask(f"{name}: transaction", "gettransaction", txid, True, wallet="shop")

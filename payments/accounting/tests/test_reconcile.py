@@ -182,7 +182,7 @@ def test_payments_are_compared_in_chunks_without_losing_a_difference(now, monkey
 def test_an_unreachable_node_is_reported_and_the_others_are_compared(shop, now, monkeypatch):
     records = SandboxNetwork.records
 
-    def away(self, since, until):
+    def away(self, since, until, wallets=()):
         if self.code == "BTC":
             raise NodeUnavailable("The Bitcoin node does not answer.")
         return records(self, since, until)
@@ -200,7 +200,7 @@ def test_time_before_the_nodes_history_is_left_out_and_reported(shop, now, monke
     records = SandboxNetwork.records
     begins_at = now - timedelta(hours=3)
 
-    def forgets(self, since, until):
+    def forgets(self, since, until, wallets=()):
         if since < begins_at:
             raise HistoryTooShort("The XRP server no longer has the ledgers.", begins_at)
         return records(self, since, until)
@@ -361,7 +361,7 @@ def test_the_command_exits_with_2_when_a_nodes_records_cannot_be_read(shop, monk
 def test_the_command_exits_with_1_when_there_are_both_differences_and_unread_records(shop, monkeypatch):
     records = SandboxNetwork.records
 
-    def away(self, since, until):
+    def away(self, since, until, wallets=()):
         if self.code == "BTC":
             raise NodeUnavailable("The Bitcoin node does not answer.")
         return records(self, since, until)

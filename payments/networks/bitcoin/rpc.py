@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.coins import CoreCoin
 from cryptons.host_address import host_and_port
-from payments.errors import NodeRejected, NodeUnavailable
+from payments.errors import AnotherChain, NodeRejected, NodeUnavailable
 from payments.networks.json_rpc import HttpAnswer, JsonRpcClient, RpcError
 
 MISUSED = -1
@@ -97,6 +97,34 @@ def in_mempool(wallet: Conversation, txid: str) -> bool:
             return False
         raise
     return True
+
+
+def is_in_chain(wallet: Conversation, block_hash: str) -> bool:
+    """Return whether the block is part of the node's chain now."""
+    try:
+        return bool(wallet.call("getblockheader", block_hash)["confirmations"] > 0)
+    except RpcError as error:
+        if error.code == NOT_IN_WALLET_OR_MEMPOOL:
+            return False
+        raise
+
+
+def knows_block(wallet: Conversation, block_hash: str) -> bool:
+    """Return whether the node knows the block, in its chain or beside it."""
+    try:
+        wallet.call("getblockheader", block_hash)
+    except RpcError as error:
+        if error.code in (NOT_IN_WALLET_OR_MEMPOOL, NOT_A_HASH):
+            return False
+        raise
+    return True
+
+
+def another_chain(coin: CoreCoin) -> AnotherChain:
+    return AnotherChain(
+        _("%(node)s follows another chain: it does not know a block that the shop has stored. Check %(setting)s and the node's data.")
+        % {"node": coin.node, "setting": coin.setting("RPC_HOST")}
+    )
 
 
 def checked_chain(wallet: Conversation) -> dict[str, Any]:

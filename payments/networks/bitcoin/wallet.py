@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from cryptons.coins import CoreCoin
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import descriptors
+from payments.networks.bitcoin.issued_addresses import issued_before
 from payments.networks.bitcoin.rpc import KEYS_RAN_OUT, WALLET_ALREADY_LOADED, WALLET_ERROR, WALLET_NOT_FOUND, Conversation, checked_chain
 from payments.networks.bitcoin.watch_only import watch_only
 from payments.networks.json_rpc import RpcError
@@ -28,18 +29,29 @@ def open_wallet(coin: CoreCoin) -> Iterator[Conversation]:
 
 
 @contextmanager
+def open_named_wallet(coin: CoreCoin, name: str) -> Iterator[Conversation]:
+    """Connect to another wallet of the node, and load it if necessary. It is never created. Raises NodeUnavailable, NodeRejected."""
+    with _conversation(coin, name, load=lambda: _load_existing(coin, name, coin.setting("WALLET"))) as wallet:
+        yield wallet
+
+
+@contextmanager
 def open_payout_wallet(coin: CoreCoin) -> Iterator[Conversation]:
     """Connect to the payout wallet: one with keys, or the shop's watch-only wallet, whose transactions staff sign."""
     if not coin.payout_wallet:
         with open_wallet(coin) as wallet:
             yield wallet
         return
-    with _conversation(coin, coin.payout_wallet, load=lambda: _load_payout_wallet(coin)) as wallet:
+    with _conversation(
+        coin, coin.payout_wallet, load=lambda: _load_existing(coin, coin.payout_wallet, coin.setting("PAYOUT_WALLET"))
+    ) as wallet:
         yield wallet
 
 
 PAUSE_SECONDS, LOOKS = 0.1, 20
 """How long a process waits, and how often it looks, while another process loads the wallet."""
+RESCAN_SECONDS = 60
+"""How long the creation of a wallet is waited for. The node goes on searching its chain afterwards."""
 BUSY = ("already load", "already being load", "Database already exists", "exclusive lock")
 
 
@@ -64,7 +76,8 @@ def _ensure_loaded(wallet: Conversation, load: Callable[[], None]) -> None:
     """Load the wallet, or wait while another process does: after a node's restart all processes try at once."""
     for _attempt in range(LOOKS):
         try:
-            wallet.call("getwalletinfo")
+            if wallet.call("getwalletinfo").get("scanning"):
+                raise NodeUnavailable(_("%(node)s is searching the chain for the wallet's payments.") % {"node": wallet.coin.node})
             return
         except RpcError as error:
             if error.code != WALLET_NOT_FOUND:
@@ -86,14 +99,13 @@ def _is_busy(error: RpcError) -> bool:
     return code == WALLET_ALREADY_LOADED or (code == WALLET_ERROR and any(words in message for words in BUSY))
 
 
-def _load_payout_wallet(coin: CoreCoin) -> None:
+def _load_existing(coin: CoreCoin, name: str, setting: str) -> None:
     node = Conversation(coin, "/")
     try:
-        node.call("loadwallet", coin.payout_wallet, True)
+        node.call("loadwallet", name, True)
     except RpcError as error:
         if _is_busy(error):
             raise _Busy from error
-        setting = coin.setting("PAYOUT_WALLET")
         raise NodeRejected(
             _("%(node)s cannot load the wallet of %(setting)s: %(reason)s")
             % {"node": coin.node, "setting": setting, "reason": error.message}
@@ -133,6 +145,7 @@ def _make_watch_only_wallet(node: Conversation) -> None:
             % {"node": coin.node, "wallet": coin.wallet, "setting": setting}
         )
     wallet = Conversation(coin, _path(coin.wallet))
+    wallet.be_patient(RESCAN_SECONDS)
     try:
         descriptor = _checked_descriptor(node)
         node.call("createwallet", coin.wallet, True, True, "", True, coin.has_descriptor_wallets, True)
@@ -169,7 +182,7 @@ def _checked_descriptor(node: Conversation) -> str:
 
 def _watch(wallet: Conversation, descriptor: str) -> None:
     coin = wallet.coin
-    if objection := watch_only(coin).watch(wallet, descriptor):
+    if objection := watch_only(coin).watch(wallet, descriptor, issued_before(coin)):
         raise NodeRejected(
             _("%(node)s refuses %(setting)s: %(reason)s") % {"node": coin.node, "setting": coin.setting("DESCRIPTOR"), "reason": objection}
         )

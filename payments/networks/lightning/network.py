@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from cryptons.coins import LIGHTNING
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth, NodeRecord
 from payments.networks.lightning.history import RECORDS_TIMEOUT, read_records
 from payments.networks.lightning.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lightning.lnd.lightning_pb2 import (
@@ -115,7 +115,7 @@ class LightningNetwork:
         facts = self.facts_of(settled, unread)
         return FactPage(facts, CursorState(str(index), node_id), None, tuple(sorted(unread)))
 
-    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         return self.facts_of(self.look_up(destinations).values(), set())
 
     def facts_of(self, invoices: Iterable[Invoice], unread: set[str]) -> tuple[Fact, ...]:
@@ -151,7 +151,7 @@ class LightningNetwork:
             balance = lnd.call("/lnrpc.Lightning/ChannelBalance", ChannelBalanceRequest(), ChannelBalanceResponse)
             return Liquidity(tuple(channels), balance.pending_open_local_balance.sat, balance.pending_open_remote_balance.sat)
 
-    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
+    def records(self, since: datetime, until: datetime, wallets: Sequence[IssuingWallet] = ()) -> list[NodeRecord]:
         with open_lnd(within=RECORDS_TIMEOUT) as lnd:
             return list(read_records(lnd, since, until))
 

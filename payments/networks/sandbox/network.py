@@ -18,7 +18,7 @@ from cryptons.db import in_transaction
 from cryptons.money import Base
 from payments.models import SandboxChain, SandboxTransaction
 from payments.networks.address_format import BECH32_LETTERS
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth, NodeRecord
 
 BLOCK_SECONDS = 4
 OVERLAP = timedelta(seconds=30)
@@ -58,11 +58,11 @@ class SandboxNetwork:
         rows = SandboxTransaction.objects.filter(Q(changed_at__gte=since) | Q(txid__in=txids), network=self.code)
         return FactPage(tuple(_fact(row) for row in rows), CursorState((now - OVERLAP).isoformat()), height)
 
-    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         rows = SandboxTransaction.objects.filter(network=self.code, destination__in=destinations)
         return tuple(_fact(row) for row in rows)
 
-    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
+    def records(self, since: datetime, until: datetime, wallets: Sequence[IssuingWallet] = ()) -> list[NodeRecord]:
         rows = SandboxTransaction.objects.filter(network=self.code, is_conflicted=False, received_at__gte=since, received_at__lt=until)
         return [_entry(row) for row in rows]
 

@@ -20,7 +20,7 @@ from xrpl.models.requests import AccountTx
 from cryptons.coins import XRP
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, NodeHealth, NodeRecord
+from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth, NodeRecord
 from payments.networks.json_rpc import RpcError
 from payments.networks.reading import NOT_UNDERSTOOD, reading
 from payments.networks.xrp.ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
@@ -67,7 +67,7 @@ class XrpNetwork:
             facts = tuple(_facts(history.entries, unread))
         return FactPage(facts, CursorState(str(history.read_to), node_id), history.newest, tuple(sorted(unread)))
 
-    def lookup(self, destinations: Sequence[str]) -> tuple[Fact, ...]:
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         """Return the payments to these destinations.
 
         The ledger cannot be searched by tag, so everything that the account received since the oldest of these options is read.
@@ -82,7 +82,7 @@ class XrpNetwork:
             history = _read_from(xrp, start, to_the_end=True)
             return tuple(fact for fact in _facts(history.entries, set()) if fact.destination in asked)
 
-    def records(self, since: datetime, until: datetime) -> list[NodeRecord]:
+    def records(self, since: datetime, until: datetime, wallets: Sequence[IssuingWallet] = ()) -> list[NodeRecord]:
         """Return the account's successful payments in XRP. Also raises HistoryTooShort. Source: rippled `account_tx`."""
         with open_xrp(within=RECORDS_TIMEOUT) as xrp:
             server = _checked(read_server(xrp))

@@ -269,14 +269,14 @@ def test_a_vanished_payment_is_looked_up_until_its_reason_is_known(option, now):
     turn(option)
 
     assert Payment.objects.get().is_conflicted
-    assert _unsettled("BTC", at=timezone.now()) == []
+    assert _unsettled("BTC", at=timezone.now()) == {}
 
 
 def test_a_payment_that_vanished_a_day_ago_is_no_longer_looked_up(option, now):
     receive("BTC", option.destination, DUE, at=now)
     turn(option)
     Payment.objects.update(is_present=False, status="gone", updated_at=now - timedelta(days=1, seconds=1))
-    assert _unsettled("BTC", at=now) == []
+    assert _unsettled("BTC", at=now) == {}
 
 
 def test_the_day_of_lookups_begins_when_the_payment_vanished(option, now):
@@ -287,4 +287,4 @@ def test_the_day_of_lookups_begins_when_the_payment_vanished(option, now):
     turn(option)
     Payment.objects.update(is_conflicted=False)
 
-    assert _unsettled("BTC", at=timezone.now()) == [f"{sent.txid}:0"]
+    assert list(_unsettled("BTC", at=timezone.now())) == [f"{sent.txid}:0"]

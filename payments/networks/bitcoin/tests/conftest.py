@@ -4,6 +4,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from cryptons.coins import BITCOIN
+from payments.networks.bitcoin.issued_addresses import NONE_ISSUED
 from payments.networks.bitcoin.network import BitcoinNetwork
 from tests.fake_bitcoind import FakeBitcoind
 
@@ -16,6 +17,13 @@ def take(settings: Settings, prefix: str, fake: FakeBitcoind) -> None:
     values = {"NETWORK": "regtest", "RPC_HOST": "127.0.0.1", "RPC_PORT": fake.port, "RPC_USER": fake.user, "RPC_PASS": fake.password}
     for name, value in {**values, "WALLET": "shop", "PAYOUT_WALLET": "", "DESCRIPTOR": DESCRIPTOR}.items():
         setattr(settings, f"{prefix}_{name}", value)
+
+
+@pytest.fixture(autouse=True)
+def no_orders_yet(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shop has issued no address before, unless the test uses the database."""
+    if request.node.get_closest_marker("django_db") is None:
+        monkeypatch.setattr("payments.networks.bitcoin.wallet.issued_before", lambda coin: NONE_ISSUED)
 
 
 @pytest.fixture

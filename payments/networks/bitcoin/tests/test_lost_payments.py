@@ -1,9 +1,10 @@
 """Money that a bitcoind told of and that goes again: replaced, double-spent, dropped, taken back by a reorg."""
 
 import pytest
+from django.utils import timezone
 
 from payments.errors import NodeRejected
-from payments.networks.base import CursorState
+from payments.networks.base import CursorState, KnownPayment
 from payments.networks.bitcoin.tests.test_network import FROM_THE_BEGINNING, PRICE, fact_of, facts, open_address, reference_of
 from tests.fake_bitcoind.chain import signed, unsigned
 
@@ -39,7 +40,7 @@ def test_a_double_spent_payment_is_gone_even_when_the_node_still_lists_its_outpu
     bitcoind.mine_without(bitcoind.spend({}, instead_of=txid))
     bitcoind.wallet("shop").tells_void_outputs = True
 
-    page = network.facts_since(FROM_THE_BEGINNING, [booked])
+    page = network.facts_since(FROM_THE_BEGINNING, {booked: KnownPayment(address, "", timezone.now())})
 
     (fact,) = page.facts
     assert (fact.reference, fact.is_present, fact.is_conflicted, fact.height, fact.block_hash) == (booked, False, True, None, "")
@@ -144,10 +145,38 @@ def test_a_stored_payment_is_looked_up_when_the_listing_omits_it(network, bitcoi
     assert facts(network, CursorState(bitcoind.chain.active[-3].hash), [booked])[booked].height == 151
 
 
-def test_a_payment_that_the_wallet_does_not_know_is_gone(network, bitcoind, address):
-    booked = f"{'ab' * 32}:0"
-    fact = facts(network, unsettled=[booked])[booked]
+@pytest.fixture
+def unknown(address):
+    """A payment that the wallet does not know, as the shop has it."""
+    return {f"{'ab' * 32}:0": KnownPayment(address, "", timezone.now())}
+
+
+def test_a_payment_that_the_wallet_of_its_address_does_not_know_is_gone(network, bitcoind, unknown):
+    (fact,) = facts(network, unsettled=unknown).values()
     assert (fact.is_present, fact.is_conflicted, fact.destination) == (False, False, "")
+
+
+def test_a_payment_to_the_address_of_another_wallet_is_not_gone(network, bitcoind, unknown):
+    elsewhere = bitcoind.buyers.getnewaddress()
+    (booked,) = unknown
+    assert facts(network, unsettled={booked: KnownPayment(elsewhere, "", timezone.now())}) == {}
+
+
+def test_a_payment_whose_block_is_still_in_the_chain_is_not_gone(network, bitcoind, address, unknown):
+    (booked,) = unknown
+    there = KnownPayment(address, bitcoind.chain.tip.hash, timezone.now())
+    assert facts(network, unsettled={booked: there}) == {}
+
+
+def test_a_payment_that_still_waits_in_the_mempool_is_not_gone(network, bitcoind, address):
+    txid = bitcoind.chain.submit(bitcoind.spend({}))
+    assert facts(network, unsettled={f"{txid}:0": KnownPayment(address, "", timezone.now())}) == {}
+
+
+def test_a_payment_from_before_the_wallet_was_created_is_not_gone(network, bitcoind, address, unknown):
+    (booked,) = unknown
+    bitcoind.wallet("shop").descriptors[0].timestamp = int(timezone.now().timestamp()) + 60
+    assert facts(network, unsettled={booked: KnownPayment(address, "", timezone.now())}) == {}
 
 
 def test_a_node_error_during_the_lookup_of_a_payment_does_not_make_it_gone(network, bitcoind, address):

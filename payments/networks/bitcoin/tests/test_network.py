@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from cryptons.money import Base
-from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import CursorState, DestinationRequest
+from payments.errors import AnotherChain, NodeRejected, NodeUnavailable
+from payments.networks.base import CursorState, DestinationRequest, KnownPayment
 
 PRICE = 50_000_000
 FROM_THE_BEGINNING = CursorState()
@@ -24,7 +24,9 @@ def address(network):
 
 
 def facts(network, cursor=FROM_THE_BEGINNING, unsettled=()):
-    return {fact.reference: fact for fact in network.facts_since(cursor, unsettled).facts}
+    """`unsettled`: references, or what is known of each."""
+    known = unsettled if isinstance(unsettled, dict) else dict.fromkeys(unsettled, KnownPayment("", "", timezone.now()))
+    return {fact.reference: fact for fact in network.facts_since(cursor, known).facts}
 
 
 def fact_of(network, txid, cursor=FROM_THE_BEGINNING, unsettled=()):
@@ -115,7 +117,7 @@ def test_a_mined_payment_has_its_block(network, bitcoind, address):
     txid = bitcoind.pay(address, PRICE)
     block = bitcoind.mine()
 
-    page = network.facts_since(FROM_THE_BEGINNING, ())
+    page = network.facts_since(FROM_THE_BEGINNING, {})
 
     (fact,) = page.facts
     assert fact.reference.startswith(f"{txid}:")
@@ -175,24 +177,41 @@ def test_a_payment_that_is_mined_between_two_calls_has_its_block(network, bitcoi
 
 def test_the_cursor_is_the_newest_block_whose_payments_are_final(network, bitcoind, address, settings):
     settings.CONFIRMATION_TIERS = [(None, 2)]
-    page = network.facts_since(FROM_THE_BEGINNING, ())
+    page = network.facts_since(FROM_THE_BEGINNING, {})
     assert page.cursor.value == bitcoind.chain.active[-6].hash
 
 
 def test_payments_below_the_cursor_are_not_reported_again(network, bitcoind, address):
     bitcoind.pay(address, PRICE)
     bitcoind.mine(20)
-    page = network.facts_since(FROM_THE_BEGINNING, ())
+    page = network.facts_since(FROM_THE_BEGINNING, {})
     young = bitcoind.pay(address, PRICE)
 
     assert [reference.partition(":")[0] for reference in facts(network, page.cursor)] == [young]
 
 
-@pytest.mark.parametrize("value", ["00" * 32, "the sandbox's"])
-def test_a_cursor_of_another_chain_lists_the_wallet_from_its_beginning(network, bitcoind, address, value):
+def test_the_cursor_of_the_sandbox_lists_the_wallet_from_its_beginning(network, bitcoind, address):
     bitcoind.pay(address, PRICE)
     bitcoind.mine(20)
-    assert len(facts(network, CursorState(value))) == 1
+    assert len(facts(network, CursorState("the sandbox's"))) == 1
+
+
+def test_a_node_that_does_not_know_the_cursors_block_is_on_another_chain(network, bitcoind, address):
+    bitcoind.pay(address, PRICE)
+    with pytest.raises(AnotherChain, match="does not know a block that the shop has stored"):
+        facts(network, CursorState("00" * 32))
+
+
+def test_a_node_that_has_only_begun_to_read_its_chain_is_not_taken_for_one_of_another_chain(network, bitcoind, address):
+    bitcoind.dialect.fields["initialblockdownload"] = True
+    with pytest.raises(NodeUnavailable, match="catching up with the chain"):
+        facts(network, CursorState("00" * 32))
+
+
+def test_a_node_on_another_chain_gives_no_address(network, bitcoind, address):
+    request = DestinationRequest(label="order_2", amount_base=Base(1), expires_at=timezone.now(), known_block="00" * 32)
+    with pytest.raises(AnotherChain, match="another chain"):
+        network.open_destination(request)
 
 
 def test_a_refused_listing_without_a_cursor_is_not_repeated(network, bitcoind, address):
@@ -205,7 +224,7 @@ def test_a_refused_listing_without_a_cursor_is_not_repeated(network, bitcoind, a
 def test_an_unexpected_error_of_the_listing_is_raised(network, bitcoind, address):
     bitcoind.fault = lambda method: -32603 if method == "listsinceblock" else ""
     with pytest.raises(NodeRejected, match="refuses: error -32603"):
-        facts(network, CursorState("00" * 32))
+        facts(network, CursorState("the sandbox's"))
 
 
 # --- coinbase ---
@@ -264,7 +283,7 @@ def test_an_unreadable_entry_does_not_hide_the_others(network, bitcoind, address
         return result
 
     monkeypatch.setattr(bitcoind, "answer", without_an_amount)
-    page = network.facts_since(FROM_THE_BEGINNING, ())
+    page = network.facts_since(FROM_THE_BEGINNING, {})
 
     assert [fact.reference.partition(":")[0] for fact in page.facts] == [good]
     assert [reference.partition(":")[0] for reference in page.unread] == [odd]
