@@ -43,12 +43,13 @@ class Offer:
     network: str
     destination: str
     payment_request: str
-    wallet: str
     due_base: Base
     minor_per_coin: Decimal
     rate_sources: dict[str, str]
     quoted_at: datetime
     expires_at: datetime
+    wallet: str = ""
+    """The wallet that issued the destination, where a node has several."""
 
 
 def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
