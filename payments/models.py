@@ -202,7 +202,7 @@ class Payment(BaseModel):
         indexes = [
             models.Index(fields=["network"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
-            models.Index(fields=["network", "held_until"], name="payment_held", condition=models.Q(held_until__isnull=False)),
+            models.Index(fields=["network", "held_until"], name="payment_held"),
             models.Index(fields=["first_seen_at", "id"], name="payment_first_seen"),
         ]
 

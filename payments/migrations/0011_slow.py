@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="payment",
-            index=models.Index(condition=models.Q(("held_until__isnull", False)), fields=["network", "held_until"], name="payment_held"),
+            index=models.Index(fields=["network", "held_until"], name="payment_held"),
         ),
         migrations.RunPython(hold_unconfirmed_payments, migrations.RunPython.noop),
     ]
