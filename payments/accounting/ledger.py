@@ -1,6 +1,7 @@
 """The ledger of the shop: one row for each payment and each payout, oldest first, and their totals.
 
-Amounts that the shop receives are positive; payouts and their fees are negative.
+Amounts that the shop receives are positive; payouts and their fees are negative. A payment that is gone and a payout that was not sent have
+amounts of zero in the file; what they would have been is in columns of its own, so that whoever adds up a column gets the admin's sums.
 
 The value in fiat is exact for each row and then rounded to the currency's smallest unit, halves up; a total is the sum of rounded rows, so
 that the admin shows what adding up the file gives. The value of a payment is that of its locked rate; the value of a payout is the one that
@@ -28,7 +29,7 @@ PAGE = 1000
 
 COLUMNS = (
     *("time", "kind", "order", "network", "amount", "amount_base", "base_unit", "fee_base"),
-    *("currency", "value", "rate", "rate_sources", "reference", "destination", "status"),
+    *("currency", "value", "rate", "rate_sources", "reference", "destination", "status", "uncounted_amount", "uncounted_value"),
 )
 
 
@@ -51,14 +52,27 @@ class LedgerRow:
     destination: str
     status: str
 
+    @property
+    def counts(self) -> bool:
+        """Whether money was moved: not by a payment that is gone, and not by a payout that was not sent."""
+        if self.kind == "payment":
+            return self.status in (Payment.Status.SEEN, Payment.Status.SETTLED)
+        return self.status == Payout.Status.SENT
+
     def cells(self) -> Sequence[Any]:
         """Return the row's cells in the order of COLUMNS, with the rate sources sorted by name."""
         sources = "; ".join(f"{name} {quote}" for name, quote in sorted(self.rate_sources.items()))
+        amount, value = format_coin(self.amount_base, self.network), format_fiat(self.value_minor, self.currency)
+        if self.counts:
+            counted, uncounted = (amount, self.amount_base, self.fee_base, value), ("", "")
+        else:
+            nothing = format_coin(0, self.network), 0, None if self.fee_base is None else 0, format_fiat(0, self.currency)
+            counted, uncounted = nothing, (amount, value)
         return (
             *(self.at, self.kind, self.order, self.network),
-            *(format_coin(self.amount_base, self.network), self.amount_base, UNITS[self.network].base_name, self.fee_base),
-            *(self.currency, format_fiat(self.value_minor, self.currency), format_rate(self.minor_per_coin, self.currency), sources),
-            *(self.reference, self.destination, self.status),
+            *(*counted[:2], UNITS[self.network].base_name, counted[2]),
+            *(self.currency, counted[3], format_rate(self.minor_per_coin, self.currency), sources),
+            *(self.reference, self.destination, self.status, *uncounted),
         )
 
 
@@ -165,13 +179,13 @@ class Totals:
     paid_out_minor: int = 0
 
     def add(self, row: LedgerRow) -> None:
-        if row.kind == "payment" and row.status in (Payment.Status.SEEN, Payment.Status.SETTLED):
+        if row.kind == "payment" and row.counts:
             self.seen_base += row.amount_base
             self.seen_minor += row.value_minor
         if row.kind == "payment" and row.status == Payment.Status.SETTLED:
             self.safe_base += row.amount_base
             self.safe_minor += row.value_minor
-        if row.kind == "payout" and row.status == Payout.Status.SENT:
+        if row.kind == "payout" and row.counts:
             self.paid_out_base += row.amount_base
             self.fees_base += row.fee_base or 0
             self.paid_out_minor += row.value_minor

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptons.money import base_to_fiat, base_to_minor, format_rate, round_half_up
+from cryptons.money import base_to_fiat, base_to_minor, format_coin, format_fiat, format_rate, round_half_up
 from payments.accounting import ledger as ledger_module
 from payments.accounting.ledger import COLUMNS, Totals, add_up, ledger, payments_in, payouts_in
 from payments.accounting.periods import Period, parse_moment
@@ -92,6 +92,8 @@ def test_a_payment_is_a_row_with_its_value_at_its_own_rate():
             "reference": payment.reference,
             "destination": option.destination,
             "status": "settled",
+            "uncounted_amount": "",
+            "uncounted_value": "",
         }
     ]
     assert said.splitlines() == [
@@ -116,6 +118,18 @@ def test_an_unsent_payout_is_dated_by_its_draft_and_has_no_fee():
     PayoutFactory(status="unknown")
     (row,) = exported()[0]
     assert (row["time"], row["status"], row["fee_base"]) == ("2026-11-01T12:00:00Z", "unknown", "")
+
+
+@pytest.mark.django_db
+def test_what_is_gone_or_was_not_sent_adds_nothing_to_any_sum():
+    PaymentFactory(status="gone")
+    PayoutFactory(status="failed", fee_base=250)
+
+    rows = exported()[0]
+
+    assert [(row["amount"], row["amount_base"], row["fee_base"], row["value"]) for row in rows] == [("0.00000000", "0", "0", "0.00")] * 2
+    shown = {row["kind"]: (row["uncounted_amount"], row["uncounted_value"]) for row in rows}
+    assert shown == {"payment": ("0.00200000", "100.00"), "payout": ("-0.00200000", "-100.00")}
 
 
 @pytest.mark.django_db
@@ -260,6 +274,31 @@ def test_the_columns_of_the_exported_file_add_up_to_the_sums(seed):
         assert sum(int(row["amount_base"]) for row in own if row["status"] in ("seen", "settled")) == each.seen_base
         assert sum(int(row["amount_base"]) for row in sent) == each.paid_out_base
         assert sum(int(row["fee_base"] or 0) for row in sent) == each.fees_base
+        # Without a filter, too: an accountant adds up whole columns.
+        assert sum(int(row["amount_base"]) for row in own) == each.seen_base + each.paid_out_base
+        assert sum(Decimal(row["amount"]) for row in own) == Decimal(format_coin(each.seen_base + each.paid_out_base, each.network))
+        assert sum(int(row["fee_base"] or 0) for row in own) == each.fees_base
+        assert sum(Decimal(row["value"]) for row in own) == Decimal(format_fiat(each.seen_minor + each.paid_out_minor, each.currency))
+
+
+@pytest.mark.django_db
+def test_every_kind_of_row_is_in_the_file_and_its_columns_add_up_to_the_sums():
+    for network in ("BTC", "BTC-LN", "LTC", "XRP"):
+        for status in STATUSES:
+            PaymentFactory(option=OptionFactory(network=network), status=status)
+        for status in Payout.Status.values:
+            PayoutFactory(network=network, status=status, fee_base=100, sent_at=NOW if status == "sent" else None)
+
+    rows = exported()[0]
+
+    assert len(rows) == 4 * (len(STATUSES) + len(Payout.Status.values))
+    for each in add_up(all_rows()):
+        own = [row for row in rows if row["network"] == each.network]
+        assert sum(int(row["amount_base"]) for row in own) == each.seen_base + each.paid_out_base == DUE
+        assert sum(int(row["fee_base"]) for row in own) == each.fees_base == -100
+    assert sum(Decimal(row["value"]) for row in rows) == sum(
+        Decimal(format_fiat(each.seen_minor + each.paid_out_minor, "USD")) for each in add_up(all_rows())
+    )
 
 
 @given(st.integers(-(10**17), 10**17), st.decimals("0.00000001", "999999999999", places=8), st.sampled_from(["BTC", "BTC-LN", "XRP"]))
