@@ -19,6 +19,8 @@ def main() -> None:
         return
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import Error as DatabaseError
+    from pymongo.errors import PyMongoError
 
     from cryptons.serving.defaults import enable_sandbox_without_node
 
@@ -29,6 +31,13 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")
+    except (DatabaseError, PyMongoError) as error:
+        from cryptons.checks import database_problem
+
+        problem = database_problem(error)
+        if not problem or "--traceback" in sys.argv:
+            raise
+        sys.exit(problem)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,28 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from cryptons.databases import is_mongo
-from cryptons.db import ping
+from cryptons.db import is_conflict, is_outage, ping
 
 UNREACHABLE = "The database of DATABASE_URL does not answer. Start it, or correct DATABASE_URL, and start the shop again."
+
+SQLITE_PROBLEMS = {
+    "unable to open": "The database file {file} cannot be opened. Check that this user may read and write the folder DATA_DIR.",
+    "readonly": "The database file {file} can only be read. Make the folder DATA_DIR, and the disk that it is on, writable for this user.",
+    "is full": "The disk of the database file {file} is full. Free some space. What was acknowledged is stored.",
+    "disk i/o": "The disk of the database file {file} does not work: reading or writing failed. Check it, and the system's log.",
+    "malformed": "The database file {file} is damaged. Restore it from a backup.",
+    "not a database": "The file {file} is not a database, or is damaged. Restore it from a backup.",
+    "is locked": "The database file {file} is locked by another process for too long. Stop that process.",
+}
+"""What to do, by a part of SQLite's own message."""
+
+
+def database_problem(error: BaseException) -> str:
+    """Say what to do about a database that cannot be used; empty if the error is of another kind."""
+    if connection.vendor == "sqlite":
+        file = connection.settings_dict["NAME"]
+        return next((text.format(file=file) for part, text in SQLITE_PROBLEMS.items() if part in str(error).lower()), "")
+    return UNREACHABLE if is_outage(error) and not is_conflict(error) else ""
 
 
 @register(Tags.database)
@@ -25,7 +44,8 @@ def check_database(**_: Any) -> list[CheckMessage]:
     except (DatabaseError, PyMongoError) as error:
         if is_mongo(settings.DATABASE_URL) and (problem := other_set_problem(settings.DATABASE_URL)):
             return [Error(problem, id="cryptons.E002")]
-        return [Error(f"{UNREACHABLE} ({type(error.__cause__ or error).__name__})", id="cryptons.E001")]
+        text = database_problem(error) if connection.vendor == "sqlite" else ""
+        return [Error(text or f"{UNREACHABLE} ({type(error.__cause__ or error).__name__})", id="cryptons.E001")]
     if problem:
         return [Error(problem, id="cryptons.E002")]
     return durability(read_setting) if connection.vendor == "postgresql" else []

@@ -249,3 +249,17 @@ def test_response_headers_do_not_name_the_server_software(shop: Shop):
 
     assert answer.headers.get("Server", "") == ""
     assert "X-Powered-By" not in answer.headers
+
+
+@pytest.mark.parametrize("command", [["export_ledger"], ["reconcile"], ["serve"], ["migrate"]])
+def test_a_command_whose_database_cannot_be_opened_says_so_in_a_sentence(tmp_path: Path, command: list[str]):
+    shop = Shop(tmp_path, SANDBOX="true")
+    (shop.data / "cryptons.sqlite3").mkdir(parents=True)
+
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=shop.environment, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "cannot be opened. Check that this user may read and write the folder DATA_DIR." in ended.stderr
+    assert "Traceback" not in ended.stderr

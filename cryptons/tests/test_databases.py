@@ -3,14 +3,15 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 
 from cryptons import checks
-from cryptons.checks import check_database, durability, standalone_problem
+from cryptons.checks import check_database, database_problem, durability, standalone_problem
 from cryptons.databases import read_database, replica_entry
 from cryptons.tests.lonely_mongo import lonely_mongo
 
@@ -206,3 +207,30 @@ def test_serve_names_the_right_replica_set_when_the_url_names_another(tmp_path):
         said = serve(f"mongodb://{address}/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300", tmp_path)
 
     assert "?replicaSet=main" in said
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("unable to open database file", "may read and write the folder DATA_DIR"),
+        ("attempt to write a readonly database", "can only be read"),
+        ("database or disk is full", "is full. Free some space."),
+        ("disk I/O error", "Check it"),
+        ("database disk image is malformed", "Restore it from a backup"),
+        ("file is not a database", "Restore it from a backup"),
+        ("database is locked", "locked by another process"),
+    ],
+)
+def test_each_trouble_with_the_database_file_says_what_to_do(monkeypatch, message, says):
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="sqlite", settings_dict={"NAME": "/srv/shop.sqlite3"}))
+    problem = database_problem(OperationalError(message))
+    assert says in problem
+    assert "/srv/shop.sqlite3" in problem
+
+
+@pytest.mark.parametrize(
+    ("error", "is_named"), [(OperationalError("connection refused"), True), (ProgrammingError("no such table"), False)]
+)
+def test_an_unreachable_server_is_named_and_a_bug_is_not_hidden(monkeypatch, error, is_named):
+    monkeypatch.setattr(checks, "connection", SimpleNamespace(vendor="postgresql"))
+    assert ("does not answer" in database_problem(error)) is is_named
