@@ -1,12 +1,16 @@
 """A whole shop in processes of its own, for the tests that only use it from outside."""
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,6 +157,17 @@ class Shop:
         answer = self.http.get(path, **options)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()["data"]
+
+
+@functools.cache
+def data_of_a_first_start() -> Path:
+    """The data folder of a shop without a node that was started and stopped: on a copy of it a start needs no migration."""
+    folder = Path(tempfile.mkdtemp(prefix="cryptons-first-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shop = Shop(folder, "--no-demo")
+    shop.start()
+    assert shop.stop() == 0
+    return shop.data
 
 
 def children(pid: int) -> Iterator[int]:

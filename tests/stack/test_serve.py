@@ -14,22 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import ROOT, Shop, children, wait_for
-
-
-@pytest.fixture(scope="module")
-def data_of_a_first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    shop = Shop(tmp_path_factory.mktemp("first"), "--no-demo")
-    shop.start()
-    assert shop.stop() == 0
-    return shop.data
+from tests.running import ROOT, Shop, children, data_of_a_first_start, wait_for
 
 
 @pytest.fixture
-def shop(tmp_path: Path, data_of_a_first_start: Path):
+def shop(tmp_path: Path):
     """A shop that was started before: its next start is quick."""
     shop = Shop(tmp_path, "--no-demo")
-    shutil.copytree(data_of_a_first_start, shop.data)
+    shutil.copytree(data_of_a_first_start(), shop.data)
     yield shop
     if shop.process is not None and shop.process.poll() is None:
         shop.stop()
