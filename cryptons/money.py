@@ -4,7 +4,7 @@ Fiat is counted in minor units of the shop's currency (cents), coins in the base
 The sentence of a ValueError here is one that a form can show.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NewType
 
@@ -48,6 +48,17 @@ def decimal_to_minor(amount: Decimal, currency: str) -> Minor:
     if minor != minor.to_integral_value():
         raise ValueError(_("At most %(digits)s decimal places.") % {"digits": minor_digits(currency)})
     return Minor(int(minor))
+
+
+def limit_to_minor(limit: Decimal, currency: str) -> Minor:
+    """Convert a limit of the settings to minor units, rounded down: it may have more decimals than the currency, and must not grow."""
+    return Minor(int(limit.scaleb(minor_digits(currency)).to_integral_value(rounding=ROUND_FLOOR)))
+
+
+def least_payable(network: str) -> Base:
+    """Return the smallest amount that can be sent to an invoice: more than dust, and over Lightning whole satoshis."""
+    above = UNITS[network].dust_base + 1
+    return Base(-(-above // 1000) * 1000 if network == LIGHTNING else above)
 
 
 def minor_to_decimal(amount: Minor | int, currency: str) -> Decimal:

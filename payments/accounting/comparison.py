@@ -210,7 +210,8 @@ def check_invoice(stored: StoredInvoice, terms: Terms, payments: Iterable[Receiv
     if wrong:
         differences[Kind.SUM] = f"{stored.label}: {'; '.join(wrong)}."
     if not terms.override:
-        is_enough = _total(payment for payment in safe if payment.counts) - terms.returned_minor >= terms.enough_minor
+        counted = [payment for payment in safe if payment.counts]
+        is_enough = _total(counted) - terms.returned_minor >= terms.enough_minor(counted)
         if stored.status == "settled" and not is_enough:
             differences[Kind.UNBACKED] = _(
                 "%(invoice)s: it is settled although too little was confirmed and staff did not decide so. Do not ship."

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
 from cryptons.coins import LIGHTNING
-from cryptons.money import Base, amount_due, format_coin
+from cryptons.money import Base, amount_due, format_coin, least_payable
 from payments.confirmations import confirmations_shown
 from payments.invoices.assessment import received_as
 from payments.invoices.evaluation import GONE
@@ -97,10 +97,11 @@ class BuyerView:
 
     @property
     def remaining_base(self) -> Base:
-        """What remains to be paid, at the rate of the newest quote."""
+        """What remains to be paid, at the rate of the newest quote; never so little that it cannot be sent."""
         if not self.counted_minor:
             return self.due_base
-        return amount_due(self.remaining_minor, minor_per_coin=self.minor_per_coin, network=self.network)
+        due = amount_due(self.remaining_minor, minor_per_coin=self.minor_per_coin, network=self.network)
+        return max(due, least_payable(self.network))
 
     @property
     def remaining_text(self) -> str:

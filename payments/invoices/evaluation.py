@@ -1,7 +1,7 @@
 """Decide the status and flags of an invoice from what was received. Pure: reads nothing and writes nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -27,10 +27,12 @@ class Terms:
     returned_minor: Fraction = Fraction(0)
     """Money in payouts that no longer pays the price."""
 
-    @property
-    def enough_minor(self) -> Fraction:
-        tolerance = min(Fraction(self.price_minor) * Fraction(self.tolerance_percent) / 100, Fraction(self.tolerance_cap_minor))
-        return self.price_minor - tolerance
+    def enough_minor(self, payments: "Iterable[Received]") -> Fraction:
+        """Return what is enough beside these payments: the price less the tolerance, and less a rest that their network cannot send."""
+        cap = Fraction(self.tolerance_cap_minor)
+        tolerance = min(Fraction(self.price_minor) * Fraction(self.tolerance_percent) / 100, cap)
+        dust = max((payment.dust_minor for payment in payments if payment.status != GONE and payment.counts), default=Fraction(0))
+        return self.price_minor - max(tolerance, min(dust, cap))
 
 
 @dataclass(frozen=True)
@@ -84,23 +86,25 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
     kept = [payment for payment in received if payment.status != GONE]
     counted = [payment for payment in kept if payment.counts]
     seen, paid = _total(kept), _total(counted) - invoice.returned_minor
-    safe = _total(payment for payment in counted if payment.status == SETTLED) - invoice.returned_minor
-    status = _status(invoice, paid=paid, safe=safe, at=at)
+    safe = [payment for payment in counted if payment.status == SETTLED]
+    enough = invoice.enough_minor(counted)
+    is_safe = _total(safe) - invoice.returned_minor >= invoice.enough_minor(safe)
+    status = _status(invoice, is_paid=paid >= enough, is_safe=is_safe, at=at)
 
     flags = set()
     if invoice.override in ("settled", "invalid"):
         flags.add("manual")
     if _is_overpaid(invoice, kept, seen - invoice.returned_minor):
         flags.add("overpaid")
-    if status == "expired" and _is_underpaid(invoice, seen):
+    if status == "expired" and _is_underpaid(invoice, enough, seen):
         flags.add("underpaid")
-    if _is_late(invoice, kept, paid):
+    if _is_late(invoice, enough, kept, paid):
         flags.add("late")
-    if _is_slow(invoice, kept, paid):
+    if _is_slow(invoice, enough, kept, paid):
         flags.add("slow")
     if invoice.has_settled and not invoice.override and status != "settled":
         flags.add("reorged")
-    if seen < invoice.enough_minor and any(payment.status == GONE and payment.is_conflicted for payment in received):
+    if seen < enough and any(payment.status == GONE and payment.is_conflicted for payment in received):
         flags.add("double_spent")
     is_mined = bool(kept) and all(payment.is_mined for payment in kept)
     all_safe = _total(payment for payment in kept if payment.status == SETTLED)
@@ -109,26 +113,26 @@ def evaluate(invoice: Terms, payments: Iterable[Received], at: datetime) -> Verd
 
 def completes(invoice: Terms, payments: Iterable[Received], late: Iterable[Received]) -> bool:
     """Return whether the price is paid if the late payments are accepted."""
-    paid = _total(payment for payment in payments if payment.status != GONE and payment.counts) - invoice.returned_minor
-    return paid + _total(payment for payment in late if payment.status != GONE) >= invoice.enough_minor
+    counted = [payment for payment in payments if payment.counts] + [replace(payment, is_accepted=True) for payment in late]
+    return _total(payment for payment in counted if payment.status != GONE) - invoice.returned_minor >= invoice.enough_minor(counted)
 
 
 def _total(payments: Iterable[Received]) -> Fraction:
     return sum((payment.value_minor for payment in payments), Fraction(0))
 
 
-def _status(invoice: Terms, *, paid: Fraction, safe: Fraction, at: datetime) -> str:
+def _status(invoice: Terms, *, is_paid: bool, is_safe: bool, at: datetime) -> str:
     if invoice.override:
         return invoice.override
-    if paid >= invoice.enough_minor:
-        return "settled" if safe >= invoice.enough_minor else "processing"
+    if is_paid:
+        return "settled" if is_safe else "processing"
     return "expired" if at >= invoice.expires_at else "new"
 
 
-def _is_underpaid(invoice: Terms, seen: Fraction) -> bool:
+def _is_underpaid(invoice: Terms, enough: Fraction, seen: Fraction) -> bool:
     """Return whether too little was received, or too little remains after payouts; not if nothing was received."""
     stays = seen - invoice.returned_minor
-    return 0 < seen < invoice.enough_minor or (invoice.returned_minor > 0 and 0 < stays < invoice.enough_minor)
+    return 0 < seen < enough or (invoice.returned_minor > 0 and 0 < stays < enough)
 
 
 def _is_overpaid(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
@@ -138,7 +142,7 @@ def _is_overpaid(invoice: Terms, kept: list[Received], seen: Fraction) -> bool:
     return seen - invoice.price_minor > allowance
 
 
-def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
+def _is_late(invoice: Terms, enough: Fraction, kept: list[Received], paid: Fraction) -> bool:
     """Return whether the price is not paid, or not without late payments. For a closed invoice every payment is late."""
     if invoice.override in ("cancelled", "invalid"):
         return bool(kept)
@@ -146,13 +150,11 @@ def _is_late(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
     if not late:
         return False
     punctual = _total(payment for payment in kept if payment.counts and not payment.is_late)
-    return paid < invoice.enough_minor or punctual < invoice.enough_minor
+    return paid < enough or punctual < enough
 
 
-def _is_slow(invoice: Terms, kept: list[Received], paid: Fraction) -> bool:
+def _is_slow(invoice: Terms, enough: Fraction, kept: list[Received], paid: Fraction) -> bool:
     """Return whether the price is not paid, or not without slow payments."""
     if invoice.override or not any(payment.is_slow for payment in kept):
         return False
-    return (
-        paid < invoice.enough_minor or _total(payment for payment in kept if payment.counts and not payment.is_slow) < invoice.enough_minor
-    )
+    return paid < enough or _total(payment for payment in kept if payment.counts and not payment.is_slow) < enough

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
-from cryptons.money import Base, Minor, amount_due, decimal_to_minor
+from cryptons.money import Base, Minor, amount_due, least_payable, limit_to_minor
 from payments.confirmations import confirmations_for
 from payments.errors import IllegalOverride, InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.invoices.assessment import assess
@@ -52,22 +52,24 @@ class Offer:
     """The wallet that issued the destination, where a node has several."""
 
 
-def prepare_offers(network: str, price: Minor, *, label: str, at: datetime) -> tuple[Offer, ...]:
+def prepare_offers(network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False) -> tuple[Offer, ...]:
     """Prepare the offers of one quote: with Bitcoin's chain also Lightning, if LND can receive this amount now.
+
+    A rest (`is_rest`) that is too small to be sent is raised to the smallest amount that can.
 
     Raises what `prepare_offer` raises.
     """
-    offer = prepare_offer(network, price, label=label, at=at)
+    offer = prepare_offer(network, price, label=label, at=at, is_rest=is_rest)
     if network != BITCOIN.code or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
         return (offer,)
     try:
-        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at))
+        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at, is_rest=is_rest))
     except (NodeUnavailable, NodeRejected) as error:
         logger.info("an order without Lightning", extra={"network": LIGHTNING, "error": str(error)})
         return (offer,)
 
 
-def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Offer:
+def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False) -> Offer:
     """Calculate the amount due and ask the node for a destination. Writes nothing: a crash afterwards leaves one unused address.
 
     Raises NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered.
@@ -75,6 +77,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime) -> Of
     node = get_network(network)
     rate = rate_for(network, at=at)
     due = amount_due(price, minor_per_coin=rate.minor_per_coin, network=network)
+    due = max(due, least_payable(network)) if is_rest else due
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at, known_block=known_block(network))
     for _attempt in range(MOST_USED_DESTINATIONS):
@@ -105,7 +108,7 @@ def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price
         price_minor=price,
         currency=settings.CURRENCY,
         tolerance_percent=settings.PAYMENT_TOLERANCE_PERCENT,
-        tolerance_cap_minor=decimal_to_minor(settings.PAYMENT_TOLERANCE_CAP, settings.CURRENCY),
+        tolerance_cap_minor=limit_to_minor(settings.PAYMENT_TOLERANCE_CAP, settings.CURRENCY),
         confirmations_needed=confirmations_for(price, settings.CURRENCY),
         is_sandbox=is_sandbox(),
         created_at=at,

@@ -68,7 +68,8 @@ class QuotePreview:
 
     @property
     def is_enough(self) -> bool:
-        return self.counted_minor >= self.assessment.terms.enough_minor
+        received = [received_as(payment, status) for payment, status in self.assessment.statuses.items()]
+        return self.counted_minor >= self.assessment.terms.enough_minor(received)
 
     @property
     def punctual_minor(self) -> int:
@@ -138,7 +139,7 @@ def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
     preview = preview_quote(invoice_id, at=at)
     if preview.is_enough:
         return Quote(preview, ())
-    offers = prepare_offers(network, preview.remaining_minor, label=preview.invoice.label, at=at)
+    offers = prepare_offers(network, preview.remaining_minor, label=preview.invoice.label, at=at, is_rest=preview.counted_minor > 0)
     if offers[0].due_base <= UNITS[network].dust_base:
         raise QuoteRefused(
             _("The remaining amount is too small for a payment in %(coin)s. Please choose another coin, or contact us.")

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.coins import LIGHTNING, configured_coin
 from cryptons.formats import coins
-from cryptons.money import UNITS, Base, decimal_to_minor, fiat_to_base
+from cryptons.money import UNITS, Base, fiat_to_base, limit_to_minor
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
@@ -29,7 +29,7 @@ def fee_limit_of(payout: Payout) -> Base:
         return Base(payout.fee_allowed_base)
     if payout.network == LIGHTNING:
         return Base(fee_limit(payout.amount_base))
-    least = decimal_to_minor(settings.PAYOUT_FEE_MINIMUM, payout.currency)
+    least = limit_to_minor(settings.PAYOUT_FEE_MINIMUM, payout.currency)
     in_coins = fiat_to_base(least, minor_per_coin=payout.minor_per_coin, network=payout.network)
     return Base(max(in_coins, int(payout.amount_base * settings.PAYOUT_FEE_PERCENT / 100)))
 

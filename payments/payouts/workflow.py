@@ -19,7 +19,7 @@ from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import Event, record
 from cryptons.formats import coins, money
-from cryptons.money import UNITS, Base, base_to_fiat, decimal_to_minor, format_coin, round_half_up
+from cryptons.money import UNITS, Base, base_to_fiat, format_coin, limit_to_minor, round_half_up
 from payments.alerts import mail_payout_trouble, mail_payout_waits
 from payments.confirmations import missing_confirmations
 from payments.errors import InvoiceMoved, NotCovered, PayoutMoved, PayoutRefused
@@ -169,7 +169,7 @@ def required_approvals(payout: Payout) -> int:
     """
     others = promised(payout.invoice_id).filter(status__in=ON_ITS_WAY).exclude(pk=payout.pk)
     value = payout.value_minor + sum(others.values_list("value_minor", flat=True))
-    return 2 if value > decimal_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
+    return 2 if value > limit_to_minor(settings.PAYOUT_SECOND_PERSON_ABOVE, payout.currency) else 1
 
 
 def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: int | None = None) -> Payout:
@@ -237,7 +237,7 @@ def _one_at_a_time() -> None:
 
 def _within_limits(payout: Payout, *, at: datetime) -> None:
     """Check the limit of one payout and that of 24 hours. Raises PayoutRefused."""
-    most, daily = (decimal_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
+    most, daily = (limit_to_minor(limit, payout.currency) for limit in (settings.PAYOUT_LIMIT, settings.PAYOUT_DAILY_LIMIT))
     if payout.value_minor > most:
         raise PayoutRefused(_("The value of one payout is limited to %(limit)s (PAYOUT_LIMIT).") % {"limit": money(most, payout.currency)})
     today = Payout.objects.filter(status__in=ON_ITS_WAY, approved_at__gt=at - DAY)

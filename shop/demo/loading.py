@@ -1,13 +1,14 @@
 """Load the demo products. A product whose SKU exists already is left unchanged."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from django.conf import settings
 from django.utils.text import slugify
 
 from cryptons.chunks import chunks
 from cryptons.db import atomic
-from cryptons.money import parse_fiat
+from cryptons.money import limit_to_minor
 from shop.catalogue.images import read_upload, store_picture
 from shop.demo.goods import DEPARTMENTS, Goods
 from shop.models import Category, Product, ProductImage
@@ -60,7 +61,7 @@ def _product(goods: Goods, category: Category) -> bool:
             "name": goods.name,
             "slug": slugify(goods.name),
             "description": goods.description,
-            "price_minor": parse_fiat(goods.price, settings.CURRENCY),
+            "price_minor": limit_to_minor(Decimal(goods.price), settings.CURRENCY),
             "category": category,
             "stock": goods.stock,
         },

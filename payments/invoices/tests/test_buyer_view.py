@@ -6,7 +6,7 @@ import pytest
 from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Payment
-from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, OptionFactory, PaymentFactory, PayoutFactory
+from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,17 @@ def test_after_a_partial_payment_only_the_rest_is_requested():
     progress = read_buyer_view(payment.invoice_id)
     assert (progress.remaining_base, progress.remaining_text) == (DUE // 2, "0.00100000")
     assert "amount=0.001&" in progress.uri
+
+
+@pytest.mark.parametrize(("missing", "asked"), [(1, 547), (546, 547), (547, 547), (548, 548)])
+def test_the_buyer_is_never_asked_for_an_amount_that_cannot_be_sent(missing, asked):
+    """With no tolerance at all. The rate makes a satoshi one cent."""
+    invoice = InvoiceFactory(tolerance_cap_minor=0)
+    option = OptionFactory(invoice=invoice, due_base=10_000, minor_per_coin=Decimal(100_000_000))
+    payment = PaymentFactory(option=option, amount_base=10_000 - missing)
+    settle(payment.invoice_id, at=NOW)
+    view = read_buyer_view(payment.invoice_id)
+    assert (view.status, view.remaining_minor, view.remaining_base) == ("new", missing, asked)
 
 
 def lightning_option(option, **more):

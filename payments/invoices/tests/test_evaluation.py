@@ -53,6 +53,26 @@ def test_the_tolerance_of_a_large_price_is_capped():
     assert evaluate(dear, [paid(1_000_000 - 101)], NOW).status == "new"
 
 
+def test_a_rest_that_cannot_be_sent_is_enough():
+    """As an exchange's fee left it: 262 satoshis of a small price, which are more than half a percent."""
+    small = replace(TERMS, price_minor=2_000)
+    assert evaluate(small, [paid(2_000 - 262 * SAT)], NOW).status == "settled"
+    assert evaluate(small, [paid(2_000 - 546 * SAT)], NOW).status == "settled"
+    assert evaluate(small, [paid(2_000 - 547 * SAT)], NOW).status == "new"
+
+
+def test_a_rest_that_cannot_be_sent_is_not_enough_above_the_cap():
+    strict = replace(TERMS, price_minor=2_000, tolerance_cap_minor=5)
+    assert evaluate(strict, [paid(2_000 - 100 * SAT)], NOW).status == "settled"
+    assert evaluate(strict, [paid(2_000 - 101 * SAT)], NOW).status == "new"
+
+
+def test_money_that_is_not_confirmed_lowers_no_price_that_must_be_confirmed():
+    small = replace(TERMS, price_minor=2_000)
+    lightning = replace(paid(1_980), dust_minor=SAT)
+    assert evaluate(small, [lightning, paid(1, status="seen")], NOW).status == "processing"
+
+
 def test_two_payments_add_up():
     assert evaluate(TERMS, [paid(4_000), paid(6_000)], NOW).status == "settled"
 

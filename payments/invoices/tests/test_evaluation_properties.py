@@ -46,8 +46,8 @@ def test_the_order_of_payments_changes_nothing(invoice, received, at, random):
 def test_no_invoice_settles_without_enough_confirmed_money_or_a_decision_of_staff(invoice, received, at):
     verdict = evaluate(invoice, received, at)
     if verdict.status == "settled" and not invoice.override:
-        safe = sum((payment.value_minor for payment in received if payment.status == "settled"), Fraction(0))
-        assert safe >= invoice.enough_minor
+        settled = [payment for payment in received if payment.status == "settled"]
+        assert sum((payment.value_minor for payment in settled), Fraction(0)) >= invoice.enough_minor(settled)
 
 
 @given(terms, st.lists(payments, max_size=6), moments, moments)
@@ -69,6 +69,15 @@ def test_seen_money_is_never_less_than_confirmed_money(invoice, received, at):
 def test_another_payment_never_unsettles_an_invoice(invoice, received, extra, at):
     if evaluate(invoice, received, at).status == "settled":
         assert evaluate(invoice, [*received, extra], at).status == "settled"
+
+
+@given(terms, st.lists(payments, max_size=6))
+@settings(max_examples=500)
+def test_no_more_may_be_missing_than_the_tolerance_or_what_cannot_be_sent_within_the_cap(invoice, received):
+    missing = invoice.price_minor - invoice.enough_minor(received)
+    dust = max((payment.dust_minor for payment in received if payment.counts and payment.status != "gone"), default=Fraction(0))
+    percent = Fraction(invoice.price_minor) * Fraction(invoice.tolerance_percent) / 100
+    assert missing == min(invoice.tolerance_cap_minor, max(percent, dust))
 
 
 @given(terms, st.lists(payments, max_size=6), moments)

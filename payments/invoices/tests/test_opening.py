@@ -40,6 +40,12 @@ def test_opening_an_invoice_writes_the_invoice_its_option_and_an_event():
     assert [event.type for event in Event.objects.all()] == ["invoice.new"]
 
 
+@pytest.mark.parametrize(("currency", "cap", "minor"), [("JPY", "0.50", 0), ("JPY", "1.99", 1), ("USD", "0.005", 0), ("USD", "0.999", 99)])
+def test_a_tolerance_cap_finer_than_the_currency_is_rounded_down(settings, currency, cap, minor):
+    settings.CURRENCY, settings.PAYMENT_TOLERANCE_CAP = currency, Decimal(cap)
+    assert opened(prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)).tolerance_cap_minor == minor
+
+
 def test_a_destination_cannot_be_used_for_two_invoices():
     offer = prepare_offer("BTC", Minor(10_000), label="order_1", at=NOW)
     opened(offer)

@@ -237,15 +237,25 @@ def test_no_new_quote_is_made_when_the_shop_refuses_late_money(monkeypatch):
     assert (state(), payment.late, payment.minor_per_coin) == (("expired", {"late"}), "waiting", None)
 
 
-def test_a_missing_amount_too_small_for_the_coin_is_refused():
-    """0.06 of 10.00 is more than the tolerance, and less than a payment on the chain costs."""
+@pytest.mark.parametrize(("network", "due"), [("BTC", 547), ("LTC", 75_000)])
+def test_a_rest_that_cannot_be_sent_is_raised_to_the_smallest_amount_that_can(network, due):
+    """0.06 of 10.00 is more than the cap of the tolerance, and 120 satoshis less than a payment on the chain can be."""
     payment = PaymentFactory(
         amount_base=19_880, option__due_base=20_000, option__invoice__price_minor=1_000, option__invoice__tolerance_cap_minor=1
     )
     settle(payment.invoice_id, at=EXPIRY)
+    assert prepare_quote(payment.invoice_id, network, at=SOON).offers[0].due_base == due
+
+
+def test_a_rest_that_cannot_be_sent_is_enough_within_the_cap_of_the_tolerance():
+    payment = PaymentFactory(amount_base=19_880, option__due_base=20_000, option__invoice__price_minor=1_000)
+    assert settle(payment.invoice_id, at=EXPIRY).status == "processing"
+
+
+def test_an_order_that_is_too_small_for_the_coin_gets_no_quote():
+    option = OptionFactory(due_base=500, invoice__price_minor=20)
     with pytest.raises(QuoteRefused, match="too small for a payment in Bitcoin"):
-        prepare_quote(payment.invoice_id, "BTC", at=SOON)
-    assert prepare_quote(payment.invoice_id, "LTC", at=SOON).offers[0].due_base == 75_000
+        prepare_quote(option.invoice_id, "BTC", at=SOON)
 
 
 def test_a_network_that_the_shop_does_not_take_gets_no_quote():

@@ -37,6 +37,13 @@ def test_money_on_lightning_or_xrp_needs_no_confirmations_to_be_refunded(network
     assert missing_confirmations(invoice) == 0
 
 
+def test_limits_finer_than_the_currency_are_rounded_down(settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE, settings.PAYOUT_LIMIT = Decimal("100.009"), Decimal("1000.009")
+    settings.PAYOUT_DAILY_LIMIT, settings.PAYOUT_FEE_MINIMUM = Decimal("5000.009"), Decimal("2.009")
+    payout = draft(paid(), destination="bcrt1qback")
+    assert approve_payout(payout.pk, actor="grace", at=NOW).status == "approved"
+
+
 def test_one_person_is_enough_to_approve_a_small_payout():
     payout = approved(paid())
     assert (payout.status, payout.approved_by, payout.next_try_at) == ("approved", "grace", NOW)

@@ -81,6 +81,13 @@ def test_the_demo_for_an_empty_shop_is_loaded_only_when_there_is_no_product():
 
 
 @pytest.mark.usefixtures("_plain_pictures")
+def test_the_demo_loads_in_a_currency_without_decimals(settings):
+    settings.CURRENCY = "JPY"
+    load_demo()
+    assert min(Product.objects.values_list("price_minor", flat=True)) > 0
+
+
+@pytest.mark.usefixtures("_plain_pictures")
 def test_a_larger_demo_has_exactly_the_requested_number_of_products():
     load_demo(products=120)
     load_demo(products=120)
