@@ -1,10 +1,11 @@
-"""Subjects for tests of payments alone."""
+"""Subjects and jobs for tests of payments alone."""
 
 from datetime import datetime
 from uuid import UUID
 
 from payments.errors import LateMoneyRefused
-from payments.models import Invoice
+from payments.jobs import NoJobs
+from payments.models import Invoice, Payout
 from payments.subject import NoSubject
 
 
@@ -25,3 +26,27 @@ class RecordingSubject(NoSubject):
         self.verdicts.append((invoice.status, invoice.flags))
         if self.failure:
             raise self.failure
+
+
+class PunctualSubject(NoSubject):
+    """Insists on the time of each step of a payout."""
+
+    def __init__(self, since: datetime) -> None:
+        self.since = since
+
+    def on_payout(self, payout: Payout, *, at: datetime) -> None:
+        assert at >= self.since
+
+
+class RecordingJobs(NoJobs):
+    """Notes which jobs are queued; does none."""
+
+    def __init__(self) -> None:
+        self.closed: list[UUID] = []
+        self.sent: list[UUID] = []
+
+    def close_lightning(self, invoice_id: UUID) -> None:
+        self.closed.append(invoice_id)
+
+    def send_payout(self, payout_id: UUID) -> None:
+        self.sent.append(payout_id)

@@ -10,26 +10,17 @@ from cryptons.mail.models import Mail
 from payments.errors import InvoiceMoved
 from payments.invoices.assessment import assess
 from payments.invoices.settlement import apply_verdict, settle
-from payments.jobs import NoJobs
 from payments.models import Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
 from payments.sync.facts import store_facts
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
-from payments.tests.subjects import RecordingSubject
+from payments.tests.subjects import RecordingJobs, RecordingSubject
 
 pytestmark = pytest.mark.django_db
 
 
 def fact(option, reference="a" * 64 + ":0", amount=DUE, **more):
     return Fact(reference=reference, destination=option.destination, amount_base=amount, first_seen_at=NOW, **more)
-
-
-class RecordingJobs(NoJobs):
-    def __init__(self):
-        self.closed = []
-
-    def close_lightning(self, invoice_id):
-        self.closed.append(invoice_id)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from django.db.models import F
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.errors import PayoutMoved, PayoutRefused
-from payments.jobs import NoJobs
 from payments.models import Cursor, Invoice, Payment, Payout
 from payments.payouts import workflow
 from payments.payouts.tests.payout_steps import covered_payout, draft, paid
@@ -27,6 +26,7 @@ from payments.payouts.workflow import (
     withdraw_payout,
 )
 from payments.tests.factories import DUE, NOW, TIP, CursorFactory, PayoutFactory
+from payments.tests.subjects import PunctualSubject, RecordingJobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("payout_limits")]
 
@@ -34,19 +34,12 @@ LATER = NOW + timedelta(hours=1)
 MOVED = r"^Somebody else changed this payout at the same moment\. Please check it again\.$"
 
 
-class RecordingJobs(NoJobs):
-    def __init__(self):
-        self.sent = []
-
-    def send_payout(self, payout_id):
-        self.sent.append(payout_id)
-
-
 @pytest.fixture(autouse=True)
 def jobs(monkeypatch):
     """Nothing is sent; which payouts would be is noted."""
     jobs = RecordingJobs()
     monkeypatch.setattr("payments.jobs._registered", [jobs])
+    monkeypatch.setattr("payments.subject._registered", [PunctualSubject(NOW)])
     return jobs
 
 

@@ -3,39 +3,27 @@
 import hashlib
 import re
 from datetime import timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
 from cryptons.coins import BITCOIN
 from cryptons.events.models import Event
-from payments.errors import NodeRejected, NodeUnavailable, PayoutMoved, PayoutRefused
-from payments.jobs import NoJobs
+from payments.errors import NodeUnavailable, PayoutMoved, PayoutRefused
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.bitcoin.payouts import Draft, OutOfFunds
-from payments.networks.lightning import payouts as lightning_payouts
-from payments.networks.lightning.payouts import Outcome
-from payments.networks.lightning.tests.test_bolt11 import DONATION, HASH
 from payments.payouts import sending
-from payments.payouts.destinations import check_request
-from payments.payouts.fees import fee_limit, fee_limit_of
+from payments.payouts.fees import fee_limit_of
 from payments.payouts.sending import HOLD, WAITS, accept_signed, send
 from payments.payouts.tests.payout_steps import covered_payout
+from payments.payouts.workflow import try_again
 from payments.tests.factories import DUE, NOW, PayoutFactory
+from payments.tests.subjects import PunctualSubject, RecordingJobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG = "x" * 400
-
-
-class RecordingJobs(NoJobs):
-    def __init__(self):
-        self.sent = []
-
-    def send_payout(self, payout_id):
-        self.sent.append(payout_id)
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +31,7 @@ def jobs(monkeypatch):
     """Nothing is queued; what would be is noted."""
     jobs = RecordingJobs()
     monkeypatch.setattr("payments.jobs._registered", [jobs])
+    monkeypatch.setattr("payments.subject._registered", [PunctualSubject(NOW)])
     return jobs
 
 
@@ -69,37 +58,8 @@ def bitcoin(settings, monkeypatch):
     return node
 
 
-@pytest.fixture
-def lnd(settings, monkeypatch):
-    """Gives the outcomes that a test sets, and keeps what it was asked. The request of BOLT 11, which ended years ago, is still good."""
-    settings.SANDBOX, settings.LND_PAYOUT_MACAROON, settings.BITCOIN_NETWORK = False, "ab", "mainnet"
-    lnd = SimpleNamespace(asked=[], pays=[], tracks=[], checked=[])
-
-    def pay(request, **limits):
-        lnd.asked.append(("pay", request, limits, Payout.objects.values("status", "reference", "next_try_at", "fee_limit_base").get()))
-        return lnd.pays.pop(0)
-
-    def track(payment_hash):
-        lnd.asked.append(("track", payment_hash))
-        return lnd.tracks.pop(0)
-
-    def check(text, amount, at):
-        lnd.checked.append((text, amount, at))
-        return check_request(text, amount, at=None)
-
-    monkeypatch.setattr(lightning_payouts, "pay", pay)
-    monkeypatch.setattr(lightning_payouts, "track", track)
-    monkeypatch.setattr(lightning_payouts, "decode", lambda request: lnd.asked.append(("decode", request)))
-    monkeypatch.setattr(sending, "check_request", check)
-    return lnd
-
-
 def due(**more):
     return covered_payout(**{"approved_by": "grace", **more})
-
-
-def lightning(**more):
-    return due(**{"network": "BTC-LN", "amount_base": DUE * 1000, "destination": DONATION, **more})
 
 
 def sent(payout, at=NOW):
@@ -255,6 +215,18 @@ def test_a_payout_that_stays_unknown_tells_its_problem_without_a_new_event(bitco
     assert (events(payout), other.error, other.next_try_at) == ([], "", NOW)
 
 
+def test_a_payout_that_staff_try_again_while_it_is_asked_for_is_due_when_they_said(bitcoin, monkeypatch):
+    payout = due(status="unknown", psbt="0200", reference="f" * 64)
+
+    def broadcast(*_):
+        try_again(payout.pk, actor="ada", at=NOW)
+        return chain_payouts.Outcome("unknown", "still asking")
+
+    monkeypatch.setattr(chain_payouts, "broadcast", broadcast)
+    sent(payout)
+    assert (payout.next_try_at, payout.error, payout.version) == (NOW, "", 2)
+
+
 # --- The signature of staff -------------------------------------------------------------------------------------------------
 
 
@@ -280,95 +252,3 @@ def test_the_refusal_of_a_signature_names_the_status(bitcoin, fields, words):
     with pytest.raises(PayoutRefused, match=f"^{re.escape(sentence)}$"):
         accept_signed(payout.pk, "signed", actor="ada", at=NOW)
     assert bitcoin.asked == []
-
-
-# --- Over Lightning ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_lightning_payout_is_checked_stored_and_paid_within_its_limits(lnd):
-    lnd.pays = [Outcome("sent", fee_msat=7)]
-
-    payout = sent(lightning(error="away"))
-
-    assert lnd.checked == [(DONATION, DUE * 1000, NOW), (DONATION, DUE * 1000, None)]
-    limits = {"amount_msat": DUE * 1000, "asks_amount": False, "fee_limit_msat": fee_limit(DUE * 1000)}
-    row = {"status": "sending", "reference": HASH, "next_try_at": NOW + HOLD, "fee_limit_base": fee_limit(DUE * 1000)}
-    assert lnd.asked == [("decode", DONATION), ("pay", DONATION, limits, row)]
-    assert (payout.status, payout.reference, payout.fee_base, payout.error) == ("sent", HASH, 7, "")
-    assert events(payout) == ["payout.sending", "payout.sent"]
-
-
-def test_a_lightning_invoice_with_an_amount_is_paid_without_naming_it_again(lnd, monkeypatch):
-    lnd.pays = [Outcome("sent")]
-    request = SimpleNamespace(payment_hash=HASH, amount_msat=DUE * 1000)
-    monkeypatch.setattr(sending, "check_request", lambda text, amount, at: request)
-    sent(lightning())
-    assert lnd.asked[1][2]["asks_amount"] is True
-
-
-def test_a_worker_without_the_macaroon_says_so_and_waits(lnd, settings):
-    settings.LND_PAYOUT_MACAROON = ""
-    payout = sent(lightning())
-    assert payout.error == "This worker cannot pay over Lightning: LND_PAYOUT_MACAROON is not set."
-    assert (payout.status, payout.next_try_at, lnd.asked) == ("approved", NOW + WAITS[0], [])
-
-
-def test_an_lnd_that_cannot_decode_the_invoice_leaves_the_payout_approved(lnd, monkeypatch):
-    def decode(request):
-        raise NodeRejected("bad macaroon")
-
-    monkeypatch.setattr(lightning_payouts, "decode", decode)
-    payout = sent(lightning())
-    assert (payout.status, payout.error, payout.reference, lnd.asked) == ("approved", "bad macaroon", None, [])
-
-
-def test_a_lightning_invoice_that_cannot_be_paid_fails_the_payout_with_a_short_error(lnd, monkeypatch):
-    def check(text, amount, at):
-        raise sending.BadDestination(LONG)
-
-    monkeypatch.setattr(sending, "check_request", check)
-    payout = sent(lightning())
-    assert (payout.status, payout.error, payout.next_try_at, lnd.asked) == ("failed", LONG[:300], None, [])
-
-
-def test_a_lightning_invoice_of_another_payout_asks_for_a_new_one(lnd):
-    PayoutFactory(network="BTC-LN", status="sent", reference=HASH)
-    payout = sent(lightning())
-    assert payout.error == "This Lightning invoice belongs to another payout: ask for a new one."
-    assert (payout.status, payout.next_try_at, payout.reference, payout.fee_limit_base) == ("failed", None, None, None)
-    assert lnd.asked == [("decode", DONATION)]
-
-
-@pytest.mark.parametrize("status", ["sending", "unknown"])
-def test_a_lightning_payout_that_may_have_been_paid_is_looked_up_by_its_hash(lnd, status):
-    lnd.tracks = [Outcome("sent", fee_msat=3)]
-    payout = sent(lightning(status=status, reference=HASH))
-    assert (lnd.asked, payout.status, payout.fee_base) == ([("track", HASH)], "sent", 3)
-
-
-@pytest.mark.parametrize(("stored", "limit"), [(None, fee_limit(DUE * 1000)), (5, 5)])
-def test_a_payment_that_lnd_does_not_know_is_paid_within_the_stored_limit(lnd, stored, limit):
-    lnd.tracks, lnd.pays = [Outcome("absent")], [Outcome("sent")]
-    payout = sent(lightning(status="sending", reference=HASH, fee_limit_base=stored))
-    assert ([asked[0] for asked in lnd.asked], lnd.asked[1][2]["fee_limit_msat"]) == (["track", "pay"], limit)
-    assert (payout.status, lnd.checked) == ("sent", [(DONATION, DUE * 1000, None)])
-
-
-def test_a_refused_payment_that_lnd_does_not_know_fails_the_payout_with_the_reason(lnd):
-    lnd.pays, lnd.tracks = [Outcome("refused", problem="There is no way.")], [Outcome("absent")]
-    payout = sent(lightning())
-    assert (payout.status, payout.error, payout.reference, payout.next_try_at) == ("failed", "There is no way.", None, None)
-    assert [asked[0] for asked in lnd.asked] == ["decode", "pay", "track"]
-    assert lnd.asked[2] == ("track", HASH)
-
-
-def test_a_refused_payment_that_lnd_still_tries_is_unknown(lnd):
-    lnd.pays, lnd.tracks = [Outcome("refused", problem="already in transition")], [Outcome("unknown", problem="in flight")]
-    payout = sent(lightning())
-    assert (payout.status, payout.error, payout.reference, payout.next_try_at) == ("unknown", "in flight", HASH, NOW + WAITS[0])
-
-
-@pytest.mark.parametrize(("percent", "amount_msat", "limit"), [("1", 1_000_100, 10_001), ("1", 1_000_199, 10_001), ("0.5", 10**8, 500_000)])
-def test_the_fee_limit_is_rounded_down_to_millisatoshis(settings, percent, amount_msat, limit):
-    settings.PAYOUT_FEE_PERCENT = Decimal(percent)
-    assert fee_limit(amount_msat) == limit

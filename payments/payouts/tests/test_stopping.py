@@ -8,7 +8,6 @@ from django.db.models import F
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.errors import NotCovered, PayoutMoved, PayoutRefused
-from payments.jobs import NoJobs
 from payments.models import Invoice, Payment, Payout
 from payments.payouts import cover
 from payments.payouts.cover import confirm_cover, cover_problem
@@ -16,6 +15,7 @@ from payments.payouts.sending import send
 from payments.payouts.tests.payout_steps import covered_payout, draft, paid
 from payments.payouts.workflow import mark_sent, move_payout, resume_draft, stop_payout, withdraw_payout
 from payments.tests.factories import DUE, NOW, PaymentFactory, PayoutFactory
+from payments.tests.subjects import PunctualSubject, RecordingJobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("payout_limits")]
 
@@ -32,7 +32,8 @@ GONE = (
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
     """Nobody sends by itself."""
-    monkeypatch.setattr("payments.jobs._registered", [NoJobs()])
+    monkeypatch.setattr("payments.jobs._registered", [RecordingJobs()])
+    monkeypatch.setattr("payments.subject._registered", [PunctualSubject(NOW)])
 
 
 def problem(payout):
