@@ -368,7 +368,7 @@ PAYOUT_LIMIT = env.decimal("PAYOUT_LIMIT", "1000", minimum="0", maximum="1000000
 PAYOUT_DAILY_LIMIT = env.decimal("PAYOUT_DAILY_LIMIT", "5000", minimum="0", maximum="10000000")
 PAYOUT_SECOND_PERSON_ABOVE = env.decimal("PAYOUT_SECOND_PERSON_ABOVE", "100", minimum="0", maximum="1000000")
 PAYOUT_FEE_PERCENT = env.decimal("PAYOUT_FEE_PERCENT", "1", minimum="0", maximum="20")
-PAYOUT_FEE_MINIMUM = env.decimal("PAYOUT_FEE_MINIMUM", "2", minimum="0", maximum="1000")
+PAYOUT_FEE_MINIMUM = env.decimal("PAYOUT_FEE_MINIMUM", "3", minimum="0", maximum="1000")
 WEBHOOK_SECRET = env.words("WEBHOOK_SECRET")
 for _secret in WEBHOOK_SECRET:
     try:

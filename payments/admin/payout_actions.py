@@ -28,7 +28,8 @@ from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutR
 from payments.invoices.refundable import NOT_SENT_YET, most_of_kind, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.payouts.cover import cover_problem
+from payments.payouts.cover import cover_problem, kind_problem
+from payments.payouts.destinations import can_be_refunded_over
 from payments.payouts.fees import fee_words
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (
@@ -280,9 +281,12 @@ def draft(request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
     if kind not in DRAFTS:
         raise Http404(gettext("There is no such payout."))
     back = reverse("admin:payments_invoice_change", args=[invoice_id])
-    most = most_of_kind(invoice, kind)
+    most = {network: amount for network, amount in most_of_kind(invoice, kind).items() if can_be_refunded_over(network)}
     if not most:
         messages.error(request, gettext("This invoice has no settled money that could be refunded."))
+        return redirect(back)
+    if problem := kind_problem(invoice, kind):
+        messages.error(request, problem)
         return redirect(back)
     form = partial(DraftForm, most=most, currency=invoice.currency)
     page = _describe_draft(invoice, kind, next(iter(most.items())), form, back)

@@ -26,7 +26,7 @@ from payments.accounting.ledger import COLUMNS, ledger
 from payments.api.listing import Listing
 from payments.api.outputs import PayoutSerializer
 from payments.models import Invoice, Payment, Payout
-from payments.payouts.destinations import BadDestination, check_destination
+from payments.payouts.destinations import BadDestination, can_be_refunded_over, check_destination
 from payments.payouts.workflow import draft_payout
 
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same payout")
@@ -82,6 +82,8 @@ class Payouts(ApiView):
         done = Payout.objects.filter(pk=token).first()
         if done is not None:
             return success(PayoutSerializer.serialize(done), status=201)
+        if not can_be_refunded_over(network):
+            raise Invalid.fields({"network": _("This shop has no Lightning node, so it cannot pay over Lightning.")})
         amount = _amount(values["amount"], network) if values.get("amount") else None
         destination = values.get("destination", "")
         if destination:

@@ -10,6 +10,14 @@ from payments.invoices.refundable import NOT_SENT_YET, STILL_PAYABLE, most_of_ki
 from payments.models import Invoice, Payout
 
 
+def kind_problem(invoice: Invoice, kind: str) -> str:
+    """Say why no payout of this kind can be drafted for the invoice; return an empty text if one can."""
+    if kind != Payout.Kind.LATE or invoice.status != Invoice.Status.SETTLED:
+        return ""
+    words = _("%(invoice)s has settled, so its money is no longer late. Refund the excess, or all of it.")
+    return words % {"invoice": invoice.label}
+
+
 def cover_problem(payout: Payout, invoice: Invoice) -> str:
     """Say why the payout must not be sent; return an empty text while it may, and when it can no longer be stopped."""
     if payout.status not in (*NOT_SENT_YET, Payout.Status.FAILED):

@@ -12,10 +12,15 @@ from payments.networks.address_format import is_address
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning.bolt11 import BadRequest, PaymentRequest, read_request
 from payments.networks.payment_uri import split_destination
-from payments.networks.registry import is_sandbox
+from payments.networks.registry import is_sandbox, offered_networks
 
 LEAST_TIME = timedelta(minutes=10)
 """A Lightning invoice that expires sooner has expired before staff approve its payment."""
+
+
+def can_be_refunded_over(network: str) -> bool:
+    """Return whether a refund can be made over the network: Lightning needs a node, every coin can also be sent by hand."""
+    return network != LIGHTNING or LIGHTNING in offered_networks()
 
 
 class BadDestination(ValueError):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,7 +20,7 @@ from cryptons.private_link import private_link
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
 from payments.models import Invoice, Payment, Payout
-from payments.networks.registry import is_sandbox, offered_networks
+from payments.networks.registry import offered_networks
 from payments.payouts.destinations import BadDestination, check_destination
 from payments.payouts.refund_links import BadRefundLink, read_token
 from payments.payouts.workflow import BUYER, draft_payout, set_destination
@@ -137,8 +136,8 @@ def refund_ways(invoice: Invoice, payout: Payout | None) -> list[RefundWay]:
         return []
     else:
         amounts = most_of_kind(invoice, buyers_kind(invoice))
-    usable = {*offered_networks(), *([] if is_sandbox() or not settings.LND_HOST else [LIGHTNING])}
-    return [RefundWay(network, amount) for network, amount in amounts.items() if network in usable and amount > UNITS[network].dust_base]
+    offered = offered_networks()
+    return [RefundWay(network, amount) for network, amount in amounts.items() if network in offered and amount > UNITS[network].dust_base]
 
 
 def _ask(invoice: Invoice, payout: Payout | None, network: str, destination: str) -> None:

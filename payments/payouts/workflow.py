@@ -27,7 +27,7 @@ from payments.invoices.manual_review import follow_payout
 from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYABLE, most_of_kind, promised
 from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
-from payments.payouts.cover import confirm_cover
+from payments.payouts.cover import confirm_cover, kind_problem
 from payments.rates.current import is_fresh, latest_rate
 from payments.subject import subject
 
@@ -63,10 +63,8 @@ def draft_payout(
                 _("%(invoice)s can still be paid, and what was received counts towards it. Close it as invalid first.")
                 % {"invoice": invoice.label}
             )
-        if kind == Payout.Kind.LATE and invoice.status == Invoice.Status.SETTLED:
-            raise PayoutRefused(
-                _("%(invoice)s has settled, so its money is no longer late. Refund the excess, or all of it.") % {"invoice": invoice.label}
-            )
+        if problem := kind_problem(invoice, kind):
+            raise PayoutRefused(problem)
         amount = _amount(invoice, kind, network, amount_base)
         option = Option.objects.filter(invoice=invoice).latest("created_at")
         value = _value_of(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)

@@ -59,13 +59,21 @@ def _acts(case: Case, user: Any) -> list[tuple[str, str]]:
     if may_decide and case.can_be_accepted:
         acts.append((str(DECISIONS["accept"].label), decision_path(invoice.pk, "accept", back=here)))
     if may_decide and case.can_be_asked:
-        acts.append((gettext("Ask for the rest"), reverse("exceptions:ask", args=[invoice.pk])))
+        acts.append((_ask_words(case), reverse("exceptions:ask", args=[invoice.pk])))
     if case.can_be_sent_back and user.has_perm(MAY_DRAFT):
         kind = "late" if invoice.status != Invoice.Status.SETTLED else "excess" if case.is_wanted else "refund"
         acts.append((str(DRAFTS[kind]), draft_path(invoice.pk, kind)))
+    if may_decide and case.can_be_closed:
+        acts.append((str(DECISIONS["close"].label), decision_path(invoice.pk, "close", back=here)))
+    if case.order and case.can_be_cancelled and user.has_perm("shop.change_order"):
+        acts.append((gettext("Cancel the order"), reverse("admin:shop_order_act", args=[case.order.pk, "cancel"])))
     if may_decide and invoice.needs_decision:
         acts.append((str(DECISIONS["keep"].label), decision_path(invoice.pk, "keep", back=here)))
     return acts
+
+
+def _ask_words(case: Case) -> str:
+    return gettext("Ask for the rest") if case.invoice.paid_seen_minor else gettext("Ask for a new payment")
 
 
 def _refunds(order: Order, user: Any) -> list[tuple[str, str]]:
@@ -116,7 +124,7 @@ def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         version, network = sent.values["version"], sent.values["network"]
         asked = ask_for_rest(order.pk, network, version=version, actor=sent.actor, at=sent.at)
         if Invoice.objects.filter(pk=invoice_id, status=Invoice.Status.NEW).exists():
-            done = gettext("%(order)s: %(email)s was asked for the rest by email.")
+            done = gettext("%(order)s: %(email)s was asked for the payment by email.")
         else:
             done = gettext("%(order)s: What was received is enough at today's rate.")
         messages.success(request, done % {"order": asked.number, "email": asked.email})
@@ -127,7 +135,7 @@ def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 def _describe_ask(case: Case) -> ConfirmationPage:
     invoice, order = case.invoice, case.order
     page = ConfirmationPage(
-        title=gettext("Ask for the rest"),
+        title=_ask_words(case),
         question="",
         back=reverse("exceptions:queue"),
         path=[(gettext("Exceptions"), reverse("exceptions:queue"))],

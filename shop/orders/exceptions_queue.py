@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from payments.alerts import exception_words
-from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT
+from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYABLE
 from payments.models import Alert, Cursor, Invoice, Payment, Payout
 from shop.models import Order
 
@@ -43,13 +43,30 @@ class Case:
         return self.order is not None and self.order.status != Order.Status.CANCELLED
 
     @property
+    def has_lost_money(self) -> bool:
+        """Return whether a payment was taken back, by a double spend or a reorg."""
+        return bool(self.invoice.exceptions & {"double_spent", "reorged"})
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Return whether staff can cancel the order because its payment was taken back; its stock is then for others."""
+        return self.has_lost_money and self.order is not None and self.order.status in (Order.Status.PENDING, Order.Status.PROCESSING)
+
+    @property
+    def can_be_closed(self) -> bool:
+        """Return whether staff must close the invoice before they can refund what is left of its money."""
+        return self.has_lost_money and self.invoice.paid_seen_minor > 0 and self.invoice.status in STILL_PAYABLE
+
+    @property
     def can_be_accepted(self) -> bool:
         return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status in ("new", "processing", "expired")
 
     @property
     def can_be_asked(self) -> bool:
-        """Return whether staff can ask the buyer for the rest, or offer today's rate for a late payment."""
-        return self.is_wanted and self.invoice.paid_seen_minor > 0 and self.invoice.status == Invoice.Status.EXPIRED
+        """Return whether staff can ask the buyer for the rest or for a new payment, or offer today's rate for a late one."""
+        return (
+            self.is_wanted and (self.invoice.paid_seen_minor > 0 or self.has_lost_money) and self.invoice.status == Invoice.Status.EXPIRED
+        )
 
     @property
     def can_be_sent_back(self) -> bool:

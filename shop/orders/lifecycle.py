@@ -124,7 +124,7 @@ def _order_was_cancelled() -> str:
 
 def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     invoice = current_invoice(order)
-    values: dict[str, Any] = {"status": Status.CANCELLED}
+    values: dict[str, Any] = {"status": Status.CANCELLED, "on_hold": False, "hold_reason": ""}
     has_money = _has_money(order)
     is_owed = has_money and order.payment_status != PaymentStatus.REFUNDED
     if is_owed:

@@ -26,7 +26,7 @@ def fill_purse(node: Node, name: str, *, coins: int) -> str:
 
 
 def node_settings(node: Node, purse: str) -> dict[str, str]:
-    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00"}
+    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00", "PAYOUT_FEE_MINIMUM": "10"}
 
 
 class PayoutLedger:

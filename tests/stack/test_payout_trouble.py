@@ -177,8 +177,8 @@ def test_a_payout_that_the_node_refuses_can_be_given_up_by_spending_its_coin(nod
     purse = fill_purse(node, f"purse-{tmp_path.name}", coins=1)
     node.pay(node.call("getnewaddress", wallet=purse), "1")
     node.mine()
-    ledger = PayoutLedger(tmp_path, node_settings(node, purse))
-    restart(node, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
+    ledger = PayoutLedger(tmp_path, node_settings(node, purse) | {"PAYOUT_FEE_MINIMUM": "1000"})
+    restart(node, "-fallbackfee=0.12", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
     payout_id = drafted(ledger, node)
     ledger.sweep()
     row = ledger.row(payout_id)

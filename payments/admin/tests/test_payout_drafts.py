@@ -47,7 +47,8 @@ def test_an_amount_that_cannot_be_refunded_is_refused_and_stays_in_the_form(grac
     ("network", "amount", "base"),
     [("BTC", "20.00", 40_000), ("BTC", "0.99", 1_980), ("BTC-LN", "0.99", 1_980_000), ("BTC", "100", 200_000)],
 )
-def test_an_amount_in_the_shops_currency_is_converted_at_the_current_rate(grace, network, amount, base):
+def test_an_amount_in_the_shops_currency_is_converted_at_the_current_rate(grace, settings, network, amount, base):
+    settings.LND_HOST = "127.0.0.1:10009"
     grace.post(draft_path(paid()), {"network": network, "unit": "fiat", "amount": amount, "reason": "a scratch"})
     payout = Payout.objects.get()
     assert (payout.network, payout.amount_base) == (network, base)
@@ -84,7 +85,20 @@ def test_an_amount_with_more_decimals_than_the_currency_has_is_refused(grace):
     assert "At most 2 decimal places." in answer.content.decode()
 
 
-def test_a_lightning_amount_with_a_fraction_of_a_satoshi_is_refused(grace):
+@pytest.mark.parametrize(("lnd_host", "offered"), [("", ["BTC"]), ("127.0.0.1:10009", ["BTC", "BTC-LN"])])
+def test_a_refund_over_lightning_is_offered_only_with_a_lightning_node(grace, settings, lnd_host, offered):
+    settings.LND_HOST, settings.BITCOIN_RPC_HOST = lnd_host, "127.0.0.1"
+    form = grace.get(draft_path(paid())).context["form"]
+    assert [network for network, _ in form.fields["network"].choices] == offered
+
+
+def test_late_money_of_an_invoice_that_has_settled_cannot_be_drafted(grace):
+    answer = grace.get(draft_path(paid(amount_base=DUE * 2), "late"), follow=True)
+    assert "has settled, so its money is no longer late" in answer.content.decode()
+
+
+def test_a_lightning_amount_with_a_fraction_of_a_satoshi_is_refused(grace, settings):
+    settings.LND_HOST = "127.0.0.1:10009"
     answer = grace.post(draft_path(paid()), {"network": "BTC-LN", "unit": "coins", "amount": "0.00100000001", "reason": "a scratch"})
     assert "whole satoshis" in answer.content.decode()
     assert not Payout.objects.exists()

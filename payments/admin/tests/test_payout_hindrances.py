@@ -1,5 +1,7 @@
 """Staff see that the money of a payout is gone, or that its fee is too high, before they press anything."""
 
+from decimal import Decimal
+
 import pytest
 
 from cryptons.events.models import Event
@@ -54,7 +56,7 @@ def test_the_error_of_a_failed_payout_is_shown_although_its_money_is_gone(grace)
 
 @pytest.fixture
 def spike(settings, monkeypatch):
-    settings.SANDBOX, settings.BITCOIN_RPC_HOST = False, "127.0.0.1"
+    settings.SANDBOX, settings.BITCOIN_RPC_HOST, settings.PAYOUT_FEE_MINIMUM = False, "127.0.0.1", Decimal(2)
     monkeypatch.setattr("payments.networks.bitcoin.payouts.estimate_fee", lambda *_: 42_300)
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
-from payments.models import Payout
+from payments.models import Invoice, Payout
 from payments.tests.factories import DUE, NOW, InvoiceFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,8 +110,7 @@ def test_an_excess_that_was_paid_out_cannot_be_drafted_again(grace):
         ({"amount": "NaN"}, "amount"),
         ({"amount": 0.001}, "amount"),
         ({"destination": "no address!"}, "destination"),
-        ({"network": "BTC-LN", "destination": "lnbc1"}, "amount"),
-        ({"network": "BTC-LN", "amount": "0.001", "destination": "lnbc1"}, "destination"),
+        ({"network": "BTC-LN"}, "network"),
         ({"network": "DOGE"}, "network"),
         ({"kind": "present"}, "kind"),
         ({"reason": ""}, "reason"),
@@ -124,6 +123,20 @@ def test_invalid_values_are_named_in_the_error(grace, invoice, more, field):
     assert answer.status_code == 400
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
     assert not Payout.objects.exists()
+
+
+@pytest.mark.parametrize(("more", "field"), [({}, "amount"), ({"amount": "0.001"}, "destination")])
+def test_a_lightning_invoice_needs_its_amount_and_is_checked(grace, invoice, settings, more, field):
+    settings.LND_HOST = "127.0.0.1:10009"
+    answer = grace.post("/api/payouts", body(invoice, network="BTC-LN", destination="lnbc1", **more))
+    assert [detail["field"] for detail in answer.json()["error"]["details"]] == [field]
+
+
+def test_late_money_cannot_be_drafted_for_an_invoice_that_has_settled(grace, invoice):
+    Invoice.objects.update(status="settled")
+    answer = grace.post("/api/payouts", body(invoice, kind="late"))
+    assert (answer.status_code, Payout.objects.count()) == (409, 0)
+    assert "no longer late" in answer.json()["error"]["message"]
 
 
 def test_the_list_is_filtered_by_status(grace):
