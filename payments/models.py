@@ -276,7 +276,11 @@ class Payout(BaseModel):
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     created_by = models.CharField(max_length=150)
     """A member of staff, or `buyer`."""
+    author_id = models.UUIDField(null=True, blank=True)
+    """The account of `created_by`, or of the member of staff who set the destination later."""
     approved_by = models.CharField(max_length=150, blank=True)
+    approver_id = models.UUIDField(null=True, blank=True)
+    """The account of `approved_by`: names can be changed between two approvals."""
     confirmed_by = models.CharField(max_length=150, blank=True)
     """The second person, above PAYOUT_SECOND_PERSON_ABOVE."""
     reference = models.CharField(_("transaction"), max_length=128, null=True, blank=True)  # noqa: DJ001 (unique, and many have none)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from payments.models import Invoice, Payout
 
@@ -30,6 +31,9 @@ class Subject(Protocol):
         If not (the order was cancelled), all of its money may go back, and not only what was overpaid.
         """
 
+    def buyer_id(self, invoice: Invoice) -> UUID | None:
+        """Return the account of the buyer, who must not approve a large payout of this invoice; None for a guest."""
+
     def reserve_again(self, invoice: Invoice) -> None:
         """Reserve what the invoice pays for, because late money is about to be taken or a new quote made.
 
@@ -51,6 +55,9 @@ class NoSubject(Subject):
 
     def is_wanted(self, invoice: Invoice) -> bool:
         return True
+
+    def buyer_id(self, invoice: Invoice) -> UUID | None:
+        return None
 
     def reserve_again(self, invoice: Invoice) -> None:
         pass

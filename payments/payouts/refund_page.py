@@ -22,8 +22,9 @@ from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kin
 from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import offered_networks
 from payments.payouts.destinations import BadDestination, check_destination
+from payments.payouts.people import BUYER
 from payments.payouts.refund_links import BadRefundLink, read_token
-from payments.payouts.workflow import BUYER, draft_payout, set_destination
+from payments.payouts.workflow import draft_payout, set_destination
 
 LIMIT = "30/hour"
 """Requests of one client address."""

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from cryptons.coins import LIGHTNING
 from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
-from cryptons.events.models import Event, record
+from cryptons.events.models import record
 from cryptons.formats import coins, money
 from cryptons.money import UNITS, Base, base_to_fiat, format_coin, limit_to_minor, round_half_up
 from payments.alerts import mail_payout_trouble, mail_payout_waits
@@ -28,10 +28,10 @@ from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYAB
 from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
 from payments.payouts.cover import confirm_cover, kind_problem
+from payments.payouts.people import BUYER, account_of, needs_another_person
 from payments.rates.current import is_fresh, latest_rate
 from payments.subject import subject
 
-BUYER = "buyer"
 APPROVALS = "payouts"
 DAY = timedelta(hours=24)
 UNFINISHED = (Payout.Status.APPROVED, Payout.Status.SENDING, Payout.Status.UNKNOWN)
@@ -81,6 +81,7 @@ def draft_payout(
             **value,
             reason=reason,
             created_by=actor,
+            author_id=account_of(actor),
             created_at=at,
         )
         _record(payout, "payout.draft", actor=actor, reason=reason, at=at)
@@ -155,6 +156,8 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
             if amount <= UNITS[network].dust_base:
                 raise PayoutRefused(_("This amount is too small for a payment over %(network)s.") % {"network": UNITS[network].name})
         values: dict[str, Any] = {"destination": destination, "network": network or payout.network, "amount_base": amount}
+        if actor != BUYER:
+            values["author_id"] = account_of(actor)
         return _write(payout, "payout.destination", actor=actor, at=at, **values)
 
     return _retry_conflicts(change)
@@ -173,7 +176,7 @@ def required_approvals(payout: Payout) -> int:
 def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: int | None = None) -> Payout:
     """Approve a payout in the name of a member of staff.
 
-    Above PAYOUT_SECOND_PERSON_ABOVE two people must agree; the author of the draft is one of them, and the buyer is not one of them.
+    Above PAYOUT_SECOND_PERSON_ABOVE two accounts must agree; that of the draft's author is one of them, the buyer's is not.
     The value that counts is the current one, not that of the draft. `seen_version` is the payout as the person saw it.
     Raises PayoutRefused (NotCovered among them), PayoutMoved.
     """
@@ -200,30 +203,15 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
             )
         _one_at_a_time()
         value = revalue(payout, at=at) | UNBLOCKED
-        before = {_author(payout), payout.approved_by} - {BUYER, ""}
-        people = before | {actor}
-        name = "confirmed_by" if payout.approved_by not in ("", actor) else "approved_by"
-        if len(people) < required_approvals(payout):
-            if actor in before:
-                raise PayoutRefused(
-                    _("A second person must approve a payout of this value: it is %(value)s now.")
-                    % {"value": money(payout.value_minor, payout.currency)}
-                )
-            return _write(payout, "payout.agreed", actor=actor, at=at, **{name: actor}, **value)
+        is_second = payout.approved_by not in ("", actor)
+        approval = {"confirmed_by": actor} if is_second else {"approved_by": actor, "approver_id": account_of(actor)}
+        if needs_another_person(payout, actor, required_approvals(payout)):
+            return _write(payout, "payout.agreed", actor=actor, at=at, **approval, **value)
         _within_limits(payout, at=at)
-        values: dict[str, Any] = {**value, name: actor, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
+        values: dict[str, Any] = {**value, **approval, "status": Payout.Status.APPROVED, "approved_at": at, "next_try_at": at}
         return _write(payout, "payout.approved", actor=actor, at=at, **values)
 
     return _retry_conflicts(approve)
-
-
-def _author(payout: Payout) -> str:
-    """Return the author of the draft, or the member of staff who set its destination later.
-
-    The first author had not seen that destination, so the draft is no approval of it.
-    """
-    change = Event.objects.filter(subject_id=payout.pk, type="payout.destination").order_by("-seq").first()
-    return change.actor if change and change.actor != BUYER else payout.created_by
 
 
 def _one_at_a_time() -> None:
@@ -350,7 +338,7 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
 
     Raises PayoutMoved; NotCovered when it would be the first step towards sending it, or a signature for it.
     """
-    if payout.status == Payout.Status.APPROVED and status in (Payout.Status.APPROVED, Payout.Status.SENDING):
+    if payout.status == Payout.Status.APPROVED and status != Payout.Status.FAILED:
         confirm_cover(payout)
         values |= {"blocked_by": ""}
     event = f"payout.{status}" if status != payout.status else "payout.updated"

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -94,6 +95,11 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
 def is_wanted(invoice: Invoice) -> bool:
     """Tell whether the order still waits for its payment: a cancelled order stays cancelled."""
     return not Order.objects.filter(pk=invoice.subject_id, status=Status.CANCELLED).exists()
+
+
+def buyer_id(invoice: Invoice) -> UUID | None:
+    """Return the account that the order was placed with."""
+    return Order.objects.filter(pk=invoice.subject_id).values_list("user_id", flat=True).first()
 
 
 def take_stock_again(invoice: Invoice) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from payments.models import Invoice, Payout
 from payments.subject import Subject, SubjectProblem
@@ -11,6 +12,9 @@ from shop.orders import payment, reconciliation
 class OrderSubject(Subject):
     def is_wanted(self, invoice: Invoice) -> bool:
         return payment.is_wanted(invoice)
+
+    def buyer_id(self, invoice: Invoice) -> UUID | None:
+        return payment.buyer_id(invoice)
 
     def reserve_again(self, invoice: Invoice) -> None:
         payment.take_stock_again(invoice)

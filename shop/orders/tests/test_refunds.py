@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.tests.factories import ApiClient, StaffFactory
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.refund_links import refund_path
 from payments.payouts.workflow import approve_payout, draft_payout, mark_sent, set_destination, withdraw_payout
+from payments.subject import subject
 from shop.errors import IllegalTransition
+from shop.models import Order
 from shop.orders.lifecycle import change_status, release_hold
 from shop.tests.paying import NOW, TIP, TOO_LATE, pay, placed, run_out, tell
 
@@ -383,3 +385,12 @@ def test_a_cancelled_order_can_be_refunded_over_the_api():
     assert Payout.objects.get().amount_base == came(order)
     assert mails("refund-asked") == 1
     assert grace.post("/api/payouts", wanted).status_code == 409
+
+
+def test_the_buyer_of_an_order_is_known_to_its_payouts():
+    user = UserFactory()
+    order = placed(user=user)
+    invoice = Invoice.objects.get(subject_id=order.pk)
+    assert subject().buyer_id(invoice) == user.pk
+    Order.objects.update(user=None)
+    assert subject().buyer_id(invoice) is None
