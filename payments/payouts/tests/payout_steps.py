@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cryptons.db import new_id
 from payments.models import Invoice, Payout
 from payments.payouts.workflow import approve_payout, draft_payout
 from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -25,6 +26,8 @@ def approved(invoice: Invoice, **fields: Any) -> Payout:
 def covered_payout(**fields: Any) -> Payout:
     """Return a payout whose invoice has expired with as much settled money."""
     values: dict[str, Any] = {"network": "BTC", "amount_base": DUE, "status": "approved", "next_try_at": NOW, **fields}
-    option = OptionFactory.create(network=values["network"], invoice=fields.get("invoice") or InvoiceFactory.create(status="expired"))
-    PaymentFactory.create(option=option, amount_base=values["amount_base"], status="settled", height=1)
+    invoice = fields.get("invoice") or InvoiceFactory.create(status="expired")
+    key = new_id().hex  # processes that are forked count from the same number
+    option = OptionFactory.create(network=values["network"], invoice=invoice, destination=key)
+    PaymentFactory.create(option=option, amount_base=values["amount_base"], status="settled", height=1, reference=f"{key}:0")
     return PayoutFactory.create(**{**values, "invoice": option.invoice})

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
+from cryptons.money import base_to_fiat
 from payments.accounting import reconcile as reconciling
 from payments.accounting.periods import Period
 from payments.errors import PaymentError
@@ -21,7 +22,7 @@ from payments.invoices.requoting import MOST_QUOTES, count_quotes
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact
-from payments.payouts.workflow import draft_payout, move_payout
+from payments.payouts.workflow import approve_payout, draft_payout, mark_sent, move_payout, set_destination
 from payments.sync.facts import mark_dirty, mark_slow, store_facts
 from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
@@ -172,6 +173,37 @@ class Shop(RuleBasedStateMachine):
         drafts = list(Payout.objects.filter(status="draft").order_by("created_at", "pk"))
         payout = data.draw(st.sampled_from(drafts))
         in_transaction(lambda: move_payout(payout, fate, at=self.now))
+
+    @precondition(lambda self: Payout.objects.filter(status__in=["draft", "approved", "sending"]).exists())
+    @rule(data=st.data())
+    def a_payout_takes_its_next_step(self, data):
+        rows = list(Payout.objects.filter(status__in=["draft", "approved", "sending"]).order_by("created_at", "pk"))
+        payout = data.draw(st.sampled_from(rows))
+        if payout.status == "draft":
+            self.attempt(set_destination, payout.pk, f"bcrt1qhome{payout.pk.hex}", actor="buyer", at=self.now)
+            for actor in ("grace", "ada"):
+                self.attempt(approve_payout, payout.pk, actor=actor, at=self.now)
+        elif payout.status == "sending":
+            in_transaction(lambda: mark_sent(payout, f"tx {payout.pk}", fee_base=1, at=self.now))
+        elif self.attempt(in_transaction, lambda: move_payout(payout, "sending", at=self.now)):
+            self.it_could_leave(payout)
+
+    def it_could_leave(self, payout):
+        """What begins to be sent is there beside all that was sent; an excess leaves the price; nothing leaves what can be paid."""
+        invoice = Invoice.objects.get(pk=payout.invoice_id)
+        assert invoice.status not in ("new", "processing")
+        here = invoice.payments.filter(status="settled", is_present=True)
+        left = invoice.payouts.filter(status__in=["sending", "unknown", "sent"])
+        of_coin = {"network": payout.network}
+        assert sum(left.filter(**of_coin).values_list("amount_base", flat=True)) <= sum(
+            here.filter(**of_coin).values_list("amount_base", flat=True)
+        )
+        if payout.kind == "excess":
+            values = [
+                base_to_fiat(money.amount_base, minor_per_coin=money.credited_minor_per_coin, network=money.network)
+                for money in here.prefetch_related("option")
+            ]
+            assert sum(values) > invoice.price_minor
 
     @rule(more=st.integers(1, 2))
     def staff_restock(self, more):
