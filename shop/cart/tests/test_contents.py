@@ -272,7 +272,7 @@ def test_two_requests_that_add_the_same_product_at_once_add_up(monkeypatch):
 
 
 def test_changing_a_cart_dates_it_anew_and_no_other():
-    old = timezone.now() - timedelta(days=1)
+    old = timezone.now().replace(microsecond=0) - timedelta(days=1)
     cart, other = CartFactory(updated_at=old), CartFactory(updated_at=old)
 
     item = add_to_cart(cart, ProductFactory(), 1)
