@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from cryptons.formats import coins, money
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import GONE, SETTLED, Received, Terms
-from payments.networks.base import NodeRecord
+from payments.networks.base import ORDER_LABEL, NodeRecord
 
 
 class Kind(StrEnum):
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ORDER = gettext_noop("order differs")
     PAYOUT = gettext_noop("payout differs")
     UNORDERED = gettext_noop("sent without a payout")
+    LOST_ORDER = gettext_noop("for an unknown order")
     WALLET = gettext_noop("another wallet")
     UNCLAIMED = gettext_noop("for no invoice")
 
@@ -112,6 +113,12 @@ def _missing_in_shop(network: str, entry: NodeRecord, owner: Owner | None) -> Di
         "destination": entry.destination,
         "time": _moment(entry.received_at),
     }
+    if owner is None and entry.label.startswith(ORDER_LABEL):
+        text = _(
+            "%(amount)s was received at %(destination)s at %(time)s. The wallet issued this address for the order %(order)s, which the "
+            "shop does not know: was it restored from a backup? Find the buyer in your mails, and send the goods or the money."
+        ) % {**facts, "order": entry.label.removeprefix(ORDER_LABEL)}
+        return Difference(Kind.LOST_ORDER, network, entry.reference, text, entry.received_at)
     if owner is None:
         text = (
             _(

@@ -68,6 +68,8 @@ class Fact:
     is_conflicted: bool = False
     is_safe: bool = False
     """The network itself calls it final; chains leave this False and let the depth decide."""
+    label: str = ""
+    """What the wallet calls the destination."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class NodeRecord:
     is_confirmed: bool
     """In a block, or final on a network without blocks."""
     height: int | None = None
+    label: str = ""
+    """What the wallet calls the destination."""
 
 
 @dataclass(frozen=True)

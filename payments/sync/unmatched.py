@@ -1,6 +1,7 @@
-"""Alert staff of payments to a shared account that match no option: without a destination tag, or with a wrong one.
+"""Alert staff of payments that match no option: to a shared account without a destination tag or with a wrong one, or for an unknown order.
 
-Their payers will probably ask for them, so there is one alert for each payment.
+An order is unknown when the shop was restored from a backup that is older than the order. The payers will probably ask for their money, so
+there is one alert for each payment.
 """
 
 import logging
@@ -15,8 +16,8 @@ from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
 from cryptons.formats import coins
 from payments.alerts import alert
-from payments.models import Alert, Option
-from payments.networks.base import Fact
+from payments.models import Alert, Option, Payment
+from payments.networks.base import ORDER_LABEL, Fact
 from payments.networks.payment_uri import split_destination
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,19 @@ DAY = timedelta(days=1)
 def note_unmatched(network: str, facts: Iterable[Fact], *, at: datetime) -> None:
     """Alert staff of payments that match no option, inside the caller's transaction. Safe to repeat: each payment has one alert at most."""
     if network not in SHARED:
-        return
+        facts = _unknown_orders(network, [fact for fact in facts if fact.is_present and fact.label.startswith(ORDER_LABEL)])
     by_key = {f"unclaimed {network} {fact.reference}": fact for fact in facts}
     for chunk in chunks(by_key.items()):
         _note_chunk(network, dict(chunk), at=at)
+
+
+def _unknown_orders(network: str, facts: list[Fact]) -> list[Fact]:
+    """Return those that no payment of the shop has. Almost all of them have one, so most polls ask for no option."""
+    booked: set[str] = set()
+    for chunk in chunks(facts):
+        names = [fact.reference for fact in chunk]
+        booked.update(Payment.objects.filter(network=network, reference__in=names).values_list("reference", flat=True))
+    return [fact for fact in facts if fact.reference not in booked]
 
 
 def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
@@ -48,7 +58,7 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
     for key, fact in unmatched.items():
         if key in alerted:
             continue
-        if fact.amount_base >= SMALL[network] or alerts_today < MOST_A_DAY:
+        if fact.amount_base >= SMALL.get(network, 0) or alerts_today < MOST_A_DAY:
             alert(key, _sentence(network, fact), at=at)
             alerts_today += 1
         else:
@@ -58,6 +68,18 @@ def _note_chunk(network: str, facts: dict[str, Fact], *, at: datetime) -> None:
 
 
 def _sentence(network: str, fact: Fact) -> str:
+    if fact.label:
+        return _(
+            "%(amount)s was received at %(address)s on %(time)s UTC. The wallet issued this address for the order %(order)s, which the "
+            "shop does not know: was it restored from a backup? Find the buyer in your mails, and send the goods or the money. Transaction "
+            "%(transaction)s."
+        ) % {
+            "amount": f"{coins(fact.amount_base, network)} {network}",
+            "address": fact.destination,
+            "time": f"{fact.first_seen_at:%Y-%m-%d %H:%M:%S}",
+            "order": fact.label.removeprefix(ORDER_LABEL),
+            "transaction": fact.reference,
+        }
     address, tag = split_destination(fact.destination)
     words = {
         "amount": f"{coins(fact.amount_base, network)} {network}",

@@ -92,4 +92,5 @@ def _record(wallet: Conversation, entry: dict[str, Any], received_at: datetime) 
         received_at=received_at,
         is_confirmed=is_confirmed,
         height=entry["blockheight"] if is_confirmed else None,
+        label=entry.get("label", ""),
     )

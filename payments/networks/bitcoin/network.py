@@ -291,6 +291,7 @@ def _fact(wallet: Conversation, entry: dict[str, Any]) -> Fact:
         block_hash=entry["blockhash"] if in_block else "",
         is_present=present,
         is_conflicted=not present and (confirmations < 0 or bool(conflicts)),
+        label=entry.get("label", ""),
     )
 
 

@@ -1,4 +1,7 @@
-"""A node that re-verifies its chain, another wallet, another chain, a wallet that was created again: no payment is taken for lost."""
+"""A node that re-verifies its chain, another wallet, another chain, a wallet that was created again: no payment is taken for lost.
+
+And an older backup of the shop beside the same node.
+"""
 
 import io
 from datetime import timedelta
@@ -13,6 +16,7 @@ from payments.invoices.opening import open_invoice, prepare_offers
 from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks.bitcoin.tests.conftest import KEY, take
+from payments.networks.bitcoin.wallet import new_address, open_wallet
 from payments.sync.follower import poll, refresh_invoice
 from payments.sync.node_health import read_nodes
 from payments.tests.factories import InvoiceFactory
@@ -272,3 +276,27 @@ def test_a_former_wallet_is_forgotten_after_forty_five_days(shop, sold):
     shop.turn()
 
     assert [wallet["name"] for wallet in Cursor.objects.get().wallets] == ["rotated"]
+
+
+def test_money_for_an_order_that_the_restored_backup_lacks_is_an_alert_and_a_difference(shop, sold):
+    *_, lost = sold
+    shop.pay(lost)
+    Option.objects.filter(invoice=lost).delete()
+    Invoice.objects.filter(pk=lost.pk).delete()
+    shop.node.mine(2)
+    for _ in range(2):
+        shop.turn()
+
+    (alert,) = Alert.objects.filter(key__startswith=f"unclaimed {shop.coin.code} ")
+    assert "for the order 3, which the shop does not know" in alert.text
+    code, said = shop.reconcile()
+    assert (code, "for an unknown order" in said) == (1, True)
+
+
+def test_money_of_the_wallets_owner_is_no_alert_and_no_difference(shop, sold):
+    with open_wallet(shop.coin) as wallet:
+        shop.node.pay(new_address(wallet, "holiday fund"), 1_000_000)
+    shop.turn()
+
+    assert not Alert.objects.exists()
+    assert shop.reconcile()[0] == 0
