@@ -5,10 +5,11 @@ from django.utils import timezone
 
 from shop.cart import contents as carts
 from shop.catalogue import changes
+from shop.orders import lifecycle
 from shop.search.base import IndexBusy, SearchUnavailable
 from shop.search.tasks import index_products
 
-__all__ = ["forget_old_carts", "index_products", "sweep_search"]
+__all__ = ["forget_old_carts", "index_products", "sweep_orders", "sweep_search"]
 
 
 @shared_task
@@ -17,6 +18,11 @@ def sweep_search() -> None:
         changes.sweep_search()
     except (IndexBusy, SearchUnavailable):
         return
+
+
+@shared_task
+def sweep_orders() -> None:
+    lifecycle.cancel_abandoned_orders(at=timezone.now())
 
 
 @shared_task

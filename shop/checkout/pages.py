@@ -60,12 +60,12 @@ def _initial(user: User | None, kept: dict[str, Any] | None) -> dict[str, Any]:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def checkout_payment(request: HttpRequest) -> HttpResponse:
+    contents = read_cart(find_cart(request))  # before the look for an order, because the request that places it empties the cart
     form = PlaceForm(request.POST)
     if request.method == "POST" and form.is_valid():
         placed = placed_order(form.cleaned_data["token"], _user(request))
         if placed:
             return _to_payment(placed)
-    contents = read_cart(find_cart(request))
     buyer = request.session.get(BUYER_KEY)
     if not contents.can_be_ordered:
         return redirect("shop:cart")

@@ -17,7 +17,7 @@ from cryptons.events.models import record
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.opening import Offer, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
-from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, Shortage
+from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
 from shop.orders.mails import mail_order_received
 from shop.orders.state import state_of
@@ -99,7 +99,13 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
     failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
-    return retry_when(IntegrityError, place, attempts=2, failure=failure)
+    try:
+        return retry_when(IntegrityError, place, attempts=2, failure=failure)
+    except ShopError:
+        placed = placed_order(token, buyer.user)  # a second press that finds the cart empty or the stock taken, because the first one won
+        if placed is None:
+            raise
+        return placed
 
 
 def _check(contents: CartContents) -> None:

@@ -3,6 +3,7 @@
 What a payment does to an order is in `shop.orders.payment`.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,18 +12,21 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from payments.invoices.opening import PLAY_MONEY, cancel_invoice
+from payments.invoices.opening import MONITOR, PLAY_MONEY, cancel_invoice
 from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
-from shop.errors import IllegalTransition, OnHold
+from shop.errors import IllegalTransition, OnHold, OrderMoved
 from shop.models import Order
 from shop.orders.mails import mail_order_shipped, mail_refund_needed
-from shop.orders.state import PAID, current_invoice, retry_conflicts, write_order
+from shop.orders.state import CLOSED, PAID, current_invoice, retry_conflicts, write_order
 from shop.orders.stock import hold_stock, release_stock
 
 Status = Order.Status
 PaymentStatus = Order.PaymentStatus
+
+MOST_ABANDONED = 1000
+"""Orders that one sweep cancels; the next one takes the rest."""
 
 NEXT: dict[str, tuple[str, ...]] = {
     Status.PENDING: (Status.PROCESSING, Status.CANCELLED),
@@ -85,6 +89,33 @@ def cancel_own_order(order_id: UUID, *, at: datetime) -> Order:
         return _cancel(order, actor="buyer", reason="", at=at)
 
     return retry_conflicts(cancel)
+
+
+def cancel_abandoned_orders(*, at: datetime) -> int:
+    """Cancel the pending orders that nobody paid while their invoice was watched. Returns how many.
+
+    Money that comes later is recorded all the same, and its buyer is asked where to send it back.
+    """
+    unpaid = Order.objects.filter(status=Status.PENDING, payment_status__in=(PaymentStatus.UNPAID, PaymentStatus.EXPIRED))
+    old = unpaid.filter(created_at__lte=at - MONITOR).order_by("created_at")
+    return sum(_cancel_abandoned(order_id, at=at) for order_id in list(old.values_list("pk", flat=True)[:MOST_ABANDONED]))
+
+
+def _cancel_abandoned(order_id: UUID, *, at: datetime) -> bool:
+    def cancel() -> bool:
+        order = Order.objects.get(pk=order_id)
+        invoice = current_invoice(order)
+        is_watched = invoice is not None and (invoice.status not in CLOSED or invoice.monitor_until > at)
+        if order.status != Status.PENDING or is_watched or _has_money(order):
+            return False
+        with override(settings.LANGUAGE_CODE):
+            reason = _("It was not paid in time.")
+        _cancel(order, actor="", reason=reason, at=at)
+        return True
+
+    with suppress(OrderMoved):
+        return retry_conflicts(cancel)
+    return False
 
 
 def release_hold(order_id: UUID, *, actor: str, at: datetime) -> Order:

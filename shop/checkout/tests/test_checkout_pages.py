@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.utils.module_loading import import_string
 
 from accounts.tests.factories import PASSWORD, UserFactory
 from cryptons.mail.models import Mail
@@ -245,6 +246,27 @@ def test_pressing_the_order_button_twice_makes_one_order(client, item):
 
     assert second["Location"] == first["Location"]
     assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(("stock", "left"), [(10, 8), (2, 0)])
+@pytest.mark.parametrize("moment", ["shop.checkout.pages.read_cart", "shop.checkout.placing.prepare_offers"])
+def test_pressing_the_order_button_twice_at_once_leads_to_the_pay_page_both_times(client, item, monkeypatch, moment, stock, left):
+    """The other request places the order while this one reads the cart, or asks the node. With the last pieces, too."""
+    Product.objects.update(stock=stock)
+    fill_in(client)
+    form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
+    function, answers = import_string(moment), []
+
+    def meet(*args, **more):
+        monkeypatch.setattr(moment, function)
+        answers.append(client.post("/checkout/payment/", form))
+        return function(*args, **more)
+
+    monkeypatch.setattr(moment, meet)
+    answers.append(client.post("/checkout/payment/", form))
+
+    assert [answer["Location"] for answer in answers] == [f"/pay/{Invoice.objects.get().pk}/"] * 2
+    assert (Order.objects.count(), Product.objects.get().stock) == (1, left)
 
 
 def test_submitting_an_old_form_again_makes_no_second_order(client, item):

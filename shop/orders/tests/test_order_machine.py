@@ -28,7 +28,7 @@ from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
 from shop.models import Cart, Order, Product
-from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
+from shop.orders.lifecycle import cancel_abandoned_orders, cancel_own_order, change_status, release_hold
 from shop.orders.reconciliation import check_orders
 from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
@@ -103,7 +103,7 @@ class Shop(RuleBasedStateMachine):
         self.tell(option, percent=percent, depth=3)
 
     @precondition(lambda self: self.orders)
-    @rule(minutes=st.sampled_from([1, 10, 30, 150]))
+    @rule(minutes=st.sampled_from([1, 10, 30, 150, 45_000]))
     def time_passes(self, minutes):
         self.now += timedelta(minutes=minutes)
         self.tip += 1
@@ -113,6 +113,11 @@ class Shop(RuleBasedStateMachine):
         mark_dirty(ids)
         for invoice in ids:
             settle(invoice, at=self.now)
+
+    @precondition(lambda self: self.orders)
+    @rule()
+    def abandoned_orders_are_cancelled(self):
+        cancel_abandoned_orders(at=self.now)
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data())
