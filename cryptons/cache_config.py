@@ -31,6 +31,6 @@ def local_caches(folder: Path) -> dict[str, Any]:
     """`default` is this process's own; `shared` is seen by the web and the worker process on the one machine."""
     return {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
-        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(folder)},
+        "shared": {"BACKEND": "cryptons.file_cache.ForgivingFileCache", "LOCATION": str(folder)},
         "products": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
     }
