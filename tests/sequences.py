@@ -16,7 +16,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "500"))
 IS_RANDOM = SEQUENCES > 2_000
-PERCENT = {"invoices": 40, "orders": 10, "facts in two orders": 50}
+PERCENT = {"invoices": 40, "orders": 10, "shops": 6, "facts in two orders": 50}
 
 
 def lives(kind: str, *, parts: int) -> int:

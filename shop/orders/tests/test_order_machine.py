@@ -1,13 +1,13 @@
 """Random lives of several orders of one product: buyers, chains, rates, clock and staff in any order. Stock and log stay right."""
 
+import sys
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.conf import settings as shop_settings
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cryptons.db import in_transaction
 from cryptons.events.models import Event
@@ -32,9 +32,15 @@ from shop.orders.lifecycle import cancel_abandoned_orders, cancel_own_order, cha
 from shop.orders.reconciliation import check_orders
 from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
+from tests.sequences import live
+
+PARTS = 2
 
 
 class Shop(RuleBasedStateMachine):
+    lived = 0
+    """How many sequences were run to their end."""
+
     @initialize(supply=st.integers(1, 6))
     def open_the_shop(self, supply):
         self.supply, self.now, self.tip, self.facts = supply, NOW, 1_000, {}
@@ -45,6 +51,8 @@ class Shop(RuleBasedStateMachine):
             Cursor.objects.create(network=network, tip_height=self.tip)
 
     def teardown(self):
+        if sys.exc_info()[0] is None:
+            type(self).lived += 1
         shop_settings.FIXED_RATES = self.rates
         for model in (Payout, Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
             model.objects.all().delete()
@@ -318,8 +326,6 @@ class Shop(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_life_of_a_shop_keeps_the_rules():
-    run_state_machine_as_test(
-        Shop,
-        settings=settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)),
-    )
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_life_of_a_shop_keeps_the_rules(part):
+    live(Shop, "shops", part=part, parts=PARTS, steps=25)
