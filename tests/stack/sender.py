@@ -26,6 +26,7 @@ from payments.networks.lightning import payouts as lightning_payer  # noqa: E402
 from payments.payouts.destinations import BadDestination, check_destination  # noqa: E402
 from payments.payouts.sending import accept_signed, send  # noqa: E402
 from payments.payouts.tests.payout_steps import covered_payout  # noqa: E402
+from payments.payouts.workflow import allow_fee  # noqa: E402
 from payments.tests.factories import InvoiceFactory  # noqa: E402
 
 
@@ -50,6 +51,11 @@ def sign(payout_id: str, psbt: str) -> str:
     return ""
 
 
+def allow(payout_id: str, fee: int) -> None:
+    """As staff allow a higher fee."""
+    allow_fee(UUID(payout_id), fee, actor="grace", reason="The buyer waits.", at=timezone.now())
+
+
 def coins(payout_id: str) -> list[str]:
     return coins_of(Payout.objects.get(pk=payout_id).psbt)
 
@@ -72,7 +78,15 @@ def sweep(patience: int | None) -> None:
         send(payout_id, at=max(due_at, timezone.now()))
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"check": check, "coins": coins, "make": make, "send": send_one, "sign": sign, "sweep": sweep}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "allow": allow,
+    "check": check,
+    "coins": coins,
+    "make": make,
+    "send": send_one,
+    "sign": sign,
+    "sweep": sweep,
+}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -81,6 +81,10 @@ class PayoutLedger:
         """What the shop says to the uploaded file; nothing when it takes it."""
         return str(self._ask("sign", payout_id, psbt))
 
+    def allow(self, payout_id: str, fee: int) -> None:
+        """A member of staff allows this fee, in satoshis."""
+        self._ask("allow", payout_id, fee)
+
     def coins(self, payout_id: str) -> list[str]:
         """`txid:vout` of each coin that it spends, as its page tells."""
         return list(self._ask("coins", payout_id))

@@ -204,6 +204,33 @@ def test_a_payout_that_the_node_refuses_can_be_given_up_by_spending_its_coin(nod
     assert ledger.status(again) == "sent"
 
 
+def test_a_payout_waits_while_fees_are_high_until_they_fall_or_staff_allow_more(node: Node, tmp_path: Path):
+    """At 300 sat for each virtual byte."""
+    purse = fill_purse(node, f"purse-{tmp_path.name}", coins=2)
+    ledger = PayoutLedger(tmp_path, node_settings(node, purse) | {"PAYOUT_FEE_MINIMUM": "2"})
+    restart(node, "-fallbackfee=0.003")
+    first, second = (drafted(ledger, node) for _ in range(2))
+    ledger.sweep()
+    for payout_id in (first, second):
+        row = ledger.row(payout_id)
+        assert (row["status"], row["blocked_by"], row["psbt"]) == ("approved", "fee", "")
+        assert "The network fee would be 0.0004" in row["error"]
+    assert node.call("listlockunspent", wallet=purse) == []
+    assert node.call("getrawmempool") == []
+
+    ledger.allow(first, 50_000)
+    ledger.sweep()
+    assert (ledger.status(first), ledger.status(second)) == ("sent", "approved")
+    assert 40_000 < ledger.row(first)["fee_base"] <= 50_000
+
+    restart(node)
+    ledger.sweep()
+    ledger.stop()
+    row = ledger.row(second)
+    assert (row["status"], row["blocked_by"], row["fee_base"] < 4_000) == ("sent", "", True)
+    node.mine()
+
+
 def test_a_payout_that_the_mempool_refuses_is_sent_once_it_is_accepted(watching: PayoutLedger, node: Node):
     drafted(watching, node)
     watching.sweep()

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from tests.running import STAFF, Shop, wait_for
-from tests.stack.bitcoind import Node
+from tests.stack.bitcoind import Node, restart
 from tests.stack.buying import buy, hidden, read_order, stock_product
+from tests.stack.chain import Coin, take_back, take_coin
 from tests.stack.conftest import open_shop
 from tests.stack.lightning import LightningPair
 from tests.stack.senders import PayoutLedger, fill_purse, node_settings
@@ -188,6 +189,98 @@ def test_a_payout_that_the_signing_wallet_has_sent_cannot_be_withdrawn(watching_
 
     sent = wait_for("the payout to be sent", lambda: (row := payout(shop, drafted["id"]))["status"] == "sent" and row)
     assert sent["reference"] == txid
+
+
+# --- The excess is double spent meanwhile -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thrifty_shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Has keys, and does not pay the fees of a rush."""
+    purse = fill_purse(node, f"thrifty-{node.watching}", coins=2)
+    yield from open_shop(node, tmp_path_factory.mktemp("thrifty"), {"BITCOIN_PAYOUT_WALLET": purse, "PAYOUT_FEE_MINIMUM": "2"})
+
+
+def paid_twice(shop: Shop, node: Node) -> tuple[Any, Coin]:
+    """(an order whose own payment is deep enough, the coin that paid the excess in the newest block)."""
+    bought = buy(shop, stock_product(shop, stock=5))
+    node.pay(bought.address, bought.amount)
+    node.mine()
+    wait_for("it to settle", lambda: shop.get(f"/api/invoices/{bought.invoice}")["status"] == "settled")
+    coin = take_coin(node)
+    coin.pay({bought.address: bought.amount})
+    node.mine()
+    wait_for("the excess", lambda: shop.get(f"/api/invoices/{bought.invoice}")["flags"] == ["overpaid"])
+    return bought, coin
+
+
+def double_spend(shop: Shop, node: Node, bought: Any, coin: Coin) -> None:
+    take_back(node, 1)
+    coin.pay({node.call("getnewaddress", wallet=node.buyers): "0.001"})
+    node.mine(2)
+    invoice = wait_for("the excess to go", lambda: (now := shop.get(f"/api/invoices/{bought.invoice}"))["flags"] == [] and now)
+    assert invoice["status"] == "settled"
+    assert read_order(shop, bought)["paymentStatus"] == "paid"
+    assert bought.number not in admin_of(shop).get("/admin/shop/order/?work=hold").text
+
+
+GONE = "What this payout sends back is no longer there"
+
+
+def test_an_excess_that_was_double_spent_is_not_approved(watching_shop: Shop, node: Node):
+    shop = watching_shop
+    bought, coin = paid_twice(shop, node)
+    drafted = draft(shop, bought.invoice, destination=node.call("getnewaddress", wallet=node.buyers))
+    browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
+
+    double_spend(shop, node, bought, coin)
+
+    assert GONE in browser.get(f"{page}/act/approve/").text
+    assert GONE in press(browser, f"{page}/act/approve/", status=409).text
+    wait_for("staff to be told", lambda: GONE in browser.get("/admin/exceptions/").text)
+    press(browser, f"{page}/act/withdraw/", reason="it was double spent")
+    assert payout(shop, drafted["id"])["status"] == "withdrawn"
+
+
+def test_a_signature_for_an_excess_that_was_double_spent_is_refused(watching_shop: Shop, node: Node):
+    shop = watching_shop
+    bought, coin = paid_twice(shop, node)
+    home = node.call("getnewaddress", wallet=node.buyers)
+    drafted = draft(shop, bought.invoice, destination=home)
+    browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
+    press(browser, f"{page}/act/approve/")
+    file = wait_for("the transaction to sign", lambda: (got := browser.get(f"{page}/psbt/")).status_code == 200 and got)
+    node.look_far_ahead()
+    signed = node.call("walletprocesspsbt", base64.b64encode(file.content).decode(), wallet=node.merchant)["psbt"]
+
+    double_spend(shop, node, bought, coin)
+
+    assert GONE in browser.get(f"{page}/change/").text
+    assert GONE in press(browser, f"{page}/act/sign/", status=409, text=signed).text
+    assert payout(shop, drafted["id"])["status"] == "approved"
+    assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == 0
+
+
+def test_an_excess_that_was_double_spent_is_not_sent_after_it_was_approved(thrifty_shop: Shop, node: Node):
+    shop = thrifty_shop
+    bought, coin = paid_twice(shop, node)
+    home = node.call("getnewaddress", wallet=node.buyers)
+    drafted = draft(shop, bought.invoice, destination=home)
+    browser, page = admin_of(shop), f"/admin/payments/payout/{drafted['id']}"
+    restart(node, "-fallbackfee=0.003")
+    wait_for("the node to be back", lambda: "at most" in browser.get(f"{page}/act/approve/").text)
+    assert "The payout waits until fees fall" in browser.get(f"{page}/act/approve/").text
+    press(browser, f"{page}/act/approve/")
+    wait_for("it to wait for lower fees", lambda: "The payout waits until fees fall" in browser.get("/admin/exceptions/").text)
+
+    double_spend(shop, node, bought, coin)
+    press(browser, f"{page}/act/fee/", fee="0.001", reason="The buyer waits.")
+    press(browser, f"{page}/act/again/")
+
+    wait_for("staff to be told", lambda: GONE in browser.get("/admin/exceptions/").text)
+    assert payout(shop, drafted["id"])["status"] == "approved"
+    assert node.call("getreceivedbyaddress", home, 0, wallet=node.buyers) == 0
+    restart(node)
 
 
 # --- Killed in between --------------------------------------------------------------------------------------------------------
