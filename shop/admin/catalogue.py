@@ -7,7 +7,8 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Count, F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,9 +20,11 @@ from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.db import atomic
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
+from shop.admin.demo import remove_demo_page
 from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
+from shop.demo.loading import GOODS
 from shop.models import LOW_STOCK, Category, Product, ProductImage
 
 
@@ -210,6 +213,14 @@ class ProductAdmin(AtomicModelAdmin[Product]):
     )
     readonly_fields = ("rating_average", "rating_count", "updated_at")
     actions = ("list_products", "unlist_products")
+    change_list_template = "shop/admin/product_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("demo/", self.admin_site.admin_view(remove_demo_page), name="shop_product_demo"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        has_demo = request.user.has_perm("shop.delete_product") and Product.objects.filter(sku__in=[goods.sku for goods in GOODS]).exists()
+        return super().changelist_view(request, {**(extra_context or {}), "has_demo": has_demo})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return super().get_queryset(request).prefetch_related("images")

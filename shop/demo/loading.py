@@ -75,16 +75,21 @@ def _product(goods: Goods, category: Category) -> bool:
 def _variants(numbers: list[int], originals: dict[str, Product]) -> Iterator[Product]:
     for number in numbers:
         model = originals[GOODS[number % len(GOODS)].sku]
-        name = f"{FINISHES[number // len(GOODS) % len(FINISHES)]} {model.name} {number + 1}"
+        name, price_minor, stock = variant_of(model.name, model.price_minor, number)
         yield Product(
             sku=f"{model.sku}-V{number}",
             name=name,
             slug=slugify(name),
             description=model.description,
-            price_minor=model.price_minor + number * 37 % 5000,
+            price_minor=price_minor,
             category_id=model.category_id,
-            stock=number * 7 % 60,
+            stock=stock,
         )
+
+
+def variant_of(name: str, price_minor: int, number: int) -> tuple[str, int, int]:
+    """Return name, price and stock of a variant of the product with this name and price."""
+    return f"{FINISHES[number // len(GOODS) % len(FINISHES)]} {name} {number + 1}", price_minor + number * 37 % 5000, number * 7 % 60
 
 
 def _same_picture(product: Product, original: Product) -> ProductImage | None:
