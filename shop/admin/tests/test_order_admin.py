@@ -118,7 +118,7 @@ def test_each_action_works_on_many_orders(client, grace, act, start, end):
     orders = OrderFactory.create_batch(2, status=start, on_hold=True, hold_reason="because")
     choose(client, act, *orders, confirmed="1")
     assert [status(order) for order in orders] == [end, end]
-    assert Order.objects.filter(on_hold=False).count() == (2 if act == "release" else 0)
+    assert Order.objects.filter(on_hold=False).count() == (0 if act == "deliver" else 2)
 
 
 def test_staff_with_view_permission_only_see_no_buttons(client):
