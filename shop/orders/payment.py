@@ -170,6 +170,8 @@ def _hold_reason(order: Order, invoice: Invoice, shortage: str) -> str:
         return shortage[:200]
     if invoice.status == Invoice.Status.SETTLED:
         return double_spent if "double_spent" in invoice.flags and invoice.needs_decision else ""
+    if "reorged" in invoice.flags and invoice.paid_safe_minor >= invoice.price_minor:
+        return _("Money of this order was refunded, and a payment was taken back after that, so the rest does not pay it.")
     if "reorged" in invoice.flags:
         return _("A chain reorganisation removed the payment's block. Wait until it settles again.")
     if "double_spent" in invoice.flags:

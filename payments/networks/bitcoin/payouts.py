@@ -87,7 +87,11 @@ def estimate_fee(coin: CoreCoin, address: str, amount: Base) -> Base:
     Raises NodeUnavailable, NodeRejected, OutOfFunds.
     """
     with open_payout_wallet(coin) as wallet:
-        return _fee(wallet, _funded(wallet, address, amount, {"changeAddress": address}))
+        return _estimate(wallet, address, amount)
+
+
+def _estimate(wallet: Conversation, address: str, amount: Base) -> Base:
+    return _fee(wallet, _funded(wallet, address, amount, {"changeAddress": address}))
 
 
 def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = (), max_fee: Base | None = None) -> Draft:
@@ -98,11 +102,12 @@ def draft(coin: CoreCoin, address: str, amount: Base, kept: Collection[str] = ()
     """
     with open_payout_wallet(coin) as wallet:
         _set_aside(wallet, kept)
+        if max_fee is not None:
+            _check_fee(_estimate(wallet, address, amount), max_fee)  # a draft would use up an address for the change at each try
         made = _funded(wallet, address, amount, {"lockUnspents": True, **_change(wallet)})
         try:
             fee = _fee(wallet, made)
-            if max_fee is not None and fee > max_fee:
-                raise FeeTooHigh(fee)
+            _check_fee(fee, max_fee)
             _check_pays(wallet, _decoded(wallet, made["psbt"]), address, amount)
             signed = wallet.call("walletprocesspsbt", made["psbt"])
             raw = _finalised(wallet, signed["psbt"])
@@ -128,6 +133,12 @@ def _funded(wallet: Conversation, address: str, amount: Base, options: dict[str,
 
 def _fee(wallet: Conversation, made: dict[str, Any]) -> Base:
     return parse_coin(Decimal(made["fee"]), wallet.coin.code)
+
+
+def _check_fee(fee: Base, max_fee: Base | None) -> None:
+    """Raise FeeTooHigh."""
+    if max_fee is not None and fee > max_fee:
+        raise FeeTooHigh(fee)
 
 
 def _set_aside(wallet: Conversation, kept: Collection[str]) -> None:

@@ -394,3 +394,18 @@ def test_the_buyer_of_an_order_is_known_to_its_payouts():
     assert subject().buyer_id(invoice) == user.pk
     Order.objects.update(user=None)
     assert subject().buyer_id(invoice) is None
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_an_order_is_held_for_a_vanished_excess_only_if_the_excess_was_sent(is_sent):
+    order = placed()
+    pay(order)
+    tell(order, percent=50, height=TIP - 1, reference="over:0")
+    payout = drafted(order, "excess", destination=HOME, at=LATER)
+    if is_sent:
+        Payout.objects.filter(pk=payout.pk).update(status="sent")
+
+    tell(order, percent=50, reference="over:0", present=False, conflicted=True)
+
+    reason = "Money of this order was refunded, and a payment was taken back after that, so the rest does not pay it."
+    assert (order.status, order.hold_reason) == ("processing", reason if is_sent else "")

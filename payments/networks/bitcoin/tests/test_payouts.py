@@ -424,3 +424,10 @@ def test_an_estimate_in_an_empty_wallet_says_so(bitcoind, settings, target):
     bitcoind.node.createwallet("payouts", load=True)
     with pytest.raises(OutOfFunds):
         estimate_fee(BITCOIN, target, AMOUNT)
+
+
+def test_a_draft_above_the_highest_fee_uses_up_no_address_of_a_watch_only_wallet(bitcoind, watched, target):
+    with pytest.raises(FeeTooHigh):
+        draft(BITCOIN, target, AMOUNT, (), Base(1))
+    assert "change of a payout" not in bitcoind.wallet("watched").labels.values()
+    assert bitcoind.wallet("watched").locked == set()
