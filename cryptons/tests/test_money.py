@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptons.money import base_to_fiat, fiat_to_base, format_coin, format_fiat, parse_coin, parse_fiat
+from cryptons.money import base_to_fiat, fiat_to_base, format_coin, format_fiat, least_payable, limit_to_minor, parse_coin, parse_fiat
 
 rates = st.decimals("0.01", "100000000", places=4)
 networks = st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"])
@@ -14,6 +14,19 @@ networks = st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"])
 def test_an_amount_due_is_rounded_up_to_the_base_unit():
     assert fiat_to_base(1, minor_per_coin=Decimal(6_500_000), network="BTC") == 16
     assert fiat_to_base(6_500_000, minor_per_coin=Decimal(6_500_000), network="BTC") == 100_000_000
+
+
+@pytest.mark.parametrize(("network", "least"), [("BTC", 547), ("LTC", 5_461), ("BTC-LN", 2_000), ("XRP", 11)])
+def test_the_least_that_is_asked_for_is_more_than_dust_and_whole_satoshis_over_lightning(network, least):
+    assert least_payable(network) == least
+
+
+@pytest.mark.parametrize(
+    ("limit", "currency", "minor"),
+    [("0.50", "JPY", 0), ("1.99", "JPY", 1), ("0.005", "USD", 0), ("1.00", "USD", 100), ("0.0019", "KWD", 1)],
+)
+def test_a_limit_finer_than_the_currency_is_rounded_down(limit, currency, minor):
+    assert limit_to_minor(Decimal(limit), currency) == minor
 
 
 @given(st.integers(1, 10**13), rates, networks)
