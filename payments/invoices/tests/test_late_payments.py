@@ -217,3 +217,12 @@ def test_late_money_waits_beside_money_that_was_decided_about_before():
     new = PaymentFactory(option=decided.option, first_seen_at=LATE + timedelta(minutes=2))
     settle(decided.invoice_id, at=LATE)
     assert Event.objects.latest("seq").data["waitingLate"] == [new.reference]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_says_why_late_money_waits(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr("payments.subject._registered", [RecordingSubject(refusal="sold out")])
+    settle(late_payment().invoice_id, at=LATE)
+    (entry,) = [entry for entry in caplog.records if entry.name == "payments.invoices.settlement"]
+    assert (entry.levelname, entry.message, entry.error) == ("INFO", "late money waits for a decision", "sold out")

@@ -97,6 +97,13 @@ def test_a_payout_that_has_to_wait_keeps_a_short_error_and_the_others_keep_their
     assert (other.error, other.next_try_at) == ("", NOW)
 
 
+def test_the_log_says_which_network_a_payout_waits_for_and_why(bitcoin, caplog):
+    bitcoin.draft = NodeUnavailable("away")
+    sent(due())
+    (entry,) = [entry for entry in caplog.records if entry.name == "payments.payouts.sending"]
+    assert (entry.levelname, entry.message, entry.network, entry.error) == ("WARNING", "a payout waits", "BTC", "away")
+
+
 def test_a_sandbox_payout_has_a_transaction_of_its_own_without_a_fee():
     payout = sent(due())
     assert (payout.status, payout.fee_base, payout.sent_at) == ("sent", 0, NOW)
