@@ -107,6 +107,19 @@ def test_a_signature_for_money_that_is_gone_is_refused(overpaid, bitcoin, monkey
     assert (payout.status, payout.psbt, payout.reference) == ("approved", "cHNidP8=", None)
 
 
+def test_a_refund_whose_payment_was_double_spent_is_neither_signed_nor_sent(overpaid, bitcoin, monkeypatch):
+    """As when an order was cancelled after it was paid, and the payment is taken back while the refund waits for its signature."""
+    Payment.objects.filter(reference="over:0").delete()
+    payout = approved(overpaid, amount_base=DUE)
+    Payout.objects.update(psbt="cHNidP8=", next_try_at=None)
+    monkeypatch.setattr(chain_payouts, "signed_by_staff", lambda *_: Draft("cHNidP8=", "0200", "f" * 64, 100))
+    lose(overpaid, Payment.objects.get().reference)
+    assert "double_spent" in Invoice.objects.get().flags
+    with pytest.raises(NotCovered, match="no longer there"):
+        accept_signed(payout.pk, "cHNidP8=", actor="grace", at=NOW)
+    assert (swept(payout).status, payout.blocked_by) == ("approved", "cover")
+
+
 def test_no_step_is_taken_while_facts_about_the_invoice_wait_to_be_evaluated(overpaid):
     payout = excess_of(overpaid)
     mark_dirty([overpaid.pk])
