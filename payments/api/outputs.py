@@ -172,6 +172,7 @@ class PayoutSerializer(Output):
     invoiceId = serializers.UUIDField(source="invoice_id")
     kind = serializers.ChoiceField(Payout.Kind.values)
     status = serializers.ChoiceField(Payout.Status.values)
+    blockedBy = serializers.ChoiceField(Payout.BlockedBy.values, allow_null=True)
     network = serializers.ChoiceField(list(UNITS))
     amount = DecimalText(source="amount_text")
     destination = serializers.CharField(allow_null=True)
@@ -185,6 +186,9 @@ class PayoutSerializer(Output):
 
     def read_destination(self, payout: Payout) -> str | None:
         return payout.destination or None
+
+    def read_blockedBy(self, payout: Payout) -> str | None:
+        return payout.blocked_by or None
 
     def read_value(self, payout: Payout) -> str:
         return format_fiat(payout.value_minor, payout.currency)

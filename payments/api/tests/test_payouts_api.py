@@ -175,3 +175,9 @@ def test_a_payout_cannot_be_approved_over_the_api(grace, invoice):
 
 def test_the_openapi_document_describes_reading_and_drafting_payouts(client):
     assert set(client.get("/api/schema").json()["paths"]["/api/payouts"]) == {"get", "post"}
+
+
+@pytest.mark.parametrize(("blocked_by", "shown"), [("", None), ("cover", "cover"), ("fee", "fee")])
+def test_the_list_says_why_a_payout_is_not_sent(grace, blocked_by, shown):
+    PayoutFactory(status="approved", blocked_by=blocked_by)
+    assert [row["blockedBy"] for row in grace.get("/api/payouts").json()["data"]] == [shown]
