@@ -63,6 +63,8 @@ INVOICES = {
     "a_reorg_drops_blocks": 4,
     "the_mempool_decides": 2,
     "nodes_tell_it_another_way": 1,
+    "the_node_verifies_its_chain": 2,
+    "the_wallet_is_changed": 2,
     "time_passes": 3,
     "the_rates_move": 1,
 }
@@ -199,6 +201,30 @@ class InvoiceLife(InvoiceTruths):
         for node in self.networks.values():
             node.tells_backwards, node.tells_twice = bool(number % 2), bool(number // 50)
 
+    def the_node_verifies_its_chain(self, number: int, _: object) -> None:
+        """Or is done. While it does so, no payment comes or goes."""
+        self.chain.is_verifying = bool(number % 2)
+        if self.chain.is_verifying:
+            self.nothing_comes_or_goes("")
+
+    def the_wallet_is_changed(self, number: int, _: object) -> None:
+        """Or set again. No payment to a wallet that the node no longer has comes or goes."""
+        self.chain.wallet, self.chain.keeps_wallets = number % 2, number >= 48
+        if not self.chain.keeps_wallets:
+            self.nothing_comes_or_goes(str(1 - self.chain.wallet))
+
+    def nothing_comes_or_goes(self, wallet: str) -> None:
+        """Of the payments to this wallet, or of all."""
+        there = {
+            option.destination
+            for option in self.options.values()
+            if not wallet or str(self.chain.issuers.get(option.destination, 0)) == wallet
+        }
+        facts = Payment.objects.filter(network="BTC", option__destination__in=there).order_by("pk")
+        before = list(facts.values_list("reference", "is_present", "is_conflicted", "height"))
+        follow_network("BTC")
+        assert list(facts.values_list("reference", "is_present", "is_conflicted", "height")) == before
+
     def time_passes(self, number: int, _: object) -> None:
         self.clock.forward(timedelta(seconds=(1, 31, 300, 900, 3600, 26 * 3600)[number % 6]))
 
@@ -317,6 +343,7 @@ class InvoiceLife(InvoiceTruths):
 
     def everybody_recovers(self) -> None:
         """Only the followers and the sweeps: no message arrives. Twice, where a node learns only later what became of money."""
+        self.chain.is_verifying, self.chain.wallet, self.chain.keeps_wallets = False, 0, True
         for _ in range(1 + any(sent.fate == "spent" for sent in self.chain.transactions)):
             self.clock.forward(LEASE + timedelta(seconds=1))
             self.everybody_follows()

@@ -1,10 +1,11 @@
 """Networks that play what a test writes, behind the Protocol of the real ones; and what in truth was paid there."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptons.money import Base
+from payments.errors import NodeUnavailable
 from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth
 from payments.tests.factories import TIP
 
@@ -104,6 +105,36 @@ class ScriptedChain(ScriptedNetwork):
     highest: int = TIP
     branch: int = 0
     transactions: list[Transaction] = field(default_factory=list)
+    is_verifying: bool = False
+    """It reads its chain again, and knows nothing meanwhile."""
+    wallet: int = 0
+    """The number of the wallet in use."""
+    keeps_wallets: bool = True
+    """It still has the wallets that are not in use."""
+    issuers: dict[str, int] = field(default_factory=dict)
+    """The wallet that issued each destination; the first one, where none is named."""
+
+    def open_destination(self, request: DestinationRequest) -> Destination:
+        self._must_know()
+        destination = super().open_destination(request)
+        self.issuers[destination.text] = self.wallet
+        return replace(destination, wallet=str(self.wallet))
+
+    def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
+        self._must_know()
+        return tuple(fact for fact in super().lookup(destinations) if self._is_read(fact.destination))
+
+    def _must_know(self) -> None:
+        if self.is_verifying:
+            raise NodeUnavailable("The node is still catching up with the chain.")
+
+    def _is_read(self, destination: str) -> bool:
+        return self.keeps_wallets or self.issuers.get(destination, 0) == self.wallet
+
+    def _wallets(self, known: tuple[IssuingWallet, ...]) -> tuple[IssuingWallet, ...]:
+        former = [replace(each, left_at=each.left_at or self.clock.now.isoformat()) for each in known if each.name != str(self.wallet)]
+        current = IssuingWallet(str(self.wallet), f"wallet-{self.wallet}")
+        return (current, *(replace(each, is_read=self.keeps_wallets) for each in former))
 
     def pay(self, *outputs: tuple[str, int]) -> Transaction:
         sent = Transaction(f"{self.code.lower()}{len(self.transactions):060x}", outputs, self.clock.now)
@@ -137,11 +168,19 @@ class ScriptedChain(ScriptedNetwork):
             sent.fate = fate
 
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
+        self._must_know()
         since = int(cursor.value or 0)
-        truth = self.truth()
-        news = {reference for reference, fact in truth.items() if fact.is_present and (fact.height is None or fact.height > since)}
-        told = (truth[reference] for reference in sorted(news | set(unsettled)))
-        return self.page(told, self.tip - BEHIND, self.tip)
+        followed = {each.name for each in cursor.wallets if each.is_read}
+        truth = {reference: fact for reference, fact in self.truth().items() if self._is_read(fact.destination)}
+
+        def is_news(fact: Fact) -> bool:
+            begins_anew = str(self.issuers.get(fact.destination, 0)) not in followed
+            return fact.is_present and (begins_anew or fact.height is None or fact.height > since)
+
+        news = {reference for reference, fact in truth.items() if is_news(fact)}
+        told = (truth[reference] for reference in sorted(news | (set(unsettled) & set(truth))))
+        page = self.page(told, self.tip - BEHIND, self.tip)
+        return replace(page, cursor=replace(page.cursor, wallets=self._wallets(cursor.wallets)))
 
     def truth(self) -> dict[str, Fact]:
         facts = (sent.fact(index, self.clock.now) for sent in self.transactions for index in range(len(sent.outputs)))
