@@ -1,9 +1,11 @@
 """Define what the shop asks of a network. Each adapter turns its node's raw answers into these values."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from django.utils import timezone
 
 from cryptons.money import Base
 
@@ -52,6 +54,18 @@ class IssuingWallet:
     """When another wallet took its place, in ISO format; empty while it is in use."""
     is_read: bool = True
     """Whether the last poll read it. If not, the next one that can lists it from its beginning."""
+
+
+def taken_over(known: tuple[IssuingWallet, ...], name: str, *, is_former_read: bool) -> tuple[IssuingWallet, ...]:
+    """Return the wallets where a wallet has no other identity than its name, such as an account's address or a node's key.
+
+    If another one was in use until now, it becomes the first of the former ones.
+    """
+    if not known or known[0].identity == name:
+        return known or (IssuingWallet(name, name),)
+    left = replace(known[0], left_at=timezone.now().isoformat())
+    former = (replace(wallet, is_read=is_former_read) for wallet in (left, *known[1:]) if wallet.identity != name)
+    return (IssuingWallet(name, name), *former)
 
 
 @dataclass(frozen=True)

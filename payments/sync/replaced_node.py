@@ -58,6 +58,8 @@ def tell_staff_of_wallet(cursor: Cursor, now: CursorState, *, at: datetime) -> N
 
     In the transaction that moves the cursor.
     """
+    if is_replaced(CursorState(node_id=cursor.node_id).node_name, now.node_name):
+        return  # staff were told of that
     if not cursor.wallets or not now.wallets or cursor.wallets[0]["identity"] == now.wallets[0].identity:
         return
     changed = Cursor(network=cursor.network, wallets=stored_wallets(now))

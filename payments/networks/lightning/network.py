@@ -14,7 +14,17 @@ from django.utils.translation import gettext_lazy
 from cryptons.coins import LIGHTNING
 from cryptons.money import Base
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth, NodeRecord
+from payments.networks.base import (
+    CursorState,
+    Destination,
+    DestinationRequest,
+    Fact,
+    FactPage,
+    IssuingWallet,
+    NodeHealth,
+    NodeRecord,
+    taken_over,
+)
 from payments.networks.lightning.history import RECORDS_TIMEOUT, read_records
 from payments.networks.lightning.lnd.invoices_pb2 import CancelInvoiceMsg, CancelInvoiceResp
 from payments.networks.lightning.lnd.lightning_pb2 import (
@@ -113,7 +123,8 @@ class LightningNetwork:
         index = next_index(start, [invoice.settle_index for invoice in settled], is_whole=is_whole)
         unread: set[str] = set()
         facts = self.facts_of(settled, unread)
-        return FactPage(facts, CursorState(str(index), node_id), None, tuple(sorted(unread)))
+        wallets = taken_over(cursor.wallets, CursorState(node_id=node_id).node_name, is_former_read=False)
+        return FactPage(facts, CursorState(str(index), node_id, wallets), None, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         return self.facts_of(self.look_up(destinations).values(), set())

@@ -20,8 +20,19 @@ from xrpl.models.requests import AccountTx
 from cryptons.coins import XRP
 from payments.errors import HistoryTooShort, NodeRejected, NodeUnavailable
 from payments.models import Cursor, Option
-from payments.networks.base import CursorState, Destination, DestinationRequest, Fact, FactPage, IssuingWallet, NodeHealth, NodeRecord
+from payments.networks.base import (
+    CursorState,
+    Destination,
+    DestinationRequest,
+    Fact,
+    FactPage,
+    IssuingWallet,
+    NodeHealth,
+    NodeRecord,
+    taken_over,
+)
 from payments.networks.json_rpc import RpcError
+from payments.networks.payment_uri import split_destination
 from payments.networks.reading import NOT_UNDERSTOOD, reading
 from payments.networks.xrp.ledger import Account, Entry, Server, read_account, read_close_time, read_server, tagged
 from payments.networks.xrp.rpc import Conversation, open_xrp
@@ -35,6 +46,8 @@ UNHURRIED, MOST_AT_ONCE = timedelta(seconds=10), 5000
 PAGE_SIZE = 400
 """The largest page that a public rippled server returns."""
 MOST_TAG = 2**32 - 1
+FORMER = timedelta(days=45)
+"""How long an account that is no longer in use is read: an invoice is watched for a month after it expires."""
 CLOCKS = timedelta(minutes=1)
 """How far the ledger's clock and ours may be apart."""
 OUT_OF_RANGE = ("lgrIdxMalformed", "lgrIdxsInvalid", "invalidLgrRange")
@@ -50,7 +63,7 @@ class XrpNetwork:
         """
         server = receiving()[0]
         _check_history(server)
-        return Destination(tagged(settings.XRP_ADDRESS, 1 + secrets.randbelow(MOST_TAG)))
+        return Destination(tagged(settings.XRP_ADDRESS, 1 + secrets.randbelow(MOST_TAG)), wallet=settings.XRP_ADDRESS)
 
     def close_destination(self, destination: str) -> None:
         """Do nothing: the ledger cannot refuse a payment to a tag."""
@@ -62,10 +75,14 @@ class XrpNetwork:
         """
         with open_xrp(within=TURN) as xrp:
             start, node_id = _start(xrp, cursor)
-            history = _read_from(xrp, start)
+            wallets = _still_watched(taken_over(cursor.wallets, settings.XRP_ADDRESS, is_former_read=True))
+            current, *former = wallets
+            histories = [_read_from(xrp, current.identity, start), *_read_former(xrp, former, start)]
             unread: set[str] = set()
-            facts = tuple(_facts(history.entries, unread))
-        return FactPage(facts, CursorState(str(history.read_to), node_id), history.newest, tuple(sorted(unread)))
+            facts = tuple(fact for history in histories for fact in _facts(history, unread))
+        read_to = min(history.read_to for history in histories)
+        newest = min(history.newest for history in histories)
+        return FactPage(facts, CursorState(str(read_to), node_id, wallets), newest, tuple(sorted(unread)))
 
     def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         """Return the payments to these destinations.
@@ -79,8 +96,9 @@ class XrpNetwork:
         asked = set(destinations)
         with open_xrp(within=TURN) as xrp:
             start = _ledger_before(xrp, _checked(read_server(xrp)), oldest)
-            history = _read_from(xrp, start, to_the_end=True)
-            return tuple(fact for fact in _facts(history.entries, set()) if fact.destination in asked)
+            accounts = sorted({split_destination(destination)[0] for destination in destinations})
+            histories = [_read_from(xrp, account, start, to_the_end=True) for account in accounts]
+            return tuple(fact for history in histories for fact in _facts(history, set()) if fact.destination in asked)
 
     def records(self, since: datetime, until: datetime, wallets: Sequence[IssuingWallet] = ()) -> list[NodeRecord]:
         """Return the account's successful payments in XRP. Also raises HistoryTooShort. Source: rippled `account_tx`."""
@@ -89,8 +107,11 @@ class XrpNetwork:
             begins_at = read_close_time(xrp, server.first) + CLOCKS
             if since < begins_at:
                 raise HistoryTooShort(_time_lost(server, since), begins_at)
-            history = _read_from(xrp, _ledger_before(xrp, server, since), to_the_end=True)
-            return [_record(fact) for fact in _facts(history.entries, set()) if since <= fact.first_seen_at < until]
+            start = _ledger_before(xrp, server, since)
+            accounts = [settings.XRP_ADDRESS, *(wallet.identity for wallet in wallets)]
+            histories = [_read_from(xrp, account, start, to_the_end=True) for account in accounts]
+            found = [fact for history in histories for fact in _facts(history, set())]
+            return [_record(fact) for fact in found if since <= fact.first_seen_at < until]
 
     def health(self) -> NodeHealth:
         try:
@@ -194,21 +215,35 @@ def _ledger_before(xrp: Conversation, server: Server, moment: datetime) -> int:
 
 @dataclass(frozen=True)
 class AccountHistory:
-    """The account's transactions from one ledger on."""
+    """The transactions of an account from one ledger on."""
 
+    account: str
     entries: list[Entry]
     read_to: int
     """Up to and including this ledger, nothing is missing."""
     newest: int
 
 
-def _read_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> AccountHistory:
+def _still_watched(wallets: tuple[IssuingWallet, ...]) -> tuple[IssuingWallet, ...]:
+    """Leave out the accounts that took their last order so long ago that no invoice is watched there."""
+    now = timezone.now()
+    return tuple(wallet for wallet in wallets if not wallet.left_at or now - datetime.fromisoformat(wallet.left_at) < FORMER)
+
+
+def _read_former(xrp: Conversation, wallets: Iterable[IssuingWallet], start: int) -> Iterator[AccountHistory]:
+    """Read the accounts that were in use before, without those that were deleted from the ledger since."""
+    for wallet in wallets:
+        with suppress(NodeRejected):
+            yield _read_from(xrp, wallet.identity, start)
+
+
+def _read_from(xrp: Conversation, account: str, start: int, *, to_the_end: bool = False) -> AccountHistory:
     """Read the account's transactions from this ledger on, oldest first: as many pages as time allows, but at least one whole ledger."""
     entries: list[Entry] = []
     newest: int | None = None
     marker: Any = None
     while True:
-        page = _page(xrp, start, newest, marker)
+        page = _page(xrp, account, start, newest, marker)
         newest = int(page["ledger_index_max"]) if newest is None else newest
         entries += [Entry(raw) for raw in page["transactions"]]
         marker = page.get("marker")
@@ -217,16 +252,16 @@ def _read_from(xrp: Conversation, start: int, *, to_the_end: bool = False) -> Ac
         if marker is None or (is_much and read_to > start and not to_the_end):
             break
     unsure = [ledger - 1 for ledger in _ledgers(entry for entry in entries if not entry.is_validated)]
-    return AccountHistory(entries, max(start, min([read_to, *unsure])), newest)
+    return AccountHistory(account, entries, max(start, min([read_to, *unsure])), newest)
 
 
-def _page(xrp: Conversation, start: int, newest: int | None, marker: Any) -> dict[str, Any]:
+def _page(xrp: Conversation, account: str, start: int, newest: int | None, marker: Any) -> dict[str, Any]:
     """Read one page of transactions. Raises NodeUnavailable when the server does not have these ledgers.
 
     API version 1 then answers with another range instead of an error.
     """
     question = AccountTx(
-        account=settings.XRP_ADDRESS,
+        account=account,
         ledger_index_min=start,
         ledger_index_max=newest,
         forward=True,
@@ -261,10 +296,10 @@ def _ledgers(entries: Iterable[Entry]) -> Iterator[int]:
             yield entry.ledger
 
 
-def _facts(entries: Iterable[Entry], unread: set[str]) -> Iterator[Fact]:
-    for entry in entries:
+def _facts(history: AccountHistory, unread: set[str]) -> Iterator[Fact]:
+    for entry in history.entries:
         with reading(entry.name, unread):
-            if entry.ledger and entry.is_validated and entry.is_payment_to(settings.XRP_ADDRESS):
+            if entry.ledger and entry.is_validated and entry.is_payment_to(history.account):
                 yield from _delivered(entry)
 
 

@@ -6,8 +6,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from payments.accounting.comparison import Kind
+from payments.accounting.periods import Period
+from payments.accounting.reconcile import reconcile
 from payments.invoices.settlement import settle
-from payments.models import Alert, Cursor, Option, Payment
+from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks.lightning.tests.lnd_server import lnd_of  # noqa: F401
 from payments.sync.follower import poll
 from payments.sync.lightning_sweep import check_open_options, close_options
@@ -88,7 +91,20 @@ def test_staff_get_one_alert_that_names_the_former_and_the_new_node(lnd, lnd_of,
     assert "1 open invoice is paid to the former node" in alert.text
     assert replaced_at(NETWORK) == now + timedelta(seconds=5)
     (report,) = read_nodes(at=now + timedelta(seconds=11))
-    assert (report.state, report.warnings) == ("attention", (alert.text,))
+    assert (report.state, report.warnings) == ("trouble", (alert.text,))
+    assert f"1 unfinished invoice belongs to the wallet '{lnd.pubkey}'" in report.health.problem
+
+
+def test_the_reconciliation_differs_while_an_invoice_waits_for_the_former_node(lnd, lnd_of, now):
+    poll(NETWORK, at=now)
+    option = open_option(lnd, 7, at=now)
+    lnd_of("the new")
+    poll(NETWORK, at=now + timedelta(seconds=5))
+    period = Period(now - timedelta(days=1), now + timedelta(days=1))
+
+    assert Kind.WALLET in {difference.kind for difference in reconcile(period, at=now).alarms}
+    Invoice.objects.filter(pk=option.invoice_id).update(status="expired")
+    assert Kind.WALLET not in {difference.kind for difference in reconcile(period, at=now).alarms}
 
 
 def test_a_closed_alert_about_a_replaced_node_is_no_longer_a_warning(lnd, lnd_of, now):

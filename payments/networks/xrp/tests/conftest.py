@@ -60,7 +60,7 @@ def option_with(tag: int, now: datetime, **more: Any) -> Option:
 def state(fake: FakeRippled, ledger: int | None = None) -> CursorState:
     """Return a cursor that has read up to this ledger of this server."""
     first = XrpNetwork().facts_since(CursorState(), ())
-    return CursorState(str(ledger or fake.last), first.cursor.node_id)
+    return CursorState(str(ledger or fake.last), first.cursor.node_id, first.cursor.wallets)
 
 
 def facts(fake: FakeRippled, cursor: CursorState) -> tuple[Fact, ...]:

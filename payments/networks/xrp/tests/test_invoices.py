@@ -13,11 +13,14 @@ from payments.networks.xrp.network import XrpNetwork
 from payments.networks.xrp.tests.conftest import DOLLARS, DUE, TAG, first_turn, option_with, turn
 from payments.sync.follower import poll, refresh_invoice
 from tests.fake_rippled import (
+    ISSUER,
     PARTIAL,
     SHOP,
 )
 
 pytestmark = pytest.mark.django_db
+
+OTHER = ISSUER
 
 
 # --- from the ledger to the invoice ---
@@ -153,3 +156,19 @@ def test_many_tiny_payments_without_a_tag_do_not_flood_the_alerts(xrpl, option):
     assert len(texts) == 22
     assert sum("Too many small unmatched XRP" in text for text in texts) == 1
     assert any(forgotten in text for text in texts)
+
+
+# --- another account ---
+
+
+def test_a_payment_to_the_account_that_was_in_use_before_settles_and_staff_are_told(xrpl, option, settings):
+    first_turn()
+    xrpl.accounts[OTHER] = xrpl.accounts[SHOP]
+    settings.XRP_ADDRESS = OTHER
+    assert turn() == set()
+
+    (alert,) = Alert.objects.all()
+    assert f"1 unfinished invoice belongs to the wallet '{SHOP}', which was replaced by '{OTHER}'" in alert.text
+    xrpl.pay(SHOP, DUE, tag=TAG)
+    assert turn() == {"settled"}
+    assert Alert.objects.count() == 1
