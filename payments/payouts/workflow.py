@@ -338,7 +338,7 @@ def move_payout(payout: Payout, status: str, *, at: datetime, **values: Any) -> 
 
     Raises PayoutMoved; NotCovered when it would be the first step towards sending it, or a signature for it.
     """
-    if payout.status == Payout.Status.APPROVED and status != Payout.Status.FAILED:
+    if payout.status == Payout.Status.APPROVED and status not in NOTHING_WENT:
         confirm_cover(payout)
         values |= {"blocked_by": ""}
     event = f"payout.{status}" if status != payout.status else "payout.updated"

@@ -117,6 +117,14 @@ def test_the_first_start_with_a_node_closes_all_invoices_of_the_sandbox_and_says
     assert (event.type, event.actor) == ("invoice.invalid", "sandbox")
 
 
+@pytest.mark.parametrize("status", ["draft", "approved", "sending"])
+def test_a_payout_of_play_money_is_withdrawn_at_any_step(overpaid, real, status):
+    PayoutFactory(invoice=overpaid, status=status, approved_at=NOW, next_try_at=NOW)
+    real()
+    assert close_sandbox(at=NOW) == 1
+    assert Payout.objects.get().status == "withdrawn"
+
+
 def test_a_worker_that_starts_with_a_node_closes_them_too(overpaid, real, monkeypatch):
     real()
     monkeypatch.setattr("payments.tasks.poll", lambda network, at: set())

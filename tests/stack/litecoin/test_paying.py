@@ -293,6 +293,7 @@ def test_a_payout_fails_once_its_coin_was_spent_in_a_final_transaction(litecoin:
     ledger = PayoutLedger(tmp_path, node_settings(litecoin, purse))
     restart(litecoin, "-fallbackfee=0.15", "-maxtxfee=1")  # more than `sendrawtransaction` lets pass
     (payout_id,) = ledger.make("LTC", 20_000, [litecoin.call("getnewaddress", "", "bech32", wallet=litecoin.buyers)])
+    ledger.allow(payout_id, 10_000_000)
     ledger.sweep()
     assert (ledger.status(payout_id), "does not take it now" in ledger.row(payout_id)["error"]) == ("unknown", True)
 
