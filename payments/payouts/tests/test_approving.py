@@ -229,10 +229,18 @@ def test_the_refusal_of_a_payout_above_the_daily_limit_names_the_limit(settings)
         approve(drafted())
 
 
-def test_the_limits_are_those_of_the_payouts_own_currency(settings):
-    settings.PAYOUT_LIMIT = Decimal("99.99")
-    with refused("The value of one payout is limited to €99.99 (PAYOUT_LIMIT)."):
-        approve(draft(paid(option__invoice__currency="EUR"), destination="bcrt1qback"))
+@pytest.mark.parametrize(("currency", "limit"), [("EUR", "€99.99"), ("JPY", "¥9,999")])
+def test_the_limits_are_those_of_the_payouts_own_currency(settings, currency, limit):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal(10_000)
+    payout = draft(paid(option__invoice__currency=currency), destination="bcrt1qback")
+    settings.PAYOUT_LIMIT = settings.PAYOUT_DAILY_LIMIT = Decimal("99.99" if currency == "EUR" else 9_999)
+    with refused(f"The value of one payout is limited to {limit} (PAYOUT_LIMIT)."):
+        approve(payout)
+    settings.PAYOUT_LIMIT = Decimal(10_000)
+    with refused(f"With this payout, the payouts of 24 hours would exceed {limit} (PAYOUT_DAILY_LIMIT). Approve it tomorrow."):
+        approve(payout)
+    settings.PAYOUT_DAILY_LIMIT = Decimal(100 if currency == "EUR" else 10_000)
+    assert approve(payout).status == "approved"
 
 
 @pytest.mark.parametrize(("approved_at", "counts"), [(NOW - timedelta(hours=24), False), (NOW - timedelta(hours=23, minutes=59), True)])
