@@ -18,10 +18,11 @@ from payments.networks.bitcoin import network as bitcoin
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.networks.sandbox import network as sandbox
 from payments.networks.sandbox.network import receive
+from payments.payouts.tests.payout_steps import covered_payout
 from payments.sync.follower import poll
 from payments.sync.lightning_sweep import check_open_options
 from payments.tasks import settle_invoices, sweep_invoices, sweep_payouts
-from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory, PayoutFactory
+from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -299,7 +300,7 @@ def test_an_lnd_that_refuses_every_request_raises_no_alert_for_its_options(lnd, 
 
 
 def test_a_payout_that_cannot_be_sent_does_not_keep_others_waiting(monkeypatch):
-    first, second = (PayoutFactory(status="approved", approved_by="grace", next_try_at=NOW + timedelta(minutes=n)) for n in (0, 1))
+    first, second = (covered_payout(approved_by="grace", next_try_at=NOW + timedelta(minutes=n)) for n in (0, 1))
     as_ever = tasks.send
 
     def fail(payout_id, at):
