@@ -1,6 +1,7 @@
 """Models' base class and transactions that behave the same on each database."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -29,7 +30,48 @@ def atomic() -> AbstractContextManager[None]:
 
     Nested blocks join the outer one without a savepoint (not every database has them), so an error inside must leave the outermost block.
     """
-    return _MongoAtomic("default") if connection.vendor == "mongodb" else transaction.atomic(savepoint=False)
+    if connection.vendor == "mongodb":
+        return _MongoAtomic("default")
+    return _SqliteAtomic("default", False, False) if connection.vendor == "sqlite" else transaction.atomic(savepoint=False)
+
+
+_sqlite_writer = threading.RLock()
+"""Held by the one thread of this process that writes."""
+SQLITE_WAIT_SECONDS = 20
+
+
+class _SqliteAtomic(transaction.Atomic):
+    """Django's `atomic`, for which the threads of a process queue up.
+
+    SQLite has one writer, and lets those that wait sleep and try again, for up to 0.1 s each time, so that with eight clients some
+    waited for seconds. Only other processes still wait in that way.
+    """
+
+    is_holder = False
+
+    def __enter__(self) -> None:
+        if not connection.in_atomic_block:
+            if not _sqlite_writer.acquire(timeout=SQLITE_WAIT_SECONDS):
+                raise OperationalError("database is locked")
+            self.is_holder = True
+        try:
+            super().__enter__()
+        except BaseException:
+            self._release()
+            raise
+        if self.is_holder:
+            transaction.on_commit(self._release)  # before the other hooks, which may take their time
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        if self.is_holder:
+            self.is_holder = False
+            _sqlite_writer.release()
 
 
 class _MongoAtomic(MongoAtomic):  # type: ignore[misc]

@@ -1,9 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, connection
 
-from cryptons.db import atomic, new_id, on_commit, retry_when
+from cryptons import db
+from cryptons.db import _SqliteAtomic, atomic, new_id, on_commit, retry_when
 from cryptons.events.models import Event, record
 
 
@@ -91,3 +92,53 @@ def test_retry_when_does_not_repeat_the_call_after_other_errors():
     with pytest.raises(Moved):
         retry_when(KeyError, act, failure=ValueError())
     assert act() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_runs_after_a_commit_does_not_hold_up_another_threads_transaction():
+    def write():
+        try:
+            with atomic():
+                record("order.placed", new_id(), seq=1, data={})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, atomic():
+        record("order.placed", new_id(), seq=1, data={})
+        on_commit(lambda: pool.submit(write).result(30))
+
+    assert Event.objects.count() == 2
+
+
+def is_free():
+    """Whether another thread may write."""
+
+    def take():
+        taken = db._sqlite_writer.acquire(timeout=0.01)
+        if taken:
+            db._sqlite_writer.release()
+        return taken
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(take).result(30)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_of_one_process_queue_up_on_sqlite_and_let_the_next_one_in(monkeypatch):
+    monkeypatch.setattr(db, "SQLITE_WAIT_SECONDS", 0.01)
+    with _SqliteAtomic("default", False, False), ThreadPoolExecutor(1) as pool:
+        with pytest.raises(OperationalError, match="locked"):
+            pool.submit(lambda: _SqliteAtomic("default", False, False).__enter__()).result(30)
+        with _SqliteAtomic("default", False, False):  # the same thread's inner block joins
+            pass
+        assert not is_free()
+
+    assert is_free()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_writer_that_fails_lets_the_next_one_in(error):
+    with pytest.raises(error), _SqliteAtomic("default", False, False):
+        raise error
+    assert is_free()
