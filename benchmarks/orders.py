@@ -1,0 +1,162 @@
+"""Measure orders through the API on a whole shop of its own (SQLite, play money): `python -m benchmarks.orders [COUNT]`.
+
+The CPU time is that of all processes of the shop, less what they use while nothing happens. For comparison the same rows are written by
+hand, in one transaction on the same disk with the same pragmas.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.catalogue import milliseconds
+from benchmarks.shop_of import prepare
+from cryptons.databases import SQLITE_OPTIONS
+from tests.running import Shop, children
+from tests.stack.buying import ADDRESS, stock_product
+
+COUNT = 200
+CLIENTS = 8
+IDLE_SECONDS = 10
+Statement = tuple[str, tuple[Any, ...]]
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    folder = Path(tempfile.mkdtemp(prefix="cryptons-bench-"))
+    shop = Shop(folder / "shop", "--no-demo", SANDBOX="true", INVOICE_MINUTES="60")
+    try:
+        shop.start()
+        product = stock_product(shop, stock=10 * count)
+        alone = measure(shop, product, count, clients=1)
+        crowd = measure(shop, product, count, clients=CLIENTS)
+        shop.stop()
+        by_hand = write_by_hand(folder / "hand", count)
+    finally:
+        if shop.process is not None and shop.process.poll() is None:
+            shop.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{'':28}{'median':>10}{'p95':>10}{'CPU':>10}   ratio to the rows by hand, load {os.getloadavg()[0]:.1f}")
+    hand = statistics.median(by_hand)
+    for name, (times, cpu) in {"an order, 1 client": alone, f"an order, {CLIENTS} clients": crowd}.items():
+        median = statistics.median(times)
+        print(f"{name:28}{median:7.1f} ms{p95(times):7.1f} ms{cpu:7.2f} ms   {median / hand:5.1f} ×")
+    print(f"{'the same rows by hand':28}{hand:7.1f} ms{p95(by_hand):7.1f} ms", flush=True)
+
+
+def p95(times: list[float]) -> float:
+    return statistics.quantiles(times, n=20)[-1]
+
+
+def measure(shop: Shop, product: str, count: int, *, clients: int) -> tuple[list[float], float]:
+    """Return the milliseconds of each order, and of CPU for one."""
+    headers = shop.buyer()
+    body = {"cryptocurrency": "BTC", "items": [{"productId": product, "quantity": 1}], "shippingAddress": ADDRESS}
+    with httpx.Client(base_url=shop.url, timeout=60) as http:
+
+        def order(_: int = 0) -> None:
+            answer = http.post("/api/orders", headers=headers, json=body)
+            if answer.status_code != 201:
+                raise SystemExit(f"An order answers {answer.status_code}: {answer.text}")
+
+        for _ in range(10):
+            order()
+        idle = idle_share(shop)
+        before, started = cpu_seconds(shop), time.monotonic()
+        with ThreadPoolExecutor(clients) as pool:
+            times = list(pool.map(lambda _: milliseconds(order), range(count)))
+        used = cpu_seconds(shop) - before - idle * (time.monotonic() - started)
+    return times, used * 1000 / count
+
+
+def idle_share(shop: Shop) -> float:
+    """Return the CPU seconds that the shop uses in a second in which nothing is ordered."""
+    time.sleep(2)
+    before = cpu_seconds(shop)
+    time.sleep(IDLE_SECONDS)
+    return (cpu_seconds(shop) - before) / IDLE_SECONDS
+
+
+def cpu_seconds(shop: Shop) -> float:
+    assert shop.process is not None
+    ticks = 0
+    for pid in family(shop.process.pid):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid: int) -> Iterator[int]:
+    yield pid
+    for child in children(pid):
+        yield from family(child)
+
+
+def write_by_hand(folder: Path, count: int) -> list[float]:
+    """Return the milliseconds of each transaction that writes the rows of one order."""
+    prepare(folder)
+    statements = statements_of_an_order(folder / "hand.sqlite3")
+    with closing(sqlite3.connect(folder / "hand.sqlite3", isolation_level=None)) as database:
+        for pragma in str(SQLITE_OPTIONS["init_command"]).split(";"):
+            database.execute(pragma)
+        return [write(database, statements) for _ in range(count)]
+
+
+def statements_of_an_order(before: Path) -> list[Statement]:
+    """Place an order in this process, and return what its transaction wrote. `before` becomes a copy of the database without it."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from shop.checkout.placing import place_order
+    from shop.tests.factories import CartItemFactory
+
+    written: list[Statement] = []
+
+    def record(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
+        if sql.startswith(("INSERT", "UPDATE")) and connection.in_atomic_block:
+            written.append((sql.replace("%s", "?"), tuple(parameters)))
+        return execute(sql, parameters, many, context)
+
+    cart = CartItemFactory.create().cart
+    with closing(sqlite3.connect(before)) as copy:
+        connection.connection.backup(copy)
+    with connection.execute_wrapper(record):
+        place_order(cart, email="ada@example.com", user=None, address=dict(ADDRESS), network="BTC", at=timezone.now())
+    connection.close()
+    return written
+
+
+def write(database: sqlite3.Connection, statements: list[Statement]) -> float:
+    """Return the milliseconds of the transaction. Its rows are deleted afterwards, so that the next one can write them again."""
+    made: list[tuple[str, int]] = []
+
+    def act() -> None:
+        database.execute("BEGIN IMMEDIATE")
+        for sql, parameters in statements:
+            cursor = database.execute(sql, parameters)
+            cursor.fetchall()
+            if table := re.match(r'INSERT INTO ("\w+")', sql):
+                made.append((table[1], cursor.lastrowid or 0))
+        database.execute("COMMIT")
+
+    took = milliseconds(act)
+    database.execute("BEGIN IMMEDIATE")
+    for table, row in reversed(made):
+        database.execute(f"DELETE FROM {table} WHERE rowid = ?", [row])  # noqa: S608
+    database.execute("COMMIT")
+    return took
+
+
+if __name__ == "__main__":
+    main()
