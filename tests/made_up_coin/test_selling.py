@@ -164,9 +164,16 @@ def test_a_refused_login_names_the_settings_of_the_new_coins_node(node, settings
     assert "KETTLECOIN_RPC_USER and KETTLECOIN_RPC_PASS" in networks()["KTL"].health().problem
 
 
-@pytest.mark.parametrize("text", ["ktl1qexampleexample", "KTL1QEXAMPLEEXAMPLE", "kettlecoin:ktl1qexampleexample?amount=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ktl1qr8r8r8r8r8r8r8r8r8r8r8r8r8r8r8r8pfd2ea",
+        "KTL1QR8R8R8R8R8R8R8R8R8R8R8R8R8R8R8R8PFD2EA",
+        "kettlecoin:ktl1qr8r8r8r8r8r8r8r8r8r8r8r8r8r8r8r8pfd2ea?amount=1",
+    ],
+)
 def test_a_payout_accepts_an_address_of_the_new_coin(text):
-    assert check_destination("KTL", text, 100_000, at=timezone.now()) == "ktl1qexampleexample"
+    assert check_destination("KTL", text, 100_000, at=timezone.now()) == "ktl1qr8r8r8r8r8r8r8r8r8r8r8r8r8r8r8r8pfd2ea"
 
 
 def test_refusing_an_invalid_payout_address_names_the_new_coin():
