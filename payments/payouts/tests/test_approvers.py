@@ -10,11 +10,11 @@ from payments.payouts.workflow import approve_payout, required_approvals, resume
 from payments.tests.factories import NOW, PayoutFactory
 from payments.tests.subjects import RecordingJobs
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("payout_limits")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _two_people(settings, monkeypatch):
+def _two_people(payout_limits, settings, monkeypatch):
     """Every payout of 100.00 needs two, and nothing is sent."""
     settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("99.99")
     monkeypatch.setattr("payments.jobs._registered", [RecordingJobs()])
