@@ -102,8 +102,7 @@ def _identity(wallet: Conversation) -> str:
         else:
             text = descriptors.normalised(coin.descriptor, coin.network, coin) if coin.descriptor else ""
             receiving = [wallet.call("getdescriptorinfo", text)["descriptor"]] if text else []
-    except (RpcError, descriptors.DescriptorError):  # a wallet from before descriptors
-        receiving = []
-    if receiving:
-        return str(wallet.call("deriveaddresses", receiving[0], [0, 0])[0])
-    return str(wallet.call("getnewaddress", IDENTITY_LABEL))
+        first = str(wallet.call("deriveaddresses", receiving[0], [0, 0])[0]) if receiving else ""
+    except (RpcError, descriptors.DescriptorError):  # a wallet from before descriptors, or one whose addresses need its private keys
+        first = ""
+    return first if first and owns(wallet, first) else str(wallet.call("getnewaddress", IDENTITY_LABEL))

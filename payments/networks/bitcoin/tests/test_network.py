@@ -227,6 +227,15 @@ def test_an_unexpected_error_of_the_listing_is_raised(network, bitcoind, address
         facts(network, CursorState("the sandbox's"))
 
 
+@pytest.mark.parametrize("method", ["listdescriptors", "deriveaddresses"])
+def test_a_wallet_that_cannot_derive_an_address_is_recognised_by_one_that_it_issued(network, bitcoind, address, method):
+    bitcoind.fault = lambda asked: -5 if asked == method else ""
+    cursor = network.facts_since(FROM_THE_BEGINNING, {}).cursor
+    (wallet,) = cursor.wallets
+    assert "cryptons" in bitcoind.wallet("shop").labels.values()
+    assert network.facts_since(cursor, {}).cursor.wallets == (wallet,)
+
+
 # --- coinbase ---
 
 
