@@ -11,6 +11,7 @@ from django.db import connections
 from django.dispatch import receiver
 from django.test import TransactionTestCase
 from django.urls import clear_url_caches
+from django.utils import translation
 from pytest_django.fixtures import Settings
 
 from cryptons.circuit_breaker import CircuitBreaker
@@ -60,10 +61,12 @@ def _plain_settings(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_caches() -> Iterator[None]:
+    """Nothing that a test leaves in memory reaches the next one, nor does the language of its last request."""
     yield
     for cache in caches.all():
         cache.clear()
     forget_all()
+    translation.deactivate()
     catalogue_version._remembered, catalogue_version._owes = None, False
 
 
