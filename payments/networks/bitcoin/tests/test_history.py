@@ -38,7 +38,7 @@ def test_a_payment_in_the_period_is_recorded_with_its_block(network, bitcoind, a
     (entry,) = network.records(NOON, NOON + DAY)
 
     vout = entry.reference.partition(":")[2]
-    assert entry == NodeRecord(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=163)
+    assert entry == NodeRecord(f"{txid}:{vout}", address, 1000, NOON + HOUR, is_confirmed=True, height=163, label="order_1")
 
 
 def test_the_period_includes_its_start_and_excludes_its_end(network, bitcoind, address):
