@@ -22,8 +22,8 @@ class WalletMethods:
         info = {"walletname": wallet.name, "txcount": len(wallet.heard_at), "keypoolsize": len(wallet.pool), "scanning": False}
         return info | {"private_keys_enabled": wallet.has_keys, "descriptors": wallet.has_descriptors}
 
-    def getnewaddress(self, label: str = "", kind: str = "bech32") -> str | None:
-        return self.chain.address(self.wallet.new_script(label, kind))
+    def getnewaddress(self, label: str = "", kind: str = "bech32") -> str:
+        return str(self.chain.address(self.wallet.new_script(label, kind)))
 
     def getaddressinfo(self, address: str) -> dict[str, Any]:
         script = self.node.script_of(address)

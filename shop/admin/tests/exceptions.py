@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from accounts.tests.factories import UserFactory
 from payments.models import Invoice
 from shop.models import Order
 from shop.tests.paying import TIP, placed, run_out, tell
@@ -43,3 +45,9 @@ def press(client: Client, order: Order, act: str, **fields: Any) -> Any:
     invoice = invoice_of(order)
     path = f"{QUEUE}{invoice.pk}/ask/" if act == "ask" else f"/admin/payments/invoice/{invoice.pk}/decide/{act}/?next={QUEUE}"
     return client.post(path, {"version": invoice.version, "reason": "she called", "network": "BTC", **fields}, follow=True)
+
+
+def staff_who_may(client: Client, *permissions: str) -> None:
+    staff = UserFactory.create(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(staff)

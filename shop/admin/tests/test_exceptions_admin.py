@@ -4,15 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from accounts.tests.factories import UserFactory
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.tests.factories import PayoutFactory
-from shop.admin.tests.exceptions import QUEUE, invoice_of, late_order, long_ago, partial_order, press, shown
+from shop.admin.tests.exceptions import QUEUE, invoice_of, late_order, long_ago, partial_order, press, shown, staff_who_may
 from shop.models import Product
 from shop.orders.lifecycle import change_status
 from shop.tests.paying import TIP, newest_option, open_order, pay, run_out, tell
@@ -53,12 +51,6 @@ def test_an_underpaid_order_has_a_button_that_drafts_its_refund(client, grace):
 
     client.post(f"/admin/payments/payout/{payout.pk}/act/withdraw/", {"reason": "a slip"})
     assert order.number in shown(client)
-
-
-def staff_who_may(client, *permissions):
-    staff = UserFactory(is_staff=True)
-    staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client.force_login(staff)
 
 
 def test_staff_without_permission_to_draft_payouts_see_no_refund_button(client):
@@ -339,72 +331,3 @@ def test_payouts_that_wait_for_staff_are_in_the_queue_and_in_the_tasks(client, g
 def test_payouts_that_nobody_of_staff_must_act_on_are_not_in_the_queue(client, grace, fields):
     PayoutFactory(**fields)
     assert "Payouts that wait for you" not in shown(client)
-
-
-# --- A payment that was taken back ----------------------------------------------------------------------------------------------
-
-
-def double_spent_order(*, left=0, runs_out=True):
-    """An order whose payment was double spent; `left` percent of the price are still there."""
-    order = long_ago()
-    if left:
-        tell(order, percent=left, height=TIP - 1, reference="left:0")
-    tell(order, percent=100 - left)
-    tell(order, percent=100 - left, present=False, conflicted=True)
-    if runs_out:
-        run_out(order)
-    return order
-
-
-def cancel_path(order):
-    return f"/admin/shop/order/{order.pk}/cancel/do/"
-
-
-def test_a_double_spent_order_offers_to_ask_again_or_to_cancel(client, grace):
-    order = double_spent_order()
-    text = shown(client)
-    assert "Ask for a new payment" in text
-    assert cancel_path(order) in text
-    for words in ("Accept as paid", "Close as invalid", "/payout/draft/"):
-        assert words not in text
-
-
-def test_the_buyer_of_a_double_spent_order_is_asked_to_pay_again(client, grace):
-    order = double_spent_order()
-    assert "Ask for a new payment" in client.get(f"{QUEUE}{invoice_of(order).pk}/ask/").text
-
-    press(client, order, "ask")
-
-    order.refresh_from_db()
-    mail = Mail.objects.get(key__startswith="payment_rest")
-    assert (mail.to, mail.subject) == ("ada@example.com", f"Please pay again for order {order.number}")
-    assert "the network did not confirm it" in mail.text
-    assert "refund" not in mail.text
-    assert (order.holds_stock, invoice_of(order).status) == (True, "new")
-
-
-def test_cancelling_a_double_spent_order_releases_its_stock(client, grace):
-    order = double_spent_order(runs_out=False)
-    before = Product.objects.get().stock
-    client.post(cancel_path(order), {"reason": "double spent"}, follow=True)
-    order.refresh_from_db()
-    assert (order.status, Product.objects.get().stock) == ("cancelled", before + 2)
-    assert order.number not in shown(client)
-
-
-def test_what_is_left_of_a_double_spent_order_can_be_refunded(client, grace):
-    order = double_spent_order(left=40)
-    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/" in shown(client)
-
-
-def test_a_double_spent_order_that_can_still_be_paid_can_be_closed_and_refunded(client, grace):
-    order = double_spent_order(left=40, runs_out=False)
-    assert "/decide/close/" in shown(client)
-    press(client, order, "close")
-    assert f"/admin/payments/payout/draft/{invoice_of(order).pk}/late/" in shown(client)
-
-
-def test_staff_who_may_not_change_orders_are_not_offered_to_cancel_one(client):
-    staff_who_may(client, "view_invoice", "change_invoice", "view_order")
-    order = double_spent_order()
-    assert cancel_path(order) not in shown(client)

@@ -4,16 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from accounts.tests.factories import ApiClient, StaffFactory
 from cryptons.api.limits import forget_counts
 from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.refund_links import refund_path
 from payments.payouts.workflow import approve_payout, draft_payout, mark_sent, set_destination, withdraw_payout
-from payments.subject import subject
 from shop.errors import IllegalTransition
-from shop.models import Order
 from shop.orders.lifecycle import change_status, release_hold
 from shop.tests.paying import NOW, TIP, TOO_LATE, pay, placed, run_out, tell
 
@@ -385,27 +383,3 @@ def test_a_cancelled_order_can_be_refunded_over_the_api():
     assert Payout.objects.get().amount_base == came(order)
     assert mails("refund-asked") == 1
     assert grace.post("/api/payouts", wanted).status_code == 409
-
-
-def test_the_buyer_of_an_order_is_known_to_its_payouts():
-    user = UserFactory()
-    order = placed(user=user)
-    invoice = Invoice.objects.get(subject_id=order.pk)
-    assert subject().buyer_id(invoice) == user.pk
-    Order.objects.update(user=None)
-    assert subject().buyer_id(invoice) is None
-
-
-@pytest.mark.parametrize("is_sent", [False, True])
-def test_an_order_is_held_for_a_vanished_excess_only_if_the_excess_was_sent(is_sent):
-    order = placed()
-    pay(order)
-    tell(order, percent=50, height=TIP - 1, reference="over:0")
-    payout = drafted(order, "excess", destination=HOME, at=LATER)
-    if is_sent:
-        Payout.objects.filter(pk=payout.pk).update(status="sent")
-
-    tell(order, percent=50, reference="over:0", present=False, conflicted=True)
-
-    reason = "Money of this order was refunded, and a payment was taken back after that, so the rest does not pay it."
-    assert (order.status, order.hold_reason) == ("processing", reason if is_sent else "")

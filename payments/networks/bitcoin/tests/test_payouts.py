@@ -8,12 +8,10 @@ from payments.confirmations import FINAL_DEPTH
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import payouts
 from payments.networks.bitcoin.payouts import (
-    FeeTooHigh,
     OutOfFunds,
     broadcast,
     coins_of,
     draft,
-    estimate_fee,
     is_address,
     is_broadcast,
     paid_by,
@@ -26,23 +24,6 @@ from tests.fake_bitcoind.methods import read_transaction
 from tests.fake_bitcoind.wallet_methods import WalletMethods
 
 AMOUNT = Base(30_000_000)
-
-
-@pytest.fixture
-def funds(bitcoind, settings):
-    """A wallet `payouts` with keys and three coins of 1 BTC."""
-    settings.BITCOIN_PAYOUT_WALLET = "payouts"
-    bitcoind.node.createwallet("payouts", load=True)
-    wallet = WalletMethods(bitcoind.node, bitcoind.wallet("payouts"))
-    for _ in range(3):
-        bitcoind.pay(wallet.getnewaddress(), 100_000_000)
-        bitcoind.mine()
-    return wallet
-
-
-@pytest.fixture
-def target(bitcoind):
-    return bitcoind.buyers.getnewaddress()
 
 
 def coin_of(made):
@@ -171,20 +152,6 @@ def test_the_coins_of_a_released_draft_are_unlocked(bitcoind, funds, target):
 
 
 # --- signed by staff ---
-
-
-@pytest.fixture
-def watched(bitcoind, settings):
-    """The shop's own wallet, which only watches, and the merchant's, which has the keys. One coin of 1 BTC."""
-    bitcoind.node.createwallet("merchant")
-    merchant = WalletMethods(bitcoind.node, bitcoind.wallet("merchant"))
-    settings.BITCOIN_DESCRIPTOR = ""
-    settings.BITCOIN_WALLET = "watched"
-    bitcoind.node.createwallet("watched", True, True, load=True)
-    bitcoind.wallet("watched").watch(merchant.wallet.descriptors[0].text, internal=False, last=99)
-    bitcoind.pay(merchant.getnewaddress(), 100_000_000)
-    bitcoind.mine()
-    return merchant
 
 
 def test_a_watch_only_wallet_makes_an_unsigned_draft_with_change_to_itself(bitcoind, watched, target):
@@ -398,36 +365,3 @@ def test_the_outputs_of_each_confirmed_or_waiting_transaction_are_read_by_addres
 @pytest.mark.parametrize("stored", ["", "zz", "00", "cHNidP8B", "02" * 40])
 def test_an_unreadable_transaction_has_no_coins(stored):
     assert coins_of(stored) == []
-
-
-# --- fees ---
-
-
-def test_a_draft_above_the_highest_fee_is_refused_and_locks_nothing(bitcoind, funds, target):
-    bitcoind.node.fee_rate = 300
-    with pytest.raises(FeeTooHigh) as refused:
-        draft(BITCOIN, target, AMOUNT, (), Base(10_000))
-    assert refused.value.fee_base > 10_000
-    assert funds.wallet.locked == set()
-    assert draft(BITCOIN, target, AMOUNT, (), refused.value.fee_base).fee_base == refused.value.fee_base
-
-
-def test_an_estimate_says_the_fee_and_leaves_no_trace(bitcoind, funds, target):
-    known = set(funds.wallet.heard_at)
-    fee = estimate_fee(BITCOIN, target, AMOUNT)
-    assert (funds.wallet.locked, set(funds.wallet.heard_at), bitcoind.chain.mempool) == (set(), known, {})
-    assert draft(BITCOIN, target, AMOUNT).fee_base == fee > 0
-
-
-def test_an_estimate_in_an_empty_wallet_says_so(bitcoind, settings, target):
-    settings.BITCOIN_PAYOUT_WALLET = "payouts"
-    bitcoind.node.createwallet("payouts", load=True)
-    with pytest.raises(OutOfFunds):
-        estimate_fee(BITCOIN, target, AMOUNT)
-
-
-def test_a_draft_above_the_highest_fee_uses_up_no_address_of_a_watch_only_wallet(bitcoind, watched, target):
-    with pytest.raises(FeeTooHigh):
-        draft(BITCOIN, target, AMOUNT, (), Base(1))
-    assert "change of a payout" not in bitcoind.wallet("watched").labels.values()
-    assert bitcoind.wallet("watched").locked == set()
