@@ -24,6 +24,7 @@ from payments.payouts.play_money import close_sandbox
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
 from payments.sync import webhook_hints
+from payments.sync.address_gap import alert_of_gaps
 from payments.sync.facts import mark_slow
 from payments.sync.follower import is_wanted, poll
 from payments.sync.lightning_sweep import check_open_options, close_options
@@ -111,6 +112,11 @@ def sweep_invoices() -> None:
     overdue = list(Invoice.objects.overdue(now).order_by("expires_at").values_list("pk", flat=True)[:MOST_SEEN])
     for invoice_id in overdue if len(overdue) <= SWEEP else random.sample(overdue, SWEEP):
         settle_one(invoice_id)
+
+
+@shared_task
+def watch_address_gaps() -> None:
+    alert_of_gaps(at=timezone.now())
 
 
 @shared_task

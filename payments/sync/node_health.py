@@ -16,6 +16,7 @@ from payments.networks.base import CursorState, Network, NodeHealth
 from payments.networks.cursors import left_behind
 from payments.networks.registry import is_sandbox, networks
 from payments.polling import is_silent
+from payments.sync.address_gap import address_gap, gap_warning, has_addresses
 from payments.sync.node_clock import clock_trouble
 from payments.sync.replaced_node import is_replaced, open_alerts
 
@@ -41,6 +42,8 @@ class NodeReport:
     follower: Cursor
     oldest_unsettled_at: datetime | None
     """When the oldest payment last changed whose invoice has no new verdict yet."""
+    address_gap: int | None
+    """How many of the wallet's newest addresses have received nothing; None where no wallet issues addresses."""
     warnings: tuple[str, ...]
 
     @property
@@ -121,8 +124,10 @@ def _report(
     )
     if not health.problem and (waiting := left_behind(follower)):
         health = replace(health, problem=" ".join(each.sentence for each in waiting))
+    gap = address_gap(follower.network) if has_addresses(follower.network) else None
     warnings = [
         health.warning,
+        gap_warning(follower.network, gap or 0),
         _another_node(follower, health),
         alert,
         clock_trouble(health.clock_off) or clock_trouble(timedelta(seconds=follower.clock_off_seconds)),
@@ -137,6 +142,7 @@ def _report(
         latency=latency,
         follower=follower,
         oldest_unsettled_at=unsettled,
+        address_gap=gap,
         warnings=tuple(warning for warning in warnings if warning),
     )
 
