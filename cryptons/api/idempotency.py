@@ -67,13 +67,16 @@ def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
     Raises IdempotencyMismatch for another body, and Conflict while the first request has no answer yet.
     """
     now = timezone.now()
-    IdempotentRequest.objects.filter(user_id=user_id, key=key, created_at__lt=now - KEPT).delete()
-    if not IdempotentRequest.objects.filter(user_id=user_id, key=key).exists():
+    rows = IdempotentRequest.objects.filter(user_id=user_id, key=key)
+    kept = rows.first()
+    if kept is None:
         try:
             return IdempotentRequest.objects.create(user_id=user_id, key=key, body_hash=body_hash)
-        except IntegrityError:
-            pass  # a request with the same key was first
-    kept = IdempotentRequest.objects.get(user_id=user_id, key=key)
+        except IntegrityError:  # a request with the same key was first
+            return _begin(user_id, key, body_hash)
+    if kept.created_at < now - KEPT:
+        rows.filter(created_at__lt=now - KEPT).delete()
+        return _begin(user_id, key, body_hash)
     if kept.body_hash != body_hash:
         raise IdempotencyMismatch(_("This Idempotency-Key was used for another request."))
     if kept.status is None:

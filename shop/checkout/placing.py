@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -158,6 +159,7 @@ def _write(
         for line in contents.lines
         if line.product is not None
     )
+    prefetch_related_objects([order], "lines")  # stock, mail and answer read them
     hold_stock(order)
     invoice = open_invoice(offers, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")

@@ -19,7 +19,7 @@ def hold_stock(order: Order) -> None:
     """
     if not Order.objects.filter(pk=order.pk, holds_stock=False).update(holds_stock=True):
         return
-    lines = list(OrderLine.objects.filter(order=order))
+    lines = list(order.lines.all())
     shortages = [Shortage(line.name, 0) for line in lines if line.product_id is None] or _take(_quantities(lines))
     if shortages:
         Order.objects.filter(pk=order.pk).update(holds_stock=False)
