@@ -128,6 +128,12 @@ def test_late_payments_that_are_decided_or_gone_or_too_small_need_no_decision(fa
     assert read().undecided_late == []
 
 
+def test_money_that_is_gone_does_not_help_late_payments_to_complete_the_price():
+    gone = PaymentFactory(amount_base=DUE // 2, is_present=False)
+    late(option=gone.option, amount_base=DUE // 2)
+    assert read().undecided_late == []
+
+
 @pytest.mark.parametrize("override", ["settled", "invalid", "cancelled"])
 def test_late_payments_need_no_decision_once_a_person_has_decided_about_the_invoice(override):
     late(option__invoice__override=override)

@@ -334,3 +334,8 @@ def test_stuck_money_beside_accepted_late_money_does_not_make_it_punctual():
 
 def test_a_decision_of_staff_hides_that_a_payment_is_slow():
     assert evaluate(replace(TERMS, override="settled"), [slow()], LATE).flags == {"manual"}
+
+
+@pytest.mark.parametrize(("punctual", "flags"), [(9_950, set()), (9_949, {"late"})])
+def test_late_money_that_nobody_accepted_is_flagged_while_the_price_is_not_paid_without_it(punctual, flags):
+    assert evaluate(TERMS, [paid(punctual), paid(50, seen_at=LATE)], LATE).flags == flags
