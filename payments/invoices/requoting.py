@@ -118,12 +118,16 @@ def _check(invoice: Invoice) -> None:
         raise QuoteRefused(str(PLAY_MONEY))
     if invoice.status in REFUSALS:
         raise QuoteRefused(str(REFUSALS[Invoice.Status(invoice.status)]))
-    if promised(invoice.pk).exists():
-        raise QuoteRefused(_("Your payment is being refunded, so this can no longer be paid. Please order again."))
+    _check_that_nothing_is_refunded(invoice.pk)
     if count_quotes(invoice.pk) >= MOST_QUOTES:
         raise QuoteRefused(
             _("This payment has already had %(number)s quotes. Please contact us, or order again.") % {"number": MOST_QUOTES}
         )
+
+
+def _check_that_nothing_is_refunded(invoice_id: UUID) -> None:
+    if promised(invoice_id).exists():
+        raise QuoteRefused(_("Your payment is being refunded, so this can no longer be paid. Please order again."))
 
 
 def count_quotes(invoice_id: UUID) -> int:
@@ -135,6 +139,7 @@ def prepare_quote(invoice_id: UUID, network: str, *, at: datetime) -> Quote:
 
     Raises QuoteRefused, NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered, InvoiceMoved.
     """
+    _check_that_nothing_is_refunded(invoice_id)  # before anything is written
     settle(invoice_id, at=at)
     preview = preview_quote(invoice_id, at=at)
     if preview.is_enough:

@@ -36,9 +36,10 @@ def review(verdict: Verdict, *, before: Verdict, known: frozenset[str], is_waiti
     """Decide whether a verdict must be looked at by staff.
 
     `before` is the stored verdict, `known` its exceptions, `is_waiting` whether a decision about them is still open, and `resolved` are the
-    exceptions that the acting person decides by what they do. What was dismissed comes back when status, exceptions or money change.
+    exceptions that the acting person decides by what they do. What was dismissed comes back when the status or the money changes, or an
+    exception is added; that one of them has gone is no news.
     """
     present = exceptions(verdict)
-    is_news = (present, verdict.status, verdict.paid_seen_minor) != (known, before.status, before.paid_seen_minor)
+    is_news = bool(present - known) or (verdict.status, verdict.paid_seen_minor) != (before.status, before.paid_seen_minor)
     needs_decision = bool(present - resolved) and (is_news or is_waiting)
-    return Review(present, needs_decision, is_new_to_staff=needs_decision and (present != known or not is_waiting))
+    return Review(present, needs_decision, is_new_to_staff=needs_decision and (bool(present - known) or not is_waiting))

@@ -179,6 +179,19 @@ def test_a_paid_or_closed_invoice_gets_no_new_quote(status):
         preview_quote(option.invoice_id, at=SOON)
 
 
+def test_a_quote_that_is_refused_for_a_refund_writes_nothing():
+    """Not even the verdict that the refund has changed: half of the money that was too much is on its way back."""
+    payment = PaymentFactory(amount_base=2 * DUE, first_seen_at=TOO_LATE, height=TIP - 1)
+    settle(payment.invoice_id, at=TOO_LATE)
+    PayoutFactory(invoice=payment.invoice, kind="late", amount_base=2 * DUE)
+    before = Invoice.objects.values().get()
+
+    with pytest.raises(QuoteRefused, match="being refunded"):
+        prepare_quote(payment.invoice_id, "BTC", at=TOO_LATE)
+
+    assert Invoice.objects.values().get() == before
+
+
 @pytest.mark.parametrize("status", ["draft", "approved", "sending", "sent", "unknown"])
 def test_an_invoice_whose_money_is_being_refunded_gets_no_new_quote(status):
     payment = PaymentFactory(first_seen_at=TOO_LATE, height=TIP - 1)

@@ -62,6 +62,13 @@ def test_a_second_exception_is_new_to_staff_although_the_first_still_waits():
     assert (seen.needs_decision, seen.is_new_to_staff) == (True, True)
 
 
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_an_exception_that_has_gone_is_no_news_about_the_others(is_waiting):
+    both = replace(WAITING, flags=frozenset({"late", "overpaid"}))
+    seen = review(WAITING, before=both, known=both.flags, is_waiting=is_waiting)
+    assert (seen.exceptions, seen.needs_decision, seen.is_new_to_staff) == (LATE_ONLY, is_waiting, False)
+
+
 def test_an_exception_that_the_decision_itself_resolves_needs_no_decision():
     override = Verdict("settled", frozenset({"manual", "double_spent"}))
     seen = review(
