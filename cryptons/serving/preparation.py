@@ -104,7 +104,7 @@ def collect_static() -> None:
 
 def _sizes(folder: Path) -> str:
     """Return a hash of the sizes of all files in the folder, by name."""
-    lines = sorted(f"{file}|{file.stat().st_size}\n" for file in folder.rglob("*") if file.is_file())
+    lines = sorted(f"{file.relative_to(folder)}|{file.stat().st_size}\n" for file in folder.rglob("*") if file.is_file())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -24,7 +24,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, which then ends the lines
-        if problems := check_database():
+        found = check_database()
+        for warning in (each for each in found if not each.is_serious()):
+            self.stderr.write(str(warning.msg))
+        if problems := [each for each in found if each.is_serious()]:
             said = " ".join(str(problem.msg) for problem in problems)
             self.answer({"error": said.replace("DATABASE_URL", "--to").replace("start the shop again", "try again")})
             return

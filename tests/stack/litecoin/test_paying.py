@@ -279,7 +279,7 @@ def test_a_payout_to_an_mweb_address_is_refused(litecoin: LitecoinNode, tmp_path
         ledger.sweep()
 
     assert (ledger.status(sent), ledger.status(stopped)) == ("sent", "approved")
-    assert "does not pay" in ledger.row(stopped)["error"]
+    assert "cannot pay this" in ledger.row(stopped)["error"]
     assert litecoin.call("getreceivedbyaddress", home, 0, wallet=litecoin.buyers) == Decimal("0.001")
     assert litecoin.call("getrawmempool") == [ledger.row(sent)["reference"]]
     ledger.stop()
