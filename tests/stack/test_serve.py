@@ -111,7 +111,7 @@ def test_a_worker_whose_tasks_never_end_is_killed_and_restarted(shop: Shop, tmp_
     (tmp_path / "sitecustomize.py").write_text(HANGING)
     hang = tmp_path / "hang"
     hang.touch()
-    shop.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "HANG": str(hang)}
+    shop.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "HANG": str(hang), "FOLLOW_SECONDS": "1"}
     shop.start()
     first = wait_for("worker", lambda: shop.child("worker"))
 
