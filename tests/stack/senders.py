@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.running import ROOT, Shop
+from tests.running import ROOT, Shop, data_of_a_first_start
 from tests.stack.bitcoind import Node
 
 
@@ -34,8 +35,8 @@ class PayoutLedger:
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         self.shop = Shop(folder, **settings)
+        shutil.copytree(data_of_a_first_start(), self.shop.data)
         about: dict[str, Any] = {"cwd": ROOT, "env": self.shop.environment}
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], check=True, **about)
         command = [sys.executable, "-m", "tests.stack.sender"]
         self.server = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **about)
 
