@@ -76,7 +76,7 @@ class Browser:
             try:
                 return self.driver.find_element(By.XPATH, wanted).click()
             except WebDriverException as error:
-                if "does not belong to the document" not in str(error):
+                if not is_replaced(error):
                     raise
         return self.driver.find_element(By.XPATH, wanted).click()
 
@@ -92,7 +92,9 @@ class Browser:
         def shown() -> bool:
             try:
                 return words in self.text()
-            except (StaleElementReferenceException, NoSuchElementException):
+            except WebDriverException as error:
+                if not is_replaced(error):
+                    raise
                 return False
 
         try:
@@ -115,9 +117,17 @@ class Browser:
 def is_gone(element: WebElement) -> bool:
     try:
         element.is_enabled()
-    except (StaleElementReferenceException, NoSuchElementException):
+    except WebDriverException as error:
+        if not is_replaced(error):
+            raise
         return True
     return False
+
+
+def is_replaced(error: WebDriverException) -> bool:
+    """Whether the page, or its live part, was replaced meanwhile. Chromium has no error of its own for the moment in between."""
+    gone = isinstance(error, StaleElementReferenceException | NoSuchElementException)
+    return gone or "does not belong to the document" in str(error)
 
 
 def program(*names: str) -> str:
