@@ -35,8 +35,11 @@ class PayoutLedger:
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         self.shop = Shop(folder, **settings)
-        shutil.copytree(data_of_a_first_start(), self.shop.data)
         about: dict[str, Any] = {"cwd": ROOT, "env": self.shop.environment}
+        if self.shop.data.exists():  # a disk of its own
+            subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], check=True, **about)
+        else:
+            shutil.copytree(data_of_a_first_start(), self.shop.data)
         command = [sys.executable, "-m", "tests.stack.sender"]
         self.server = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **about)
 
