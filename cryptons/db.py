@@ -56,7 +56,7 @@ class _SqliteAtomic(transaction.Atomic):
             self.is_holder = True
         try:
             super().__enter__()
-        except BaseException:
+        except BaseException:  # BEGIN failed, or a signal came in between: it goes on to the caller, and the next writer gets in
             self._release()
             raise
         if self.is_holder:

@@ -1,7 +1,7 @@
 """The ledger of the shop: one row for each payment and each payout, oldest first, and their totals.
 
 Amounts that the shop receives are positive; payouts and their fees are negative. A payment that is gone and a payout that was not sent have
-amounts of zero in the file; what they would have been is in columns of its own, so that whoever adds up a column gets the admin's sums.
+amounts of zero in the file; what they would have been is in columns of its own, so that a column adds up to the admin's sum.
 
 The value in fiat is exact for each row and then rounded to the currency's smallest unit, halves up; a total is the sum of rounded rows, so
 that the admin shows what adding up the file gives. The value of a payment is that of its locked rate; the value of a payout is the one that

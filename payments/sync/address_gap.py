@@ -4,6 +4,7 @@ Another wallet with the same public key looks only so many addresses ahead for m
 """
 
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -45,7 +46,7 @@ def alert_of_gaps(*, at: datetime) -> None:
         with override(settings.LANGUAGE_CODE):
             warning = gap_warning(network, gap)
         if warning:
-            in_transaction(lambda key=f"gap {network} {last_paid}", text=warning: alert(key, text, at=at))  # type: ignore[misc]
+            in_transaction(partial(alert, f"gap {network} {last_paid}", warning, at=at))
 
 
 def _newest_unpaid(network: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 from rest_framework.response import Response
 
@@ -100,6 +101,22 @@ def test_a_failed_request_can_be_repeated_with_the_same_key():
         with pytest.raises(ZeroDivisionError):
             strike.post(asked)
     assert len(strike.tokens) == 2
+
+
+def test_a_request_is_carried_out_when_the_first_one_with_its_key_fails_at_the_same_moment(bakery, monkeypatch):
+    """The other row is there when this one is written, and gone when it is looked for."""
+    create, tries = IdempotentRequest.objects.create, []
+
+    def meet_the_other(**values):
+        tries.append(values["key"])
+        if len(tries) == 1:
+            raise IntegrityError
+        return create(**values)
+
+    monkeypatch.setattr(IdempotentRequest.objects, "create", meet_the_other)
+
+    assert bakery.post(Asked()).data == {"loaf": 1}
+    assert tries == ["k", "k"]
 
 
 def test_a_key_can_be_used_for_a_new_request_after_a_day(bakery):

@@ -219,7 +219,7 @@ def test_a_dismissed_exception_stays_dismissed_when_its_money_only_confirms():
     assert (invoice.exceptions, invoice.needs_decision, invoice.exception_at) == ({"underpaid"}, False, None)
 
 
-def test_an_exception_waits_since_the_first_time_whatever_changes_meanwhile():
+def test_an_exception_waits_since_its_first_time_although_the_invoice_changes_meanwhile():
     payment = PaymentFactory(amount_base=DUE // 4)
     settle(payment.invoice_id, at=EXPIRY)
     assert Invoice.objects.get().exception_at == EXPIRY

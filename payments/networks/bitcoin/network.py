@@ -342,7 +342,7 @@ def _is_lost(wallets: Sequence[Conversation], txid: str, payment: KnownPayment) 
     """Return whether a payment has gone that its wallet does not know.
 
     Its wallet is the one that issued the address; one that was created later than the payment does not count. A payment that is still in
-    its block or in the mempool is there, whatever the wallet knows.
+    its block or in the mempool is there, also if the wallet does not know it.
     """
     issuer = next((wallet for wallet in wallets if owns(wallet, payment.destination)), None)
     if issuer is None or born_at(issuer, payment.destination) > payment.first_seen_at.timestamp():

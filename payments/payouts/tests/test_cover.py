@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    """Nobody sends by itself."""
+    """Nothing is sent until the test sends it."""
     monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
 
 

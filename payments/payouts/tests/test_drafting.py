@@ -170,7 +170,7 @@ def test_a_refund_on_chain_can_be_any_number_of_satoshis():
     assert draft(paid(), amount_base=1_001).amount_base == 1_001
 
 
-def test_a_draft_is_made_anew_when_its_invoice_changes_meanwhile(monkeypatch):
+def test_a_draft_is_tried_again_when_its_invoice_changes_meanwhile(monkeypatch):
     """Twice somebody else is faster; the third try is written."""
     invoice, tries, most_of_kind = paid(), [], workflow.most_of_kind
 

@@ -1,6 +1,6 @@
 """Random lives of the payouts of one invoice, while its money comes and goes at each of their steps.
 
-Never more leaves than is there and may go back as that kind, whoever drafts, withdraws, fails or comes too late.
+Never more leaves than is there and may go back as that kind, also when somebody withdraws it, fails or comes too late.
 """
 
 from contextlib import suppress
@@ -52,7 +52,7 @@ def _settings(settings):
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    """Nobody sends by itself."""
+    """Nothing is sent until the test sends it."""
     monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
 
 

@@ -1,4 +1,4 @@
-"""Two people are two accounts, whatever they are called, and none of them is the buyer."""
+"""Two people are two accounts, also under the same name, and none of them is the buyer."""
 
 from decimal import Decimal
 

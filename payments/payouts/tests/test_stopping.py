@@ -31,7 +31,7 @@ GONE = (
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    """Nobody sends by itself."""
+    """Nothing is sent until the test sends it."""
     monkeypatch.setattr("payments.jobs._registered", [RecordingJobs()])
     monkeypatch.setattr("payments.subject._registered", [PunctualSubject(NOW)])
 

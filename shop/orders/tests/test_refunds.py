@@ -24,7 +24,7 @@ LATER = NOW + timedelta(minutes=5)
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    """Nobody sends by itself: the tests say when it was sent."""
+    """Nothing is sent until the test says so."""
     monkeypatch.setattr("payments.tasks.enqueue", lambda *_, **__: None)
     forget_counts()
 
