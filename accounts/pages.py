@@ -16,7 +16,8 @@ from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, Re
 from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
 from accounts.tokens import forget_user
-from cryptons.api.limits import client_ip, count, too_many_attempts
+from cryptons.api.limits import count, too_many_attempts
+from cryptons.client_address import client_ip
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 

@@ -13,10 +13,11 @@ from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
 from accounts.tokens import api_user, forget_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
-from cryptons.api.limits import client_ip, count, too_many_attempts
+from cryptons.api.limits import count, too_many_attempts
 from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
+from cryptons.client_address import client_ip
 
 
 class LimitedView(ApiView):

@@ -1,6 +1,5 @@
 """Rate limits. The counters are in Redis, so that all servers share them, or in this process when there is no Redis."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Mapping
@@ -8,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.utils.translation import ngettext
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage, Storage
@@ -78,25 +76,3 @@ def _minutes(headers: Mapping[str, str]) -> int:
 def forget_counts() -> None:
     """Reset all counters, for tests."""
     _limiter.cache_clear()
-
-
-def client_ip(request: HttpRequest) -> str:
-    """Return the address that connected; behind a trusted proxy, the last one in X-Forwarded-For that is not a trusted proxy itself."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    while forwarded and _is_trusted(address):
-        address = forwarded.pop()
-    return address
-
-
-def _is_trusted(address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(ip in network for network in _trusted_networks(tuple(settings.TRUSTED_PROXIES)))
-
-
-@cache
-def _trusted_networks(proxies: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)

@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 
 from cryptons.api.envelope import error_response
 from cryptons.api.errors import handle, is_api
-from cryptons.api.limits import client_ip, count, too_many_requests
+from cryptons.api.limits import count, too_many_requests
+from cryptons.client_address import client_ip
 
 
 class ApiMiddleware:

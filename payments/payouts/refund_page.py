@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from cryptons.api.limits import client_ip, count
+from cryptons.api.limits import count
+from cryptons.client_address import client_ip
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.formats import coins
 from cryptons.money import UNITS, Base

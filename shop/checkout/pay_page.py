@@ -19,8 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from cryptons.api.limits import client_ip, count
+from cryptons.api.limits import count
 from cryptons.celery import enqueue
+from cryptons.client_address import client_ip
 from cryptons.coins import LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
