@@ -120,7 +120,11 @@ def mail_payout_trouble(payout: Payout) -> None:
         else:
             return
         path = reverse("admin:payments_payout_change", args=[payout.pk])
-    occasion = f"{payout.blocked_by}:{payout.version}" if payout.blocked_by else payout.status
+    occasion = payout.status
+    if payout.blocked_by == Payout.BlockedBy.FEE:
+        occasion = f"fee:{payout.fee_allowed_base}"  # it is tried again and again with the same limit
+    elif payout.blocked_by:
+        occasion = f"{payout.blocked_by}:{payout.version}"
     mail_staff(f"payout:{payout.pk}:{occasion}", subject, text, path=path)
 
 

@@ -12,7 +12,7 @@ from cryptons.coins import CoreCoin, core_coins, node_settings
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin import descriptors
 from payments.networks.bitcoin.wallet import wallet_problem
-from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless
+from payments.networks.lightning.macaroons import ESTIMATE, PAY_OUT, RECEIVE, needless
 from payments.networks.lightning.rpc import credential
 from payments.networks.registry import is_sandbox, offered_networks
 from payments.rates.current import MIN_SOURCES
@@ -90,7 +90,7 @@ def check_macaroons(**_: Any) -> list[CheckMessage]:
     """Warn of a macaroon that allows more than needed: an intruder on that machine could use all of it."""
     if not settings.LND_HOST:
         return []
-    paid = _check_macaroon("LND_MACAROON", RECEIVE, "can be paid", "shop.macaroon")
+    paid = _check_macaroon("LND_MACAROON", RECEIVE | ESTIMATE, "can be paid", "shop.macaroon")
     return paid + (_check_macaroon("LND_PAYOUT_MACAROON", PAY_OUT, "can pay", "payouts.macaroon") if settings.LND_PAYOUT_MACAROON else [])
 
 

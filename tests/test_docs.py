@@ -164,7 +164,7 @@ def test_no_file_refers_to_a_document_that_does_not_exist():
 def test_the_documented_macaroons_have_the_permissions_that_the_shop_needs():
     receiving, paying = of("lncli")
 
-    assert set(re.findall(r"uri:\S+", receiving.text)) == set(macaroons.RECEIVE)
+    assert set(re.findall(r"uri:\S+", receiving.text)) == set(macaroons.RECEIVE | macaroons.ESTIMATE)
     assert set(re.findall(r"uri:\S+", paying.text)) == set(macaroons.PAY_OUT)
 
 

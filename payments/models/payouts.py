@@ -44,6 +44,8 @@ class Payout(BaseModel):
     """Address, `address?dt=tag` or BOLT11 request; empty until the buyer says where to."""
     amount_base = models.BigIntegerField()
     fee_limit_base = models.BigIntegerField(null=True, blank=True)
+    attempt_before = models.BigIntegerField(default=0)
+    """LND's number of the payment of this request that had failed before the payout was sent; 0 if there was none."""
     fee_base = models.BigIntegerField(null=True, blank=True)
     """What the network took for it; paid by the shop on top."""
     currency = models.CharField(max_length=3)

@@ -9,6 +9,7 @@ from cryptons.money import UNITS, Base, fiat_to_base, limit_to_minor
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
+from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import is_sandbox
 
 
@@ -45,20 +46,35 @@ def fee_problem(payout: Payout, fee: int) -> str:
     ) % {"fee": coins(fee, payout.network), "limit": coins(limit, payout.network), "coin": UNITS[payout.network].coin}
 
 
+def no_route_problem(payout: Payout) -> str:
+    """Say that LND found no route for the payout within its fee limit."""
+    return _(
+        "There is no route to the recipient for a fee of at most %(limit)s %(coin)s. The payout waits until there is one, or until "
+        "somebody allows a higher fee."
+    ) % {"limit": coins(fee_limit_of(payout), payout.network), "coin": UNITS[payout.network].coin}
+
+
 def estimate_fee(payout: Payout) -> Base | None:
-    """Ask the node what the payout would cost now; None where that is not known before: over Lightning, and for what is sent by hand.
+    """Ask the node what the payout would cost now; None while it has no destination, in the sandbox, and where no node sends it.
 
     Raises NodeUnavailable, NodeRejected.
     """
-    coin = None if is_sandbox() else configured_coin(payout.network)
-    if coin is None or not payout.destination:
+    if is_sandbox() or not payout.destination:
         return None
-    return chain_payouts.estimate_fee(coin, payout.destination, Base(payout.amount_base))
+    if coin := configured_coin(payout.network):
+        return chain_payouts.estimate_fee(coin, payout.destination, Base(payout.amount_base))
+    return Base(lightning_payouts.estimate_fee(payout.destination, payout.amount_base)) if _is_over_our_lnd(payout) else None
+
+
+def _is_over_our_lnd(payout: Payout) -> bool:
+    return payout.network == LIGHTNING and bool(settings.LND_HOST)
 
 
 def fee_words(payout: Payout) -> list[str]:
     """Say what a payout that is not sent yet costs about, what it may cost at most, and what follows from that."""
     words = {"limit": coins(fee_limit_of(payout), payout.network), "coin": UNITS[payout.network].coin}
+    if not (is_sandbox() or configured_coin(payout.network) or _is_over_our_lnd(payout)):
+        return [_("set by the wallet from which you send it, because the shop has no node that sends %(coin)s") % words]
     try:
         fee = payout.fee_base if payout.psbt else estimate_fee(payout)
     except (NodeUnavailable, NodeRejected) as error:

@@ -27,7 +27,7 @@ from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import is_play_money, is_sandbox
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
-from payments.payouts.fees import fee_limit_of, fee_problem
+from payments.payouts.fees import fee_limit_of, fee_problem, no_route_problem
 from payments.payouts.workflow import UNFINISHED, mark_sent, move_payout, resume_draft, stop_payout, wait_for_fees
 
 logger = logging.getLogger(__name__)
@@ -156,9 +156,9 @@ def _draft_on_chain(coin: CoreCoin, payout: Payout, at: datetime) -> chain_payou
         return None
 
 
-def _wait_for_fees(payout: Payout, problem: str, at: datetime) -> None:
+def _wait_for_fees(payout: Payout, problem: str, at: datetime, **more: Any) -> None:
     """Look again in FEE_WAIT. Staff are told when the payout begins to wait, and not at each try."""
-    values: dict[str, Any] = {"error": problem[:300], "next_try_at": at + FEE_WAIT}
+    values: dict[str, Any] = {**more, "error": problem[:300], "next_try_at": at + FEE_WAIT}
     if payout.blocked_by == Payout.BlockedBy.FEE:
         _update(payout, **values)
     else:
@@ -194,8 +194,13 @@ def _send_over_lightning(payout: Payout, at: datetime) -> None:
             _move(payout, Status.FAILED, at, error=str(error)[:300], next_try_at=None)
             return
         lightning_payouts.decode(payout.destination)  # checks its signature, and that LND is reachable with our macaroon
-        limit = fee_limit_of(payout)
-        values = {"reference": request.payment_hash, "fee_limit_base": limit, "next_try_at": at + HOLD, "error": ""}
+        values = {
+            "reference": request.payment_hash,
+            "fee_limit_base": fee_limit_of(payout),
+            "attempt_before": _attempt_before(request.payment_hash),
+            "next_try_at": at + HOLD,
+            "error": "",
+        }
         try:
             _move(copy(payout), Status.SENDING, at, **values)
         except IntegrityError:
@@ -210,8 +215,23 @@ def _send_over_lightning(payout: Payout, at: datetime) -> None:
         payout.refresh_from_db()
         _conclude_lightning(payout, _pay(payout), at)
         return
-    outcome = lightning_payouts.track(payout.reference or "")
+    outcome = _track(payout)
     _conclude_lightning(payout, _pay(payout) if outcome.status == "absent" else outcome, at)
+
+
+def _attempt_before(payment_hash: str) -> int:
+    """Return LND's number of the failed payment with this hash; 0 if there is none. Raises NodeUnavailable while one may be under way."""
+    known = lightning_payouts.track(payment_hash)
+    if known.status == "unknown":
+        raise NodeUnavailable(known.problem or _("LND is still paying this Lightning invoice."))
+    return known.attempt
+
+
+def _track(payout: Payout) -> lightning_payouts.Outcome:
+    """Ask LND what became of the payment. One that had failed before this payout was sent says nothing about it."""
+    outcome = lightning_payouts.track(payout.reference or "")
+    is_former = outcome.status in ("failed", "no_route") and 0 < outcome.attempt <= payout.attempt_before
+    return lightning_payouts.Outcome("absent") if is_former else outcome
 
 
 def _pay(payout: Payout) -> lightning_payouts.Outcome:
@@ -224,11 +244,14 @@ def _pay(payout: Payout) -> lightning_payouts.Outcome:
     )
     if outcome.status != "refused":
         return outcome
-    known = lightning_payouts.track(payout.reference or "")
+    known = _track(payout)
     return lightning_payouts.Outcome("failed", problem=outcome.problem) if known.status == "absent" else known
 
 
 def _conclude_lightning(payout: Payout, outcome: lightning_payouts.Outcome, at: datetime) -> None:
+    if outcome.status == "no_route":
+        _wait_for_fees(payout, no_route_problem(payout), at, status=Status.APPROVED, reference=None)
+        return
     _conclude(payout, outcome.status, outcome.problem, outcome.fee_msat, at)
 
 

@@ -293,7 +293,10 @@ def stop_payout(payout: Payout, problem: str, *, at: datetime) -> Payout:
 
 
 def wait_for_fees(payout: Payout, *, at: datetime, **values: Any) -> Payout:
-    """Let a payout wait because its network fee is above the limit. In the caller's transaction. Raises PayoutMoved."""
+    """Let a payout wait because its network fee is above the limit, and nothing of it is under way.
+
+    In the caller's transaction. Raises PayoutMoved.
+    """
     waiting = _write(payout, "payout.fee_too_high", at=at, blocked_by=Payout.BlockedBy.FEE, **values)
     mail_payout_trouble(waiting)
     return waiting

@@ -18,10 +18,10 @@ from tests.stack.bitcoind import Node
 
 RECEIVE = [
     *(f"uri:/lnrpc.Lightning/{method}" for method in ("GetInfo", "AddInvoice", "LookupInvoice", "ListInvoices", "SubscribeInvoices")),
-    *(f"uri:/lnrpc.Lightning/{method}" for method in ("ListChannels", "ChannelBalance")),
+    *(f"uri:/lnrpc.Lightning/{method}" for method in ("ListChannels", "ChannelBalance", "DecodePayReq", "QueryRoutes")),
     "uri:/invoicesrpc.Invoices/CancelInvoice",
 ]
-"""What a shop must be allowed to do to be paid, and nothing else."""
+"""What a shop must be allowed to do to be paid and to estimate the fees of payouts, and nothing else."""
 PAY_OUT = [
     *(f"uri:/lnrpc.Lightning/{method}" for method in ("DecodePayReq", "ListPayments")),
     *(f"uri:/routerrpc.Router/{method}" for method in ("SendPaymentV2", "TrackPaymentV2")),

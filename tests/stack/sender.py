@@ -24,6 +24,7 @@ from payments.models import Payout  # noqa: E402
 from payments.networks.bitcoin.payouts import coins_of  # noqa: E402
 from payments.networks.lightning import payouts as lightning_payer  # noqa: E402
 from payments.payouts.destinations import BadDestination, check_destination  # noqa: E402
+from payments.payouts.fees import fee_words  # noqa: E402
 from payments.payouts.sending import accept_signed, send  # noqa: E402
 from payments.payouts.tests.payout_steps import covered_payout  # noqa: E402
 from payments.payouts.workflow import allow_fee  # noqa: E402
@@ -56,6 +57,11 @@ def allow(payout_id: str, fee: int) -> None:
     allow_fee(UUID(payout_id), fee, actor="grace", reason="The buyer waits.", at=timezone.now())
 
 
+def fee(payout_id: str) -> list[str]:
+    """What staff read before they approve it."""
+    return fee_words(Payout.objects.get(pk=payout_id))
+
+
 def coins(payout_id: str) -> list[str]:
     return coins_of(Payout.objects.get(pk=payout_id).psbt)
 
@@ -82,6 +88,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "allow": allow,
     "check": check,
     "coins": coins,
+    "fee": fee,
     "make": make,
     "send": send_one,
     "sign": sign,

@@ -86,8 +86,12 @@ class PayoutLedger:
         return str(self._ask("sign", payout_id, psbt))
 
     def allow(self, payout_id: str, fee: int) -> None:
-        """A member of staff allows this fee, in satoshis."""
+        """A member of staff allows this fee, in base units."""
         self._ask("allow", payout_id, fee)
+
+    def fee_words(self, payout_id: str) -> list[str]:
+        """What its page says about the fee before it is sent."""
+        return list(self._ask("fee", payout_id))
 
     def coins(self, payout_id: str) -> list[str]:
         """`txid:vout` of each coin that it spends, as its page tells."""

@@ -343,19 +343,25 @@ def test_a_payout_to_a_receiver_that_is_down_fails_and_can_be_repeated(ledger: P
     assert pair.payer.cli("lookupinvoice", request["r_hash"])["amt_paid_sat"] == str(SAT)
 
 
-def test_a_lightning_payout_fails_when_the_route_exceeds_the_fee_limit(
-    ledger: PayoutLedger, far: Lnd, tmp_path: Path, node: Node, pair: LightningPair
+def test_a_lightning_payout_waits_when_the_route_exceeds_the_fee_limit_until_staff_allow_more(
+    ledger: PayoutLedger, far: Lnd, pair: LightningPair
 ):
-    first, second = (far.cli("addinvoice", "--amt=1000", "--expiry=86400", "--private")["payment_request"] for _ in range(2))
-    (payout_id,) = ledger.make("BTC-LN", 1_000_000, [first])
+    request = far.cli("addinvoice", "--amt=1000", "--expiry=86400", "--private")
+    (payout_id,) = ledger.make("BTC-LN", 1_000_000, [request["payment_request"]])
+    about, problem = ledger.fee_words(payout_id)
+    assert (about.partition(",")[0], "it may be at most" in problem) == (f"about 0.000000{FEE_SAT}000 BTC", True)
+
+    attempts = []
+    for _ in range(2):
+        ledger.sweep()
+        row = ledger.row(payout_id)
+        assert (row["status"], row["blocked_by"], row["reference"]) == ("approved", "fee", None), row["error"]
+        attempts.append(row["attempt_before"])
+
+    ledger.allow(payout_id, FEE_SAT * 1000)
     ledger.sweep()
     row = ledger.row(payout_id)
-    assert (row["status"], row["fee_limit_base"]) == ("failed", 10_000), row["error"]
-    assert "fee limit" in row["error"]
-
-    generous = PayoutLedger(tmp_path / "generous", node_settings(node, "") | pair.shop.settings() | {"PAYOUT_FEE_PERCENT": "10"})
-    (payout_id,) = generous.make("BTC-LN", 1_000_000, [second])
-    generous.sweep()
-    row = generous.row(payout_id)
-    generous.stop()
-    assert (row["status"], row["fee_base"]) == ("sent", FEE_SAT * 1000)
+    assert [0, *attempts[1:], row["attempt_before"]] == sorted({*attempts, row["attempt_before"]}), "LND numbers each attempt higher"
+    assert (row["status"], row["fee_base"], row["blocked_by"]) == ("sent", FEE_SAT * 1000, "")
+    assert far.cli("lookupinvoice", request["r_hash"])["amt_paid_sat"] == "1000"
+    assert [each["status"] for each in paid_by_the_shop(pair) if each["payment_hash"] == request["r_hash"]] == ["SUCCEEDED"]

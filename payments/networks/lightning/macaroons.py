@@ -22,6 +22,8 @@ RECEIVE = frozenset(
     }
 )
 """What the shop needs to receive payments and to reconcile them."""
+ESTIMATE = frozenset({"uri:/lnrpc.Lightning/DecodePayReq", "uri:/lnrpc.Lightning/QueryRoutes"})
+"""What it needs besides, to show the fee of a payout over Lightning before the approval."""
 PAY_OUT = frozenset(
     {
         "uri:/lnrpc.Lightning/DecodePayReq",

@@ -1,6 +1,6 @@
 """Pay a BOLT11 request through LND, at most once: LND knows each payment by its hash and never pays one hash twice.
 
-Source: LND `DecodePayReq`, `routerrpc.SendPaymentV2`, `routerrpc.TrackPaymentV2`. A client that disconnects
+Source: LND `DecodePayReq`, `QueryRoutes`, `routerrpc.SendPaymentV2`, `routerrpc.TrackPaymentV2`. A client that disconnects
 does not stop a payment, so only TrackPaymentV2 says how it ended.
 """
 
@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.errors import NodeRejected, NodeUnavailable
-from payments.networks.lightning.lnd.lightning_pb2 import Payment, PaymentFailureReason, PayReq, PayReqString
+from payments.networks.lightning.lnd.lightning_pb2 import (
+    FeeLimit,
+    Payment,
+    PaymentFailureReason,
+    PayReq,
+    PayReqString,
+    QueryRoutesRequest,
+    QueryRoutesResponse,
+)
 from payments.networks.lightning.lnd.router_pb2 import SendPaymentRequest, TrackPaymentRequest
 from payments.networks.lightning.rpc import LndError, open_lnd
 
@@ -24,7 +32,6 @@ ASK_FOR = timedelta(seconds=5)
 
 REASONS = {
     PaymentFailureReason.FAILURE_REASON_TIMEOUT: gettext_lazy("No route to the recipient was found in time."),
-    PaymentFailureReason.FAILURE_REASON_NO_ROUTE: gettext_lazy("There is no route to the recipient within the fee limit."),
     PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: gettext_lazy(
         "The receiver does not take this payment: its invoice was paid already or has expired."
     ),
@@ -36,17 +43,49 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a payment. `status`: sent, failed, unknown (perhaps under way), absent (LND has no such payment), or refused."""
+    """The result of a payment. `status` is one of these:
+
+    - sent
+    - no_route: nothing was sent, because no route is within the fee limit
+    - failed: nothing was sent, for another reason
+    - unknown: it may be under way
+    - absent: LND has no such payment
+    - refused: LND did not start it
+    """
 
     status: str
     fee_msat: int = 0
     problem: str = ""
+    attempt: int = 0
+    """LND's number of the payment. One that is paid again after it failed gets a higher number."""
 
 
 def decode(request: str) -> PayReq:
     """Decode the request with LND, which also checks its signature. Raises NodeUnavailable, NodeRejected."""
     with open_lnd(within=ASK_FOR, macaroon=MACAROON) as lnd:
         return lnd.call("/lnrpc.Lightning/DecodePayReq", PayReqString(pay_req=request), PayReq)
+
+
+def estimate_fee(request: str, amount_msat: int) -> int:
+    """Ask LND for the fee of the best route that it knows now, in millisatoshis. Sends nothing.
+
+    Asks with LND_MACAROON, because the macaroon that can pay is not where people approve payouts. A payment in several parts may
+    cost another fee. Raises NodeUnavailable; NodeRejected also when there is no route.
+    """
+    with open_lnd(within=ASK_FOR) as lnd:
+        asked = lnd.call("/lnrpc.Lightning/DecodePayReq", PayReqString(pay_req=request), PayReq)
+        question = QueryRoutesRequest(
+            pub_key=asked.destination,
+            amt_msat=amount_msat,
+            final_cltv_delta=asked.cltv_expiry,
+            fee_limit=FeeLimit(fixed_msat=amount_msat),  # without one, LND leaves out routes above a limit of its own
+            use_mission_control=True,
+            route_hints=asked.route_hints,
+        )
+        routes = lnd.call("/lnrpc.Lightning/QueryRoutes", question, QueryRoutesResponse).routes
+    if not routes:
+        raise NodeRejected(_("LND knows no route to the recipient now."))
+    return routes[0].total_fees_msat
 
 
 def pay(request: str, *, amount_msat: int, asks_amount: bool, fee_limit_msat: int) -> Outcome:
@@ -91,5 +130,8 @@ def _outcome(payment: Payment | None) -> Outcome:
     if payment is None or payment.status not in (Payment.SUCCEEDED, Payment.FAILED):
         return Outcome("unknown")
     if payment.status == Payment.SUCCEEDED:
-        return Outcome("sent", fee_msat=payment.fee_msat)
-    return Outcome("failed", problem=str(REASONS.get(payment.failure_reason, _("LND could not send it."))))
+        return Outcome("sent", fee_msat=payment.fee_msat, attempt=payment.payment_index)
+    if payment.failure_reason == PaymentFailureReason.FAILURE_REASON_NO_ROUTE:
+        return Outcome("no_route", attempt=payment.payment_index)
+    problem = str(REASONS.get(payment.failure_reason, _("LND could not send it.")))
+    return Outcome("failed", problem=problem, attempt=payment.payment_index)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import grpc
 import pytest
 
 from cryptons.coins import BITCOIN
@@ -13,6 +14,7 @@ from payments.errors import NodeUnavailable, PayoutRefused
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.bitcoin.payouts import Draft, FeeTooHigh, Outcome
+from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.payouts.fees import fee_limit_of, fee_problem, fee_words
 from payments.payouts.sending import FEE_WAIT, send
 from payments.payouts.tests.payout_steps import covered_payout
@@ -179,9 +181,41 @@ def test_a_node_that_is_away_leaves_the_limit(node, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize(("network", "limit"), [("BTC-LN", "0.00002000000 BTC"), ("XRP", "XRP")])
-def test_over_lightning_and_by_hand_only_the_limit_is_known(node, network, limit):
-    payout = covered_payout(status="draft", network=network, amount_base=DUE * 1000)
-    (words,) = fee_words(payout)
-    assert words.startswith("at most ")
-    assert limit in words
+def lightning(lnd, settings):
+    settings.SANDBOX = False
+    return covered_payout(status="draft", network="BTC-LN", amount_base=DUE * 1000, destination=f"lnbcrt{'ab' * 32}")
+
+
+def test_the_fee_over_lightning_is_estimated_from_a_route_to_the_recipient(lnd, settings):
+    lnd.route_fees = [3_500]
+    payout = lightning(lnd, settings)
+    assert [words for words in fee_words(payout) if words] == ["about 0.00000003500 BTC, at most 0.00002000000 BTC"]
+    asked = lnd.received["QueryRoutes"]
+    assert (asked.pub_key, asked.amt_msat, asked.final_cltv_delta) == ("03" + "cd" * 32, DUE * 1000, 80)
+    assert asked.route_hints[0].hop_hints[0].fee_base_msat == 1_000
+    assert asked.fee_limit.fixed_msat == DUE * 1000
+    assert "SendPaymentV2" not in lnd.asked
+
+
+def test_a_fee_over_lightning_above_the_limit_is_said_before_the_approval(lnd, settings):
+    lnd.route_fees = [2_000_001]
+    _, problem = fee_words(lightning(lnd, settings))
+    assert "would be 0.00002000001 BTC, but it may be at most 0.00002000000" in problem
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("permission denied", "LND refuses LND_MACAROON: it does not allow /lnrpc.Lightning/QueryRoutes."),
+        ("unable to find a path to destination", "LND refuses: unable to find a path to destination"),
+    ],
+)
+def test_without_an_estimate_over_lightning_the_limit_is_said_with_the_reason(lnd, settings, error, says):
+    lnd.errors["QueryRoutes"] = (grpc.StatusCode.UNKNOWN, error)
+    assert fee_words(lightning(lnd, settings)) == ["at most 0.00002000000 BTC; it cannot be estimated now", says]
+
+
+def test_a_coin_that_the_shop_does_not_send_itself_has_the_fee_of_another_wallet(node):
+    assert fee_words(covered_payout(status="draft", network="XRP")) == [
+        "set by the wallet from which you send it, because the shop has no node that sends XRP"
+    ]

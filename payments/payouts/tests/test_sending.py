@@ -61,6 +61,7 @@ def lnd(real, monkeypatch):
     monkeypatch.setattr(lightning_payouts, "pay", pay)
     monkeypatch.setattr(lightning_payouts, "track", lambda payment_hash: lnd.tracks.pop(0))
     monkeypatch.setattr(lightning_payouts, "decode", lambda request: None)
+    monkeypatch.setattr(sending, "_attempt_before", lambda payment_hash: 0)
     return lnd
 
 

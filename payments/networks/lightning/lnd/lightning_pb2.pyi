@@ -581,6 +581,7 @@ class PayReq(_message.Message):
     EXPIRY_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CLTV_EXPIRY_FIELD_NUMBER: _builtins.int
+    ROUTE_HINTS_FIELD_NUMBER: _builtins.int
     PAYMENT_ADDR_FIELD_NUMBER: _builtins.int
     NUM_MSAT_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
@@ -593,6 +594,8 @@ class PayReq(_message.Message):
     cltv_expiry: _builtins.int
     payment_addr: _builtins.bytes
     num_msat: _builtins.int
+    @_builtins.property
+    def route_hints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteHint]: ...
     def __init__(
         self,
         *,
@@ -603,16 +606,162 @@ class PayReq(_message.Message):
         expiry: _builtins.int = ...,
         description: _builtins.str = ...,
         cltv_expiry: _builtins.int = ...,
+        route_hints: _abc.Iterable[Global___RouteHint] | None = ...,
         payment_addr: _builtins.bytes = ...,
         num_msat: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cltv_expiry", b"cltv_expiry", "description", b"description", "destination", b"destination", "expiry", b"expiry", "num_msat", b"num_msat", "num_satoshis", b"num_satoshis", "payment_addr", b"payment_addr", "payment_hash", b"payment_hash", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cltv_expiry", b"cltv_expiry", "description", b"description", "destination", b"destination", "expiry", b"expiry", "num_msat", b"num_msat", "num_satoshis", b"num_satoshis", "payment_addr", b"payment_addr", "payment_hash", b"payment_hash", "route_hints", b"route_hints", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PayReq: _TypeAlias = PayReq  # noqa: Y015
+
+@_typing.final
+class RouteHint(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOP_HINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hop_hints(self) -> _containers.RepeatedCompositeFieldContainer[Global___HopHint]: ...
+    def __init__(
+        self,
+        *,
+        hop_hints: _abc.Iterable[Global___HopHint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hop_hints", b"hop_hints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteHint: _TypeAlias = RouteHint  # noqa: Y015
+
+@_typing.final
+class HopHint(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    CHAN_ID_FIELD_NUMBER: _builtins.int
+    FEE_BASE_MSAT_FIELD_NUMBER: _builtins.int
+    FEE_PROPORTIONAL_MILLIONTHS_FIELD_NUMBER: _builtins.int
+    CLTV_EXPIRY_DELTA_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    chan_id: _builtins.int
+    fee_base_msat: _builtins.int
+    fee_proportional_millionths: _builtins.int
+    cltv_expiry_delta: _builtins.int
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        chan_id: _builtins.int = ...,
+        fee_base_msat: _builtins.int = ...,
+        fee_proportional_millionths: _builtins.int = ...,
+        cltv_expiry_delta: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chan_id", b"chan_id", "cltv_expiry_delta", b"cltv_expiry_delta", "fee_base_msat", b"fee_base_msat", "fee_proportional_millionths", b"fee_proportional_millionths", "node_id", b"node_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HopHint: _TypeAlias = HopHint  # noqa: Y015
+
+@_typing.final
+class FeeLimit(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIXED_MSAT_FIELD_NUMBER: _builtins.int
+    fixed_msat: _builtins.int
+    def __init__(
+        self,
+        *,
+        fixed_msat: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fixed_msat", b"fixed_msat"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeeLimit: _TypeAlias = FeeLimit  # noqa: Y015
+
+@_typing.final
+class QueryRoutesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUB_KEY_FIELD_NUMBER: _builtins.int
+    FINAL_CLTV_DELTA_FIELD_NUMBER: _builtins.int
+    FEE_LIMIT_FIELD_NUMBER: _builtins.int
+    USE_MISSION_CONTROL_FIELD_NUMBER: _builtins.int
+    AMT_MSAT_FIELD_NUMBER: _builtins.int
+    ROUTE_HINTS_FIELD_NUMBER: _builtins.int
+    pub_key: _builtins.str
+    final_cltv_delta: _builtins.int
+    use_mission_control: _builtins.bool
+    amt_msat: _builtins.int
+    @_builtins.property
+    def fee_limit(self) -> Global___FeeLimit: ...
+    @_builtins.property
+    def route_hints(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteHint]: ...
+    def __init__(
+        self,
+        *,
+        pub_key: _builtins.str = ...,
+        final_cltv_delta: _builtins.int = ...,
+        fee_limit: Global___FeeLimit | None = ...,
+        use_mission_control: _builtins.bool = ...,
+        amt_msat: _builtins.int = ...,
+        route_hints: _abc.Iterable[Global___RouteHint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fee_limit", b"fee_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amt_msat", b"amt_msat", "fee_limit", b"fee_limit", "final_cltv_delta", b"final_cltv_delta", "pub_key", b"pub_key", "route_hints", b"route_hints", "use_mission_control", b"use_mission_control"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryRoutesRequest: _TypeAlias = QueryRoutesRequest  # noqa: Y015
+
+@_typing.final
+class QueryRoutesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Route]: ...
+    def __init__(
+        self,
+        *,
+        routes: _abc.Iterable[Global___Route] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryRoutesResponse: _TypeAlias = QueryRoutesResponse  # noqa: Y015
+
+@_typing.final
+class Route(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FEES_MSAT_FIELD_NUMBER: _builtins.int
+    total_fees_msat: _builtins.int
+    def __init__(
+        self,
+        *,
+        total_fees_msat: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["total_fees_msat", b"total_fees_msat"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):

@@ -32,6 +32,8 @@ class LocalLnd:
         """By method: status and text of its answer."""
         self.last_words: list[Payment] = []
         """What SendPaymentV2 and TrackPaymentV2 tell before they end."""
+        self.route_fees: list[int] = []
+        """In millisatoshis: what the routes cost that it knows."""
         self.received: dict[str, Any] = {}
         """By method: the last request."""
         self.invoices: dict[str, Invoice] = {}
@@ -53,6 +55,7 @@ class LocalLnd:
                     SubscribeInvoices=lightning_pb2.InvoiceSubscription,
                     ListPayments=lightning_pb2.ListPaymentsRequest,
                     DecodePayReq=lightning_pb2.PayReqString,
+                    QueryRoutes=lightning_pb2.QueryRoutesRequest,
                 ),
                 self._serve("invoicesrpc.Invoices", CancelInvoice=invoices_pb2.CancelInvoiceMsg),
                 self._serve("routerrpc.Router", SendPaymentV2=router_pb2.SendPaymentRequest, TrackPaymentV2=router_pb2.TrackPaymentRequest),
@@ -217,7 +220,17 @@ class LocalLnd:
     def _DecodePayReq(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.PayReq:  # noqa: N802
         if not request.pay_req.startswith("lnbcrt"):
             context.abort(UNKNOWN, "invalid bech32 string")
-        return lightning_pb2.PayReq(payment_hash=request.pay_req.removeprefix("lnbcrt"), num_msat=1_000)
+        hint = lightning_pb2.RouteHint(hop_hints=[lightning_pb2.HopHint(node_id="03" + "ab" * 32, fee_base_msat=1_000)])
+        return lightning_pb2.PayReq(
+            payment_hash=request.pay_req.removeprefix("lnbcrt"),
+            num_msat=1_000,
+            destination="03" + "cd" * 32,
+            cltv_expiry=80,
+            route_hints=[hint],
+        )
+
+    def _QueryRoutes(self, request: Any, context: grpc.ServicerContext) -> lightning_pb2.QueryRoutesResponse:  # noqa: N802
+        return lightning_pb2.QueryRoutesResponse(routes=[lightning_pb2.Route(total_fees_msat=fee) for fee in self.route_fees])
 
 
 @pytest.fixture

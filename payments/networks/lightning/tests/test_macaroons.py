@@ -2,7 +2,7 @@ import pytest
 from django.test import override_settings
 
 from payments.checks import check_macaroons
-from payments.networks.lightning.macaroons import PAY_OUT, RECEIVE, needless, permissions
+from payments.networks.lightning.macaroons import ESTIMATE, PAY_OUT, RECEIVE, needless, permissions
 
 
 def field(number, value):
@@ -45,8 +45,9 @@ def check(value, payouts=""):
         return check_macaroons()
 
 
-def test_the_deploy_check_accepts_the_narrowest_macaroon():
-    assert check(macaroon(*RECEIVE).hex()) == []
+@pytest.mark.parametrize("more", [[], ESTIMATE], ids=["to receive", "to estimate fees as well"])
+def test_the_deploy_check_accepts_the_narrowest_macaroon(more):
+    assert check(macaroon(*RECEIVE, *more).hex()) == []
 
 
 def test_the_deploy_check_names_superfluous_permissions_and_how_to_bake_a_narrow_macaroon():

@@ -8,7 +8,7 @@ import pytest
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.lightning import payouts
 from payments.networks.lightning.lnd.lightning_pb2 import Payment, PaymentFailureReason
-from payments.networks.lightning.payouts import Outcome, decode, pay, track
+from payments.networks.lightning.payouts import Outcome, decode, estimate_fee, pay, track
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 
 HASH = "ab" * 32
@@ -66,7 +66,6 @@ def test_a_successful_payment_is_sent_even_when_lnd_adds_a_failure_reason(payer,
     ("reason", "says"),
     [
         (PaymentFailureReason.FAILURE_REASON_TIMEOUT, "in time"),
-        (PaymentFailureReason.FAILURE_REASON_NO_ROUTE, "fee limit"),
         (PaymentFailureReason.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS, "does not"),
         (PaymentFailureReason.FAILURE_REASON_INSUFFICIENT_BALANCE, "No channel"),
         (PaymentFailureReason.FAILURE_REASON_ERROR, "could not"),
@@ -76,6 +75,23 @@ def test_a_failed_payment_has_the_reason_of_its_failure(payer, ask, method, reas
     payer.last_words = [Payment(status=FAILED, failure_reason=reason)]
     outcome = ask()
     assert (outcome.status, says in outcome.problem) == ("failed", True)
+
+
+@both
+def test_a_payment_without_a_route_within_its_fee_limit_is_told_apart_from_one_that_failed(payer, ask, method):
+    payer.last_words = [Payment(status=FAILED, failure_reason=PaymentFailureReason.FAILURE_REASON_NO_ROUTE, payment_index=3)]
+    assert ask() == Outcome("no_route", attempt=3)
+
+
+def test_the_fee_of_a_payment_is_estimated_without_sending_anything(lnd):
+    lnd.route_fees = [2_500]
+    assert estimate_fee(REQUEST, 1_000_000) == 2_500
+    assert [method for method in lnd.asked if method != "GetState"] == ["DecodePayReq", "QueryRoutes"]
+
+
+def test_a_recipient_without_a_route_has_no_estimate(lnd):
+    with pytest.raises(NodeRejected, match="LND knows no route to the recipient now"):
+        estimate_fee(REQUEST, 1_000_000)
 
 
 @both
