@@ -31,6 +31,10 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")
+    except OSError as error:
+        if not error.filename or sys.argv[1:2] not in (["serve"], ["prepare"]) or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"Cryptons cannot start: {error.filename} cannot be used ({error.strerror}). DATA_DIR must be writable for this user.")
     except (DatabaseError, PyMongoError) as error:
         from cryptons.checks import database_problem
 

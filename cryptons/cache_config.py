@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def plain_key(name: str, prefix: str, version: int) -> str:
     """Use keys without a prefix (Django's KEY_FUNCTION), because other programs may read them."""
@@ -10,8 +12,19 @@ def plain_key(name: str, prefix: str, version: int) -> str:
 
 
 def redis_caches(url: str) -> dict[str, Any]:
-    from cryptons.redis_connection import WAIT_SECONDS, connection_class  # redis takes a while to load: only where it is used
+    from redis.connection import parse_url  # redis takes a while to load: only where it is used
 
+    from cryptons.redis_connection import WAIT_SECONDS, connection_class
+
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call]
+        if "#" in url:
+            raise ValueError
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "REDIS_URL must start with redis://, rediss:// or unix://, as in redis://:password@host:6379/0. Percent-encode what has a "
+            "meaning in an address where it belongs to the password, such as # as %23 and / as %2F."
+        ) from error
     options = {
         "IGNORE_EXCEPTIONS": True,
         "SOCKET_CONNECT_TIMEOUT": WAIT_SECONDS,

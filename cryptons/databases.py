@@ -38,8 +38,12 @@ POSTGRES_REPLICA = {"connect_timeout": 2, "tcp_user_timeout": 5_000}
 REPLICA_POOL_SECONDS = 1
 
 
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
 def is_mongo(url: str) -> bool:
-    return urlsplit(url).scheme in MONGO_SCHEMES
+    return _scheme(url) in MONGO_SCHEMES
 
 
 def read_database(name: str, url: str) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def read_database(name: str, url: str) -> dict[str, Any]:
 
     Raises ImproperlyConfigured with a sentence that names the setting `name`.
     """
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url)
     if scheme == "sqlite":
         return _sqlite(name, url)
     if scheme in POSTGRES_SCHEMES:
@@ -62,7 +66,7 @@ def replica_entry(url: str, replica: str, preference: str) -> dict[str, Any] | N
 
     PostgreSQL's replica has an address of its own; MongoDB's driver finds the secondaries.
     """
-    if replica and (urlsplit(url).scheme not in POSTGRES_SCHEMES or urlsplit(replica).scheme not in POSTGRES_SCHEMES):
+    if replica and (_scheme(url) not in POSTGRES_SCHEMES or _scheme(replica) not in POSTGRES_SCHEMES):
         raise ImproperlyConfigured(
             "DATABASE_REPLICA_URL must start with postgres://, as DATABASE_URL; for MongoDB set DATABASE_READ_PREFERENCE."
         )
@@ -103,7 +107,10 @@ def _postgres(name: str, url: str) -> dict[str, Any]:
         if FORGETFUL_COMMIT.search(query.get("options", "")):
             raise ImproperlyConfigured(f"{name} must not turn synchronous_commit off: a power cut would undo orders and payouts.")
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must look like postgres://user:password@host:5432/cryptons ({error}).") from error
+        raise ImproperlyConfigured(
+            f"{name} must look like postgres://user:password@host:5432/cryptons. Percent-encode what has a meaning in an address where it "
+            "belongs to the password, such as # as %23 and / as %2F."
+        ) from error
     return entry | {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": {"connect_timeout": 5, **query, "pool": pool}}
 
 

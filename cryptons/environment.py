@@ -3,12 +3,14 @@
 For each NAME the first of these is used: the variable NAME, the contents of the file that NAME_FILE names, the default.
 """
 
+import errno
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import environ
@@ -23,13 +25,30 @@ NO = frozenset({"0", "false", "no", "off"})
 
 def load_dotenv(path: Path) -> None:
     """Add the variables of the file to the environment. Variables that are set already stay."""
-    if path.is_file():
+    if not path.is_file():
+        return
+    try:
+        path.read_text(encoding="utf-8")
         environ.Env.read_env(str(path))
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{path} must be a text file in UTF-8 that this user can read ({error}).") from error
+
+
+def create_folder(folder: Path) -> None:
+    """Create DATA_DIR. Raises ImproperlyConfigured if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "this user may not write there")
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be written, not {str(folder)!r} ({error}).") from error
 
 
 def text(name: str, default: str = "") -> str:
     value = os.environ.get(name)
     if value:
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ImproperlyConfigured(f"{name} must be text in UTF-8, not {value!r}.")
         return value
     file = os.environ.get(f"{name}_FILE")
     if file:
@@ -106,6 +125,20 @@ def decimal(name: str, default: str, *, minimum: str, maximum: str) -> Decimal:
 
 def choice(name: str, default: str, options: Collection[str]) -> str:
     return _parsed(name, default, lambda value: value if value in options else None, "one of " + ", ".join(options))
+
+
+def url(name: str, *, like: str, needs_port: bool = False) -> str:
+    """Read the address of an HTTP server. The error does not repeat the value, which may have a password."""
+    value = text(name).strip()
+    try:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not value.isprintable()):
+            raise ValueError
+        if value and needs_port and parts.port is None:
+            raise ValueError
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must look like {like}.") from None
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:

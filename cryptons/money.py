@@ -11,6 +11,7 @@ from typing import NewType
 from django.utils.translation import gettext as _
 
 from cryptons.coins import COINS, LIGHTNING
+from cryptons.currencies import MINOR_DIGITS
 
 Minor = NewType("Minor", int)
 """Fiat in the currency's smallest unit: 1999 is 19.99 USD, or 1999 JPY."""
@@ -21,14 +22,11 @@ Base = NewType("Base", int)
 MAX_MINOR = Minor(10**15)
 """Larger than any price or order that the shop accepts; keeps every sum inside 64 bits."""
 
-# ISO 4217: currencies that do not have two decimals.
-_MINOR_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
-
 UNITS = {unit.network: unit for coin in COINS.values() for unit in coin.units}
 
 
 def minor_digits(currency: str) -> int:
-    return _MINOR_DIGITS.get(currency, 2)
+    return MINOR_DIGITS.get(currency, 2)  # of an old row: a currency may have been withdrawn since
 
 
 def parse_fiat(text: str, currency: str) -> Minor:

@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
+from kombu.utils.url import parse_url
 
 Entry = dict[str, object]
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "filesystem", "amqp", "amqps")
 
 # Tasks that come in crowds have a queue of their own, so that the periodic tasks never wait behind them. A worker takes from all in turn.
 QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]
@@ -55,6 +59,24 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
     }
 
 
+def broker_url(given: str, redis_url: str) -> str:
+    """Return the queue's address: CELERY_BROKER_URL, else Redis, else files. Redis on a Unix socket has another scheme for Celery."""
+    if not given and redis_url.startswith("unix://"):
+        path, _, options = redis_url.removeprefix("unix://").partition("?")
+        return f"redis+socket://{path}" + (f"?virtual_host={options.removeprefix('db=')}" if options.startswith("db=") else "")
+    url = given or redis_url or "filesystem://localhost"
+    try:
+        if not url.startswith(tuple(f"{scheme}://" for scheme in BROKERS)) or "#" in url:
+            raise ValueError
+        parse_url(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"CELERY_BROKER_URL must be an address such as redis://host:6379/0, and start with {', '.join(BROKERS)}."
+            " Percent-encode what has a meaning in an address where it belongs to the password, such as # as %23 and / as %2F."
+        ) from error
+    return url
+
+
 def broker_options(url: str, folder: Path) -> dict[str, object]:
     """Return the transport options of the broker; for a queue of files its folders are created."""
     if url.startswith(("redis", "rediss")):
@@ -62,8 +84,11 @@ def broker_options(url: str, folder: Path) -> dict[str, object]:
     if not url.startswith("filesystem://"):
         return {}
     messages, control = folder / "messages", folder / "control"
-    for path in (messages, control):
-        path.mkdir(parents=True, exist_ok=True)
+    try:
+        for path in (messages, control):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be written; {folder} cannot ({error}).") from error
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),

@@ -6,7 +6,6 @@ A wrong or missing value raises ImproperlyConfigured with a sentence that names 
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
@@ -21,9 +20,12 @@ from cryptons import schedule
 from cryptons.api import configuration as api
 from cryptons.cache_config import local_caches, redis_caches
 from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
+from cryptons.currencies import MINOR_DIGITS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
-from cryptons.environment import parse_fixed_prices, stored_secret
+from cryptons.environment import create_folder, parse_fixed_prices, stored_secret
 from cryptons.logs import logging_config
+from cryptons.mail_address import read_mail_server, read_sender, read_shop_name
+from cryptons.public_url import host_name, read_allowed_hosts, read_origin
 from cryptons.standard_webhooks import key_of
 
 django_stubs_ext.monkeypatch()  # generic base classes at run time as in the type checker
@@ -34,10 +36,7 @@ if env.text("CRYPTONS_DOTENV") != "off":
 
 DEBUG = env.boolean("DEBUG", False)
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
-try:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-except OSError as error:
-    raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be written, not {str(DATA_DIR)!r} ({error}).") from error
+create_folder(DATA_DIR)
 
 
 def _secret_key() -> str:
@@ -52,14 +51,17 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 HOST = env.text("HOST", "127.0.0.1")
+try:
+    _here = host_name(HOST)
+except ValueError:
+    raise ImproperlyConfigured(f"HOST must be an address of this machine, such as 127.0.0.1, not {HOST!r}.") from None
+HOST = _here.strip("[]")
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
-_here = "127.0.0.1" if HOST in ("0.0.0.0", "::") else f"[{HOST}]" if ":" in HOST else HOST  # noqa: S104
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://{_here}:{PORT}").rstrip("/")
-_public = urlsplit(PUBLIC_URL)
-if _public.scheme not in ("http", "https") or not _public.hostname:
-    raise ImproperlyConfigured(f"PUBLIC_URL must be the shop's address, such as https://shop.example, not {PUBLIC_URL!r}.")
-ALLOWED_HOSTS = [*env.words("ALLOWED_HOSTS"), _public.hostname, "127.0.0.1", "localhost", "[::1]"]
-CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+_reached = "127.0.0.1" if HOST in ("0.0.0.0", "::") else _here  # noqa: S104
+_public = read_origin("PUBLIC_URL", env.text("PUBLIC_URL", f"http://{_reached}:{PORT}"))
+PUBLIC_URL = str(_public)
+ALLOWED_HOSTS = [*read_allowed_hosts(env.words("ALLOWED_HOSTS")), _public.host, "127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- manage.py serve ------------------------------------------------------------------------------------------------------
 
@@ -72,9 +74,9 @@ ADMIN_PASSWORD = env.text("ADMIN_PASSWORD")
 
 # --- The shop -------------------------------------------------------------------------------------------------------------
 
-SHOP_NAME = env.text("SHOP_NAME", "Cryptons")
-CURRENCY = env.text("CURRENCY", "USD").upper()
-if len(CURRENCY) != 3 or not CURRENCY.isascii() or not CURRENCY.isalpha():
+SHOP_NAME = read_shop_name(env.text("SHOP_NAME", "Cryptons"))
+CURRENCY = env.text("CURRENCY", "USD").strip().upper()
+if CURRENCY not in MINOR_DIGITS:
     raise ImproperlyConfigured(f"CURRENCY must be an ISO 4217 code such as USD or EUR, not {CURRENCY!r}.")
 
 _translated = {"en", *(file.parent.parent.name for file in BASE_DIR.glob("locale/*/LC_MESSAGES/django.mo"))}
@@ -186,15 +188,11 @@ else:
     DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
-if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
 CACHES = redis_caches(REDIS_URL) if REDIS_URL else local_caches(DATA_DIR / "cache")
 SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if REDIS_URL else 'db'}"
 
-ELASTICSEARCH_URL = env.text("ELASTICSEARCH_URL")
+ELASTICSEARCH_URL = env.url("ELASTICSEARCH_URL", like="http://host:9200 or https://user:password@host:9200", needs_port=True)
 if ELASTICSEARCH_URL:
-    if urlsplit(ELASTICSEARCH_URL).scheme not in ("http", "https") or not urlsplit(ELASTICSEARCH_URL).hostname:
-        raise ImproperlyConfigured("ELASTICSEARCH_URL must look like http://host:9200 or https://user:password@host:9200.")
     INSTALLED_APPS = [*INSTALLED_APPS, "django_elasticsearch_dsl"]
     _search = {"hosts": [ELASTICSEARCH_URL], "retry_on_timeout": False}
     ELASTICSEARCH_DSL = {
@@ -205,7 +203,7 @@ if ELASTICSEARCH_URL:
     ELASTICSEARCH_DSL_AUTOSYNC = False  # its signals come before the commit; shop.catalogue.changes follows the rows
     ELASTICSEARCH_DSL_AUTO_REFRESH = False
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL or "filesystem://localhost")
+CELERY_BROKER_URL = schedule.broker_url(env.text("CELERY_BROKER_URL"), REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = schedule.broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -262,7 +260,7 @@ if _public.scheme == "https":
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = [str(read_origin("CORS_ALLOWED_ORIGINS", origin)) for origin in env.words("CORS_ALLOWED_ORIGINS")]
 CORS_URLS_REGEX = r"^/api/"
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
@@ -296,9 +294,9 @@ SPECTACULAR_SETTINGS = {**api.SPECTACULAR, "TITLE": SHOP_NAME}
 # --- Mail -----------------------------------------------------------------------------------------------------------------
 
 EMAIL_URL = env.text("EMAIL_URL")
-if EMAIL_URL and (urlsplit(EMAIL_URL).scheme not in ("smtp", "smtps", "smtp+tls") or not urlsplit(EMAIL_URL).hostname):
-    raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:25, smtp+tls://… or smtps://….")
-MAIL_FROM = env.text("MAIL_FROM", f"{SHOP_NAME} <shop@{_public.hostname}>")
+MAIL_SERVER = read_mail_server(EMAIL_URL) if EMAIL_URL else None
+MAIL_DOMAIN = _public.mail_domain
+MAIL_FROM = read_sender(env.text("MAIL_FROM"), shop_name=SHOP_NAME, domain=MAIL_DOMAIN)
 MAIL_DIR = DATA_DIR / "mail"
 STAFF_EMAIL = env.text("STAFF_EMAIL")
 try:
@@ -340,10 +338,8 @@ LND_PAYOUT_MACAROON = env.text("LND_PAYOUT_MACAROON")
 if LND_HOST and not LND_MACAROON:
     raise ImproperlyConfigured("LND_MACAROON must be set when LND_HOST is: the path or hex of a macaroon that may make invoices.")
 
-XRP_URL = env.text("XRP_URL")
+XRP_URL = env.url("XRP_URL", like="http://host:5005 or https://host")
 XRP_ADDRESS = env.text("XRP_ADDRESS")
-if XRP_URL and (urlsplit(XRP_URL).scheme not in ("http", "https") or not urlsplit(XRP_URL).hostname):
-    raise ImproperlyConfigured("XRP_URL must look like http://host:5005 or https://host.")
 if bool(XRP_URL) != bool(XRP_ADDRESS):
     _missing, _given = ("XRP_ADDRESS", "XRP_URL") if XRP_URL else ("XRP_URL", "XRP_ADDRESS")
     raise ImproperlyConfigured(f"{_missing} must be set when {_given} is.")

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -43,31 +42,26 @@ def send(mail_id: UUID, *, at: datetime) -> bool:
 
 def _deliver(mail: Mail) -> None:
     message = _message(mail)
-    if settings.EMAIL_URL:
-        message.connection = _server()
+    if server := settings.MAIL_SERVER:
+        message.connection = EmailBackend(
+            host=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_ssl=server.scheme == "smtps",
+            use_tls=server.scheme == "smtp+tls",
+            timeout=10,
+        )
         message.send()
     else:
         _write(Path(settings.MAIL_DIR) / f"{mail.pk}.eml", message.message().as_bytes())
 
 
 def _message(mail: Mail) -> EmailMultiAlternatives:
-    headers = {"Message-ID": f"<{mail.pk}@{urlsplit(settings.PUBLIC_URL).hostname}>", "Date": format_datetime(mail.created_at)}
+    headers = {"Message-ID": f"<{mail.pk}@{settings.MAIL_DOMAIN}>", "Date": format_datetime(mail.created_at)}
     message = EmailMultiAlternatives(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
     message.attach_alternative(mail.html, "text/html")
     return message
-
-
-def _server() -> EmailBackend:
-    url = urlsplit(settings.EMAIL_URL)
-    return EmailBackend(
-        host=url.hostname,
-        port=url.port or (465 if url.scheme == "smtps" else 25),
-        username=unquote(url.username or ""),
-        password=unquote(url.password or ""),
-        use_ssl=url.scheme == "smtps",
-        use_tls=url.scheme == "smtp+tls",
-        timeout=10,
-    )
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -148,6 +148,10 @@ def create_staff() -> None:
 
 
 def check_staff_settings() -> None:
+    try:
+        get_user_model()._meta.get_field("username").clean(settings.ADMIN_USERNAME, None)
+    except ValidationError as error:
+        raise ImproperlyConfigured("ADMIN_USERNAME cannot be used. " + " ".join(error.messages)) from error
     if settings.ADMIN_EMAIL:
         try:
             validate_email(settings.ADMIN_EMAIL)

@@ -1,7 +1,17 @@
+import sys
+from pathlib import Path
+
 import pytest
+from django.core import management
 from django.core.exceptions import ImproperlyConfigured
 
+import manage
 from cryptons import environment as env
+from cryptons.cache_config import redis_caches
+from cryptons.schedule import broker_options, broker_url
+from cryptons.serving.preparation import check_staff_settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_a_variable_takes_precedence_over_its_file_and_the_default(monkeypatch, tmp_path):
@@ -36,6 +46,15 @@ def test_the_error_of_an_invalid_value_names_the_setting_and_the_value(monkeypat
     monkeypatch.setenv("NAME_X", value)
     with pytest.raises(ImproperlyConfigured, match=rf"^NAME_X must be .*, not '{value}'\.$"):
         read()
+
+
+@pytest.mark.parametrize(
+    "value", ["http://search", "search:9200", "http://[", "http://h:x", "http://h:0", "ftp://h:1", "http://a:se#cret@h:1"]
+)
+def test_an_address_that_is_none_stops_the_start_without_repeating_its_password(monkeypatch, value):
+    monkeypatch.setenv("NAME_X", value)
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME_X must look like http://host:9200\.$"):
+        env.url("NAME_X", like="http://host:9200", needs_port=True)
 
 
 def test_an_empty_variable_means_the_default(monkeypatch):
@@ -77,3 +96,58 @@ def test_a_data_folder_without_a_readable_secret_is_named(tmp_path):
     (tmp_path / "secret_key").mkdir()
     with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be read and written; .*secret_key cannot"):
         env.stored_secret(tmp_path / "secret_key")
+
+
+def test_a_data_folder_that_is_read_only_stops_the_start_with_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(env.os, "access", lambda path, mode: False)
+    with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be written, not '.*'"):
+        env.create_folder(tmp_path)
+
+
+def test_a_queue_folder_that_cannot_be_made_stops_the_start_with_a_sentence(tmp_path):
+    (tmp_path / "queue").touch()
+    with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be written; .*queue cannot"):
+        broker_options("filesystem://localhost", tmp_path / "queue")
+
+
+@pytest.mark.parametrize("content", [b"SHOP_NAME=caf\xe9\n", b"A=\x00\n"])
+def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(tmp_path, content):
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=r"\.env must be a text file in UTF-8 that this user can read"):
+        env.load_dotenv(tmp_path / ".env")
+
+
+def test_redis_on_a_socket_is_the_queue_too():
+    assert broker_url("", "unix:///run/redis.sock?db=2") == "redis+socket:///run/redis.sock?virtual_host=2"
+    assert broker_url("", "redis://redis:6379/0") == "redis://redis:6379/0"
+    assert broker_url("", "") == "filesystem://localhost"
+
+
+@pytest.mark.parametrize("url", ["redis://h:x", "sqs://", "http://h", "redis", "redis://:pa#ss@h"])
+def test_a_queue_that_is_none_stops_the_start(url):
+    with pytest.raises(ImproperlyConfigured, match=r"^CELERY_BROKER_URL must be an address such as redis://host:6379/0"):
+        broker_url(url, "")
+
+
+@pytest.mark.parametrize("url", ["redis://h:x", "redis://:12#ss@h", "http://h", "redis"])
+def test_a_redis_address_that_is_none_stops_the_start(url):
+    with pytest.raises(ImproperlyConfigured, match=r"^REDIS_URL must start with redis://"):
+        redis_caches(url)
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 151, ""])
+def test_a_staff_name_that_no_account_can_have_stops_the_start(name, settings):
+    settings.ADMIN_USERNAME = name
+    with pytest.raises(ImproperlyConfigured, match=r"^ADMIN_USERNAME cannot be used\. "):
+        check_staff_settings()
+
+
+@pytest.mark.parametrize(("command", "ends_with"), [("serve", SystemExit), ("prepare", SystemExit), ("check", OSError)])
+def test_a_file_that_cannot_be_written_ends_the_start_with_a_sentence(command, ends_with, monkeypatch):
+    def fail(arguments):
+        raise IsADirectoryError(21, "Is a directory", "/srv/shop/static.stamp")
+
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+    monkeypatch.setattr(management, "execute_from_command_line", fail)
+    with pytest.raises(ends_with, match=r"static\.stamp"):
+        manage.main()
