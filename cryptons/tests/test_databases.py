@@ -1,19 +1,14 @@
 """Which database DATABASE_URL means, and what is refused at the start."""
 
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connection
 
 from cryptons import checks
 from cryptons.checks import check_database, database_problem, durability, standalone_problem
 from cryptons.databases import read_database, replica_entry
-from cryptons.tests.lonely_mongo import lonely_mongo
 
 
 def read(url):
@@ -173,40 +168,6 @@ def test_an_unreachable_database_fails_the_check_without_revealing_secrets(monke
     assert error.id == "cryptons.E001"
     assert "DATABASE_URL" in error.msg
     assert "secret" not in error.msg
-
-
-def serve(url, folder):
-    """What a start on that database ends with."""
-    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(folder), "PORT": "18999"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "serve", "--no-demo"], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-@pytest.mark.parametrize(
-    "url", ["postgres://127.0.0.1:1/cryptons?pool_timeout=1", "mongodb://127.0.0.1:1/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300"]
-)
-def test_serve_ends_with_a_message_when_the_database_is_unreachable(url, tmp_path):
-    assert "does not answer" in serve(url, tmp_path)
-
-
-@pytest.mark.parametrize("query", ["", "?replicaSet=rs0&serverSelectionTimeoutMS=300"])
-def test_serve_ends_with_instructions_when_mongodb_is_standalone(query, tmp_path):
-    with lonely_mongo() as address:
-        said = serve(f"mongodb://{address}/cryptons{query}", tmp_path)
-
-    assert "is standalone" in said
-    assert "rs.initiate()" in said
-
-
-def test_serve_names_the_right_replica_set_when_the_url_names_another(tmp_path):
-    with lonely_mongo(setName="main") as address:
-        said = serve(f"mongodb://{address}/cryptons?replicaSet=rs0&serverSelectionTimeoutMS=300", tmp_path)
-
-    assert "?replicaSet=main" in said
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +18,48 @@ PROCESSES = 8
 
 
 class Buyer:
-    def __init__(self, folder: Path, database: str, *options: str) -> None:
-        environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": database, "CELERY_BROKER_URL": "memory://"}
-        command = [sys.executable, "-m", "shop.tests.racing_buyer", *options]
-        self.errors = folder / f"errors-{time.time_ns()}"
-        with self.errors.open("w") as errors:
-            self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
+    """One process of the race, at the other end of a socket."""
+
+    def __init__(self, end: socket.socket, errors: Path) -> None:
+        self.lines = end.makefile("rw", encoding="utf-8")
+        self.errors = errors
 
     def answer(self) -> Any:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, f"the buyer's process ended with {self.process.wait()}: {self.errors.read_text()[-500:]}"
+        line = self.lines.readline()
+        assert line, f"The process of a buyer has ended: {self.errors.read_text()[-500:]}"
         return json.loads(line)
 
     def tell(self, act: str, **options: Any) -> None:
-        print(json.dumps([act, options]), file=self.process.stdin, flush=True)
+        print(json.dumps([act, options]), file=self.lines, flush=True)
 
     def ask(self, act: str, **options: Any) -> Any:
         self.tell(act, **options)
         return self.answer()
 
-    def close(self) -> None:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        self.process.wait(timeout=20)
-        self.process.stdout.close()
+
+@contextmanager
+def buyers_on(database: str, folder: Path) -> Iterator[list[Buyer]]:
+    """Processes that one process forks after it has imported the shop, which takes each of them longer than a race."""
+    pairs = [socket.socketpair() for _ in range(PROCESSES)]
+    theirs = [their_end.fileno() for _, their_end in pairs]
+    environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": database, "CELERY_BROKER_URL": "memory://"}
+    errors = folder / "errors"
+    with errors.open("w") as log:
+        command = [sys.executable, "-m", "shop.tests.racing_buyer", *map(str, theirs)]
+        parent = subprocess.Popen(command, env=environment, stderr=log, pass_fds=theirs)
+    for _, their_end in pairs:
+        their_end.close()
+    buyers = [Buyer(our_end, errors) for our_end, _ in pairs]
+    assert [buyer.answer() for buyer in buyers] == ["ready"] * PROCESSES
+    yield buyers
+    for buyer, (our_end, _) in zip(buyers, pairs, strict=True):
+        buyer.lines.close()
+        our_end.close()
+    parent.wait(timeout=20)
 
 
 @pytest.fixture(scope="module")
-def buyers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list["Buyer"]]:
+def buyers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Buyer]]:
     folder = tmp_path_factory.mktemp("race")
-    with database_of_its_own(folder) as url:
-        first = Buyer(folder, url, "migrate")
-        assert first.answer() == "ready"
-        others = [Buyer(folder, url) for _ in range(PROCESSES - 1)]
-        assert [buyer.answer() for buyer in others] == ["ready"] * (PROCESSES - 1)
-        yield [first, *others]
-        for buyer in (first, *others):
-            buyer.close()
+    with database_of_its_own(folder) as url, buyers_on(url, folder) as ready:
+        yield ready

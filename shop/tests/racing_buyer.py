@@ -1,30 +1,48 @@
-"""One process of the race: reads a JSON command a line, answers with a JSON line. Started by test_race.py with a database of its own."""
+"""The processes of a race, on a database of their own: each reads a JSON command a line and answers with a JSON line."""
 
 import json
+import os
+import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from cryptons.db import is_outage  # noqa: E402
+from cryptons.events.models import Event  # noqa: E402
+from cryptons.mail.models import Mail  # noqa: E402
+from cryptons.money import Base  # noqa: E402
+from payments.errors import InvoiceMoved  # noqa: E402
+from payments.invoices.settlement import settle  # noqa: E402
+from payments.models import Invoice, Option  # noqa: E402
+from payments.networks.sandbox.network import mine_block, receive  # noqa: E402
+from payments.sync.follower import LeaseLost, poll  # noqa: E402
+from payments.sync.webhook_hints import is_first  # noqa: E402
+from shop.checkout.placing import place_order  # noqa: E402
+from shop.errors import ShopError  # noqa: E402
+from shop.models import Cart, Order, Product  # noqa: E402
+from shop.orders.lifecycle import cancel_own_order  # noqa: E402
+from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory  # noqa: E402
 
 
 def prepare(left: int, buyers: int) -> dict[str, Any]:
     """A product of which so many are left, and a cart with one of it for each buyer."""
-    from shop.tests.factories import CartItemFactory, ProductFactory
-
     product = ProductFactory.create(stock=left, slug=f"race-{time.time_ns()}", sku=f"RACE-{time.time_ns()}")
     return {"product": str(product.pk), "carts": [str(CartItemFactory.create(product=product).cart_id) for _ in range(buyers)]}
 
 
 def buy(cart: str, at: float) -> str:
     """Place the order at that moment of the machine's clock."""
-    from django.utils import timezone
-
-    from shop.checkout.placing import place_order
-    from shop.errors import ShopError
-    from shop.models import Cart
-    from shop.tests.factories import ADDRESS
-
     time.sleep(max(0, at - time.time()))
     try:
         place_order(Cart.objects.get(pk=cart), email="ada@example.com", user=None, address=ADDRESS, network="BTC", at=timezone.now())
@@ -34,11 +52,6 @@ def buy(cart: str, at: float) -> str:
 
 
 def cancel(order: UUID, at: float) -> str:
-    from django.utils import timezone
-
-    from shop.errors import ShopError
-    from shop.orders.lifecycle import cancel_own_order
-
     time.sleep(max(0, at - time.time()))
     try:
         cancel_own_order(order, at=timezone.now())
@@ -49,18 +62,11 @@ def cancel(order: UUID, at: float) -> str:
 
 def hear(webhook_id: str, at: float) -> str:
     """The same signed hint at that moment of the machine's clock."""
-    from django.utils import timezone
-
-    from payments.sync.webhook_hints import is_first
-
     time.sleep(max(0, at - time.time()))
     return "first" if is_first(webhook_id, at=timezone.now()) else "repeated"
 
 
 def count(product: str) -> dict[str, Any]:
-    from payments.models import Invoice
-    from shop.models import Order, Product
-
     orders = Order.objects.filter(lines__product_id=product)
     return {
         "stock": Product.objects.get(pk=product).stock,
@@ -72,15 +78,6 @@ def count(product: str) -> dict[str, Any]:
 
 def prepare_paid(orders: int) -> dict[str, Any]:
     """As many orders of one thing, each paid with money that lies deep enough, of which no follower knows yet."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    from cryptons.money import Base
-    from payments.models import Option
-    from payments.networks.sandbox.network import mine_block, receive
-    from shop.models import Product
-
     made = prepare(left=orders, buyers=orders)
     assert {buy(cart, at=0) for cart in made["carts"]} == {"ordered"}
     now = timezone.now()
@@ -93,13 +90,6 @@ def prepare_paid(orders: int) -> dict[str, Any]:
 
 def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
     """Work as a follower (a turn, then its invoices) or as a worker (whatever waits) for so long."""
-    from django.utils import timezone
-
-    from payments.errors import InvoiceMoved
-    from payments.invoices.settlement import settle
-    from payments.models import Invoice
-    from payments.sync.follower import LeaseLost, poll
-
     moved, ends = 0, time.time() + seconds
     while time.time() < ends:
         try:
@@ -115,13 +105,6 @@ def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
 
 
 def count_settled(product: str) -> dict[str, Any]:
-    from collections import Counter
-
-    from cryptons.events.models import Event
-    from cryptons.mail.models import Mail
-    from payments.models import Invoice
-    from shop.models import Order, Product
-
     invoices = list(Invoice.objects.values_list("pk", flat=True))
     per_invoice = Counter(Event.objects.filter(type="invoice.settled", subject_id__in=invoices).values_list("subject_id", flat=True))
     return {
@@ -135,8 +118,6 @@ def count_settled(product: str) -> dict[str, Any]:
 
 def ask_again(act: Callable[..., Any], **options: Any) -> Any:
     """As a client does whom a busy database answered with 503."""
-    from cryptons.db import is_outage
-
     for _ in range(3):
         try:
             return act(**options)
@@ -146,17 +127,35 @@ def ask_again(act: Callable[..., Any], **options: Any) -> Any:
     return act(**options)
 
 
-def main() -> None:
-    import django
-    from django.core.management import call_command
+def serve(end: int) -> None:
+    """Answer at this end of a socket until the other one is closed."""
+    with socket.socket(fileno=end) as connection, connection.makefile("rw", encoding="utf-8") as lines:
+        print(json.dumps("ready"), file=lines, flush=True)
+        for line in lines:
+            act, options = json.loads(line)
+            print(json.dumps(ask_again(globals()[act], **options)), file=lines, flush=True)
 
-    django.setup()
-    if "migrate" in sys.argv:
+
+def main() -> None:
+    """Migrate the database, then fork a process for each socket whose number is an argument.
+
+    The migration has a process of its own too, because a connection to a database must not be forked.
+    """
+    if not (migrating := os.fork()):
         call_command("migrate", verbosity=0)
-    print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        act, options = json.loads(line)
-        print(json.dumps(ask_again(globals()[act], **options)), flush=True)
+        os._exit(0)
+    os.waitpid(migrating, 0)
+    ends = [int(end) for end in sys.argv[1:]]
+    for end in ends:
+        if not os.fork():
+            for other in set(ends) - {end}:
+                os.close(other)
+            serve(end)
+            os._exit(0)
+    for end in ends:
+        os.close(end)
+    for _ in ends:
+        os.wait()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bitcoin import segwit_addr
 from bitcoin.core import (
@@ -30,6 +31,12 @@ GENESIS = 1_767_225_600
 NO_COIN = ("00" * 32, 0xFFFF_FFFF)
 
 Outpoint = tuple[str, int]
+
+
+@lru_cache(maxsize=10_000)
+def _encoded(prefix: str, program: bytes) -> str:
+    """Return the address of the witness program. Each of the many fakes of a test run asks for the same ones."""
+    return str(segwit_addr.encode(prefix, 0, program))
 
 
 class RpcError(Exception):
@@ -119,7 +126,7 @@ class Chain:
 
     def address(self, script: bytes) -> str | None:
         if len(script) in (22, 34) and script[0] == 0 and script[1] == len(script) - 2:
-            return str(segwit_addr.encode(self.prefix, 0, script[2:]))
+            return _encoded(self.prefix, script[2:])
         return None
 
     def script(self, address: str) -> bytes | None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments.invoices.evaluation import Received, Terms, evaluate
+from tests.sequences import EXAMPLES
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 moments = st.integers(-3600, 7200).map(lambda seconds: NOW + timedelta(seconds=seconds))
@@ -35,14 +36,14 @@ payments = st.builds(
 
 
 @given(terms, st.lists(payments, max_size=6), moments, st.randoms())
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_the_order_of_payments_changes_nothing(invoice, received, at, random):
     shuffled = random.sample(received, len(received))
     assert evaluate(invoice, shuffled, at) == evaluate(invoice, received, at)
 
 
 @given(terms, st.lists(payments, max_size=6), moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_no_invoice_settles_without_enough_confirmed_money_or_a_decision_of_staff(invoice, received, at):
     verdict = evaluate(invoice, received, at)
     if verdict.status == "settled" and not invoice.override:
@@ -51,28 +52,28 @@ def test_no_invoice_settles_without_enough_confirmed_money_or_a_decision_of_staf
 
 
 @given(terms, st.lists(payments, max_size=6), moments, moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_the_passage_of_time_can_only_expire_a_new_invoice(invoice, received, at, later):
     before, after = evaluate(invoice, received, min(at, later)), evaluate(invoice, received, max(at, later))
     assert before.status == after.status or (before.status, after.status) == ("new", "expired")
 
 
 @given(terms, st.lists(payments, max_size=6), moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_seen_money_is_never_less_than_confirmed_money(invoice, received, at):
     verdict = evaluate(invoice, received, at)
     assert verdict.paid_seen_minor >= verdict.paid_safe_minor >= 0
 
 
 @given(terms, st.lists(payments, max_size=6), payments, moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_another_payment_never_unsettles_an_invoice(invoice, received, extra, at):
     if evaluate(invoice, received, at).status == "settled":
         assert evaluate(invoice, [*received, extra], at).status == "settled"
 
 
 @given(terms, st.lists(payments, max_size=6))
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_no_more_may_be_missing_than_the_tolerance_or_what_cannot_be_sent_within_the_cap(invoice, received):
     missing = invoice.price_minor - invoice.enough_minor(received)
     dust = max((payment.dust_minor for payment in received if payment.counts and payment.status != "gone"), default=Fraction(0))
@@ -81,7 +82,7 @@ def test_no_more_may_be_missing_than_the_tolerance_or_what_cannot_be_sent_within
 
 
 @given(terms, st.lists(payments, max_size=6), moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_a_slow_payment_pays_nothing_until_it_is_in_a_block_and_accepted(invoice, received, at):
     invoice = replace(invoice, override="", has_settled=False)
     slow = [replace(payment, is_slow=True, is_accepted=False) for payment in received]
@@ -91,7 +92,7 @@ def test_a_slow_payment_pays_nothing_until_it_is_in_a_block_and_accepted(invoice
 
 
 @given(terms, st.lists(payments, max_size=6), moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_slowness_is_flagged_only_when_it_matters(invoice, received, at):
     verdict = evaluate(invoice, received, at)
     quick = [payment for payment in received if not payment.is_slow]
@@ -100,7 +101,7 @@ def test_slowness_is_flagged_only_when_it_matters(invoice, received, at):
 
 
 @given(terms, st.lists(payments, max_size=6), moments)
-@settings(max_examples=500)
+@settings(max_examples=EXAMPLES)
 def test_a_decision_of_staff_always_sets_the_status(invoice, received, at):
     if invoice.override:
         assert evaluate(invoice, received, at).status == invoice.override
