@@ -268,8 +268,11 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
 RATE_LIMIT_API = env.text("RATE_LIMIT_API", "100/15minutes")
 RATE_LIMIT_AUTH = env.text("RATE_LIMIT_AUTH", "5/15minutes")
+RATE_LIMIT_CART = env.text("RATE_LIMIT_CART", "120/15minutes")
+RATE_LIMIT_CHECKOUT = env.text("RATE_LIMIT_CHECKOUT", "20/15minutes")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-for _name, _limit in (("RATE_LIMIT_API", RATE_LIMIT_API), ("RATE_LIMIT_AUTH", RATE_LIMIT_AUTH)):
+for _name in ("RATE_LIMIT_API", "RATE_LIMIT_AUTH", "RATE_LIMIT_CART", "RATE_LIMIT_CHECKOUT"):
+    _limit = str(globals()[_name])
     try:
         parse_limit(_limit)
     except ValueError:
@@ -355,6 +358,8 @@ CONFIRMATION_TIERS = env.tiers("CONFIRMATION_TIERS", "50:1,1000:2,6")
 FOLLOW_SECONDS = env.integer("FOLLOW_SECONDS", 5, minimum=1, maximum=3600)
 LIGHTNING_ROUND_SECONDS = env.integer("LIGHTNING_ROUND_SECONDS", 30, minimum=1, maximum=3600)
 INVOICE_MINUTES = env.integer("INVOICE_MINUTES", 15, minimum=1, maximum=1440)
+UNPAID_ORDERS = env.integer("UNPAID_ORDERS", 3, minimum=0, maximum=1000)
+UNPAID_SHARE = env.decimal("UNPAID_SHARE", "0.5", minimum="0", maximum="1")
 GAP_LIMIT = env.integer("GAP_LIMIT", 20, minimum=1, maximum=1000)
 PAYMENT_TOLERANCE_PERCENT = env.decimal("PAYMENT_TOLERANCE_PERCENT", "0.5", minimum="0", maximum="10")
 PAYMENT_TOLERANCE_CAP = env.decimal("PAYMENT_TOLERANCE_CAP", "1.00", minimum="0", maximum="1000")

@@ -50,6 +50,10 @@ class CartFull(ShopError):
     """The cart holds as many different products as it can. Order these first."""
 
 
+class TooManyUnits(ShopError):
+    """The visitor's unpaid orders would reserve too much of a product. Order fewer, or pay first."""
+
+
 class CartBlocked(ShopError):
     """The cart cannot be ordered as it is: it is empty, or a line in it must be changed first."""
 

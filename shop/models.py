@@ -230,6 +230,23 @@ class Order(BaseModel):
         return self.number
 
 
+class UnpaidSlot(BaseModel):
+    """One of the places that a visitor has for unpaid orders. The unique index keeps requests at the same time within the limit."""
+
+    visitor = models.CharField(max_length=64, editable=False)
+    """A keyed hash of a session, an account, a client address or a mail address, so that none of them can be read here."""
+    number = models.PositiveSmallIntegerField(editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+", editable=False)
+    until = models.DateTimeField(db_index=True, editable=False)
+    """When the order's quote expires; after that the place is free again."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["visitor", "number"], name="unpaid_slot")]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
 class OrderLine(BaseModel):
     """A product that was bought, copied at that moment."""
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from shop.cart import contents as carts
 from shop.catalogue import changes
+from shop.checkout import unpaid_limits
 from shop.orders import lifecycle
 from shop.search.base import IndexBusy, SearchUnavailable
 from shop.search.tasks import index_products
@@ -23,6 +24,7 @@ def sweep_search() -> None:
 @shared_task
 def sweep_orders() -> None:
     lifecycle.cancel_abandoned_orders(at=timezone.now())
+    unpaid_limits.forget_closed_slots(at=timezone.now())
 
 
 @shared_task

@@ -62,6 +62,9 @@ class Shop:
             "ADMIN_PASSWORD": STAFF["password"],
             "RATE_LIMIT_API": "1000000/minute",
             "RATE_LIMIT_AUTH": "1000000/minute",
+            "RATE_LIMIT_CART": "1000000/minute",
+            "RATE_LIMIT_CHECKOUT": "1000000/minute",
+            "UNPAID_ORDERS": "0",
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.inputs import AddressField
+from accounts.models import User
 from accounts.tokens import api_user
-from cryptons.api.errors import Invalid, NotFound
+from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictInteger, StrictUUID
 from cryptons.api.permissions import Authenticated, has_permission, may
@@ -25,6 +26,7 @@ from shop.api.outputs import OrderEventSerializer, OrderPaymentSerializer, Order
 from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
+from shop.checkout.unpaid_limits import TooManyUnpaid, visitor_of
 from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, titled_events
@@ -93,7 +95,7 @@ class Orders(ApiView):
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
-        """Without items, the order takes those in the cart."""
+        """Without items, the order takes those in the cart. With too many unpaid orders: 409, and a row for each that is open."""
         values = self.valid(OrderInput)
         user = api_user(request)
         buyer: dict[str, Any] = {
@@ -103,15 +105,21 @@ class Orders(ApiView):
             "network": values["cryptocurrency"],
             "at": timezone.now(),
             "token": token,
+            "visitor": visitor_of(request._request),
         }
-        if "items" in values:
-            try:
-                order = order_products(_quantities(values["items"]), **buyer)
-            except Product.DoesNotExist:
-                raise NotFound(_("Product not found")) from None
-        else:
-            order = place_order(cart_of(user), **buyer)
+        try:
+            order = order_products(_quantities(values["items"]), **buyer) if "items" in values else place_order(cart_of(user), **buyer)
+        except Product.DoesNotExist:
+            raise NotFound(_("Product not found")) from None
+        except TooManyUnpaid as error:
+            raise _too_many_unpaid(error, user) from error
         return success(PlacedOrderSerializer.serialize(order), status=201)
+
+
+def _too_many_unpaid(error: TooManyUnpaid, user: User) -> Conflict:
+    """Name the open orders that are the user's own, one in each row."""
+    mine = [order for order in error.orders if order.user_id == user.pk]
+    return Conflict(str(error), details=[{"field": "openOrders", "message": str(order.pk)} for order in mine])
 
 
 def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
@@ -185,7 +193,11 @@ class OrderPayment(ApiView):
         """In another coin, or at the current rate for the same coin. A payment that came late is credited at the current rate."""
         network = self.valid(QuoteInput).get("cryptocurrency", "")
         order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, _("Order not found"))
-        return success(_payment(requote_order(order.pk, network, at=timezone.now())))
+        try:
+            quoted = requote_order(order.pk, network, at=timezone.now(), visitor=visitor_of(request._request))
+        except TooManyUnpaid as error:
+            raise _too_many_unpaid(error, api_user(request)) from error
+        return success(_payment(quoted))
 
 
 def _payment(order: Order) -> dict[str, Any]:

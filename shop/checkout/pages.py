@@ -1,6 +1,7 @@
 """The first two of the checkout's three pages; the third is the pay page."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -22,9 +23,10 @@ from shop.cart.contents import CartContents, find_cart, read_cart
 from shop.checkout.forms import CheckoutForm, PlaceForm
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.placing import place_order, placed_order
+from shop.checkout.unpaid_limits import TooManyUnpaid, visitor_of
 from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
 from shop.models import Order
-from shop.orders.access import remember_order
+from shop.orders.access import may_change_payment, remember_order
 from shop.orders.state import current_invoice
 
 BUYER_KEY = "checkout"
@@ -93,6 +95,7 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             token=chosen["token"],
             agreed=chosen["agreed"],
             language=get_language() or "",
+            visitor=visitor_of(request),
         )
     except (NodeUnavailable, NodeRejected):
         return _review(request, contents, buyer, chosen=network, failed={network: _cannot_be_reached(network)})
@@ -104,6 +107,9 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             return redirect("shop:cart")
         changes = price_changes(now, chosen["agreed"])
         return _review(request, now, buyer, chosen=network, problem=str(error), changes=changes, status=409)
+    except TooManyUnpaid as error:
+        mine = [order for order in error.orders if may_change_payment(request, order)]
+        return _review(request, contents, buyer, chosen=network, problem=str(error), open_orders=mine, status=409)
     except ShopError as error:
         messages.error(request, str(error))
         return redirect("shop:cart")
@@ -144,6 +150,7 @@ def _review(
     problem: str = "",
     failed: dict[str, str] | None = None,
     changes: list[tuple[str, int, int]] | None = None,
+    open_orders: Sequence[Order] = (),
     status: int = 200,
 ) -> HttpResponse:
     ways = ways_to_pay(contents.total_minor, failed=failed)
@@ -158,6 +165,7 @@ def _review(
         "can_pay": bool(chosen),
         "problem": problem or next(iter((failed or {}).values()), ""),
         "changes": changes or [],
+        "open_orders": open_orders,
         "token": uuid.uuid4(),
         "minutes": settings.INVOICE_MINUTES,
     }

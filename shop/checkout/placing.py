@@ -18,6 +18,7 @@ from cryptons.events.models import record
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.opening import Offer, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
+from shop.checkout.unpaid_limits import NOBODY, Slots, Visitor, find_slots
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
 from shop.orders.mails import mail_order_received
@@ -31,6 +32,7 @@ class Buyer:
     user: User | None
     address: dict[str, str]
     language: str = ""
+    visitor: Visitor = NOBODY
 
 
 def place_order(
@@ -44,23 +46,33 @@ def place_order(
     token: UUID | None = None,
     agreed: str = "",
     language: str = "",
+    visitor: Visitor = NOBODY,
 ) -> Order:
     """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
-    `language`: in which the buyer wants their mails; empty for the shop's first one.
+    `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
     Raises ShopError's children, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart is kept.
     """
     return _place(
-        lambda: read_cart(cart), Buyer(email, user, address, language), network, at=at, token=token or uuid.uuid4(), agreed=agreed
+        lambda: read_cart(cart), Buyer(email, user, address, language, visitor), network, at=at, token=token or uuid.uuid4(), agreed=agreed
     )
 
 
 def order_products(
-    quantities: dict[UUID, int], *, email: str, user: User | None, address: dict[str, str], network: str, at: datetime, token: UUID
+    quantities: dict[UUID, int],
+    *,
+    email: str,
+    user: User | None,
+    address: dict[str, str],
+    network: str,
+    at: datetime,
+    token: UUID,
+    visitor: Visitor = NOBODY,
 ) -> Order:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
-    return _place(lambda: _contents_of(quantities), Buyer(email, user, address), network, at=at, token=token, agreed="")
+    buyer = Buyer(email, user, address, visitor=visitor)
+    return _place(lambda: _contents_of(quantities), buyer, network, at=at, token=token, agreed="")
 
 
 def placed_order(token: UUID, user: User | None) -> Order | None:
@@ -90,13 +102,14 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         _check(contents)
+        slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
         total = Minor(contents.total_minor)
         offers = prepare_offers(network, total, label=f"order_{number}", at=at)
         if offers[0].due_base <= UNITS[network].dust_base:
             message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
             raise OutOfRange(message % {"network": UNITS[network].name})
-        return in_transaction(partial(_write, read, contents, buyer, offers, number=number, token=token, at=at))
+        return in_transaction(partial(_write, read, contents, buyer, offers, slots, number=number, token=token, at=at))
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
     failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
@@ -107,6 +120,11 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         if placed is None:
             raise
         return placed
+
+
+def _find_slots(contents: CartContents, buyer: Buyer, *, at: datetime) -> Slots:
+    wanted = {line.product: line.quantity for line in contents.lines if line.product is not None}
+    return find_slots(buyer.visitor, wanted, email=buyer.email, account=buyer.user.pk if buyer.user else None, at=at)
 
 
 def _check(contents: CartContents) -> None:
@@ -127,6 +145,7 @@ def _write(
     contents: CartContents,
     buyer: Buyer,
     offers: Sequence[Offer],
+    slots: Slots,
     *,
     number: str,
     token: UUID,
@@ -162,6 +181,7 @@ def _write(
     prefetch_related_objects([order], "lines")  # stock, mail and answer read them
     hold_stock(order)
     invoice = open_invoice(offers, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
+    slots.take(order, until=invoice.expires_at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
     mail_order_received(order, invoice)
     if contents.cart is not None:

@@ -1,5 +1,6 @@
 """The page on which a buyer continues a payment: another coin, a new quote, or a late payment used at today's rate."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,6 +23,7 @@ from payments.invoices.requoting import preview_quote
 from payments.models import Invoice
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.requoting import requote_order
+from shop.checkout.unpaid_limits import TooManyUnpaid, visitor_of
 from shop.errors import ShopError
 from shop.models import Order
 from shop.orders.access import may_change_payment
@@ -47,11 +49,14 @@ def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str) -> HttpResponse:
     try:
-        requote_order(order.pk, network, at=timezone.now())
+        requote_order(order.pk, network, at=timezone.now(), visitor=visitor_of(request))
     except (NodeUnavailable, NodeRejected):
         return _show(request, invoice, order, chosen=network, failed={network: _cannot_be_reached(network)}, status=503)
     except (RateUnavailable, NetworkNotOffered) as error:
         return _show(request, invoice, order, chosen=network, failed={network: str(error)}, status=503)
+    except TooManyUnpaid as error:
+        mine = [other for other in error.orders if may_change_payment(request, other)]
+        return _show(request, invoice, order, chosen=network, problem=str(error), open_orders=mine, status=409)
     except (ShopError, PaymentError) as error:
         return _show(request, invoice, order, chosen=network, problem=str(error), status=409)
     if Invoice.objects.filter(pk=invoice.pk).exclude(status=Invoice.Status.NEW).exists():
@@ -78,12 +83,14 @@ def _show(
     chosen: str = "",
     problem: str = "",
     failed: dict[str, str] | None = None,
+    open_orders: Sequence[Order] = (),
     status: int = 200,
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "order": order,
         "invoice": invoice,
         "problem": problem or next(iter((failed or {}).values()), ""),
+        "open_orders": open_orders,
         "pay_url": _pay_path(request, invoice),
         "minutes": settings.INVOICE_MINUTES,
     }
