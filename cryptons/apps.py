@@ -5,4 +5,4 @@ class CryptonsConfig(AppConfig):
     name = "cryptons"
 
     def ready(self) -> None:
-        from cryptons import checks, client_address  # noqa: F401
+        from cryptons import celery, checks, client_address  # noqa: F401  (shared tasks belong to the Celery app that is there first)

@@ -25,8 +25,8 @@ PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_0
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
 
 ERROR: Shape = {"$ref": "#/components/schemas/Error"}
-ANYWHERE = (429, 500, 503)
-"""Any route may answer these: too many requests, a defect, a database that cannot be reached."""
+ANYWHERE = (408, 411, 413, 429, 500, 503)
+"""Any route may answer these: a body that is late, of unknown length or too large; too many requests, a defect, an overload or outage."""
 
 LIMIT_HEADERS = [
     OpenApiParameter(name, WHOLE, OpenApiParameter.HEADER, response=[429], description=description)

@@ -1,13 +1,21 @@
-"""Keep child processes running until a stop is requested, and leave none behind."""
+"""Keep child processes running until a stop is requested, and leave none behind.
 
+`python -m cryptons.serving.supervisor OPTIONS` runs the web server and the worker. It does not load Django, which would take 150 MB.
+"""
+
+import http.client
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import FrameType
+
+from cryptons.serving.listening import Listening
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15
@@ -15,6 +23,7 @@ STOP_SECONDS = 15
 STEADY_SECONDS = 5
 """A child that ran this long is restarted at once; one that keeps dying waits longer each time."""
 MAX_WAIT_SECONDS = 10
+FIRST_ANSWER_SECONDS = 60
 
 
 class StopRequested(Exception):
@@ -22,11 +31,11 @@ class StopRequested(Exception):
 
 
 class StopSignal:
-    """Handles Ctrl-C, SIGTERM and SIGHUP: interrupts the preparation; while children run it only sets `requested`."""
+    """Handles Ctrl-C, SIGTERM and SIGHUP: interrupts the running code if it `breaks_off`, otherwise only sets `requested`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, breaks_off: bool) -> None:
         self.requested = False
-        self.breaks_off = True
+        self.breaks_off = breaks_off
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._receive)
 
@@ -104,3 +113,74 @@ def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> Non
 
 def _how(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the supervisor knows of the shop."""
+
+    name: str
+    public_url: str
+    listening: Listening
+
+    def replace_process(self, environment: Mapping[str, str]) -> None:
+        """Become the supervisor of this shop. Does not return."""
+        command = [sys.executable, "-m", "cryptons.serving.supervisor", json.dumps(asdict(self))]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(sys.executable, command, dict(environment))  # noqa: S606
+
+
+def run(shop: Shop) -> None:
+    """Run web server and worker until a stop is requested. The address is printed when the home page answers."""
+    stop = StopSignal(breaks_off=False)
+    supervisor = Supervisor(os.environ, say)
+    try:
+        supervisor.start("web", shop.listening.command())
+        supervisor.start("worker", [sys.executable, "-m", "cryptons.serving.worker"])
+        deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+        announced = False
+        while not stop.requested:
+            supervisor.look_after()
+            if not announced and (status := home_page_status(shop.listening)) is not None:
+                announce(shop, status)
+                announced = True
+            elif not announced and time.monotonic() > deadline:
+                say(f"The web server does not answer on {shop.listening.host}:{shop.listening.port}. Its messages are above.")
+                announced = True
+            time.sleep(POLL_SECONDS)
+        say("Stopping.")
+    finally:
+        supervisor.stop()
+
+
+def announce(shop: Shop, status: int) -> None:
+    if status >= 500:
+        say(f"The home page answers with an error ({status}). Its messages are above.")
+    say(f"{shop.name} is open: {shop.public_url}/   staff: {shop.public_url}/admin/   Ctrl-C stops it.")
+
+
+def home_page_status(listening: Listening) -> int | None:
+    """Return the status of the home page, or None while the server does not answer."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listening.host, listening.host)  # noqa: S104
+    client = http.client.HTTPConnection(host, listening.port, timeout=10)
+    try:
+        client.request("GET", "/", headers={"Host": f"localhost:{listening.port}"})
+        return client.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        client.close()
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    run(Shop(**options | {"listening": Listening(**options["listening"])}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,61 +1,71 @@
-"""The web server: `python -m cryptons.serving.web`."""
+"""The web server: `python -m cryptons.serving.web`.
+
+The first process only holds granian's workers, so it starts itself again with what the settings say, and without Django.
+"""
 
 import os
+import resource
 import sys
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP2Settings
+from granian.log import LogLevels
 
+from cryptons.serving.listening import Listening
 from cryptons.serving.parent import end_with_parent
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+CONNECTIONS = 8192
+"""Open at the same time in one process; more wait until some are closed."""
+MAX_HEADERS_BYTES = 65_536
+FINISH_SECONDS = 10
+"""How long requests may take to finish when the server stops. The supervisor waits a little longer."""
 
 
-def without_banner(application: Application) -> Application:
-    """Send an empty Server header, because granian adds its name to a response without one."""
-
-    def respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, [*headers, ("Server", "")], exc_info)
-
-        return application(environ, start)
-
-    return respond
-
-
-def load_application(target: str) -> Application:
-    """Load the application. Runs in each of granian's processes."""
+def load_front(_target: str) -> Any:
+    """Load Django and the front. Runs in each of granian's processes."""
     end_with_parent()
+    from django.conf import settings
+
+    from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
-    return without_banner(application)
+    return Front(application, threads=settings.WEB_THREADS)
+
+
+def serve(listening: Listening) -> None:
+    end_with_parent()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    server = Granian(
+        "cryptons.serving.front",
+        address=listening.host,
+        port=listening.port,
+        interface=Interfaces.RSGI,
+        workers=listening.workers,
+        backpressure=CONNECTIONS,
+        http2_settings=HTTP2Settings(max_headers_size=MAX_HEADERS_BYTES),
+        respawn_failed_workers=listening.workers > 1,
+        workers_kill_timeout=FINISH_SECONDS,
+        websockets=False,
+        log_level=LogLevels.error,
+    )
+    server.serve(target_loader=load_front)
 
 
 def main() -> None:
+    if len(sys.argv) > 1:
+        serve(Listening.from_json(sys.argv[1]))
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
-    from django.conf import settings
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
+    from django.core.exceptions import ImproperlyConfigured
 
-    end_with_parent()
     try:
-        server = Granian(
-            "cryptons.wsgi:application",
-            address=settings.HOST,
-            port=settings.PORT,
-            interface=Interfaces.WSGI,
-            workers=settings.WEB_WORKERS,
-            blocking_threads=settings.WEB_THREADS,
-            respawn_failed_workers=settings.WEB_WORKERS > 1,
-            workers_kill_timeout=5,
-            websockets=False,
-            log_level=LogLevels.error,
-        )
+        command = Listening.from_settings().command()
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")
-    server.serve(target_loader=load_application)
+    os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

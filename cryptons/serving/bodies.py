@@ -1,0 +1,109 @@
+"""Reads the bodies of requests on the event loop: at most so many bytes for each route, and for so long."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptons.serving.refusals import BUSY, NO_LENGTH, TOO_LARGE, TOO_SLOW, Refused
+
+FORM_BYTES = 1_000_000
+"""What Django and the API's parser read at most, too (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+UPLOAD_BYTES = 32_000_000
+"""Several pictures of a product in one form."""
+FORM_SECONDS = 30
+UPLOAD_SECONDS = 300
+HELD_BYTES = 256_000_000
+"""Of all bodies of one process together."""
+
+_UPLOAD_ROUTES = re.compile(r"(/[a-z]{2,3}(-[a-z0-9]+)?)?/admin/|/api/(v1/)?products/[^/]+/images/?$")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class BodySource(Protocol):
+    """What granian's RSGI protocol offers: the chunks of a body as they arrive."""
+
+    def __aiter__(self) -> "BodySource": ...
+
+    async def __anext__(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class BodyLimit:
+    bytes: int
+    seconds: float
+
+
+NO_BODY = BodyLimit(0, FORM_SECONDS)
+FORM = BodyLimit(FORM_BYTES, FORM_SECONDS)
+UPLOAD = BodyLimit(UPLOAD_BYTES, UPLOAD_SECONDS)
+
+
+def body_limit(method: str, path: str, headers: Mapping[str, str]) -> BodyLimit:
+    """Return how much the route takes. Only a request with a cookie or a token may upload pictures: the rest is refused unread."""
+    if method in _SAFE:
+        return NO_BODY
+    if ("cookie" in headers or "authorization" in headers) and _UPLOAD_ROUTES.match(path):
+        return UPLOAD
+    return FORM
+
+
+class ClientGone(Exception):
+    """The connection was closed before the body was whole. Nobody waits for an answer."""
+
+
+class BodyReader:
+    """Reads bodies, and knows how many bytes all the unfinished requests of this process hold."""
+
+    def __init__(self, *, held_bytes: int = HELD_BYTES) -> None:
+        self._free = held_bytes
+
+    async def read(self, source: BodySource, headers: Mapping[str, str], limit: BodyLimit) -> bytes:
+        """Return the whole body. Raises Refused and ClientGone. Call `release` with it when the request has been answered.
+
+        When a connection breaks, granian ends the chunks as if the body were whole. So a body needs a length, or must be JSON, which
+        cannot be read in part.
+        """
+        if _is_empty(headers, limit):
+            return b""
+        declared = _declared(headers)
+        if declared is None and limit.bytes and not headers.get("content-type", "").startswith("application/json"):
+            raise Refused(NO_LENGTH)
+        if declared is not None and declared > limit.bytes:
+            raise Refused(TOO_LARGE)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(limit.seconds):
+                async for chunk in source:
+                    size += len(chunk)
+                    self._free -= len(chunk)
+                    if size > limit.bytes:
+                        raise Refused(TOO_LARGE)
+                    if self._free < 0:
+                        raise Refused(BUSY)
+                    chunks.append(chunk)
+            if declared is not None and size < declared:
+                raise ClientGone
+        except BaseException as error:
+            self._free += size
+            if isinstance(error, TimeoutError):
+                raise Refused(TOO_SLOW) from error
+            raise
+        return b"".join(chunks)
+
+    def release(self, body: bytes) -> None:
+        self._free += len(body)
+
+
+def _is_empty(headers: Mapping[str, str], limit: BodyLimit) -> bool:
+    """Return whether there is nothing to read. In HTTP/2 a body needs no header that announces it."""
+    if "transfer-encoding" in headers:
+        return False
+    return headers.get("content-length", "" if "content-type" in headers and limit.bytes else "0") == "0"
+
+
+def _declared(headers: Mapping[str, str]) -> int | None:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and "transfer-encoding" not in headers else None

@@ -1,0 +1,31 @@
+"""A pool of threads that takes no more work than it can do soon."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class PoolFull(Exception):
+    """Too many calls wait for a thread."""
+
+
+class BoundedPool:
+    """Runs calls in threads for the event loop. Use it from the loop alone."""
+
+    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = threads + waiting
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the call returns. Raises PoolFull at once if too many wait."""
+        if self._free <= 0:
+            raise PoolFull
+        self._free -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        finally:
+            self._free += 1

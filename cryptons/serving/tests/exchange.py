@@ -1,0 +1,82 @@
+"""A request as granian gives it to the front, and what was answered, without a server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptons.serving.front import Front
+from cryptons.serving.wsgi_call import Headers
+
+
+class GivenHeaders:
+    def __init__(self, rows: Headers) -> None:
+        self._rows = rows
+
+    def items(self) -> Headers:
+        return self._rows
+
+
+@dataclass
+class GivenScope:
+    method: str = "GET"
+    path: str = "/"
+    rows: Headers = field(default_factory=list)
+    query_string: str = ""
+    proto: str = "http"
+    http_version: str = "1.1"
+    server: str = "127.0.0.1:8000"
+    client: str = "192.0.2.7:4000"
+    scheme: str = "http"
+    authority: str | None = None
+
+    @property
+    def headers(self) -> GivenHeaders:
+        return GivenHeaders([("host", "localhost"), *self.rows])
+
+
+class Exchange:
+    def __init__(self, chunks: tuple[bytes, ...] = (), *, never_ends: bool = False) -> None:
+        self.chunks = chunks
+        self.never_ends = never_ends
+        self.chunks_read = 0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.cookies: list[str] = []
+        self.body = b""
+        self.file = ""
+        self.stream: list[bytes] = []
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            self.chunks_read += 1
+            yield chunk
+        if self.never_ends:
+            await asyncio.Event().wait()
+
+    def response_empty(self, status: int, headers: Headers) -> None:
+        assert not self.status, "answered twice"
+        self.status, self.headers = status, {name.lower(): value for name, value in headers}
+        self.cookies = [value for name, value in headers if name.lower() == "set-cookie"]
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        self.response_empty(status, headers)
+        self.body = body
+
+    def response_file(self, status: int, headers: Headers, file: str) -> None:
+        self.response_empty(status, headers)
+        self.file = file
+
+    def response_stream(self, status: int, headers: Headers) -> Any:
+        self.response_empty(status, headers)
+        return self
+
+    async def send_bytes(self, data: bytes) -> None:
+        self.stream.append(data)
+
+
+def ask(front: Front, scope: GivenScope, exchange: Exchange | None = None) -> Exchange:
+    """Let the front answer the request, and return what it sent."""
+    exchange = exchange or Exchange()
+    asyncio.run(front.__rsgi__(scope, exchange))  # type: ignore[arg-type]
+    return exchange

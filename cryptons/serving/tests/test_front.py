@@ -1,0 +1,173 @@
+import asyncio
+import json
+import threading
+
+import pytest
+
+from cryptons.serving.front import Front
+from cryptons.serving.tests.exchange import Exchange, GivenScope, ask
+
+
+class Application:
+    """Keeps the environ of each call."""
+
+    def __init__(self, *, status="200 OK", headers=(), body=b"hello"):
+        self.calls = []
+        self.answer = status, [("Content-Type", "text/plain"), *headers], [body]
+
+    def __call__(self, environ, start_response):
+        self.calls.append(environ | {"body": environ["wsgi.input"].read()})
+        status, headers, body = self.answer
+        start_response(status, headers)
+        return body
+
+
+def front(application, *, threads=2):
+    return Front(application, threads=threads)
+
+
+def test_the_application_gets_the_request_as_wsgi_says():
+    application = Application()
+    rows = [("content-type", "text/plain"), ("content-length", "3"), ("x-a", "1"), ("x-a", "2"), ("cookie", "a=1"), ("cookie", "b=2")]
+
+    sent = ask(front(application), GivenScope("POST", "/ä/", rows, "q=1"), Exchange((b"abc",)))
+
+    (environ,) = application.calls
+    assert {name: environ[name] for name in ("REQUEST_METHOD", "QUERY_STRING", "REMOTE_ADDR", "SERVER_PORT", "wsgi.url_scheme")} == {
+        "REQUEST_METHOD": "POST",
+        "QUERY_STRING": "q=1",
+        "REMOTE_ADDR": "192.0.2.7",
+        "SERVER_PORT": "8000",
+        "wsgi.url_scheme": "http",
+    }
+    assert environ["PATH_INFO"] == "/ä/".encode().decode("latin-1")
+    assert (environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"], environ["body"]) == ("text/plain", "3", b"abc")
+    assert (environ["HTTP_X_A"], environ["HTTP_COOKIE"], environ["HTTP_HOST"]) == ("1,2", "a=1; b=2", "localhost")
+    assert (sent.status, sent.body, sent.headers) == (200, b"hello", {"content-type": "text/plain", "server": ""})
+
+
+def test_an_address_of_ipv6_reaches_the_application_without_brackets():
+    application = Application()
+
+    ask(front(application), GivenScope(client="[2001:db8::1]:4000"))
+
+    assert application.calls[0]["REMOTE_ADDR"] == "2001:db8::1"
+
+
+@pytest.mark.parametrize("name", ["x_forwarded_for", "x-forwarded_for", "x_forwarded-for"])
+def test_a_header_with_an_underscore_does_not_replace_the_one_of_a_proxy(name):
+    application = Application()
+
+    ask(front(application), GivenScope(rows=[("x-forwarded-for", "192.0.2.1"), (name, "198.51.100.9")]))
+
+    assert application.calls[0]["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
+
+
+def test_in_http2_the_authority_is_the_host():
+    application = Application()
+
+    ask(front(application), GivenScope(http_version="2", authority="shop.example"))
+
+    assert application.calls[0]["HTTP_HOST"] == "shop.example"
+
+
+def test_a_refusal_is_the_apis_envelope_under_api():
+    application = Application()
+
+    sent = ask(front(application), GivenScope("POST", "/api/auth/login", [("content-length", "5000000")]))
+
+    assert application.calls == []
+    assert (sent.status, sent.headers["connection"]) == (413, "close")
+    assert json.loads(sent.body)["error"]["code"] == "PAYLOAD_TOO_LARGE"
+
+
+def test_a_refusal_is_a_page_in_the_language_of_the_address_elsewhere():
+    sent = ask(front(Application()), GivenScope("POST", "/de/cart/add/", [("content-length", "5000000")]))
+
+    assert (sent.status, sent.headers["content-language"], sent.headers["server"]) == (413, "de", "")
+    assert b'<html lang="de">' in sent.body
+
+
+def test_when_too_many_wait_the_next_is_told_to_come_back():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def application(environ, start_response):
+        begun.set()
+        go_on.wait(10)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    async def ask_all():
+        door = front(application, threads=1)
+        waiting = [Exchange() for _ in range(129)]
+        tasks = [asyncio.ensure_future(door.__rsgi__(GivenScope(), exchange)) for exchange in waiting]
+        await asyncio.to_thread(begun.wait, 10)
+        late, probe = Exchange(), Exchange()
+        await door.__rsgi__(GivenScope(), late)
+        probing = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/healthz"), probe))
+        go_on.set()
+        await asyncio.gather(probing, *tasks)
+        return late, probe, waiting
+
+    late, probe, waiting = asyncio.run(ask_all())
+
+    assert (late.status, late.headers["retry-after"]) == (503, "2")
+    assert probe.status == 200
+    assert {exchange.status for exchange in waiting} == {200}
+
+
+def test_a_failing_application_is_answered_and_logged(caplog):
+    def application(environ, start_response):
+        raise ValueError("a defect")
+
+    sent = ask(front(application), GivenScope(path="/api/products"))
+
+    assert (sent.status, json.loads(sent.body)["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert "a defect" in caplog.text
+
+
+def test_a_stream_is_sent_block_by_block_from_one_thread():
+    threads = set()
+
+    class Stream:
+        streaming = True
+
+        def __iter__(self):
+            for block in (b"one", b"two"):
+                threads.add(threading.current_thread())
+                yield block
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return Stream()
+
+    sent = ask(front(application), GivenScope())
+
+    assert (sent.status, sent.stream, len(threads)) == (200, [b"one", b"two"], 1)
+
+
+def test_a_file_is_sent_by_the_server(tmp_path):
+    path = tmp_path / "licence.txt"
+    path.write_bytes(b"key")
+    files = []
+
+    def application(environ, start_response):
+        files.append(path.open("rb"))
+        start_response("200 OK", [("Content-Length", "3")])
+        return environ["wsgi.file_wrapper"](files[0], 8192)
+
+    sent = ask(front(application), GivenScope())
+
+    assert (sent.status, sent.file, files[0].closed) == (200, str(path), True)
+
+
+def test_an_answer_without_a_body_is_empty():
+    sent = ask(front(Application(status="304 Not Modified", body=b"")), GivenScope())
+
+    assert (sent.status, sent.body, sent.stream) == (304, b"", [])
+
+
+def test_all_cookies_are_sent():
+    sent = ask(front(Application(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])), GivenScope())
+
+    assert sent.cookies == ["a=1", "b=2"]

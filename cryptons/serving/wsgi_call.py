@@ -1,0 +1,172 @@
+"""Calls Django's WSGI handler in a thread, from a request that the event loop has read whole."""
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import IO, Any, Protocol
+
+BLOCK = 65_536
+SEND_SECONDS = 60
+"""For one block of a stream."""
+
+Headers = list[tuple[str, str]]
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Scope(Protocol):
+    """granian's RSGI scope. `path` is decoded already; header names are in lower case."""
+
+    proto: str
+    http_version: str
+    server: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+    headers: Any
+
+
+class Stream(Protocol):
+    def send_bytes(self, data: bytes) -> Awaitable[None]: ...
+
+
+class Exchange(Protocol):
+    """granian's RSGI protocol object: one request's body, and the ways to answer it."""
+
+    def __aiter__(self) -> "Exchange": ...
+
+    async def __anext__(self) -> bytes: ...
+
+    def response_empty(self, status: int, headers: Headers) -> None: ...
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+    def response_file(self, status: int, headers: Headers, file: str) -> None: ...
+
+    def response_stream(self, status: int, headers: Headers) -> Stream: ...
+
+
+def clean_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers by their names in lower case; the values of a repeated one are joined, as HTTP says.
+
+    A name with an underscore is dropped: WSGI folds it into the one with a hyphen, so it could replace what a proxy wrote.
+    """
+    headers: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        if "_" in name:
+            continue
+        if name in headers:
+            value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
+        headers[name] = value
+    if scope.authority and scope.http_version.startswith("2"):
+        headers["host"] = scope.authority
+    return headers
+
+
+def environ_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    server, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": _OpenFile,
+    }
+    for name, value in headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name not in ("content-length", "transfer-encoding"):
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    if body:
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+class _OpenFile:
+    """A file that Django wants to send (wsgi.file_wrapper)."""
+
+    def __init__(self, file: IO[bytes], block: int = BLOCK) -> None:
+        self.file = file
+
+    @property
+    def path(self) -> str:
+        """Where the file lies; empty for one that is not on disk, or of which a part has been read."""
+        name = getattr(self.file, "name", None)
+        return name if isinstance(name, str) and os.path.isfile(name) and self.file.tell() == 0 else ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.file.read(BLOCK):
+            yield block
+
+    def close(self) -> None:
+        if callable(close := getattr(self.file, "close", None)):
+            close()
+
+
+class WsgiCall:
+    """One call of the application, in a thread. `send` answers the exchange from there."""
+
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        self._exchange = exchange
+        self._loop = loop
+        self.status = 0
+        self.headers: Headers = []
+        self.body = b""
+        self.file = ""
+        self.is_sent = False
+        """Whether a stream has begun: there is no way back to another answer."""
+
+    def run(self, application: Application, environ: dict[str, Any]) -> None:
+        """Call the application. Leaves `body` or `file` to be sent; a stream is sent at once, from the thread that makes it."""
+        response = application(environ, self._start)
+        try:
+            if isinstance(response, _OpenFile) and response.path:
+                self.file = response.path
+            elif getattr(response, "streaming", False) or isinstance(response, _OpenFile):
+                self._stream(response)
+            else:
+                self.body = b"".join(response)
+        finally:
+            if callable(close := getattr(response, "close", None)):
+                close()
+
+    def _start(self, status: str, headers: Headers, _error: Any = None) -> None:
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = [*headers, ("Server", "")]
+
+    def _stream(self, blocks: Iterable[bytes]) -> None:
+        """Send the blocks. Database connections belong to a thread, so this one makes the stream to its end."""
+        self.is_sent = True
+        stream = self._exchange.response_stream(self.status, self.headers)
+
+        async def send(block: bytes) -> None:
+            await stream.send_bytes(block)
+
+        for block in blocks:
+            asyncio.run_coroutine_threadsafe(send(block), self._loop).result(SEND_SECONDS)
+
+    def send(self) -> None:
+        """Send what `run` has left, on the loop."""
+        if self.is_sent:
+            return
+        if self.file:
+            self._exchange.response_file(self.status, self.headers, self.file)
+        elif self.body:
+            self._exchange.response_bytes(self.status, self.headers, self.body)
+        else:
+            self._exchange.response_empty(self.status, self.headers)

@@ -1,0 +1,126 @@
+"""The front of the running shop: what strangers send slowly, halfway or too large stops nobody else."""
+
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import Shop, data_of_a_first_start, wait_for
+from tests.stack.buying import buy_as_a_guest, stock_product
+from tests.stack.test_serve import family
+
+HALF_A_BODY = "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: 900000\r\nContent-Type: {type}\r\n\r\nproduct=1&"
+CHUNKED = "POST /api/auth/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("shop"), "--no-demo")
+    shutil.copytree(data_of_a_first_start(), shop.data)
+    shop.start()
+    yield shop
+    if shop.process is not None and shop.process.poll() is None:
+        shop.stop()
+
+
+def connect(shop: Shop, text: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", shop.port), timeout=10)
+    connection.sendall(text.encode())
+    return connection
+
+
+def half_a_body(shop: Shop, path: str, kind: str) -> socket.socket:
+    return connect(shop, HALF_A_BODY.format(path=path, host=f"127.0.0.1:{shop.port}", origin=shop.url, type=kind))
+
+
+def test_half_sent_bodies_and_headers_stop_nothing(shop: Shop):
+    product = stock_product(shop, stock=5)
+    with ExitStack() as open_connections:
+        for _ in range(30):
+            open_connections.enter_context(half_a_body(shop, "/cart/add/", FORM))
+            open_connections.enter_context(half_a_body(shop, "/api/auth/login", JSON))
+        for _ in range(200):
+            open_connections.enter_context(connect(shop, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{shop.port}\r\nX-Slow: "))
+
+        for path in ("/healthz", "/", "/account/login/", "/checkout/"):
+            assert shop.http.get(path, timeout=3).status_code in (200, 302)
+        pay_page, browser = buy_as_a_guest(shop, product)
+        assert browser.get(pay_page, timeout=3).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shop: Shop):
+    with connect(shop, f"POST /cart/add/ HTTP/1.1\r\nHost: 127.0.0.1:{shop.port}\r\nContent-Length: 400000000\r\n\r\n") as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_without_a_length_is_refused_when_it_grows_too_large(shop: Shop):
+    with connect(shop, f"{CHUNKED}Host: 127.0.0.1:{shop.port}\r\n\r\n") as connection:
+        for _ in range(20):
+            connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            connection.settimeout(0.05)
+            try:
+                answer = connection.recv(1000)
+                break
+            except TimeoutError:
+                connection.settimeout(10)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_export_is_streamed_to_staff(shop: Shop):
+    exported = shop.http.get("/api/payments", params={"format": "csv"}, headers=shop.staff())
+
+    assert (exported.status_code, exported.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert exported.text.count("\n") >= 1
+
+
+def test_http2_is_spoken_without_tls_to_a_proxy_that_knows_it(shop: Shop):
+    """The connection preface of RFC 9113, and an empty SETTINGS frame; the server's own SETTINGS frame comes first."""
+    with connect(shop, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0") as connection:
+        assert connection.recv(1000)[3] == 4
+
+
+def test_all_processes_together_stay_under_350_megabytes(shop: Shop):
+    for path in ("/", "/search", "/cart/", "/api/products", "/account/login/"):
+        shop.http.get(path)
+    assert shop.process is not None
+
+    assert sum(megabytes(pid) for pid in family(shop.process.pid)) < 350
+
+
+def megabytes(pid: int) -> float:
+    """What the process needs; memory that it shares with others counts in part (Pss)."""
+    (line,) = [line for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:")]
+    return int(line.split()[1]) / 1024
+
+
+def test_on_sigterm_what_is_under_way_is_finished_and_nothing_new_is_taken(shop: Shop):
+    assert shop.process is not None
+    body = b"product=1&" + b"x" * 899_990
+    with half_a_body(shop, "/cart/add/", FORM) as under_way:
+        shop.http.get("/healthz")
+        stopped = threading.Thread(target=shop.process.wait, args=(30,))
+        shop.process.send_signal(signal.SIGTERM)
+        stopped.start()
+        wait_for("the server to take nothing new", lambda: is_refused(shop))
+
+        under_way.sendall(body[10:])
+        answer = under_way.recv(1000)
+        stopped.join()
+
+    assert answer.startswith(b"HTTP/1.1 404 "), answer  # there is no product of this number
+    assert shop.process.returncode == 0
+
+
+def is_refused(shop: Shop) -> bool:
+    try:
+        httpx.get(f"{shop.url}/healthz", timeout=1)
+    except httpx.TransportError:
+        return True
+    return False
