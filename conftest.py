@@ -67,7 +67,7 @@ def _empty_caches() -> Iterator[None]:
         cache.clear()
     forget_all()
     translation.deactivate()
-    catalogue_version._remembered, catalogue_version._owes = None, False
+    catalogue_version._known, catalogue_version._owes = None, False
 
 
 @pytest.fixture(autouse=True)

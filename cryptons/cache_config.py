@@ -44,6 +44,6 @@ def local_caches(folder: Path) -> dict[str, Any]:
     """`default` is this process's own; `shared` is seen by the web and the worker process on the one machine."""
     return {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}},
-        "shared": {"BACKEND": "cryptons.file_cache.ForgivingFileCache", "LOCATION": str(folder)},
+        "shared": {"BACKEND": "cryptons.file_cache.ForgivingFileCache", "LOCATION": str(folder), "OPTIONS": {"MAX_ENTRIES": 5000}},
         "products": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
     }

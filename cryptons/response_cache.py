@@ -81,12 +81,13 @@ forget_all = _cache.clear
 
 
 def ready_bytes(
-    *, versions: Callable[[], str], parameters: Collection[str] = (), max_age: int = 10, stale: int = 60, strict: bool = False
+    *, versions: Callable[P, str], parameters: Collection[str] = (), max_age: int = 10, stale: int = 60, strict: bool = False
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
     """Cache the view's responses to GET that have status 200 and set no cookie.
 
-    `versions` is called before the view, so that nothing old is cached under a new version. Only `parameters` of the query distinguish
-    responses, and the view sees no others; with `strict`, a query with other parameters reaches the view whole and is not cached.
+    `versions` is called with the view's arguments and before it, so that nothing old is cached under a new version. Only `parameters`
+    of the query distinguish responses, and the view sees no others; with `strict`, a query with other parameters reaches the view whole
+    and is not cached.
     """
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
@@ -103,7 +104,7 @@ def ready_bytes(
             key = f"{request.scheme}://{request.get_host()}{request.path}\n{query}"
             if len(key) > MAX_KEY or (strict and not is_known):
                 return view(request, *args, **kwargs)
-            version = versions()
+            version = versions(*args, **kwargs)
             ready = _cache.get(key, version)
             if ready is None:
                 response, ready = _make(request, lambda: view(request, *args, **kwargs), version)

@@ -5,7 +5,7 @@ from django.utils.functional import SimpleLazyObject
 
 from shop.cart.contents import count_items
 from shop.catalogue.reads import read_categories
-from shop.catalogue.version import catalogue_version
+from shop.catalogue.version import category_version
 
 
 def cart_count(request: HttpRequest) -> dict[str, object]:
@@ -14,12 +14,12 @@ def cart_count(request: HttpRequest) -> dict[str, object]:
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """Add `navigation`, the root categories as `{"name", "slug"}`, read once for each version of the catalogue."""
+    """Add `navigation`, the root categories as `{"name", "slug"}`, read once for each version of the tree."""
     return {"navigation": SimpleLazyObject(_roots)}
 
 
 def _roots() -> list[dict[str, str]]:
-    key = f"navigation:{catalogue_version()}"
+    key = f"navigation:{category_version()}"
     roots: list[dict[str, str]] | None = cache.get(key)
     if roots is None:
         roots = [{"name": category.name, "slug": category.slug} for category in read_categories().roots]

@@ -5,10 +5,10 @@ from django.utils import timezone
 
 from shop.cart import contents as carts
 from shop.catalogue import changes
+from shop.catalogue.tasks import index_products
 from shop.checkout import unpaid_limits
 from shop.orders import lifecycle
 from shop.search.base import IndexBusy, SearchUnavailable
-from shop.search.tasks import index_products
 
 __all__ = ["forget_old_carts", "index_products", "sweep_orders", "sweep_search"]
 

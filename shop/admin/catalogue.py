@@ -24,6 +24,7 @@ from shop.admin.demo import remove_demo_page
 from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
+from shop.catalogue.version import catalogue_changed
 from shop.demo.loading import GOODS
 from shop.models import LOW_STOCK, Category, Product, ProductImage
 
@@ -62,11 +63,11 @@ class CategoryAdmin(AtomicModelAdmin[Category]):
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
         super().delete_model(request, obj)
-        product_changed([])
+        catalogue_changed()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
         super().delete_queryset(request, queryset)
-        product_changed([])
+        catalogue_changed()
 
 
 class ProductForm(forms.ModelForm[Product]):

@@ -18,8 +18,9 @@ from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, get_or_404, success
 from cryptons.db import in_transaction, new_id
 from shop.api.outputs import Branch, CategoryBranchSerializer, CategorySerializer
-from shop.catalogue.changes import category_changed, product_changed
+from shop.catalogue.changes import category_changed
 from shop.catalogue.reads import read_categories
+from shop.catalogue.version import catalogue_changed
 from shop.models import Category
 
 
@@ -70,7 +71,7 @@ class OneCategory(ApiView):
             category.delete()
         except ProtectedError:
             raise Conflict(_("The category still has products or other categories.")) from None
-        product_changed([])
+        catalogue_changed()
         return Response(status=204)
 
 

@@ -18,7 +18,7 @@ from payments.models import Invoice
 from payments.networks.registry import is_sandbox
 from payments.rates.current import current_rates
 from shop.catalogue.reads import Found
-from shop.models import Category, Order, OrderLine, Product, ProductImage
+from shop.models import LOW_STOCK, Category, Order, OrderLine, Product, ProductImage
 from shop.orders.state import current_invoice
 from shop.orders.timeline import Entry
 from shop.search.base import PriceRange
@@ -101,7 +101,9 @@ class ProductSummarySerializer(Output):
     currency = serializers.CharField()
     priceInCrypto = serializers.DictField(child=DecimalText())
     category = CategoryLinkSerializer()
-    stock = serializers.IntegerField()
+    stock = serializers.IntegerField(
+        help_text=f"In a list the number may be up to five minutes old while more than {LOW_STOCK} are left; whether any are left is not."
+    )
     images = ImageSerializer(many=True)
     ratings = RatingsSerializer(source="*")
 

@@ -23,6 +23,7 @@ from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, one_of
 from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
 from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
+from payments.rates.current import rates_version
 from shop.api.outputs import (
     ImageSerializer,
     ProductPageMeta,
@@ -35,15 +36,22 @@ from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import find_products, find_shown, read_categories
-from shop.catalogue.version import catalogue_version
 from shop.models import Category, Product
 from shop.search import Query, suggest
 from shop.search.base import SORTS
 
 
+def version_of(product_id: str) -> str:
+    """Return the version of the answer about a product; empty for a malformed id, about which there is nothing to keep."""
+    try:
+        return f"{product_cache.version(UUID(product_id))}.{rates_version()}"
+    except ValueError:
+        return ""
+
+
 def read_shown(product_id: UUID) -> dict[str, Any]:
     """Read a product from the shared cache, or from the database. Prices in coins follow the rates and are not cached. Raises NotFound."""
-    version = catalogue_version()
+    version = product_cache.version(product_id)
     shown = product_cache.read(product_id)
     if shown is None:
         product = find_shown(pk=product_id)

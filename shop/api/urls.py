@@ -2,18 +2,20 @@ from django.urls import path
 
 from cryptons.response_cache import ready_bytes
 from shop.api import carts, categories, health, orders, products
-from shop.catalogue.reads import catalogue_and_rates
+from shop.catalogue.reads import lists_and_rates
+from shop.catalogue.version import category_version
 
-cached_list = ready_bytes(versions=catalogue_and_rates, parameters=products.PARAMETERS, strict=True)
-cached = ready_bytes(versions=catalogue_and_rates, strict=True)
+cached_products = ready_bytes(versions=lists_and_rates, parameters=products.PARAMETERS, strict=True)
+cached_product = ready_bytes(versions=products.version_of, strict=True)
+cached_categories = ready_bytes(versions=category_version, strict=True)
 
 urlpatterns = [
     path("admin/health", health.Health.as_view()),
-    path("products", cached_list(products.Products.as_view())),
+    path("products", cached_products(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),
-    path("products/<str:product_id>", cached(products.OneProduct.as_view())),
+    path("products/<str:product_id>", cached_product(products.OneProduct.as_view())),
     path("products/<str:product_id>/images", products.ProductImages.as_view()),
-    path("categories", cached(categories.Categories.as_view())),
+    path("categories", cached_categories(categories.Categories.as_view())),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
     path("cart", carts.OneCart.as_view()),
     path("cart/items", carts.CartItems.as_view()),

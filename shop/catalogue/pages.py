@@ -19,10 +19,10 @@ from shop.catalogue.filter_form import PARAMETERS, FilterForm
 from shop.catalogue.reads import (
     CategoryCount,
     Found,
-    catalogue_and_rates,
     count_categories,
     find_products,
     find_shown,
+    page_version,
     read_categories,
     read_similar,
 )
@@ -56,7 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@ready_bytes(versions=catalogue_version, parameters=PARAMETERS)
+@ready_bytes(versions=lambda slug: catalogue_version(), parameters=PARAMETERS)
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     tree = read_categories()
     category = tree.find(slug)
@@ -80,7 +80,7 @@ def suggest(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@ready_bytes(versions=catalogue_and_rates)
+@ready_bytes(versions=page_version)
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     product = find_shown(slug=slug)
     if product is None:

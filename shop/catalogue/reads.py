@@ -13,7 +13,7 @@ from django.core.paginator import Page, Paginator
 from cryptons.replica import has_replica, read_replica
 from payments.rates.current import rates_version
 from shop.catalogue.category_tree import CategoryTree
-from shop.catalogue.version import catalogue_version
+from shop.catalogue.version import catalogue_version, product_version
 from shop.models import Category, Product, ProductQuerySet
 from shop.search import Facets, Query, search
 
@@ -42,9 +42,14 @@ class Found:
         return list(self.page.object_list)
 
 
-def catalogue_and_rates() -> str:
-    """Return the version of pages that also show prices in coins."""
+def lists_and_rates() -> str:
+    """Return the version of lists that also show prices in coins."""
     return f"{catalogue_version()}.{rates_version()}"
+
+
+def page_version(slug: str) -> str:
+    """Return the version of a product's page. It also shows prices in coins, and a list of similar products."""
+    return f"{lists_and_rates()}.{product_version(slug)}"
 
 
 def read_categories() -> CategoryTree:

@@ -1,60 +1,146 @@
-"""The catalogue's version: one token, shared by all processes. What is cached under an older token is no longer shown."""
+"""Versions of what public pages show: tokens that all processes share. What was cached under an older token is no longer shown.
+
+`catalogue_version` belongs to lists, `category_version` to the tree of categories, and each product has a version of its own. A page
+belongs to the versions of all that it shows.
+"""
 
 import secrets
 import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from django.core.cache import caches
 
 from cryptons.db import on_commit
 from cryptons.replica import has_replica
 
-KEY = "catalogue-version"
+LISTS, CATEGORIES, PRODUCTS = KEYS = ("catalogue-version", "category-version", "product-versions")
+"""The last one is renewed with the version of any product: until then a process need not read a product's version again."""
+INDEX_BEHIND = "search-index-behind"
 REMEMBER_SECONDS = 1
+PRODUCT_SECONDS = 7200
+"""How long a product's version is stored: longer than anything is cached under the version of before."""
+MAX_PRODUCTS = 10_000
+MANY = 100
+"""With more products at once, everything is renewed: that costs less than a token for each."""
 LATE_SECONDS = 15
 """A replica rarely lags by more than this."""
+OUTAGE_SECONDS = 5
+"""How long a token lasts while the cache is down."""
 
+
+@dataclass(frozen=True)
+class _Known:
+    tokens: Mapping[str, str]
+    until: int
+    """The monotonic nanosecond until which this process does not read the tokens again."""
+    products: dict[str, str] = field(default_factory=dict)
+    """Versions of products that were read since PRODUCTS was renewed."""
+
+
+_known: _Known | None = None
 _owes = False
-"""Whether a renewal failed because the cache was down. The cache may come back with the old token."""
-
-_remembered: tuple[str, int] | None = None
-"""The token, and the monotonic nanosecond until which this process does not read it again."""
+"""Whether a renewal failed because the cache was down. The cache may come back with the old tokens."""
 
 
 def catalogue_version() -> str:
-    """Return the token. Read it before the rows that are cached under it, so that nothing old is ever kept under a new token."""
-    global _remembered
-    remembered = _remembered
-    if remembered and time.monotonic_ns() < remembered[1]:
-        return remembered[0]
+    """Return the version of lists. Read it before the rows that are cached under it, so that nothing old is ever kept under a new token."""
+    return _aged(_tokens().tokens[LISTS])
+
+
+def category_version() -> str:
+    """Return the version of the tree of categories; read it before the rows."""
+    return _aged(_tokens().tokens[CATEGORIES])
+
+
+def product_version(name: str) -> str:
+    """Return the version of one product, by id or slug as its address has it; read it before the row. Empty: not changed of late."""
+    products = _tokens().products
+    token = products.get(name)
+    if token is None:
+        if len(products) >= MAX_PRODUCTS:
+            products.clear()
+        token = products[name] = _read(_product_key(name))
+    return _aged(token)
+
+
+def refresh_versions() -> None:
+    """Read the tokens from the cache, which may wait for it. For REMEMBER_SECONDS nobody in this process reads them again."""
+    global _known
     tell_what_is_owed()
-    token = _aged(_read() or _start())
-    _remembered = (token, time.monotonic_ns() + REMEMBER_SECONDS * 10**9)
-    return token
+    tokens = {key: _token_of_outage() if _owes else _read(key) or _start(key) for key in KEYS}
+    known = _known
+    products = known.products if known and known.tokens[PRODUCTS] == tokens[PRODUCTS] else {}
+    _known = _Known(tokens, time.monotonic_ns() + REMEMBER_SECONDS * 10**9, products)
 
 
 def catalogue_changed() -> None:
-    """Renew the token after the commit, or at once without a transaction, because public pages have changed."""
-    on_commit(_renew)
+    """Renew all public pages after the commit, or at once without a transaction: both versions that a product's page belongs to."""
+    on_commit(lambda: _renew(CATEGORIES, LISTS))
+
+
+def lists_changed() -> None:
+    """Renew lists after the commit, and the pages that contain one. What the API says of a single product stays."""
+    on_commit(lambda: _renew(LISTS))
+
+
+def products_changed(names: Iterable[str]) -> None:
+    """Renew single products after the commit: by id what the API says, by slug the page."""
+    changed = list(names)
+    on_commit(lambda: _renew_products(changed) if len(changed) <= MANY else _renew(CATEGORIES, LISTS))
+
+
+def index_behind() -> None:
+    """Note after the commit that the search index lacks a change, so that the next sweep renews lists whoever has indexed it by then."""
+    on_commit(lambda: caches["shared"].set(INDEX_BEHIND, secrets.token_hex(8), timeout=None))
+
+
+def read_index_behind() -> str:
+    """Return a text that is empty if the index lacks nothing, and another one after each `index_behind`."""
+    return _read(INDEX_BEHIND)
+
+
+def index_caught_up(noted: str) -> None:
+    """Forget the note, unless another change came after it was read."""
+    if noted and noted == _read(INDEX_BEHIND):
+        caches["shared"].delete(INDEX_BEHIND)
 
 
 def tell_what_is_owed() -> None:
+    """Renew all public pages if a renewal failed."""
+    global _owes
     if _owes:
-        _renew()
+        _owes = not _store(CATEGORIES, LISTS)
 
 
-def _read() -> str:
-    token = caches["shared"].get(KEY)
+def _tokens() -> _Known:
+    if _known is None or time.monotonic_ns() >= _known.until:
+        refresh_versions()
+    assert _known is not None
+    return _known
+
+
+def _product_key(name: str) -> str:
+    return f"product-version:{name}"
+
+
+def _read(key: str) -> str:
+    token = caches["shared"].get(key)
     return token if isinstance(token, str) else ""
 
 
-def _start() -> str:
+def _start(key: str) -> str:
     """Store the first token. While the cache is down, make one that lasts a few seconds: slower, but never stale for long."""
-    caches["shared"].add(KEY, _new(), timeout=None)
-    return _read() or f"away-{time.time_ns() // (5 * 10**9)}"
+    caches["shared"].add(key, _new(), timeout=None)
+    return _read(key) or _token_of_outage()
 
 
 def _new() -> str:
     return f"{time.time_ns() // 10**9}.{secrets.token_hex(8)}"
+
+
+def _token_of_outage() -> str:
+    return f"away-{time.time_ns() // (OUTAGE_SECONDS * 10**9)}"
 
 
 def _aged(token: str) -> str:
@@ -66,7 +152,22 @@ def _aged(token: str) -> str:
     return f"{token}.{age}" if age < LATE_SECONDS else token
 
 
-def _renew() -> None:
-    global _remembered, _owes
-    caches["shared"].set(KEY, _new(), timeout=None)
-    _remembered, _owes = None, not _read()
+def _renew(*keys: str) -> None:
+    global _known, _owes
+    if not _store(*keys):
+        _owes = True
+    _known = None
+
+
+def _renew_products(names: Iterable[str]) -> None:
+    token = _new()
+    caches["shared"].set_many({_product_key(name): token for name in names}, timeout=PRODUCT_SECONDS)
+    _renew(PRODUCTS)
+
+
+def _store(*keys: str) -> bool:
+    """Store a new token under each key. Returns whether the cache took it."""
+    token = _new()
+    for key in keys:
+        caches["shared"].set(key, token, timeout=None)
+    return all(_read(key) == token for key in keys)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop.catalogue.changes import product_changed
+from shop.catalogue.changes import stock_changed
 from shop.errors import OutOfStock, Shortage
 from shop.models import Order, OrderLine, Product
 
@@ -33,7 +32,7 @@ def release_stock(order: Order) -> bool:
         return False
     quantities = _quantities(OrderLine.objects.filter(order=order))
     _put_back(quantities)
-    product_changed(quantities)
+    stock_changed(quantities)
     order.holds_stock = False
     return True
 
@@ -53,7 +52,7 @@ def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
     shortages: list[Shortage] = []
     for product_id, quantity in quantities.items():
         enough = Product.objects.filter(pk=product_id, stock__gte=quantity)
-        if enough.update(stock=F("stock") - quantity, updated_at=timezone.now()):
+        if enough.update(stock=F("stock") - quantity):
             taken[product_id] = quantity
         else:
             name, stock = Product.objects.filter(pk=product_id).values_list("name", "stock").first() or (_("A product"), 0)
@@ -61,10 +60,10 @@ def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
     if shortages:
         _put_back(taken)
     else:
-        product_changed(taken)
+        stock_changed({product_id: -quantity for product_id, quantity in taken.items()})
     return shortages
 
 
 def _put_back(quantities: Mapping[UUID, int]) -> None:
     for product_id, quantity in quantities.items():
-        Product.objects.filter(pk=product_id).update(stock=F("stock") + quantity, updated_at=timezone.now())
+        Product.objects.filter(pk=product_id).update(stock=F("stock") + quantity)

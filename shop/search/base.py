@@ -121,6 +121,9 @@ class Engine(Protocol):
     def write(self, entries: Iterable[Entry], gone: Iterable[UUID]) -> None:
         """Index these entries and remove those that are gone."""
 
+    def refresh(self) -> None:
+        """Let searches find all that was written. `write` does so itself, unless it ends with an error half-way."""
+
     def rebuild(self, entries: Iterable[Entry]) -> int:
         """Replace the index by one of exactly these entries; the old one serves until then. Returns how many."""
 

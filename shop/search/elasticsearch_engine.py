@@ -152,6 +152,10 @@ class ElasticsearchEngine:
         deletions = ({"_op_type": "delete", "_id": str(pk), "version": now, "version_type": "external_gte"} for pk in gone)
         self._bulk([*_indexing(entries), *deletions], self.alias)
 
+    def refresh(self) -> None:
+        with _failures_as_unavailable():
+            self._client.indices.refresh(index=self.alias)
+
     def rebuild(self, entries: Iterable[Entry]) -> int:
         """Replace the index by one of exactly these entries; the old one serves until then. Returns how many.
 

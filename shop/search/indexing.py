@@ -24,13 +24,11 @@ def index_products(ids: Collection[UUID]) -> None:
     engine.write(read_entries(listed), gone=set(ids) - {product.pk for product in listed})
 
 
-def sweep() -> int:
-    """Index what changed since the newest change that the index knows, and remove what is gone. Returns how many products.
+def sweep() -> set[UUID]:
+    """Index what changed since the newest change that the index knows, and remove what is gone. Returns the products that were behind.
 
     Raises SearchUnavailable, and IndexBusy when another process writes: that one does the same work.
     """
-    if not engine.is_ready():
-        return rebuild()
     products, indexed = Product.objects.all(), engine.newest_change()
     if indexed:
         is_fresh = timezone.now() - indexed < 2 * OVERLAP
@@ -42,7 +40,7 @@ def sweep() -> int:
         _index(behind)
     if engine.count() != Product.objects.listed().count():
         behind |= _reconcile()
-    return len(behind)
+    return behind
 
 
 def rebuild(progress: Callable[[int], None] | None = None) -> int:

@@ -197,6 +197,9 @@ class TantivyEngine:
                     writer.delete_documents_by_term("id", str(entry.id))
                     writer.add_document(_document(entry))
 
+    def refresh(self) -> None:
+        """Do nothing: each search reads the last commit."""
+
     def rebuild(self, entries: Iterable[Entry]) -> int:
         """Replace the index by one of exactly these entries; the old one serves until then. Returns how many."""
         with self._only_writer():

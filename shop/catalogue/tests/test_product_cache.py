@@ -3,12 +3,14 @@
 import pytest
 from django.core.cache import caches
 
+from cryptons.db import in_transaction
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.reads import find_shown
-from shop.catalogue.version import catalogue_changed, catalogue_version
+from shop.catalogue.version import catalogue_changed
 from shop.models import Product
-from shop.tests.factories import ProductFactory
+from shop.orders.stock import hold_stock
+from shop.tests.factories import OrderLineFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,14 +49,25 @@ def test_a_change_of_a_product_deletes_it_from_the_cache(client):
     assert b"Steel Kettle" in read(client, product)
 
 
-def test_a_product_that_was_read_before_a_change_is_not_served_from_the_cache():
+@pytest.mark.parametrize("change", [lambda product: catalogue_changed(), lambda product: product_changed([product.pk])])
+def test_a_product_that_was_read_before_a_change_is_not_served_from_the_cache(change):
     product = ProductFactory()
-    before = catalogue_version()
-    catalogue_changed()
+    before = product_cache.version(product.pk)
+    change(product)
 
     product_cache.keep(product.pk, {"name": "old"}, version=before)
 
     assert product_cache.read(product.pk) is None
+
+
+def test_an_order_leaves_other_products_in_the_cache(client, django_assert_num_queries):
+    product, order = ProductFactory(), OrderLineFactory(product=ProductFactory(stock=2)).order
+    first = read(client, product)
+
+    in_transaction(lambda: hold_stock(order))  # the other one is sold out now
+
+    with django_assert_num_queries(0):
+        assert read(client, product) == first
 
 
 def test_a_change_during_a_read_is_shown_by_the_next_read(client, monkeypatch):

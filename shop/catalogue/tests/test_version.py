@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 from django.core.cache import caches
@@ -12,14 +13,14 @@ from shop.catalogue.version import catalogue_changed, catalogue_version
 
 @pytest.fixture(autouse=True)
 def _forgotten():
-    module._remembered = None
+    module._known = None
     yield
-    module._remembered = None
+    module._known = None
 
 
 def test_the_catalogue_version_stays_while_nothing_changes():
     first = catalogue_version()
-    module._remembered = None
+    module._known = None
 
     assert first
     assert catalogue_version() == first
@@ -41,7 +42,7 @@ def test_a_change_renews_the_version_only_after_the_commit():
 
     with atomic():
         catalogue_changed()
-        module._remembered = None
+        module._known = None
         inside = catalogue_version()
 
     assert inside == before
@@ -56,7 +57,7 @@ def test_a_change_that_is_rolled_back_does_not_renew_the_version():
         catalogue_changed()
         raise RuntimeError
 
-    module._remembered = None
+    module._known = None
     assert catalogue_version() == before
 
 
@@ -73,7 +74,7 @@ def test_another_process_sees_the_same_version(settings):
 
 def test_the_version_is_read_from_the_cache_at_most_once_a_second(monkeypatch):
     version = catalogue_version()
-    caches["shared"].set(module.KEY, "new")
+    caches["shared"].set(module.LISTS, "new")
     now = module.time.monotonic_ns()
 
     assert catalogue_version() == version
@@ -95,7 +96,52 @@ def test_a_change_during_a_cache_outage_renews_the_version_afterwards(settings):
     settings.CACHES = {**kept, "shared": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     catalogue_changed()
     settings.CACHES = kept
-    assert caches["shared"].get(module.KEY) == before
+    assert caches["shared"].get(module.LISTS) == before
 
     assert catalogue_version() != before
-    assert caches["shared"].get(module.KEY) == catalogue_version()
+    assert caches["shared"].get(module.LISTS) == catalogue_version()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_whose_cache_keeps_an_old_version_makes_pages_that_last_some_seconds(monkeypatch):
+    """A full disk: the cache can be read, and takes nothing new."""
+    before = catalogue_version()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(caches["shared"]), "set", lambda *arguments, **options: None)
+        catalogue_changed()
+        assert catalogue_version().startswith("away-")
+
+    module._known = None
+    assert catalogue_version() not in (before, "")
+    assert not catalogue_version().startswith("away-")
+
+
+def test_the_version_of_a_product_is_read_again_only_after_the_change_of_some_product(monkeypatch):
+    first = module.product_version("kettle")
+    caches["shared"].set(module._product_key("kettle"), "1.new")
+    module._known = replace(module._known, until=0)
+    assert module.product_version("kettle") == first
+
+    caches["shared"].set(module.PRODUCTS, "1.other")
+    module._known = replace(module._known, until=0)
+    assert module.product_version("kettle") == "1.new"
+
+
+def test_versions_are_remembered_of_a_limited_number_of_products(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PRODUCTS", 3)
+    for number in range(10):
+        module.product_version(f"product-{number}")
+
+    assert len(module._known.products) <= 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_note_that_came_during_a_sweep_stays():
+    module.index_behind()
+    noted = module.read_index_behind()
+    module.index_behind()
+
+    module.index_caught_up(noted)
+    assert module.read_index_behind()
+    module.index_caught_up(module.read_index_behind())
+    assert not module.read_index_behind()

@@ -1,9 +1,10 @@
-"""The task that each change of a product enqueues. It lies below `shop.catalogue.changes`, which needs it; `shop.tasks` registers it."""
+"""The task that a change of a product enqueues. It lies below `shop.catalogue.changes`, which needs it; `shop.tasks` registers it."""
 
 from uuid import UUID
 
 from celery import shared_task
 
+from shop.catalogue.version import lists_changed
 from shop.search import indexing
 from shop.search.base import IndexBusy, SearchUnavailable
 
@@ -15,3 +16,4 @@ def index_products(product_ids: list[str]) -> None:
         indexing.index_products([UUID(product_id) for product_id in product_ids])
     except (IndexBusy, SearchUnavailable):
         return
+    lists_changed()
