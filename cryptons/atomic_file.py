@@ -24,6 +24,15 @@ def atomic_file(path: Path, *, is_durable: bool = False) -> Iterator[Path]:
         raise
 
 
+def flush_to_disk(*files: Path, up_to: Path) -> None:
+    """Flush the files and the folders that hold them, which may be new: up to this folder, which is above all of them."""
+    for file in files:
+        _flush(file)
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(up_to)}
+    for folder in sorted(folders, reverse=True):  # the inner ones first
+        _flush(folder)
+
+
 def _flush(path: Path) -> None:
     """Write the file or folder to the disk."""
     number = os.open(path, os.O_RDONLY)

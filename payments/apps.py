@@ -10,12 +10,15 @@ class PaymentsConfig(AppConfig):
         from celery.signals import beat_init
 
         from cryptons.api.errors import translate
+        from cryptons.signals import web_started
         from payments import checks, errors, jobs  # noqa: F401 (registers the checks)
+        from payments.outage_alerts import start_watching
         from payments.sync.node_listener import start_listening
         from payments.tasks import CeleryJobs
 
         jobs.register(CeleryJobs())
         beat_init.connect(start_listening)
+        web_started.connect(start_watching)
 
         for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
             translate(away, 503, "SERVICE_UNAVAILABLE")

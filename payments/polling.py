@@ -26,3 +26,9 @@ def silent_networks(offered: Collection[str], *, at: datetime) -> dict[str, date
     if None in silent.values() and not Invoice.objects.filter(created_at__lt=at - silent_after()).exists():
         return {network: last for network, last in silent.items() if last is not None}
     return silent
+
+
+def unpolled_networks(offered: Collection[str], *, at: datetime) -> dict[str, datetime | None]:
+    """Return the silent networks without those whose nodes do not answer: no worker polls them."""
+    away = set(Cursor.objects.filter(failing_since__isnull=False).values_list("network", flat=True))
+    return {network: last for network, last in silent_networks(offered, at=at).items() if network not in away}

@@ -20,6 +20,7 @@ from payments.errors import InvoiceMoved, NodeRejected, NodeUnavailable
 from payments.invoices.settlement import settle
 from payments.models import Cursor, Invoice, Payout
 from payments.networks.registry import offered_networks
+from payments.outage_alerts import alert_of_disk
 from payments.payouts.play_money import close_sandbox
 from payments.payouts.sending import send
 from payments.rates.current import refresh_rates
@@ -117,6 +118,12 @@ def sweep_invoices() -> None:
 @shared_task
 def watch_address_gaps() -> None:
     alert_of_gaps(at=timezone.now())
+
+
+@shared_task
+def watch_disk() -> None:
+    """Run by beat, because a worker may have another disk than the web processes."""
+    alert_of_disk(at=timezone.now())
 
 
 @shared_task

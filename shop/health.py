@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from cryptons.celery import queue_length
 from cryptons.db import ping
+from cryptons.disk import read_disk
 from cryptons.fan_out import gather_within
 from cryptons.mail.models import Mail
 from shop.search import Query, engine
@@ -40,6 +41,7 @@ def read_health(nodes: Sequence[Mapping[str, Any]], *, at: datetime) -> Part:
     parts = {
         "database": database,
         **{name: answers.get(name) or SILENT[name] for name in questions},
+        "disk": _disk(),
         "mail": _mail(at=at),
         "nodes": _nodes(nodes),
     }
@@ -58,6 +60,11 @@ def _database() -> Part:
     started = time.monotonic_ns()
     ping()
     return _part(engine=connection.vendor, latencyMs=(time.monotonic_ns() - started) // 10**6)
+
+
+def _disk() -> Part:
+    disk = read_disk()
+    return _part(disk.problem, status="trouble", freeBytes=disk.free_bytes)
 
 
 def _cache() -> Part:

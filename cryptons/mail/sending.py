@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from cryptons.atomic_file import atomic_file
 from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
+from cryptons.mail_address import MailServer
 
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
 """Before each further try; after the last one staff must look."""
@@ -40,18 +41,16 @@ def send(mail_id: UUID, *, at: datetime) -> bool:
     return True
 
 
+def send_unrecorded(subject: str, text: str) -> None:
+    """Email STAFF_EMAIL without a row in the database, when it cannot be written. Raises OSError."""
+    if settings.STAFF_EMAIL and (server := settings.MAIL_SERVER):
+        EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [settings.STAFF_EMAIL], connection=_connection(server)).send()
+
+
 def _deliver(mail: Mail) -> None:
     message = _message(mail)
     if server := settings.MAIL_SERVER:
-        message.connection = EmailBackend(
-            host=server.host,
-            port=server.port,
-            username=server.user,
-            password=server.password,
-            use_ssl=server.scheme == "smtps",
-            use_tls=server.scheme == "smtp+tls",
-            timeout=10,
-        )
+        message.connection = _connection(server)
         message.send()
     else:
         _write(Path(settings.MAIL_DIR) / f"{mail.pk}.eml", message.message().as_bytes())
@@ -62,6 +61,18 @@ def _message(mail: Mail) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
     message.attach_alternative(mail.html, "text/html")
     return message
+
+
+def _connection(server: MailServer) -> EmailBackend:
+    return EmailBackend(
+        host=server.host,
+        port=server.port,
+        username=server.user,
+        password=server.password,
+        use_ssl=server.scheme == "smtps",
+        use_tls=server.scheme == "smtp+tls",
+        timeout=10,
+    )
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cryptons.atomic_file import atomic_file
+from cryptons.atomic_file import atomic_file, flush_to_disk
 
 
 @pytest.fixture
@@ -52,3 +52,18 @@ def test_a_durable_file_is_flushed_before_it_has_its_name_and_its_folder_afterwa
         part.write_text("new")
 
     assert written == [False, True]
+
+
+def test_files_are_flushed_before_the_folders_that_hold_them(tmp_path, monkeypatch):
+    folder = tmp_path / "media" / "products" / "7f"
+    folder.mkdir(parents=True)
+    files = [folder / "a.webp", folder / "b.webp"]
+    for file in files:
+        file.write_text("picture")
+    flushed = []
+    monkeypatch.setattr("cryptons.atomic_file._flush", flushed.append)
+
+    flush_to_disk(*files, up_to=tmp_path)
+
+    folders = [folder, folder.parent, tmp_path / "media", tmp_path]
+    assert flushed == [*files, *folders]

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.coins import LIGHTNING
+from cryptons.disk import read_disk
 from cryptons.money import UNITS
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.models import Cursor
@@ -25,7 +26,7 @@ STATE_WORDS = {"ok": ("✓", _("Ready")), "attention": ("!", _("Needs attention"
 def nodes_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     now = timezone.now()
     rows = [_row(report) for report in read_nodes(at=now)]
-    return _render(request, site, "payments/admin/nodes.html", title=gettext("Nodes"), rows=rows, now=now)
+    return _render(request, site, "payments/admin/nodes.html", title=gettext("Nodes"), rows=rows, disk=read_disk(), now=now)
 
 
 def _row(report: NodeReport) -> dict[str, Any]:

@@ -14,19 +14,26 @@ from cryptons.api.envelope import error_response
 from cryptons.api.errors import DATABASE_AWAY
 from cryptons.api.permissions import has_permission
 from cryptons.db import ping
+from cryptons.disk import read_disk
 from payments.api.nodes import recent_nodes
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 while this process can serve and its database answers; to staff who may see nodes, also with their state."""
+    """Answer 200 while this process can serve, its database answers and its disk can be written.
+
+    Staff who may see nodes also get the state of the nodes and the disk.
+    """
     try:
         ping()
     except (Error, PyMongoError):
         return error_response(503, "SERVICE_UNAVAILABLE", str(DATABASE_AWAY))
+    disk = read_disk()
+    if not disk.can_be_written:
+        return error_response(503, "SERVICE_UNAVAILABLE", disk.problem)
     body: dict[str, Any] = {"status": "ok"}
     person = _person(request)
     if person.is_staff and has_permission(person, "nodes:read"):
-        body["details"] = {"nodes": recent_nodes()}
+        body["details"] = {"nodes": recent_nodes(), "disk": {"problem": disk.problem}}
     return JsonResponse(body, headers={"Cache-Control": "no-store"})
 
 

@@ -304,6 +304,10 @@ class DatabaseHealthSerializer(_PartSerializer):
     latencyMs = serializers.IntegerField()
 
 
+class DiskHealthSerializer(_PartSerializer):
+    freeBytes = serializers.IntegerField()
+
+
 class CacheHealthSerializer(_PartSerializer):
     pass
 
@@ -333,5 +337,6 @@ class HealthSerializer(Output):
     cache = CacheHealthSerializer()
     search = SearchHealthSerializer()
     queue = QueueHealthSerializer()
+    disk = DiskHealthSerializer()
     mail = MailHealthSerializer()
     nodes = NodesHealthSerializer()

@@ -2,12 +2,15 @@
 
 import io
 import warnings
+from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cryptons.atomic_file import flush_to_disk
 from cryptons.db import new_id
 from shop.models import Product, ProductImage
 
@@ -66,12 +69,13 @@ def make_thumbnail(image: Image.Image) -> ContentFile[bytes]:
 
 
 def store_picture(product: Product, image: Image.Image, alt: str) -> ProductImage:
-    """Write the picture and its thumbnail under new names, and last the row that shows them."""
+    """Write the picture and its thumbnail under new names, and last, when they are on the disk, the row that shows them."""
     name = new_id().hex
     full = _shrunk(image, FULL)
     position = ProductImage.objects.filter(product=product).count()
     row = ProductImage(product=product, alt=alt, position=position, width=full.width, height=full.height)
     row.thumbnail.save(f"{name}-small.webp", make_thumbnail(full), save=False)
     row.file.save(f"{name}.webp", _webp(full), save=False)
+    flush_to_disk(Path(row.thumbnail.path), Path(row.file.path), up_to=Path(settings.MEDIA_ROOT).parent)
     row.save()
     return row

@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from cryptons.disk import read_disk
 from payments.models import Invoice
 from payments.networks.registry import offered_networks
-from payments.polling import silent_networks
+from payments.polling import unpolled_networks
 from shop.models import Order
 from shop.orders.exceptions_queue import count_stuck, failing, open_alerts, troubled_payouts, waiting_payouts
 
@@ -38,21 +39,17 @@ def _money(request: HttpRequest) -> list[Task]:
         return []
     queue = reverse("exceptions:queue")
     nodes = reverse("admin:payments_nodes") if request.user.has_perm("payments.view_cursor") else queue
+    unpolled = len(unpolled_networks(offered_networks(), at=timezone.now()))
     return [
         Task(_("Payments to decide about"), Invoice.objects.to_decide().count(), queue),
         Task(_("Payments that are not confirmed"), count_stuck(at=timezone.now()), queue),
         Task(_("Payouts that failed, stopped or are unclear"), len(troubled_payouts()), queue),
         Task(_("Payouts to approve, sign or send"), waiting_payouts().count(), queue),
         Task(_("Networks that do not answer"), failing().count(), queue),
-        Task(_("Networks that are not polled, so that payments are noticed late"), _count_silent(), nodes),
+        Task(_("Networks that are not polled, so that payments are noticed late"), unpolled, nodes),
+        Task(_("Disks that are nearly full or cannot be written"), int(bool(read_disk().problem)), nodes),
         Task(_("Alerts"), open_alerts().count(), queue),
     ]
-
-
-def _count_silent() -> int:
-    """Count the networks that were not polled for two minutes, without those whose nodes do not answer."""
-    away = set(failing().values_list("network", flat=True))
-    return len(silent_networks(offered_networks(), at=timezone.now()).keys() - away)
 
 
 def _orders(request: HttpRequest) -> list[Task]:

@@ -10,6 +10,7 @@ from django.utils.translation import override
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
+from cryptons.tests.disks import break_disk, fill_disk
 from payments.api.nodes import recent_nodes
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.tests.factories import CursorFactory
@@ -86,6 +87,23 @@ def test_the_health_probe_says_to_staff_that_payments_are_noticed_late(lnd):
 
     assert node["status"] == "attention"
     assert any("so payments are noticed late" in warning for warning in node["warnings"])
+
+
+def test_the_health_probe_fails_while_the_disk_cannot_be_written_and_recovers(monkeypatch, client):
+    break_disk(monkeypatch)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "Nothing can be written to the disk of DATA_DIR (Read-only file system)" in answer.json()["error"]["message"]
+
+    monkeypatch.undo()
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_health_probe_says_to_staff_that_the_disk_is_nearly_full(lnd, monkeypatch):
+    fill_disk(monkeypatch, free=499_999_999)
+    answer = browser_of(staff_who_may("view_cursor")).get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert "only 499 MB are free" in answer.json()["details"]["disk"]["problem"]
 
 
 def nobody():

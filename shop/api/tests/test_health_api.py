@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError as QueueAway
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.mail.models import Mail
+from cryptons.tests.disks import fill_disk
 from payments.tests.factories import CursorFactory
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +42,7 @@ def test_a_healthy_shop_reports_ok_for_every_part(api, build_index):
 
     data = read(api)
 
-    parts = ["database", "cache", "search", "queue", "mail", "nodes"]
+    parts = ["database", "disk", "cache", "search", "queue", "mail", "nodes"]
     assert {part: (data[part]["status"], data[part]["problem"]) for part in parts} == dict.fromkeys(parts, ("ok", ""))
     assert data["status"] == "ok"
     assert isinstance(data["queue"]["waiting"], int)
@@ -51,6 +52,15 @@ def test_a_healthy_shop_reports_ok_for_every_part(api, build_index):
 @pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: StaffFactory(is_superuser=False), 403)])
 def test_the_health_report_needs_permission(who, status):
     assert ApiClient(who() if who else None).get("/api/admin/health").status_code == status
+
+
+@pytest.mark.usefixtures("_heard")
+def test_the_health_report_has_trouble_while_the_disk_is_nearly_full(api, monkeypatch, build_index):
+    build_index()
+    fill_disk(monkeypatch, free=499_999_999)
+    data = read(api)
+    assert (data["status"], data["disk"]["status"], data["disk"]["freeBytes"]) == ("trouble", "trouble", 499_999_999)
+    assert "only 499 MB are free" in data["disk"]["problem"]
 
 
 def test_the_health_report_is_a_503_when_the_database_is_down(api, monkeypatch):

@@ -1,9 +1,12 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from shop.catalogue.images import FULL, UnusableImage, make_thumbnail, read_upload
+from shop.catalogue.images import FULL, UnusableImage, make_thumbnail, read_upload, store_picture
+from shop.models import ProductImage
+from shop.tests.factories import ProductFactory
 
 
 def picture(kind="PNG", size=(60, 40), mode="RGB", **options):
@@ -53,3 +56,17 @@ def test_a_picture_is_rotated_upright_and_loses_its_location():
 def test_a_thumbnail_is_smaller_and_keeps_the_aspect_ratio():
     thumbnail = Image.open(make_thumbnail(read_upload(picture(size=(FULL, FULL // 2)))))
     assert thumbnail.size == (480, 240)
+
+
+@pytest.mark.django_db
+def test_a_picture_is_on_the_disk_before_the_row_that_names_it(settings, monkeypatch):
+    flushed, rows = [], []
+
+    def flush(*files, up_to):
+        flushed.extend(files)
+        rows.append(ProductImage.objects.count())
+
+    monkeypatch.setattr("shop.catalogue.images.flush_to_disk", flush)
+    row = store_picture(ProductFactory(), read_upload(picture()), "A red picture")
+
+    assert ({file.name for file in flushed}, rows) == ({Path(row.file.path).name, Path(row.thumbnail.path).name}, [0])
