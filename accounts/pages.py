@@ -1,9 +1,11 @@
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -36,10 +38,15 @@ def _next_page(request: HttpRequest) -> dict[str, str]:
     return {"next": url, "query": f"?next={quote(url, errors='replace')}" if url else ""}
 
 
-def _too_many(request: HttpRequest) -> str:
-    """Count the attempt, before any password is checked. Return an error message if this client made too many."""
+def _refuse_too_many(request: HttpRequest, form: Form, template: str, context: dict[str, Any]) -> HttpResponse | None:
+    """Count the attempt, before any password is checked. Return the page with an error message if this client made too many."""
     allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
-    return "" if allowed else too_many_attempts(headers)
+    if allowed:
+        return None
+    form.add_error(None, too_many_attempts(headers))
+    response = render(request, template, context, status=429)
+    response.headers["Retry-After"] = headers["Retry-After"]
+    return response
 
 
 @sensitive_post_parameters()
@@ -49,10 +56,8 @@ def login_page(request: HttpRequest) -> HttpResponse:
     form = LoginForm(request.POST or None)
     context = {"form": form, **_next_page(request)}
     if request.method == "POST":
-        problem = _too_many(request)
-        if problem:
-            form.add_error(None, problem)
-            return render(request, "accounts/login.html", context, status=429)
+        if refusal := _refuse_too_many(request, form, "accounts/login.html", context):
+            return refusal
         if form.is_valid():
             user = log_in(request, form.cleaned_data["name"], form.cleaned_data["password"])
             if user is not None:
@@ -75,10 +80,8 @@ def register_page(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None)
     context = {"form": form, **_next_page(request)}
     if request.method == "POST":
-        problem = _too_many(request)
-        if problem:
-            form.add_error(None, problem)
-            return render(request, "accounts/register.html", context, status=429)
+        if refusal := _refuse_too_many(request, form, "accounts/register.html", context):
+            return refusal
         if form.is_valid():
             try:
                 user = register(form.cleaned_data["username"], form.cleaned_data["email"], form.cleaned_data["password"])

@@ -276,7 +276,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 for _name in ("RATE_LIMIT_API", "RATE_LIMIT_AUTH", "RATE_LIMIT_CART", "RATE_LIMIT_CHECKOUT"):
     _limit = str(globals()[_name])
     try:
-        parse_limit(_limit)
+        if parse_limit(_limit).amount < 1:
+            raise ValueError
     except ValueError:
         raise ImproperlyConfigured(f"{_name} must be a count and a time such as 100/15minutes, not {_limit!r}.") from None
 for _proxy in TRUSTED_PROXIES:

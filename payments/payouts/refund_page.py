@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from cryptons.api.limits import count
 from cryptons.client_address import client_ip
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.formats import coins
 from cryptons.money import UNITS, Base
+from cryptons.page_limits import TooManyForms, count_against
 from cryptons.private_link import private_link
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
 from payments.invoices.refundable import STILL_PAYABLE, buyers_kind, most_of_kind, promised
@@ -89,8 +89,11 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "payments/refund.html", {"problem": str(error)}, status=404)
     except Invoice.DoesNotExist:
         return render(request, "payments/refund.html", {"problem": _("This order is no longer stored. Please contact us.")}, status=404)
-    if request.method == "POST" and not count(LIMIT, "refund", client_ip(request))[0]:
-        return render(request, "payments/refund.html", {"problem": _("Too many attempts. Please try again in an hour.")}, status=429)
+    if request.method == "POST":
+        try:
+            count_against(LIMIT, "refund", client_ip(request))
+        except TooManyForms as error:
+            return error.answer(render(request, "payments/refund.html", {"problem": str(error)}))
     payout = _open_payout(invoice.pk)
     ways = refund_ways(invoice, payout)
     is_answered = payout is not None and payout.status != Payout.Status.SENT and bool(payout.destination)

@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from cryptons.page_limits import CART, TooManyForms, count_form
 from shop.cart.contents import CartContents, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
 from shop.cart.forms import AddForm, QuantityForm
 from shop.cart.same_origin import same_origin_only
@@ -36,6 +38,10 @@ def _contents(request: HttpRequest) -> CartContents:
 @same_origin_only
 def cart_add(request: HttpRequest) -> HttpResponse:
     """Add a product. This form has no CSRF token, because the pages that hold it are the same for everybody."""
+    try:
+        count_form(request, CART)
+    except TooManyForms as error:
+        return error.answer(_refuse(request, str(error)))
     form = AddForm(request.POST)
     if "product" in form.errors:
         raise Http404(_("Product not found"))
@@ -80,6 +86,10 @@ def _answer(request: HttpRequest, *, product: Product | None = None, problem: st
 @require_POST
 def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
     """Change the quantity of a line; 0 (or the button named `remove`) removes it, and the answer offers to undo that."""
+    try:
+        count_form(request, CART)
+    except TooManyForms as error:
+        return error.answer(_show_contents(request, problem=str(error)))
     item = CartItem.objects.filter(pk=item_id, cart=find_cart(request)).select_related("product", "cart").first()
     form = QuantityForm({"quantity": 0} if "remove" in request.POST else request.POST)
     problem, removed = "", None
@@ -96,10 +106,17 @@ def cart_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
         if not problem and form.cleaned_data["quantity"] == 0:
             removed = {"name": item.name, "product": str(item.product_id or ""), "quantity": was}
     if _is_htmx(request):
-        context = {"cart": _contents(request), "removed": removed, "problem": problem, "is_fragment": True}
-        return render(request, "shop/cart.html#contents", context)
+        return _show_contents(request, problem=problem, removed=removed)
     if problem:
         messages.error(request, problem)
     if removed:
         request.session[REMOVED_KEY] = removed
     return redirect("shop:cart")
+
+
+def _show_contents(request: HttpRequest, *, problem: str, removed: dict[str, Any] | None = None) -> HttpResponse:
+    """Show the cart with a problem; for htmx only the part of the page that it replaces."""
+    context = {"cart": _contents(request), "removed": removed, "problem": problem}
+    if _is_htmx(request):
+        return render(request, "shop/cart.html#contents", {**context, "is_fragment": True})
+    return render(request, "shop/cart.html", context)

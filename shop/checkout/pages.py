@@ -18,6 +18,7 @@ from accounts.addresses import country_name
 from accounts.models import User
 from accounts.tokens import forget_user
 from cryptons.money import UNITS
+from cryptons.page_limits import CHECKOUT, TooManyForms, count_form
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from shop.cart.contents import CartContents, find_cart, read_cart
 from shop.checkout.forms import CheckoutForm, PlaceForm
@@ -41,6 +42,12 @@ def checkout(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     kept = request.session.get(BUYER_KEY)
     form = CheckoutForm(request.POST or None, initial=_initial(user, kept), has_account=user is not None)
+    if request.method == "POST":
+        try:
+            count_form(request, CHECKOUT)
+        except TooManyForms as error:
+            form.add_error(None, str(error))
+            return error.answer(render(request, "shop/checkout.html", {"form": form, "cart": contents}))
     if request.method == "POST" and form.is_valid():
         request.session[BUYER_KEY] = {
             "email": form.cleaned_data["email"],
@@ -75,6 +82,10 @@ def checkout_payment(request: HttpRequest) -> HttpResponse:
         return redirect("shop:checkout")
     if request.method != "POST":
         return _review(request, contents, buyer)
+    try:
+        count_form(request, CHECKOUT)
+    except TooManyForms as error:
+        return error.answer(_review(request, contents, buyer, chosen=request.POST.get("network", ""), problem=str(error)))
     if not form.is_valid():
         problem = _("Please choose how to pay.") if "network" in form.errors else _("Please check your order again.")
         return _review(request, contents, buyer, problem=problem, status=400)

@@ -25,6 +25,7 @@ from cryptons.client_address import client_ip
 from cryptons.coins import LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
+from cryptons.page_limits import CHECKOUT, limit_forms
 from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import BuyerView, read_buyer_view
@@ -219,6 +220,7 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 @require_POST
+@limit_forms(CHECKOUT)
 def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Play one of the sandbox's cases, for the buttons on the pay page."""
     action = request.POST.get("play", "")

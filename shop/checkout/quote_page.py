@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from cryptons.api.limits import count
 from cryptons.money import UNITS
+from cryptons.page_limits import CHECKOUT, TooManyForms, count_against, count_form
 from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, PaymentError, RateUnavailable
 from payments.invoices.requoting import preview_quote
@@ -42,8 +42,11 @@ def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         raise PermissionDenied(_("Only the buyer can change how this order is paid."))
     if request.method != "POST":
         return _show(request, invoice, order)
-    if not count(LIMIT, "quote", str(invoice_id))[0]:
-        return _show(request, invoice, order, problem=_("Too many attempts. Please try again in an hour."), status=429)
+    try:
+        count_form(request, CHECKOUT)
+        count_against(LIMIT, "quote", str(invoice_id))
+    except TooManyForms as error:
+        return error.answer(_show(request, invoice, order, chosen=request.POST.get("network", ""), problem=str(error)))
     return _requote(request, invoice, order, request.POST.get("network", "") or order.network)
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.addresses import country_name
 from cryptons.db import in_transaction
+from cryptons.page_limits import CART, CHECKOUT, limit_forms
 from cryptons.private_link import private_link
 from payments.models import Invoice
 from shop.cart.contents import add_to_cart, open_cart
@@ -50,6 +51,7 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
+@limit_forms(CHECKOUT)
 def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
     """Ask the buyer to confirm, then cancel the order."""
     order = get_object_or_404(Order, access_token=access_token)
@@ -68,6 +70,7 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
+@limit_forms(CHECKOUT)
 def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
     """Mail the refund link, only to the order's address, because the link to this page may have been shared."""
     order = get_object_or_404(Order, access_token=access_token)
@@ -84,6 +87,7 @@ def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
 
 @require_POST
 @private_link
+@limit_forms(CART)
 def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
     """Put the order's products into the cart again."""
     order = get_object_or_404(Order, access_token=access_token)

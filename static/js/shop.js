@@ -113,6 +113,11 @@
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
   wide.addEventListener("change", () => openFacets(document));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    const isPage = xhr.getResponseHeader("Content-Type")?.startsWith("text/html");
+    if (xhr.status === 429 && isPage) event.detail.shouldSwap = true; // says what to do, unlike the pay page's text for programs
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "found") openFacets(document);
     offerCopying(document);
