@@ -5,7 +5,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashe
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin shop \
-    && install -d -o shop -g shop /data
+    && install -d -o shop -g shop -m 700 /data
 COPY --from=packages /venv /venv
 COPY . /shop
 WORKDIR /shop

@@ -1,4 +1,4 @@
-"""Check the database before the shop starts."""
+"""Check the database and the data folder before the shop starts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from pymongo.uri_parser import parse_uri
 
 from cryptons.databases import is_mongo
 from cryptons.db import is_conflict, is_outage, ping
+from cryptons.environment import is_private
 
 UNREACHABLE = "The database of DATABASE_URL does not answer. Start it, or correct DATABASE_URL, and start the shop again."
 
@@ -49,6 +50,15 @@ def check_database(**_: Any) -> list[CheckMessage]:
     if problem:
         return [Error(problem, id="cryptons.E002")]
     return durability(read_setting) if connection.vendor == "postgresql" else []
+
+
+@register()
+def check_data_folder(**_: Any) -> list[CheckMessage]:
+    """Warn of a folder that the start could not close, because it belongs to somebody else."""
+    if is_private(settings.DATA_DIR):
+        return []
+    text = f"Other users of this machine can read DATA_DIR ({settings.DATA_DIR}), and it is not this user's to close: chmod 700 it."
+    return [Warning(text, id="cryptons.W002")]
 
 
 def durability(read: Callable[[str], str]) -> list[CheckMessage]:

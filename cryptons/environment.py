@@ -5,6 +5,7 @@ For each NAME the first of these is used: the variable NAME, the contents of the
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -34,14 +35,23 @@ def load_dotenv(path: Path) -> None:
         raise ImproperlyConfigured(f"{path} must be a text file in UTF-8 that this user can read ({error}).") from error
 
 
-def create_folder(folder: Path) -> None:
-    """Create DATA_DIR. Raises ImproperlyConfigured if it cannot be written."""
+def make_private(folder: Path) -> None:
+    """Create DATA_DIR, readable by its owner alone; close one that others can read, and say so. One of another owner stays as it is."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "this user may not write there")
     except OSError as error:
         raise ImproperlyConfigured(f"DATA_DIR must be a folder that can be written, not {str(folder)!r} ({error}).") from error
+    if is_private(folder):
+        return
+    with suppress(PermissionError):
+        folder.chmod(0o700)
+        print(f"Other users of this machine could read the folder {folder}. Now only its owner can.", file=sys.stderr)
+
+
+def is_private(folder: Path) -> bool:
+    return not folder.stat().st_mode & 0o077
 
 
 def text(name: str, default: str = "") -> str:

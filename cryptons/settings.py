@@ -3,6 +3,7 @@
 A wrong or missing value raises ImproperlyConfigured with a sentence that names it.
 """
 
+import os
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,7 +23,7 @@ from cryptons.cache_config import local_caches, redis_caches
 from cryptons.coins import COINS, CoreCoin, core_coins, node_settings
 from cryptons.currencies import MINOR_DIGITS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
-from cryptons.environment import create_folder, parse_fixed_prices, stored_secret
+from cryptons.environment import make_private, parse_fixed_prices, stored_secret
 from cryptons.logs import logging_config
 from cryptons.mail_address import read_mail_server, read_sender, read_shop_name
 from cryptons.public_url import host_name, read_allowed_hosts, read_origin
@@ -36,7 +37,8 @@ if env.text("CRYPTONS_DOTENV") != "off":
 
 DEBUG = env.boolean("DEBUG", False)
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
-create_folder(DATA_DIR)
+make_private(DATA_DIR)
+os.umask(0o077)  # what the shop's processes write is for their own user
 
 
 def _secret_key() -> str:

@@ -41,23 +41,67 @@ def test_every_image_has_a_pinned_version():
         assert re.search(r":v?\d", service["image"]) or name in OURS, service["image"]
 
 
-def test_every_setting_in_the_compose_file_is_listed_in_env_example():
-    known = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
-    for name in OURS:
-        assert set(SERVICES[name]["environment"]) <= known
+KNOWN = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+OF_THE_CONTAINER = {"HOST", "PORT", "DATA_DIR", "CRYPTONS_DOTENV"}
+FOR_ONE_ALONE = {
+    "ADMIN_PASSWORD": "prepare",
+    "BITCOIN_PAYOUT_WALLET": "payouts",
+    "LITECOIN_PAYOUT_WALLET": "payouts",
+    "LND_PAYOUT_MACAROON": "payouts",
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_container_of_the_shop_gets_each_setting_of_the_env_file_that_it_needs(name):
+    service = SERVICES[name]
+    given = {setting: str(value) for setting, value in service["environment"].items()}
+    fixed = {setting for setting, value in given.items() if f"${{{setting}" not in value}
+    withheld = {setting for setting, service in FOR_ONE_ALONE.items() if service != name}
+
+    assert service["env_file"] == ["${ENV_FILE:-.env}"]
+    assert set(given) <= KNOWN
+    assert fixed == OF_THE_CONTAINER | withheld
+    assert all(given[setting] == "" for setting in withheld)
+
+
+def test_nothing_that_the_compose_file_starts_has_a_password_that_others_know():
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+    required = set(re.findall(r"\$\{([A-Z_]+):\?", text))
+    used = set(re.findall(r"\$\{([A-Z_]+_(?:PASS|PASSWORD|KEY))\b", text))
+    assert used == required
+    assert "--requirepass" in SERVICES["redis"]["command"]
+    assert all("--keyFile" in SERVICES[name]["command"][0] for name in ("mongo1", "mongo2", "mongo3"))
+    assert SERVICES["elasticsearch"]["environment"]["xpack.security.enabled"] == "true"
+    assert re.findall(r"_(?:PASS|PASSWORD|KEY):?-", text) == []
+
+
+def test_each_part_reaches_only_the_parts_that_it_needs():
+    members = {network: {name for name, service in SERVICES.items() if network in service["networks"]} for network in COMPOSE["networks"]}
+
+    assert members["front"] == {"nginx", "web"}
+    assert members["data"] == {*OURS, "mongo1", "mongo2", "mongo3", "mongo-init", "redis", "elasticsearch"}
+    assert members["nodes"] == {*OURS, "bitcoind", "bitcoin-init", "litecoind", "litecoin-init", "lnd"}
+    assert members["mail"] == {"worker", "mailpit"}
+    assert COMPOSE["networks"]["data"] == {"internal": True}
+
+
+def test_nginx_runs_as_the_user_who_can_read_the_static_files():
+    (uid,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert SERVICES["nginx"]["user"] == uid
 
 
 @pytest.mark.parametrize("name", ["BITCOIN", "LITECOIN"])
 def test_the_settings_of_a_node_are_read_from_the_env_file(name):
     settings = SERVICES["web"]["environment"]
-    for each in ("NETWORK", "RPC_HOST", "RPC_PORT", "RPC_USER", "RPC_PASS", "ZMQ", "WALLET", "DESCRIPTOR"):
+    for each in ("NETWORK", "RPC_HOST", "RPC_USER", "RPC_PASS"):
         assert settings[f"{name}_{each}"].startswith(f"${{{name}_{each}")
     assert re.fullmatch(rf"\${{{name}_RPC_HOST-\w+}}", settings[f"{name}_RPC_HOST"])  # not `:-`: set to nothing it is off
 
 
 def test_the_proxy_passes_on_the_address_and_the_scheme_of_the_visitor():
     proxy = (ROOT / "deploy/nginx/cryptons.conf").read_text(encoding="utf-8")
-    believed = SERVICES["web"]["environment"]["TRUSTED_PROXIES"]
+    believed = SERVICES["web"]["environment"]["TRUSTED_PROXIES"].removeprefix("${TRUSTED_PROXIES:-").removesuffix("}")
     assert f"set_real_ip_from {believed};" in proxy
     assert "real_ip_header X-Forwarded-For;" in proxy
     assert "X-Forwarded-Proto $visitors_scheme;" in proxy

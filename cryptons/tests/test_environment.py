@@ -1,3 +1,5 @@
+import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 import manage
 from cryptons import environment as env
 from cryptons.cache_config import redis_caches
+from cryptons.checks import check_data_folder
 from cryptons.schedule import broker_options, broker_url
 from cryptons.serving.preparation import check_staff_settings
 
@@ -98,16 +101,56 @@ def test_a_data_folder_without_a_readable_secret_is_named(tmp_path):
         env.stored_secret(tmp_path / "secret_key")
 
 
+def test_the_data_folder_is_for_its_owner_alone(tmp_path, capsys):
+    env.make_private(tmp_path / "new" / "data")
+
+    assert (tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
+    assert capsys.readouterr().err == ""
+
+
+def test_a_data_folder_that_others_can_read_is_closed_and_that_is_said_once(tmp_path, capsys):
+    tmp_path.chmod(0o755)
+
+    env.make_private(tmp_path)
+    env.make_private(tmp_path)
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    assert capsys.readouterr().err == f"Other users of this machine could read the folder {tmp_path}. Now only its owner can.\n"
+
+
+def test_a_data_folder_of_another_owner_stays_and_is_warned_of(tmp_path, monkeypatch, settings):
+    def refuse(self, mode):
+        raise PermissionError
+
+    tmp_path.chmod(0o770)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    settings.DATA_DIR = tmp_path
+
+    env.make_private(tmp_path)
+
+    assert [message.id for message in check_data_folder()] == ["cryptons.W002"]
+
+
 def test_a_data_folder_that_is_read_only_stops_the_start_with_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(env.os, "access", lambda path, mode: False)
     with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be written, not '.*'"):
-        env.create_folder(tmp_path)
+        env.make_private(tmp_path)
 
 
 def test_a_queue_folder_that_cannot_be_made_stops_the_start_with_a_sentence(tmp_path):
     (tmp_path / "queue").touch()
     with pytest.raises(ImproperlyConfigured, match=r"^DATA_DIR must be a folder that can be written; .*queue cannot"):
         broker_options("filesystem://localhost", tmp_path / "queue")
+
+
+def test_what_the_shop_writes_is_for_its_own_user(tmp_path):
+    before = os.umask(0o022)
+    try:
+        runpy.run_path(str(ROOT / "cryptons" / "settings.py"))
+        (tmp_path / "cryptons.sqlite3").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "cryptons.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"SHOP_NAME=caf\xe9\n", b"A=\x00\n"])
