@@ -22,15 +22,24 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) 
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
     """
-    if Mail.objects.filter(key=key).exists():
-        return
+    if not Mail.objects.filter(key=key).exists():
+        store_mail(render_mail(key, to=to, template=template, context=context))
+
+
+def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> Mail:
+    """Return the mail, not stored yet."""
     values = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, **context}
     subject, _, text = render_to_string(f"{template}.txt", values).lstrip().partition("\n")
     if not subject.startswith(SUBJECT):
         raise ValueError(f"{template}.txt does not begin with a subject.")
     html = render_to_string(f"{template}.html", values)
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
-    mail = Mail.objects.create(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)
+    return Mail(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)
+
+
+def store_mail(mail: Mail) -> None:
+    """Write a mail whose key is new in the caller's transaction; a task sends it after the commit."""
+    mail.save(force_insert=True)
     on_commit(lambda: _send_soon(str(mail.pk)))
 
 

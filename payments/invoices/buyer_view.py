@@ -1,6 +1,6 @@
 """Read the state of an invoice for its buyer's page, in one query."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -49,35 +49,17 @@ PAYMENT_FIELDS = (
 
 
 @dataclass(frozen=True)
-class BuyerView:
+class QuoteView:
+    """How an invoice is to be paid: its newest quote."""
+
     invoice_id: UUID
-    subject_id: UUID
-    label: str
     status: str
-    flags: frozenset[str]
-    version: int
     network: str
     destination: str
     payment_request: str
     """The BOLT11 invoice that pays the same; empty without Lightning, and once a part was paid: it asks for all."""
     due_base: Base
-    minor_per_coin: Decimal
-    price_minor: int
-    currency: str
-    paid_seen_minor: int
-    """All money that was seen, counted or not."""
-    counted_minor: int
-    """The part that pays the price, rounded down; the rest came late and needs a decision."""
-    created_at: datetime
     expires_at: datetime
-    confirmations: int
-    """The confirmations of the payment that has fewest; 0 while any is not in a block."""
-    confirmations_needed: int
-    payout_status: str
-    """The status of the newest payout to the buyer; empty without one."""
-    payout_kind: str
-    answered_at: datetime | None
-    """The last answer of the node that answered longest ago, of those that this quote can be paid over; None if one never did."""
 
     @property
     def address(self) -> str:
@@ -90,6 +72,38 @@ class BuyerView:
     @property
     def due_text(self) -> str:
         return format_coin(self.due_base, self.network)
+
+    @property
+    def remaining_base(self) -> Base:
+        return self.due_base
+
+    @property
+    def uri(self) -> str:
+        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
+
+
+@dataclass(frozen=True)
+class BuyerView(QuoteView):
+    subject_id: UUID
+    label: str
+    flags: frozenset[str]
+    version: int
+    minor_per_coin: Decimal
+    price_minor: int
+    currency: str
+    paid_seen_minor: int
+    """All money that was seen, counted or not."""
+    counted_minor: int
+    """The part that pays the price, rounded down; the rest came late and needs a decision."""
+    created_at: datetime
+    confirmations: int
+    """The confirmations of the payment that has fewest; 0 while any is not in a block."""
+    confirmations_needed: int
+    payout_status: str
+    """The status of the newest payout to the buyer; empty without one."""
+    payout_kind: str
+    answered_at: datetime | None
+    """The last answer of the node that answered longest ago, of those that this quote can be paid over; None if one never did."""
 
     @property
     def remaining_minor(self) -> int:
@@ -108,10 +122,6 @@ class BuyerView:
         return format_coin(self.remaining_base, self.network)
 
     @property
-    def uri(self) -> str:
-        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
-
-    @property
     def waiting_minor(self) -> int:
         """The late money that was not accepted yet, at the rate of its quote."""
         return self.paid_seen_minor - self.counted_minor
@@ -124,6 +134,20 @@ class BuyerView:
     @property
     def paid_share(self) -> Fraction:
         return Fraction(min(self.counted_minor, self.price_minor), self.price_minor)
+
+
+def view_new_quote(invoice: Invoice, options: Sequence[Option]) -> QuoteView:
+    """Show the first quote of an invoice that was just written. Asks the database nothing."""
+    option = next((option for option in options if option.network != LIGHTNING), options[0])
+    return QuoteView(
+        invoice_id=invoice.pk,
+        status=invoice.status,
+        network=option.network,
+        destination=option.destination,
+        payment_request=next((option.payment_request for option in options if option.network == LIGHTNING), ""),
+        due_base=Base(option.due_base),
+        expires_at=invoice.expires_at,
+    )
 
 
 def read_buyer_view(invoice_id: UUID) -> BuyerView:

@@ -99,10 +99,16 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_re
     )
 
 
-def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> Invoice:
-    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken meanwhile."""
-    offer = offers[0]
-    invoice = Invoice.objects.create(
+@dataclass(frozen=True)
+class DraftInvoice:
+    """An invoice with the options of its first quote, not stored yet."""
+
+    invoice: Invoice
+    options: Sequence[Option]
+
+
+def draft_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> DraftInvoice:
+    invoice = Invoice(
         subject_id=subject_id,
         label=label,
         price_minor=price,
@@ -112,18 +118,30 @@ def open_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price
         confirmations_needed=confirmations_for(price, settings.CURRENCY),
         is_sandbox=is_sandbox(),
         created_at=at,
-        expires_at=offer.expires_at,
-        monitor_until=offer.expires_at + MONITOR,
+        expires_at=offers[0].expires_at,
+        monitor_until=offers[0].expires_at + MONITOR,
     )
-    add_options(invoice, offers, at=at)
-    record("invoice.new", invoice.pk, seq=invoice.version, data={"status": invoice.status, "flags": [], "network": offer.network})
+    return DraftInvoice(invoice, _options(invoice, offers, at=at))
+
+
+def open_invoice(draft: DraftInvoice) -> Invoice:
+    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken meanwhile."""
+    invoice, network = draft.invoice, draft.options[0].network
+    invoice.save(force_insert=True)
+    Option.objects.bulk_create(draft.options)
+    record("invoice.new", invoice.pk, seq=invoice.version, data={"status": invoice.status, "flags": [], "network": network})
     return invoice
 
 
 def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> None:
-    """Add the options of one quote. They share their time of creation, and the buyer sees them as one QR code."""
-    for offer in offers:
-        Option.objects.create(
+    """Write the options of one quote inside the caller's transaction."""
+    Option.objects.bulk_create(_options(invoice, offers, at=at))
+
+
+def _options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> list[Option]:
+    """Make the options of one quote. They share their time of creation, and the buyer sees them as one QR code."""
+    return [
+        Option(
             invoice=invoice,
             network=offer.network,
             destination=offer.destination,
@@ -136,6 +154,8 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
             expires_at=offer.expires_at,
             created_at=at,
         )
+        for offer in offers
+    ]
 
 
 def cancel_invoice(invoice_id: UUID, *, actor: str, reason: str, at: datetime, despite_money: bool = False) -> None:

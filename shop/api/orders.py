@@ -104,16 +104,16 @@ class Orders(ApiView):
             "address": values["shippingAddress"],
             "network": values["cryptocurrency"],
             "at": timezone.now(),
-            "token": token,
+            "token": token if "Idempotency-Key" in request.headers else None,
             "visitor": visitor_of(request._request),
         }
         try:
-            order = order_products(_quantities(values["items"]), **buyer) if "items" in values else place_order(cart_of(user), **buyer)
+            placed = order_products(_quantities(values["items"]), **buyer) if "items" in values else place_order(cart_of(user), **buyer)
         except Product.DoesNotExist:
             raise NotFound(_("Product not found")) from None
         except TooManyUnpaid as error:
             raise _too_many_unpaid(error, user) from error
-        return success(PlacedOrderSerializer.serialize(order), status=201)
+        return success(PlacedOrderSerializer.serialize(placed), status=201)
 
 
 def _too_many_unpaid(error: TooManyUnpaid, user: User) -> Conflict:

@@ -13,11 +13,12 @@ from accounts.api.inputs import AddressField
 from cryptons.api.outputs import AmountText, DecimalText, Output, PageMeta
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from payments.api.outputs import STATES, NodeSerializer
-from payments.invoices.buyer_view import BuyerView, read_buyer_view
+from payments.invoices.buyer_view import BuyerView, QuoteView, read_buyer_view
 from payments.models import Invoice
 from payments.networks.registry import is_sandbox
 from payments.rates.current import current_rates
 from shop.catalogue.reads import Found
+from shop.checkout.placing import Placed
 from shop.models import LOW_STOCK, Category, Order, OrderLine, Product, ProductImage
 from shop.orders.state import current_invoice
 from shop.orders.timeline import Entry
@@ -250,25 +251,27 @@ class OrderPaymentSerializer(Output):
     payUrl = serializers.CharField()
     sandbox = serializers.BooleanField()
 
-    def read_destinationTag(self, view: BuyerView) -> str | None:
+    def read_destinationTag(self, view: QuoteView) -> str | None:
         return view.destination_tag or None
 
-    def read_lightning(self, view: BuyerView) -> str | None:
+    def read_lightning(self, view: QuoteView) -> str | None:
         return view.payment_request or None
 
-    def read_payUrl(self, view: BuyerView) -> str:
+    def read_payUrl(self, view: QuoteView) -> str:
         with override(settings.LANGUAGE_CODE):  # English, in which the API answers, need not be a language of the shop's pages
             return settings.PUBLIC_URL + reverse("shop:pay", args=[view.invoice_id])
 
-    def read_sandbox(self, view: BuyerView) -> bool:
+    def read_sandbox(self, view: QuoteView) -> bool:
         return is_sandbox()
 
 
 class PlacedOrderSerializer(OrderSerializer):
     payment = OrderPaymentSerializer()
 
-    def read_payment(self, order: Order) -> BuyerView:
-        return read_payment(order)
+    @classmethod
+    def serialize(cls, row: Placed) -> dict[str, Any]:
+        quote = row.quote or read_payment(row.order)
+        return {**OrderSerializer.serialize(row.order), "payment": OrderPaymentSerializer.serialize(quote)}
 
 
 def read_payment(order: Order) -> BuyerView:

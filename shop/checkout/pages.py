@@ -96,7 +96,7 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
     user, network = _user(request), chosen["network"]
     assert contents.cart is not None
     try:
-        order = place_order(
+        placed = place_order(
             contents.cart,
             email=buyer["email"],
             user=user,
@@ -125,11 +125,11 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
         messages.error(request, str(error))
         return redirect("shop:cart")
     request.session.pop(BUYER_KEY, None)
-    remember_order(request, order)
+    remember_order(request, placed.order)
     if user and buyer["save_address"]:
         User.objects.filter(pk=user.pk).update(address=buyer["address"])
         forget_user(user.pk)
-    return _to_payment(order)
+    return _to_payment(placed.order)
 
 
 def _cannot_be_reached(network: str) -> str:

@@ -1,29 +1,30 @@
 """Place an order: from a cart to an order with an open invoice."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
+from cryptons.mail.models import Mail
+from cryptons.mail.queueing import store_mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
-from payments.invoices.opening import Offer, open_invoice, prepare_offers
+from payments.invoices.buyer_view import QuoteView, view_new_quote
+from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
 from shop.checkout.unpaid_limits import NOBODY, Slots, Visitor, find_slots
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
-from shop.orders.mails import mail_order_received
+from shop.orders.mails import order_received
 from shop.orders.state import state_of
-from shop.orders.stock import hold_stock
+from shop.orders.stock import take_stock
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,24 @@ class Buyer:
     address: dict[str, str]
     language: str = ""
     visitor: Visitor = NOBODY
+
+
+@dataclass(frozen=True)
+class Placed:
+    order: Order
+    quote: QuoteView | None = None
+    """How it is to be paid; None if an earlier request with the same token placed it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The rows of an order, not stored yet: they are made before the transaction, for which other writers wait."""
+
+    order: Order
+    lines: Sequence[OrderLine]
+    invoice: DraftInvoice
+    mail: Mail
+    slots: Slots
 
 
 def place_order(
@@ -47,16 +66,14 @@ def place_order(
     agreed: str = "",
     language: str = "",
     visitor: Visitor = NOBODY,
-) -> Order:
+) -> Placed:
     """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
     Raises ShopError's children, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart is kept.
     """
-    return _place(
-        lambda: read_cart(cart), Buyer(email, user, address, language, visitor), network, at=at, token=token or uuid.uuid4(), agreed=agreed
-    )
+    return _place(lambda: read_cart(cart), Buyer(email, user, address, language, visitor), network, at=at, token=token, agreed=agreed)
 
 
 def order_products(
@@ -67,9 +84,9 @@ def order_products(
     address: dict[str, str],
     network: str,
     at: datetime,
-    token: UUID,
+    token: UUID | None = None,
     visitor: Visitor = NOBODY,
-) -> Order:
+) -> Placed:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
     buyer = Buyer(email, user, address, visitor=visitor)
     return _place(lambda: _contents_of(quantities), buyer, network, at=at, token=token, agreed="")
@@ -91,35 +108,37 @@ def _contents_of(quantities: dict[UUID, int]) -> CartContents:
     return CartContents(None, tuple(lines))
 
 
-def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID, agreed: str) -> Order:
+def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID | None, agreed: str) -> Placed:
     """Place the order, or return the one that the same token has placed already."""
 
-    def place() -> Order:
-        placed = placed_order(token, buyer.user)
+    def place() -> Placed:
+        placed = placed_order(token, buyer.user) if token else None
         if placed is not None:
-            return placed
+            return Placed(placed)
         contents = read()
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         _check(contents)
         slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
-        total = Minor(contents.total_minor)
-        offers = prepare_offers(network, total, label=f"order_{number}", at=at)
+        offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at)
         if offers[0].due_base <= UNITS[network].dust_base:
             message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
             raise OutOfRange(message % {"network": UNITS[network].name})
-        return in_transaction(partial(_write, read, contents, buyer, offers, slots, number=number, token=token, at=at))
+        draft = _draft(contents, buyer, offers, slots, number=number, token=token, at=at)
+        in_transaction(partial(_write, contents, draft))
+        return Placed(draft.order, view_new_quote(draft.invoice.invoice, draft.invoice.options))
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
     failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
     try:
         return retry_when(IntegrityError, place, attempts=2, failure=failure)
     except ShopError:
-        placed = placed_order(token, buyer.user)  # a second press that finds the cart empty or the stock taken, because the first one won
+        # A second press finds the cart empty or the stock taken, because the first one won.
+        placed = placed_order(token, buyer.user) if token else None
         if placed is None:
             raise
-        return placed
+        return Placed(placed)
 
 
 def _find_slots(contents: CartContents, buyer: Buyer, *, at: datetime) -> Slots:
@@ -140,33 +159,24 @@ def _check(contents: CartContents) -> None:
         raise OutOfRange(_("An order of this total cannot be taken. Please change the quantities."))
 
 
-def _write(
-    read: Callable[[], CartContents],
-    contents: CartContents,
-    buyer: Buyer,
-    offers: Sequence[Offer],
-    slots: Slots,
-    *,
-    number: str,
-    token: UUID,
-    at: datetime,
-) -> Order:
-    if read().agreed != contents.agreed:
-        raise CartChanged(_("A price or the stock has just changed. Please check your order again."))
-    order = Order.objects.create(
+def _draft(
+    contents: CartContents, buyer: Buyer, offers: Sequence[Offer], slots: Slots, *, number: str, token: UUID | None, at: datetime
+) -> Draft:
+    order = Order(
         number=number,
-        checkout_token=token,
+        checkout_token=token or uuid4(),
         user=buyer.user,
         email=buyer.email,
         language=buyer.language,
         network=offers[0].network,
+        holds_stock=True,
         total_minor=contents.total_minor,
         currency=settings.CURRENCY,
         shipping_address=buyer.address,
         created_at=at,
         updated_at=at,
     )
-    OrderLine.objects.bulk_create(
+    lines = [
         OrderLine(
             order=order,
             product=line.product,
@@ -177,15 +187,34 @@ def _write(
         )
         for line in contents.lines
         if line.product is not None
-    )
-    prefetch_related_objects([order], "lines")  # stock, mail and answer read them
-    hold_stock(order)
-    invoice = open_invoice(offers, subject_id=order.pk, label=f"order_{order.number}", price=Minor(order.total_minor), at=at)
-    slots.take(order, until=invoice.expires_at)
+    ]
+    _set_lines(order, lines)
+    invoice = draft_invoice(offers, subject_id=order.pk, label=f"order_{number}", price=Minor(order.total_minor), at=at)
+    return Draft(order, lines, invoice, order_received(order, invoice.invoice), slots)
+
+
+def _set_lines(order: Order, lines: list[OrderLine]) -> None:
+    """Let the mail and the answer read these lines as if they had been prefetched; Django has no public function for rows at hand."""
+    rows = order.lines.all()
+    rows._result_cache = lines
+    order._prefetched_objects_cache = {"lines": rows}  # type: ignore[attr-defined]
+
+
+def _write(contents: CartContents, draft: Draft) -> None:
+    order = draft.order
+    take_stock(draft.lines)
+    order.save(force_insert=True)
+    OrderLine.objects.bulk_create(draft.lines)
+    invoice = open_invoice(draft.invoice)
+    draft.slots.take(order, until=invoice.expires_at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
-    mail_order_received(order, invoice)
+    store_mail(draft.mail)
     if contents.cart is not None:
-        taken = [line.item.pk for line in contents.lines]
-        if CartItem.objects.filter(pk__in=taken).delete()[0] != len(taken):
-            raise CartChanged(_("The cart has just changed. Please check your order again."))
-    return order
+        _empty(contents.cart, {line.item.pk: line.quantity for line in contents.lines})
+
+
+def _empty(cart: Cart, ordered: dict[UUID, int]) -> None:
+    """Take the ordered items out of the cart. Raises CartChanged when they are not what is in it."""
+    items = CartItem.objects.filter(cart=cart)
+    if dict(items.values_list("pk", "quantity")) != ordered or items.filter(pk__in=ordered).delete()[0] != len(ordered):
+        raise CartChanged(_("The cart has just changed. Please check your order again."))

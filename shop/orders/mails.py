@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.urls import reverse
@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
 from cryptons.formats import coins, plain_decimal, text_list
-from cryptons.mail.queueing import queue_mail
+from cryptons.mail.models import Mail
+from cryptons.mail.queueing import queue_mail, render_mail
 from cryptons.money import UNITS
 from payments.alerts import mail_staff
 from payments.invoices.refundable import in_base, unreturned
@@ -21,22 +22,25 @@ from payments.payouts.refund_links import refund_path
 from shop.models import Order
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], None]) -> Callable[Concatenate[Order, P], None]:
+def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], R]) -> Callable[Concatenate[Order, P], R]:
     """Write words, amounts and links of the mail in the language in which the order was placed."""
 
     @wraps(mail)
-    def mail_in_language(order: Order, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def mail_in_language(order: Order, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with translation.override(order.language or settings.LANGUAGE_CODE):
-            mail(order, *args, **kwargs)
+            return mail(order, *args, **kwargs)
 
     return mail_in_language
 
 
 @_in_the_buyers_language
-def mail_order_received(order: Order, invoice: Invoice) -> None:
-    _mail("order_received", f"order-received:{order.pk}", order, pay_url=_link("pay", order, invoice))
+def order_received(order: Order, invoice: Invoice) -> Mail:
+    """Render the mail about a new order, neither of them stored yet: while a transaction writes, others wait for it."""
+    content = _content("order_received", order, pay_url=_link("pay", order, invoice))
+    return render_mail(f"order-received:{order.pk}", **content)
 
 
 @_in_the_buyers_language
@@ -142,15 +146,15 @@ def _left(invoice: Invoice) -> str:
 
 
 def _mail(template: str, key: str, order: Order, **context: Any) -> None:
-    queue_mail(
-        key,
-        to=order.email,
-        template=f"shop/mail/{template}",
-        context={
-            "order": order,
-            "lines": list(order.lines.all()),
-            "country": country_name(order.shipping_address.get("country", "")),
-            "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
-            **context,
-        },
-    )
+    queue_mail(key, **_content(template, order, **context))
+
+
+def _content(template: str, order: Order, **context: Any) -> dict[str, Any]:
+    context = {
+        "order": order,
+        "lines": list(order.lines.all()),
+        "country": country_name(order.shipping_address.get("country", "")),
+        "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
+        **context,
+    }
+    return {"to": order.email, "template": f"shop/mail/{template}", "context": context}

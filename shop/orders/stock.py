@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from shop.catalogue.changes import stock_changed
-from shop.errors import OutOfStock, Shortage
+from shop.errors import CartChanged, OutOfStock, Shortage
 from shop.models import Order, OrderLine, Product
 
 
@@ -24,6 +24,26 @@ def hold_stock(order: Order) -> None:
         Order.objects.filter(pk=order.pk).update(holds_stock=False)
         raise OutOfStock(shortages)
     order.holds_stock = True
+
+
+def take_stock(lines: Iterable[OrderLine]) -> None:
+    """Take the quantities of a new order's lines, each at the line's price, in the caller's transaction, which an error must end.
+
+    Raises OutOfStock, and CartChanged when a product has another price or is no longer sold.
+    """
+    by_product = {line.product_id: line for line in lines if line.product_id is not None}
+    shortages: list[Shortage] = []
+    for product_id, line in sorted(by_product.items()):  # as hold_stock does
+        offered = Product.objects.listed().filter(pk=product_id, price_minor=line.price_minor)
+        if offered.filter(stock__gte=line.quantity).update(stock=F("stock") - line.quantity):
+            continue
+        stock = offered.values_list("stock", flat=True).first()
+        if stock is None:
+            raise CartChanged(_("A price or the stock has just changed. Please check your order again."))
+        shortages.append(Shortage(line.name, stock))
+    if shortages:
+        raise OutOfStock(shortages)
+    stock_changed({product_id: -line.quantity for product_id, line in by_product.items()})
 
 
 def release_stock(order: Order) -> bool:

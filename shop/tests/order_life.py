@@ -56,7 +56,7 @@ class OrderLife(InvoiceLife):
 
     def place(self, network: str, token: UUID) -> Order:
         buyer: dict[str, Any] = {"email": "ada@example.com", "user": None, "address": ADDRESS}
-        return order_products({self.product.pk: 1}, network=network, at=self.clock.now, token=token, **buyer)
+        return order_products({self.product.pk: 1}, network=network, at=self.clock.now, token=token, **buyer).order
 
     def refusals(self) -> tuple[type[Exception], ...]:
         return *super().refusals(), ShopError

@@ -26,7 +26,7 @@ TOO_LATE = NOW + timedelta(minutes=90)
 def placed(*, at: datetime = NOW, user: User | None = None, **item: Any) -> Order:
     """An order of two kettles at 49.99, which needs two confirmations, placed through the front door."""
     line = CartItemFactory.create(**{"product__sku": "KETTLE", "quantity": 2, **item})
-    return place_order(line.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at)
+    return place_order(line.cart, email="ada@example.com", user=user, address=ADDRESS, network="BTC", at=at).order
 
 
 def newest_option(order: Order) -> Option:

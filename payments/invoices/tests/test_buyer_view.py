@@ -3,9 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from payments.invoices.buyer_view import read_buyer_view
+from payments.invoices.buyer_view import read_buyer_view, view_new_quote
 from payments.invoices.settlement import settle
-from payments.models import Invoice, Payment
+from payments.models import Invoice, Option, Payment
 from payments.tests.factories import DUE, EXPIRY, NOW, TIP, CursorFactory, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
@@ -16,6 +16,17 @@ def test_the_buyer_view_costs_one_query(django_assert_num_queries):
     payment = PaymentFactory(height=TIP)
     with django_assert_num_queries(1):
         assert read_buyer_view(payment.invoice_id).confirmations == 1
+
+
+def test_a_new_quote_looks_as_it_does_when_it_is_read():
+    chain = OptionFactory()
+    lightning = OptionFactory(invoice=chain.invoice, network="BTC-LN", destination="ab" * 32, payment_request="lnbcrt1new")
+    for options in ([chain], [chain, lightning]):
+        Option.objects.exclude(pk__in=[option.pk for option in options]).delete()
+        shown, read = view_new_quote(chain.invoice, options), read_buyer_view(chain.invoice_id)
+        assert shown.uri == read.uri
+        assert all(getattr(read, name) == value for name, value in vars(shown).items())
+        lightning.save()
 
 
 def test_the_newest_option_is_shown():

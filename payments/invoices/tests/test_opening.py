@@ -9,7 +9,7 @@ from cryptons.events.models import Event
 from cryptons.money import Minor
 from payments.errors import IllegalOverride, NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
 from payments.invoices import opening
-from payments.invoices.opening import cancel_invoice, open_invoice, override_invoice, prepare_offer, prepare_offers
+from payments.invoices.opening import cancel_invoice, draft_invoice, open_invoice, override_invoice, prepare_offer, prepare_offers
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, Payment, Rate
 from payments.networks.base import Destination
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def opened(offer, price=10_000):
     with atomic():
-        return open_invoice([offer], subject_id=new_id(), label="order_1", price=Minor(price), at=NOW)
+        return open_invoice(draft_invoice([offer], subject_id=new_id(), label="order_1", price=Minor(price), at=NOW))
 
 
 def test_an_offer_fixes_the_rate_the_amount_and_the_destination():

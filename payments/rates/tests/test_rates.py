@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cryptons.coins import COINS
 from cryptons.money import Minor
 from payments.errors import RateUnavailable
-from payments.invoices.opening import open_invoice, prepare_offer
+from payments.invoices.opening import draft_invoice, open_invoice, prepare_offer
 from payments.models import Option, Rate
 from payments.rates.current import agree, current_rates, fresh_quotes, rate_for, rates_version, refresh_rates
 from payments.rates.sources import KNOWN, UNREADABLE, Quote, ask_sources, sources
@@ -212,7 +212,7 @@ def test_an_option_stores_the_rate_and_its_sources(exchanges):
     refresh_rates(at=now)
 
     offer = prepare_offer("BTC", Minor(10_000), label="order_X", at=now + timedelta(minutes=5))
-    open_invoice([offer], subject_id=NO_SUBJECT, label="order_X", price=Minor(10_000), at=now)
+    open_invoice(draft_invoice([offer], subject_id=NO_SUBJECT, label="order_X", price=Minor(10_000), at=now))
 
     option = Option.objects.get()
     assert option.rate_sources == {"coinbase": "50000.40", "kraken": "50000.10", "coingecko": "50000.10", "bitstamp": "50000.10"}

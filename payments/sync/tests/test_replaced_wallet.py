@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from cryptons.coins import BITCOIN, LITECOIN
-from payments.invoices.opening import open_invoice, prepare_offers
+from payments.invoices.opening import draft_invoice, open_invoice, prepare_offers
 from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks.bitcoin.tests.conftest import KEY, take
@@ -55,7 +55,7 @@ class Shop:
         now = timezone.now()
         subject, label = InvoiceFactory.build().subject_id, f"order_{Option.objects.count()}"
         offers = prepare_offers(self.coin.code, 10_000, label=label, at=now)
-        return open_invoice(offers, subject_id=subject, label=label, price=10_000, at=now)
+        return open_invoice(draft_invoice(offers, subject_id=subject, label=label, price=10_000, at=now))
 
     def pay(self, invoice):
         option = invoice.options.get()

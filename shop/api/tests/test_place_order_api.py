@@ -3,6 +3,8 @@
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Invoice
@@ -55,6 +57,22 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
     kettle.refresh_from_db()
     assert kettle.stock == 8
     assert order.email == "ada@example.com"
+
+
+def test_the_answer_to_a_new_order_is_what_is_stored(api, kettle):
+    placed = api.post("/api/orders", order_body((kettle, 2))).json()["data"]
+    payment = placed.pop("payment")
+    assert api.get(f"/api/orders/{placed['id']}").json()["data"] == placed
+    assert api.get(f"/api/orders/{placed['id']}/payment").json()["data"] == payment
+
+
+def test_an_order_costs_fifteen_statements(api, kettle):
+    """Five read (token, product, open orders, node's block, address), two take the stock and look at what is left, eight insert."""
+    api.post("/api/orders", order_body((kettle, 1)))  # the first request also loads the user
+    with CaptureQueriesContext(connection) as queries:
+        assert api.post("/api/orders", order_body((kettle, 1))).status_code == 201
+    statements = [query["sql"] for query in queries if not query["sql"].startswith(("BEGIN", "COMMIT"))]
+    assert len(statements) <= 15, statements
 
 
 def test_ordering_the_cart_empties_it(api, ada):

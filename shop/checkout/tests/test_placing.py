@@ -28,7 +28,7 @@ def cart():
 
 
 def place(cart, **more):
-    return place_order(cart, **{"email": "ada@example.com", "user": None, "address": ADDRESS, "network": "BTC", "at": NOW, **more})
+    return place_order(cart, **{"email": "ada@example.com", "user": None, "address": ADDRESS, "network": "BTC", "at": NOW, **more}).order
 
 
 def nothing_was_written():
@@ -165,6 +165,39 @@ def test_a_cart_that_changes_while_the_node_is_asked_must_be_confirmed(cart, mon
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [{"price_minor": 5_999}, {"is_listed": False}])
+def test_products_that_change_while_the_node_is_asked_must_be_confirmed_also_without_a_cart(monkeypatch, change):
+    kettle, prepare = ProductFactory(), placing.prepare_offers
+
+    def prepare_slowly(*args, **more):
+        Product.objects.update(**change)
+        return prepare(*args, **more)
+
+    monkeypatch.setattr(placing, "prepare_offers", prepare_slowly)
+    with pytest.raises(CartChanged):
+        order_products({kettle.pk: 1}, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=NOW)
+    assert not Order.objects.exists()
+    assert Product.objects.get().stock == 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_takes_all_its_products_or_none_and_names_those_that_are_short(monkeypatch):
+    kettle, cup, pan = ProductFactory(), ProductFactory(name="Tin Cup"), ProductFactory(name="Iron Pan")
+    prepare = placing.prepare_offers
+
+    def sell_meanwhile(*args, **more):
+        Product.objects.filter(pk=cup.pk).update(stock=0)
+        Product.objects.filter(pk=pan.pk).update(stock=1)
+        return prepare(*args, **more)
+
+    monkeypatch.setattr(placing, "prepare_offers", sell_meanwhile)
+    with pytest.raises(OutOfStock) as refusal:
+        order_products({one.pk: 2 for one in (pan, kettle, cup)}, email="a@b.org", user=None, address=ADDRESS, network="BTC", at=NOW)
+    assert {(shortage.name, shortage.left) for shortage in refusal.value.shortages} == {("Tin Cup", 0), ("Iron Pan", 1)}
+    assert Product.objects.get(pk=kettle.pk).stock == 10
+
+
+@pytest.mark.django_db(transaction=True)
 def test_stock_that_is_sold_while_the_node_is_asked_is_not_sold_twice(cart, monkeypatch):
     prepare = placing.prepare_offers
 
@@ -236,11 +269,11 @@ def test_the_token_of_another_user_places_no_order(cart):
 
 def test_products_can_be_ordered_without_a_cart():
     kettle = ProductFactory()
-    order = order_products(
+    placed = order_products(
         {kettle.pk: 3}, email="ada@example.com", user=UserFactory(), address=ADDRESS, network="LTC", at=NOW, token=uuid.uuid4()
     )
     kettle.refresh_from_db()
-    assert (order.total_minor, order.network, kettle.stock) == (14_997, "LTC", 7)
+    assert (placed.order.total_minor, placed.order.network, kettle.stock) == (14_997, "LTC", 7)
 
 
 def test_ordering_an_unlisted_product_is_not_found():

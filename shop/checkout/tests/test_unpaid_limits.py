@@ -46,7 +46,7 @@ def place(product, number=0, *, quantity=1, at=NOW, email="", user=None, session
     visitor = Visitor(session or f"session-{number}", address or f"192.0.2.{number}")
     cart = CartItemFactory(product=product, quantity=quantity).cart
     email = email or f"buyer-{number}@example.com"
-    return place_order(cart, email=email, user=user, address=ADDRESS, network="BTC", at=at, visitor=visitor)
+    return place_order(cart, email=email, user=user, address=ADDRESS, network="BTC", at=at, visitor=visitor).order
 
 
 def never_asked(self, request):

@@ -74,7 +74,7 @@ class Shop(RuleBasedStateMachine):
         if quantity > left:
             return
         cart = CartItemFactory(product=self.product, quantity=quantity).cart
-        self.orders.append(place_order(cart, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=self.now).pk)
+        self.orders.append(place_order(cart, email="a@example.com", user=None, address=ADDRESS, network="BTC", at=self.now).order.pk)
 
     def tell(self, option, *, percent=100, depth=0, fate="there"):
         fact = Fact(
