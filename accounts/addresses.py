@@ -6,8 +6,11 @@ from typing import Any
 import pycountry
 from babel import Locale
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+
+from accounts.plain_text import text_problem
 
 LENGTHS = {"name": 100, "street": 120, "street2": 120, "city": 80, "region": 80, "postalCode": 20}
 NEEDED = ("name", "street", "city", "postalCode", "country")
@@ -25,8 +28,10 @@ def address_problems(address: Any) -> dict[str, str]:
     problems = {str(name): _("There is no such field.") for name in address if name not in LENGTHS and name != "country"}
     for name, most in LENGTHS.items():
         value = address.get(name, "")
-        if not isinstance(value, str) or not _is_plain(value):
+        if not isinstance(value, str):
             problems[name] = _("Must be text.")
+        elif problem := text_problem(value):
+            problems[name] = problem
         elif name in NEEDED and not value.strip():
             problems[name] = _("This field is required.")
         elif len(value) > most:
@@ -39,9 +44,10 @@ def address_problems(address: Any) -> dict[str, str]:
     return problems
 
 
-def _is_plain(text: str) -> bool:
-    """Return whether the text has neither NUL nor half a surrogate pair, which databases and mails cannot hold."""
-    return "\x00" not in text and not any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)
+def validate_address(address: Any) -> None:
+    """Raise ValidationError for an address that cannot be used; an account may also have none."""
+    if address and (problems := address_problems(address)):
+        raise ValidationError([f"{name}: {problem}" if name else problem for name, problem in problems.items()])
 
 
 def clean_address(address: dict[str, str]) -> dict[str, str]:

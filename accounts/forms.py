@@ -9,6 +9,7 @@ from django_stubs_ext import StrOrPromise
 
 from accounts.addresses import LENGTHS, address_problems, clean_address, countries
 from accounts.models import User
+from accounts.plain_text import validate_plain_text
 
 PASSWORD_HINT = _("At least 10 characters, not only digits, and not a common password.")
 username_rule = RegexValidator(r"^[\w.-]+\Z", _("Letters, digits, dots, dashes and underscores only."))
@@ -26,7 +27,7 @@ class RegisterForm(forms.Form):
         label=_("Username"),
         min_length=3,
         max_length=150,
-        validators=[username_rule],
+        validators=[username_rule, validate_plain_text],
         widget=forms.TextInput(attrs={"autocomplete": "username"}),
     )
     email = forms.EmailField(label=_("Email"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))

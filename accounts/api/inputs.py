@@ -9,9 +9,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import LENGTHS, address_problems, clean_address
+from accounts.plain_text import text_problem
 from cryptons.api.inputs import Input, StrictEmail, StrictString
 
 USERNAME = r"^[\w.-]+\Z"
+
+
+def plain_text(text: str) -> None:
+    if problem := text_problem(text):
+        raise serializers.ValidationError(problem)
 
 
 class NewPassword(StrictString):
@@ -51,7 +57,7 @@ class AddressField(serializers.JSONField):
 
 
 class RegisterInput(Input):
-    username = serializers.RegexField(USERNAME, min_length=3, max_length=150)
+    username = serializers.RegexField(USERNAME, min_length=3, max_length=150, validators=[plain_text])
     email = StrictEmail(max_length=254)
     password = NewPassword()
 
@@ -89,7 +95,7 @@ class PasswordInput(Input):
 
 
 class ProfileInput(Input):
-    firstName = StrictString(max_length=150, required=False, allow_blank=True)
-    lastName = StrictString(max_length=150, required=False, allow_blank=True)
-    phone = StrictString(max_length=40, required=False, allow_blank=True)
+    firstName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])
+    lastName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])
+    phone = StrictString(max_length=40, required=False, allow_blank=True, validators=[plain_text])
     address = AddressField(required=False, allow_null=True)

@@ -152,9 +152,16 @@ def _mail(template: str, key: str, order: Order, **context: Any) -> None:
 def _content(template: str, order: Order, **context: Any) -> dict[str, Any]:
     context = {
         "order": order,
+        "name": _name(order),
         "lines": list(order.lines.all()),
         "country": country_name(order.shipping_address.get("country", "")),
         "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
         **context,
     }
     return {"to": order.email, "template": f"shop/mail/{template}", "context": context}
+
+
+def _name(order: Order) -> str:
+    """Return the buyer's name once the order is paid. Before that nobody knows who typed name and address, and whose mail address it is."""
+    unproven = (Order.Status.PENDING, Order.Status.CANCELLED)
+    return "" if order.status in unproven else order.shipping_address.get("name", "")

@@ -179,8 +179,18 @@ def test_the_error_names_a_missing_field(api, kettle, missing):
     assert assert_error(api.post("/api/orders", body), 400, "VALIDATION_ERROR")["details"][0]["field"] == missing
 
 
+def test_control_characters_and_links_in_an_address_have_a_row_for_each_field(api, kettle):
+    address = {**ADDRESS, "name": "a\nb", "city": "www.evil.example", "region": "\u202ex"}
+    rows = assert_error(api.post("/api/orders", order_body((kettle, 1), shippingAddress=address)), 400, "VALIDATION_ERROR")["details"]
+    assert {row["field"]: row["message"] for row in rows} == {
+        "shippingAddress.name": "Must be one line of text, without control characters.",
+        "shippingAddress.city": "Must not contain a link.",
+        "shippingAddress.region": "Must be one line of text, without control characters.",
+    }
+
+
 def test_the_shipping_address_is_stored_as_typed(api, kettle):
-    name = "O'Neil <b>Søn</b> 😀 ‮"
+    name = "O'Neil <b>Søn</b> 👩‍🚀 ע"
     api.post("/api/orders", order_body((kettle, 1), shippingAddress={**ADDRESS, "name": name}))
     assert Order.objects.get().shipping_address["name"] == name
 

@@ -50,6 +50,19 @@ def expected_links(order, *pages):
     return {links[page] for page in pages}
 
 
+def test_a_mail_greets_the_buyer_by_name_and_repeats_the_address_once_the_order_is_paid():
+    order = placed()
+    tell(order, percent=60, height=TIP - 1)
+    run_out(order)
+    pay(order, reference="b" * 64 + ":0")
+    for occasion, is_named in (("order-received", False), ("payment_underpaid", False), ("payment-confirmed", True)):
+        mail = mail_of(occasion)
+        assert ("Hello Ada Lovelace," in mail.text, "Hello Ada Lovelace," in mail.html) == (is_named, is_named)
+    assert "12 Example Road" in mail_of("payment-confirmed").text
+    assert "12 Example Road" in mail_of("payment-confirmed").html
+    assert "London" not in mail_of("order-received").text + mail_of("payment_underpaid").text
+
+
 def test_the_buyer_of_an_underpaid_order_is_mailed_when_the_quote_expires(settings):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
