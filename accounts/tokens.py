@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.core.cache import cache
-from django.db import IntegrityError
-from django.db.models import F
+from django.db import DEFAULT_DB_ALIAS, IntegrityError
+from django.db.models import F, Field
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -59,11 +59,19 @@ def read(text: str, kind: type[Token]) -> tuple[User, Token]:
 
 def find_user(user_id: UUID) -> User | None:
     key = f"user:{user_id}"
-    user: User | None = cache.get(key)
-    if user is None:
+    kept: dict[str, Any] | None = cache.get(key)
+    if kept is None:
         user = User.objects.filter(pk=user_id).first()
-        cache.set(key, user, USER_CACHE_SECONDS)
-    return user
+        if user is not None:
+            cache.set(key, {field.attname: field.value_from_object(user) for field in _cached_fields()}, USER_CACHE_SECONDS)
+        return user
+    fields = _cached_fields()
+    return User.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields], [field.to_python(kept[field.attname]) for field in fields])
+
+
+def _cached_fields() -> list[Field[Any, Any]]:
+    """List the columns that are cached, as JSON where the cache is Redis. The password's hash stays in the database."""
+    return [field for field in User._meta.concrete_fields if field.name != "password"]
 
 
 def forget_user(user_id: UUID) -> None:

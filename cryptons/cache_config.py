@@ -29,14 +29,15 @@ def redis_caches(url: str) -> dict[str, Any]:
         "IGNORE_EXCEPTIONS": True,
         "SOCKET_CONNECT_TIMEOUT": WAIT_SECONDS,
         "SOCKET_TIMEOUT": WAIT_SECONDS,
+        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",  # not pickle: who can write to Redis must not run code here
         "CONNECTION_POOL_KWARGS": {"connection_class": connection_class(url)},
     }
-    redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url, "OPTIONS": options}
-    json = {**options, "SERIALIZER": "django_redis.serializers.json.JSONSerializer"}
+    # The prefix leaves alone what an older version pickled.
+    redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url, "OPTIONS": options, "KEY_PREFIX": "json"}
     return {
         "default": redis,
         "shared": redis,
-        "products": {**redis, "OPTIONS": json, "KEY_FUNCTION": plain_key},
+        "products": {**redis, "KEY_FUNCTION": plain_key},
     }
 
 

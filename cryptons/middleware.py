@@ -17,6 +17,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -41,6 +42,8 @@ class RequestIdMiddleware:
 
 
 class SecurityHeadersMiddleware:
+    """Add the headers that an answer does not set itself. What does not say that it may be cached is kept by nobody."""
+
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response
 

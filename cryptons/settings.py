@@ -257,11 +257,15 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
+HSTS_SUBDOMAINS = env.boolean("HSTS_SUBDOMAINS", False)
+HSTS_PRELOAD = env.boolean("HSTS_PRELOAD", False)
+if HSTS_PRELOAD and not HSTS_SUBDOMAINS:
+    raise ImproperlyConfigured("HSTS_SUBDOMAINS must be true when HSTS_PRELOAD is: the browsers' list takes whole domains only.")
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # whether all sub-domains are https is the merchant's to know
 if _public.scheme == "https":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = HSTS_SUBDOMAINS, HSTS_PRELOAD
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 CORS_ALLOWED_ORIGINS = [str(read_origin("CORS_ALLOWED_ORIGINS", origin)) for origin in env.words("CORS_ALLOWED_ORIGINS")]

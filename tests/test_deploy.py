@@ -107,6 +107,33 @@ def test_the_proxy_passes_on_the_address_and_the_scheme_of_the_visitor():
     assert "X-Forwarded-Proto $visitors_scheme;" in proxy
 
 
+def test_nginx_redirects_to_https_and_speaks_tls_1_3():
+    proxy = (ROOT / "deploy/nginx/tls.conf").read_text(encoding="utf-8")
+    assert "return 301 https://shop.example$request_uri;" in proxy
+    assert re.findall(r"ssl_protocols (.*);", proxy) == ["TLSv1.3"]
+    assert "X-Forwarded-Proto https;" in proxy
+    assert "X-Forwarded-For $remote_addr;" in proxy
+
+
+@pytest.mark.parametrize("name", ["cryptons.conf", "tls.conf"])
+def test_the_logs_of_nginx_have_no_keys_of_private_links(name):
+    proxy = (ROOT / "deploy/nginx" / name).read_text(encoding="utf-8")
+    pattern, shown = re.findall(r'^    "~(\S+)" "(.*)";$', proxy, re.MULTILINE)[0]
+    key = "k" * 43
+
+    def logged(path: str) -> str:
+        found = re.search(pattern.replace("(?<", "(?P<"), path)
+        return shown.replace("$before", found["before"]).replace("$after", found["after"]) if found else path
+
+    assert logged(f"/orders/{key}/") == "/orders/-/"
+    assert logged(f"/de/orders/{key}/cancel/") == "/de/orders/-/cancel/"
+    assert logged(f"/refund/{key}/") == "/refund/-/"
+    assert logged("/account/orders/") == "/account/orders/"
+    (line,) = re.findall(r"log_format without_keys '(.*)';", proxy)
+    assert not set(re.findall(r"\$\w+", line)) & {"$request", "$request_uri", "$uri", "$args", "$http_referer"}
+    assert all(log.endswith("without_keys") or log == "off" for log in re.findall(r"access_log (.*);", proxy))
+
+
 def test_published_ports_are_reachable_from_this_machine_only():
     for service in SERVICES.values():
         assert all("127.0.0.1:" in port for port in service.get("ports", []))

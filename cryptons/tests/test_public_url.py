@@ -85,3 +85,24 @@ def test_an_allowed_host_with_a_port_or_scheme_is_refused_because_no_request_wou
 def test_origins_of_other_sites_are_read_in_the_same_way(monkeypatch):
     monkeypatch.setenv("CORS_ALLOWED_ORIGINS", "https://müller.example, http://[fd00::7]:3000/")
     assert runpy.run_path(SETTINGS)["CORS_ALLOWED_ORIGINS"] == ["https://xn--mller-kva.example", "http://[fd00::7]:3000"]
+
+
+@pytest.mark.parametrize(
+    ("given", "subdomains", "preload"),
+    [({}, False, False), ({"HSTS_SUBDOMAINS": "true"}, True, False), ({"HSTS_SUBDOMAINS": "yes", "HSTS_PRELOAD": "yes"}, True, True)],
+)
+def test_https_speaks_for_its_own_host_and_for_others_only_if_the_merchant_says_so(monkeypatch, given, subdomains, preload):
+    monkeypatch.setenv("PUBLIC_URL", "https://example.com")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    settings = runpy.run_path(SETTINGS)
+
+    assert settings["SECURE_HSTS_SECONDS"] == 31_536_000
+    assert (settings["SECURE_HSTS_INCLUDE_SUBDOMAINS"], settings["SECURE_HSTS_PRELOAD"]) == (subdomains, preload)
+
+
+def test_preload_without_sub_domains_stops_the_start(monkeypatch):
+    monkeypatch.setenv("HSTS_PRELOAD", "true")
+    with pytest.raises(ImproperlyConfigured, match=r"^HSTS_SUBDOMAINS must be true when HSTS_PRELOAD is"):
+        runpy.run_path(SETTINGS)

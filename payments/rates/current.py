@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
@@ -60,9 +61,8 @@ def current_rates() -> dict[str, CurrentRate]:
     now = timezone.now()
     if settings.FIXED_RATES:
         return {coin: rate for coin in settings.FIXED_RATES if (rate := _fixed(coin, now))}
-    rates: dict[str, CurrentRate] | None = caches["shared"].get(CACHE_KEY)
-    if rates is None:
-        rates = publish_rates()
+    kept: dict[str, list[Any]] | None = caches["shared"].get(CACHE_KEY)
+    rates = publish_rates() if kept is None else {coin: _from_plain(*plain) for coin, plain in kept.items()}
     return {coin: rate for coin, rate in rates.items() if is_fresh(rate.quoted_at, now)}
 
 
@@ -80,8 +80,13 @@ def rates_version() -> str:
 def publish_rates() -> dict[str, CurrentRate]:
     """Write the stored rates to the cache that all processes share."""
     rates = {row.coin: _as_current(row) for row in Rate.objects.filter(currency=settings.CURRENCY)}
-    caches["shared"].set(CACHE_KEY, rates, CACHE_SECONDS)
+    plain = {coin: [str(rate.minor_per_coin), rate.quoted_at.isoformat(), rate.sources] for coin, rate in rates.items()}
+    caches["shared"].set(CACHE_KEY, plain, CACHE_SECONDS)
     return rates
+
+
+def _from_plain(minor_per_coin: str, quoted_at: str, sources: dict[str, str]) -> CurrentRate:
+    return CurrentRate(Decimal(minor_per_coin), datetime.fromisoformat(quoted_at), sources)
 
 
 def refresh_rates(*, at: datetime) -> set[str]:
