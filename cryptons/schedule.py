@@ -45,7 +45,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "look after Lightning": _every(lightning_seconds, "payments.tasks.look_after_lightning", expires=30),
         "sweep invoices": _every(5, "payments.tasks.sweep_invoices"),
         "sweep payouts": _every(5, "payments.tasks.sweep_payouts"),
-        "sweep mails": _every(10, "cryptons.mail.tasks.sweep_mails"),
+        "sweep mails": _every(5, "cryptons.mail.tasks.sweep_mails"),
         "sweep search": _every(10, "shop.tasks.sweep_search"),
         "sweep orders": _every(600, "shop.tasks.sweep_orders"),
         "watch address gaps": _every(600, "payments.tasks.watch_address_gaps"),

@@ -87,8 +87,7 @@ def alert_of_database(*, since: datetime, at: datetime) -> None:
 
 def send_at_once(key: str) -> None:
     """Send the mail of this key in this process, because the worker that would send it may be down."""
-    for mail_id in Mail.objects.filter(key=key, next_try_at__lte=timezone.now()).values_list("pk", flat=True):
-        send(mail_id, at=timezone.now())
+    send(list(Mail.objects.filter(key=key).values_list("pk", flat=True)), at=timezone.now())
 
 
 def tell_without_database(subject: str, text: str, *, at: datetime) -> None:

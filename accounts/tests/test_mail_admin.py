@@ -19,7 +19,7 @@ def mail():
 
 
 def test_staff_can_read_mails_and_send_them_again(client, mail):
-    send(mail.pk, at=timezone.now())
+    send([mail.pk], at=timezone.now())
     client.force_login(StaffFactory())
 
     assert b"Thank you." in client.get(f"/admin/mail/mail/{mail.pk}/change/").content

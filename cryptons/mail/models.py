@@ -14,7 +14,7 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
 
 class Mail(BaseModel):
-    """Holds a mail that is sent once. Its row is written in the transaction of the change it reports; a task or the sweep sends it.
+    """Holds a mail that is sent once. Its row is written in the transaction of the change it reports; a sweep sends it.
 
     `key` names the occasion (`payment-confirmed:<order id>`): one occasion never makes a second mail.
     """

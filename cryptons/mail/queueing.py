@@ -1,4 +1,4 @@
-"""Queue a mail as a row in the transaction of the change that it reports; a task or the sweep sends it."""
+"""Queue a mail as a row in the transaction of the change that it reports; a sweep sends it within seconds."""
 
 import re
 from collections.abc import Mapping
@@ -7,10 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from cryptons.celery import enqueue
-from cryptons.db import on_commit
 from cryptons.mail.models import Mail
-from cryptons.mail.tasks import send_mail
 
 SUBJECT = "Subject: "
 BLANK_LINES = re.compile(r"\n{3,}")
@@ -18,12 +15,12 @@ BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> None:
-    """Write the mail's row in the caller's transaction, once for each key; a task sends it after the commit.
+    """Write the mail's row in the caller's transaction, once for each key.
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
     """
     if not Mail.objects.filter(key=key).exists():
-        store_mail(render_mail(key, to=to, template=template, context=context))
+        render_mail(key, to=to, template=template, context=context).save(force_insert=True)
 
 
 def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> Mail:
@@ -35,13 +32,3 @@ def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any])
     html = render_to_string(f"{template}.html", values)
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
     return Mail(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)
-
-
-def store_mail(mail: Mail) -> None:
-    """Write a mail whose key is new in the caller's transaction; a task sends it after the commit."""
-    mail.save(force_insert=True)
-    on_commit(lambda: _send_soon(str(mail.pk)))
-
-
-def _send_soon(mail_id: str) -> None:
-    enqueue(send_mail, mail_id)

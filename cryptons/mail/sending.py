@@ -1,5 +1,7 @@
-"""Send one mail: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
+"""Send mails: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
 
+import time
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -8,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
-from django.db.models import F, Q
+from django.db.models import F
 
 from cryptons.atomic_file import atomic_file
 from cryptons.failure_isolation import log_failure
@@ -19,26 +21,60 @@ WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 144
 """Before each further try; after the last one staff must look."""
 
 HOLD = timedelta(minutes=1)
-"""How long other processes leave a mail alone while one sends it."""
+"""How long other processes leave mails alone while one sends them."""
+BATCH = 20
+BATCH_SECONDS = 20
+"""After this time no other mail of a batch is begun: the last one must end within HOLD."""
+STORE_SECONDS = 1
 
 
-def send(mail_id: UUID, *, at: datetime) -> bool:
-    """Send the mail unless it was sent already. Safe to repeat: a copy has the same Message-ID and file. Returns whether it was sent."""
-    claimed = Mail.objects.filter(Q(next_try_at__lte=at), pk=mail_id, sent_at=None)
-    if not claimed.update(next_try_at=at + HOLD, attempts=F("attempts") + 1):
-        return False
-    mail = Mail.objects.get(pk=mail_id)
+def send_due(*, at: datetime) -> int:
+    """Send a batch of the mails that are due. Returns how many were due; those that there was no time for are due again after HOLD."""
+    due = Mail.objects.filter(next_try_at__lte=at, sent_at=None).order_by("next_try_at")
+    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    if ids:
+        send(ids, at=at)
+    return len(ids)
+
+
+def send(mail_ids: Sequence[UUID], *, at: datetime) -> int:
+    """Send the mails that were not sent already. Safe to repeat: a copy has the same Message-ID and file. Returns how many were sent.
+
+    They are claimed together, and what was sent is stored every second: only that much is sent twice when the process dies.
+    """
+    claimed = Mail.objects.filter(pk__in=mail_ids, sent_at=None)
+    if not claimed.filter(next_try_at__lte=at).update(next_try_at=at + HOLD):
+        return 0
+    ends = time.monotonic() + BATCH_SECONDS
+    count, sent, stored = 0, [], time.monotonic()
+    for mail in claimed.filter(next_try_at=at + HOLD):  # another process may have claimed some, at another moment
+        if time.monotonic() > ends:
+            break
+        if _try(mail, at=at):
+            sent.append(mail.pk)
+        if time.monotonic() - stored > STORE_SECONDS:
+            count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
+    return count + _store(sent, at=at)
+
+
+def _try(mail: Mail, *, at: datetime) -> bool:
+    """Deliver the mail, or store when to try again. Returns whether it was delivered."""
     try:
         _deliver(mail)
     except Exception as error:
         if not isinstance(error, OSError):  # the server's trouble, and smtplib's errors are among them
             log_failure("sending a mail", mail.pk, error)
-        waits = WAITS[mail.attempts - 1 :]
-        next_try = at + waits[0] if waits else None
-        Mail.objects.filter(pk=mail.pk).update(next_try_at=next_try, last_error=f"{type(error).__name__}: {error}"[:200])
+        waits = WAITS[mail.attempts :]
+        next_try, problem = at + waits[0] if waits else None, f"{type(error).__name__}: {error}"[:200]
+        Mail.objects.filter(pk=mail.pk).update(next_try_at=next_try, attempts=mail.attempts + 1, last_error=problem)
         return False
-    Mail.objects.filter(pk=mail.pk).update(sent_at=at, next_try_at=None, last_error="")
     return True
+
+
+def _store(sent: Collection[UUID], *, at: datetime) -> int:
+    if not sent:
+        return 0
+    return Mail.objects.filter(pk__in=sent).update(sent_at=at, next_try_at=None, attempts=F("attempts") + 1, last_error="")
 
 
 def send_unrecorded(subject: str, text: str) -> None:

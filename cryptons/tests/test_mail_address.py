@@ -108,5 +108,5 @@ def test_a_mail_goes_to_the_server_of_the_settings(settings, monkeypatch):
     settings.MAIL_SERVER = read_mail_server("smtp+tls://shop:x@mail.example")
     mail = Mail.objects.create(key="x", to="ada@example.com", subject="Paid", text="t", html="<p>t</p>")
 
-    assert not sending.send(mail.pk, at=timezone.now())
+    assert not sending.send([mail.pk], at=timezone.now())
     assert asked == [("mail.example", 587)]

@@ -14,7 +14,6 @@ from accounts.models import User
 from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
 from cryptons.mail.models import Mail
-from cryptons.mail.queueing import store_mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.buyer_view import QuoteView, view_new_quote
 from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
@@ -208,7 +207,7 @@ def _write(contents: CartContents, draft: Draft) -> None:
     invoice = open_invoice(draft.invoice)
     draft.slots.take(order, until=invoice.expires_at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
-    store_mail(draft.mail)
+    draft.mail.save(force_insert=True)
     if contents.cart is not None:
         _empty(contents.cart, {line.item.pk: line.quantity for line in contents.lines})
 

@@ -10,11 +10,11 @@ import pytest
 from django.utils import timezone
 
 from cryptons.db import atomic, new_id
-from cryptons.mail import sending, tasks
+from cryptons.mail import sending
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail
-from cryptons.mail.sending import WAITS, send
-from cryptons.mail.tasks import send_mail, sweep_mails
+from cryptons.mail.sending import BATCH, HOLD, WAITS, send
+from cryptons.mail.tasks import sweep_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def files(settings):
 
 
 def test_a_mail_is_written_to_a_file_named_by_its_id_with_text_and_html(mail, settings):
-    assert send(mail.pk, at=timezone.now())
+    assert send([mail.pk], at=timezone.now())
 
     (file,) = files(settings)
     assert file.name == f"{mail.pk}.eml"
@@ -55,12 +55,12 @@ def test_a_mail_is_written_to_a_file_named_by_its_id_with_text_and_html(mail, se
     assert message.get_body(["html"]).get_content().strip() == "<p>Thank you.</p>"
 
 
-def test_a_mail_is_sent_once_when_its_task_runs_twice(mail, monkeypatch):
+def test_a_mail_is_sent_once_when_it_is_sent_twice(mail, monkeypatch):
     sent = []
     monkeypatch.setattr(sending, "_deliver", sent.append)
 
-    send_mail(str(mail.pk))
-    send_mail(str(mail.pk))
+    send([mail.pk], at=timezone.now())
+    send([mail.pk], at=timezone.now())
     sweep_mails()
 
     assert len(sent) == 1
@@ -71,7 +71,7 @@ def test_a_mail_is_sent_once_when_its_task_runs_twice(mail, monkeypatch):
 
 def test_a_mail_that_is_being_sent_is_not_sent_a_second_time(mail):
     Mail.objects.filter(pk=mail.pk).update(next_try_at=timezone.now() + timedelta(seconds=30))
-    assert not send(mail.pk, at=timezone.now())
+    assert not send([mail.pk], at=timezone.now())
 
 
 def test_the_sweep_sends_a_mail_whose_sender_died(mail, monkeypatch):
@@ -82,7 +82,7 @@ def test_the_sweep_sends_a_mail_whose_sender_died(mail, monkeypatch):
 
     monkeypatch.setattr(sending, "_deliver", die)
     with pytest.raises(SystemExit):
-        send(mail.pk, at=timezone.now() - timedelta(minutes=2))
+        send([mail.pk], at=timezone.now() - timedelta(minutes=2))
     monkeypatch.setattr(sending, "_deliver", sent.append)
 
     sweep_mails()
@@ -93,11 +93,11 @@ def test_the_sweep_sends_a_mail_whose_sender_died(mail, monkeypatch):
 def test_the_wait_between_attempts_grows_while_the_mail_server_is_down(mail, broken_server):
     at = timezone.now().replace(microsecond=0)
     for wait in WAITS:
-        assert not send(mail.pk, at=at)
+        assert not send([mail.pk], at=at)
         mail.refresh_from_db()
         assert mail.next_try_at == at + wait
         at = mail.next_try_at
-    assert not send(mail.pk, at=at)
+    assert not send([mail.pk], at=at)
     mail.refresh_from_db()
     assert mail.next_try_at is None
     assert mail.sent_at is None
@@ -120,14 +120,14 @@ def test_an_invalid_mail_is_postponed_and_does_not_hold_up_other_mails(mail, set
 
 def test_a_mail_that_fails_unexpectedly_does_not_hold_up_other_mails(mail, monkeypatch, settings):
     other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
-    as_ever = tasks.send
+    deliver = sending._deliver
 
-    def fail(mail_id, at):
-        if mail_id == mail.pk:
+    def fail(one):
+        if one == mail:
             raise ZeroDivisionError
-        as_ever(mail_id, at=at)
+        deliver(one)
 
-    monkeypatch.setattr(tasks, "send", fail)
+    monkeypatch.setattr(sending, "_deliver", fail)
     sweep_mails()
     assert [file.stem for file in files(settings)] == [str(other.pk)]
 
@@ -151,4 +151,51 @@ def test_queueing_a_mail_twice_with_one_key_makes_one_mail(monkeypatch):
 
 
 def test_sending_an_unknown_mail_does_nothing():
-    assert not send(new_id(), at=timezone.now())
+    assert not send([new_id()], at=timezone.now())
+
+
+def many(count):
+    at = timezone.now() - timedelta(minutes=1)
+    return [Mail.objects.create(key=f"{n}", to="ada@example.com", subject="x", text="x", html="x", next_try_at=at) for n in range(count)]
+
+
+def test_a_sweep_sends_all_mails_that_are_due_with_four_statements_for_a_batch(monkeypatch, django_assert_num_queries):
+    sent = []
+    monkeypatch.setattr(sending, "_deliver", sent.append)
+    mails = many(BATCH + 1)
+    with django_assert_num_queries(2 * 4 + 1):
+        sweep_mails()
+    assert sorted(mail.key for mail in sent) == sorted(mail.key for mail in mails)
+    assert set(Mail.objects.values_list("attempts", "next_try_at")) == {(1, None)}
+
+
+def test_what_was_sent_is_stored_every_second_so_that_a_death_repeats_little(monkeypatch):
+    clock, sent = iter(range(100)), []
+    monkeypatch.setattr(sending.time, "monotonic", lambda: next(clock))
+
+    def die_at_the_third(mail):
+        if len(sent) == 2:
+            raise SystemExit
+        sent.append(mail)
+
+    monkeypatch.setattr(sending, "_deliver", die_at_the_third)
+    with pytest.raises(SystemExit):
+        send([mail.pk for mail in many(3)], at=timezone.now())
+    assert Mail.objects.exclude(sent_at=None).count() == 2
+
+
+def test_mails_that_a_slow_server_leaves_no_time_for_are_due_again_and_have_lost_no_attempt(monkeypatch):
+    clock, at = iter(range(0, 1000, 8)), timezone.now().replace(microsecond=0)
+    monkeypatch.setattr(sending.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sending, "_deliver", lambda mail: None)
+    mails = many(3)
+    assert send([mail.pk for mail in mails], at=at) == 1
+    assert set(Mail.objects.filter(sent_at=None).values_list("attempts", "next_try_at")) == {(0, at + HOLD)}
+
+
+def test_a_process_sends_no_mail_that_another_one_has_claimed(monkeypatch):
+    sent, mine = [], many(2)
+    monkeypatch.setattr(sending, "_deliver", sent.append)
+    Mail.objects.filter(pk=mine[0].pk).update(next_try_at=timezone.now() + HOLD)
+    send([mail.pk for mail in mine], at=timezone.now())
+    assert [mail.pk for mail in sent] == [mine[1].pk]
