@@ -2,8 +2,10 @@
 
 import sys
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.views import defaults
 
@@ -27,7 +29,26 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return error_response(404, "NOT_FOUND", _("There is nothing at this address."))
+    if (address := _other_form(request)) and request.method in ("GET", "HEAD"):
+        return HttpResponsePermanentRedirect(address)
     return defaults.page_not_found(request, exception)
+
+
+def _other_form(request: HttpRequest) -> str:
+    """Return the address with a slash more or less at its end, with its query, if only that one is known; otherwise an empty text."""
+    path = request.path.removesuffix("/") if request.path.endswith("/") else f"{request.path}/"
+    if _is_known(request.path) or not _is_known(path):
+        return ""
+    return escape_leading_slashes(path + (f"?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else ""))
+
+
+def _is_known(path: str) -> bool:
+    try:
+        return (
+            getattr(resolve(path).func, "__name__", "") != "catch_all_view"
+        )  # of the admin: it takes every address, to send people to the login
+    except Resolver404:
+        return False
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -270,6 +270,7 @@ if _public.scheme == "https":
     CSRF_COOKIE_SECURE = True
 CORS_ALLOWED_ORIGINS = [str(read_origin("CORS_ALLOWED_ORIGINS", origin)) for origin in env.words("CORS_ALLOWED_ORIGINS")]
 CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = api.CORS_HEADERS, api.CORS_EXPOSED
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
 # --- REST API -------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from cryptons.api.docs import docs, docs_settings, schema
-
 
 def favicon(request: HttpRequest) -> HttpResponse:
     """Redirect to the icon, for browsers that show a file without an HTML page."""
@@ -18,10 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", favicon),
     path("", include("payments.api.health")),
     path("media/", include("shop.catalogue.media")),
-    path("api/schema", schema, name="api_schema"),
-    path("api/docs", docs, name="api_docs"),
-    path("api/docs/settings.js", docs_settings, name="api_docs_settings"),
-    path("api/v1/", include("cryptons.api.urls")),
+    path("api/v1/", include("cryptons.api.urls")),  # before the other, whose addresses are the ones to be reversed
     path("api/", include("cryptons.api.urls")),
     # Pages: each in every language of the shop, the first without a prefix.
     *i18n_patterns(

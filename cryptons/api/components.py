@@ -1,6 +1,7 @@
 """Components of the OpenAPI document that have no serializer. The settings read this module, so it imports nothing."""
 
 COMPONENTS = {
+    "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
     "schemas": {
         "Error": {
             "type": "object",
@@ -26,6 +27,6 @@ COMPONENTS = {
                 },
             },
         }
-    }
+    },
 }
 """The value of drf-spectacular's APPEND_COMPONENTS."""

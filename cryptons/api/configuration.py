@@ -1,7 +1,22 @@
-"""Settings of REST framework and drf-spectacular."""
+"""Settings of REST framework, drf-spectacular and django-cors-headers."""
+
+from corsheaders.defaults import default_headers
 
 from cryptons.api.components import COMPONENTS
 from cryptons.version import VERSION
+
+CORS_HEADERS = (*default_headers, "idempotency-key", "x-order-key")
+"""What a page of another origin may send."""
+CORS_EXPOSED = (
+    "ETag",
+    "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+)
+"""What it may read, beside the body."""
 
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.TokenAuthentication"],

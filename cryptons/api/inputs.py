@@ -54,11 +54,16 @@ class StrictUUID(StrictString):
 
 
 class Input(serializers.Serializer[Any]):
-    """Takes an object, and refuses unknown fields."""
+    """Takes an object, and refuses unknown fields. One error tells of all that is wrong with the fields."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            unknown = sorted(str(name) for name in data if name not in self.fields)
-            if unknown:
-                raise serializers.ValidationError({name: [_("There is no such field.")] for name in unknown})
-        return super().to_internal_value(data)
+        names = data if isinstance(data, Mapping) else ()
+        unknown = {name: [_("There is no such field.")] for name in sorted(str(name) for name in names if name not in self.fields)}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            problems: Any = error.detail
+            raise serializers.ValidationError({**problems, **unknown}) from error
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return values

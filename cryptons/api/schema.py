@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.utils.text import slugify
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
@@ -25,8 +25,9 @@ PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_0
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
 
 ERROR: Shape = {"$ref": "#/components/schemas/Error"}
-ANYWHERE = (408, 411, 413, 429, 500, 503)
-"""Any route may answer these: a body that is late, of unknown length or too large; too many requests, a defect, an overload or outage."""
+ANYWHERE = (400, 408, 411, 413, 429, 500, 503)
+"""Any route may answer these: an unknown parameter; a body that is late, of unknown length or too large; too many requests, a defect, an
+overload or outage."""
 
 LIMIT_HEADERS = [
     OpenApiParameter(name, WHOLE, OpenApiParameter.HEADER, response=[429], description=description)
@@ -79,7 +80,7 @@ def describe(
         answers[304] = None
     for code in sorted({*errors, *ANYWHERE, *([401] if login else [])}):
         answers[(code, "application/json")] = ERROR
-    return extend_schema(
+    extended = extend_schema(
         operation_id="_".join(word for word in slugify(summary).split("-") if word not in ("a", "an", "the")),
         summary=summary,
         request={body_type: body} if body else None,
@@ -87,6 +88,13 @@ def describe(
         parameters=[*parameters, *LIMIT_HEADERS],
         auth=[{"token": []}] if login else [],  # type: ignore[list-item]
     )
+
+    def described(view: View) -> View:
+        answering: Any = extended(view)
+        answering.query_parameters = {parameter.name for parameter in parameters if parameter.location == OpenApiParameter.QUERY}
+        return cast(View, answering)
+
+    return described
 
 
 @extend_schema_field({"type": "boolean", "const": True})

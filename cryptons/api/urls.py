@@ -1,10 +1,14 @@
 from django.urls import include, path, re_path
 
+from cryptons.api.docs import docs, docs_settings, schema
 from cryptons.api.errors import not_found
 
 urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("shop.api.urls")),
     path("", include("payments.api.urls")),
+    path("schema", schema, name="api_schema"),
+    path("docs", docs, name="api_docs"),
+    path("docs/settings.js", docs_settings, name="api_docs_settings"),
     re_path(r"^.*$", not_found),
 ]

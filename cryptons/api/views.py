@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,37 @@ MOST_PAGE = 10**6
 
 
 class ApiView(APIView):
+    """A view whose answers are in the envelope. Without permissions it is public, and ignores a token, be it good or stale."""
+
+    def perform_authentication(self, request: Request) -> None:
+        if not self.is_restricted():
+            request.authenticators = []
+        super().perform_authentication(request)
+
+    def check_permissions(self, request: Request) -> None:
+        if self.is_restricted():
+            super().check_permissions(request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        handler = getattr(self, str(request.method).lower(), None)
+        unknown = set(request.query_params) - getattr(handler, "query_parameters", set(request.query_params))
+        if unknown:
+            raise Invalid.fields({name: _("There is no such parameter.") for name in sorted(unknown)})
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        if self.is_restricted() or request.method not in ("GET", "HEAD", "OPTIONS"):
+            answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        return success({"methods": self.allowed_methods})
+
+    def is_restricted(self) -> bool:
+        """Return whether this method of the view asks who sends the request."""
+        return self.request.method != "OPTIONS" and bool(self.get_permissions())
+
     def valid(self, serializer: type[BaseSerializer[Any]], **options: Any) -> Any:
         """Return the request's body as the serializer's clean values. Raises ValidationError with a row per problem."""
         checked = serializer(data=self.request.data, context={"request": self.request}, **options)

@@ -72,8 +72,10 @@ class RateSerializer(Output):
     sources = serializers.DictField(child=serializers.CharField())
 
     def read_rate(self, rate: CurrentRate) -> str:
+        """Write all digits with which orders are priced, and at least those of the currency: a coin may be worth less than a cent."""
         digits = minor_digits(settings.CURRENCY)
-        return f"{rate.minor_per_coin.scaleb(-digits):.{digits}f}"
+        exact = rate.minor_per_coin.scaleb(-digits).normalize()
+        return f"{exact:.{max(digits, -int(exact.as_tuple().exponent))}f}"
 
     def read_currency(self, rate: CurrentRate) -> str:
         return settings.CURRENCY

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 
 from cryptons.api.limits import forget_counts
 
@@ -132,3 +133,52 @@ def test_the_health_check_answers_503_when_the_database_is_down(client, monkeypa
 def test_a_valid_request_id_is_kept_and_an_invalid_one_is_replaced(client):
     assert client.get("/healthz", HTTP_X_REQUEST_ID="abcdef-123456")["X-Request-ID"] == "abcdef-123456"
     assert client.get("/healthz", HTTP_X_REQUEST_ID="a\nb")["X-Request-ID"] != "a\nb"
+
+
+WRITING = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@pytest.mark.parametrize("path", ["/api/nope", "/api/v1/nope", "/api/products/", "/api"])
+def test_an_unknown_route_is_not_found_by_any_method(path):
+    browser = Client(enforce_csrf_checks=True)
+    for method in ("GET", *WRITING):
+        for headers in ({}, {"Authorization": "Bearer stale"}):
+            answer = browser.generic(method, path, "{}", content_type="application/json", headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND"), method
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/v1/schema", "/api/docs/settings.js"])
+def test_the_document_takes_no_other_method(path):
+    for method in WRITING:
+        answer = Client(enforce_csrf_checks=True).generic(method, path, "{}", content_type="application/json")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+        assert answer["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/api/orders", "/api/products", "/api/auth/login"])
+def test_the_methods_of_a_route_are_answered_in_the_envelope(client, path):
+    answer = client.options(path, headers={"Authorization": "Bearer stale"})
+    assert answer.status_code == 200
+    assert answer.json() == {"success": True, "data": {"methods": answer["Allow"].split(", ")}}
+
+
+def test_a_login_is_asked_for_before_an_unknown_parameter_is_named(client):
+    assert client.get("/api/orders?foo=1").status_code == 401
+
+
+def test_all_problems_of_a_body_are_told_at_once(client):
+    body = {"username": "a b", "email": "nope", "password": "x", "role": "admin", "is_staff": True}
+    answer = client.post("/api/auth/register", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert {row["field"] for row in answer.json()["error"]["details"]} == set(body)
+
+
+def test_a_page_of_another_origin_may_send_and_read_the_headers_of_the_contract(client, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key,x-order-key"}
+    preflight = client.options("/api/orders", headers={"Origin": "https://friend.example", **asked})
+    assert {"authorization", "content-type", "idempotency-key", "x-order-key"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
+
+    exposed = client.get("/api/rates", headers={"Origin": "https://friend.example"})["Access-Control-Expose-Headers"].split(", ")
+    limits = {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+    assert set(exposed) == {"ETag", "Location", "X-Request-ID", *limits}

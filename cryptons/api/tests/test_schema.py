@@ -51,3 +51,23 @@ def test_the_docs_page_has_no_inline_script(client):
     page = client.get("/api/docs").content.decode()
     assert "<script>" not in page
     assert client.get("/api/docs/settings.js")["Content-Type"].startswith("text/javascript")
+
+
+def test_each_way_to_log_in_that_a_route_names_is_defined(client):
+    document = client.get("/api/schema").json()
+    named = {
+        name
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for way in operation.get("security", [])
+        for name in way
+    }
+    assert "token" in named
+    assert named <= set(document["components"]["securitySchemes"])
+    assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+def test_the_document_is_also_served_under_v1(client):
+    assert client.get("/api/v1/schema").json()["paths"].keys() == client.get("/api/schema").json()["paths"].keys()
+    assert client.get("/api/v1/docs").status_code == 200
+    assert b'"/api/schema"' in client.get("/api/v1/docs/settings.js").content

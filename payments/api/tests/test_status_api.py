@@ -79,6 +79,15 @@ def test_the_rates_are_decimal_strings_with_their_age(api, settings):
     assert rate["ageSeconds"] == 0
 
 
+@pytest.mark.parametrize(("rate", "told"), [("0.5005", "0.5005"), ("0.0004", "0.0004"), ("65000", "65000.00"), ("0.1", "0.10")])
+def test_a_rate_is_told_with_all_digits_that_price_an_order(api, settings, rate, told):
+    from decimal import Decimal
+
+    settings.FIXED_RATES = {"XRP": Decimal(rate)}
+
+    assert api.get("/api/rates").json()["data"]["XRP"]["rate"] == told
+
+
 @pytest.mark.parametrize("play", sorted(PLAYS))
 def test_each_sandbox_scenario_can_be_started(api, follow, play):
     from django.utils import timezone

@@ -80,7 +80,7 @@ def test_a_long_list_of_products_needs_as_many_queries_as_a_short_one(api, djang
             ProductImage.objects.create(product=product, file="a.webp", width=1, height=1)
         rebuild_search()
         with django_assert_max_num_queries(6):
-            api.get(f"/api/products?limit=100&page=1&x={count}")
+            assert len(api.get(f"/api/products?limit={count + 1}").json()["data"]) >= count
 
 
 def test_products_can_be_filtered_and_sorted(api):
