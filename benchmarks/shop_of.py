@@ -18,6 +18,7 @@ def prepare(folder: Path | None = None) -> Path:
         RATE_LIMIT_API="1000000000/minute",
         RATE_LIMIT_CART="1000000000/minute",
         RATE_LIMIT_CHECKOUT="1000000000/minute",
+        RATE_LIMIT_ORDER_MAILS="1000000000/minute",
         UNPAID_ORDERS="0",
         DJANGO_SETTINGS_MODULE="cryptons.settings",
     )

@@ -279,8 +279,9 @@ RATE_LIMIT_API = env.text("RATE_LIMIT_API", "100/15minutes")
 RATE_LIMIT_AUTH = env.text("RATE_LIMIT_AUTH", "5/15minutes")
 RATE_LIMIT_CART = env.text("RATE_LIMIT_CART", "120/15minutes")
 RATE_LIMIT_CHECKOUT = env.text("RATE_LIMIT_CHECKOUT", "20/15minutes")
+RATE_LIMIT_ORDER_MAILS = env.text("RATE_LIMIT_ORDER_MAILS", "10/day")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-for _name in ("RATE_LIMIT_API", "RATE_LIMIT_AUTH", "RATE_LIMIT_CART", "RATE_LIMIT_CHECKOUT"):
+for _name in ("RATE_LIMIT_API", "RATE_LIMIT_AUTH", "RATE_LIMIT_CART", "RATE_LIMIT_CHECKOUT", "RATE_LIMIT_ORDER_MAILS"):
     _limit = str(globals()[_name])
     try:
         if parse_limit(_limit).amount < 1:

@@ -32,4 +32,5 @@ os.environ.update(
     UNPAID_ORDERS="0",  # one mail address places all orders of a test
     RATE_LIMIT_CART="1000000/minute",
     RATE_LIMIT_CHECKOUT="1000000/minute",
+    RATE_LIMIT_ORDER_MAILS="1000000/minute",
 )

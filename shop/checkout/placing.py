@@ -18,6 +18,7 @@ from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.buyer_view import QuoteView, view_new_quote
 from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
+from shop.checkout.mail_limits import count_mail
 from shop.checkout.unpaid_limits import NOBODY, Slots, Visitor, find_slots
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
@@ -49,7 +50,8 @@ class Draft:
     order: Order
     lines: Sequence[OrderLine]
     invoice: DraftInvoice
-    mail: Mail
+    mail: Mail | None
+    """None when the address was mailed about too many orders already."""
     slots: Slots
 
 
@@ -189,7 +191,8 @@ def _draft(
     ]
     _set_lines(order, lines)
     invoice = draft_invoice(offers, subject_id=order.pk, label=f"order_{number}", price=Minor(order.total_minor), at=at)
-    return Draft(order, lines, invoice, order_received(order, invoice.invoice), slots)
+    mail = order_received(order, invoice.invoice) if count_mail(buyer.email, buyer.visitor.session) else None
+    return Draft(order, lines, invoice, mail, slots)
 
 
 def _set_lines(order: Order, lines: list[OrderLine]) -> None:
@@ -207,7 +210,8 @@ def _write(contents: CartContents, draft: Draft) -> None:
     invoice = open_invoice(draft.invoice)
     draft.slots.take(order, until=invoice.expires_at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
-    draft.mail.save(force_insert=True)
+    if draft.mail is not None:
+        draft.mail.save(force_insert=True)
     if contents.cart is not None:
         _empty(contents.cart, {line.item.pk: line.quantity for line in contents.lines})
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import ApiClient, UserFactory
 from cryptons.api.limits import forget_counts
+from cryptons.mail.models import Mail
 from payments.errors import QuoteRefused
 from payments.networks.sandbox.network import SandboxNetwork
 from shop.cart.contents import SESSION_KEY
@@ -222,6 +223,22 @@ def test_a_new_quote_keeps_the_places_of_its_order_until_it_expires(kettle):
     assert place(kettle, at=LATER)
     with pytest.raises(TooManyUnpaid):
         place(kettle, at=LATER)
+
+
+# --- Mails --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("same", [{"email": "Victim@example.com"}, {"session": "abc"}])
+def test_a_stranger_cannot_make_the_shop_mail_somebody_without_end(kettle, settings, same):
+    forget_counts()
+    settings.RATE_LIMIT_ORDER_MAILS = "2/day"
+    for number in range(4):
+        order = place(kettle, number, **same)
+        cancel_it(order)
+
+    assert (Order.objects.count(), Mail.objects.count()) == (4, 2)
+    place(kettle, 9)
+    assert Mail.objects.filter(to="buyer-9@example.com").exists()
 
 
 # --- What is stored -----------------------------------------------------------------------------------------------------------
