@@ -29,16 +29,25 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id = request_id_of(request.headers.get("X-Request-ID", "")) or uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
-        milliseconds = round((time.perf_counter() - started) * 1000)
-        logger.info("request", extra={"method": request.method, "path": request.path, "status": response.status_code, "ms": milliseconds})
+        log_request(request.method or "", request.path, response.status_code, started)
         return response
+
+
+def request_id_of(given: str) -> str:
+    """Return a proxy's X-Request-ID if it is well-formed, or nothing."""
+    return given if _REQUEST_ID.fullmatch(given) else ""
+
+
+def log_request(method: str, path: str, status: int, started: float) -> None:
+    """Log a request that began at `started`, in seconds of the performance counter."""
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    logger.info("request", extra={"method": method, "path": path, "status": status, "ms": milliseconds})
 
 
 class SecurityHeadersMiddleware:

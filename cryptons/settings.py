@@ -127,7 +127,6 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "cryptons.middleware.SecurityHeadersMiddleware",
     "cryptons.api.middleware.ApiMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,18 +1,34 @@
 """The front: an event loop before Django (RSGI).
 
-It reads requests whole before a thread is taken, so that slow clients cost no thread.
+It sends files and ready answers itself, and reads requests whole before a thread is taken, so that slow clients cost no thread.
+Nothing here may wait: no database, no cache, no node.
 """
 
 import asyncio
 import logging
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+
+from cryptons import middleware
+from cryptons.api.limits import count
+from cryptons.client_address import client_ip
 from cryptons.serving.bodies import BodyReader, ClientGone, body_limit
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
+from cryptons.serving.files import Pictures, read_static_files
+from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, is_known, new_request_id
 from cryptons.serving.refusals import BUSY, FAILED, Reason, Refusals, Refused
-from cryptons.serving.wsgi_call import Application, Exchange, Scope, WsgiCall, clean_headers, environ_of
+from cryptons.serving.wsgi_call import Application, Exchange, Headers, Scope, WsgiCall, clean_headers, environ_of
 
 WAITING_FOR_EACH_THREAD = 128
 HEALTH = "/healthz"
+FOR_ONE_VISITOR = ("authorization", "origin", "transfer-encoding", "content-length")
+"""A request with one of these headers goes to Django."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,22 +42,80 @@ class Front:
         self._probes = BoundedPool("Health", threads=1, waiting=WAITING_FOR_EACH_THREAD)
         self._bodies = BodyReader()
         self._refusals = Refusals()
+        self._files = read_static_files(Path(settings.STATIC_ROOT), settings.STATIC_URL)
+        self._pictures = Pictures()
+        self._answers = ReadyAnswers()
+        self._personal_cookies = (f"{settings.SESSION_COOKIE_NAME}=", "messages=")
+
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.start_verifying = self._answers.start_verifying
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        headers = clean_headers(scope)
         try:
-            await self._respond(scope, exchange)
+            if not (scope.method in ("GET", "HEAD") and self._send_ready(scope, exchange, headers)):
+                await self._call(scope, exchange, headers)
         except Refused as refused:
             self._refuse(scope, exchange, refused.reason)
         except ClientGone:
             exchange.response_empty(400, [("Server", ""), ("Connection", "close")])
 
-    async def _respond(self, scope: Scope, exchange: Exchange) -> None:
-        headers = clean_headers(scope)
+    def _send_ready(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
+        """Answer without a thread if that is possible."""
+        if file := self._files.get(scope.path) or self._pictures.find(scope.path):
+            file.send(exchange, scope.method, headers)
+            return True
+        if not self._is_for_everybody(headers):
+            return False
+        answer = self._answers.find(_key(scope, headers))
+        if answer is None:
+            return False
+        limits: Headers = []
+        if scope.path.startswith("/api/"):
+            if settings.REDIS_URL:  # counting may wait for it
+                return False
+            allowed, counted = count(settings.RATE_LIMIT_API, "api", _client(scope.client, headers.get("x-forwarded-for", "")))
+            if not allowed:
+                return False
+            limits = list(counted.items())
+        self._send(scope, exchange, headers, answer, limits)
+        return True
+
+    def _is_for_everybody(self, headers: Mapping[str, str]) -> bool:
+        if any(name in headers for name in FOR_ONE_VISITOR):
+            return False
+        cookies = headers.get("cookie", "")
+        return not (cookies and any(name in cookies for name in self._personal_cookies))
+
+    def _send(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str], answer: ReadyAnswer, more: Headers) -> None:
+        started = time.perf_counter()
+        request_id = middleware.request_id_of(headers.get("x-request-id", "")) or new_request_id()
+        more = [*more, ("X-Request-ID", request_id)]
+        status = 200
+        if is_known(answer, headers.get("if-none-match", "")):
+            status = 304
+            exchange.response_empty(304, answer.not_modified + more)
+        else:
+            variant = answer.variant(headers.get("accept-encoding", ""))
+            if scope.method == "HEAD":
+                exchange.response_empty(200, variant.headers + more)
+            else:
+                exchange.response_bytes(200, variant.headers + more, variant.body)
+        if middleware.logger.isEnabledFor(logging.INFO):
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                middleware.log_request(scope.method, scope.path, status, started)
+
+    async def _call(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> None:
+        """Run the application in a thread, once the request is there as a whole."""
         body = await self._bodies.read(exchange, headers, body_limit(scope.method, scope.path, headers))
-        call = WsgiCall(exchange, asyncio.get_running_loop())
+        call = WsgiCall(exchange, self._loop)
         pool = self._probes if scope.path == HEALTH else self._pool
+        keeps = scope.method == "GET" and self._is_for_everybody(headers)
         try:
-            await pool.run(call.run, self._application, environ_of(scope, headers, body))
+            answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), keeps)
         except PoolFull as error:
             raise Refused(BUSY) from error
         except Exception as error:
@@ -51,8 +125,29 @@ class Front:
             raise Refused(FAILED) from error
         finally:
             self._bodies.release(body)
+        if answer:
+            self._answers.put(_key(scope, headers), answer)
+        elif keeps and call.file and call.status == 200:
+            self._pictures.keep(scope.path, call.file, call.headers)
         call.send()
 
     def _refuse(self, scope: Scope, exchange: Exchange, reason: Reason) -> None:
         refusal = self._refusals.answer(reason, scope.path)
         exchange.response_bytes(refusal.status, refusal.headers, refusal.body)
+
+
+def _run(call: WsgiCall, application: Application, environ: dict[str, object], keeps: bool) -> ReadyAnswer | None:
+    """Run the call in a thread. Returns what everybody may get of the answer."""
+    call.run(application, environ)
+    return answer_of(call.response, call.headers) if keeps else None
+
+
+def _key(scope: Scope, headers: Mapping[str, str]) -> Key:
+    return scope.scheme, headers.get("x-forwarded-proto", ""), headers.get("host", ""), scope.path, scope.query_string
+
+
+@lru_cache(4096)
+def _client(connected: str, forwarded: str) -> str:
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": connected.rpartition(":")[0].strip("[]"), "HTTP_X_FORWARDED_FOR": forwarded}
+    return client_ip(request)

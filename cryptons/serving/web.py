@@ -31,7 +31,9 @@ def load_front(_target: str) -> Any:
     from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
-    return Front(application, threads=settings.WEB_THREADS)
+    front = Front(application, threads=settings.WEB_THREADS)
+    front.start_verifying()
+    return front
 
 
 def serve(listening: Listening) -> None:

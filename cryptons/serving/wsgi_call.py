@@ -121,19 +121,20 @@ class _OpenFile:
 class WsgiCall:
     """One call of the application, in a thread. `send` answers the exchange from there."""
 
-    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop | None) -> None:
         self._exchange = exchange
         self._loop = loop
         self.status = 0
         self.headers: Headers = []
         self.body = b""
         self.file = ""
+        self.response: Any = None
         self.is_sent = False
         """Whether a stream has begun: there is no way back to another answer."""
 
     def run(self, application: Application, environ: dict[str, Any]) -> None:
         """Call the application. Leaves `body` or `file` to be sent; a stream is sent at once, from the thread that makes it."""
-        response = application(environ, self._start)
+        self.response = response = application(environ, self._start)
         try:
             if isinstance(response, _OpenFile) and response.path:
                 self.file = response.path
@@ -147,10 +148,13 @@ class WsgiCall:
 
     def _start(self, status: str, headers: Headers, _error: Any = None) -> None:
         self.status = int(status.split(" ", 1)[0])
+        if self.status == 304:  # Django writes the length of nothing, which would be the length of the answer that is still good
+            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         self.headers = [*headers, ("Server", "")]
 
     def _stream(self, blocks: Iterable[bytes]) -> None:
         """Send the blocks. Database connections belong to a thread, so this one makes the stream to its end."""
+        assert self._loop is not None
         self.is_sent = True
         stream = self._exchange.response_stream(self.status, self.headers)
 

@@ -13,6 +13,7 @@ from django.core.cache import caches
 
 from cryptons.db import on_commit
 from cryptons.replica import has_replica
+from cryptons.response_cache import OUTAGE, distrust
 
 LISTS, CATEGORIES, PRODUCTS = KEYS = ("catalogue-version", "category-version", "product-versions")
 """The last one is renewed with the version of any product: until then a process need not read a product's version again."""
@@ -140,7 +141,7 @@ def _new() -> str:
 
 
 def _token_of_outage() -> str:
-    return f"away-{time.time_ns() // (OUTAGE_SECONDS * 10**9)}"
+    return f"{OUTAGE}{time.time_ns() // (OUTAGE_SECONDS * 10**9)}"
 
 
 def _aged(token: str) -> str:
@@ -157,6 +158,7 @@ def _renew(*keys: str) -> None:
     if not _store(*keys):
         _owes = True
     _known = None
+    distrust()
 
 
 def _renew_products(names: Iterable[str]) -> None:

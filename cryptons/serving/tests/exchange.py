@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,5 +79,19 @@ class Exchange:
 def ask(front: Front, scope: GivenScope, exchange: Exchange | None = None) -> Exchange:
     """Let the front answer the request, and return what it sent."""
     exchange = exchange or Exchange()
-    asyncio.run(front.__rsgi__(scope, exchange))  # type: ignore[arg-type]
+
+    async def answer() -> None:
+        front.__rsgi_init__(asyncio.get_running_loop())
+        await front.__rsgi__(scope, exchange)  # type: ignore[arg-type]
+
+    asyncio.run(answer())
+    return exchange
+
+
+def ask_at_once(front: Front, scope: GivenScope) -> Exchange:
+    """Answer without an event loop, for a front that waits for nothing: Django's connections of this thread are none of a loop's."""
+    exchange = Exchange()
+    with suppress(StopIteration):
+        front.__rsgi__(scope, exchange).send(None)  # type: ignore[arg-type]
+    assert exchange.status
     return exchange

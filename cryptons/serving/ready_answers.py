@@ -1,0 +1,173 @@
+"""Whole answers that the event loop sends without a thread: what `cryptons.response_cache` keeps, with headers, also compressed.
+
+An answer may be sent while its version was verified a moment ago. A thread verifies those that are in use once a second, because
+reading a version may wait for a cache; the loop itself only compares times. When the thread hangs, the answers in use go on.
+"""
+
+import gzip
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptons.response_cache import ENCODINGS, OUTAGE, Ready, distrusted_at, encoded_etag, matches
+from cryptons.serving.wsgi_call import Headers
+
+try:
+    import brotli
+except ImportError:  # pragma: no cover
+    brotli = None
+
+SECOND = 10**9
+VERIFY_SECONDS = 1
+TRUST = 2 * SECOND
+"""How long an answer is sent after its version was verified, while the thread does its turns."""
+OUTAGE_TRUST = 60 * SECOND
+"""How long, while versions cannot be read because the cache is down."""
+MAX_BYTES = 64 * 1024 * 1024
+LEAST_BYTES = 500
+"""Smaller bodies are not worth compressing."""
+
+EACH_TIME = frozenset({"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "content-length"})
+"""Headers that belong to one request."""
+ABOUT_THE_BODY = frozenset({"content-type", "content-language"})
+"""What a 304 does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    headers: Headers
+    body: bytes
+
+
+@dataclass(slots=True)
+class ReadyAnswer:
+    ready: Ready
+    variants: Mapping[str, Variant]
+    """By encoding; the empty one is the body as it is."""
+    not_modified: Headers
+    size: int
+    used_at: int = 0
+
+    def variant(self, accepted: str) -> Variant:
+        """Choose by Accept-Encoding."""
+        if accepted:
+            for encoding in ENCODINGS:
+                if encoding in self.variants and accepts(accepted, encoding):
+                    return self.variants[encoding]
+        return self.variants[""]
+
+
+def accepts(accepted: str, encoding: str) -> bool:
+    """Read Accept-Encoding, in which `;q=0` refuses. What is unclear counts as refused."""
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        if name.strip().lower() == encoding:
+            return weight.replace(" ", "").rstrip("0.") != "q="
+    return False
+
+
+def make_answer(ready: Ready, headers: Headers) -> ReadyAnswer:
+    """Put the headers of Django's answer around each form of the body. Compressing takes a while: call it in a thread."""
+    kept = [(name, value) for name, value in headers if name.lower() not in EACH_TIME]
+    variants = {"": Variant([*kept, ("Content-Length", str(len(ready.body)))], ready.body)}
+    for encoding, body in _compressed(ready.body):
+        changed = [(name, encoded_etag(value, encoding) if name.lower() == "etag" else value) for name, value in kept]
+        changed += [("Content-Encoding", encoding), ("Content-Length", str(len(body)))]
+        variants[encoding] = Variant(changed, body)
+    not_modified = [(name, value) for name, value in kept if name.lower() not in ABOUT_THE_BODY]
+    return ReadyAnswer(ready, variants, not_modified, sum(len(variant.body) for variant in variants.values()))
+
+
+def _compressed(body: bytes) -> list[tuple[str, bytes]]:
+    if len(body) < LEAST_BYTES:
+        return []
+    forms = [("gzip", gzip.compress(body, 6, mtime=0))]
+    if brotli is not None:
+        forms.append(("br", brotli.compress(body, quality=5)))
+    return [(encoding, form) for encoding, form in forms if len(form) < len(body)]
+
+
+Key = tuple[str, ...]
+
+
+class ReadyAnswers:
+    """The answers of one process, by the request as it arrives. The loop reads and changes them; the thread only verifies."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, ReadyAnswer] = OrderedDict()
+        self._bytes = 0
+        self._turn_ended = time.monotonic_ns()
+
+    def find(self, key: Key) -> ReadyAnswer | None:
+        answer = self._kept.get(key)
+        if answer is None:
+            return None
+        now = time.monotonic_ns()
+        answer.used_at = now
+        ready = answer.ready
+        if ready.verified_at < max(distrusted_at(), self._turn_ended - TRUST) or now > ready.until:
+            return None
+        self._kept.move_to_end(key)
+        return answer
+
+    def put(self, key: Key, answer: ReadyAnswer) -> None:
+        self._drop(key)
+        answer.used_at = time.monotonic_ns()
+        self._kept[key] = answer
+        self._bytes += answer.size
+        while self._bytes > MAX_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Key) -> None:
+        if old := self._kept.pop(key, None):
+            self._bytes -= old.size
+
+    def verify(self) -> None:
+        """Read the versions of all answers in use. Safe beside the loop; waits as long as the cache does."""
+        begun = time.monotonic_ns()
+        in_use = {id(answer.ready): answer.ready for answer in list(self._kept.values()) if answer.used_at > begun - 2 * TRUST}
+        for ready in in_use.values():
+            _verify(ready)
+        self._turn_ended = time.monotonic_ns()
+
+    def start_verifying(self) -> None:
+        threading.Thread(target=self._verify_forever, name="Versions", daemon=True).start()
+
+    def _verify_forever(self) -> None:
+        while True:
+            time.sleep(VERIFY_SECONDS)
+            try:
+                self.verify()
+            except Exception:  # the cache or the database is away: nothing is verified, and the pages ask again
+                self._turn_ended = time.monotonic_ns()
+
+
+def _verify(ready: Ready) -> None:
+    asked_at = time.monotonic_ns()
+    version = ready.current_version()
+    if version == ready.version:
+        ready.verified_at = ready.sure_at = asked_at
+    elif OUTAGE in version and asked_at - ready.sure_at < OUTAGE_TRUST and ready.verified_at >= distrusted_at():
+        ready.verified_at = asked_at
+
+
+def new_request_id() -> str:
+    return os.urandom(16).hex()
+
+
+def answer_of(result: Any, headers: Headers) -> ReadyAnswer | None:
+    """Return what to keep of Django's answer to GET; None if it is not for everybody."""
+    ready = getattr(result, "ready", None)
+    if ready is None or any(name.lower() == "set-cookie" for name, _value in headers):
+        return None
+    if ready.answer is None:
+        ready.answer = make_answer(ready, headers)
+    return ready.answer  # type: ignore[no-any-return]
+
+
+def is_known(answer: ReadyAnswer, if_none_match: str) -> bool:
+    return matches(answer.ready.etags(), if_none_match)
