@@ -1,4 +1,4 @@
-"""Check the database and the data folder before the shop starts."""
+"""Check the database, the data folder and DEBUG before the shop starts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -59,6 +59,14 @@ def check_data_folder(**_: Any) -> list[CheckMessage]:
         return []
     text = f"Other users of this machine can read DATA_DIR ({settings.DATA_DIR}), and it is not this user's to close: chmod 700 it."
     return [Warning(text, id="cryptons.W002")]
+
+
+@register()
+def check_debug(**_: Any) -> list[CheckMessage]:
+    """Warn at each start of DEBUG where strangers can reach the shop."""
+    if not (settings.DEBUG and settings.PUBLIC_URL.startswith("https://")):
+        return []
+    return [Warning("DEBUG IS ON: anybody can read settings and code on an error page. Set DEBUG=false.", id="cryptons.W003")]
 
 
 def durability(read: Callable[[str], str]) -> list[CheckMessage]:

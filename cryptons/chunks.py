@@ -1,6 +1,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from django.db.models import QuerySet
 
 T = TypeVar("T")
 
@@ -13,3 +15,11 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
+
+
+def delete_in_chunks(rows: QuerySet[Any]) -> int:
+    """Delete the rows, a chunk in each statement, so that no lock and no transaction grows with them. Returns how many went."""
+    deleted = 0
+    while keys := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
+        deleted += rows.filter(pk__in=keys).delete()[0]
+    return deleted

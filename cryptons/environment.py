@@ -17,6 +17,7 @@ from uuid import uuid4
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+from limits import parse as parse_limit
 
 T = TypeVar("T")
 
@@ -148,6 +149,16 @@ def url(name: str, *, like: str, needs_port: bool = False) -> str:
             raise ValueError
     except ValueError:
         raise ImproperlyConfigured(f"{name} must look like {like}.") from None
+    return value
+
+
+def rate_limit(name: str, default: str) -> str:
+    value = text(name, default)
+    try:
+        if parse_limit(value).amount < 1:
+            raise ValueError
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a count and a time such as 100/15minutes, not {value!r}.") from None
     return value
 
 

@@ -52,6 +52,8 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "watch disk": _every(60, "payments.tasks.watch_disk"),
         "refresh rates": _every(60, "payments.tasks.refresh_stored_rates"),
         "forget old requests": _every(3600, "cryptons.tasks.forget_old_requests"),
+        "forget old sessions": _every(3600, "cryptons.tasks.forget_old_sessions"),
+        "forget old mails": _every(3600, "cryptons.mail.tasks.forget_old_mails"),
         "forget old webhooks": _every(3600, "payments.tasks.forget_old_webhooks"),
         "forget old tokens": _every(3600, "accounts.tasks.forget_old_tokens"),
         "forget old carts": _every(3600, "shop.tasks.forget_old_carts"),

@@ -14,7 +14,6 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import get_language_info
-from limits import parse as parse_limit
 
 from cryptons import environment as env
 from cryptons import schedule
@@ -80,6 +79,8 @@ SHOP_NAME = read_shop_name(env.text("SHOP_NAME", "Cryptons"))
 CURRENCY = env.text("CURRENCY", "USD").strip().upper()
 if CURRENCY not in MINOR_DIGITS:
     raise ImproperlyConfigured(f"CURRENCY must be an ISO 4217 code such as USD or EUR, not {CURRENCY!r}.")
+
+CART_KEEP_DAYS = env.integer("CART_KEEP_DAYS", 30, minimum=1, maximum=3_650)
 
 _translated = {"en", *(file.parent.parent.name for file in BASE_DIR.glob("locale/*/LC_MESSAGES/django.mo"))}
 _languages = env.words("LANGUAGES", "en,de")
@@ -274,19 +275,12 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
 # --- REST API -------------------------------------------------------------------------------------------------------------
 
-RATE_LIMIT_API = env.text("RATE_LIMIT_API", "100/15minutes")
-RATE_LIMIT_AUTH = env.text("RATE_LIMIT_AUTH", "5/15minutes")
-RATE_LIMIT_CART = env.text("RATE_LIMIT_CART", "120/15minutes")
-RATE_LIMIT_CHECKOUT = env.text("RATE_LIMIT_CHECKOUT", "20/15minutes")
-RATE_LIMIT_ORDER_MAILS = env.text("RATE_LIMIT_ORDER_MAILS", "10/day")
+RATE_LIMIT_API = env.rate_limit("RATE_LIMIT_API", "100/15minutes")
+RATE_LIMIT_AUTH = env.rate_limit("RATE_LIMIT_AUTH", "5/15minutes")
+RATE_LIMIT_CART = env.rate_limit("RATE_LIMIT_CART", "120/15minutes")
+RATE_LIMIT_CHECKOUT = env.rate_limit("RATE_LIMIT_CHECKOUT", "20/15minutes")
+RATE_LIMIT_ORDER_MAILS = env.rate_limit("RATE_LIMIT_ORDER_MAILS", "10/day")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-for _name in ("RATE_LIMIT_API", "RATE_LIMIT_AUTH", "RATE_LIMIT_CART", "RATE_LIMIT_CHECKOUT", "RATE_LIMIT_ORDER_MAILS"):
-    _limit = str(globals()[_name])
-    try:
-        if parse_limit(_limit).amount < 1:
-            raise ValueError
-    except ValueError:
-        raise ImproperlyConfigured(f"{_name} must be a count and a time such as 100/15minutes, not {_limit!r}.") from None
 for _proxy in TRUSTED_PROXIES:
     try:
         ip_network(_proxy, strict=False)
@@ -311,6 +305,7 @@ MAIL_SERVER = read_mail_server(EMAIL_URL) if EMAIL_URL else None
 MAIL_DOMAIN = _public.mail_domain
 MAIL_FROM = read_sender(env.text("MAIL_FROM"), shop_name=SHOP_NAME, domain=MAIL_DOMAIN)
 MAIL_DIR = DATA_DIR / "mail"
+MAIL_KEEP_DAYS = env.integer("MAIL_KEEP_DAYS", 90, minimum=1, maximum=36_500)
 STAFF_EMAIL = env.text("STAFF_EMAIL")
 try:
     validate_email(STAFF_EMAIL or "nobody@example.com")

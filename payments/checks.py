@@ -77,8 +77,18 @@ def _is_zmq(address: str) -> bool:
         return False
 
 
+@register()
+def check_public_sandbox(**_: Any) -> list[CheckMessage]:
+    """Warn at each start of a sandbox that strangers can reach."""
+    return _sandbox_warning() if settings.PUBLIC_URL.startswith("https://") else []
+
+
 @register(deploy=True)
 def check_sandbox(**_: Any) -> list[CheckMessage]:
+    return [] if settings.PUBLIC_URL.startswith("https://") else _sandbox_warning()
+
+
+def _sandbox_warning() -> list[CheckMessage]:
     if not is_sandbox():
         return []
     hint = f"Set SANDBOX=false, and a node: {_any_node_setting()}."

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 
 from cryptons.api.envelope import json_bytes
 from cryptons.api.errors import Conflict, IdempotencyMismatch, Invalid
+from cryptons.chunks import delete_in_chunks
 from cryptons.models import IdempotentRequest
 
 KEPT = timedelta(hours=24)
@@ -88,4 +89,4 @@ def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
 
 def forget_old_requests() -> None:
     """Delete the requests that are older than KEPT."""
-    IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
+    delete_in_chunks(IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT))

@@ -37,6 +37,6 @@ class MailAdmin(admin.ModelAdmin[Mail]):
 
     @admin.action(description=_("Send again"), permissions=["change"])
     def send_again(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:
-        count = mails.update(sent_at=None, next_try_at=timezone.now(), attempts=0)
+        count = mails.exclude(to="").update(sent_at=None, next_try_at=timezone.now(), attempts=0)
         words = ngettext("%(count)s mail will be sent in a few seconds.", "%(count)s mails will be sent in a few seconds.", count)
         self.message_user(request, words % {"count": count})

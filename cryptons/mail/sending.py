@@ -10,9 +10,10 @@ from uuid import UUID
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
-from django.db.models import F
+from django.db.models import F, Q
 
 from cryptons.atomic_file import atomic_file
+from cryptons.chunks import CHUNK
 from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
 from cryptons.mail_address import MailServer
@@ -81,6 +82,21 @@ def send_unrecorded(subject: str, text: str) -> None:
     """Email STAFF_EMAIL without a row in the database, when it cannot be written. Raises OSError."""
     if settings.STAFF_EMAIL and (server := settings.MAIL_SERVER):
         EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [settings.STAFF_EMAIL], connection=_connection(server)).send()
+
+
+def forget_old_mails(*, at: datetime) -> int:
+    """Empty the mails that were sent, or given up, more than MAIL_KEEP_DAYS ago. Returns how many.
+
+    Their rows stay, because one occasion must never make a second mail.
+    """
+    limit = at - timedelta(days=settings.MAIL_KEEP_DAYS)
+    over = Q(sent_at__lt=limit) | Q(sent_at=None, next_try_at=None, created_at__lt=limit)
+    old, emptied = Mail.objects.filter(over).exclude(to=""), 0
+    while ids := list(old.order_by().values_list("pk", flat=True)[:CHUNK]):
+        for mail_id in ids:
+            (Path(settings.MAIL_DIR) / f"{mail_id}.eml").unlink(missing_ok=True)
+        emptied += old.filter(pk__in=ids).update(to="", subject="", text="", html="", last_error="")
+    return emptied
 
 
 def _deliver(mail: Mail) -> None:

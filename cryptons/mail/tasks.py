@@ -4,6 +4,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
+from cryptons.mail import sending
 from cryptons.mail.sending import send_due
 
 SWEEP_SECONDS = 20
@@ -22,3 +23,8 @@ def sweep_mails() -> None:
             pass
     finally:
         _sending.release()
+
+
+@shared_task
+def forget_old_mails() -> None:
+    sending.forget_old_mails(at=timezone.now())

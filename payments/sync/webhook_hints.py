@@ -17,6 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
+from cryptons.chunks import delete_in_chunks
 from cryptons.standard_webhooks import is_signed, key_of
 from payments.errors import HintNotSigned
 from payments.models import IncomingWebhook, Option
@@ -104,4 +105,4 @@ def networks_of(invoice_ids: list[UUID]) -> list[str]:
 
 
 def forget_old_webhooks(*, at: datetime) -> None:
-    IncomingWebhook.objects.filter(received_at__lt=at - KEPT).delete()
+    delete_in_chunks(IncomingWebhook.objects.filter(received_at__lt=at - KEPT))

@@ -3,6 +3,7 @@
 import pytest
 
 from cryptons.coins import BITCOIN, LITECOIN
+from cryptons.serving.preparation import check_system
 from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources, check_sandbox
 from payments.errors import NodeRejected, NodeUnavailable
 
@@ -53,6 +54,24 @@ def test_too_few_rate_sources_stop_the_start(settings, named):
 def test_the_deploy_check_warns_of_the_sandbox(settings, sandbox, host, expected):
     settings.SANDBOX, settings.BITCOIN_RPC_HOST = sandbox, host
     assert ids(check_sandbox()) == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("public_url", "sandbox", "debug", "warned"),
+    [
+        ("https://shop.example", True, True, ["SANDBOX IS ON", "DEBUG IS ON"]),
+        ("https://shop.example", False, False, []),
+        ("http://127.0.0.1:8000", True, True, []),
+    ],
+)
+def test_each_start_prints_that_a_public_shop_takes_play_money_or_shows_its_errors(settings, capsys, public_url, sandbox, debug, warned):
+    settings.PUBLIC_URL, settings.SANDBOX, settings.DEBUG, settings.TRUSTED_PROXIES = public_url, sandbox, debug, ["127.0.0.1"]
+
+    check_system()
+
+    printed = capsys.readouterr().err
+    assert [text for text in ("SANDBOX IS ON", "DEBUG IS ON") if f"Warning: {text}" in printed] == warned
 
 
 @pytest.mark.parametrize("setting", ["BITCOIN_DESCRIPTOR", "LITECOIN_DESCRIPTOR"])

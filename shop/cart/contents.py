@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import F, Sum
 from django.http import HttpRequest
@@ -18,8 +19,6 @@ from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 
 MAX_LINES = 100
 SESSION_KEY = "cart"
-GUEST_CART_KEPT = timedelta(days=30)
-"""Longer than a session lasts."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +175,8 @@ def set_quantity(item: CartItem, quantity: int) -> None:
 
 
 def forget_old_carts(*, at: datetime) -> int:
-    """Delete guests' carts whose sessions have ended. Returns how many."""
-    old = Cart.objects.filter(user=None, updated_at__lt=at - GUEST_CART_KEPT).values_list("pk", flat=True)[:1000]
+    """Delete guests' carts that nobody has changed for CART_KEEP_DAYS. Returns how many."""
+    old = Cart.objects.filter(user=None, updated_at__lt=at - timedelta(days=settings.CART_KEEP_DAYS)).values_list("pk", flat=True)[:1000]
     return Cart.objects.filter(pk__in=list(old), user=None).delete()[1].get("shop.Cart", 0)
 
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
-from shop.cart.contents import GUEST_CART_KEPT, MAX_LINES, add_to_cart, forget_old_carts, read_cart, set_quantity
+from shop.cart.contents import MAX_LINES, add_to_cart, forget_old_carts, read_cart, set_quantity
 from shop.errors import CartFull, NotSold, OutOfStock
 from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 from shop.tests.factories import CartFactory, CartItemFactory, ProductFactory
@@ -138,7 +138,7 @@ def test_a_total_above_the_maximum_of_an_order_blocks_the_cart():
 
 
 def test_old_carts_of_guests_are_deleted():
-    old, fresh = timezone.now() - GUEST_CART_KEPT, CartFactory()
+    old, fresh = timezone.now() - timedelta(days=30), CartFactory()
     CartItemFactory(cart__updated_at=old)
     users = CartFactory(user=UserFactory(), updated_at=old)
 
@@ -339,6 +339,12 @@ def test_a_guests_cart_is_kept_for_thirty_days():
     CartFactory(updated_at=now - timedelta(days=30, microseconds=1000))
     assert forget_old_carts(at=now) == 1
     assert Cart.objects.get() == kept
+
+
+def test_how_long_a_guests_cart_is_kept_is_a_setting(settings):
+    settings.CART_KEEP_DAYS = 7
+    CartFactory(updated_at=timezone.now() - timedelta(days=8))
+    assert forget_old_carts(at=timezone.now()) == 1
 
 
 def test_without_old_carts_none_is_deleted():
