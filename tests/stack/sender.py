@@ -20,7 +20,7 @@ django.setup()
 from django.utils import timezone  # noqa: E402
 
 from payments.errors import PaymentError  # noqa: E402
-from payments.models import Payout  # noqa: E402
+from payments.models import Option, Payout  # noqa: E402
 from payments.networks.bitcoin.payouts import coins_of  # noqa: E402
 from payments.networks.lightning import payouts as lightning_payer  # noqa: E402
 from payments.payouts.destinations import BadDestination, check_destination  # noqa: E402
@@ -84,12 +84,25 @@ def sweep(patience: int | None) -> None:
         send(payout_id, at=max(due_at, timezone.now()))
 
 
+def row(payout_id: str) -> dict[str, str | None]:
+    """Of a database that is not a file, which the tests read themselves."""
+    payout = Payout.objects.get(pk=payout_id)
+    return {"status": payout.status, "reference": payout.reference}
+
+
+def orders() -> dict[str, str]:
+    """The label of each at its wallet, with the address of its payment."""
+    return {option.invoice.label: option.destination for option in Option.objects.exclude(wallet="").select_related("invoice")}
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "allow": allow,
     "check": check,
     "coins": coins,
     "fee": fee,
     "make": make,
+    "orders": orders,
+    "row": row,
     "send": send_one,
     "sign": sign,
     "sweep": sweep,

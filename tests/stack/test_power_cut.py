@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Shop
+from tests.servers import Server, postgres
 from tests.stack.bitcoind import Node
 from tests.stack.buying import buy, invoice_of, stock_of, stock_product
 from tests.stack.conftest import shop_on
@@ -79,6 +80,57 @@ def test_a_payout_that_was_sent_before_a_power_cut_is_not_sent_again(node: Node,
         assert (ledger.status(payout_id), ledger.row(payout_id)["reference"]) == ("sent", reference)
     sent = node.call("listtransactions", "*", 100, wallet=purse)
     assert {entry["txid"] for entry in sent if entry["category"] == "send"} == {reference}
+
+
+def test_orders_and_a_payout_are_there_after_a_power_cut_of_postgresql(node: Node, server_folder: Path, tmp_path: Path):
+    """The database alone has the disk that is cut; what the shop keeps beside it is new afterwards."""
+    purse = fill_purse(node, f"purse-{tmp_path.name}", coins=4)
+    home = str(node.call("getnewaddress", wallet=node.buyers))
+    with ExitStack() as made:
+        disks = [made.enter_context(mounted(Disk(server_folder / "image", server_folder / "disk", megabytes=1024)))]
+        server = made.enter_context(stopping(postgres(disks[0].place / "database", durable=True)))
+        disks[0].flush()  # the database is older than the shop
+
+        def cut(name: str) -> Server:
+            disks.append(made.enter_context(mounted(disks[0].cut(server_folder / f"{name}-image", server_folder / name))))
+            for file in disks[-1].place.rglob("postmaster.pid"):  # it names a process that still runs here
+                file.unlink()
+            return made.enter_context(stopping(postgres(disks[-1].place / "database", durable=True)))
+
+        (tmp_path / "before" / "data").mkdir(parents=True)  # so that the ledger migrates the database
+        with ledger_in(tmp_path / "before", node_settings(node, purse) | server.settings) as ledger:
+            (payout_id,) = ledger.make("BTC", SAT, [home])
+            ledger.sweep()
+            after_payout = cut("payout")
+            reference = ledger.row(payout_id)["reference"]
+        with running(shop_on(node, tmp_path / "shop", server.settings)) as shop:
+            product = stock_product(shop, stock=10)
+            orders = [buy(shop, product) for _ in range(ORDERS)]
+            after_orders = cut("orders")
+
+        with ledger_in(tmp_path / "after", node_settings(node, purse) | after_payout.settings) as ledger:
+            ledger.sweep()
+            assert ledger.row(payout_id) == {"status": "sent", "reference": reference}
+        with ledger_in(tmp_path / "orders", node_settings(node, purse) | after_orders.settings) as ledger:
+            assert ledger.orders() == {f"order_{order.number}": order.address for order in orders}
+    sent = node.call("listtransactions", "*", 100, wallet=purse)
+    assert {entry["txid"] for entry in sent if entry["category"] == "send"} == {reference}
+
+
+@contextmanager
+def mounted(disk: Disk) -> Iterator[Disk]:
+    try:
+        yield disk
+    finally:
+        disk.remove()
+
+
+@contextmanager
+def stopping(server: Server) -> Iterator[Server]:
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @contextmanager
