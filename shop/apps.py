@@ -1,5 +1,15 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from shop.errors import OutOfStock
+
+
+def shortage_rows(error: "OutOfStock") -> list[dict[str, str]]:
+    """Name each product of which too few are left: `{"field": "items.<productId>", "message": "Only 3 of Tin Cup are left."}`."""
+    return [{"field": f"items.{shortage.product_id or ''}".rstrip("."), "message": str(shortage)} for shortage in error.shortages]
 
 
 class ShopConfig(AppConfig):
@@ -15,7 +25,7 @@ class ShopConfig(AppConfig):
 
         subject.register(OrderSubject())
         translate(errors.ShopError, 409, "CONFLICT")
-        translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK")
+        translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK", shortage_rows)
         translate(errors.IllegalTransition, 409, "ILLEGAL_TRANSITION")
         translate(errors.CartBlocked, 400, "VALIDATION_ERROR")
         translate(errors.OutOfRange, 400, "VALIDATION_ERROR")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,6 +20,8 @@ class Shortage:
     left: int
     in_cart: int = 0
     """How many were in the cart already when more were asked for."""
+    product_id: UUID | None = None
+    """None: the product was deleted."""
 
     def __str__(self) -> str:
         if self.left <= 0:

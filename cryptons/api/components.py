@@ -1,7 +1,15 @@
 """Components of the OpenAPI document that have no serializer. The settings read this module, so it imports nothing."""
 
 COMPONENTS = {
-    "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    "securitySchemes": {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "orderKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Order-Key",
+            "description": "The `accessKey` of an order that was placed without a login",
+        },
+    },
     "schemas": {
         "Error": {
             "type": "object",

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from django.conf import settings
@@ -63,15 +63,17 @@ class IdempotencyMismatch(ApiError):
     status, code = 422, "IDEMPOTENCY_MISMATCH"
 
 
-_TRANSLATIONS: dict[type[Exception], tuple[int, str]] = {}
+Rows = Callable[[Any], list[dict[str, str]]]
+
+_TRANSLATIONS: dict[type[Exception], tuple[int, str, Rows]] = {}
 
 
-def translate(error: type[Exception], status: int, code: str) -> None:
-    """Answer this error, when a view raises it, with this status and code; its own text is the message."""
-    _TRANSLATIONS[error] = (status, code)
+def translate(error: type[Exception], status: int, code: str, details: Rows = lambda error: []) -> None:
+    """Answer this error, when a view raises it, with this status and code; its own text is the message, `details` makes its rows."""
+    _TRANSLATIONS[error] = (status, code, details)
 
 
-def translation(error: Exception) -> tuple[int, str] | None:
+def translation(error: Exception) -> tuple[int, str, Rows] | None:
     return next((_TRANSLATIONS[kind] for kind in type(error).__mro__ if kind in _TRANSLATIONS), None)
 
 
@@ -85,7 +87,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     if isinstance(error, ApiError):
         return error.status, failed(error.code, str(error), error.details), error.headers
     if (known := translation(error)) is not None:
-        return known[0], failed(known[1], str(error)), {}
+        return known[0], failed(known[1], str(error), known[2](error)), {}
     if isinstance(error, exceptions.ValidationError):
         return 400, failed("VALIDATION_ERROR", _("Some values cannot be accepted."), list(rows(error.detail))), {}
     if isinstance(error, Http404 | ObjectDoesNotExist | exceptions.NotFound):

@@ -1,12 +1,14 @@
 """Idempotency: a POST with the header `Idempotency-Key` is done once, and a repeat gets the stored answer for 24 hours.
 
-Requests and their answers are stored in `cryptons.models.IdempotentRequest`, by user and key, with a hash of the body.
+Requests and their answers are stored in `cryptons.models.IdempotentRequest`, by sender and key, with a hash of address and body.
 """
 
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import wraps
+from inspect import signature
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -19,6 +21,7 @@ from rest_framework.response import Response
 
 from cryptons.api.envelope import json_bytes
 from cryptons.api.errors import Conflict, IdempotencyMismatch, Invalid
+from cryptons.api.permissions import ORDER_KEY
 from cryptons.chunks import delete_in_chunks
 from cryptons.models import IdempotentRequest
 
@@ -26,32 +29,42 @@ KEPT = timedelta(hours=24)
 ABANDONED = timedelta(minutes=2)
 """A request without an answer after this time has died with its process and may be done again."""
 
+WAIT_SECONDS = 10
+"""How long a request waits for the answer to the first one with its key."""
+POLL_SECONDS = 0.1
+
 TOKENS = UUID("6f1d7c1e-6a0e-4d5c-9a54-0d0a7f8e3b11")
 
 View = Callable[..., Response]
 
 
 def idempotent(view: View) -> View:
-    """Wrap a POST method of an ApiView whose users are logged in.
+    """Wrap a POST method of an ApiView. A request that comes while the first one with its key runs waits for the answer.
 
-    The view gets `token`, a UUID that is the same for the same user and key. Stored under a unique index with the object that the view
-    makes, it prevents a second one even when the process dies between making the object and answering.
+    A view with a parameter `token` gets a UUID that is the same for the same sender and key. Stored under a unique index with the object
+    that the view makes, it prevents a second one even when the process dies between making the object and answering.
     """
+
+    takes_token = "token" in signature(view).parameters
+
+    def call(self: Any, request: Request, *args: Any, token: UUID, **kwargs: Any) -> Response:
+        return view(self, request, *args, **({"token": token} if takes_token else {}), **kwargs)
 
     @wraps(view)
     def once(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get("Idempotency-Key", "")
         if not key:
-            return view(self, request, *args, token=uuid4(), **kwargs)
+            return call(self, request, *args, token=uuid4(), **kwargs)
         if len(key) > 255 or not key.isprintable():
             raise Invalid.fields({"Idempotency-Key": _("Must be at most 255 printable characters.")})
-        user_id = UUID(str(request.user.pk))
-        body_hash = hashlib.sha256(orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        kept = _begin(user_id, key, body_hash)
+        sender = _sender(request)
+        asked = [request.path.replace("/api/v1/", "/api/", 1), request.data]
+        body_hash = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        kept = _begin(sender, key, body_hash)
         if kept.status is not None:
             return Response(kept.response, status=kept.status)
         try:
-            response = view(self, request, *args, token=uuid5(TOKENS, f"{user_id} {key}"), **kwargs)
+            response = call(self, request, *args, token=uuid5(TOKENS, f"{sender} {key}"), **kwargs)
         except BaseException:
             kept.delete()  # nothing was made, so nothing is to be repeated
             raise
@@ -62,11 +75,29 @@ def idempotent(view: View) -> View:
     return once
 
 
+def _sender(request: Request) -> UUID:
+    """Return the user's id; for a guest, an id of the mail address or the order's key that came along. Two guests may choose one key."""
+    if request.user.pk:
+        return UUID(str(request.user.pk))
+    email = request.data.get("email", "") if isinstance(request.data, Mapping) else ""
+    return uuid5(TOKENS, f"guest {request.headers.get(ORDER_KEY, '')} {str(email).lower()}")
+
+
 def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
     """Return the row of this request: a new one for the first request, one with an answer for a repeat.
 
-    Raises IdempotencyMismatch for another body, and Conflict while the first request has no answer yet.
+    Waits while another one runs. Raises IdempotencyMismatch for another body, and Conflict when the first has no answer in time.
     """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (row := _find_or_create(user_id, key, body_hash)) is None:
+        if time.monotonic() > deadline:
+            raise Conflict(_("This request is being processed. Try again in a moment."), headers={"Retry-After": "1"})
+        time.sleep(POLL_SECONDS)
+    return row
+
+
+def _find_or_create(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest | None:
+    """Return None while the first request has no answer yet."""
     now = timezone.now()
     rows = IdempotentRequest.objects.filter(user_id=user_id, key=key)
     kept = rows.first()
@@ -74,16 +105,16 @@ def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
         try:
             return IdempotentRequest.objects.create(user_id=user_id, key=key, body_hash=body_hash)
         except IntegrityError:  # a request with the same key was first
-            return _begin(user_id, key, body_hash)
+            return _find_or_create(user_id, key, body_hash)
     if kept.created_at < now - KEPT:
         rows.filter(created_at__lt=now - KEPT).delete()
-        return _begin(user_id, key, body_hash)
+        return _find_or_create(user_id, key, body_hash)
     if kept.body_hash != body_hash:
         raise IdempotencyMismatch(_("This Idempotency-Key was used for another request."))
     if kept.status is None:
         abandoned = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at__lt=now - ABANDONED)
         if not abandoned.update(created_at=now):
-            raise Conflict(_("This request is being processed. Try again in a moment."), headers={"Retry-After": "1"})
+            return None
     return kept
 
 

@@ -17,11 +17,25 @@ DJANGO_PERMISSIONS = {
 }
 
 
+ORDER_KEY = "X-Order-Key"
+
+
 class Authenticated(BasePermission):
     """Allows anybody who is logged in."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user and request.user.is_authenticated)
+
+
+class Anybody(BasePermission):
+    """Allows guests too. A token that comes along must be good, because it decides who acts."""
+
+
+class OrderHolder(BasePermission):
+    """Allows users, and guests who send the key of an order. The view decides which orders these may see."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated or request.headers.get(ORDER_KEY))
 
 
 def has_permission(user: Any, name: str) -> bool:

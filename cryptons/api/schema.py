@@ -24,6 +24,10 @@ TIME: Shape = {"type": "string", "format": "date-time"}
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Number of the page")
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
 
+ORDER_KEY: Shape = {"orderKey": []}
+NOTHING: Shape = {}
+"""As OpenAPI names what a client sends to show who it is."""
+
 ERROR: Shape = {"$ref": "#/components/schemas/Error"}
 ANYWHERE = (400, 408, 411, 413, 429, 500, 503)
 """Any route may answer these: an unknown parameter; a body that is late, of unknown length or too large; too many requests, a defect, an
@@ -62,14 +66,15 @@ def describe(
     parameters: Sequence[OpenApiParameter] = (),
     errors: Sequence[int] = (),
     login: bool = False,
+    guests: Shape | None = None,
     file: bool = False,
     cached: bool = False,
 ) -> Callable[[View], View]:
     """Describe one method of a view: what it takes, and what it answers with `status` or one of `also`.
 
     `data` is one object, with `many` a page of them, with `by_key` an object of them; `None` is an answer without a body. `errors` are
-    those beside ANYWHERE; `login` adds 401; `file`: `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and a 304
-    without a body confirms the client's copy.
+    those beside ANYWHERE; `login` adds 401, and `guests` is what may be sent instead of a login: ORDER_KEY or NOTHING. `file`:
+    `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and a 304 without a body confirms the client's copy.
     """
     answers: dict[Any, Any] = {}
     for code in (status, *also):
@@ -86,7 +91,7 @@ def describe(
         request={body_type: body} if body else None,
         responses=answers,
         parameters=[*parameters, *LIMIT_HEADERS],
-        auth=[{"token": []}] if login else [],  # type: ignore[list-item]
+        auth=[{"token": []}, *([] if guests is None else [guests])] if login else [],  # type: ignore[list-item]
     )
 
     def described(view: View) -> View:

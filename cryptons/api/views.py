@@ -41,12 +41,6 @@ class ApiView(APIView):
         if unknown:
             raise Invalid.fields({name: _("There is no such parameter.") for name in sorted(unknown)})
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        answer: Response = super().finalize_response(request, response, *args, **kwargs)
-        if self.is_restricted() or request.method not in ("GET", "HEAD", "OPTIONS"):
-            answer.headers.setdefault("Cache-Control", "no-store")
-        return answer
-
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return success({"methods": self.allowed_methods})
 

@@ -7,9 +7,10 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import NotFound
+from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictInteger, StrictUUID
 from cryptons.api.permissions import Authenticated
-from cryptons.api.schema import describe
+from cryptons.api.schema import describe, idempotency_key
 from cryptons.api.views import ApiView, get_or_404, success
 from shop.api.outputs import CartSerializer
 from shop.cart.contents import add_to_cart, cart_of, read_cart, set_quantity
@@ -49,9 +50,11 @@ class CartItems(ApiView):
         data=CartSerializer,
         status=201,
         body=AddInput,
-        errors=[400, 404, 409, 415],
+        parameters=[idempotency_key("The same key and body: the product is added once")],
+        errors=[404, 409, 415, 422],
         login=True,
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Adding a product that is in the cart already adds to its quantity."""
         values = self.valid(AddInput)

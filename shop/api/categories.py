@@ -12,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import may
-from cryptons.api.schema import describe
+from cryptons.api.schema import describe, idempotency_key
 from cryptons.api.views import ApiView, get_or_404, success
 from cryptons.db import in_transaction, new_id
 from shop.api.outputs import Branch, CategoryBranchSerializer, CategorySerializer
@@ -44,7 +45,16 @@ class Categories(ApiView):
 
         return success([CategoryBranchSerializer.serialize(branch(root)) for root in tree.roots])
 
-    @describe("Create a category", data=CategorySerializer, status=201, body=CategoryInput, errors=[400, 403, 409, 415], login=True)
+    @describe(
+        "Create a category",
+        data=CategorySerializer,
+        status=201,
+        body=CategoryInput,
+        parameters=[idempotency_key("The same key and body: the same category")],
+        errors=[403, 409, 415, 422],
+        login=True,
+    )
+    @idempotent
     def post(self, request: Request) -> Response:
         values = self.valid(CategoryInput)
         category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)

@@ -1,4 +1,4 @@
-"""Orders: a user's own, and all of them for staff."""
+"""Orders: a user's own, a guest's by its key, and all of them for staff."""
 
 from typing import Any
 from uuid import UUID
@@ -16,9 +16,10 @@ from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Input, StrictInteger, StrictUUID
-from cryptons.api.permissions import Authenticated, has_permission, may
-from cryptons.api.schema import describe, describe_page, idempotency_key, one_of
+from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictUUID
+from cryptons.api.permissions import ORDER_KEY, Anybody, Authenticated, OrderHolder, has_permission, may
+from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key, one_of
+from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import COINS
 from payments.models import Invoice
@@ -33,6 +34,7 @@ from shop.orders.timeline import entry_of, titled_events
 
 ALL = OpenApiParameter("all", one_of("true", "false"), description="true: the orders of all users; needs the permission to read orders")
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
+QUOTE_KEY = idempotency_key("The same key and body: the same quote")
 
 
 class ItemInput(Input):
@@ -41,11 +43,19 @@ class ItemInput(Input):
 
 
 class OrderInput(Input):
-    """An order of these items; without `items`, of those in the cart."""
+    """An order of these items; without `items`, of those in the user's cart. A guest's order needs `items` and `email`."""
 
+    email = StrictEmail(max_length=254, required=False)
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=list(COINS))
     shippingAddress = AddressField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        request = self.context.get("request")
+        if request and not request.user.is_authenticated:
+            fields["email"].required = fields["items"].required = True
+        return fields
 
 
 class StatusInput(Input):
@@ -60,15 +70,22 @@ class Nothing(Input):
     pass
 
 
+def _own(request: Request) -> QuerySet[Order]:
+    """Return the user's orders, or the one whose key a guest has."""
+    if isinstance(request.user, User):
+        return Order.objects.filter(user=request.user)
+    return Order.objects.filter(access_token=request.headers[ORDER_KEY])
+
+
 def _readable(request: Request) -> QuerySet[Order]:
     """Return the caller's own orders, or all of them for those who may read orders."""
-    user = api_user(request)
-    orders = Order.objects.all() if has_permission(user, "orders:read") else Order.objects.filter(user=user)
+    orders = Order.objects.all() if has_permission(request.user, "orders:read") else _own(request)
     return orders.prefetch_related("lines")
 
 
 class Orders(ApiView):
-    permission_classes = [Authenticated]
+    def get_permissions(self) -> list[Any]:
+        return [Anybody()] if self.request.method == "POST" else [Authenticated()]
 
     @describe_page("List orders", data=OrderSerializer, parameters=[ALL], errors=[400, 403], login=True)
     def get(self, request: Request) -> Response:
@@ -90,16 +107,20 @@ class Orders(ApiView):
         status=201,
         body=OrderInput,
         parameters=[IDEMPOTENCY_KEY],
-        errors=[400, 404, 409, 415, 422],
+        errors=[404, 409, 415, 422],
         login=True,
+        guests=NOTHING,
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
-        """Without items, the order takes those in the cart. With too many unpaid orders: 409, and a row for each that is open."""
+        """Without items, a user's order takes those in the cart. A guest's answer has the `accessKey` with which the order is read.
+
+        With too many unpaid orders: 409, and a row for each that is open.
+        """
         values = self.valid(OrderInput)
-        user = api_user(request)
+        user = request.user if isinstance(request.user, User) else None
         buyer: dict[str, Any] = {
-            "email": user.email,
+            "email": values["email"] if "email" in values else api_user(request).email,
             "user": user,
             "address": values["shippingAddress"],
             "network": values["cryptocurrency"],
@@ -108,17 +129,21 @@ class Orders(ApiView):
             "visitor": visitor_of(request._request),
         }
         try:
-            placed = order_products(_quantities(values["items"]), **buyer) if "items" in values else place_order(cart_of(user), **buyer)
+            if "items" in values:
+                placed = order_products(_quantities(values["items"]), **buyer)
+            else:
+                placed = place_order(cart_of(api_user(request)), **buyer)
         except Product.DoesNotExist:
             raise NotFound(_("Product not found")) from None
         except TooManyUnpaid as error:
-            raise _too_many_unpaid(error, user) from error
+            raise _too_many_unpaid(error, request) from error
         return success(PlacedOrderSerializer.serialize(placed), status=201)
 
 
-def _too_many_unpaid(error: TooManyUnpaid, user: User) -> Conflict:
-    """Name the open orders that are the user's own, one in each row."""
-    mine = [order for order in error.orders if order.user_id == user.pk]
+def _too_many_unpaid(error: TooManyUnpaid, request: Request) -> Conflict:
+    """Name the open orders that are the user's own, or that of the guest's key, one in each row."""
+    key = request.headers.get(ORDER_KEY)
+    mine = [order for order in error.orders if (order.user_id == request.user.pk if request.user.pk else order.access_token == key)]
     return Conflict(str(error), details=[{"field": "openOrders", "message": str(order.pk)} for order in mine])
 
 
@@ -131,9 +156,9 @@ def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
 
 
 class OneOrder(ApiView):
-    permission_classes = [Authenticated]
+    permission_classes = [OrderHolder]
 
-    @describe("Get an order", data=OrderSerializer, errors=[404], login=True)
+    @describe("Get an order", data=OrderSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
     def get(self, request: Request, order_id: str) -> Response:
         return success(OrderSerializer.serialize(get_or_404(_readable(request), order_id, _("Order not found"))))
 
@@ -155,29 +180,29 @@ class OrderStatus(ApiView):
 
 
 class OrderCancellation(ApiView):
-    permission_classes = [Authenticated]
+    permission_classes = [OrderHolder]
 
-    @describe("Cancel my order", data=OrderSerializer, body=Nothing, errors=[400, 404, 409, 415], login=True)
+    @describe("Cancel my order", data=OrderSerializer, body=Nothing, errors=[404, 409, 415], login=True, guests=BY_ORDER_KEY)
     def post(self, request: Request, order_id: str) -> Response:
         """Possible while nothing was paid."""
         self.valid(Nothing)
-        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, _("Order not found"))
+        order = get_or_404(_own(request), order_id, _("Order not found"))
         return success(OrderSerializer.serialize(cancel_own_order(order.pk, at=timezone.now())))
 
 
 class OrderEvents(ApiView):
-    permission_classes = [Authenticated]
+    permission_classes = [OrderHolder]
 
-    @describe_page("List the events of an order", data=OrderEventSerializer, errors=[400, 404], login=True)
+    @describe_page("List the events of an order", data=OrderEventSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
         return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
 
 
 class OrderPayment(ApiView):
-    permission_classes = [Authenticated]
+    permission_classes = [OrderHolder]
 
-    @describe("Get the payment of an order", data=OrderPaymentSerializer, errors=[404], login=True)
+    @describe("Get the payment of an order", data=OrderPaymentSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
         return success(_payment(order))
@@ -186,17 +211,20 @@ class OrderPayment(ApiView):
         "Request a new quote for an order",
         data=OrderPaymentSerializer,
         body=QuoteInput,
-        errors=[400, 404, 409, 415],
+        parameters=[QUOTE_KEY],
+        errors=[404, 409, 415, 422],
         login=True,
+        guests=BY_ORDER_KEY,
     )
+    @idempotent
     def post(self, request: Request, order_id: str) -> Response:
         """In another coin, or at the current rate for the same coin. A payment that came late is credited at the current rate."""
         network = self.valid(QuoteInput).get("cryptocurrency", "")
-        order = get_or_404(Order.objects.filter(user=api_user(request)), order_id, _("Order not found"))
+        order = get_or_404(_own(request), order_id, _("Order not found"))
         try:
             quoted = requote_order(order.pk, network, at=timezone.now(), visitor=visitor_of(request._request))
         except TooManyUnpaid as error:
-            raise _too_many_unpaid(error, api_user(request)) from error
+            raise _too_many_unpaid(error, request) from error
         return success(_payment(quoted))
 
 

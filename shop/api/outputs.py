@@ -267,11 +267,15 @@ class OrderPaymentSerializer(Output):
 
 class PlacedOrderSerializer(OrderSerializer):
     payment = OrderPaymentSerializer()
+    accessKey = serializers.CharField(
+        allow_null=True, help_text="Of a guest's order, told this once: it is sent as X-Order-Key. A user sends the token."
+    )
 
     @classmethod
     def serialize(cls, row: Placed) -> dict[str, Any]:
         quote = row.quote or read_payment(row.order)
-        return {**OrderSerializer.serialize(row.order), "payment": OrderPaymentSerializer.serialize(quote)}
+        access_key = None if row.order.user_id else row.order.access_token
+        return {**OrderSerializer.serialize(row.order), "payment": OrderPaymentSerializer.serialize(quote), "accessKey": access_key}
 
 
 def read_payment(order: Order) -> BuyerView:

@@ -16,10 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import GREATEST, Input, StrictBoolean, StrictInteger, StrictString, StrictUUID
 from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
-from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, one_of
+from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, idempotency_key, one_of
 from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
 from cryptons.db import in_transaction, new_id
 from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
@@ -184,7 +185,16 @@ class Products(ApiView):
         rows = [ProductSummarySerializer.serialize(product) for product in found.products]
         return success(rows, meta=ProductPageMeta.serialize(found))
 
-    @describe("Create a product", data=ProductSerializer, status=201, body=ProductInput, errors=[400, 403, 409, 415], login=True)
+    @describe(
+        "Create a product",
+        data=ProductSerializer,
+        status=201,
+        body=ProductInput,
+        parameters=[idempotency_key("The same key and body: the same product")],
+        errors=[403, 409, 415, 422],
+        login=True,
+    )
+    @idempotent
     def post(self, request: Request) -> Response:
         values = self.valid(ProductInput)
         product = Product(**values)

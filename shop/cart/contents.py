@@ -147,7 +147,7 @@ def add_to_cart(cart: Cart, product: Product, quantity: int) -> CartItem:
             break
         item = mine.first()
         if item or quantity > most:
-            raise OutOfStock([Shortage(product.name, max(0, most), in_cart=item.quantity if item else 0)])
+            raise OutOfStock([Shortage(product.name, max(0, most), in_cart=item.quantity if item else 0, product_id=product.pk)])
         if CartItem.objects.filter(cart=cart).count() >= MAX_LINES:
             raise CartFull(_("A cart holds up to %(count)s different products. Please order these first.") % {"count": MAX_LINES})
         try:
@@ -168,7 +168,7 @@ def set_quantity(item: CartItem, quantity: int) -> None:
         if not line.is_sold:
             raise NotSold(line.problem)
         if quantity > line.most:
-            raise OutOfStock([Shortage(line.name, line.most)])
+            raise OutOfStock([Shortage(line.name, line.most, product_id=item.product_id)])
         CartItem.objects.filter(pk=item.pk).update(quantity=quantity)
         item.quantity = quantity
     _touch(item.cart)

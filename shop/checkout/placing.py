@@ -153,7 +153,7 @@ def _check(contents: CartContents) -> None:
     for line in contents.lines:
         if not line.is_sold:
             raise NotSold(line.problem)
-    shortages = [Shortage(line.name, line.most) for line in contents.lines if line.quantity > line.most]
+    shortages = [Shortage(line.name, line.most, product_id=line.item.product_id) for line in contents.lines if line.quantity > line.most]
     if shortages:
         raise OutOfStock(shortages)
     if not 0 < contents.total_minor <= MAX_MINOR:

@@ -76,7 +76,7 @@ def _take(quantities: Mapping[UUID, int]) -> list[Shortage]:
             taken[product_id] = quantity
         else:
             name, stock = Product.objects.filter(pk=product_id).values_list("name", "stock").first() or (_("A product"), 0)
-            shortages.append(Shortage(name, stock))
+            shortages.append(Shortage(name, stock, product_id=product_id))
     if shortages:
         _put_back(taken)
     else:

@@ -2,10 +2,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 from django.utils import timezone
 from rest_framework.response import Response
 
+from cryptons.api import idempotency
 from cryptons.api.errors import Conflict, IdempotencyMismatch, Invalid
 from cryptons.api.idempotency import forget_old_requests, idempotent
 from cryptons.models import IdempotentRequest
@@ -14,7 +16,8 @@ pytestmark = pytest.mark.django_db
 
 
 class Asked:
-    def __init__(self, key="k", data=None, user=None):
+    def __init__(self, key="k", data=None, user=None, path="/api/loaves"):
+        self.path = path
         self.headers = {"Idempotency-Key": key} if key else {}
         self.data = data or {"a": 1}
         self.user = user or User()
@@ -62,6 +65,14 @@ def test_the_same_key_with_another_body_is_refused(bakery):
         bakery.post(Asked(data={"a": 2}, user=user))
 
 
+def test_the_same_key_at_another_address_is_refused(bakery):
+    user = User()
+    bakery.post(Asked(user=user))
+    with pytest.raises(IdempotencyMismatch):
+        bakery.post(Asked(user=user, path="/api/cakes"))
+    assert bakery.post(Asked(user=user, path="/api/v1/loaves")).data == {"loaf": 1}
+
+
 def test_a_body_with_its_names_in_another_order_is_the_same_body(bakery):
     user = User()
     bakery.post(Asked(data={"a": 1, "b": 2}, user=user))
@@ -72,12 +83,60 @@ def test_two_users_may_use_the_same_key(bakery):
     assert [bakery.post(Asked(user=User())).data["loaf"] for _ in range(2)] == [1, 2]
 
 
-def test_repeating_a_request_that_is_still_running_is_a_conflict(bakery):
+def test_a_repeat_of_a_request_that_runs_for_too_long_is_a_conflict(bakery, monkeypatch):
     asked = Asked()
     bakery.post(asked)
     IdempotentRequest.objects.update(status=None, response=None)
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0)
     with pytest.raises(Conflict):
         bakery.post(asked)
+
+
+def test_a_repeat_waits_for_the_answer_to_the_request_that_still_runs(bakery, monkeypatch):
+    asked, waits = Asked(), []
+    bakery.post(asked)
+    IdempotentRequest.objects.update(status=None, response=None)
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            IdempotentRequest.objects.update(status=201, response={"loaf": "of the first"})
+
+    monkeypatch.setattr(idempotency.time, "sleep", wait)
+
+    assert bakery.post(asked).data == {"loaf": "of the first"}
+    assert (len(waits), len(bakery.tokens)) == (3, 1)
+
+
+def test_a_repeat_is_carried_out_when_the_request_that_it_waited_for_fails(bakery, monkeypatch):
+    asked = Asked()
+    bakery.post(asked)
+    IdempotentRequest.objects.update(status=None, response=None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda seconds: IdempotentRequest.objects.all().delete())
+
+    assert bakery.post(asked).data == {"loaf": 2}
+
+
+def test_guests_with_the_same_key_are_told_apart_by_their_mail_address(bakery):
+    guests = [Asked(data={"email": email}, user=AnonymousUser()) for email in ("ada@example.com", "ADA@example.com", "kate@example.com")]
+    first, again = bakery.post(guests[0]), bakery.post(guests[0])
+    with pytest.raises(IdempotencyMismatch):
+        bakery.post(guests[1])
+    assert [first.data, again.data, bakery.post(guests[2]).data] == [{"loaf": 1}, {"loaf": 1}, {"loaf": 2}]
+
+
+def test_a_view_without_a_token_is_idempotent_too():
+    class Sieve:
+        calls = 0
+
+        @idempotent
+        def post(self, request):
+            self.calls += 1
+            return Response({"call": self.calls})
+
+    sieve, asked = Sieve(), Asked()
+    assert [sieve.post(asked).data for _ in range(2)] == [{"call": 1}] * 2
+    assert sieve.post(Asked(key="")).data == {"call": 2}
 
 
 def test_a_request_whose_worker_died_is_run_again_with_the_same_token(bakery):

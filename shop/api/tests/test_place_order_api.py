@@ -23,7 +23,7 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
     body = answer.json()["data"]
     order, invoice = Order.objects.get(), Invoice.objects.get()
     payment = body.pop("payment")
-    assert answer.status_code == 201
+    assert (answer.status_code, body.pop("accessKey")) == (201, None)
     assert body == {
         "id": str(order.pk),
         "userId": str(ada.pk),
@@ -61,7 +61,7 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
 
 def test_the_answer_to_a_new_order_is_what_is_stored(api, kettle):
     placed = api.post("/api/orders", order_body((kettle, 2))).json()["data"]
-    payment = placed.pop("payment")
+    payment, _key = placed.pop("payment"), placed.pop("accessKey")
     assert api.get(f"/api/orders/{placed['id']}").json()["data"] == placed
     assert api.get(f"/api/orders/{placed['id']}/payment").json()["data"] == payment
 
@@ -112,6 +112,7 @@ def test_the_price_comes_from_the_shop_and_not_from_the_client(api, kettle):
 def test_ordering_more_than_the_stock_is_refused(api, kettle):
     error = assert_error(api.post("/api/orders", order_body((kettle, 11))), 409, "INSUFFICIENT_STOCK")
     assert error["message"] == "Only 10 of Copper Kettle are left."
+    assert error["details"] == [{"field": f"items.{kettle.pk}", "message": "Only 10 of Copper Kettle are left."}]
     assert not Order.objects.exists()
 
 

@@ -62,7 +62,7 @@ def test_staff_can_read_any_order(ada):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("POST", ""), ("GET", "/x"), ("PUT", "/x/status"), ("POST", "/x/cancel"), ("GET", "/x/events"), ("GET", "/x/payment")],
+    [("GET", ""), ("GET", "/x"), ("PUT", "/x/status"), ("POST", "/x/cancel"), ("GET", "/x/events"), ("GET", "/x/payment")],
 )
 def test_the_order_api_needs_a_login(method, path):
     assert_error(ApiClient().generic(method, f"/api/orders{path}", "{}"), 401, "UNAUTHORIZED")
