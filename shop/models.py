@@ -268,3 +268,13 @@ class OrderLine(BaseModel):
     @property
     def total_minor(self) -> int:
         return self.price_minor * self.quantity
+
+
+class PriceCurrency(BaseModel):
+    """The currency of all prices, which CURRENCY must name as long as there are any. One row."""
+
+    only = models.CharField(max_length=6, default="prices", unique=True, editable=False)
+    currency = models.CharField(max_length=3)
+
+    def __str__(self) -> str:
+        return self.currency

@@ -117,6 +117,10 @@ def load_demo() -> None:
     stamp.touch()
 
 
+def keep_currency() -> None:
+    call_command("keep_currency")
+
+
 def close_sandbox() -> None:
     """Close the invoices of the sandbox if the shop takes real money now, and say so."""
     call_command("close_sandbox")

@@ -13,5 +13,6 @@ class Command(BaseCommand):
         preparation.check_staff_settings()
         preparation.check_system()
         preparation.migrate()
+        preparation.keep_currency()
         preparation.collect_static()
         preparation.create_staff()

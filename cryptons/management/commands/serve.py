@@ -37,6 +37,7 @@ def prepare(*, demo: bool) -> None:
     preparation.check_staff_settings()
     preparation.check_system()
     preparation.migrate()
+    preparation.keep_currency()
     preparation.collect_static()
     preparation.close_sandbox()
     if demo:
