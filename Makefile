@@ -31,13 +31,14 @@ stack: $(VENV)/develops ## Start all real servers that this machine can get, and
 stack-down: $(VENV)/develops ## Stop them
 	@exec $(IN) -m tests.servers down
 
-# Two files at a time, each on servers of its own; one where they share those that are there already.
-AT_ONCE = $(if $(BITCOIN_RPC_HOST)$(LITECOIN_RPC_HOST)$(LND_HOST)$(DATABASE_URL)$(REDIS_URL)$(ELASTICSEARCH_URL),1,2)
+# Three files at a time, each on servers of its own and the longest first; one where they share those that are there already.
+AT_ONCE = $(if $(BITCOIN_RPC_HOST)$(LITECOIN_RPC_HOST)$(LND_HOST)$(DATABASE_URL)$(REDIS_URL)$(ELASTICSEARCH_URL),1,3)
+STACK = -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
 test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), lnd, databases, Redis, Elasticsearch
-	@exec $(IN) -m pytest -n $(AT_ONCE) --dist loadfile tests/stack $(ARGS)
+	@exec $(IN) -m pytest $(STACK) $(ARGS)
 
 test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
-	@STACK_KILLS=50 exec $(IN) -m pytest -n $(AT_ONCE) --dist loadfile tests/stack $(ARGS)
+	@STACK_KILLS=50 exec $(IN) -m pytest $(STACK) $(ARGS)
 
 test-e2e: $(VENV)/develops ## Run the tests in a real browser (Chromium)
 	@exec $(IN) -m pytest tests/e2e $(ARGS)

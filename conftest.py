@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.core.signals import setting_changed
 from django.db import connections
@@ -12,9 +13,12 @@ from django.dispatch import receiver
 from django.test import TransactionTestCase
 from django.urls import clear_url_caches
 from django.utils import translation
+from pymongo import monitoring
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pytest_django.fixtures import Settings
 
 from cryptons.circuit_breaker import CircuitBreaker
+from cryptons.databases import is_mongo
 from cryptons.db import new_id
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
@@ -32,16 +36,37 @@ MIGRATED = {"django_content_type", "auth_permission"}
 """What no test changes. Django's own `flush` empties these too, and to fill them again took half of the suite's time."""
 
 
+class _Written(CommandListener):
+    """Remembers into which collections of MongoDB a test has written: it takes longer to empty all of them than to run most tests."""
+
+    def __init__(self) -> None:
+        self.collections: set[str] = set()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in ("insert", "update", "findAndModify"):
+            self.collections.add(event.command[event.command_name])
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+_written = _Written()
+if is_mongo(django_settings.DATABASE_URL):
+    monitoring.register(_written)
+
+
 def _empty_tables(self: Any) -> None:
     """End a test that commits: delete all rows but those that a migration writes for each model."""
     for name in self._databases_names(include_mirrors=False):
         connection: Any = connections[name]
-        tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - MIGRATED
         if connection.vendor == "mongodb":
-            for table in tables:
+            for table in _written.collections - MIGRATED:
                 connection.database[table].delete_many({})
         else:
+            tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - MIGRATED
             connection.ops.execute_sql_flush([f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(tables)])
+    _written.collections.clear()
 
 
 TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[attr-defined]

@@ -31,15 +31,20 @@ def free_port() -> int:
 
 
 def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
-    """Look again and again until the answer is true; an AssertionError with `what` when it never is."""
+    """Look again and again until the answer is true; an AssertionError with `what` when it never is.
+
+    A look that takes long is repeated less often, because it would slow down what it waits for.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        began = time.monotonic()
         seen = look()
+        took = time.monotonic() - began
         if seen:
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}; seen last: {seen!r}")
-        time.sleep(0.1)
+        time.sleep(max(0.1, 3 * took))
 
 
 class Shop:

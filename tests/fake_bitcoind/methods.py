@@ -60,6 +60,9 @@ class Node:
     def getbestblockhash(self) -> str:
         return self.chain.tip.hash
 
+    def syncwithvalidationinterfacequeue(self) -> None:
+        """Do nothing: the fake's wallets know at once."""
+
     def getblockhash(self, height: int) -> str:
         if not 0 <= height < len(self.chain.active):
             raise RpcError(-8, "Block height out of range")

@@ -12,6 +12,8 @@ from tests.running import Shop, data_of_a_first_start
 from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
 
+LONGEST = ("test_many_payments.py", "test_killing.py", "test_outages.py", "test_elasticsearch.py", "test_reconcile.py")
+"""Files that several processes begin with: otherwise one would still run when nothing else is left to do."""
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
@@ -63,6 +65,10 @@ def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
     if "DATABASE_URL" not in settings and not shop.data.exists():
         shutil.copytree(data_of_a_first_start(), shop.data)
     return shop
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.hookimpl(hookwrapper=True)

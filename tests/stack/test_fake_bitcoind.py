@@ -99,6 +99,7 @@ class Story:
         self.answers["births"] = [self.answers[f"{name}address info"]["timestamp"] == 1 for name in ("", "its ")]
 
     def look(self, name: str, txid: str, since: str = "") -> None:
+        self.node.call("syncwithvalidationinterfacequeue")  # a wallet learns of blocks and transactions a little later than its node
         self.ask(f"{name}: transaction", "gettransaction", txid, True, wallet="shop")
         listing = self.ask(f"{name}: listing", "listsinceblock", since, 6, True, True, wallet="shop")
         self.answers[f"{name}: is listed"] = sorted(

@@ -42,7 +42,7 @@ class Clerk:
 
     def are(self, bought: dict[str, Any], status: str) -> bool:
         """Whether all invoices of these orders have it."""
-        return bool(self.ask("count", product=bought["product"])["invoices"] == {status: len(bought["orders"])})
+        return bool(self.ask("statuses", product=bought["product"]) == {status: len(bought["orders"])})
 
     def leave(self) -> None:
         assert self.process.stdin is not None
