@@ -15,7 +15,7 @@ Entry = dict[str, object]
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
-BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "filesystem", "amqp", "amqps")
+BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "filesystem", "amqp", "amqps", "memory")
 
 # Tasks that come in crowds have a queue of their own, so that the periodic tasks never wait behind them. A worker takes from all in turn.
 QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "settling", "mails", "search", "payouts")]

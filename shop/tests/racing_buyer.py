@@ -16,6 +16,7 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
+from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from cryptons.db import is_outage  # noqa: E402
@@ -48,6 +49,17 @@ def buy(cart: str, at: float) -> str:
         place_order(Cart.objects.get(pk=cart), email="ada@example.com", user=None, address=ADDRESS, network="BTC", at=timezone.now())
     except ShopError as error:
         return type(error).__name__
+    return "ordered"
+
+
+def hoard(cart: str, email: str, most: int, at: float) -> str:
+    """Place the order as this visitor, who may have so many unpaid ones."""
+    time.sleep(max(0, at - time.time()))
+    with override_settings(UNPAID_ORDERS=most):
+        try:
+            place_order(Cart.objects.get(pk=cart), email=email, user=None, address=ADDRESS, network="BTC", at=timezone.now())
+        except ShopError as error:
+            return type(error).__name__
     return "ordered"
 
 

@@ -42,6 +42,21 @@ def test_a_cart_that_is_ordered_twice_at_once_makes_one_order(buyers, race):
     assert (counted["stock"], len(counted["orders"])) == (4, 1)
 
 
+@pytest.mark.parametrize(("left", "most"), [(100, 2), (4, 20)])
+def test_a_visitor_who_orders_many_times_at_once_passes_neither_the_number_nor_the_share(buyers, left, most):
+    """Two unpaid orders of plenty, and half of the last four pieces."""
+    for race in range(ROUNDS):
+        product, carts = buyers[0].ask("prepare", left=left, buyers=PROCESSES).values()
+        email = f"hoarder-{left}-{race}@example.com"
+
+        outcome = at_once(buyers, "hoard", *({"cart": cart, "email": email, "most": most} for cart in carts))
+        rest = [buyers[0].ask("hoard", cart=cart, email=email, most=most, at=0) for cart in carts]
+
+        counted = buyers[0].ask("count", product=product)
+        assert set(outcome + rest) <= {"ordered", "OrderMoved", "OutOfStock", "CartBlocked", "TooManyUnpaid", "TooManyUnits"}
+        assert (len(counted["orders"]), counted["stock"]) == (2, left - 2)
+
+
 @pytest.mark.parametrize("race", range(ROUNDS))
 def test_a_webhook_that_many_processes_receive_at_once_counts_once(buyers, race):
     outcome = at_once(buyers, "hear", *[{"webhook_id": f"msg_{race}"}] * PROCESSES)
