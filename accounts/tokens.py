@@ -22,7 +22,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from accounts.models import RevokedToken, User
 
 USER_CACHE_SECONDS = 5
-"""How long a demoted or disabled user may keep old rights in another process; in this one they end at once."""
+"""How long another process may take a revoked token, or grant a demoted or disabled user old rights; in this one they end at once."""
 
 BAD_TOKEN = _("This token is invalid or has expired.")
 
@@ -51,9 +51,23 @@ def read(text: str, kind: type[Token]) -> tuple[User, Token]:
     user = find_user(user_id)
     if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation):
         raise AuthenticationFailed(BAD_TOKEN)
-    if RevokedToken.objects.filter(jti=jti).exists():
+    if _is_revoked(jti):
         raise AuthenticationFailed(BAD_TOKEN)
     return user, token
+
+
+def _is_revoked(jti: str) -> bool:
+    """Return whether the token was revoked. That it was not is remembered as long as its user is."""
+    if cache.get(_valid(jti)):
+        return False
+    is_revoked = RevokedToken.objects.filter(jti=jti).exists()
+    if not is_revoked:
+        cache.set(_valid(jti), True, USER_CACHE_SECONDS)
+    return is_revoked
+
+
+def _valid(jti: str) -> str:
+    return f"valid-token:{jti}"
 
 
 def find_user(user_id: UUID) -> User | None:
@@ -86,6 +100,7 @@ def revoke(token: Token) -> bool:
         RevokedToken.objects.create(jti=token["jti"], expires_at=expires_at)
     except IntegrityError:
         return False
+    cache.delete(_valid(token["jti"]))
     return True
 
 

@@ -6,6 +6,7 @@ For programs (the API, CSV, payment URIs) `cryptons.money` writes plain decimal 
 from collections.abc import Sequence
 from copy import copy
 from datetime import date, datetime
+from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_time
@@ -21,7 +22,12 @@ _MINUS = "\u2212"
 
 
 def _language() -> Locale:
-    return Locale.parse(get_language() or settings.LANGUAGE_CODE, sep="-")
+    return _locale(get_language() or settings.LANGUAGE_CODE)
+
+
+@cache
+def _locale(code: str) -> Locale:
+    return Locale.parse(code, sep="-")
 
 
 def _international() -> Locale:
@@ -32,8 +38,12 @@ def _international() -> Locale:
 
 def money(amount: int, currency: str = "") -> str:
     """Write minor units with their currency: `$49.99`, or `49.99 SEK` for a currency without a sign."""
-    currency = currency or settings.CURRENCY
-    language = _language()
+    return _money(amount, currency or settings.CURRENCY, _language())
+
+
+@lru_cache(maxsize=10_000)
+def _money(amount: int, currency: str, language: Locale) -> str:
+    """Format the amount. A page has few different prices, and Babel needs a tenth of a millisecond for one."""
     has_sign = language.currency_symbols.get(currency, currency) != currency
     pattern = copy((language if has_sign else Locale("de")).currency_formats["standard"])
     pattern.frac_prec = (minor_digits(currency),) * 2

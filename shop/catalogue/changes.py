@@ -43,6 +43,8 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
 
     These are the products' own pages; lists only if they show another availability; the search index only if it filters by another.
     """
+    if not differences:
+        return
     rows = list(Product.objects.filter(pk__in=differences).values_list("pk", "slug", "stock"))
     _renew_products([pk for pk, _, _ in rows], slugs=[slug for _, slug, _ in rows])
     if any(availability(stock) != availability(stock - differences[pk]) for pk, _, stock in rows):
@@ -50,6 +52,12 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
     if appeared_or_sold_out := [pk for pk, _, stock in rows if (stock > 0) != (stock - differences[pk] > 0)]:
         Product.objects.filter(pk__in=appeared_or_sold_out).update(updated_at=timezone.now())
         _index(appeared_or_sold_out)
+
+
+def plenty_sold(products: Collection[Product]) -> None:
+    """Renew what shows these products after a sale that leaves more than LOW_STOCK of each, so lists and the search stay as they are."""
+    if products:
+        _renew_products([product.pk for product in products], slugs=[product.slug for product in products])
 
 
 def availability(stock: int) -> int:

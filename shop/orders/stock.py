@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from shop.catalogue.changes import stock_changed
+from shop.catalogue.changes import plenty_sold, stock_changed
 from shop.errors import CartChanged, OutOfStock, Shortage
-from shop.models import Order, OrderLine, Product
+from shop.models import LOW_STOCK, Order, OrderLine, Product
 
 
 def hold_stock(order: Order) -> None:
@@ -32,10 +32,17 @@ def take_stock(lines: Iterable[OrderLine]) -> None:
     Raises OutOfStock, and CartChanged when a product has another price or is no longer sold.
     """
     by_product = {line.product_id: line for line in lines if line.product_id is not None}
+    plenty: list[Product] = []
+    scarce: dict[UUID, int] = {}
     shortages: list[Shortage] = []
     for product_id, line in sorted(by_product.items()):  # as hold_stock does
         offered = Product.objects.listed().filter(pk=product_id, price_minor=line.price_minor)
-        if offered.filter(stock__gte=line.quantity).update(stock=F("stock") - line.quantity):
+        sold = {"stock": F("stock") - line.quantity}
+        if line.product and offered.filter(stock__gt=LOW_STOCK + line.quantity).update(**sold):
+            plenty.append(line.product)
+            continue
+        if offered.filter(stock__gte=line.quantity).update(**sold):
+            scarce[product_id] = -line.quantity
             continue
         stock = offered.values_list("stock", flat=True).first()
         if stock is None:
@@ -43,7 +50,8 @@ def take_stock(lines: Iterable[OrderLine]) -> None:
         shortages.append(Shortage(line.name, stock))
     if shortages:
         raise OutOfStock(shortages)
-    stock_changed({product_id: -line.quantity for product_id, line in by_product.items()})
+    plenty_sold(plenty)
+    stock_changed(scarce)
 
 
 def release_stock(order: Order) -> bool:

@@ -244,6 +244,15 @@ def test_logging_out_revokes_both_tokens(api):
     assert api.post("/api/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 401
 
 
+def test_a_token_that_was_just_used_is_looked_up_no_second_time_and_revoked_at_once(api, django_assert_num_queries):
+    client = ApiClient(UserFactory())
+    client.get("/api/auth/profile")
+    with django_assert_num_queries(0):
+        assert client.get("/api/auth/profile").status_code == 200
+    client.post("/api/auth/logout", {})
+    assert client.get("/api/auth/profile").status_code == 401
+
+
 def test_a_user_cannot_revoke_the_token_of_another_user(api):
     theirs = login(api, UserFactory().email).json()["data"]["refresh"]
     ApiClient(UserFactory()).post("/api/auth/logout", {"refresh": theirs})

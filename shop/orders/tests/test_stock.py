@@ -6,7 +6,7 @@ from cryptons.db import atomic, new_id
 from shop.catalogue.version import catalogue_version, product_version
 from shop.errors import OutOfStock
 from shop.models import Order, Product
-from shop.orders.stock import _quantities, hold_stock, release_stock
+from shop.orders.stock import _quantities, hold_stock, release_stock, take_stock
 from shop.tests.factories import NOW, OrderFactory, OrderLineFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +152,20 @@ def test_two_lines_of_one_product_are_checked_together_against_the_stock(order):
     with pytest.raises(OutOfStock, match=r"^Only 10 of Copper Kettle are left\.$"):
         hold_stock(order)
     assert stock() == {"KETTLE": 10, "CUP": 1}
+
+
+@pytest.mark.parametrize(("stock", "is_seen_in_lists"), [(10, False), (8, False), (7, True), (2, True)])
+def test_selling_two_of_a_product_renews_it_and_lists_only_if_they_tell_how_many_are_left(
+    stock, is_seen_in_lists, django_capture_on_commit_callbacks
+):
+    product = ProductFactory(stock=stock)
+    line = OrderLineFactory.build(order=OrderFactory(), product=product, price_minor=product.price_minor, quantity=2)
+    lists, renewed = catalogue_version(), product_version(product.slug)
+    with django_capture_on_commit_callbacks(execute=True):
+        take_stock([line])
+    assert Product.objects.get().stock == stock - 2
+    assert product_version(product.slug) != renewed
+    assert (catalogue_version() != lists) == is_seen_in_lists
 
 
 def test_stock_of_a_deleted_product_cannot_be_held(order):
