@@ -1,5 +1,6 @@
 """Inputs of the accounts API."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -9,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import LENGTHS, address_problems, clean_address
+from accounts.models import User
 from accounts.plain_text import text_problem
 from cryptons.api.inputs import Input, StrictEmail, StrictString
 
@@ -29,10 +31,18 @@ class NewPassword(StrictString):
     def to_internal_value(self, data: Any) -> str:
         password = super().to_internal_value(data)
         try:
-            validate_password(password)
+            validate_password(password, self._owner())
         except PasswordProblem as error:
             raise serializers.ValidationError(error.messages) from error
         return password
+
+    def _owner(self) -> User:
+        """Return the user whose password it becomes, or one with the names that come along."""
+        user = self.context["request"].user
+        if isinstance(user, User):
+            return user
+        given = self.root.initial_data
+        return User(username=str(given.get("username", "")), email=str(given.get("email", "")))
 
 
 class AddressSerializer(Input):
@@ -75,10 +85,13 @@ class LoginInput(Input):
     username = StrictString(required=False, max_length=254)
     password = StrictString(max_length=128, trim_whitespace=False)
 
-    def validate(self, values: dict[str, str]) -> dict[str, str]:
-        if not (values.get("email") or values.get("username")):
-            raise serializers.ValidationError({"email": [_("An email address or a username is required.")]})
-        return values
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        given = getattr(self, "initial_data", None)
+        if isinstance(given, Mapping) and not {"email", "username"} & given.keys():
+            fields["email"].required = True
+            fields["email"].error_messages["required"] = _("An email address or a username is required.")
+        return fields
 
 
 class RefreshInput(Input):

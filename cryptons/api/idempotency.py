@@ -13,8 +13,10 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import orjson
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -58,7 +60,7 @@ def idempotent(view: View) -> View:
         if len(key) > 255 or not key.isprintable():
             raise Invalid.fields({"Idempotency-Key": _("Must be at most 255 printable characters.")})
         sender = _sender(request)
-        asked = [request.path.replace("/api/v1/", "/api/", 1), request.data]
+        asked = [request.path.replace("/api/v1/", "/api/", 1), _plain(request.data)]
         body_hash = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
         kept = _begin(sender, key, body_hash)
         if kept.status is not None:
@@ -73,6 +75,21 @@ def idempotent(view: View) -> View:
         return response
 
     return once
+
+
+def _plain(data: Any) -> Any:
+    """Return the body as JSON would write it, with the hash of a file instead of the file."""
+    if not isinstance(data, MultiValueDict):
+        return data
+    return {name: [_hash(value) if isinstance(value, UploadedFile) else value for value in values] for name, values in data.lists()}
+
+
+def _hash(upload: "UploadedFile[Any]") -> str:
+    digest = hashlib.sha256()
+    for chunk in upload.chunks():
+        digest.update(chunk)
+    upload.seek(0)
+    return digest.hexdigest()
 
 
 def _sender(request: Request) -> UUID:

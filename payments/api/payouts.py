@@ -52,7 +52,8 @@ class PayoutInput(Input):
 
 
 class Payouts(ApiView):
-    permission_classes = [may("payouts:send")]
+    def get_permissions(self) -> list[Any]:
+        return [may("payouts:send" if self.request.method == "POST" else "payments:read")()]
 
     @describe_page(
         "List payouts",

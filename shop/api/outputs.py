@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.urls import reverse
@@ -45,14 +46,22 @@ class PriceText(AmountText):
 
 class ImageSerializer(Output):
     id = serializers.UUIDField(source="pk")
-    url = serializers.CharField(source="file.url")
+    url = serializers.CharField()
     thumbnail = serializers.CharField()
     alt = serializers.CharField()
     width = serializers.IntegerField()
     height = serializers.IntegerField()
 
+    def read_url(self, image: ProductImage) -> str:
+        return _absolute(image.file.url)
+
     def read_thumbnail(self, image: ProductImage) -> str:
-        return str((image.thumbnail or image.file).url)
+        return _absolute((image.thumbnail or image.file).url)
+
+
+def _absolute(url: str) -> str:
+    """Return a picture's address for programs that know no page it would be relative to."""
+    return urljoin(settings.PUBLIC_URL, url)
 
 
 class CategoryLinkSerializer(Output):

@@ -279,9 +279,11 @@ class ProductImages(ApiView):
         status=201,
         body=IMAGE_INPUT,
         body_type="multipart/form-data",
-        errors=[400, 403, 404, 415],
+        parameters=[idempotency_key("The same key, picture and text: the same image")],
+        errors=[403, 404, 409, 415, 422],
         login=True,
     )
+    @idempotent
     def post(self, request: Request, product_id: str) -> Response:
         product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
         upload = request.FILES.get("image")

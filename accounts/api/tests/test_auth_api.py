@@ -132,6 +132,32 @@ def test_users_log_in_by_email_or_username_in_any_case(api, name):
     assert set(answer.json()["data"]) == {"user", "token", "refresh"}
 
 
+@pytest.mark.parametrize("names", [{"username": "margaretsmith"}, {"email": "margaretsmith@example.com"}])
+def test_a_new_account_cannot_have_its_own_name_as_password(api, names):
+    """As on the page, and beside whatever else is wrong."""
+    answer = api.post("/api/auth/register", {"username": "x", "email": "x", "password": "margaretsmith", **names, "role": "admin"})
+    fields = {row["field"] for row in answer.json()["error"]["details"]}
+    assert (answer.status_code, fields) == (400, {"password", "role", *({"username", "email"} - names.keys())})
+
+
+def test_a_new_password_cannot_be_the_users_name():
+    ada = UserFactory(username="adalovelace")
+    body = {"currentPassword": PASSWORD, "newPassword": "adalovelace1"}
+    answer = ApiClient(ada).put("/api/auth/password", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert [row["field"] for row in answer.json()["error"]["details"]] == ["newPassword"]
+
+
+def test_all_problems_of_a_login_are_told_at_once(api):
+    answer = api.post("/api/auth/login", {"otp": "1"})
+    assert {row["field"]: row["message"] for row in answer.json()["error"]["details"]} == {
+        "email": "An email address or a username is required.",
+        "password": "This field is required.",
+        "otp": "There is no such field.",
+    }
+    assert api.post("/api/auth/login", {"email": "", "password": "x"}).status_code == 400
+
+
 def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(api):
     UserFactory(username="kate", email="kate@example.com")
     wrong, unknown = login(api, "kate@example.com", "not the one"), login(api, "nobody@example.com", "not the one")

@@ -51,6 +51,12 @@ def test_a_user_who_may_not_send_payouts_neither_reads_nor_drafts_them(invoice, 
     assert not Payout.objects.exists()
 
 
+def test_a_user_who_may_read_payments_reads_payouts_and_drafts_none(invoice):
+    api = ApiClient(staff_who_may("view_payment"))
+    assert api.get("/api/payouts").status_code == 200
+    assert api.post("/api/payouts", body(invoice)).status_code == 403
+
+
 def test_a_user_who_may_send_payouts_may_draft_one(invoice):
     answer = ApiClient(staff_who_may("add_payout")).post("/api/payouts", body(invoice, amount="0.0005"))
     assert answer.status_code == 201

@@ -240,6 +240,35 @@ def test_staff_can_upload_a_picture(staff):
     assert (answer.json()["data"]["width"], answer.json()["data"]["alt"]) == (800, "A kettle")
 
 
+def test_an_upload_that_is_repeated_with_its_key_makes_one_picture(staff):
+    product = ProductFactory()
+
+    def upload(colour):
+        file = io.BytesIO()
+        Image.new("RGB", (80, 60), colour).save(file, "PNG")
+        file.seek(0)
+        file.name = "kettle.png"
+        path, headers = f"/api/products/{product.pk}/images", {"Idempotency-Key": "1"}
+        return staff.post(path, {"image": file, "alt": "A kettle"}, content_type=MULTIPART_CONTENT, headers=headers)
+
+    first, again = upload("red"), upload("red")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert first.json()["data"]["url"].startswith("http://127.0.0.1:8000/media/products/")
+    assert first.json()["data"]["thumbnail"].startswith("http://127.0.0.1:8000/media/products/")
+    assert upload("blue").status_code == 422
+    assert ProductImage.objects.count() == 1
+
+
+def test_a_product_and_a_cart_line_are_made_once_for_a_key(staff):
+    headers = {"Idempotency-Key": "1"}
+    body = {"name": "Pan", "sku": "PAN", "price": "1.00", "category": str(CategoryFactory().pk), "stock": 5}
+    product = staff.post("/api/products", body, headers=headers).json()["data"]
+    assert staff.post("/api/products", body, headers=headers).json()["data"] == product
+    for _ in range(2):
+        cart = staff.post("/api/cart/items", {"productId": product["id"]}, headers={"Idempotency-Key": "2"}).json()["data"]
+    assert cart["items"][0]["quantity"] == 1
+
+
 def test_a_file_that_is_not_an_image_is_refused(staff):
     file = io.BytesIO(b"<?php echo 1;")
     file.name = "kettle.png"
