@@ -10,12 +10,17 @@ from cryptons.languages import twins
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`has_session` is false for a newcomer, whose pages must touch neither session, user, messages nor CSRF token."""
+    """`has_session` is false for a newcomer, whose pages must touch neither session, user, messages nor CSRF token.
+
+    `is_shared` is true for a page that is kept for everybody: base.html leaves holes in it (see cryptons.page_holes).
+    """
+    is_shared = getattr(request, "is_shared", False)
     return {
         "shop_name": settings.SHOP_NAME,
         "currency": settings.CURRENCY,
         "public_url": settings.PUBLIC_URL,
         "default_language": settings.LANGUAGE_CODE,
         "twins": SimpleLazyObject(lambda: twins(request)),
-        "has_session": settings.SESSION_COOKIE_NAME in request.COOKIES,
+        "has_session": settings.SESSION_COOKIE_NAME in request.COOKIES and not is_shared,
+        "is_shared": is_shared,
     }

@@ -87,12 +87,11 @@ def _static_file(root: Path, names: Mapping[str, str], content_type: str, cachin
     common = [
         ("Server", ""),
         ("Content-Type", content_type),
-        ("Cache-Control", caching),
         ("Last-Modified", modified),
         ("ETag", etag),
         ("X-Content-Type-Options", "nosniff"),
         ("Access-Control-Allow-Origin", "*"),
-        *HEADERS.items(),
+        *(HEADERS | {"Cache-Control": caching}).items(),
         *([("Vary", "Accept-Encoding")] if len(names) > 1 else []),
     ]
     forms = {}

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 
 from cryptons import middleware
 from cryptons.api.limits import count
 from cryptons.client_address import client_ip
+from cryptons.page_holes import COOKIE, NOBODY, Visitor, read_visitor
 from cryptons.serving.bodies import BodyReader, ClientGone, body_limit
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
 from cryptons.serving.files import Pictures, read_static_files
@@ -68,10 +69,11 @@ class Front:
         if file := self._files.get(scope.path) or self._pictures.find(scope.path):
             file.send(exchange, scope.method, headers)
             return True
-        if not self._is_for_everybody(headers):
+        visitor = self._visitor(headers)
+        if visitor is None:
             return False
         answer = self._answers.find(_key(scope, headers))
-        if answer is None:
+        if answer is None or (visitor is not NOBODY and answer.ready.page is None):
             return False
         limits: Headers = []
         if scope.path.startswith("/api/"):
@@ -81,21 +83,35 @@ class Front:
             if not allowed:
                 return False
             limits = list(counted.items())
-        self._send(scope, exchange, headers, answer, limits)
+        self._send(scope, exchange, headers, answer, visitor, limits)
         return True
 
-    def _is_for_everybody(self, headers: Mapping[str, str]) -> bool:
+    def _visitor(self, headers: Mapping[str, str]) -> Visitor | None:
+        """Return who asks: NOBODY without a session; None if only Django can tell."""
         if any(name in headers for name in FOR_ONE_VISITOR):
-            return False
-        cookies = headers.get("cookie", "")
-        return not (cookies and any(name in cookies for name in self._personal_cookies))
+            return None
+        text = headers.get("cookie", "")
+        if not text or not any(name in text for name in self._personal_cookies):
+            return NOBODY
+        cookies = parse_cookie(text)
+        visitor = read_visitor(cookies.get(COOKIE, ""), cookies.get(settings.SESSION_COOKIE_NAME, ""), at=time.time())
+        return None if visitor is None or visitor.has_message or "messages" in cookies else visitor
 
-    def _send(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str], answer: ReadyAnswer, more: Headers) -> None:
+    def _send(
+        self, scope: Scope, exchange: Exchange, headers: Mapping[str, str], answer: ReadyAnswer, visitor: Visitor, more: Headers
+    ) -> None:
         started = time.perf_counter()
         request_id = middleware.request_id_of(headers.get("x-request-id", "")) or new_request_id()
         more = [*more, ("X-Request-ID", request_id)]
         status = 200
-        if is_known(answer, headers.get("if-none-match", "")):
+        if visitor is not NOBODY:
+            body = answer.ready.fill(visitor)
+            more += [*answer.private, ("Content-Length", str(len(body)))]
+            if scope.method == "HEAD":
+                exchange.response_empty(200, more)
+            else:
+                exchange.response_bytes(200, more, body)
+        elif is_known(answer, headers.get("if-none-match", "")):
             status = 304
             exchange.response_empty(304, answer.not_modified + more)
         else:
@@ -113,9 +129,9 @@ class Front:
         body = await self._bodies.read(exchange, headers, body_limit(scope.method, scope.path, headers))
         call = WsgiCall(exchange, self._loop)
         pool = self._probes if scope.path == HEALTH else self._pool
-        keeps = scope.method == "GET" and self._is_for_everybody(headers)
+        visitor = self._visitor(headers) if scope.method == "GET" else None
         try:
-            answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), keeps)
+            answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
         except PoolFull as error:
             raise Refused(BUSY) from error
         except Exception as error:
@@ -127,7 +143,7 @@ class Front:
             self._bodies.release(body)
         if answer:
             self._answers.put(_key(scope, headers), answer)
-        elif keeps and call.file and call.status == 200:
+        elif visitor is NOBODY and call.file and call.status == 200:
             self._pictures.keep(scope.path, call.file, call.headers)
         call.send()
 

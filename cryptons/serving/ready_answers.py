@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptons.response_cache import ENCODINGS, OUTAGE, Ready, distrusted_at, encoded_etag, matches
+from cryptons.response_cache import ENCODINGS, OUTAGE, PRIVATE, Ready, distrusted_at, encoded_etag, matches
 from cryptons.serving.wsgi_call import Headers
 
 try:
@@ -33,6 +33,7 @@ LEAST_BYTES = 500
 
 EACH_TIME = frozenset({"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "content-length"})
 """Headers that belong to one request."""
+OF_THE_CACHE = frozenset({"etag", "cache-control"})
 ABOUT_THE_BODY = frozenset({"content-type", "content-language"})
 """What a 304 does not have."""
 
@@ -49,6 +50,8 @@ class ReadyAnswer:
     variants: Mapping[str, Variant]
     """By encoding; the empty one is the body as it is."""
     not_modified: Headers
+    private: Headers
+    """For a visitor with a session, whose body is another one each time."""
     size: int
     used_at: int = 0
 
@@ -72,14 +75,16 @@ def accepts(accepted: str, encoding: str) -> bool:
 
 def make_answer(ready: Ready, headers: Headers) -> ReadyAnswer:
     """Put the headers of Django's answer around each form of the body. Compressing takes a while: call it in a thread."""
-    kept = [(name, value) for name, value in headers if name.lower() not in EACH_TIME]
+    common = [(name, value) for name, value in headers if name.lower() not in EACH_TIME | OF_THE_CACHE]
+    kept = [*common, ("ETag", ready.etag), ("Cache-Control", ready.cache_control)]
     variants = {"": Variant([*kept, ("Content-Length", str(len(ready.body)))], ready.body)}
     for encoding, body in _compressed(ready.body):
         changed = [(name, encoded_etag(value, encoding) if name.lower() == "etag" else value) for name, value in kept]
         changed += [("Content-Encoding", encoding), ("Content-Length", str(len(body)))]
         variants[encoding] = Variant(changed, body)
     not_modified = [(name, value) for name, value in kept if name.lower() not in ABOUT_THE_BODY]
-    return ReadyAnswer(ready, variants, not_modified, sum(len(variant.body) for variant in variants.values()))
+    private = [*common, ("Cache-Control", PRIVATE)]
+    return ReadyAnswer(ready, variants, not_modified, private, sum(len(variant.body) for variant in variants.values()))
 
 
 def _compressed(body: bytes) -> list[tuple[str, bytes]]:

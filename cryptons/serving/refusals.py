@@ -77,8 +77,8 @@ def _page(reason: Reason, language: str) -> Refusal:
 
 def _headers(reason: Reason, content_type: str) -> list[tuple[str, str]]:
     """The connection is closed, because the rest of the request may still be on its way."""
-    headers = [("Server", ""), ("Content-Type", content_type), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-    headers += HEADERS.items()
+    headers = [("Server", ""), ("Content-Type", content_type), ("X-Content-Type-Options", "nosniff")]
+    headers += (HEADERS | {"Cache-Control": "no-store"}).items()
     if reason is BUSY:
         headers.append(("Retry-After", str(RETRY_SECONDS)))
     return [*headers, ("Connection", "close")]

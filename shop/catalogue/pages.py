@@ -47,7 +47,7 @@ class Choice:
 
 
 @require_safe
-@ready_bytes(versions=catalogue_version)
+@ready_bytes(versions=catalogue_version, holes=True)
 def home(request: HttpRequest) -> HttpResponse:
     newest = find_products(Query(sort="newest", in_stock=True, limit=SHELF))
     rated = find_products(Query(sort="rating", in_stock=True, limit=SHELF), newest.tree)
@@ -56,7 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@ready_bytes(versions=lambda slug: catalogue_version(), parameters=PARAMETERS)
+@ready_bytes(versions=lambda slug: catalogue_version(), parameters=PARAMETERS, holes=True)
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     tree = read_categories()
     category = tree.find(slug)
@@ -66,7 +66,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@ready_bytes(versions=catalogue_version, parameters=PARAMETERS)
+@ready_bytes(versions=catalogue_version, parameters=PARAMETERS, holes=True)
 def search(request: HttpRequest) -> HttpResponse:
     tree = read_categories()
     return _list(request, FilterForm(request.GET, tree=tree), tree, "shop/search.html")
@@ -80,7 +80,7 @@ def suggest(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@ready_bytes(versions=page_version)
+@ready_bytes(versions=page_version, holes=True)
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     product = find_shown(slug=slug)
     if product is None:

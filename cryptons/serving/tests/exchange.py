@@ -58,6 +58,7 @@ class Exchange:
     def response_empty(self, status: int, headers: Headers) -> None:
         assert not self.status, "answered twice"
         self.status, self.headers = status, {name.lower(): value for name, value in headers}
+        assert len(self.headers) == len([name for name, _ in headers if name.lower() != "set-cookie"]) + ("set-cookie" in self.headers)
         self.cookies = [value for name, value in headers if name.lower() == "set-cookie"]
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:

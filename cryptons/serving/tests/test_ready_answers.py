@@ -32,7 +32,7 @@ def kept(clock):
     """One answer under a version, and the answers it is kept in."""
     versions = Versions()
     now = int(clock.seconds * 10**9)
-    ready = ready_answers.Ready("1", versions, b"x", "text/plain", '"e"', now + 300 * 10**9, now, now)
+    ready = ready_answers.Ready("1", versions, b"x", None, "text/plain", "public", '"e"', now + 300 * 10**9, now, now)
     answers = ready_answers.ReadyAnswers()
     answers.put(("/",), ready_answers.make_answer(ready, []))
     return answers, versions
