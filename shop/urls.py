@@ -23,9 +23,9 @@ urlpatterns = [
     path("pay/<uuid:invoice_id>/status", pay.pay_status, name="pay_status"),
     path("sandbox/<uuid:invoice_id>/", pay.sandbox_play, name="sandbox_play"),
     path("pay/<uuid:invoice_id>/quote/", quote_page.quote, name="quote"),
-    path("orders/<slug:access_token>/", order_pages.order, name="order"),
-    path("orders/<slug:access_token>/cancel/", order_pages.order_cancel, name="order_cancel"),
-    path("orders/<slug:access_token>/money-back/", order_pages.request_refund, name="request_refund"),
-    path("orders/<slug:access_token>/again/", order_pages.order_again, name="order_again"),
+    path("orders/<slug:key>/", order_pages.order, name="order"),
+    path("orders/<slug:key>/cancel/", order_pages.order_cancel, name="order_cancel"),
+    path("orders/<slug:key>/money-back/", order_pages.request_refund, name="request_refund"),
+    path("orders/<slug:key>/again/", order_pages.order_again, name="order_again"),
     path("account/orders/", order_pages.orders, name="orders"),
 ]

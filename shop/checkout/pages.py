@@ -185,7 +185,7 @@ def _review(
 
 def _to_payment(order: Order) -> HttpResponse:
     invoice = current_invoice(order)
-    return redirect("shop:pay", invoice.pk) if invoice else redirect("shop:order", order.access_token)
+    return redirect("shop:pay", invoice.pk) if invoice else redirect("shop:order", order.number)
 
 
 def _user(request: HttpRequest) -> User | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import segno
@@ -198,9 +197,11 @@ def _expired(view: BuyerView, *, at: datetime) -> PayState:
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     view = _read_view(invoice_id)
     order = Order.objects.filter(pk=view.subject_id).first()
-    key = order.access_token if order and may_change_payment(request, order) else ""
-    context = _context(view, key, at=timezone.now())
-    if key and context["state"].asks_for_money:
+    number = order.number if order and may_change_payment(request, order) else ""
+    if "order" in request.GET:  # the key of a link in a mail, which the session remembers now
+        return redirect("shop:pay", invoice_id)
+    context = _context(view, number, at=timezone.now())
+    if number and context["state"].asks_for_money:
         context["ways"] = ways_to_pay(view.remaining_minor)
         context["chosen"] = usable(context["ways"], view.network)
     return render(request, "shop/pay.html", context)
@@ -247,7 +248,7 @@ def _read_view(invoice_id: UUID) -> BuyerView:
         raise Http404(_("There is no such payment.")) from None
 
 
-def _context(view: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
+def _context(view: BuyerView, number: str, *, at: datetime) -> dict[str, Any]:
     state = describe(view, at=at, is_wanted=_is_wanted(view))
     is_delayed = bool(state.seconds) and is_silent(view.answered_at or view.created_at, at=at)
     shown = (state, view.destination, view.remaining_base, view.paid_seen_minor, is_delayed)
@@ -259,18 +260,18 @@ def _context(view: BuyerView, key: str, *, at: datetime) -> dict[str, Any]:
         "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
         "qr": qr_svg(view.uri) if state.asks_for_money else "",
         "paid_percent": int(view.paid_share * 100),
-        "order_key": key,
-        **_urls(view, key),
+        "order_number": number,
+        **_urls(view, number),
     }
 
 
-def _urls(view: BuyerView, key: str) -> dict[str, str]:
-    """Make the addresses that need the order's key; empty without a key, or with one that cannot be valid."""
+def _urls(view: BuyerView, number: str) -> dict[str, str]:
+    """Make the addresses of the order's pages; empty without its number, or with one that cannot be valid."""
     try:
         return {
-            "order_url": reverse("shop:order", args=[key]),
-            "request_refund_url": reverse("shop:request_refund", args=[key]),
-            "quote_url": f"{reverse('shop:quote', args=[view.invoice_id])}?{urlencode({'order': key})}",
+            "order_url": reverse("shop:order", args=[number]),
+            "request_refund_url": reverse("shop:request_refund", args=[number]),
+            "quote_url": reverse("shop:quote", args=[view.invoice_id]),
         }
     except NoReverseMatch:
         return {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -40,6 +39,8 @@ def quote(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     order = get_object_or_404(Order, pk=invoice.subject_id)
     if not may_change_payment(request, order):
         raise PermissionDenied(_("Only the buyer can change how this order is paid."))
+    if request.method != "POST" and "order" in request.GET:  # the key of a link in a mail, which the session remembers now
+        return redirect("shop:quote", invoice_id)
     if request.method != "POST":
         return _show(request, invoice, order)
     try:
@@ -64,18 +65,12 @@ def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str)
         return _show(request, invoice, order, chosen=network, problem=str(error), status=409)
     if Invoice.objects.filter(pk=invoice.pk).exclude(status=Invoice.Status.NEW).exists():
         messages.success(request, _("Thank you. What you paid is enough: you do not have to send anything more."))
-    return redirect(_pay_path(request, invoice))
+    return redirect("shop:pay", invoice.pk)
 
 
 def _cannot_be_reached(network: str) -> str:
     message = _("%(network)s cannot be reached right now. Nothing was changed: please try again, or choose another way to pay.")
     return message % {"network": UNITS[network].name}
-
-
-def _pay_path(request: HttpRequest, invoice: Invoice) -> str:
-    """Make the pay page's address, with the key that brought the buyer here."""
-    path, key = reverse("shop:pay", args=[invoice.pk]), request.GET.get("order", "")
-    return f"{path}?{urlencode({'order': key})}" if key else path
 
 
 def _show(
@@ -94,7 +89,7 @@ def _show(
         "invoice": invoice,
         "problem": problem or next(iter((failed or {}).values()), ""),
         "open_orders": open_orders,
-        "pay_url": _pay_path(request, invoice),
+        "pay_url": reverse("shop:pay", args=[invoice.pk]),
         "minutes": settings.INVOICE_MINUTES,
     }
     try:

@@ -2,7 +2,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,6 +16,7 @@ from payments.models import Invoice
 from shop.cart.contents import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
+from shop.orders.access import order_page
 from shop.orders.buyer_view import can_cancel, can_request_refund, can_requote, state_in_words
 from shop.orders.lifecycle import cancel_own_order
 from shop.orders.mails import mail_refund_link
@@ -28,8 +29,8 @@ PAGE_SIZE = 20
 
 @require_safe
 @private_link
-def order(request: HttpRequest, access_token: str) -> HttpResponse:
-    order = get_object_or_404(Order, access_token=access_token)
+@order_page
+def order(request: HttpRequest, order: Order) -> HttpResponse:
     invoice = current_invoice(order)
     context = {
         "order": order,
@@ -52,9 +53,9 @@ def order(request: HttpRequest, access_token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
 @limit_forms(CHECKOUT)
-def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
+@order_page
+def order_cancel(request: HttpRequest, order: Order) -> HttpResponse:
     """Ask the buyer to confirm, then cancel the order."""
-    order = get_object_or_404(Order, access_token=access_token)
     if request.method == "POST":
         try:
             cancel_own_order(order.pk, at=timezone.now())
@@ -62,35 +63,35 @@ def order_cancel(request: HttpRequest, access_token: str) -> HttpResponse:
             messages.error(request, str(error))
         else:
             messages.success(request, _("The order is cancelled."))
-        return redirect("shop:order", access_token)
+        return redirect("shop:order", order.number)
     if not can_cancel(order):
-        return redirect("shop:order", access_token)
+        return redirect("shop:order", order.number)
     return render(request, "shop/order_cancel.html", {"order": order})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
 @limit_forms(CHECKOUT)
-def request_refund(request: HttpRequest, access_token: str) -> HttpResponse:
+@order_page
+def request_refund(request: HttpRequest, order: Order) -> HttpResponse:
     """Mail the refund link, only to the order's address, because the link to this page may have been shared."""
-    order = get_object_or_404(Order, access_token=access_token)
     invoice = current_invoice(order)
     if invoice is None or not can_request_refund(order, invoice):
         messages.info(request, _("There is nothing to refund for this order."))
-        return redirect("shop:order", access_token)
+        return redirect("shop:order", order.number)
     if request.method == "POST":
         in_transaction(lambda: mail_refund_link(order, invoice, at=timezone.now()))
         messages.success(request, _("We have sent the link to %(email)s.") % {"email": order.email})
-        return redirect("shop:order", access_token)
+        return redirect("shop:order", order.number)
     return render(request, "shop/refund_request.html", {"order": order})
 
 
 @require_POST
 @private_link
 @limit_forms(CART)
-def order_again(request: HttpRequest, access_token: str) -> HttpResponse:
+@order_page
+def order_again(request: HttpRequest, order: Order) -> HttpResponse:
     """Put the order's products into the cart again."""
-    order = get_object_or_404(Order, access_token=access_token)
     for line in order.lines.prefetch_related("product"):
         if line.product is None:
             messages.warning(request, _("%(product)s is no longer sold.") % {"product": line.name})

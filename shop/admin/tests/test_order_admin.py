@@ -58,7 +58,7 @@ def test_a_paid_order_can_be_marked_as_shipped_and_delivered_with_buttons(client
         "order.shipped",
         "order.delivered",
     ]
-    assert "Shipped" in client.get(f"/orders/{order.access_token}/").text
+    assert "Shipped" in client.get(f"/orders/{order.access_token}/", follow=True).text
 
 
 def test_shipping_an_order_on_hold_is_refused_with_the_reason(client, grace):

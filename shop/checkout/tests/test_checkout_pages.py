@@ -64,7 +64,7 @@ def test_a_guest_can_order_in_three_pages(client, item):
     placed, invoice = Order.objects.get(), Invoice.objects.get()
     assert paying["Location"] == f"/pay/{invoice.pk}/"
     assert (placed.email, placed.user, placed.shipping_address, placed.network) == ("ada@example.com", None, ADDRESS, "BTC")
-    assert f"/orders/{placed.access_token}/" in client.get(paying["Location"]).text
+    assert f"/orders/{placed.number}/" in client.get(paying["Location"]).text
 
 
 def test_the_checkout_is_filled_in_from_the_account_of_the_user(client, ada):

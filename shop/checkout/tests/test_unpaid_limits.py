@@ -287,7 +287,7 @@ def test_the_page_says_what_is_open_and_links_the_visitors_own_orders_only(clien
 
     assert answer.status_code == 409
     assert "2 unpaid orders with your email address or from your connection are open already" in answer.text
-    assert f"/orders/{mine.access_token}/" in answer.text
+    assert f"/orders/{mine.number}/" in answer.text
     assert other.number not in answer.text
     assert other.access_token not in answer.text
     assert Order.objects.count() == 2

@@ -6,6 +6,7 @@ from django.test import Client
 from accounts.tests.factories import UserFactory
 from shop.models import CartItem, Order, Product
 from shop.orders.lifecycle import change_status
+from shop.orders.state import current_invoice
 from shop.tests.factories import NOW, OrderFactory
 from shop.tests.paying import TOO_LATE, open_order, pay, placed, run_out, tell
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def page(client, order):
-    return client.get(f"/orders/{order.access_token}/").text
+    return client.get(f"/orders/{order.access_token}/", follow=True).text
 
 
 def test_the_link_of_an_order_shows_it_without_a_login(client):
@@ -39,12 +40,60 @@ def test_a_link_with_another_key_shows_no_order(client, token):
 
 
 def test_the_number_of_an_order_does_not_open_its_page(client):
-    assert client.get(f"/orders/{open_order().number}/").status_code == 404
+    order = open_order()
+    known, unknown = client.get(f"/orders/{order.number}/"), client.get("/orders/AAAAA-AAAAA/")
+    assert (known.status_code, unknown.status_code) == (404, 404)
+    assert known.text.replace(order.number, "AAAAA-AAAAA") == unknown.text
+    assert "Open the link in our email about your order again" in known.text
+
+
+@pytest.mark.parametrize("path", ["", "cancel/"])
+def test_the_key_of_a_link_is_in_the_address_once(client, path):
+    """Links in mails work on each device, and afterwards no log, history or link of the pages has the key."""
+    order = open_order()
+
+    for device in (client, Client()):
+        first = device.get(f"/orders/{order.access_token}/{path}")
+        assert (first.status_code, first.url) == (302, f"/orders/{order.number}/{path}")
+        page = device.get(first.url)
+        assert page.status_code == 200
+        assert order.access_token not in page.text
+    assert Client().get(f"/orders/{order.number}/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["", "quote/"])
+def test_the_key_of_a_link_to_the_payment_is_in_the_address_once(client, page):
+    order = open_order()
+    path = f"/pay/{current_invoice(order).pk}/{page}"
+
+    first = client.get(f"{path}?order={order.access_token}")
+
+    assert (first.status_code, first.url) == (302, path)
+    text = client.get(path).text
+    assert order.access_token not in text
+    assert f"/orders/{order.number}/" in text or "radio" in text
+
+
+def test_opening_the_link_of_one_order_shows_no_other(client):
+    order, other = open_order(), open_order(product__sku="POT")
+    client.get(f"/orders/{order.access_token}/")
+    assert client.get(f"/orders/{other.number}/").status_code == 404
+
+
+def test_the_user_who_placed_the_order_sees_it_by_its_number(client):
+    ada = UserFactory()
+    order = open_order(user=ada)
+    assert client.get(f"/orders/{order.number}/").status_code == 404
+    client.force_login(ada)
+    assert order.number in client.get(f"/orders/{order.number}/").text
 
 
 @pytest.mark.parametrize("path", ["", "cancel/"])
 def test_order_pages_are_not_indexed_cached_or_sent_as_referrer(client, path):
-    response = client.get(f"/orders/{open_order().access_token}/{path}")
+    link = client.get(f"/orders/{open_order().access_token}/{path}")
+    response = client.get(link.url)
+    assert "no-store" in link["Cache-Control"]
+    assert link["Referrer-Policy"] == "same-origin"
     assert response["X-Robots-Tag"] == "noindex, nofollow"
     assert response["Referrer-Policy"] == "same-origin"
     assert "no-store" in response["Cache-Control"]
@@ -96,7 +145,7 @@ def test_the_order_page_does_not_show_notes_of_staff(client):
 
 def test_cancelling_an_order_asks_for_confirmation_first(client):
     order = open_order()
-    cancel = f"/orders/{order.access_token}/cancel/"
+    cancel = f"/orders/{order.number}/cancel/"
     assert cancel in page(client, order)
     assert f"Cancel order {order.number}?" in client.get(cancel).text
     assert Order.objects.get().status == "pending"
@@ -116,7 +165,7 @@ def test_cancelling_an_order_needs_a_csrf_token():
 def test_the_buyer_cannot_cancel_an_order_with_a_payment(client):
     order = open_order()
     tell(order)
-    cancel = f"/orders/{order.access_token}/cancel/"
+    cancel = f"/orders/{order.number}/cancel/"
     assert cancel not in page(client, order)
     assert client.get(cancel).status_code == 302
     assert "We have already seen a payment for this order" in client.post(cancel, follow=True).text
@@ -126,7 +175,7 @@ def test_the_buyer_cannot_cancel_an_order_with_a_payment(client):
 def test_an_expired_order_can_be_ordered_again(client):
     order = open_order()
     run_out(order)
-    again = f"/orders/{order.access_token}/again/"
+    again = f"/orders/{order.number}/again/"
     assert again in page(client, order)
 
     assert "$99.98" in client.post(again, follow=True).text

@@ -349,7 +349,7 @@ def test_cancelling_a_refunded_order_offers_no_second_refund(client):
     sent(order)
     cancel(order)
     assert (order.status, order.payment_status, mails("money_back")) == ("cancelled", "refunded", 0)
-    assert "your payment was refunded" in client.get(f"/orders/{order.access_token}/").text
+    assert "your payment was refunded" in client.get(f"/orders/{order.access_token}/", follow=True).text
     assert "We sent you" in client.get(link(order)).text
 
 

@@ -49,7 +49,7 @@ def test_the_stock_is_released_and_buyer_and_staff_are_told(order, client):
     page = client.get(f"/pay/{Invoice.objects.get().pk}/").text
     assert "Your payment is not confirmed yet" in page
     assert "you do not have to pay again" in page
-    assert "we no longer reserve the price and the goods" in client.get(f"/orders/{order.access_token}/").text
+    assert "we no longer reserve the price and the goods" in client.get(f"/orders/{order.access_token}/", follow=True).text
 
 
 def test_the_stock_is_taken_again_when_the_payment_confirms(order):
