@@ -1,4 +1,5 @@
-from django.urls import path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from shop.cart import pages as cart_pages
 from shop.catalogue import pages
@@ -13,6 +14,7 @@ urlpatterns = [
     path("c/<slug:slug>/", pages.category, name="category"),
     path("p/<slug:slug>/", pages.product, name="product"),
     path("search", pages.search, name="search"),
+    re_path("^products/?$", RedirectView.as_view(pattern_name="shop:search", permanent=True, query_string=True)),  # as people guess it
     path("search/suggest", pages.suggest, name="suggest"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),

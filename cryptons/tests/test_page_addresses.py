@@ -11,6 +11,8 @@ pytestmark = pytest.mark.django_db
     [
         ("/search/", "/search"),
         ("/search/?q=tin%20cup&page=2", "/search?q=tin%20cup&page=2"),
+        ("/products/?sort=price", "/search?sort=price"),
+        ("/products", "/search"),
         ("/p/copper-kettle", "/p/copper-kettle/"),
         ("/c/kettles?sort=price", "/c/kettles/?sort=price"),
         ("/cart", "/cart/"),
