@@ -3,7 +3,7 @@
 import pytest
 
 from cryptons.cache_config import local_caches
-from cryptons.file_cache import ForgivingFileCache
+from cryptons.file_cache import CULL_EVERY, ForgivingFileCache
 
 
 @pytest.fixture
@@ -46,3 +46,13 @@ def test_a_disk_that_cannot_be_written_keeps_nothing_and_raises_nothing(tmp_path
 
 def test_it_is_the_shared_cache_of_a_shop_without_redis(tmp_path):
     assert local_caches(tmp_path)["shared"]["BACKEND"] == "cryptons.file_cache.ForgivingFileCache"
+
+
+def test_many_entries_are_culled_although_the_files_are_counted_in_one_of_a_hundred_writes(tmp_path, monkeypatch):
+    cache = ForgivingFileCache(str(tmp_path / "cache"), {"OPTIONS": {"MAX_ENTRIES": 10}})
+    count, counted = cache._list_cache_files, []
+    monkeypatch.setattr(cache, "_list_cache_files", lambda: counted.append(1) or count())
+    for number in range(3 * CULL_EVERY):
+        cache.set(f"{number}", 1)
+    assert len(counted) == 3
+    assert len(count()) < 3 * CULL_EVERY
