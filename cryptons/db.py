@@ -18,6 +18,8 @@ T = TypeVar("T")
 CONFLICT_ATTEMPTS = 15
 CONFLICT_CODES = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock."""
+CANNOT_WRITE = frozenset({"25006", 14031})
+"""PostgreSQL: read-only, as a standby is. MongoDB: its disk is full. PostgreSQL's full disk and SQLite's are OperationalErrors anyway."""
 
 
 def new_id() -> UUID:
@@ -161,9 +163,12 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether the database is unreachable or too busy, so that the same request may succeed a moment later."""
+    """Return whether the database is unreachable, too busy or cannot be written, so that the same request may succeed later."""
     unreachable = (OperationalError, InterfaceError, ConnectionFailure)
-    return is_conflict(error) or any(isinstance(cause, unreachable) for cause in _causes(error))
+    return is_conflict(error) or any(
+        isinstance(cause, unreachable) or getattr(cause, "sqlstate", "") in CANNOT_WRITE or getattr(cause, "code", 0) in CANNOT_WRITE
+        for cause in _causes(error)
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -179,13 +184,15 @@ def on_commit(act: Callable[[], Any]) -> None:
 
 
 def ping() -> None:
-    """Query the database. Raises django.db.Error or PyMongoError when the database does not answer."""
+    """Query the database. Raises django.db.Error or PyMongoError when it does not answer, or is a PostgreSQL that cannot be written."""
     if connection.vendor == "mongodb":
         connection.ensure_connection()
         connection.connection.admin.command("ping")
     else:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only" if connection.vendor == "postgresql" else "SELECT 1")
+            if cursor.fetchone() == ("on",):
+                raise OperationalError("The database is read-only.")
 
 
 class BaseModel(models.Model):

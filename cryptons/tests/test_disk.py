@@ -1,6 +1,7 @@
 """Whether the disk can be written is found out by writing to it."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,3 +36,13 @@ def test_a_disk_that_cannot_be_written_says_why(monkeypatch, number, says):
 def test_a_data_folder_that_is_gone_is_a_disk_that_cannot_be_written(settings, tmp_path):
     settings.DATA_DIR = tmp_path / "gone"
     assert not read_disk().can_be_written
+
+
+def test_the_disk_of_a_database_elsewhere_is_looked_at_too(settings, tmp_path, monkeypatch):
+    file = tmp_path / "cryptons.sqlite3"
+    file.touch()
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", str(file))
+    monkeypatch.setattr(
+        "cryptons.disk.shutil.disk_usage", lambda folder: SimpleNamespace(free=0 if folder == tmp_path else LEAST_FREE_BYTES)
+    )
+    assert read_disk().problem.startswith("The disk of DATABASE_URL is nearly full")

@@ -1,7 +1,7 @@
 """The database is away, or another writer is in the way."""
 
 import pytest
-from django.db import DatabaseError, OperationalError, ProgrammingError
+from django.db import DatabaseError, InternalError, OperationalError, ProgrammingError
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from cryptons.db import CONFLICT_ATTEMPTS, in_transaction, is_conflict, is_outage, new_id
@@ -32,6 +32,22 @@ def lost():
     return raised
 
 
+class ReadOnly(Exception):
+    sqlstate = "25006"
+
+
+def read_only():
+    raised = InternalError("cannot execute INSERT in a read-only transaction")
+    raised.__cause__ = ReadOnly()
+    return raised
+
+
+def full():
+    raised = DatabaseError()
+    raised.__cause__ = OperationFailure("available disk space is less than required minimum", code=14031)
+    return raised
+
+
 @pytest.mark.parametrize("error", [conflict(), deadlock()])
 def test_a_write_conflict_is_distinguished_from_other_errors(error):
     assert is_conflict(error)
@@ -39,7 +55,7 @@ def test_a_write_conflict_is_distinguished_from_other_errors(error):
     assert not is_conflict(ValueError())
 
 
-@pytest.mark.parametrize("error", [OperationalError("gone"), lost(), conflict()])
+@pytest.mark.parametrize("error", [OperationalError("gone"), lost(), conflict(), read_only(), full()])
 def test_a_database_outage_is_distinguished_from_a_bug(error):
     assert is_outage(error)
     assert not is_outage(DatabaseError("a bug"))
