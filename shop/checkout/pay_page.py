@@ -24,7 +24,7 @@ from cryptons.client_address import client_ip
 from cryptons.coins import LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
-from cryptons.page_limits import CHECKOUT, limit_forms
+from cryptons.page_limits import CART, limit_forms
 from cryptons.private_link import private_link
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import BuyerView, read_buyer_view
@@ -221,7 +221,7 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@limit_forms(CHECKOUT)
+@limit_forms(CART)
 def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Play one of the sandbox's cases, for the buttons on the pay page."""
     action = request.POST.get("play", "")
