@@ -30,7 +30,7 @@ def client_ip(request: HttpRequest) -> str:
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`; an IPv4 address in IPv6 clothes is the IPv4 address.
+    """Read `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`; an IPv4 address that IPv6 maps is the IPv4 address.
 
     None if it is no address.
     """
