@@ -59,7 +59,12 @@ except ValueError:
 HOST = _here.strip("[]")
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 _reached = "127.0.0.1" if HOST in ("0.0.0.0", "::") else _here  # noqa: S104
-_public = read_origin("PUBLIC_URL", env.text("PUBLIC_URL", f"http://{_reached}:{PORT}"))
+TLS_CERTIFICATE, TLS_KEY = env.text("TLS_CERTIFICATE"), env.text("TLS_KEY")
+if bool(TLS_CERTIFICATE) != bool(TLS_KEY):
+    raise ImproperlyConfigured("TLS_CERTIFICATE and TLS_KEY must be set together.")
+HTTP_REDIRECT_PORT = env.integer("HTTP_REDIRECT_PORT", 80 if TLS_CERTIFICATE and PORT == 443 else 0, minimum=0, maximum=65535)
+_scheme = "https" if TLS_CERTIFICATE else "http"
+_public = read_origin("PUBLIC_URL", env.text("PUBLIC_URL", f"{_scheme}://{_reached}:{PORT}"))
 PUBLIC_URL = str(_public)
 ALLOWED_HOSTS = [*read_allowed_hosts(env.words("ALLOWED_HOSTS")), _public.host, "127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

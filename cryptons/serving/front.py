@@ -23,6 +23,7 @@ from cryptons.serving.bodies import BodyReader, ClientGone, body_limit
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
 from cryptons.serving.files import Pictures, read_static_files
 from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, is_known, new_request_id
+from cryptons.serving.redirect import HttpRedirect
 from cryptons.serving.refusals import BUSY, FAILED, Reason, Refusals, Refused
 from cryptons.serving.wsgi_call import Application, Exchange, Headers, Scope, WsgiCall, clean_headers, environ_of
 
@@ -53,6 +54,9 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        if settings.TLS_CERTIFICATE and settings.HTTP_REDIRECT_PORT:
+            redirect = HttpRedirect(settings.PUBLIC_URL)
+            self._redirect = loop.run_until_complete(redirect.listen(settings.HOST, settings.HTTP_REDIRECT_PORT))
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         headers = clean_headers(scope)

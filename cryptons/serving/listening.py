@@ -11,13 +11,15 @@ class Listening:
     host: str
     port: int
     workers: int
+    certificate: str = ""
+    key: str = ""
 
     @classmethod
     def from_settings(cls) -> Self:
         """Read the settings. Raises ImproperlyConfigured."""
         from django.conf import settings
 
-        return cls(settings.HOST, settings.PORT, settings.WEB_WORKERS)
+        return cls(settings.HOST, settings.PORT, settings.WEB_WORKERS, settings.TLS_CERTIFICATE, settings.TLS_KEY)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -23,6 +23,8 @@ from django.core.validators import validate_email
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from cryptons.serving.certificate import certificate_problem
+
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
@@ -46,6 +48,11 @@ def step(title: str) -> Iterator[None]:
     done.set()
     ticker.join()
     print(f"{time.monotonic() - started:.1f} s", flush=True)
+
+
+def check_certificate(certificate: str, key: str) -> None:
+    if certificate and (problem := certificate_problem(certificate, key)):
+        raise ImproperlyConfigured(f"TLS_CERTIFICATE and TLS_KEY must be readable PEM files that belong together ({problem}).")
 
 
 def check_port(host: str, port: int) -> None:

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -167,7 +168,10 @@ def announce(shop: Shop, status: int) -> None:
 def home_page_status(listening: Listening) -> int | None:
     """Return the status of the home page, or None while the server does not answer."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listening.host, listening.host)  # noqa: S104
-    client = http.client.HTTPConnection(host, listening.port, timeout=10)
+    if listening.certificate:
+        client: http.client.HTTPConnection = http.client.HTTPSConnection(host, listening.port, timeout=10, context=_own_server())
+    else:
+        client = http.client.HTTPConnection(host, listening.port, timeout=10)
     try:
         client.request("GET", "/", headers={"Host": f"localhost:{listening.port}"})
         return client.getresponse().status
@@ -175,6 +179,13 @@ def home_page_status(listening: Listening) -> int | None:
         return None
     finally:
         client.close()
+
+
+def _own_server() -> ssl.SSLContext:
+    """The certificate is for the shop's public name, and this connection stays on the machine."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ The first process only holds granian's workers, so it starts itself again with w
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 from granian import Granian
@@ -13,6 +14,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP2Settings
 from granian.log import LogLevels
 
+from cryptons.serving.certificate import watch_certificate
 from cryptons.serving.listening import Listening
 from cryptons.serving.parent import end_with_parent
 
@@ -50,9 +52,14 @@ def serve(listening: Listening) -> None:
         http2_settings=HTTP2Settings(max_headers_size=MAX_HEADERS_BYTES),
         respawn_failed_workers=listening.workers > 1,
         workers_kill_timeout=FINISH_SECONDS,
+        ssl_cert=Path(listening.certificate) if listening.certificate else None,
+        ssl_key=Path(listening.key) if listening.certificate else None,
         websockets=False,
         log_level=LogLevels.error,
     )
+    if listening.certificate:
+        # As on SIGHUP: new workers take over, and the old ones finish what they have begun.
+        watch_certificate(listening.certificate, listening.key, server.signal_handler_reload)
     server.serve(target_loader=load_front)
 
 

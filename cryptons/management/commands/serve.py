@@ -33,7 +33,10 @@ class Command(BaseCommand):
 
 
 def prepare(*, demo: bool) -> None:
+    preparation.check_certificate(settings.TLS_CERTIFICATE, settings.TLS_KEY)
     preparation.check_port(settings.HOST, settings.PORT)
+    if settings.HTTP_REDIRECT_PORT and settings.TLS_CERTIFICATE:
+        preparation.check_port(settings.HOST, settings.HTTP_REDIRECT_PORT)
     preparation.check_staff_settings()
     preparation.check_system()
     preparation.migrate()
