@@ -61,10 +61,10 @@ def alert_of_disk(*, at: datetime) -> None:
     """Tell staff, once a day, that a disk is nearly full or cannot be written."""
     with override(settings.LANGUAGE_CODE):
         disk, machine = read_disk(), socket.gethostname()
+        if not disk.problem:
+            return
         subject = gettext("The shop needs space on its disk") if disk.can_be_written else gettext("The shop cannot write to its disk")
         text = gettext("On %(machine)s: %(problem)s") % {"machine": machine, "problem": disk.problem}
-    if not disk.problem:
-        return
     key = f"disk:{machine[:40]}:{'full' if disk.can_be_written else 'error'}:{at:%Y-%m-%d}"
     try:
         mail_staff(key, subject, text, path=reverse("admin:payments_nodes"))

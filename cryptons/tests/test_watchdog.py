@@ -146,3 +146,7 @@ def test_a_worker_takes_messages_however_it_is_started(program, tmp_path):
 
     assert "ready" in said
     assert "TypeError" not in said
+
+
+def test_a_worker_that_celery_starts_has_threads_too_because_only_they_are_watched():
+    assert (app.conf.worker_pool, app.conf.worker_concurrency) == ("threads", settings.WORKER_THREADS)
