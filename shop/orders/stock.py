@@ -47,7 +47,7 @@ def take_stock(lines: Iterable[OrderLine]) -> None:
         stock = offered.values_list("stock", flat=True).first()
         if stock is None:
             raise CartChanged(_("A price or the stock has just changed. Please check your order again."))
-        shortages.append(Shortage(line.name, stock))
+        shortages.append(Shortage(line.name, stock, product_id=product_id))
     if shortages:
         raise OutOfStock(shortages)
     plenty_sold(plenty)
