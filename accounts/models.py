@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.addresses import validate_address
 from accounts.plain_text import validate_plain_text
 from cryptons.db import BaseModel
+from cryptons.encryption import EncryptedJSONField
 
 
 class ShopUserManager(UserManager["User"]):
@@ -27,7 +28,7 @@ class User(BaseModel, AbstractUser):
     last_name = models.CharField(_("last name"), max_length=150, blank=True, validators=[validate_plain_text])
     email = models.EmailField(_("email address"), unique=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True, validators=[validate_plain_text])
-    address = models.JSONField(_("address"), default=dict, blank=True, validators=[validate_address])
+    address = EncryptedJSONField(_("address"), default=dict, blank=True, validators=[validate_address])
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens of an older generation are refused; a password change raises it."""

@@ -2,6 +2,7 @@ from django.db import models
 from django.utils import timezone
 
 from cryptons.db import BaseModel
+from cryptons.encryption import EncryptedJSONField
 
 
 class IdempotentRequest(BaseModel):
@@ -12,7 +13,7 @@ class IdempotentRequest(BaseModel):
     body_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     """Null until the request is answered."""
-    response = models.JSONField(null=True)
+    response = EncryptedJSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

@@ -51,6 +51,9 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+FIELD_ENCRYPTION_KEY = env.words("FIELD_ENCRYPTION_KEY")
+if any(len(key) < 32 for key in FIELD_ENCRYPTION_KEY):
+    raise ImproperlyConfigured("FIELD_ENCRYPTION_KEY must list keys of at least 32 characters each.")
 HOST = env.text("HOST", "127.0.0.1")
 try:
     _here = host_name(HOST)

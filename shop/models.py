@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
+from cryptons.encryption import EncryptedJSONField
 
 MAX_QUANTITY = 1_000_000
 """Of one product in a cart."""
@@ -208,7 +209,7 @@ class Order(BaseModel):
     total_minor = models.BigIntegerField(_("total"))
     currency = models.CharField(_("currency"), max_length=3)
     transaction_hash = models.CharField(_("transaction"), max_length=128, blank=True)
-    shipping_address = models.JSONField(_("shipping address"), default=dict)
+    shipping_address = EncryptedJSONField(_("shipping address"), default=dict)
     note = models.TextField(_("note"), blank=True, help_text=_("For staff only."))
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(_("placed at"), default=timezone.now, db_index=True)

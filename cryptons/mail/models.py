@@ -5,6 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
+from cryptons.encryption import EncryptedTextField
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
@@ -24,10 +25,10 @@ class Mail(BaseModel):
         _("to"),
     )
     subject = models.CharField(_("subject"), max_length=200)
-    text = models.TextField(
+    text = EncryptedTextField(
         _("text"),
     )
-    html = models.TextField(
+    html = EncryptedTextField(
         _("HTML"),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
