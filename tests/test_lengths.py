@@ -19,12 +19,17 @@ def files() -> list[Path]:
     return [ROOT / name for name in names if (ROOT / name).exists()]
 
 
+def is_row_of_a_table(file: Path, line: str) -> bool:
+    """Whether it is Markdown that cannot be broken."""
+    return file.suffix == ".md" and line.startswith("| ")
+
+
 def test_no_line_is_longer_than_140_characters():
     too_long = [
         f"{file.relative_to(ROOT)}:{number}"
         for file in files()
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
-        if len(line) > MOST_COLUMNS
+        if len(line) > MOST_COLUMNS and not is_row_of_a_table(file, line)
     ]
 
     assert len(files()) > 500
