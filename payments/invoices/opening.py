@@ -52,24 +52,27 @@ class Offer:
     """The wallet that issued the destination, where a node has several."""
 
 
-def prepare_offers(network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False) -> tuple[Offer, ...]:
+def prepare_offers(
+    network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False, checks_use: bool = True
+) -> tuple[Offer, ...]:
     """Prepare the offers of one quote: with Bitcoin's chain also Lightning, if LND can receive this amount now.
 
-    A rest (`is_rest`) that is too small to be sent is raised to the smallest amount that can.
+    A rest (`is_rest`) that is too small to be sent is raised to the smallest amount that can. A caller that tries again after an
+    IntegrityError need not look at first whether the destinations were used before (`checks_use`): hardly one ever was.
 
     Raises what `prepare_offer` raises.
     """
-    offer = prepare_offer(network, price, label=label, at=at, is_rest=is_rest)
+    offer = prepare_offer(network, price, label=label, at=at, is_rest=is_rest, checks_use=checks_use)
     if network != BITCOIN.code or LIGHTNING not in offered_networks() or LIGHTNING in failing_networks():
         return (offer,)
     try:
-        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at, is_rest=is_rest))
+        return (offer, prepare_offer(LIGHTNING, price, label=label, at=at, is_rest=is_rest, checks_use=checks_use))
     except (NodeUnavailable, NodeRejected) as error:
         logger.info("an order without Lightning", extra={"network": LIGHTNING, "error": str(error)})
         return (offer,)
 
 
-def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False) -> Offer:
+def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_rest: bool = False, checks_use: bool = True) -> Offer:
     """Calculate the amount due and ask the node for a destination. Writes nothing: a crash afterwards leaves one unused address.
 
     Raises NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered.
@@ -82,7 +85,7 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_re
     request = DestinationRequest(label=label, amount_base=due, expires_at=expires_at, known_block=known_block(network))
     for _attempt in range(MOST_USED_DESTINATIONS):
         destination = node.open_destination(request)
-        if not Option.objects.filter(network=network, destination=destination.text).exists():
+        if not checks_use or not Option.objects.filter(network=network, destination=destination.text).exists():
             break
     else:
         raise NodeUnavailable(_("The %(network)s wallet keeps returning addresses that were used before.") % {"network": network})

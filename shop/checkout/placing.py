@@ -1,5 +1,6 @@
 """Place an order: from a cart to an order with an open invoice."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,6 +112,7 @@ def _contents_of(quantities: dict[UUID, int]) -> CartContents:
 
 def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID | None, agreed: str) -> Placed:
     """Place the order, or return the one that the same token has placed already."""
+    attempts = itertools.count()
 
     def place() -> Placed:
         placed = placed_order(token, buyer.user) if token else None
@@ -122,7 +124,7 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         _check(contents)
         slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
-        offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at)
+        offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at, checks_use=next(attempts) > 0)
         if offers[0].due_base <= UNITS[network].dust_base:
             message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
             raise OutOfRange(message % {"network": UNITS[network].name})

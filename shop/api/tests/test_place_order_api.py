@@ -66,13 +66,13 @@ def test_the_answer_to_a_new_order_is_what_is_stored(api, kettle):
     assert api.get(f"/api/orders/{placed['id']}/payment").json()["data"] == payment
 
 
-def test_an_order_costs_thirteen_statements(api, kettle):
-    """Four read (product, open orders, node's block, address), one takes the stock, eight insert."""
+def test_an_order_costs_twelve_statements(api, kettle):
+    """Three read (product, open orders, node's block), one takes the stock, eight insert."""
     api.post("/api/orders", order_body((kettle, 1)))  # the first request also loads the user
     with CaptureQueriesContext(connection) as queries:
         assert api.post("/api/orders", order_body((kettle, 1))).status_code == 201
     statements = [query["sql"] for query in queries if not query["sql"].startswith(("BEGIN", "COMMIT"))]
-    assert len(statements) <= 13, statements
+    assert len(statements) <= 12, statements
 
 
 def test_ordering_the_cart_empties_it(api, ada):

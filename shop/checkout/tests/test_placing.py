@@ -244,10 +244,11 @@ def test_two_simultaneous_presses_of_the_button_make_one_order(cart, monkeypatch
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_address_that_another_invoice_has_is_replaced_by_a_new_one(cart, monkeypatch):
+@pytest.mark.parametrize("repeated", [1, 3])
+def test_an_address_that_another_invoice_has_is_replaced_by_a_new_one(cart, monkeypatch, repeated):
     place(CartItemFactory().cart)
     address = Option.objects.get().destination
-    answers = iter([address, "bcrt1qanother"])
+    answers = iter([*[address] * repeated, "bcrt1qanother"])
     real = SandboxNetwork.open_destination
 
     def give(self, request):
