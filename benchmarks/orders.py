@@ -1,7 +1,8 @@
 """Measure orders through the API on a whole shop of its own (SQLite, play money): `python -m benchmarks.orders [COUNT]`.
 
-The CPU time is that of all processes of the shop, less what they use while nothing happens. For comparison the same rows are written by
-hand, in one transaction on the same disk with the same pragmas.
+The CPU time is that of each process of the shop, with the mails, less what they use while nothing happens. For comparison an order is
+refused (the same way through server and REST framework, with login and validation), and the same rows are written by hand, in one
+transaction on the same disk with the same pragmas.
 """
 
 import os
@@ -23,12 +24,14 @@ import httpx
 from benchmarks.catalogue import milliseconds
 from benchmarks.shop_of import prepare
 from cryptons.databases import SQLITE_OPTIONS
-from tests.running import Shop, children
+from tests.running import Shop, children, command
 from tests.stack.buying import ADDRESS, stock_product
 
 COUNT = 200
 CLIENTS = 8
 IDLE_SECONDS = 10
+MAIL_SECONDS = 7
+"""After this time the mails of all orders were sent."""
 Statement = tuple[str, tuple[Any, ...]]
 
 
@@ -41,6 +44,7 @@ def main() -> None:
         product = stock_product(shop, stock=10 * count)
         alone = measure(shop, product, count, clients=1)
         crowd = measure(shop, product, count, clients=CLIENTS)
+        refused = measure(shop, product, count, clients=1, coin="DOGE", status=400)
         shop.stop()
         by_hand = write_by_hand(folder / "hand", count)
     finally:
@@ -49,9 +53,9 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{'':28}{'median':>10}{'p95':>10}{'CPU':>10}   ratio to the rows by hand, load {os.getloadavg()[0]:.1f}")
     hand = statistics.median(by_hand)
-    for name, (times, cpu) in {"an order, 1 client": alone, f"an order, {CLIENTS} clients": crowd}.items():
-        median = statistics.median(times)
-        print(f"{name:28}{median:7.1f} ms{p95(times):7.1f} ms{cpu:7.2f} ms   {median / hand:5.1f} ×")
+    for name, (times, cpu) in {"an order, 1 client": alone, f"an order, {CLIENTS} clients": crowd, "a refused order": refused}.items():
+        median, shares = statistics.median(times), ", ".join(f"{process} {used:.2f}" for process, used in cpu.items())
+        print(f"{name:28}{median:7.1f} ms{p95(times):7.1f} ms{sum(cpu.values()):7.2f} ms   {median / hand:5.1f} ×   {shares}")
     print(f"{'the same rows by hand':28}{hand:7.1f} ms{p95(by_hand):7.1f} ms", flush=True)
 
 
@@ -59,15 +63,17 @@ def p95(times: list[float]) -> float:
     return statistics.quantiles(times, n=20)[-1]
 
 
-def measure(shop: Shop, product: str, count: int, *, clients: int) -> tuple[list[float], float]:
-    """Return the milliseconds of each order, and of CPU for one."""
+def measure(
+    shop: Shop, product: str, count: int, *, clients: int, coin: str = "BTC", status: int = 201
+) -> tuple[list[float], dict[str, float]]:
+    """Return the milliseconds of each order, and of CPU for one by process."""
     headers = shop.buyer()
-    body = {"cryptocurrency": "BTC", "items": [{"productId": product, "quantity": 1}], "shippingAddress": ADDRESS}
+    body = {"cryptocurrency": coin, "items": [{"productId": product, "quantity": 1}], "shippingAddress": ADDRESS}
     with httpx.Client(base_url=shop.url, timeout=60) as http:
 
         def order(_: int = 0) -> None:
             answer = http.post("/api/orders", headers=headers, json=body)
-            if answer.status_code != 201:
+            if answer.status_code != status:
                 raise SystemExit(f"An order answers {answer.status_code}: {answer.text}")
 
         for _ in range(10):
@@ -76,25 +82,28 @@ def measure(shop: Shop, product: str, count: int, *, clients: int) -> tuple[list
         before, started = cpu_seconds(shop), time.monotonic()
         with ThreadPoolExecutor(clients) as pool:
             times = list(pool.map(lambda _: milliseconds(order), range(count)))
-        used = cpu_seconds(shop) - before - idle * (time.monotonic() - started)
-    return times, used * 1000 / count
+        time.sleep(MAIL_SECONDS)
+        took, after = time.monotonic() - started, cpu_seconds(shop)
+    return times, {process: (after[process] - before[process] - idle[process] * took) * 1000 / count for process in before}
 
 
-def idle_share(shop: Shop) -> float:
-    """Return the CPU seconds that the shop uses in a second in which nothing is ordered."""
-    time.sleep(2)
+def idle_share(shop: Shop) -> dict[str, float]:
+    """Return the CPU seconds that each process uses in a second in which nothing is ordered."""
+    time.sleep(MAIL_SECONDS)
     before = cpu_seconds(shop)
     time.sleep(IDLE_SECONDS)
-    return (cpu_seconds(shop) - before) / IDLE_SECONDS
+    after = cpu_seconds(shop)
+    return {process: (after[process] - before[process]) / IDLE_SECONDS for process in before}
 
 
-def cpu_seconds(shop: Shop) -> float:
+def cpu_seconds(shop: Shop) -> dict[str, float]:
     assert shop.process is not None
-    ticks = 0
+    seconds = dict.fromkeys(("web", "worker", "others"), 0.0)
     for pid in family(shop.process.pid):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        name = next((name for name in ("web", "worker") if f"cryptons.serving.{name}" in command(pid)), "others")
+        seconds[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def family(pid: int) -> Iterator[int]:
