@@ -83,8 +83,8 @@ def find_user(user_id: UUID) -> User | None:
 
 
 def _cached_fields() -> list[Field[Any, Any]]:
-    """List the columns that are cached, as JSON where the cache is Redis. The password's hash and the address stay in the database."""
-    return [field for field in User._meta.concrete_fields if field.name not in ("password", "address", "phone")]
+    """List the columns that are cached, as JSON where the cache is Redis. The password's hash stays in the database."""
+    return [field for field in User._meta.concrete_fields if field.name != "password"]
 
 
 def forget_user(user_id: UUID) -> None:
