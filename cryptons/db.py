@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import uuid_utils
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, models, transaction
+from django.utils import timezone
 from django_mongodb_backend.transaction import Atomic as MongoAtomic
 from pymongo.errors import ConnectionFailure, PyMongoError
 
@@ -176,6 +178,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while at is not None:
         yield at
         at = at.__cause__
+
+
+def now_as_stored() -> datetime:
+    """Return the time in whole milliseconds, as every database stores it: an answer about a new row is then what a later read says."""
+    now = timezone.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def on_commit(act: Callable[[], Any]) -> None:

@@ -22,6 +22,7 @@ from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_ke
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import COINS
+from cryptons.db import now_as_stored
 from payments.models import Invoice
 from shop.api.outputs import OrderEventSerializer, OrderPaymentSerializer, OrderSerializer, PlacedOrderSerializer, read_payment
 from shop.cart.contents import MAX_LINES, cart_of
@@ -124,7 +125,7 @@ class Orders(ApiView):
             "user": user,
             "address": values["shippingAddress"],
             "network": values["cryptocurrency"],
-            "at": timezone.now(),
+            "at": now_as_stored(),
             "token": token if "Idempotency-Key" in request.headers else None,
             "visitor": visitor_of(request._request),
         }
@@ -222,7 +223,7 @@ class OrderPayment(ApiView):
         network = self.valid(QuoteInput).get("cryptocurrency", "")
         order = get_or_404(_own(request), order_id, _("Order not found"))
         try:
-            quoted = requote_order(order.pk, network, at=timezone.now(), visitor=visitor_of(request._request))
+            quoted = requote_order(order.pk, network, at=now_as_stored(), visitor=visitor_of(request._request))
         except TooManyUnpaid as error:
             raise _too_many_unpaid(error, request) from error
         return success(_payment(quoted))

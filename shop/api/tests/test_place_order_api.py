@@ -1,6 +1,7 @@
 """Placing orders over the API."""
 
 import uuid
+from datetime import datetime
 
 import pytest
 from django.db import connection
@@ -60,10 +61,12 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
 
 
 def test_the_answer_to_a_new_order_is_what_is_stored(api, kettle):
+    """In milliseconds, because MongoDB stores no more."""
     placed = api.post("/api/orders", order_body((kettle, 2))).json()["data"]
     payment, _key = placed.pop("payment"), placed.pop("accessKey")
     assert api.get(f"/api/orders/{placed['id']}").json()["data"] == placed
     assert api.get(f"/api/orders/{placed['id']}/payment").json()["data"] == payment
+    assert datetime.fromisoformat(placed["createdAt"]).microsecond % 1000 == 0
 
 
 def test_an_order_costs_twelve_statements(api, kettle):
