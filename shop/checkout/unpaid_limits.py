@@ -22,6 +22,10 @@ from shop.errors import ShopError, TooManyUnits
 from shop.models import Order, OrderLine, Product, UnpaidSlot
 
 UNPAID = (Order.PaymentStatus.UNPAID, Order.PaymentStatus.UNDERPAID)
+OPEN = (Order.Status.PENDING, Order.Status.CANCELLED)
+"""A cancelled order keeps its place until its quote expires, and lets others be placed, but not without end."""
+CANCELLED_TIMES = 3
+"""How often the number of open orders may be placed while quotes last, with cancellations in between: each uses a wallet's address."""
 MOST_FORGOTTEN = 1000
 """Places that one sweep deletes; the next one takes the rest."""
 
@@ -82,13 +86,17 @@ def find_slots(
     if not settings.UNPAID_ORDERS:
         return Slots()
     keys = _keys(visitor, email=email, account=account)
-    taken = [slot for slot in _open_slots(keys, at=at) if order is None or slot.order_id != order.pk]
+    taken = [slot for slot in _read_slots(keys, at=at) if order is None or slot.order_id != order.pk]
     numbers: dict[str, set[int]] = defaultdict(set)
-    for slot in taken:
-        numbers[slot.visitor].add(slot.number)
-    full = {key for key in keys if len(numbers[key]) >= settings.UNPAID_ORDERS}
-    if full:
-        raise _too_many([slot for slot in taken if slot.visitor in full])
+    for key in keys:
+        mine = [slot for slot in taken if slot.visitor == key]
+        waiting = [slot for slot in mine if slot.order.status == Order.Status.PENDING]
+        if len(waiting) >= settings.UNPAID_ORDERS:
+            raise _too_many(waiting)
+        if len(mine) >= settings.UNPAID_ORDERS * CANCELLED_TIMES:
+            message = _("Several orders were placed and cancelled in a short time. Please order again after %(time)s.")
+            raise TooManyUnpaid(message % {"time": clock(min(slot.until for slot in mine))}, ())
+        numbers[key] = {slot.number for slot in mine}
     _check_share(wanted, {slot.order for slot in taken})
     # Always the lowest: a request at the same time that read the same rows takes the same place, and the unique index refuses one of them.
     return Slots(tuple((key, min(set(range(1, len(numbers[key]) + 2)) - numbers[key])) for key in keys))
@@ -96,7 +104,7 @@ def find_slots(
 
 def forget_closed_slots(*, at: datetime) -> int:
     """Delete the places of orders that are no longer open or unpaid. Returns how many."""
-    closed = Q(until__lte=at) | ~Q(order__status=Order.Status.PENDING) | ~Q(order__payment_status__in=UNPAID)
+    closed = Q(until__lte=at) | ~Q(order__status__in=OPEN) | ~Q(order__payment_status__in=UNPAID)
     old = list(UnpaidSlot.objects.filter(closed).values_list("pk", flat=True)[:MOST_FORGOTTEN])
     return UnpaidSlot.objects.filter(pk__in=old).delete()[0]
 
@@ -106,17 +114,16 @@ def _keys(visitor: Visitor, *, email: str, account: UUID | None) -> list[str]:
     return [salted_hmac("unpaid orders", f"{kind}:{value}", algorithm="sha256").hexdigest() for kind, value in known.items() if value]
 
 
-def _open_slots(keys: Iterable[str], *, at: datetime) -> list[UnpaidSlot]:
-    """Return the places that are taken, and free those of orders that were paid, cancelled or have expired."""
-    slots = UnpaidSlot.objects.filter(visitor__in=keys).select_related("order")
-    open_slots: list[UnpaidSlot] = []
+def _read_slots(keys: Iterable[str], *, at: datetime) -> list[UnpaidSlot]:
+    """Return the places that are taken, and delete those of orders that were paid or have expired."""
+    taken: list[UnpaidSlot] = []
     closed: list[UnpaidSlot] = []
-    for slot in slots:
-        is_open = slot.until > at and slot.order.status == Order.Status.PENDING and slot.order.payment_status in UNPAID
-        (open_slots if is_open else closed).append(slot)
+    for slot in UnpaidSlot.objects.filter(visitor__in=keys).select_related("order"):
+        is_taken = slot.until > at and slot.order.status in OPEN and slot.order.payment_status in UNPAID
+        (taken if is_taken else closed).append(slot)
     if closed:
         UnpaidSlot.objects.filter(pk__in=[slot.pk for slot in closed]).delete()
-    return open_slots
+    return taken
 
 
 def _too_many(slots: list[UnpaidSlot]) -> TooManyUnpaid:

@@ -116,6 +116,17 @@ def test_an_order_that_is_paid_or_cancelled_makes_room_for_another(kettle, free)
         place(kettle, at=SOON)
 
 
+def test_ordering_and_cancelling_again_and_again_does_not_use_up_the_wallets_addresses(kettle, monkeypatch):
+    for _ in range(6):
+        cancel_it(place(kettle))
+    monkeypatch.setattr(SandboxNetwork, "open_destination", never_asked)
+    with pytest.raises(TooManyUnpaid, match="Please order again after 12:15 UTC"):
+        place(kettle, at=SOON)
+
+    monkeypatch.undo()
+    assert place(kettle, at=LATER)
+
+
 def test_an_order_whose_quote_expired_makes_room_for_another(kettle):
     place(kettle)
     place(kettle)
