@@ -64,7 +64,8 @@ def test_a_request_is_answered_with_503_while_the_database_is_down(client, monke
 def test_every_answer_has_the_security_headers(client, path):
     headers = client.get(path).headers
     assert "default-src 'self'" in headers["Content-Security-Policy"]
-    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    for directive in ("frame-ancestors", "object-src", "base-uri"):
+        assert f"{directive} 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
