@@ -7,7 +7,14 @@ import sys
 from tests.running import ROOT
 from tests.servers import elasticsearch, running
 
-SUITE = ("shop/search/tests/test_search.py", "shop/search/tests/test_indexing.py")
+LISTS = "shop/catalogue/tests/test_stale_lists.py"
+SUITE = (
+    "shop/search/tests/test_search.py",
+    "shop/search/tests/test_indexing.py",
+    f"{LISTS}::test_a_new_product_that_was_listed_too_early_is_listed_when_the_index_has_it",
+    f"{LISTS}::test_a_product_that_is_sold_out_leaves_the_list_of_what_is_in_stock",
+    f"{LISTS}::test_lists_are_renewed_by_the_sweep_when_a_task_was_killed_after_it_had_indexed",
+)
 
 
 def test_elasticsearch_passes_the_tests_of_the_built_in_search():
