@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -165,6 +166,19 @@ def rate_limit(name: str, default: str) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """Read a comma-separated list. Spaces around the words are dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[str]:
+    """Read a list of addresses and networks."""
+    listed = words(name)
+    for network in listed:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must list addresses or networks such as 127.0.0.1 or 10.1.0.0/16, not {network!r}."
+            ) from None
+    return listed
 
 
 def tiers(name: str, default: str) -> list[tuple[Decimal, int]]:
