@@ -39,6 +39,8 @@ WITH = {
     "LND_HOST": {"LND_MACAROON": "00"},
     "LND_MACAROON": {"LND_HOST": "node"},
     "LND_TLS_CERT": {"LND_HOST": "node", "LND_MACAROON": "00"},
+    "TLS_CERTIFICATE": {"TLS_KEY": "/nowhere/key.pem"},
+    "TLS_KEY": {"TLS_CERTIFICATE": "/nowhere/certificate.pem"},
     "XRP_URL": {"XRP_ADDRESS": "rrrrrrrrrrrrrrrrrrrrrhoLvTp"},
     "XRP_ADDRESS": {"XRP_URL": "http://node:5005"},
 }
