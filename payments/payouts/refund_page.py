@@ -1,4 +1,8 @@
-"""The page on which a buyer requests a refund, behind the signed link of their email."""
+"""The page on which a buyer requests a refund, behind the signed link of their email.
+
+The link's key comes in the address once. The session then remembers it, and the page has an address with the invoice's id, so that the key
+is in no log or history.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,6 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,6 +34,9 @@ from payments.payouts.workflow import draft_payout, set_destination
 
 LIMIT = "30/hour"
 """Requests of one client address."""
+LINKS_KEY = "refund_links"
+"""In the session: the key of each link that this visitor opened, by the invoice's id, newest last."""
+MOST_LINKS = 20
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,18 @@ class RefundForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @private_link
 def refund(request: HttpRequest, token: str) -> HttpResponse:
+    kept: dict[str, str] = request.session.get(LINKS_KEY, {})
     try:
-        invoice = Invoice.objects.get(pk=read_token(token))
+        invoice = Invoice.objects.get(pk=read_token(kept.get(token, token)))
     except BadRefundLink as error:
         return render(request, "payments/refund.html", {"problem": str(error)}, status=404)
     except Invoice.DoesNotExist:
         return render(request, "payments/refund.html", {"problem": _("This order is no longer stored. Please contact us.")}, status=404)
+    page = reverse("payments:refund", args=[invoice.pk])
+    if token != str(invoice.pk):
+        request.session[LINKS_KEY] = dict([*kept.items(), (str(invoice.pk), token)][-MOST_LINKS:])
+        if request.method != "POST":
+            return redirect(f"{page}?{request.GET.urlencode()}" if request.GET else page)
     if request.method == "POST":
         try:
             count_against(LIMIT, "refund", client_ip(request))
@@ -109,7 +123,7 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
             messages.error(request, _("Something changed at the same moment. Please check the details and try again."))
         else:
             messages.success(request, _("Thank you. We will review your request and email you when the refund is sent."))
-        return redirect("payments:refund", token)
+        return redirect(page)
     context = {
         "invoice": invoice,
         "payout": payout,

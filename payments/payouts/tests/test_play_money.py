@@ -73,9 +73,9 @@ def test_no_payout_of_play_money_is_sent(overpaid, real, monkeypatch, status):
 
 
 def test_the_mailed_refund_link_offers_no_play_money(overpaid, real, client):
-    assert 'name="destination"' in client.get(refund_path(overpaid.pk)).text
+    assert 'name="destination"' in client.get(refund_path(overpaid.pk), follow=True).text
     real()
-    assert 'name="destination"' not in client.get(refund_path(overpaid.pk)).text
+    assert 'name="destination"' not in client.get(refund_path(overpaid.pk), follow=True).text
     client.post(refund_path(overpaid.pk), {"network": "BTC", "destination": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"})
     assert not Payout.objects.exists()
 

@@ -65,16 +65,40 @@ def test_a_signature_made_for_another_purpose_is_not_found(client):
 
 
 def test_a_refund_link_of_a_deleted_invoice_is_not_found_and_says_so(client):
-    page = client.get(refund_path(InvoiceFactory.build().pk))
+    page = client.get(refund_path(InvoiceFactory.build().pk), follow=True)
     assert page.status_code == 404
     assert "no longer stored" in page.content.decode()
 
 
 def test_the_refund_page_forbids_indexing_caching_and_referrers(client):
-    page = client.get(refund_path(paid().pk))
+    page = client.get(refund_path(paid().pk), follow=True)
     assert page["X-Robots-Tag"] == "noindex, nofollow"
     assert page["Referrer-Policy"] == "same-origin"
     assert "no-store" in page["Cache-Control"]
+
+
+def test_the_key_of_a_refund_link_is_in_the_address_once(client):
+    """Links in mails work on each device, and the page's own address opens nothing for anybody else."""
+    invoice = paid()
+    link = refund_path(invoice.pk)
+
+    for device in (client, Client()):
+        first = device.get(f"{link}?change=1")
+        assert (first.status_code, first.url) == (302, f"/refund/{invoice.pk}/?change=1")
+        page = device.get(first.url)
+        assert page.status_code == 200
+        assert link.split("/")[2] not in page.text
+
+    stranger = Client().get(f"/refund/{invoice.pk}/")
+    assert stranger.status_code == 404
+    assert "not complete" in stranger.text
+
+
+def test_a_remembered_refund_link_ends_when_the_link_does(client, monkeypatch):
+    invoice = paid()
+    page = client.get(refund_path(invoice.pk)).url
+    monkeypatch.setattr("django.core.signing.time.time", lambda real=signing.time.time: real() + GOOD_FOR.total_seconds() + 1)
+    assert client.get(page).status_code == 404
 
 
 def test_a_refund_request_without_a_csrf_token_is_refused():
@@ -101,14 +125,14 @@ def test_the_log_does_not_contain_the_key_of_the_refund_link(client, caplog):
 
 
 def test_an_unpaid_invoice_has_nothing_to_refund(client):
-    page = client.get(refund_path(InvoiceFactory(status="expired").pk)).content.decode()
+    page = client.get(refund_path(InvoiceFactory(status="expired").pk), follow=True).content.decode()
     assert "nothing to refund" in page
     assert "<form method" not in page.partition("<h1")[2].partition("</main>")[0]
 
 
 def test_unconfirmed_money_cannot_be_requested_yet(client):
     invoice = PaymentFactory(status="seen", option__invoice__status="expired").invoice
-    assert "waiting for the network to confirm it" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "waiting for the network to confirm it" in client.get(refund_path(invoice.pk), follow=True).content.decode()
     answer(client, invoice)
     assert not Payout.objects.exists()
 
@@ -123,7 +147,7 @@ def test_money_that_pays_the_order_cannot_be_requested(client, status):
 def test_the_buyer_can_request_a_refund_of_late_money(client):
     invoice = paid()
 
-    assert "We can refund 0.00200000 BTC" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "We can refund 0.00200000 BTC" in client.get(refund_path(invoice.pk), follow=True).content.decode()
     page = answer(client, invoice, follow=True).content.decode()
 
     payout = Payout.objects.get()
@@ -166,7 +190,7 @@ def test_the_buyers_destination_goes_to_the_draft_that_lacks_one(client):
 def test_the_buyer_can_change_the_address_until_the_payout_is_approved(client):
     invoice = paid()
     answer(client, invoice)
-    assert "Change the address" in client.get(refund_path(invoice.pk)).content.decode()
+    assert "Change the address" in client.get(refund_path(invoice.pk), follow=True).content.decode()
     answer(client, invoice, "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa")
     payout = Payout.objects.get()
     assert payout.destination == "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa"
@@ -176,7 +200,7 @@ def test_the_buyer_can_change_the_address_until_the_payout_is_approved(client):
 
     payout.refresh_from_db()
     assert payout.destination == "bcrt1qqgpqyqszqgpqyqszqgpqyqszqgpqyqszazmwwa"
-    page = client.get(refund_path(invoice.pk) + "?change=1").content.decode()
+    page = client.get(refund_path(invoice.pk) + "?change=1", follow=True).content.decode()
     assert "On its way" in page
     assert 'name="destination"' not in page
 
@@ -204,7 +228,7 @@ def test_the_buyer_can_request_a_refund_again_after_a_withdrawal(client):
 def test_a_sent_refund_is_shown_and_asks_for_no_address(client):
     invoice = paid()
     PayoutFactory(invoice=invoice, status="sent", reference="ab" * 32, sent_at=NOW)
-    page = client.get(refund_path(invoice.pk)).content.decode()
+    page = client.get(refund_path(invoice.pk), follow=True).content.decode()
     assert "We sent you 0.00200000 BTC on" in page
     assert 'name="destination"' not in page
 
@@ -214,7 +238,7 @@ def test_money_that_came_after_a_payout_can_be_requested(client):
     PayoutFactory(invoice=payment.invoice, status="sent", sent_at=NOW)
     PaymentFactory(option=payment.option, status="settled", height=2)
 
-    assert "We can refund 0.00200000 BTC" in client.get(refund_path(payment.invoice_id)).content.decode()
+    assert "We can refund 0.00200000 BTC" in client.get(refund_path(payment.invoice_id), follow=True).content.decode()
     answer(client, payment.invoice)
 
     assert sorted(Payout.objects.values_list("status", flat=True)) == ["draft", "sent"]
