@@ -38,11 +38,11 @@ def load_front(_target: str) -> Any:
     return front
 
 
-def serve(listening: Listening) -> None:
-    end_with_parent()
+def make_server(listening: Listening) -> Any:
+    """Return granian's server of the front, not started yet."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    server = Granian(
+    return Granian(
         "cryptons.serving.front",
         address=listening.host,
         port=listening.port,
@@ -57,6 +57,11 @@ def serve(listening: Listening) -> None:
         websockets=False,
         log_level=LogLevels.error,
     )
+
+
+def serve(listening: Listening) -> None:
+    end_with_parent()
+    server = make_server(listening)
     if listening.certificate:
         # As on SIGHUP: new workers take over, and the old ones finish what they have begun.
         watch_certificate(listening.certificate, listening.key, server.signal_handler_reload)
