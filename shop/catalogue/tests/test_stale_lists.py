@@ -1,39 +1,18 @@
 """No reader gets an old answer once a change is done, whenever the search index has followed it (D79 in docs/decisions.md)."""
 
-import random
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
-
-import orjson
 import pytest
-from django.test import Client
 
-from cryptons import response_cache
 from cryptons.db import in_transaction
 from shop.catalogue import changes, tasks, version
-from shop.catalogue.changes import availability, category_changed, product_changed, stock_changed, sweep_search
+from shop.catalogue.changes import product_changed, sweep_search
+from shop.catalogue.tests.stale_readers import Queue, Reader, save, sell
 from shop.catalogue.version import catalogue_version, category_version, product_version
-from shop.models import Category, Product
+from shop.models import Product
 from shop.search import engine
-from shop.search.base import IndexBusy, SearchUnavailable
-from shop.tests.factories import CategoryFactory, ProductFactory
+from shop.search.base import SearchUnavailable
+from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Queue:
-    """Holds the tasks that index products until a test runs them, or loses them."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
-
-    def add(self, task, ids) -> None:
-        self.waiting.append(partial(task, ids))
-
-    def run(self) -> None:
-        while self.waiting:
-            self.waiting.pop(0)()
 
 
 @pytest.fixture(autouse=True)
@@ -43,51 +22,9 @@ def queue(monkeypatch):
     return queue
 
 
-class Reader:
-    """An anonymous visitor who is always served by the same process, with what that process remembers."""
-
-    def __init__(self, monkeypatch) -> None:
-        self._monkeypatch, self._client = monkeypatch, Client()
-        self._responses, self._known = response_cache._LruBytes(), None
-
-    def get(self, path: str, *, is_later: bool = True):
-        """Read a page; `is_later`: after the second for which the process does not read the versions again."""
-        known = self._known
-        version._known = replace(known, until=0) if known and is_later else known
-        self._monkeypatch.setattr(response_cache, "_cache", self._responses)
-        response = self._client.get(path)
-        self._known = version._known
-        return response
-
-    def names(self, path: str) -> list[str]:
-        return [row["name"] for row in self.get(path).json()["data"]]
-
-
 @pytest.fixture
 def reader(monkeypatch):
     return Reader(monkeypatch)
-
-
-def save(product: Product, **values) -> None:
-    for name, value in values.items():
-        setattr(product, name, value)
-
-    def write():
-        product.save()
-        product_changed([product.pk])
-
-    in_transaction(write)
-
-
-def sell(product: Product, quantity: int) -> None:
-    """Change the stock as an order does; a negative quantity comes back."""
-    stock = Product.objects.values_list("stock", flat=True).get(pk=product.pk)
-
-    def write():
-        Product.objects.filter(pk=product.pk).update(stock=stock - quantity)
-        stock_changed({product.pk: -quantity})
-
-    in_transaction(write)
 
 
 def test_a_new_product_that_was_listed_too_early_is_listed_when_the_index_has_it(build_index, queue, reader):
@@ -300,113 +237,3 @@ def test_the_change_of_many_products_at_once_renews_each(count):
     after = versions(product)
     assert (after[1], after[2]) != (before[1], before[2])
     assert (after[1] == before[1]) == (count <= version.MANY)
-
-
-class Life:
-    """A shop to which random things happen, in which tasks run early, late or never, while visitors read."""
-
-    def __init__(self, seed: int, queue: Queue, monkeypatch) -> None:
-        self.chance, self.queue, self.monkeypatch = random.Random(seed), queue, monkeypatch
-        self.categories = [CategoryFactory(name="Kitchen", slug="kitchen"), CategoryFactory(name="Garden", slug="garden")]
-        self.readers = [Reader(monkeypatch), Reader(monkeypatch)]
-        self.serial = 0
-        for _ in range(4):
-            self.create()
-
-    def product(self) -> Product:
-        return self.chance.choice(list(Product.objects.order_by("sku")) or [self.create()])
-
-    def create(self) -> Product:
-        self.serial += 1
-        text, category = f"thing-{self.serial}", self.chance.choice(self.categories)
-        stock = self.chance.randint(0, 8)
-        product: Product = ProductFactory.build(name=f"Thing {self.serial}", slug=text, sku=text, category=category, stock=stock)
-        save(product)
-        return product
-
-    def change(self) -> None:
-        product = self.product()
-        act = self.chance.choice(["name", "price", "listing", "delete", "category", "create", "sale", "sale", "return"])
-        if act == "name":
-            save(product, name=f"{product.name.split()[0]} {self.chance.choice(['kettle', 'teapot'])}")
-        elif act == "price":
-            save(product, price_minor=self.chance.choice([500, 50_000]))
-        elif act == "listing":
-            save(product, is_listed=not product.is_listed)
-        elif act == "create":
-            self.create()
-        elif act == "delete":
-            in_transaction(lambda: (product_changed([product.pk]), product.delete()))
-        elif act == "category":
-            self.rename(self.chance.choice(self.categories))
-        elif act == "return":
-            sell(product, -self.chance.randint(1, 7))
-        elif product.stock:
-            sell(product, self.chance.randint(1, product.stock))
-
-    def rename(self, category: Category) -> None:
-        category.name = f"{category.slug} {self.chance.randint(1, 9)}"
-        in_transaction(lambda: (category.save(), category_changed(category)))
-
-    def follow(self) -> None:
-        """Do something of what makes the index follow, or let it fail."""
-        act = self.chance.choice(["run", "lose", "busy", "killed", "sweep", "later", "later"])
-        if act == "sweep":
-            sweep_search()
-        elif act == "lose":
-            self.queue.waiting.clear()
-        elif act == "run":
-            self.queue.run()
-        elif act in ("busy", "killed"):
-            with self.monkeypatch.context() as patch:
-                if act == "killed":
-                    patch.setattr(tasks, "lists_changed", lambda: None)
-                else:
-                    patch.setattr(engine, "write", self._fail)
-                self.queue.run()
-
-    def _fail(self, *args, **options) -> None:
-        raise self.chance.choice([IndexBusy, SearchUnavailable])("not now")
-
-    def paths(self) -> list[str]:
-        lists = "inStock=true", "maxPrice=10", "sort=newest", "search=teapot", "search=kitchen", "category=garden&sort=-price"
-        pages = "/", "/c/kitchen/", "/search?sort=price", "/search?in_stock=on", "/search/suggest?q=kett", "/api/categories"
-        one = [path for pk, slug in Product.objects.values_list("pk", "slug") for path in (f"/p/{slug}/", f"/api/products/{pk}")]
-        return [*pages, *(f"/api/products?{query}" for query in lists), *one]
-
-    def read(self, paths: Iterable[str] = ()) -> None:
-        for path in paths or [self.chance.choice(self.paths())]:
-            for reader in self.readers:
-                reader.get(path, is_later=self.chance.random() < 0.7)
-
-
-def as_shown(response) -> tuple[int, object]:
-    """Return what a reader sees. The number in stock in a list may be older while there is enough, as the API's document says."""
-    if response.headers["Content-Type"] != "application/json":
-        return response.status_code, response.content
-    body = orjson.loads(response.content)
-    for row in body["data"] if isinstance(body.get("data"), list) else []:
-        if "stock" in row:
-            row["stock"] = availability(row["stock"])
-    return response.status_code, body
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_after_random_changes_no_reader_gets_an_old_answer(build_index, queue, monkeypatch, settings, seed):
-    settings.RATE_LIMIT_API = "10000/minute"
-    life = Life(seed, queue, monkeypatch)
-    build_index()
-    for _ in range(25):
-        life.chance.choice([life.change, life.follow, life.read])()
-    life.read(life.paths())
-    for _ in range(4):
-        life.change()
-    life.read(life.chance.sample(life.paths(), 12))  # while the index lags
-
-    queue.waiting.clear()
-    sweep_search()
-
-    newcomer = Reader(monkeypatch)
-    for path in life.paths():
-        expected = as_shown(newcomer.get(path))
-        assert [as_shown(reader.get(path)) for reader in life.readers] == [expected] * 2, path

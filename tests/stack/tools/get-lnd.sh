@@ -32,8 +32,8 @@ cp -r "$(value Dir)" source
 chmod -R u+w source
 mkdir bin
 cd source
-quiet nice go build -trimpath -gcflags="all=-l -dwarf=false" -tags "$TAGS" -ldflags "-s -w -X github.com/lightningnetwork/lnd/build.Commit=$VERSION" \
-  -o "$work/bin/" ./cmd/lnd ./cmd/lncli
+quiet nice go build -trimpath -tags "$TAGS" -gcflags="all=-l -dwarf=false" \
+  -ldflags "-s -w -X github.com/lightningnetwork/lnd/build.Commit=$VERSION" -o "$work/bin/" ./cmd/lnd ./cmd/lncli
 
 mkdir -p "$TARGET"
 rm -rf "${TARGET:?}/bin"
