@@ -229,7 +229,7 @@ def test_the_buyer_of_an_exactly_paid_order_cannot_request_a_refund(client):
     pay(order)
     ask(client, order)
     assert not Payout.objects.exists()
-    assert "nothing to refund" in client.get(link(order)).text
+    assert "nothing to refund" in client.get(link(order), follow=True).text
 
 
 def test_the_partial_payment_of_a_cancelled_order_can_be_refunded_at_once(client):
@@ -271,7 +271,7 @@ def test_the_pay_page_of_a_cancelled_order_does_not_ask_for_the_rest(client):
 def test_a_buyer_who_can_still_pay_cannot_request_a_refund_yet(client):
     order = placed()
     tell(order, percent=60, height=TIP - 1)
-    page = client.get(link(order)).text
+    page = client.get(link(order), follow=True).text
     assert "can still be paid until" in page
     assert 'name="destination"' not in page
     ask(client, order)
@@ -282,7 +282,7 @@ def test_a_payment_confirmed_after_cancelling_can_be_refunded(client):
     order = placed()
     tell(order)
     cancel(order)
-    assert "waiting for the network to confirm it" in client.get(link(order)).text
+    assert "waiting for the network to confirm it" in client.get(link(order), follow=True).text
     pay(order)
     ask(client, order)
     assert Payout.objects.get().amount_base == came(order)
@@ -350,7 +350,7 @@ def test_cancelling_a_refunded_order_offers_no_second_refund(client):
     cancel(order)
     assert (order.status, order.payment_status, mails("money_back")) == ("cancelled", "refunded", 0)
     assert "your payment was refunded" in client.get(f"/orders/{order.access_token}/", follow=True).text
-    assert "We sent you" in client.get(link(order)).text
+    assert "We sent you" in client.get(link(order), follow=True).text
 
 
 def test_cancelling_an_order_with_a_drafted_refund_sends_no_second_mail():
