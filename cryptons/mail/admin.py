@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.log_redaction import without_keys
 from cryptons.mail.models import Mail
 
 
@@ -27,13 +28,15 @@ class MailAdmin(admin.ModelAdmin[Mail]):
 
     @admin.display(description=_("text"))
     def plain(self, mail: Mail) -> SafeString:
-        return format_html('<pre style="white-space: pre-wrap">{}</pre>', mail.text)
+        """Show the text without the keys of links: who has one may act as the buyer, and say where a refund goes."""
+        note = gettext("Links that only the recipient may open are not shown in full.")
+        return format_html('<pre style="white-space: pre-wrap">{}</pre><p class="help">{}</p>', without_keys(mail.text), note)
 
     @admin.display(description="HTML")
     def preview(self, mail: Mail) -> SafeString:
         """Show the HTML in a frame without scripts and without an origin."""
         frame = '<iframe sandbox="" srcdoc="{}" width="100%" height="480" title="{}"></iframe>'
-        return format_html(frame, mail.html, gettext("The mail as HTML"))
+        return format_html(frame, without_keys(mail.html), gettext("The mail as HTML"))
 
     @admin.action(description=_("Send again"), permissions=["change"])
     def send_again(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:

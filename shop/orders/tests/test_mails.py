@@ -165,6 +165,22 @@ def test_the_first_mail_links_a_pay_page_that_offers_a_new_quote(client, setting
     assert "Get a new quote" in client.get(link, follow=True).text
 
 
+def test_staff_cannot_follow_the_buyers_links_of_a_mail_that_they_read(admin_client):
+    order = placed()
+    pay(order, percent=150)
+    mail = mail_of("payment_overpaid")
+    (token,) = set(re.findall(r"/refund/([^/]+)/", mail.text))
+    quote = Mail.objects.create(key="q", to="a@example.com", subject="s", text=f"/pay/1/?order={order.access_token}&x=1", html="<p></p>")
+
+    pages = [admin_client.get(f"/admin/mail/mail/{each.pk}/change/").text for each in (mail, quote)]
+
+    assert "You overpaid by $49.99" in pages[0]
+    assert pages[0].count("/refund/…/") == 2  # in the text and in the HTML
+    assert "/pay/1/?order=…&amp;x=1" in pages[1]
+    assert token not in pages[0]
+    assert all(order.access_token not in page for page in pages)
+
+
 def test_staff_are_mailed_when_a_paid_order_is_out_of_stock(settings):
     settings.STAFF_EMAIL = "grace@example.com"
     order = placed()
