@@ -72,5 +72,5 @@ protos: $(VENV)/develops ## Make the code of LND's messages from payments/networ
 	@$(VENV)/bin/uv tool run --quiet --from grpcio-tools==1.76.0 --with mypy-protobuf==5.1.0 python -m grpc_tools.protoc -I. \
 		--python_out=. --mypy_out=. payments/networks/lightning/lnd/*.proto
 
-bench: $(VENV)/develops ## Measure the front beside raw WSGI, pages, orders beside their rows written by hand, and followers with 100,000 open invoices
+bench: $(VENV)/develops ## Measure the front beside raw WSGI, pages, orders beside their rows by hand, and followers with 100,000 invoices
 	@exec $(IN) -m benchmarks
