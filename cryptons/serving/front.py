@@ -49,6 +49,8 @@ class Front:
         self._answers = ReadyAnswers()
         self._personal_cookies = (f"{settings.SESSION_COOKIE_NAME}=", "messages=")
 
+        self._making: dict[Key, asyncio.Event] = {}
+        """Ready answers that Django is making again: one thread is enough for all who ask for the same one."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.start_verifying = self._answers.start_verifying
 
@@ -61,8 +63,14 @@ class Front:
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         headers = clean_headers(scope)
         try:
-            if not (scope.method in ("GET", "HEAD") and self._send_ready(scope, exchange, headers)):
-                await self._call(scope, exchange, headers)
+            if scope.method in ("GET", "HEAD"):
+                if self._send_ready(scope, exchange, headers):
+                    return
+                if self._visitor(headers) and (making := self._making.get(_key(scope, headers))):
+                    await making.wait()
+                    if self._send_ready(scope, exchange, headers):
+                        return
+            await self._call(scope, exchange, headers)
         except Refused as refused:
             self._refuse(scope, exchange, refused.reason)
         except ClientGone:
@@ -134,6 +142,10 @@ class Front:
         call = WsgiCall(exchange, self._loop)
         pool = self._probes if scope.path == HEALTH else self._pool
         visitor = self._visitor(headers) if scope.method == "GET" else None
+        key = _key(scope, headers)
+        making = asyncio.Event()
+        if visitor is not None and self._answers.is_known(key):
+            self._making[key] = making
         try:
             answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
         except PoolFull as error:
@@ -143,11 +155,15 @@ class Front:
             if call.is_sent:
                 return
             raise Refused(FAILED) from error
+        else:
+            if answer:
+                self._answers.put(key, answer)
         finally:
             self._bodies.release(body)
-        if answer:
-            self._answers.put(_key(scope, headers), answer)
-        elif visitor is NOBODY and call.file and call.status == 200:
+            if self._making.get(key) is making:
+                del self._making[key]
+            making.set()
+        if visitor is NOBODY and call.file and call.status == 200:
             self._pictures.keep(scope.path, call.file, call.headers)
         call.send()
 

@@ -119,6 +119,10 @@ class ReadyAnswers:
         self._kept.move_to_end(key)
         return answer
 
+    def is_known(self, key: Key) -> bool:
+        """Return whether there is an answer, even if it must be verified or made again."""
+        return key in self._kept
+
     def put(self, key: Key, answer: ReadyAnswer) -> None:
         self._drop(key)
         answer.used_at = time.monotonic_ns()

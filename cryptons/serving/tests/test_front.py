@@ -1,9 +1,11 @@
 import asyncio
 import json
 import threading
+import time
 
 import pytest
 
+from cryptons.response_cache import Ready, distrust
 from cryptons.serving.front import Front
 from cryptons.serving.tests.exchange import Exchange, GivenScope, ask
 
@@ -171,3 +173,33 @@ def test_all_cookies_are_sent():
     sent = ask(front(Application(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])), GivenScope())
 
     assert sent.cookies == ["a=1", "b=2"]
+
+
+def test_one_thread_makes_an_old_answer_again_for_all_who_ask_for_it():
+    calls = []
+    ready = Ready("1", lambda: "1", b"page", None, "text/plain", "public", '"e"', time.monotonic_ns() + 10**12, time.monotonic_ns())
+
+    class Answer(list):
+        pass
+
+    def application(environ, start_response):
+        calls.append(environ)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        answer = Answer([ready.body])
+        answer.ready = ready
+        time.sleep(0.05)  # the others have asked
+        ready.verified_at = time.monotonic_ns()
+        return answer
+
+    async def ask_all():
+        door = front(application, threads=4)
+        first, others = Exchange(), [Exchange() for _ in range(20)]
+        await door.__rsgi__(GivenScope(), first)
+        distrust()
+        await asyncio.gather(*(door.__rsgi__(GivenScope(), exchange) for exchange in others))
+        return [first, *others]
+
+    sent = asyncio.run(ask_all())
+
+    assert len(calls) == 2
+    assert {(exchange.status, exchange.body) for exchange in sent} == {(200, b"page")}
