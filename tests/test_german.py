@@ -48,7 +48,8 @@ def test_a_german_buyer_gets_german_pages_and_mail_from_home_page_to_payment(cli
 
     placed, mail = Order.objects.get(), Mail.objects.get()
     assert mail.subject == f"Wir haben Ihre Bestellung {placed.number} erhalten"
-    assert "Lieferadresse:" in mail.text
+    assert "Guten Tag" in mail.text
+    assert "Status Ihrer Bestellung" in mail.text
     assert "Jetzt bezahlen" in mail.html
     assert '<html lang="de">' in mail.html
 
