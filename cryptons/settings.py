@@ -178,7 +178,7 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "cryptons.static_storage.GzipManifestStorage"},
 }
 
 # --- Database, cache, queue ---------------------------------------------------------------------------------------------
