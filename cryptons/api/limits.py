@@ -1,6 +1,7 @@
 """Rate limits. The counters are in Redis, so that all servers share them, or in this process when there is no Redis."""
 
 import math
+import threading
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -9,20 +10,55 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import ngettext
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
+
+MOST_WINDOWS = 100_000
+"""In memory; then the oldest are forgotten."""
+
+
+class MemoryWindows:
+    """Counts in this process: microseconds for a request, so that the event loop can count too. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, ...], tuple[float, int]] = {}
+        """When each window ends, and what was counted in it; the one that began first is the first."""
+        self._lock = threading.Lock()
+
+    def hit(self, keys: tuple[str, ...], seconds: int) -> tuple[int, float]:
+        """Count one request. Returns how many there are in its window of so many seconds, and when that ends, in seconds since 1970."""
+        now = time.time()
+        with self._lock:
+            end, hits = self._windows.get(keys, (0.0, 0))
+            if end <= now:
+                end, hits = now + seconds, 0
+                self._windows.pop(keys, None)
+                self._forget_ended(now)
+            self._windows[keys] = end, hits + 1
+        return hits + 1, end
+
+    def clear(self) -> None:
+        with self._lock:
+            self._windows.clear()
+
+    def _forget_ended(self, now: float) -> None:
+        """Forget those at the front that have ended, and one of those that have not if there are too many."""
+        while self._windows:
+            oldest = next(iter(self._windows))
+            if self._windows[oldest][0] > now and len(self._windows) < MOST_WINDOWS:
+                break
+            del self._windows[oldest]
+
+
+_memory = MemoryWindows()
 
 
 @cache
-def _limiter(redis_url: str) -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(_redis(redis_url) if redis_url else MemoryStorage())
-
-
-def _redis(url: str) -> Storage:
+def _redis(url: str) -> FixedWindowRateLimiter:
     from cryptons.redis_connection import WAIT_SECONDS, connection_class
 
     options: Any = {"connection_class": connection_class(url)}
-    return RedisStorage(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, **options)
+    return FixedWindowRateLimiter(RedisStorage(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, **options))
 
 
 @cache
@@ -37,22 +73,27 @@ def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
     When Redis does not answer, this process counts alone.
     """
     item = parsed(limit)
-    try:
-        return _count(_limiter(settings.REDIS_URL), item, keys)
-    except Exception as error:
-        if not settings.REDIS_URL or not type(error).__module__.startswith("redis"):
-            raise
-        return _count(_limiter(""), item, keys)
-
-
-def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, keys: tuple[str, ...]) -> tuple[bool, dict[str, str]]:
-    allowed = limiter.hit(item, *keys)
-    window = limiter.get_window_stats(item, *keys)
-    seconds = str(max(1, math.ceil(window.reset_time - time.time())))
-    headers = {"RateLimit-Limit": str(item.amount), "RateLimit-Remaining": str(max(0, window.remaining)), "RateLimit-Reset": seconds}
-    if not allowed:
+    hits, end = _hit_in_redis(item, keys) or _memory.hit((limit, *keys), item.get_expiry())
+    seconds = str(max(1, math.ceil(end - time.time())))
+    headers = {"RateLimit-Limit": str(item.amount), "RateLimit-Remaining": str(max(0, item.amount - hits)), "RateLimit-Reset": seconds}
+    if hits > item.amount:
         headers["Retry-After"] = seconds
-    return allowed, headers
+    return hits <= item.amount, headers
+
+
+def _hit_in_redis(item: RateLimitItem, keys: tuple[str, ...]) -> tuple[int, float] | None:
+    """Count in Redis. Returns what MemoryWindows.hit does; None without a Redis that answers."""
+    if not settings.REDIS_URL:
+        return None
+    try:
+        limiter = _redis(settings.REDIS_URL)
+        is_allowed = limiter.hit(item, *keys)
+        window = limiter.get_window_stats(item, *keys)
+    except Exception as error:  # the driver has many of its own, and those of sockets
+        if not type(error).__module__.startswith("redis"):
+            raise
+        return None
+    return item.amount - window.remaining if is_allowed else item.amount + 1, window.reset_time
 
 
 def too_many_requests(headers: Mapping[str, str]) -> str:
@@ -75,4 +116,5 @@ def _minutes(headers: Mapping[str, str]) -> int:
 
 def forget_counts() -> None:
     """Reset all counters, for tests."""
-    _limiter.cache_clear()
+    _memory.clear()
+    _redis.cache_clear()

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from cryptons import redis_connection
-from cryptons.api.limits import count, forget_counts
+from cryptons.api import limits
+from cryptons.api.limits import MemoryWindows, count, forget_counts
 from cryptons.circuit_breaker import CircuitBreaker
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,44 @@ def test_an_error_that_does_not_come_from_redis_is_raised(settings, monkeypatch)
         raise ZeroDivisionError
 
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr("cryptons.api.limits._count", fail)
+    monkeypatch.setattr(limits.FixedWindowRateLimiter, "hit", fail)
 
     with pytest.raises(ZeroDivisionError):
         count("1/minute", "auth")
+
+
+def at(monkeypatch, seconds):
+    monkeypatch.setattr(limits.time, "time", lambda: seconds)
+
+
+def test_a_window_begins_with_its_first_request_and_counts_again_after_its_end(monkeypatch):
+    at(monkeypatch, 1000.0)
+    assert count("2/minute", "api", "ada") == (
+        True,
+        {"RateLimit-Limit": "2", "RateLimit-Remaining": "1", "RateLimit-Reset": "60"},
+    )
+    at(monkeypatch, 1059.5)
+    assert [count("2/minute", "api", "ada")[0] for _ in range(2)] == [True, False]
+    assert count("2/minute", "api", "ada")[1]["Retry-After"] == "1"
+    at(monkeypatch, 1060.0)
+    assert count("2/minute", "api", "ada")[1]["RateLimit-Remaining"] == "1"
+
+
+def test_memory_keeps_no_windows_that_have_ended(monkeypatch):
+    windows = MemoryWindows()
+    at(monkeypatch, 1000.0)
+    for client in "abc":
+        windows.hit((client,), 60)
+    at(monkeypatch, 1060.0)
+
+    windows.hit(("d",), 60)
+
+    assert list(windows._windows) == [("d",)]
+
+
+def test_memory_forgets_the_oldest_of_too_many_windows(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_WINDOWS", 2)
+    windows = MemoryWindows()
+
+    assert [windows.hit((client,), 60)[0] for client in "aabcb"] == [1, 2, 1, 1, 2]
+    assert windows.hit(("a",), 60)[0] == 1
