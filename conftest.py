@@ -60,11 +60,12 @@ def _empty_tables(self: Any) -> None:
     """End a test that commits: delete all rows but those that a migration writes for each model."""
     for name in self._databases_names(include_mirrors=False):
         connection: Any = connections[name]
-        if connection.vendor == "mongodb":
-            for table in _written.collections - MIGRATED:
+        is_mongodb = connection.vendor == "mongodb"
+        tables = set(connection.introspection.django_table_names(only_existing=not is_mongodb, include_views=False)) - MIGRATED
+        if is_mongodb:
+            for table in tables & _written.collections:
                 connection.database[table].delete_many({})
         else:
-            tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - MIGRATED
             connection.ops.execute_sql_flush([f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(tables)])
     _written.collections.clear()
 

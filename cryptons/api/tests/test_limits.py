@@ -1,6 +1,7 @@
 """How often one client may ask, also while Redis does not answer."""
 
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_an_error_that_does_not_come_from_redis_is_raised(settings, monkeypatch)
 
 
 def at(monkeypatch, seconds):
-    monkeypatch.setattr(limits.time, "time", lambda: seconds)
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: seconds))
 
 
 def test_a_window_begins_with_its_first_request_and_counts_again_after_its_end(monkeypatch):
