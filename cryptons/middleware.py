@@ -4,10 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import structlog
+from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.security import SecurityMiddleware
 
 logger = logging.getLogger("cryptons.middleware")
 
@@ -61,3 +64,11 @@ class SecurityHeadersMiddleware:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+def security_headers() -> dict[str, str]:
+    """Return the headers that Django puts on each answer, for what is sent without it; HSTS is among them if PUBLIC_URL is https."""
+    request = HttpRequest()
+    request.META["HTTP_X_FORWARDED_PROTO"] = "https"  # believed only if PUBLIC_URL is https
+    respond: Any = SecurityMiddleware(CSPMiddleware(SecurityHeadersMiddleware(lambda _request: HttpResponse())))
+    return {name: value for name, value in respond(request).headers.items() if name != "Content-Type"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.utils.http import http_date
 from whitenoise.media_types import MediaTypes
 
-from cryptons.middleware import HEADERS
+from cryptons.middleware import security_headers
 from cryptons.response_cache import ENCODINGS, matches
 from cryptons.serving.ready_answers import accepts
 from cryptons.serving.wsgi_call import Exchange, Headers
@@ -89,9 +89,8 @@ def _static_file(root: Path, names: Mapping[str, str], content_type: str, cachin
         ("Content-Type", content_type),
         ("Last-Modified", modified),
         ("ETag", etag),
-        ("X-Content-Type-Options", "nosniff"),
         ("Access-Control-Allow-Origin", "*"),
-        *(HEADERS | {"Cache-Control": caching}).items(),
+        *(security_headers() | {"Cache-Control": caching}).items(),
         *([("Vary", "Accept-Encoding")] if len(names) > 1 else []),
     ]
     forms = {}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from cryptons.api.envelope import failed, json_bytes
 from cryptons.languages import API_LANGUAGE, language_of
-from cryptons.middleware import HEADERS
+from cryptons.middleware import security_headers
 
 RETRY_SECONDS = 2
 
@@ -77,8 +77,7 @@ def _page(reason: Reason, language: str) -> Refusal:
 
 def _headers(reason: Reason, content_type: str) -> list[tuple[str, str]]:
     """The connection is closed, because the rest of the request may still be on its way."""
-    headers = [("Server", ""), ("Content-Type", content_type), ("X-Content-Type-Options", "nosniff")]
-    headers += (HEADERS | {"Cache-Control": "no-store"}).items()
+    headers = [("Server", ""), ("Content-Type", content_type), *security_headers().items()]
     if reason is BUSY:
         headers.append(("Retry-After", str(RETRY_SECONDS)))
     return [*headers, ("Connection", "close")]

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django.test import Client
 
 from cryptons.serving.files import read_static_files
 from cryptons.serving.front import Front
@@ -58,6 +59,28 @@ def test_a_static_file_that_the_browser_has_is_not_sent_again(front):
         sent = get(front, f"/static/{STYLE}", **headers)
         assert (sent.status, sent.file, "content-type" in sent.headers) == (304, "", False)
     assert get(front, f"/static/{STYLE}", if_none_match='"other"').status == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("public_url", ["http", "https"])
+def test_a_file_and_a_refusal_have_the_security_headers_of_every_answer(static, settings, public_url):
+    if public_url == "https":
+        settings.SECURE_PROXY_SSL_HEADER, settings.SECURE_HSTS_SECONDS = ("HTTP_X_FORWARDED_PROTO", "https"), 31_536_000
+    answer = Client().get("/healthz", secure=public_url == "https", headers={"X-Forwarded-Proto": public_url})
+    page = {name.lower(): value for name, value in answer.headers.items()}
+    names = {
+        "content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy",
+        "cross-origin-opener-policy", *(["strict-transport-security"] if public_url == "https" else []),
+    }  # fmt: skip
+    settings.STATIC_ROOT = static
+    front = Front(None, threads=1)
+
+    file, refusal = get(front, f"/static/{STYLE}"), get(front, "/cart/add/", "POST", content_length="99999999")
+
+    assert refusal.status == 413
+    for sent in (file, refusal):
+        assert {name: sent.headers.get(name) for name in names} == {name: page[name] for name in names}
+    assert (file.headers["cache-control"], refusal.headers["cache-control"]) == ("max-age=315360000, public, immutable", "no-store")
 
 
 def test_a_head_request_gets_the_headers_of_a_file_alone(front):
