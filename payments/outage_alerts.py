@@ -122,7 +122,7 @@ class OutageWatch:
             time.sleep(LOOK_SECONDS)
             try:
                 self.look(at=timezone.now())
-            except Exception:
+            except Exception:  # of mail server, disk or database: the watch goes on, and the log tells why nobody was mailed
                 logger.exception("looking for outages failed")
             finally:
                 connections.close_all()

@@ -3,10 +3,24 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from shop.cart.contents import SESSION_KEY
 from shop.catalogue.changes import rebuild_search
+from shop.models import CartItem
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
+from shop.tests.factories import CartItemFactory
+
+
+@pytest.fixture
+def item(client: Client) -> CartItem:
+    """Two kettles of ten, in this visitor's cart."""
+    item: CartItem = CartItemFactory.create(quantity=2)
+    session = client.session
+    session[SESSION_KEY] = str(item.cart_id)
+    session.save()
+    return item
 
 
 @pytest.fixture

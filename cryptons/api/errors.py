@@ -140,5 +140,5 @@ def is_api(request: HttpRequest) -> bool:
 
 @csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer an unknown route, whatever the method."""
+    """Answer an unknown route, with any method."""
     return error_response(404, "NOT_FOUND", _("There is nothing at this address."))

@@ -1,4 +1,4 @@
-"""Files that the server sends by itself: the collected static files, and pictures that Django has allowed once."""
+"""Files that the server sends without Django: the collected static files, and pictures that Django has allowed once."""
 
 import json
 import os

@@ -151,7 +151,7 @@ class ReadyAnswers:
             time.sleep(VERIFY_SECONDS)
             try:
                 self.verify()
-            except Exception:  # the cache or the database is away: nothing is verified, and the pages ask again
+            except Exception:  # of cache or database: nothing is verified, so Django answers, and logs the error if it is still there
                 self._turn_ended = time.monotonic_ns()
 
 

@@ -24,7 +24,7 @@ def sent_mail(settings: Any, sender: str) -> email.message.EmailMessage:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mails_are_sent_whatever_the_shop_is_called(name, settings):
+def test_mails_are_sent_with_any_name_of_the_shop(name, settings):
     message = sent_mail(settings, read_sender("", shop_name=read_shop_name(name), domain="shop.example"))
 
     (sender,) = message["From"].addresses

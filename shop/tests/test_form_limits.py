@@ -5,10 +5,8 @@ import pytest
 from cryptons.api.limits import forget_counts
 from payments.models import Invoice
 from payments.payouts.refund_links import refund_path
-from shop.cart.contents import SESSION_KEY
 from shop.checkout.tests.test_checkout_pages import BUYER, fill_in, form_of
 from shop.models import CartItem, Order
-from shop.tests.factories import CartItemFactory
 from shop.tests.paying import open_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,15 +21,6 @@ def _limits(settings):
     forget_counts()
     yield
     forget_counts()
-
-
-@pytest.fixture
-def item(client):
-    item = CartItemFactory(quantity=2)
-    session = client.session
-    session[SESSION_KEY] = str(item.cart_id)
-    session.save()
-    return item
 
 
 def refused(answer):

@@ -134,7 +134,7 @@ def test_users_log_in_by_email_or_username_in_any_case(api, name):
 
 @pytest.mark.parametrize("names", [{"username": "margaretsmith"}, {"email": "margaretsmith@example.com"}])
 def test_a_new_account_cannot_have_its_own_name_as_password(api, names):
-    """As on the page, and beside whatever else is wrong."""
+    """As on the page, and together with all other problems."""
     answer = api.post("/api/auth/register", {"username": "x", "email": "x", "password": "margaretsmith", **names, "role": "admin"})
     fields = {row["field"] for row in answer.json()["error"]["details"]}
     assert (answer.status_code, fields) == (400, {"password", "role", *({"username", "email"} - names.keys())})

@@ -16,16 +16,6 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 WEIRD = ["0", "-1", "1.5", "1000000000000", "true", "", "\x00", "😀", "‮", "{'$ne': None}", "1e3", "9" * 400]
 
 
-@pytest.fixture
-def item(client):
-    """Two kettles of ten, in this visitor's cart."""
-    item = CartItemFactory(quantity=2)
-    session = client.session
-    session[SESSION_KEY] = str(item.cart_id)
-    session.save()
-    return item
-
-
 def add(client, product, quantity=1, **headers):
     return client.post("/cart/add/", {"product": product.pk, "quantity": quantity}, headers=headers or OURS)
 

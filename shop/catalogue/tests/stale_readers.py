@@ -10,7 +10,7 @@ from django.test import Client
 
 from cryptons import response_cache
 from cryptons.db import in_transaction
-from shop.catalogue import version
+from shop.catalogue import changes, version
 from shop.catalogue.changes import product_changed, stock_changed
 from shop.models import Product
 
@@ -27,6 +27,14 @@ class Queue:
     def run(self) -> None:
         while self.waiting:
             self.waiting.pop(0)()
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    """The queue of every test of a module that imports this."""
+    queue = Queue()
+    monkeypatch.setattr(changes, "enqueue", queue.add)
+    return queue
 
 
 class Reader:

@@ -7,22 +7,15 @@ import orjson
 import pytest
 
 from cryptons.db import in_transaction
-from shop.catalogue import changes, tasks
+from shop.catalogue import tasks
 from shop.catalogue.changes import availability, category_changed, product_changed, sweep_search
-from shop.catalogue.tests.stale_readers import Queue, Reader, save, sell
+from shop.catalogue.tests.stale_readers import Queue, Reader, queue, save, sell  # noqa: F401 (a fixture)
 from shop.models import Category, Product
 from shop.search import engine
 from shop.search.base import IndexBusy, SearchUnavailable
 from shop.tests.factories import CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue(monkeypatch):
-    queue = Queue()
-    monkeypatch.setattr(changes, "enqueue", queue.add)
-    return queue
 
 
 class Life:

@@ -5,7 +5,7 @@ import pytest
 from cryptons.db import in_transaction
 from shop.catalogue import changes, tasks, version
 from shop.catalogue.changes import product_changed, sweep_search
-from shop.catalogue.tests.stale_readers import Queue, Reader, save, sell
+from shop.catalogue.tests.stale_readers import Queue, Reader, queue, save, sell  # noqa: F401 (a fixture)
 from shop.catalogue.version import catalogue_version, category_version, product_version
 from shop.models import Product
 from shop.search import engine
@@ -13,13 +13,6 @@ from shop.search.base import SearchUnavailable
 from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue(monkeypatch):
-    queue = Queue()
-    monkeypatch.setattr(changes, "enqueue", queue.add)
-    return queue
 
 
 @pytest.fixture

@@ -10,23 +10,13 @@ from cryptons.mail.models import Mail
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Cursor, Invoice
 from payments.networks.sandbox.network import SandboxNetwork
-from shop.cart.contents import SESSION_KEY, cart_of
+from shop.cart.contents import cart_of
 from shop.models import CartItem, Order, Product
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BUYER = {**ADDRESS, "email": "ada@example.com"}
-
-
-@pytest.fixture
-def item(client):
-    """Two kettles of ten, in this visitor's cart."""
-    item = CartItemFactory(quantity=2)
-    session = client.session
-    session[SESSION_KEY] = str(item.cart_id)
-    session.save()
-    return item
 
 
 @pytest.fixture
