@@ -1,12 +1,22 @@
 """Permissions of the API, as strings that stand for Django's own: 401 without a login, 403 without the permission."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-DJANGO_PERMISSIONS = {
-    "products:write": "shop.change_product",
+
+def _writing(app: str, model: str) -> dict[str, str]:
+    """Return the right that each method needs: who may change a row may not for that reason add or delete one."""
+    change = f"{app}.change_{model}"
+    return {"POST": f"{app}.add_{model}", "PUT": change, "PATCH": change, "DELETE": f"{app}.delete_{model}"}
+
+
+DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
+    "products:write": _writing("shop", "product"),
+    "images:write": _writing("shop", "productimage"),
+    "categories:write": _writing("shop", "category"),
     "orders:read": "shop.view_order",
     "orders:write": "shop.change_order",
     "payments:read": "payments.view_payment",
@@ -38,8 +48,12 @@ class OrderHolder(BasePermission):
         return bool(request.user.is_authenticated or request.headers.get(ORDER_KEY))
 
 
-def has_permission(user: Any, name: str) -> bool:
-    return bool(user.is_authenticated and user.has_perm(DJANGO_PERMISSIONS[name]))
+def has_permission(user: Any, name: str, method: str = "GET") -> bool:
+    """Return whether a member of staff has the right that the name stands for with this method."""
+    right = DJANGO_PERMISSIONS[name]
+    if not isinstance(right, str):
+        right = right.get(method, right["PATCH"])
+    return bool(user.is_authenticated and user.is_staff and user.has_perm(right))
 
 
 def may(name: str) -> type[BasePermission]:
@@ -47,6 +61,6 @@ def may(name: str) -> type[BasePermission]:
 
     class May(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:
-            return has_permission(request.user, name)
+            return has_permission(request.user, name, request.method or "")
 
     return May

@@ -32,7 +32,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
         return error_response(503, "SERVICE_UNAVAILABLE", disk.problem)
     body: dict[str, Any] = {"status": "ok"}
     person = _person(request)
-    if person.is_staff and has_permission(person, "nodes:read"):
+    if has_permission(person, "nodes:read"):
         body["details"] = {"nodes": recent_nodes(), "disk": {"problem": disk.problem}}
     return JsonResponse(body, headers={"Cache-Control": "no-store"})
 

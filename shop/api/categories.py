@@ -1,4 +1,4 @@
-"""The tree of categories: everybody may read it, `products:write` may change it."""
+"""The tree of categories: everybody may read it, `categories:write` may change it."""
 
 from functools import partial
 from typing import Any
@@ -34,7 +34,7 @@ class CategoryInput(Input):
 
 class Categories(ApiView):
     def get_permissions(self) -> list[Any]:
-        return [may("products:write")()] if self.request.method == "POST" else []
+        return [may("categories:write")()] if self.request.method == "POST" else []
 
     @describe("List categories", data=CategoryBranchSerializer, many=True, cached=True)
     def get(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class Categories(ApiView):
 
 class OneCategory(ApiView):
     def get_permissions(self) -> list[Any]:
-        return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
+        return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("categories:write")()]
 
     @describe("Get a category", data=CategorySerializer, errors=[404])
     def get(self, request: Request, category_id: str) -> Response:

@@ -270,7 +270,7 @@ IMAGE_INPUT = {
 
 
 class ProductImages(ApiView):
-    permission_classes = [may("products:write")]
+    permission_classes = [may("images:write")]
     parser_classes = [MultiPartParser]
 
     @describe(

