@@ -6,6 +6,7 @@ Nothing here may wait: no database, no cache, no node.
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -38,8 +39,9 @@ logger = logging.getLogger(__name__)
 class Front:
     """The application that granian calls for each request."""
 
-    def __init__(self, application: Application, *, threads: int) -> None:
+    def __init__(self, application: Application, *, threads: int, redirect: socket.socket | None = None) -> None:
         self._application = application
+        self._redirect = redirect
         self._pool = BoundedPool("Web", threads=threads, waiting=threads * WAITING_FOR_EACH_THREAD)
         self._probes = BoundedPool("Health", threads=1, waiting=WAITING_FOR_EACH_THREAD)
         self._bodies = BodyReader()
@@ -56,9 +58,8 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        if settings.TLS_CERTIFICATE and settings.HTTP_REDIRECT_PORT:
-            redirect = HttpRedirect(settings.PUBLIC_URL)
-            self._redirect = loop.run_until_complete(redirect.listen(settings.HOST, settings.HTTP_REDIRECT_PORT))
+        if self._redirect is not None:
+            self._http = loop.run_until_complete(HttpRedirect(settings.PUBLIC_URL).listen(self._redirect))
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         headers = clean_headers(scope)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from contextlib import suppress
 
 MAX_HEAD_BYTES = 8_192
@@ -17,9 +18,9 @@ class HttpRedirect:
         self._public_url = public_url
         self._waiting = 0
 
-    async def listen(self, host: str, port: int) -> asyncio.Server:
-        """Listen beside the other web processes on the same port."""
-        return await asyncio.start_server(self._answer, host, port, limit=MAX_HEAD_BYTES, reuse_port=True)
+    async def listen(self, on: socket.socket) -> asyncio.Server:
+        """Accept from a socket that the other web processes accept from too."""
+        return await asyncio.start_server(self._answer, sock=on, limit=MAX_HEAD_BYTES)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._waiting += 1

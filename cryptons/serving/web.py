@@ -5,14 +5,17 @@ The first process only holds granian's workers, so it starts itself again with w
 
 import os
 import resource
+import socket
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP2Settings
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from cryptons.serving.certificate import watch_certificate
 from cryptons.serving.listening import Listening
@@ -25,7 +28,29 @@ FINISH_SECONDS = 10
 """How long requests may take to finish when the server stops. The supervisor waits a little longer."""
 
 
-def load_front(_target: str) -> Any:
+class Server(MPServer):
+    """All workers accept from one socket, which is there longer than each of them.
+
+    Granian gives each worker on Linux a socket of its own: connections are refused when the last one ends before the next one
+    listens, and lost with a worker that is killed. Here they wait for a moment.
+    """
+
+    _ssp: Any
+    _shd: Any
+    _sso: Any
+
+    def _init_shared_socket(self) -> None:
+        super()._init_shared_socket()  # type: ignore[no-untyped-call]  # says where to listen
+        self._shd, self._ssp = self._ssp.build(), None
+        self._sso = socket.socket(fileno=self._shd.get_fd())
+
+    def _drop_shared_socket(self) -> None:
+        with suppress(OSError):  # it listens no more already
+            self._sso.shutdown(socket.SHUT_RDWR)  # for the workers too, which only finish what they have begun
+        self._sso.close()
+
+
+def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     """Load Django and the front. Runs in each of granian's processes."""
     end_with_parent()
     from django.conf import settings
@@ -33,7 +58,7 @@ def load_front(_target: str) -> Any:
     from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
-    front = Front(application, threads=settings.WEB_THREADS)
+    front = Front(application, threads=settings.WEB_THREADS, redirect=redirect)
     front.start_verifying()
     return front
 
@@ -42,7 +67,7 @@ def make_server(listening: Listening) -> Any:
     """Return granian's server of the front, not started yet."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return Granian(
+    return Server(
         "cryptons.serving.front",
         address=listening.host,
         port=listening.port,
@@ -62,10 +87,11 @@ def make_server(listening: Listening) -> Any:
 def serve(listening: Listening) -> None:
     end_with_parent()
     server = make_server(listening)
+    redirect = listening.redirect_socket()
     if listening.certificate:
         # As on SIGHUP: new workers take over, and the old ones finish what they have begun.
         watch_certificate(listening.certificate, listening.key, server.signal_handler_reload)
-    server.serve(target_loader=load_front)
+    server.serve(target_loader=partial(load_front, redirect=redirect))
 
 
 def main() -> None:

@@ -77,5 +77,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()
     shop = getattr(item, "funcargs", {}).get("shop")
-    if report.failed and isinstance(shop, Shop):
+    if report.failed and isinstance(shop, Shop) and shop.log.exists():
         report.sections.append(("The shop's last words", shop.said()[-4000:]))
