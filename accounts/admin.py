@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.tokens import forget_user, revoke_all
+from accounts.tokens import revoke_all
 from cryptons.atomic_admin import AtomicModelAdmin
 
 
@@ -31,12 +31,8 @@ class ShopUserAdmin(AtomicModelAdmin[User], UserAdmin[User]):
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
     actions = ["log_out_everywhere"]
 
-    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        forget_user(obj.pk)
-
-    @admin.action(description=_("Revoke all API tokens"), permissions=["change"])
+    @admin.action(description=_("Log out everywhere"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, users: object) -> None:
         for user in users:  # type: ignore[attr-defined]
             revoke_all(user)
-        self.message_user(request, gettext("All their API tokens have been revoked."))
+        self.message_user(request, gettext("Their sessions and API tokens have been ended."))

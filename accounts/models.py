@@ -1,12 +1,14 @@
-from typing import ClassVar
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import validate_address
 from accounts.plain_text import validate_plain_text
-from cryptons.db import BaseModel
+from cryptons.db import BaseModel, atomic
 from cryptons.encryption import EncryptedJSONField
 
 
@@ -21,6 +23,10 @@ class ShopUserManager(UserManager["User"]):
         return self.get(models.Q(email=name) if "@" in name else models.Q(username=name))
 
 
+ENDING = ("password", "is_active", "is_staff")
+"""The columns of a user of which a change can end all logins."""
+
+
 class User(BaseModel, AbstractUser):
     """A shopper or a member of staff. `username` and `email` are unique, compared and stored in lower case."""
 
@@ -31,17 +37,71 @@ class User(BaseModel, AbstractUser):
     address = EncryptedJSONField(_("address"), default=dict, blank=True, validators=[validate_address])
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)
-    """Tokens of an older generation are refused; a password change raises it."""
+    """Tokens and sessions of an older generation are refused. See `end_logins`."""
 
     objects: ClassVar[ShopUserManager] = ShopUserManager()
 
     class Meta(AbstractUser.Meta):
         pass
 
-    def save(self, *args: object, **kwargs: object) -> None:
+    _password: str | None
+    """Django's: what `set_password` was given, until it is saved."""
+    _stored: ClassVar[dict[str, Any]] = {}
+    """What the database has of the columns of which a change can end all logins; each user that was read has its own."""
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> "User":  # type: ignore[override]  # stubs of a newer Django
+        user = super().from_db(db, field_names, values)
+        user._remember(field_names)
+        return user
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: "models.QuerySet[User] | None" = None
+    ) -> None:
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using, names, from_queryset)
+        self._remember(ENDING if names is None else names)
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Save, and end all logins if this sets a password, closes the account or takes staff away."""
         self.username = self.username.lower()
         self.email = self.email.lower()
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
+        if self._state.adding or args:
+            super().save(*args, update_fields=update_fields, **kwargs)
+            self._remember(ENDING)
+            return
+        written = self._loaded_columns() - {"token_generation"} if update_fields is None else set(update_fields)
+        if not self._ends_logins(written):
+            super().save(update_fields=written, **kwargs)
+        else:
+            with atomic():
+                super().save(update_fields=written, **kwargs)
+                self.end_logins()
+        self._remember(written)
+
+    def _loaded_columns(self) -> set[str]:
+        return {field.name for field in self._meta.concrete_fields if not field.primary_key} - self.get_deferred_fields()
+
+    def _ends_logins(self, written: Collection[str]) -> bool:
+        """Return whether saving these columns sets a password, or takes `is_active` or `is_staff` away."""
+        if "password" in written and (self._password is not None or self._stored.get("password", self.password) != self.password):
+            return True
+        return any(name in written and self._stored.get(name) and not getattr(self, name) for name in ("is_active", "is_staff"))
+
+    def _remember(self, names: Collection[str]) -> None:
+        """Remember what was just read or written."""
+        seen = {name: self.__dict__[name] for name in ENDING if name in names and name in self.__dict__}
+        self.__dict__["_stored"] = {**self._stored, **seen}
+
+    def end_logins(self) -> None:
+        """End every session and refuse every token of this user from now on."""
+        type(self).objects.filter(pk=self.pk).update(token_generation=models.F("token_generation") + 1)
+        self.refresh_from_db(fields=["token_generation"])
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Bind sessions to the generation too. That of a user whose logins were never ended is Django's own."""
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, f"{self.password}{self.token_generation or ''}", secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def role(self) -> str:

@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods
 from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
 from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
-from accounts.tokens import forget_user
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.client_address import client_ip
 
@@ -106,7 +105,6 @@ def profile_page(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         form.save()
-        forget_user(user.pk)
         messages.success(request, _("Saved."))
         return redirect("accounts:profile")
     return render(request, "accounts/profile.html", {"form": form}, status=400 if form.errors else 200)
@@ -120,7 +118,6 @@ def address_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user.address = form.address()
         user.save(update_fields=["address"])
-        forget_user(user.pk)
         messages.success(request, _("Address saved. We fill it in at the checkout for you."))
         return redirect("accounts:address")
     return render(request, "accounts/address.html", {"form": form}, status=400 if form.errors else 200)

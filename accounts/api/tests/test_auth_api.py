@@ -338,13 +338,3 @@ def test_an_invalid_address_is_refused_naming_the_field(change):
 def test_a_user_cannot_set_the_role_in_the_profile():
     client = ApiClient(UserFactory())
     assert client.put("/api/auth/profile", {"role": "admin"}, content_type="application/json").status_code == 400
-
-
-def test_a_deleted_user_cannot_refresh_a_token(api):
-    user = UserFactory()
-    refresh = login(api, user.email).json()["data"]["refresh"]
-    user.delete()
-    from django.core.cache import cache
-
-    cache.clear()
-    assert api.post("/api/auth/refresh", {"refresh": refresh}).status_code == 401
