@@ -18,7 +18,6 @@ urlpatterns = [
     path("search/suggest", pages.suggest, name="suggest"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),
-    path("cart/items/<uuid:item_id>/", cart_pages.cart_update, name="cart_update"),
     path("checkout/", checkout_pages.checkout, name="checkout"),
     path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
     path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),

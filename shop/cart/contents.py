@@ -170,7 +170,7 @@ def set_quantity(item: CartItem, quantity: int) -> None:
         if quantity > line.most:
             raise OutOfStock([Shortage(line.name, line.most, product_id=item.product_id)])
         CartItem.objects.filter(pk=item.pk).update(quantity=quantity)
-        item.quantity = quantity
+    item.quantity = quantity
     _touch(item.cart)
 
 

@@ -65,8 +65,8 @@ def test_adding_to_the_cart_is_limited(client, item, how):
 
 @pytest.mark.parametrize("how", [OWN, HTMX])
 def test_changing_the_cart_is_limited_and_shows_the_cart(client, item, how):
-    client.post(f"/cart/items/{item.pk}/", {"quantity": 3}, **how)
-    answer = client.post(f"/cart/items/{item.pk}/", {"quantity": 4}, **how)
+    client.post("/cart/", {f"quantity-{item.pk}": 3}, **how)
+    answer = client.post("/cart/", {f"quantity-{item.pk}": 4}, **how)
     assert refused(answer)
     assert "Copper Kettle" in answer.text
     assert ("<html" in answer.text) == (how is OWN)

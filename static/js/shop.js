@@ -1,4 +1,4 @@
-// Copy buttons, countdowns, − and + beside a quantity. All pages work without them; their words come from the page, in its language.
+// Copy buttons, countdowns, − and + beside a quantity, and what is said when a request fails. All pages work without them; their words come from the page, in its language.
 (() => {
   "use strict";
 
@@ -45,6 +45,7 @@
   function makeStepperButton(input, sign, label) {
     const button = document.createElement("button");
     button.type = "button";
+    button.id = `${input.id}${sign}`;
     button.className = "stepper__button";
     button.textContent = sign;
     button.setAttribute("aria-label", label);
@@ -58,7 +59,7 @@
   }
 
   function offerSteppers(root) {
-    root.querySelectorAll("input[type=number][name=quantity]").forEach((input) => {
+    root.querySelectorAll("input[type=number][name^=quantity]").forEach((input) => {
       if (input.parentElement.classList.contains("stepper")) return;
       const stepper = document.createElement("span");
       stepper.className = "stepper";
@@ -81,6 +82,36 @@
     root.querySelectorAll("details.facets").forEach((facets) => {
       facets.open = wide.matches;
     });
+  }
+
+  function showTrouble(text) {
+    let trouble = document.getElementById("trouble");
+    if (!trouble) {
+      trouble = document.createElement("p");
+      trouble.id = "trouble";
+      trouble.className = "alert alert--danger";
+      trouble.setAttribute("role", "alert");
+      document.body.append(trouble);
+    }
+    if (trouble.textContent !== text) trouble.textContent = text;
+  }
+
+  function hideTrouble() {
+    document.getElementById("trouble")?.remove();
+  }
+
+  // A swap replaces what had the focus. It goes to the same element in the new part, or to what tells most of what happened.
+  let focused = "";
+
+  function rememberFocus(event) {
+    if (event.detail.target.contains(document.activeElement)) focused = document.activeElement.id;
+  }
+
+  function restoreFocus(target) {
+    if (!focused || document.activeElement !== document.body) return;
+    const same = document.getElementById(focused);
+    const next = target.id === "cart" ? (document.getElementById("cart-undo") ?? document.getElementById("cart-title")) : null;
+    (same && !same.disabled ? same : document.getElementById(focused.replace(/[+−]$/, "")) ?? next)?.focus();
   }
 
   function closeSuggestions() {
@@ -117,11 +148,36 @@
     const { xhr } = event.detail;
     const isPage = xhr.getResponseHeader("Content-Type")?.startsWith("text/html");
     if (xhr.status === 429 && isPage) event.detail.shouldSwap = true; // says what to do, unlike the pay page's text for programs
+    rememberFocus(event);
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    focused = "";
+    rememberFocus(event); // a button that is disabled meanwhile loses it
+  });
+  document.addEventListener("input", (event) => {
+    // An answer that comes now would overwrite what is being typed; the change sends a request of its own.
+    const form = event.target.closest("#cart-form");
+    if (form) htmx.trigger(form, "htmx:abort");
+  });
+  document.addEventListener("htmx:sendError", (event) => showTrouble(event.detail.elt.dataset.offline ?? words.offline));
+  document.addEventListener("htmx:timeout", (event) => showTrouble(event.detail.elt.dataset.offline ?? words.offline));
+  document.addEventListener("htmx:responseError", (event) => {
+    const { xhr } = event.detail;
+    const isText = xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
+    if (xhr.status !== 429) showTrouble(words.failed);
+    else if (isText) showTrouble(xhr.responseText);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) hideTrouble();
+  });
+  window.addEventListener("online", () => {
+    if (document.getElementById("trouble")) document.getElementById("cart-form")?.dispatchEvent(new Event("change"));
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "found") openFacets(document);
     offerCopying(document);
     offerSteppers(document);
+    restoreFocus(event.target);
     tick();
   });
 

@@ -20,8 +20,8 @@ def add(client, product, quantity=1, **headers):
     return client.post("/cart/add/", {"product": product.pk, "quantity": quantity}, headers=headers or OURS)
 
 
-def update(client, item, follow=True, headers=None, **fields):
-    return client.post(f"/cart/items/{item.pk}/", fields, follow=follow, headers=headers)
+def update(client, item, quantity="", follow=True, headers=None, **more):
+    return client.post("/cart/", {f"quantity-{item.pk}": quantity, **more}, follow=follow, headers=headers)
 
 
 def test_adding_a_product_gives_a_new_visitor_a_cart(client):
@@ -29,8 +29,8 @@ def test_adding_a_product_gives_a_new_visitor_a_cart(client):
 
     response = add(client, kettle, 2)
 
-    assert (response.status_code, response["Location"]) == (302, "/cart/")
-    page = client.get("/cart/").text
+    assert (response.status_code, response["Location"]) == (302, "/cart/?new")
+    page = client.get(response["Location"]).text
     assert "Copper Kettle is in your cart." in page
     assert "$99.98" in page
 
@@ -112,7 +112,7 @@ def test_the_quantity_of_a_line_can_be_changed(client, item):
 
 
 def test_a_removed_line_can_be_added_back(client, item):
-    page = update(client, item, remove="1").text
+    page = update(client, item, remove=item.pk).text
     assert "Copper Kettle was removed." in page
     assert "Your cart is empty." in page
     assert f'name="product" value="{item.product_id}"' in page
@@ -131,14 +131,57 @@ def test_changing_the_quantity_to_zero_removes_the_line(client, item):
 @pytest.mark.parametrize("quantity", [quantity for quantity in WEIRD if quantity != "0"])
 def test_changing_to_an_invalid_quantity_shows_an_error(client, item, quantity):
     response = update(client, item, quantity=quantity)
-    assert response.status_code == 200
-    assert "alert--danger" in response.text
+    assert response.status_code == 400
+    assert re.search(rf'aria-invalid="true"\s+aria-describedby="note-quantity-{item.pk}"', response.text)
+    assert re.search(rf'class="field__error" id="note-quantity-{item.pk}">\w', response.text)
     item.refresh_from_db()
     assert item.quantity == 2
 
 
-def test_changing_to_more_than_the_stock_says_how_many_are_left(client, item):
-    assert "Only 10 of Copper Kettle are left." in update(client, item, quantity=11).text
+def test_changing_to_more_than_the_stock_says_at_the_box_how_many_are_left(client, item):
+    page = update(client, item, quantity=11).text
+    assert f'id="note-quantity-{item.pk}">Only 10 of Copper Kettle are left. Your cart still has 2.<' in page
+    assert f'name="quantity-{item.pk}" value="11"' in page
+    assert "$99.98" in page
+
+
+def test_a_line_that_holds_all_that_is_left_says_so_at_its_box(client, item):
+    assert "Only 10 left" not in client.get("/cart/").text
+    assert f'class="field__hint" id="note-quantity-{item.pk}">Only 10 left<' in update(client, item, quantity=10).text
+
+
+def test_checking_out_orders_the_quantity_in_the_box(client, item):
+    assert update(client, item, quantity=3, checkout=1, follow=False)["Location"] == "/checkout/"
+    assert "3 × Copper Kettle" in client.get("/checkout/").text
+
+
+def test_checking_out_with_a_refused_quantity_stays_in_the_cart_and_saves_the_other_lines(client, item):
+    other = CartItemFactory(cart=item.cart, product=ProductFactory(name="Tea Tin", price_minor=1_000))
+
+    page = update(client, item, quantity=11, checkout=1, **{f"quantity-{other.pk}": 4})
+
+    assert page.status_code == 400
+    assert "Only 10 of Copper Kettle are left." in page.text
+    assert CartItem.objects.get(pk=other.pk).quantity == 4
+    assert CartItem.objects.get(pk=item.pk).quantity == 2
+
+
+def test_removing_a_line_twice_shows_no_error(client, item):
+    for _ in range(2):
+        page = update(client, item, quantity=2, remove=item.pk)
+    assert page.status_code == 200
+    assert "no longer in your cart" not in page.text
+
+
+def test_a_browser_without_cookies_is_told_why_the_cart_stays_empty(client):
+    address = add(client, ProductFactory())["Location"]
+    client.cookies.clear()
+    assert "Your browser does not keep cookies of this shop" in client.get(address).text
+
+
+def test_a_browser_with_cookies_is_not_told_about_them(client):
+    assert "does not keep cookies" not in client.get(add(client, ProductFactory())["Location"]).text
+    assert add(client, ProductFactory())["Location"] == "/cart/"
 
 
 def test_a_line_in_another_cart_cannot_be_changed(client, item):
@@ -158,6 +201,14 @@ def test_changing_the_cart_with_htmx_returns_only_the_cart(client, item):
     assert "$149.97" in response.text
     assert "csrfmiddlewaretoken" in response.text
     assert re.search(r'id="cart-count" hx-swap-oob="true">3<', response.text)
+    announced = response.text.partition('id="cart-announcement" hx-swap-oob="innerHTML">')[2]
+    assert "Your cart has 3 items. Total: $149.97." in announced
+
+
+def test_a_refused_quantity_is_announced(client, item):
+    response = update(client, item, quantity=11, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert "Only 10 of Copper Kettle are left." in response.text.partition('id="cart-announcement"')[2]
 
 
 def test_a_line_that_exceeds_the_stock_blocks_the_checkout(client, item):
@@ -171,7 +222,7 @@ def test_a_line_that_exceeds_the_stock_blocks_the_checkout(client, item):
 def test_a_deleted_product_is_shown_in_the_cart_and_can_be_removed(client, item):
     Product.objects.all().delete()
     assert "Copper Kettle is no longer sold. Please remove it." in client.get("/cart/").text
-    assert "Your cart is empty." in update(client, item, remove="1").text
+    assert "Your cart is empty." in update(client, item, remove=item.pk).text
 
 
 def test_an_empty_cart_page_says_that_the_cart_is_empty(client):

@@ -1,0 +1,74 @@
+"""What a shopper does beside the straight way: change the cart, lose the connection, press twice, go back, close the tab."""
+
+from collections.abc import Callable
+
+from selenium.webdriver.common.by import By
+
+from tests.e2e.browser import DESKTOP, PHONE, Browser
+from tests.e2e.test_buying import find_the_kettle
+from tests.running import wait_for
+
+BOX = "#cart-form input[type=number]"
+
+
+def quantity_in(shopper: Browser) -> str | None:
+    return shopper.find(BOX).get_attribute("value")
+
+
+def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., Browser]):
+    shopper = open_browser(PHONE)
+    find_the_kettle(shopper)
+    shopper.open("/cart/")
+    shopper.find("[aria-label='One more']").click()
+    shopper.press("Check out")
+    assert "2 × Copper Kettle" in shopper.text()
+
+    shopper.open("/cart/")
+    shopper.find(BOX).clear()
+    shopper.find(BOX).send_keys("3")
+    shopper.press("Check out")
+    assert "3 × Copper Kettle" in shopper.text()
+
+    shopper.open("/cart/")
+    shopper.find("[aria-label='One more']").click()
+    wait_for("the number in the header", lambda: shopper.find("#cart-count").text.startswith("4"))
+    assert shopper.driver.switch_to.active_element.get_attribute("aria-label") == "One more"
+    assert "Your cart has 4 items." in (shopper.find("#cart-announcement").get_attribute("textContent") or "")
+    shopper.check_the_page()
+
+    be_offline(shopper, True)
+    shopper.find("[aria-label='One more']").click()
+    shopper.wait_until_shown("The shop cannot be reached. Nothing is lost")
+    assert quantity_in(shopper) == "5"
+    be_offline(shopper, False)
+    wait_for("the change to be saved", lambda: not shopper.driver.find_elements(By.ID, "trouble"))
+    shopper.driver.refresh()
+    assert quantity_in(shopper) == "5"
+    shopper.driver.get_log("browser")  # the lost request is in it
+
+    shopper.find(BOX).clear()
+    shopper.find(BOX).send_keys("999\n")
+    shopper.wait_until_shown("Your cart still has 5.")
+    assert shopper.driver.switch_to.active_element.get_attribute("aria-invalid") == "true"
+    shopper.check_the_page()
+    shopper.click("Remove")
+    shopper.wait_until_shown("Copper Kettle was removed.")
+    assert shopper.driver.switch_to.active_element.text == "Undo"
+
+
+def be_offline(shopper: Browser, offline: bool) -> None:
+    shopper.driver.set_network_conditions(offline=offline, latency=0, throughput=-1)
+
+
+def test_without_javascript_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., Browser]):
+    shopper = open_browser(DESKTOP, javascript=False)
+    find_the_kettle(shopper)
+    shopper.find(BOX).clear()
+    shopper.find(BOX).send_keys("999")
+    shopper.press("Check out")
+    assert "Your cart still has 1." in shopper.find(".field__error").text
+    shopper.find(BOX).clear()
+    shopper.find(BOX).send_keys("3")
+    shopper.press("Check out")
+    assert "3 × Copper Kettle" in shopper.text()
+    assert shopper.driver.find_elements(By.CSS_SELECTOR, "[name=email]")
