@@ -116,3 +116,14 @@ class RevokedToken(BaseModel):
 
     def __str__(self) -> str:
         return self.jti
+
+
+class ReadyGroup(BaseModel):
+    """A group that was made for the merchant, and the rights that it got, to tell whether the merchant has changed it."""
+
+    name = models.CharField(max_length=150, unique=True)
+    rights = models.JSONField(default=list)
+    """Sorted; each is `app.act_model`."""
+
+    def __str__(self) -> str:
+        return self.name

@@ -128,6 +128,10 @@ def keep_currency() -> None:
     call_command("keep_currency")
 
 
+def make_groups() -> None:
+    call_command("make_groups")
+
+
 def close_sandbox() -> None:
     """Close the invoices of the sandbox if the shop takes real money now, and say so."""
     call_command("close_sandbox")

@@ -6,7 +6,7 @@ from cryptons.serving import preparation
 
 
 class Command(BaseCommand):
-    help = "Do what `serve` does before it starts web and worker: check, migrate, collect static files, create the first member of staff."
+    help = "Do what `serve` does before it starts web and worker: check, migrate, make groups, collect static files, create a first login."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -14,5 +14,6 @@ class Command(BaseCommand):
         preparation.check_system()
         preparation.migrate()
         preparation.keep_currency()
+        preparation.make_groups()
         preparation.collect_static()
         preparation.create_staff()

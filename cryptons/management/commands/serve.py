@@ -41,6 +41,7 @@ def prepare(*, demo: bool) -> None:
     preparation.check_system()
     preparation.migrate()
     preparation.keep_currency()
+    preparation.make_groups()
     preparation.collect_static()
     preparation.close_sandbox()
     if demo:
