@@ -199,6 +199,7 @@ else:
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES = redis_caches(REDIS_URL) if REDIS_URL else local_caches(DATA_DIR / "cache")
+VERSIONS_FILE = None if REDIS_URL else DATA_DIR / "cache" / "versions"
 SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if REDIS_URL else 'db'}"
 
 ELASTICSEARCH_URL = env.url("ELASTICSEARCH_URL", like="http://host:9200 or https://user:password@host:9200", needs_port=True)

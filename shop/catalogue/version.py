@@ -1,22 +1,30 @@
-"""Versions of what public pages show: tokens that all processes share. What was cached under an older token is no longer shown.
+"""Versions of what public pages show: texts that all processes share. What was cached under an older version is no longer shown.
 
 `catalogue_version` belongs to lists, `category_version` to the tree of categories, and each product has a version of its own. A page
 belongs to the versions of all that it shows.
+
+On one machine versions are numbers in memory that its processes share: reading one costs less than a microsecond and never waits, and a
+change is seen at once. With Redis, where several machines may serve the shop, they are tokens in the shared cache, which each process
+reads at most once a second; that may wait for Redis.
 """
 
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
+from django.conf import settings
 from django.core.cache import caches
 
 from cryptons.db import on_commit
 from cryptons.replica import has_replica
 from cryptons.response_cache import OUTAGE, distrust
+from cryptons.version_file import VersionFile
 
 LISTS, CATEGORIES, PRODUCTS = KEYS = ("catalogue-version", "category-version", "product-versions")
-"""The last one is renewed with the version of any product: until then a process need not read a product's version again."""
+"""With Redis, the last one is renewed with the version of any product: until then a process need not read a product's version again."""
 INDEX_BEHIND = "search-index-behind"
 REMEMBER_SECONDS = 1
 PRODUCT_SECONDS = 7200
@@ -27,7 +35,7 @@ MANY = 100
 LATE_SECONDS = 15
 """A replica rarely lags by more than this."""
 OUTAGE_SECONDS = 5
-"""How long a token lasts while the cache is down."""
+"""How long a version lasts while the cache is down."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +53,22 @@ _owes = False
 
 
 def catalogue_version() -> str:
-    """Return the version of lists. Read it before the rows that are cached under it, so that nothing old is ever kept under a new token."""
-    return _aged(_tokens().tokens[LISTS])
+    """Return the version of lists. Read it before the rows that are cached under it: nothing old must be kept under a new version."""
+    return _version(LISTS)
 
 
 def category_version() -> str:
     """Return the version of the tree of categories; read it before the rows."""
-    return _aged(_tokens().tokens[CATEGORIES])
+    return _version(CATEGORIES)
 
 
 def product_version(name: str) -> str:
-    """Return the version of one product, by id or slug as its address has it; read it before the row. Empty: not changed of late."""
-    products = _tokens().products
-    token = products.get(name)
-    if token is None:
-        if len(products) >= MAX_PRODUCTS:
-            products.clear()
-        token = products[name] = _read(_product_key(name))
-    return _aged(token)
+    """Return the version of one product, by id or slug as its address has it; read it before the row."""
+    return _version(_product_key(name))
 
 
 def refresh_versions() -> None:
-    """Read the tokens from the cache, which may wait for it. For REMEMBER_SECONDS nobody in this process reads them again."""
+    """Read the tokens from Redis, which may wait for it. For REMEMBER_SECONDS nobody in this process reads them again."""
     global _known
     tell_what_is_owed()
     tokens = {key: _token_of_outage() if _owes else _read(key) or _start(key) for key in KEYS}
@@ -112,6 +114,42 @@ def tell_what_is_owed() -> None:
     global _owes
     if _owes:
         _owes = not _store(CATEGORIES, LISTS)
+
+
+def _version(key: str) -> str:
+    file = _file()
+    return _aged(_number(file, key) if file else _token(key))
+
+
+def _file() -> VersionFile | None:
+    """Return the file of versions; None with Redis."""
+    return None if settings.VERSIONS_FILE is None else _open_file(settings.VERSIONS_FILE)
+
+
+@cache
+def _open_file(path: Path) -> VersionFile:
+    return VersionFile(path, own=(LISTS, CATEGORIES))
+
+
+def _number(file: VersionFile, key: str) -> str:
+    """Read from the file. While a renewal is owed, or the file cannot be read, return a version that lasts a few seconds."""
+    tell_what_is_owed()
+    number = 0 if _owes else file.read(key)
+    return f"{number // 10**9}.{number % 10**9}" if number else _token_of_outage()
+
+
+def _token(key: str) -> str:
+    """Return the token in Redis, as this process read it last. One of a product that has not changed of late is empty."""
+    known = _tokens()
+    if key in known.tokens:
+        return known.tokens[key]
+    products = known.products
+    token = products.get(key)
+    if token is None:
+        if len(products) >= MAX_PRODUCTS:
+            products.clear()
+        token = products[key] = _read(key)
+    return token
 
 
 def _tokens() -> _Known:
@@ -162,13 +200,18 @@ def _renew(*keys: str) -> None:
 
 
 def _renew_products(names: Iterable[str]) -> None:
-    token = _new()
-    caches["shared"].set_many({_product_key(name): token for name in names}, timeout=PRODUCT_SECONDS)
+    keys = [_product_key(name) for name in names]
+    if _file():
+        _renew(*keys)
+        return
+    caches["shared"].set_many(dict.fromkeys(keys, _new()), timeout=PRODUCT_SECONDS)
     _renew(PRODUCTS)
 
 
 def _store(*keys: str) -> bool:
-    """Store a new token under each key. Returns whether the cache took it."""
+    """Store a new version for each key. Returns whether that succeeded."""
+    if file := _file():
+        return file.renew(*keys)
     token = _new()
     for key in keys:
         caches["shared"].set(key, token, timeout=None)

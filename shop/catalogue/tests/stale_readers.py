@@ -46,7 +46,7 @@ class Reader:
         self._known: Any = None
 
     def get(self, path: str, *, is_later: bool = True) -> Any:
-        """Read a page; `is_later`: after the second for which the process does not read the versions again."""
+        """Read a page; `is_later`: after the second for which a process does not read the versions in Redis again."""
         known = self._known
         version._known = replace(known, until=0) if known and is_later else known
         self._monkeypatch.setattr(response_cache, "_cache", self._responses)

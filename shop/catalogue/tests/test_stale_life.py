@@ -107,8 +107,9 @@ def as_shown(response) -> tuple[int, object]:
     return response.status_code, body
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_after_random_changes_no_reader_gets_an_old_answer(build_index, queue, monkeypatch, settings, seed):
+@pytest.mark.parametrize(("seed", "is_shared_file"), [(0, True), (1, False)])
+def test_after_random_changes_no_reader_gets_an_old_answer(build_index, queue, monkeypatch, settings, seed, is_shared_file):
+    settings.VERSIONS_FILE = settings.DATA_DIR / "versions" if is_shared_file else None
     settings.RATE_LIMIT_API = "10000/minute"
     life = Life(seed, queue, monkeypatch)
     build_index()
