@@ -13,6 +13,8 @@ from cryptons.public_url import host_name
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 ENCODED = "# as %23, / as %2F, ? as %3F, @ as %40, : as %3A, [ as %5B, ] as %5D and % as %25"
 LONGEST_NAME = 100
+STAFF_MAILS = ("orders", "stock", "payments", "payouts", "alerts", "outages")
+"""The kinds of mails to staff."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,20 @@ def read_sender(text: str, *, shop_name: str, domain: str) -> str:
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
     user, _, host = address.rpartition("@")
     return formataddr((name, address if address.isascii() else f"{user}@{host_name(host)}"))
+
+
+def read_staff_addresses(addresses: list[str]) -> list[str]:
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ImproperlyConfigured(f"STAFF_EMAIL must list mail addresses, separated by commas, not {address!r}.") from None
+    if len({address.lower() for address in addresses}) < len(addresses):
+        raise ImproperlyConfigured("STAFF_EMAIL must list each address once.")
+    return addresses
+
+
+def read_staff_mails(kinds: list[str]) -> list[str]:
+    if wrong := [kind for kind in kinds if kind not in STAFF_MAILS]:
+        raise ImproperlyConfigured(f"STAFF_MAILS must list some of {', '.join(STAFF_MAILS)}, not {wrong[0]!r}.")
+    return kinds

@@ -49,6 +49,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "sweep search": _every(10, "shop.tasks.sweep_search"),
         "sweep orders": _every(600, "shop.tasks.sweep_orders"),
         "watch address gaps": _every(600, "payments.tasks.watch_address_gaps"),
+        "watch stock": _every(300, "shop.tasks.watch_stock"),
         "watch disk": _every(60, "payments.tasks.watch_disk"),
         "refresh rates": _every(60, "payments.tasks.refresh_stored_rates"),
         "forget old requests": _every(3600, "cryptons.tasks.forget_old_requests"),

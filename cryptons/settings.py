@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import get_language_info
 
 from cryptons import environment as env
@@ -23,7 +22,8 @@ from cryptons.currencies import MINOR_DIGITS
 from cryptons.databases import READ_PREFERENCES, is_mongo, read_database, replica_entry
 from cryptons.environment import make_private, parse_fixed_prices, stored_secret
 from cryptons.logs import logging_config
-from cryptons.mail_address import read_mail_server, read_sender, read_shop_name
+from cryptons.mail_address import STAFF_MAILS as ALL_STAFF_MAILS
+from cryptons.mail_address import read_mail_server, read_sender, read_shop_name, read_staff_addresses, read_staff_mails
 from cryptons.public_url import host_name, read_allowed_hosts, read_origin
 from cryptons.standard_webhooks import key_of
 
@@ -87,6 +87,7 @@ CURRENCY = env.text("CURRENCY", "USD").strip().upper()
 if CURRENCY not in MINOR_DIGITS:
     raise ImproperlyConfigured(f"CURRENCY must be an ISO 4217 code such as USD or EUR, not {CURRENCY!r}.")
 
+LOW_STOCK = env.integer("LOW_STOCK", 5, minimum=0, maximum=1_000_000)
 CART_KEEP_DAYS = env.integer("CART_KEEP_DAYS", 30, minimum=1, maximum=3_650)
 
 _translated = {"en", *(file.parent.parent.name for file in BASE_DIR.glob("locale/*/LC_MESSAGES/django.mo"))}
@@ -308,11 +309,8 @@ MAIL_DOMAIN = _public.mail_domain
 MAIL_FROM = read_sender(env.text("MAIL_FROM"), shop_name=SHOP_NAME, domain=MAIL_DOMAIN)
 MAIL_DIR = DATA_DIR / "mail"
 MAIL_KEEP_DAYS = env.integer("MAIL_KEEP_DAYS", 90, minimum=1, maximum=36_500)
-STAFF_EMAIL = env.text("STAFF_EMAIL")
-try:
-    validate_email(STAFF_EMAIL or "nobody@example.com")
-except ValidationError:
-    raise ImproperlyConfigured(f"STAFF_EMAIL must be a mail address, not {STAFF_EMAIL!r}.") from None
+STAFF_EMAIL = read_staff_addresses(env.words("STAFF_EMAIL"))
+STAFF_MAILS = read_staff_mails(env.words("STAFF_MAILS", ",".join(ALL_STAFF_MAILS)))
 
 # --- Payments -------------------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def alert(key: str, text: str, *, at: datetime) -> None:
     row = Alert.objects.create(key=key, text=text, created_at=at)
     with override(settings.LANGUAGE_CODE):
         subject, path = gettext("New alert"), reverse("admin:payments_alert_change", args=[row.pk])
-    mail_staff(f"alert:{row.pk}", subject, text, path=path)
+    mail_staff("alerts", f"alert:{row.pk}", subject, text, path=path)
 
 
 def isolate_and_alert(act: str, reference: object) -> AbstractContextManager[None]:
@@ -81,7 +81,7 @@ def mail_exception(invoice: Invoice) -> None:
         path = reverse("admin:payments_invoice_change", args=[invoice.pk])
         subject = gettext("%(invoice)s is waiting for a decision") % {"invoice": invoice.label}
         text = exception_words(invoice)
-    mail_staff(f"exception:{invoice.pk}:{invoice.version}", subject, text, path=path)
+    mail_staff("payments", f"exception:{invoice.pk}:{invoice.version}", subject, text, path=path)
 
 
 def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> None:
@@ -95,7 +95,7 @@ def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> 
             "back, and count from the time at which they were made."
         ) % {"error": error, "time": short_moment(since), "network": network}
         path = reverse("admin:payments_nodes")
-    mail_staff(f"failing:{network}:{since:%Y-%m-%dT%H:%M:%S}", subject, text, path=path)
+    mail_staff("outages", f"failing:{network}:{since:%Y-%m-%dT%H:%M:%S}", subject, text, path=path)
 
 
 def mail_payout_trouble(payout: Payout) -> None:
@@ -125,7 +125,7 @@ def mail_payout_trouble(payout: Payout) -> None:
         occasion = f"fee:{payout.fee_allowed_base}"  # it is tried again and again with the same limit
     elif payout.blocked_by:
         occasion = f"{payout.blocked_by}:{payout.version}"
-    mail_staff(f"payout:{payout.pk}:{occasion}", subject, text, path=path)
+    mail_staff("payouts", f"payout:{payout.pk}:{occasion}", subject, text, path=path)
 
 
 def mail_payout_waits(payout: Payout) -> None:
@@ -144,12 +144,20 @@ def mail_payout_waits(payout: Payout) -> None:
         else:
             return
         path = reverse("admin:payments_payout_change", args=[payout.pk])
-    mail_staff(f"payout:{payout.pk}:waits:{step}", subject, text, path=path)
+    mail_staff("payouts", f"payout:{payout.pk}:waits:{step}", subject, text, path=path)
 
 
-def mail_staff(key: str, subject: str, text: str, *, path: str) -> None:
-    """Email staff, once for each key. `path` is the admin's page about the subject."""
-    if settings.STAFF_EMAIL:
-        context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path}
-        with override(settings.LANGUAGE_CODE):
-            queue_mail(key, to=settings.STAFF_EMAIL, template="payments/mail/staff", context=context)
+def mail_staff(kind: str, key: str, subject: str, text: str, *, path: str) -> list[str]:
+    """Email each address of STAFF_EMAIL, once for each key, if STAFF_MAILS has this kind. Returns the keys of the mails.
+
+    `path` is the admin's page about the subject. Mails of one kind within a minute are sent as one, except about outages.
+    """
+    if kind not in settings.STAFF_MAILS:
+        return []
+    context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path}
+    bundle = "" if kind == "outages" else f"staff:{kind}"
+    keys = {f"{key}+{number}" if number else key: address for number, address in enumerate(settings.STAFF_EMAIL)}
+    with override(settings.LANGUAGE_CODE):
+        for each, address in keys.items():
+            queue_mail(each, to=address, template="payments/mail/staff", context=context, bundle=bundle)
+    return list(keys)

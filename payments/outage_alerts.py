@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,8 +54,7 @@ def alert_of_worker(*, at: datetime) -> None:
         if last is not None:
             text += " " + gettext("The last answer came at %(time)s.") % {"time": short_moment(last)}
     key = f"unpolled:{last:%Y-%m-%dT%H:%M:%S}" if last else "unpolled"
-    mail_staff(key, subject, text, path=reverse("admin:payments_nodes"))
-    send_at_once(key)
+    send_at_once(mail_staff("outages", key, subject, text, path=reverse("admin:payments_nodes")))
 
 
 def alert_of_disk(*, at: datetime) -> None:
@@ -67,8 +67,7 @@ def alert_of_disk(*, at: datetime) -> None:
         text = gettext("On %(machine)s: %(problem)s") % {"machine": machine, "problem": disk.problem}
     key = f"disk:{machine[:40]}:{'full' if disk.can_be_written else 'error'}:{at:%Y-%m-%d}"
     try:
-        mail_staff(key, subject, text, path=reverse("admin:payments_nodes"))
-        send_at_once(key)
+        send_at_once(mail_staff("outages", key, subject, text, path=reverse("admin:payments_nodes")))
     except (Error, PyMongoError):  # it may be the database's disk
         tell_without_database(subject, text, at=at)
 
@@ -85,19 +84,20 @@ def alert_of_database(*, since: datetime, at: datetime) -> None:
     tell_without_database(subject, text, at=at)
 
 
-def send_at_once(key: str) -> None:
-    """Send the mail of this key in this process, because the worker that would send it may be down."""
-    send(list(Mail.objects.filter(key=key).values_list("pk", flat=True)), at=timezone.now())
+def send_at_once(keys: Collection[str]) -> None:
+    """Send the mails of these keys in this process, because the worker that would send them may be down."""
+    if keys:
+        send(list(Mail.objects.filter(key__in=keys).values_list("pk", flat=True)), at=timezone.now())
 
 
 def tell_without_database(subject: str, text: str, *, at: datetime) -> None:
     """Email staff without a row in the database, which cannot be written."""
-    if subject in _told_at and at - _told_at[subject] < REPEAT_AFTER:
+    if "outages" not in settings.STAFF_MAILS or (subject in _told_at and at - _told_at[subject] < REPEAT_AFTER):
         return
     _told_at[subject] = at
     logger.error(text)
     try:
-        send_unrecorded(subject, text)
+        send_unrecorded(subject, text, to=settings.STAFF_EMAIL)
     except OSError as error:
         logger.error("staff cannot be told", extra={"error": str(error)[:200]})
 

@@ -14,15 +14,12 @@ from cryptons.celery import queue_length
 from cryptons.db import ping
 from cryptons.disk import read_disk
 from cryptons.fan_out import gather_within
-from cryptons.mail.models import Mail
+from cryptons.mail.models import LATE, Mail
 from shop.search import Query, engine
 from shop.search.base import SearchUnavailable
 
 WITHIN = timedelta(seconds=1)
 """The time limit for cache, search and queue together; the nodes have their own."""
-
-UNSENT = timedelta(minutes=10)
-"""A mail that waits longer has failed at least twice."""
 
 Part = dict[str, Any]
 """`status` (ok, attention or trouble), `problem` (a sentence, or empty), and the part's own figures."""
@@ -103,7 +100,7 @@ SILENT = {
 def _mail(*, at: datetime) -> Part:
     waiting = Mail.objects.unsent()
     oldest = waiting.order_by("created_at").first()
-    late = oldest is not None and at - oldest.created_at > UNSENT
+    late = oldest is not None and at - oldest.created_at > LATE
     problem = (
         f"A mail has been waiting since {oldest.created_at:%Y-%m-%d %H:%M} UTC. {oldest.last_error}".strip() if oldest and late else ""
     )

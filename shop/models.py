@@ -16,8 +16,8 @@ from cryptons.encryption import EncryptedJSONField
 
 MAX_QUANTITY = 1_000_000
 """Of one product in a cart."""
-LOW_STOCK = 5
-"""With this many or fewer, pages say "Only 3 left"."""
+LOW_STOCK: int = settings.LOW_STOCK
+"""With this many or fewer, pages say "Only 3 left", and staff are told."""
 
 
 class Category(BaseModel):
@@ -92,6 +92,16 @@ class Product(BaseModel):
         if self.is_low:
             return ngettext("Only %(count)s left", "Only %(count)s left", self.stock) % {"count": self.stock}
         return gettext("In stock")
+
+
+class LowStock(BaseModel):
+    """A product that staff were told is running low; deleted when there is more again, so that they are told the next time."""
+
+    product = models.OneToOneField(Product, on_delete=models.CASCADE, related_name="+", editable=False)
+    told_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.product_id)
 
 
 class ProductImage(BaseModel):

@@ -1,16 +1,17 @@
 """The shop's tasks: thin shells around functions of the domain. A sweep finds what a lost message would have done."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from shop.cart import contents as carts
-from shop.catalogue import changes
+from shop.catalogue import changes, low_stock
 from shop.catalogue.tasks import index_products
 from shop.checkout import unpaid_limits
 from shop.orders import lifecycle
 from shop.search.base import IndexBusy, SearchUnavailable
 
-__all__ = ["forget_old_carts", "index_products", "sweep_orders", "sweep_search"]
+__all__ = ["forget_old_carts", "index_products", "sweep_orders", "sweep_search", "watch_stock"]
 
 
 @shared_task
@@ -25,6 +26,12 @@ def sweep_search() -> None:
 def sweep_orders() -> None:
     lifecycle.cancel_abandoned_orders(at=timezone.now())
     unpaid_limits.forget_closed_slots(at=timezone.now())
+
+
+@shared_task
+def watch_stock() -> None:
+    if settings.STAFF_EMAIL and "stock" in settings.STAFF_MAILS:
+        low_stock.tell_of_low_stock(at=timezone.now())
 
 
 @shared_task

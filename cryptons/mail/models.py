@@ -1,3 +1,4 @@
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -7,11 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from cryptons.db import BaseModel
 from cryptons.encryption import EncryptedTextField
 
+LATE = timedelta(minutes=10)
+"""A mail that waits longer has failed at least twice."""
+
 
 class MailQuerySet(models.QuerySet["Mail"]):
     def unsent(self) -> Self:
-        """Select the mails that were not sent, also those that are not tried again."""
-        return self.filter(sent_at=None)
+        """Select the mails that were not sent, also those that are not tried again; not those that were emptied since."""
+        return self.filter(sent_at=None).exclude(to="")
+
+    def late(self, *, at: datetime) -> Self:
+        return self.unsent().filter(created_at__lt=at - LATE)
 
 
 class Mail(BaseModel):
@@ -37,13 +44,18 @@ class Mail(BaseModel):
     next_try_at = models.DateTimeField(_("next attempt at"), null=True, default=timezone.now, db_index=True)
     """When the sweep tries next; null once sent or given up."""
     last_error = models.CharField(_("last error"), max_length=200, blank=True)
+    bundle = models.CharField(max_length=20, blank=True, default="", editable=False)
+    """Mails of one bundle to one address that are due together are sent as one; empty means alone."""
 
     objects = MailQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("mail"), _("mails")
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["sent_at", "created_at"], name="mail_unsent")]
+        indexes = [
+            models.Index(fields=["sent_at", "created_at"], name="mail_unsent"),
+            models.Index(fields=["bundle", "created_at"], condition=models.Q(bundle__gt=""), name="mail_bundle"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.to}"

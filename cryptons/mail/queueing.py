@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +15,24 @@ BLANK_LINES = re.compile(r"\n{3,}")
 """Tags of the template that stand on lines of their own."""
 
 
-def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> None:
+WAVE = timedelta(minutes=1)
+"""How long the mails of a bundle are collected after the first of them, which is sent at once."""
+
+
+def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], bundle: str = "") -> None:
     """Write the mail's row in the caller's transaction, once for each key.
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
+    Of one `bundle`, an address gets at most one mail a minute, with the texts of all that were queued meanwhile.
     """
-    if not Mail.objects.filter(key=key).exists():
-        render_mail(key, to=to, template=template, context=context).save(force_insert=True)
+    if Mail.objects.filter(key=key).exists():
+        return
+    mail = render_mail(key, to=to, template=template, context=context)
+    if bundle:
+        mail.bundle = bundle
+        if Mail.objects.filter(bundle=bundle, to=to, created_at__gt=mail.created_at - WAVE).exists():
+            mail.next_try_at = mail.created_at.replace(second=0, microsecond=0) + WAVE
+    mail.save(force_insert=True)
 
 
 def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> Mail:

@@ -1,7 +1,8 @@
 """Send mails: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import F, Q
+from django.template.loader import render_to_string
+from django.utils.translation import ngettext, override
 
 from cryptons.atomic_file import atomic_file
 from cryptons.chunks import CHUNK
@@ -27,14 +30,19 @@ BATCH = 20
 BATCH_SECONDS = 20
 """After this time no other mail of a batch is begun: the last one must end within HOLD."""
 STORE_SECONDS = 1
+MOST_TOGETHER = 50
+"""Texts in one mail of a bundle; it says how many more there are."""
 
 
 def send_due(*, at: datetime) -> int:
     """Send a batch of the mails that are due. Returns how many were due; those that there was no time for are due again after HOLD."""
     due = Mail.objects.filter(next_try_at__lte=at, sent_at=None).order_by("next_try_at")
-    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    batch = list(due.values_list("pk", "bundle", "to")[:BATCH])
+    ids = {pk for pk, _, _ in batch}
+    for bundle, to in {(bundle, to) for _, bundle, to in batch if bundle}:
+        ids.update(due.filter(bundle=bundle, to=to).values_list("pk", flat=True)[:CHUNK])
     if ids:
-        send(ids, at=at)
+        send(list(ids), at=at)
     return len(ids)
 
 
@@ -48,26 +56,50 @@ def send(mail_ids: Sequence[UUID], *, at: datetime) -> int:
         return 0
     ends = time.monotonic() + BATCH_SECONDS
     count, sent, stored = 0, [], time.monotonic()
-    for mail in claimed.filter(next_try_at=at + HOLD):  # another process may have claimed some, at another moment
+    mine = claimed.filter(next_try_at=at + HOLD).order_by("created_at", "pk")  # another process may have claimed some, at another moment
+    for mails in _bundled(mine):
         if time.monotonic() > ends:
             break
-        if _try(mail, at=at):
-            sent.append(mail.pk)
+        if _try(mails, at=at):
+            sent += [mail.pk for mail in mails]
         if time.monotonic() - stored > STORE_SECONDS:
             count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
     return count + _store(sent, at=at)
 
 
-def _try(mail: Mail, *, at: datetime) -> bool:
-    """Deliver the mail, or store when to try again. Returns whether it was delivered."""
+def _bundled(mails: Iterable[Mail]) -> list[list[Mail]]:
+    bundles: dict[object, list[Mail]] = {}
+    for mail in mails:
+        bundles.setdefault((mail.bundle, mail.to) if mail.bundle else mail.pk, []).append(mail)
+    return list(bundles.values())
+
+
+def _as_one(mails: Sequence[Mail]) -> Mail:
+    """Return a mail with the texts of all, in the shop's language."""
+    if len(mails) == 1:
+        return mails[0]
+    more = len(mails) - 1
+    one, shown = copy(mails[0]), mails[:MOST_TOGETHER]
+    with override(settings.LANGUAGE_CODE):
+        words = ngettext("%(subject)s, and %(count)d more", "%(subject)s, and %(count)d more", more)
+        one.subject = words % {"subject": one.subject[:150], "count": more}
+        context = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, "mails": shown, "hidden": len(mails) - len(shown)}
+        one.text = render_to_string("mail/bundle.txt", context).strip() + "\n"
+        one.html = render_to_string("mail/bundle.html", context)
+    return one
+
+
+def _try(mails: Sequence[Mail], *, at: datetime) -> bool:
+    """Deliver the mails of a bundle as one, or store when to try again. Returns whether that was delivered."""
+    mail = mails[0]
     try:
-        _deliver(mail)
+        _deliver(_as_one(mails))
     except Exception as error:
         if not isinstance(error, OSError):  # the server's trouble, and smtplib's errors are among them
             log_failure("sending a mail", mail.pk, error)
         waits = WAITS[mail.attempts :]
         next_try, problem = at + waits[0] if waits else None, f"{type(error).__name__}: {error}"[:200]
-        Mail.objects.filter(pk=mail.pk).update(next_try_at=next_try, attempts=mail.attempts + 1, last_error=problem)
+        Mail.objects.filter(pk__in=[mail.pk for mail in mails]).update(next_try_at=next_try, attempts=mail.attempts + 1, last_error=problem)
         return False
     return True
 
@@ -78,10 +110,11 @@ def _store(sent: Collection[UUID], *, at: datetime) -> int:
     return Mail.objects.filter(pk__in=sent).update(sent_at=at, next_try_at=None, attempts=F("attempts") + 1, last_error="")
 
 
-def send_unrecorded(subject: str, text: str) -> None:
-    """Email STAFF_EMAIL without a row in the database, when it cannot be written. Raises OSError."""
-    if settings.STAFF_EMAIL and (server := settings.MAIL_SERVER):
-        EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [settings.STAFF_EMAIL], connection=_connection(server)).send()
+def send_unrecorded(subject: str, text: str, *, to: Collection[str]) -> None:
+    """Email each address without a row in the database. Does nothing without a mail server. Raises OSError."""
+    if to and (server := settings.MAIL_SERVER):
+        mails = [EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [address]) for address in to]
+        _connection(server).send_messages(mails)
 
 
 def forget_old_mails(*, at: datetime) -> int:

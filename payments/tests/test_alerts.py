@@ -30,7 +30,7 @@ def test_a_closed_alert_stays_closed():
 
 
 def test_staff_get_a_mail_with_a_link_to_the_alert(client, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     alert("x", "The node has 1 sat < the ledger.\nPlease compare.", at=NOW)
     alert("x", "The node has 1 sat < the ledger.", at=NOW)
 
@@ -45,7 +45,7 @@ def test_staff_get_a_mail_with_a_link_to_the_alert(client, settings):
 
 
 def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)
     settle(payment.invoice_id, at=NOW)
@@ -61,7 +61,7 @@ def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
 
 
 def test_staff_get_another_mail_when_an_invoice_returns_to_the_queue_for_another_reason(settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     CursorFactory()
     payment = PaymentFactory(amount_base=DUE // 2, height=TIP - 1)
     settle(payment.invoice_id, at=EXPIRY)
@@ -78,7 +78,7 @@ def test_staff_get_another_mail_when_an_invoice_returns_to_the_queue_for_another
 
 @pytest.mark.parametrize(("status", "told"), [("failed", "Draft another one."), ("unknown", "never pays twice"), ("sending", None)])
 def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     payout = PayoutFactory(status="sending")
     move_payout(payout, status, at=NOW, error="The wallet is empty.")
     move_payout(payout, status, at=NOW, error="The wallet is still empty.")
@@ -90,7 +90,7 @@ def test_staff_get_one_mail_when_a_payout_is_in_trouble(status, told, settings):
 
 @pytest.mark.parametrize(("status", "error"), [("failed", "The wallet is empty."), ("unknown", "No route.")])
 def test_staff_get_mails_in_the_shops_language_when_a_german_request_causes_them(status, error, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     payout = PayoutFactory(status="sending")
 
     with override("de"):
@@ -104,7 +104,7 @@ def test_staff_get_mails_in_the_shops_language_when_a_german_request_causes_them
 
 @pytest.mark.parametrize(("language", "amount"), [("en", "0.00200000 BTC"), ("de", "0,00200000 BTC")])
 def test_amounts_in_mails_to_staff_are_written_in_the_shops_language(language, amount, settings):
-    settings.STAFF_EMAIL, settings.LANGUAGE_CODE = "grace@example.com", language
+    settings.STAFF_EMAIL, settings.LANGUAGE_CODE = ["grace@example.com"], language
 
     with override("de" if language == "en" else "en"):
         move_payout(PayoutFactory(status="sending", amount_base=200_000), "failed", at=NOW, error="It is empty.")
@@ -123,9 +123,17 @@ def test_amounts_in_mails_to_staff_are_written_in_the_shops_language(language, a
     ],
 )
 def test_staff_get_one_mail_when_a_payout_waits_for_them(status, more, told, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     payout = PayoutFactory(status=status, **more)
     mail_payout_waits(payout)
     payout.version += 1
     mail_payout_waits(payout)
     assert [mail.subject for mail in Mail.objects.all()] == [told] * (told is not None)
+
+
+def test_each_address_of_staff_gets_its_own_mail_of_the_kinds_that_are_chosen(settings):
+    settings.STAFF_EMAIL, settings.STAFF_MAILS = ["grace@example.com", "ada@example.com"], ["alerts"]
+    alert("x", "Look.", at=NOW)
+    alert("x", "Look.", at=NOW)
+    move_payout(PayoutFactory(status="sending"), "failed", at=NOW, error="It is empty.")
+    assert sorted(Mail.objects.values_list("to", "subject")) == [("ada@example.com", "New alert"), ("grace@example.com", "New alert")]

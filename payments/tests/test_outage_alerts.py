@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _staff(settings, monkeypatch):
     """Mails go to Django's outbox."""
-    settings.STAFF_EMAIL, settings.MAIL_SERVER = "grace@example.com", "a server"
+    settings.STAFF_EMAIL, settings.MAIL_SERVER = ["grace@example.com"], "a server"
     monkeypatch.setattr("cryptons.mail.sending._connection", lambda server: mail.get_connection())
     monkeypatch.setattr(outage_alerts, "_told_at", {})
 
@@ -151,6 +151,6 @@ def test_a_web_process_looks_for_outages_if_there_is_staff_to_tell(settings, mon
         outage_alerts.threading, "Thread", lambda **options: type("Thread", (), {"start": lambda _: started.append(options)})()
     )
     web_started.send(sender=None)
-    settings.STAFF_EMAIL = ""
+    settings.STAFF_EMAIL = []
     web_started.send(sender=None)
     assert [(options["name"], options["daemon"]) for options in started] == [("OutageWatch", True)]

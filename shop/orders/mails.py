@@ -11,7 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
-from cryptons.formats import coins, plain_decimal, text_list
+from cryptons.formats import coins, money, plain_decimal, text_list
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail, render_mail
 from cryptons.money import UNITS
@@ -109,7 +109,17 @@ def mail_staff_of_hold(order: Order) -> None:
     with translation.override(settings.LANGUAGE_CODE):
         subject = _("Order %(number)s is on hold") % {"number": order.number}
         path = reverse("admin:shop_order_change", args=[order.pk])
-    mail_staff(f"order-held:{order.pk}:{order.version}", subject, order.hold_reason, path=path)
+    mail_staff("payments", f"order-held:{order.pk}:{order.version}", subject, order.hold_reason, path=path)
+
+
+def mail_staff_of_sale(order: Order) -> None:
+    """Mail staff once about an order that is paid and can be prepared."""
+    with translation.override(settings.LANGUAGE_CODE):
+        total = money(order.total_minor, order.currency)
+        subject = _("Order %(number)s is paid: %(total)s") % {"number": order.number, "total": total}
+        text = "\n".join(f"{line.quantity} × {line.name} ({line.sku})" for line in order.lines.all())
+        path = reverse("admin:shop_order_change", args=[order.pk])
+    mail_staff("orders", f"order-paid:{order.pk}", subject, text, path=path)
 
 
 def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasion: str = "") -> None:

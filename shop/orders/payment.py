@@ -14,7 +14,7 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
 from shop.errors import OrderMoved, OutOfStock
 from shop.models import Order
-from shop.orders.mails import mail_about_money, mail_refund_asked, mail_refund_sent, mail_staff_of_hold
+from shop.orders.mails import mail_about_money, mail_refund_asked, mail_refund_sent, mail_staff_of_hold, mail_staff_of_sale
 from shop.orders.state import CLOSED, PAID, write_order
 from shop.orders.stock import hold_stock, release_stock
 
@@ -52,6 +52,8 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
             raise InvoiceMoved(str(error)) from error
     if shortage and "hold_reason" in changes:
         mail_staff_of_hold(order)
+    elif "orders" in settings.STAFF_MAILS and changes.get("status") == Status.PROCESSING:
+        mail_staff_of_sale(order)
     mail_about_money(order, invoice)
 
 

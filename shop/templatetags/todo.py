@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cryptons.disk import read_disk
+from cryptons.mail.models import Mail
 from payments.models import Invoice
 from payments.networks.registry import offered_networks
 from payments.polling import unpolled_networks
@@ -30,8 +31,8 @@ class Task:
 @register.inclusion_tag("shop/admin/_todo.html", takes_context=True)
 def todo(context: dict[str, Any]) -> dict[str, Any]:
     request: HttpRequest = context["request"]
-    money, orders = _money(request), _orders(request)
-    return {"tasks": [task for task in (*money, *orders) if task.count], "is_shown": bool(money or orders), "sees_money": bool(money)}
+    money, others = _money(request), [*_orders(request), *_mails(request)]
+    return {"tasks": [task for task in (*money, *others) if task.count], "is_shown": bool(money or others), "sees_money": bool(money)}
 
 
 def _money(request: HttpRequest) -> list[Task]:
@@ -60,3 +61,10 @@ def _orders(request: HttpRequest) -> list[Task]:
         Task(_("Orders on hold"), Order.objects.on_hold().count(), f"{orders}?work=hold"),
         Task(_("Orders to ship"), Order.objects.to_ship().count(), f"{orders}?work=ship", is_urgent=False),
     ]
+
+
+def _mails(request: HttpRequest) -> list[Task]:
+    if not request.user.has_perm("mail.view_mail"):
+        return []
+    late = Mail.objects.late(at=timezone.now()).count()
+    return [Task(_("Mails that cannot be sent"), late, f"{reverse('admin:mail_mail_changelist')}?sent_at__isnull=True")]

@@ -140,7 +140,7 @@ def run(before, act, *, dies_at, tries_again):
     + [pytest.param(True, *each, id=f"somebody {name}") for name, each in PEOPLE.items()],
 )
 def test_a_process_that_dies_between_any_two_steps_does_not_change_the_outcome(settings, tries_again, before, act):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     undisturbed, steps = run(before, act, dies_at=10_000, tries_again=tries_again)
     for number in range(1, steps + 1, STRIDE[connection.vendor]):
         assert run(before, act, dies_at=number, tries_again=tries_again)[0] == undisturbed, f"died before step {number} of {steps}"

@@ -258,7 +258,7 @@ def test_old_differences_are_reported_without_a_second_check(shop, now, naps):
 
 
 def test_staff_get_one_alert_for_each_difference(shop, now, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     reference = of(shop["BTC"]).reference
     of(shop["BTC"]).delete()
     receive("BTC", "my own", 500, at=now - timedelta(hours=2))

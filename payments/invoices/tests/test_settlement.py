@@ -235,7 +235,7 @@ def test_an_exception_waits_since_its_first_time_although_the_invoice_changes_me
 
 
 def test_staff_get_one_mail_about_an_exception_and_another_when_it_is_another_one(settings):
-    settings.STAFF_EMAIL = "staff@example.com"
+    settings.STAFF_EMAIL = ["staff@example.com"]
     mails = Mail.objects.filter(key__startswith="exception:")
     payment = PaymentFactory(amount_base=DUE // 4)
     settle(payment.invoice_id, at=NOW)

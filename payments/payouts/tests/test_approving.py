@@ -373,7 +373,7 @@ def test_a_payout_is_queued_when_it_is_due(jobs, next_try_at, is_queued):
 
 @pytest.mark.parametrize(("status", "mails"), [("sending", 0), ("failed", 1), ("unknown", 1)])
 def test_staff_are_told_of_a_payout_in_trouble(settings, status, mails):
-    settings.STAFF_EMAIL = "staff@example.com"
+    settings.STAFF_EMAIL = ["staff@example.com"]
     payout = covered_payout(next_try_at=None)
     move_payout(payout, status, at=NOW, error="no route")
     assert Mail.objects.filter(key=f"payout:{payout.pk}:{status}").count() == mails

@@ -27,7 +27,7 @@ def _quiet(monkeypatch):
 @pytest.fixture
 def overpaid(settings):
     """A settled invoice that was paid twice; its second payment is the excess."""
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     CursorFactory()
     invoice = paid()
     PaymentFactory(option=invoice.options.get(), status="settled", height=1, reference="over:0")

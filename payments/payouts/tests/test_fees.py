@@ -30,7 +30,7 @@ SPIKE = Base(42_300)
 @pytest.fixture(autouse=True)
 def _limits(settings):
     settings.PAYOUT_FEE_PERCENT, settings.PAYOUT_FEE_MINIMUM = Decimal(1), Decimal(2)
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_a_refused_payment_that_lnd_still_tries_is_unknown(lnd):
 
 @pytest.mark.parametrize("tracked", [False, True])
 def test_a_payout_waits_while_lnd_finds_no_route_within_its_fee_limit(lnd, settings, tracked):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     no_route = Outcome("no_route", attempt=4)
     lnd.pays, lnd.tracks = ([], [no_route]) if tracked else ([no_route], [])
 
@@ -180,7 +180,7 @@ def test_a_payout_waits_while_lnd_finds_no_route_within_its_fee_limit(lnd, setti
 
 
 def test_a_payout_without_a_route_is_tried_again_by_itself_and_its_staff_are_told_once(lnd, settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     payout = lightning()
     for turn, outcome in enumerate([Outcome("no_route", attempt=1), Outcome("no_route", attempt=2), Outcome("sent", fee_msat=7)]):
         lnd.pays = [outcome]

@@ -95,7 +95,7 @@ def test_nothing_is_closed_while_the_sandbox_is_on(overpaid):
 
 
 def test_the_first_start_with_a_node_closes_all_invoices_of_the_sandbox_and_says_so(overpaid, real, capsys, settings):
-    settings.STAFF_EMAIL = "staff@example.com"
+    settings.STAFF_EMAIL = ["staff@example.com"]
     OptionFactory(invoice__is_sandbox=True)
     OptionFactory(invoice__is_sandbox=True, invoice__status="cancelled", invoice__override="cancelled")
     kept = OptionFactory()

@@ -152,7 +152,7 @@ def test_a_payout_that_is_sent_at_once_asks_for_its_money(status, asks):
 
 
 def test_a_stopped_payout_is_not_due_and_has_a_short_reason(settings):
-    settings.STAFF_EMAIL = "staff@example.com"
+    settings.STAFF_EMAIL = ["staff@example.com"]
     payout, other = covered_payout(), covered_payout()
 
     stop_payout(payout, "x" * 400, at=NOW)

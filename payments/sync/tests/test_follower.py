@@ -213,7 +213,7 @@ def test_a_node_that_answers_again_is_no_longer_failing(absent_node, settings, n
 
 @pytest.mark.parametrize(("away", "mails"), [(timedelta(minutes=9), 0), (timedelta(minutes=10), 1), (timedelta(hours=1), 1)])
 def test_staff_get_one_mail_when_a_network_stays_unreachable_for_ten_minutes(away, mails, settings, absent_node, now):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     for at in (now, now + away, now + away + timedelta(seconds=5)):
         poll("BTC", at=at)
 
@@ -221,7 +221,7 @@ def test_staff_get_one_mail_when_a_network_stays_unreachable_for_ten_minutes(awa
 
 
 def test_staff_get_another_mail_when_a_network_becomes_unreachable_again(settings, absent_node, now):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     for away in (now, now + timedelta(hours=2)):
         poll("BTC", at=away)
         poll("BTC", at=away + timedelta(minutes=11))

@@ -182,7 +182,7 @@ def test_staff_cannot_follow_the_buyers_links_of_a_mail_that_they_read(admin_cli
 
 
 def test_staff_are_mailed_when_a_paid_order_is_out_of_stock(settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     order = placed()
     run_out(order)
     Product.objects.update(stock=0)
@@ -194,7 +194,7 @@ def test_staff_are_mailed_when_a_paid_order_is_out_of_stock(settings):
 
 
 def test_staff_are_mailed_about_a_reorg_after_settlement(settings):
-    settings.STAFF_EMAIL = "grace@example.com"
+    settings.STAFF_EMAIL = ["grace@example.com"]
     order = placed()
     pay(order)
     tell(order)
@@ -212,3 +212,17 @@ def test_a_mail_is_written_in_the_language_of_the_order(language, prefix, amount
     mail = mail_of("payment_underpaid")
     assert amount in mail.text
     assert f"{settings.PUBLIC_URL}{prefix}/orders/{order.access_token}/" in mail.text
+
+
+def test_staff_are_told_of_an_order_when_it_is_paid_and_only_then(settings):
+    settings.STAFF_EMAIL = ["grace@example.com"]
+    order = placed()
+    tell(order)
+    assert not Mail.objects.filter(key__startswith="order-paid").exists()
+    pay(order)
+    pay(order)
+    mail = mail_of("order-paid")
+    assert (mail.to, mail.subject) == ("grace@example.com", f"Order {order.number} is paid: $99.98")
+    assert "2 × Copper Kettle (KETTLE)" in mail.text
+    assert f"/admin/shop/order/{order.pk}/change/" in mail.text
+    assert "ada@" not in mail.text

@@ -21,7 +21,7 @@ LATER = timedelta(hours=3)
 @pytest.fixture
 def order(settings):
     """Two of ten kettles, ordered three hours ago. The payment was seen after a minute, and no block took it."""
-    settings.STAFF_EMAIL = "staff@example.com"
+    settings.STAFF_EMAIL = ["staff@example.com"]
     order = placed(at=timezone.now() - LATER)
     tell(order)
     return order

@@ -1,0 +1,35 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+
+from cryptons.mail.sending import send_unrecorded
+from cryptons.mail.trouble import trouble_words
+
+
+class Command(BaseCommand):
+    help = "Send a test mail by EMAIL_URL to an address, or to those of STAFF_EMAIL, and say what is wrong when it cannot be sent."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("address", nargs="?", help="Default: STAFF_EMAIL.")
+
+    def handle(self, **options: Any) -> None:
+        addresses = [options["address"]] if options["address"] else settings.STAFF_EMAIL
+        server = settings.MAIL_SERVER
+        if server is None:
+            raise CommandError(f"EMAIL_URL is not set, so mails go to nobody: they are files in {settings.MAIL_DIR}.")
+        if not addresses:
+            raise CommandError("Name an address, or set STAFF_EMAIL.")
+        for address in addresses:
+            try:
+                validate_email(address)
+                send_unrecorded(f"Test mail of {settings.SHOP_NAME}", f"The mails of {settings.PUBLIC_URL} arrive here.\n", to=[address])
+            except ValidationError as error:
+                raise CommandError(f"{address} is no mail address.") from error
+            except OSError as error:
+                raise CommandError(trouble_words(error, server)) from error
+            self.stdout.write(
+                f"Sent to {address} from {settings.MAIL_FROM} by {server.host}:{server.port}. Look into the spam folder, too."
+            )
