@@ -77,5 +77,9 @@ class OnHold(IllegalTransition):
     """The order must not ship until its hold is released."""
 
 
+class ReasonNeeded(IllegalTransition):
+    """The order is not safely paid: whoever moves it on must say why."""
+
+
 class OrderMoved(ShopError):
     """Another process changed the order first: read it again and retry."""

@@ -26,7 +26,7 @@ from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
 from shop.errors import ShopError
 from shop.models import Order, OrderLine
-from shop.orders.lifecycle import change_status, release_hold
+from shop.orders.lifecycle import change_status, needs_reason, release_hold
 from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 
@@ -42,14 +42,29 @@ class OrderAction(Action[Order]):
     done: Callable[[int, str], str]
     """What the message says: so many orders, with these numbers."""
     permission: str = "shop.change_order"
+    to: str = ""
+    """The status to which it moves an order on."""
 
 
 class CancelForm(forms.Form):
-    reason = ReasonField(required=False, help_text=_("It is shown to staff in the timeline."))
+    reason = ReasonField(label=_("Reason for the buyer"), required=False, help_text=_("The buyer reads it in the email about this."))
+    note = ReasonField(label=_("Internal note"), required=False, help_text=_("Only staff see it, in the timeline."))
+
+
+class UnpaidForm(forms.Form):
+    reason = ReasonField(
+        label=_("Reason, because it is not safely paid"), help_text=_("It is stored in the order's history with your name.")
+    )
 
 
 def _change_to(status: str) -> Callable[[Order, Confirmed], Order]:
-    return lambda order, sent: change_status(order.pk, status, actor=sent.actor, reason=sent.values.get("reason", ""), at=sent.at)
+    def change(order: Order, sent: Confirmed) -> Order:
+        words = {name: sent.values.get(name, "") for name in ("reason", "note")}
+        if status != Status.CANCELLED and not needs_reason(order, status):
+            words["reason"] = ""  # it was given for other orders of the list
+        return change_status(order.pk, status, actor=sent.actor, at=sent.at, **words)
+
+    return change
 
 
 ACTIONS = {
@@ -66,6 +81,7 @@ ACTIONS = {
                 % {"count": count, "numbers": numbers}
             ),
             run=_change_to(Status.SHIPPED),
+            to=Status.SHIPPED,
             fits=lambda order: order.status == Status.PROCESSING,
         ),
         OrderAction(
@@ -79,6 +95,7 @@ ACTIONS = {
                 % {"count": count, "numbers": numbers}
             ),
             run=_change_to(Status.DELIVERED),
+            to=Status.DELIVERED,
             fits=lambda order: order.status == Status.SHIPPED,
         ),
         OrderAction(
@@ -110,6 +127,7 @@ ACTIONS = {
                 % {"count": count, "numbers": numbers}
             ),
             run=_change_to(Status.PROCESSING),
+            to=Status.PROCESSING,
             fits=lambda order: order.status == Status.PENDING,
         ),
         OrderAction(
@@ -322,7 +340,7 @@ class OrderAdmin(AtomicModelAdmin[Order]):
             back=back,
             path=[(gettext("Orders"), reverse("admin:shop_order_changelist"))],
             facts=[(order.number, _order_lines(order)) for order in orders],
-            form=action.form,
+            form=UnpaidForm if any(needs_reason(order, action.to) and action.fits(order) for order in orders) else action.form,
             hidden=hidden,
         )
 

@@ -61,6 +61,12 @@ class OrderInput(Input):
 
 class StatusInput(Input):
     status = serializers.ChoiceField(choices=Order.Status.values)
+    reason = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Needed to move on an order that is not safely paid. That of a cancellation is mailed to the buyer.",
+    )
+    note = serializers.CharField(required=False, max_length=200, help_text="For staff only.")
 
 
 class QuoteInput(Input):
@@ -175,9 +181,12 @@ class OrderStatus(ApiView):
         login=True,
     )
     def put(self, request: Request, order_id: str) -> Response:
-        to = self.valid(StatusInput)["status"]
+        """Answers 409 when an order that is not safely paid is moved on without a reason."""
+        values = self.valid(StatusInput)
+        words = {name: values.get(name, "") for name in ("reason", "note")}
         order = get_or_404(Order.objects.all(), order_id, _("Order not found"))
-        return success(OrderSerializer.serialize(change_status(order.pk, to, actor=api_user(request).username, at=timezone.now())))
+        changed = change_status(order.pk, values["status"], actor=api_user(request).username, at=timezone.now(), **words)
+        return success(OrderSerializer.serialize(changed))
 
 
 class OrderCancellation(ApiView):

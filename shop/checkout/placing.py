@@ -19,10 +19,10 @@ from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.invoices.buyer_view import QuoteView, view_new_quote
 from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
-from shop.checkout.mail_limits import count_mail
 from shop.checkout.unpaid_limits import NOBODY, Slots, Visitor, find_slots
 from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
+from shop.orders.mail_limits import count_mail
 from shop.orders.mails import order_received
 from shop.orders.state import state_of
 from shop.orders.stock import take_stock
@@ -193,7 +193,7 @@ def _draft(
     ]
     _set_lines(order, lines)
     invoice = draft_invoice(offers, subject_id=order.pk, label=f"order_{number}", price=Minor(order.total_minor), at=at)
-    mail = order_received(order, invoice.invoice) if count_mail(buyer.email, buyer.visitor.session) else None
+    mail = order_received(order, invoice.invoice, invoice.options[0]) if count_mail(buyer.email, buyer.visitor.session) else None
     return Draft(order, lines, invoice, mail, slots)
 
 

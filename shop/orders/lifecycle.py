@@ -16,9 +16,9 @@ from payments.invoices.opening import MONITOR, PLAY_MONEY, cancel_invoice
 from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
-from shop.errors import IllegalTransition, OnHold, OrderMoved
+from shop.errors import IllegalTransition, OnHold, OrderMoved, ReasonNeeded
 from shop.models import Order
-from shop.orders.mails import mail_order_shipped, mail_refund_needed
+from shop.orders.mails import mail_order_cancelled, mail_order_shipped, mail_refund_needed
 from shop.orders.state import CLOSED, PAID, current_invoice, retry_conflicts, write_order
 from shop.orders.stock import hold_stock, release_stock
 
@@ -37,8 +37,22 @@ NEXT: dict[str, tuple[str, ...]] = {
 }
 
 
-def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: str = "") -> Order:
-    """Change an order's status for a member of staff. Raises IllegalTransition, OnHold, OutOfStock, Order.DoesNotExist, OrderMoved."""
+MOVED_ON = (Status.PROCESSING, Status.SHIPPED, Status.DELIVERED)
+
+
+def needs_reason(order: Order, to: str) -> bool:
+    """Return whether staff must say why they move the order on to `to`: it is not safely paid, or on hold, and may go there."""
+    if to == Status.SHIPPED and order.on_hold:
+        return False
+    return to in MOVED_ON and (order.on_hold or order.payment_status not in (PaymentStatus.PAID, PaymentStatus.OVERPAID))
+
+
+def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: str = "", note: str = "") -> Order:
+    """Change an order's status for a member of staff.
+
+    `reason` is stored in the history; the buyer is told that of a cancellation. `note` is for staff only.
+    Raises IllegalTransition (ReasonNeeded, OnHold among them), OutOfStock, Order.DoesNotExist, OrderMoved.
+    """
 
     def change() -> Order:
         order = Order.objects.get(pk=order_id)
@@ -47,17 +61,29 @@ def change_status(order_id: UUID, to: str, *, actor: str, at: datetime, reason: 
             message = _("The status cannot change from %(old)s to %(new)s.")
             raise IllegalTransition(message % {"old": labels[order.status], "new": labels.get(to, to)})
         if to == Status.CANCELLED:
-            return _cancel(order, actor=actor, reason=reason, at=at)
+            return _cancel_for_staff(order, actor=actor, reason=reason, note=note, at=at)
         if to == Status.SHIPPED:
             _check_may_ship(order)
+        if needs_reason(order, to) and not reason.strip():
+            raise ReasonNeeded(
+                _("Order %(number)s is not safely paid (%(payment)s). Give a reason to move it on all the same.")
+                % {"number": order.number, "payment": order.hold_reason or order.get_payment_status_display()}
+            )
         if to == Status.PROCESSING:
             hold_stock(order)
-        write_order(order, f"order.{to}", at=at, actor=actor, reason=reason, status=to)
+        write_order(order, f"order.{to}", at=at, actor=actor, reason=reason, note=note, status=to)
         if to == Status.SHIPPED:
             mail_order_shipped(order)
         return order
 
     return retry_conflicts(change)
+
+
+def _cancel_for_staff(order: Order, *, actor: str, reason: str, note: str, at: datetime) -> Order:
+    is_paid = _has_money(order) and order.payment_status != PaymentStatus.REFUNDED
+    cancelled = _cancel(order, actor=actor, reason=reason, note=note, at=at)
+    mail_order_cancelled(cancelled, reason=reason, is_paid=is_paid)
+    return cancelled
 
 
 def _check_may_ship(order: Order) -> None:
@@ -153,7 +179,7 @@ def _order_was_cancelled() -> str:
         return _("The order was cancelled.")
 
 
-def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
+def _cancel(order: Order, *, actor: str, reason: str, note: str = "", at: datetime) -> Order:
     invoice = current_invoice(order)
     values: dict[str, Any] = {"status": Status.CANCELLED, "on_hold": False, "hold_reason": ""}
     has_money = _has_money(order)
@@ -161,7 +187,7 @@ def _cancel(order: Order, *, actor: str, reason: str, at: datetime) -> Order:
     if is_owed:
         with override(settings.LANGUAGE_CODE):
             values |= {"on_hold": True, "hold_reason": _("Cancelled after a payment was received: refund it.")}
-    write_order(order, "order.cancelled", at=at, actor=actor, reason=reason, **values)
+    write_order(order, "order.cancelled", at=at, actor=actor, reason=reason, note=note, **values)
     release_stock(order)
     if invoice is not None and (invoice.status == Invoice.Status.NEW or (invoice.status == Invoice.Status.EXPIRED and not has_money)):
         cancel_invoice(invoice.pk, actor=actor, reason=reason or _order_was_cancelled(), at=at, despite_money=has_money)

@@ -17,7 +17,7 @@ from cryptons.mail.queueing import queue_mail, render_mail
 from cryptons.money import UNITS
 from payments.alerts import mail_staff
 from payments.invoices.refundable import in_base, unreturned
-from payments.models import Invoice, Payment, Payout
+from payments.models import Invoice, Option, Payment, Payout
 from payments.payouts.refund_links import refund_path
 from shop.models import Order
 
@@ -37,15 +37,32 @@ def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], R]) -> Callabl
 
 
 @_in_the_buyers_language
-def order_received(order: Order, invoice: Invoice) -> Mail:
-    """Render the mail about a new order, neither of them stored yet: while a transaction writes, others wait for it."""
-    content = _content("order_received", order, pay_url=_link("pay", order, invoice))
+def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
+    """Render the mail about a new order, none of them stored yet: while a transaction writes, others wait for it."""
+    amount = f"{plain_decimal(option.due_text)} {UNITS[option.network].coin}"
+    content = _content("order_received", order, pay_url=_link("pay", order, invoice), amount=amount, until=invoice.expires_at)
     return render_mail(f"order-received:{order.pk}", **content)
 
 
 @_in_the_buyers_language
 def mail_order_shipped(order: Order) -> None:
     _mail("order_shipped", f"order-shipped:{order.pk}", order)
+
+
+@_in_the_buyers_language
+def mail_order_cancelled(order: Order, *, reason: str, is_paid: bool) -> None:
+    """Mail that staff cancelled the order. `reason` is what they tell the buyer, and may be empty."""
+    _mail("order_cancelled", f"order-cancelled:{order.pk}", order, reason=reason, is_paid=is_paid)
+
+
+@_in_the_buyers_language
+def mail_order_expired(order: Order, invoice: Invoice) -> None:
+    """Mail a link to a new quote, once for an order."""
+    _mail("order_expired", expired_key(order), order, quote_url=_link("quote", order, invoice))
+
+
+def expired_key(order: Order) -> str:
+    return f"order-expired:{order.pk}"
 
 
 @_in_the_buyers_language
@@ -67,16 +84,43 @@ def _back(payout: Payout) -> dict[str, str]:
 
 @_in_the_buyers_language
 def mail_about_money(order: Order, invoice: Invoice) -> None:
-    """Mail what the invoice's new state means for the buyer: paid, overpaid, underpaid, late, or slow."""
+    """Mail what the invoice's new state means for the buyer: paid, overpaid, underpaid, late, slow, or taken back by the network."""
     status, closed = Invoice.Status, (Invoice.Status.CANCELLED, Invoice.Status.INVALID)
     if order.status == Order.Status.CANCELLED or invoice.status in closed:
         if invoice.paid_seen_minor:
             mail_refund_needed(order, invoice)
     elif invoice.status == status.SETTLED:
-        _mail("payment_confirmed", f"payment-confirmed:{order.pk}", order)
+        _mail("payment_confirmed", _confirmed_key(order, invoice), order, received=_received(invoice))
         if "overpaid" in invoice.flags:
             _mail_with_choices("payment_overpaid", order, invoice)
-    elif invoice.status == status.EXPIRED and "late" in invoice.flags:
+    else:
+        _mail_about_lost_money(order, invoice)
+        _mail_about_missing_money(order, invoice)
+
+
+def _mail_about_lost_money(order: Order, invoice: Invoice) -> None:
+    """Mail about a payment that the network no longer has, or no longer confirms."""
+    if "double_spent" in invoice.flags:
+        _mail_with_choices("payment_double_spent", order, invoice)
+    elif "reorged" in invoice.flags and not _was_refunded(order, invoice):
+        _mail_with_choices("payment_reorged", order, invoice)
+
+
+def _was_refunded(order: Order, invoice: Invoice) -> bool:
+    """Return whether the invoice is no longer settled because money went back, and not because the network took it."""
+    return order.payment_status == Order.PaymentStatus.REFUNDED or invoice.paid_safe_minor >= invoice.price_minor
+
+
+def _confirmed_key(order: Order, invoice: Invoice) -> str:
+    """Return the occasion of a payment that is confirmed; another one if the buyer was told meanwhile that it no longer was."""
+    first = f"payment-confirmed:{order.pk}"
+    return f"{first}:again" if Mail.objects.filter(key=f"payment_reorged:{invoice.pk}").exists() else first
+
+
+def _mail_about_missing_money(order: Order, invoice: Invoice) -> None:
+    """Mail about money that is there and does not pay the price as it is."""
+    status = Invoice.Status
+    if invoice.status == status.EXPIRED and "late" in invoice.flags:
         _mail_with_choices("payment_late", order, invoice)
     elif invoice.status in (status.NEW, status.EXPIRED) and "slow" in invoice.flags:
         _mail_with_choices("payment_slow", order, invoice)

@@ -1,6 +1,7 @@
 """What a payment does to its order: the payment status, the hold, the stock, and the mails that follow an invoice's verdict or a payout."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,27 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from payments.errors import InvoiceMoved, LateMoneyRefused, PayoutMoved
+from cryptons.db import in_transaction, on_commit
+from cryptons.failure_isolation import isolate
+from cryptons.mail.models import Mail
+from payments.errors import InvoiceMoved, LateMoneyRefused, PaymentError, PayoutMoved
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
+from payments.invoices.requoting import preview_quote
 from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
 from shop.errors import OrderMoved, OutOfStock
 from shop.models import Order
-from shop.orders.mails import mail_about_money, mail_refund_asked, mail_refund_sent, mail_staff_of_hold, mail_staff_of_sale
-from shop.orders.state import CLOSED, PAID, write_order
+from shop.orders.mail_limits import count_mail
+from shop.orders.mails import (
+    expired_key,
+    mail_about_money,
+    mail_order_expired,
+    mail_refund_asked,
+    mail_refund_sent,
+    mail_staff_of_hold,
+    mail_staff_of_sale,
+)
+from shop.orders.state import CLOSED, PAID, current_invoice, write_order
 from shop.orders.stock import hold_stock, release_stock
 
 Status = Order.Status
@@ -55,6 +69,26 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
     elif "orders" in settings.STAFF_MAILS and changes.get("status") == Status.PROCESSING:
         mail_staff_of_sale(order)
     mail_about_money(order, invoice)
+    if changes.get("payment_status") == PaymentStatus.EXPIRED:
+        on_commit(partial(_offer_new_quote, order.pk, at=at))
+
+
+def _offer_new_quote(order_id: UUID, *, at: datetime) -> None:
+    """Mail the buyer of an order that nobody paid in time how to pay it after all, if that is possible.
+
+    Anybody can order with somebody else's mail address, so it counts for RATE_LIMIT_ORDER_MAILS.
+    """
+    with isolate("mailing that an order expired", order_id):
+        order = Order.objects.get(pk=order_id)
+        invoice = current_invoice(order)
+        if invoice is None or invoice.flags or order.status != Status.PENDING or Mail.objects.filter(key=expired_key(order)).exists():
+            return
+        try:
+            preview_quote(invoice.pk, at=at)
+        except PaymentError:
+            return
+        if count_mail(order.email, ""):
+            in_transaction(lambda: mail_order_expired(order, invoice))
 
 
 def _close_play_order(order: Order, *, at: datetime) -> None:

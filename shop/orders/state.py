@@ -31,11 +31,15 @@ def retry_conflicts(act: Callable[[], T]) -> T:
     return retry_when((OrderMoved, InvoiceMoved), lambda: in_transaction(act), failure=failure)
 
 
-def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", **values: Any) -> Order:
-    """Write the values and their event, unless the order was changed since it was read. Raises OrderMoved."""
+def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reason: str = "", note: str = "", **values: Any) -> Order:
+    """Write the values and their event, unless the order was changed since it was read. Raises OrderMoved.
+
+    `note` is for staff only, `reason` also for the buyer where a mail tells it.
+    """
     if not update_if_unchanged(order, updated_at=at, **values):
         raise OrderMoved(_("Order %(number)s was changed at the same time.") % {"number": order.number})
-    record(event, order.pk, seq=order.version, data=state_of(order) | ({"reason": reason} if reason else {}), actor=actor)
+    words = {name: text for name, text in (("reason", reason), ("note", note)) if text}
+    record(event, order.pk, seq=order.version, data=state_of(order) | words, actor=actor)
     return order
 
 

@@ -85,7 +85,8 @@ class OrderLife(InvoiceLife):
 
     def staff_move_it(self, number: int, interruption: Interruption) -> None:
         to = ("processing", "shipped", "shipped", "delivered", "cancelled")[number % 5]
-        self.act(lambda: change_status(self.some_order(number // 5), to, actor="grace", at=self.clock.now), interruption)
+        words = {"reason": "They pay by invoice."} if number % 2 else {}
+        self.act(lambda: change_status(self.some_order(number // 5), to, actor="grace", at=self.clock.now, **words), interruption)
 
     def staff_release_it(self, number: int, interruption: Interruption) -> None:
         self.act(lambda: release_hold(self.some_order(number), actor="grace", at=self.clock.now), interruption)
@@ -164,7 +165,7 @@ class OrderLife(InvoiceLife):
         for order in Order.objects.all():
             assert order.payment_status == payment_status(Invoice.objects.get(subject_id=order.pk))
         files = {file.stem for file in Path(settings.MAIL_DIR).glob("*")}
-        assert files >= {str(pk) for pk in Mail.objects.values_list("pk", flat=True)}
+        assert files >= {str(pk) for pk in Mail.objects.filter(bundle="").values_list("pk", flat=True)}
         assert not Mail.objects.filter(sent_at=None).exists()
 
     def everything(self) -> list[list[dict[str, Any]]]:

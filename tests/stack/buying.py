@@ -140,11 +140,14 @@ def stock_of(shop: Shop, product: str) -> int:
     return int(shop.get(f"/api/products/{product}")["stock"])
 
 
+def subjects_mailed(shop: Shop) -> list[str]:
+    return [str(message_from_bytes(file.read_bytes(), policy=default)["Subject"]) for file in (shop.data / "mail").glob("*.eml")]
+
+
 def confirmations_mailed(shop: Shop) -> Counter[str]:
     """How many mails tell that an order's payment is confirmed, by the order's number."""
     told: Counter[str] = Counter()
-    for file in (shop.data / "mail").glob("*.eml"):
-        subject = str(message_from_bytes(file.read_bytes(), policy=default)["Subject"])
+    for subject in subjects_mailed(shop):
         if match := re.fullmatch(r"Your payment for order (\S+) is confirmed", subject):
             told[match[1]] += 1
     return told

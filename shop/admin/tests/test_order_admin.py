@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.events.models import Event
+from cryptons.mail.models import Mail
 from payments.models import Invoice
 from payments.payouts.workflow import draft_payout
 from shop.models import Order, Product
@@ -99,7 +100,7 @@ def test_an_action_that_the_status_forbids_has_no_button_and_is_refused(client, 
 
 
 def test_shipping_many_orders_says_why_some_cannot_be_shipped(client, grace):
-    ready, pending = OrderFactory(status="processing"), OrderFactory()
+    ready, pending = OrderFactory(status="processing", payment_status="paid"), OrderFactory()
     asked = choose(client, "ship", ready, pending)
     assert "Mark these 2 orders as shipped?" in asked.text
     assert status(ready) == "processing"
@@ -116,7 +117,7 @@ def test_shipping_many_orders_says_why_some_cannot_be_shipped(client, grace):
 )
 def test_each_action_works_on_many_orders(client, grace, act, start, end):
     orders = OrderFactory.create_batch(2, status=start, on_hold=True, hold_reason="because")
-    choose(client, act, *orders, confirmed="1")
+    choose(client, act, *orders, confirmed="1", reason="because")
     assert [status(order) for order in orders] == [end, end]
     assert Order.objects.filter(on_hold=False).count() == (0 if act == "deliver" else 2)
 
@@ -251,7 +252,7 @@ def test_the_order_page_shows_its_refunds(client, grace):
 
 
 def test_an_action_on_many_orders_returns_to_the_list_with_its_filters(client, grace):
-    orders = OrderFactory.create_batch(2, status="processing")
+    orders = OrderFactory.create_batch(2, status="processing", payment_status="paid")
     values = {"action": "ship_selected", "_selected_action": [order.pk for order in orders]}
     page = client.post(f"{LIST}?work=ship", values)
     assert f'<a class="closelink" href="{LIST}?work=ship">' in page.text
@@ -265,3 +266,50 @@ def test_cancelling_with_a_reason_that_is_too_long_is_refused(client, grace):
     answer = press(client, order, "cancel", reason="x" * 201)
     assert (answer.status_code, status(order)) == (400, "pending")
     assert "at most 200 characters" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("act", "start", "end"), [("process", "pending", "processing"), ("ship", "processing", "shipped"), ("deliver", "shipped", "delivered")]
+)
+def test_an_order_that_is_not_safely_paid_is_moved_on_only_with_a_reason(client, grace, act, start, end):
+    order = OrderFactory(status=start)
+    assert "because it is not safely paid" in client.get(f"{LIST}{order.pk}/{act}/do/").text
+    assert press(client, order, act).status_code == 400
+    assert status(order) == start
+
+    press(client, order, act, reason="She pays <b>cash</b>")
+
+    assert status(order) == end
+    event = Event.objects.get(subject_id=order.pk)
+    assert (event.actor, event.data["reason"]) == ("grace", "She pays <b>cash</b>")
+    assert "She pays &lt;b&gt;cash&lt;/b&gt;" in page_of(client, order)
+
+
+def test_shipping_many_orders_asks_for_a_reason_if_one_is_not_safely_paid_and_stores_it_for_that_one(client, grace):
+    paid, unpaid = OrderFactory(status="processing", payment_status="paid"), OrderFactory(status="processing")
+    assert "not safely paid" not in choose(client, "ship", paid).text
+    assert "not safely paid" in choose(client, "ship", paid, unpaid).text
+    assert choose(client, "ship", paid, unpaid, confirmed="1").status_code == 400
+    assert (status(paid), status(unpaid)) == ("processing", "processing")
+
+    choose(client, "ship", paid, unpaid, confirmed="1", reason="A regular")
+
+    assert (status(paid), status(unpaid)) == ("shipped", "shipped")
+    reasons = dict(Event.objects.filter(type="order.shipped").values_list("subject_id", "data"))
+    assert "reason" not in reasons[paid.pk]
+    assert reasons[unpaid.pk]["reason"] == "A regular"
+
+
+def test_the_buyer_reads_the_reason_of_a_cancellation_and_only_staff_the_note(client, grace):
+    order = placed()
+    press(client, order, "cancel", reason="The kettle broke <b>here</b>", note="Eve dropped it")
+    mail = Mail.objects.get(key__startswith="order-cancelled")
+    assert (mail.to, mail.subject) == ("ada@example.com", f"Your order {order.number} is cancelled")
+    assert "Reason: The kettle broke <b>here</b>" in mail.text
+    assert "Reason: The kettle broke &lt;b&gt;here&lt;/b&gt;" in mail.html
+    assert "You do not have to pay anything for it." in mail.text
+    assert "Eve" not in mail.text + mail.html
+    page = page_of(client, order)
+    assert "The kettle broke" in page
+    assert "Eve dropped it" in page
+    assert "Eve" not in client.get(f"/orders/{order.access_token}/", follow=True).text

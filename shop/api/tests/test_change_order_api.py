@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from cryptons.events.models import Event
 from shop.api.tests.api_calls import assert_error, put_json
 from shop.models import Product
 from shop.tests.factories import OrderFactory
@@ -14,9 +15,30 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_staff_can_process_ship_and_deliver_an_order(ada):
     order, api = placed(user=ada), ApiClient(StaffFactory(username="grace"))
-    for status in ("processing", "shipped", "delivered"):
+    pay(order)
+    for status in ("shipped", "delivered"):
         assert put_json(api, f"/api/orders/{order.pk}/status", {"status": status}).json()["data"]["status"] == status
     assert_error(put_json(api, f"/api/orders/{order.pk}/status", {"status": "cancelled"}), 409, "ILLEGAL_TRANSITION")
+
+
+def test_an_order_that_is_not_safely_paid_is_moved_on_only_with_a_reason(ada):
+    order, api = placed(user=ada), ApiClient(StaffFactory(username="grace"))
+    tell(order)
+    address = f"/api/orders/{order.pk}/status"
+    for status in ("processing", "shipped", "delivered"):
+        for empty in ({}, {"reason": "   "}):
+            answer = put_json(api, address, {"status": status, **empty})
+            assert answer.status_code in (400, 409)
+        assert (
+            "is not safely paid (Payment seen). Give a reason"
+            in assert_error(put_json(api, address, {"status": status}), 409, "ILLEGAL_TRANSITION")["message"]
+        )
+        assert put_json(api, address, {"status": status, "reason": "A regular.", "note": "Ask Ada."}).status_code == 200
+        event = Event.objects.get(type=f"order.{status}")
+        assert (event.actor, event.data["reason"], event.data["note"]) == ("grace", "A regular.", "Ask Ada.")
+    told = api.get(f"/api/orders/{order.pk}/events").text
+    assert "A regular." not in told
+    assert "Ask Ada." not in told
 
 
 def test_cancelling_an_order_by_staff_returns_its_stock(ada):
@@ -46,7 +68,7 @@ def test_a_user_with_the_permission_to_change_orders_can_set_a_status(ada):
     order = OrderFactory(user=ada)
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="change_order"))
-    assert put_json(ApiClient(clerk), f"/api/orders/{order.pk}/status", {"status": "processing"}).status_code == 200
+    assert put_json(ApiClient(clerk), f"/api/orders/{order.pk}/status", {"status": "processing", "reason": "A friend."}).status_code == 200
 
 
 @pytest.mark.parametrize("status", ["lost", "", None, 1, {"$ne": None}, "\x00"])

@@ -199,7 +199,7 @@ def test_payments_in_the_old_and_the_new_coin_add_up():
 
 def test_an_order_that_staff_process_unpaid_can_still_be_paid():
     order = placed()
-    change_status(order.pk, "processing", actor="grace", at=NOW)
+    change_status(order.pk, "processing", actor="grace", at=NOW, reason="They pay by invoice.")
     run_out(order)
     order = requote_order(order.pk, "LTC", at=LATE)
     pay(order, at=LATE, seen_at=LATE)

@@ -61,7 +61,7 @@ def test_an_order_for_which_money_was_received_is_not_cancelled(percent):
 def test_an_order_that_is_paid_or_in_work_is_not_cancelled():
     pay(placed())
     unpaid = placed(product=Product.objects.get())
-    change_status(unpaid.pk, "processing", actor="grace", at=NOW)
+    change_status(unpaid.pk, "processing", actor="grace", at=NOW, reason="They pay by invoice.")
     run_out(unpaid)
     assert cancel_abandoned_orders(at=AFTER) == 0
 

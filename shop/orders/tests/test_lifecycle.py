@@ -34,7 +34,7 @@ def stock():
 def test_only_the_allowed_status_changes_are_possible(start, to):
     order = OrderFactory(status=start)
     if (start, to) in LEGAL:
-        assert change_status(order.pk, to, actor="grace", at=NOW).status == to
+        assert change_status(order.pk, to, actor="grace", at=NOW, reason="They pay by invoice.").status == to
         assert Event.objects.get().type == f"order.{to}"
     else:
         with pytest.raises(IllegalTransition, match=f"cannot change from {start.title()} to {to.title()}"):
@@ -79,7 +79,7 @@ def test_staff_can_process_an_expired_order_when_there_is_stock():
     order = placed()
     run_out(order)
 
-    change_status(order.pk, "processing", actor="grace", at=LATE)
+    change_status(order.pk, "processing", actor="grace", at=LATE, reason="They pay by invoice.")
 
     order.refresh_from_db()
     assert (order.status, order.holds_stock, stock()) == ("processing", True, 8)
@@ -91,7 +91,7 @@ def test_staff_cannot_process_an_expired_order_without_stock():
     Product.objects.update(stock=1)
 
     with pytest.raises(OutOfStock):
-        change_status(order.pk, "processing", actor="grace", at=LATE)
+        change_status(order.pk, "processing", actor="grace", at=LATE, reason="They pay by invoice.")
 
     order.refresh_from_db()
     assert (order.status, order.holds_stock, stock()) == ("pending", False, 1)
@@ -224,7 +224,7 @@ def test_a_status_change_that_loses_a_race_is_repeated(monkeypatch):
 def test_a_write_over_a_newer_version_is_refused():
     order = OrderFactory()
     stale = Order.objects.get()
-    change_status(order.pk, "processing", actor="grace", at=NOW)
+    change_status(order.pk, "processing", actor="grace", at=NOW, reason="They pay by invoice.")
     with pytest.raises(OrderMoved):
         write_order(stale, "order.cancelled", at=NOW, status="cancelled")
 

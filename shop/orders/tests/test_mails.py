@@ -82,7 +82,7 @@ def test_the_buyer_is_mailed_about_a_late_payment_that_waits_for_a_decision(sett
     run_out(order)
     tell(order, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
     tell(order, height=TIP - 2, seen_at=TOO_LATE, at=TOO_LATE)
-    assert told() == ["payment_late"]
+    assert told() == ["order-expired", "payment_late"]
     mail = mail_of("payment_late")
     assert f"We received 0.00153816 BTC for order {order.number}" in mail.text
     assert links_in(mail, settings) == expected_links(order, "quote", "refund", "order")
@@ -92,7 +92,7 @@ def test_a_late_payment_that_is_accepted_automatically_is_not_mailed_as_late():
     order = placed()
     run_out(order)
     pay(order, seen_at=LATE, at=LATE)
-    assert told() == ["payment-confirmed"]
+    assert told() == ["order-expired", "payment-confirmed"]
 
 
 def test_a_partial_and_then_a_late_payment_make_two_mails():
@@ -110,7 +110,7 @@ def test_the_buyer_of_an_overpaid_order_is_mailed(settings):
     pay(order, percent=150)
     tell(order)
     pay(order, percent=150)
-    assert told() == ["payment-confirmed", "payment_overpaid"]
+    assert told() == ["payment-confirmed", "payment_overpaid", "payment_reorged", "payment-confirmed"]
     mail = mail_of("payment_overpaid")
     assert "is paid. You overpaid by $49.99" in mail.text
     assert links_in(mail, settings) == expected_links(order, "refund", "order")
@@ -119,18 +119,22 @@ def test_the_buyer_of_an_overpaid_order_is_mailed(settings):
 def test_the_buyer_is_mailed_about_a_payment_for_a_cancelled_order(settings):
     order = placed()
     change_status(order.pk, "cancelled", actor="grace", at=NOW)
-    assert told() == []
+    assert told() == ["order-cancelled"]
     tell(order)
     tell(order, height=TIP - 1)
-    assert told() == ["money_back"]
+    assert told() == ["order-cancelled", "money_back"]
     assert links_in(mail_of("money_back"), settings) == expected_links(order, "refund", "order")
 
 
 def test_the_buyer_is_mailed_when_staff_cancel_a_paid_order():
     order = placed()
     pay(order)
-    change_status(order.pk, "cancelled", actor="grace", at=NOW)
-    assert told() == ["payment-confirmed", "money_back"]
+    change_status(order.pk, "cancelled", actor="grace", at=NOW, reason="It broke.", note="Eve dropped it.")
+    assert told() == ["payment-confirmed", "money_back", "order-cancelled"]
+    mail = mail_of("order-cancelled")
+    assert "Reason: It broke." in mail.text
+    assert "We refund what you paid." in mail.text
+    assert "Eve" not in mail.text
 
 
 def test_the_buyer_is_mailed_when_staff_close_a_payment_as_invalid():
@@ -140,12 +144,83 @@ def test_the_buyer_is_mailed_when_staff_close_a_payment_as_invalid():
     assert told() == ["money_back"]
 
 
-def test_the_buyer_is_not_mailed_about_a_double_spent_payment():
+def test_the_buyer_is_mailed_once_about_a_double_spent_payment(settings):
     order = placed()
-    tell(order, percent=60)
+    tell(order)
     tell(order, present=False, conflicted=True)
+    assert told() == ["payment_double_spent"]
     run_out(order)
+    run_out(order)
+    assert told() == ["payment_double_spent"]
+    mail = mail_of("payment_double_spent")
+    assert mail.subject == f"Your payment for order {order.number} was replaced"
+    assert links_in(mail, settings) == expected_links(order, "pay", "order")
+    assert "Ada" not in mail.text + mail.html
+
+
+def test_the_buyer_is_mailed_when_a_confirmed_payment_is_not_any_more_and_when_it_is_again(settings):
+    order = placed()
+    pay(order)
+    tell(order)
+    tell(order)
+    assert told() == ["payment-confirmed", "payment_reorged"]
+    mail = mail_of("payment_reorged")
+    assert mail.subject == f"Your payment for order {order.number} is not confirmed any more"
+    assert "we write to you when it is confirmed again. We do not ship before that." in mail.text
+    assert links_in(mail, settings) == expected_links(order, "order")
+    pay(order)
+    assert told() == ["payment-confirmed", "payment_reorged", "payment-confirmed"]
+
+
+def test_a_payment_that_a_reorg_removed_for_good_can_be_paid_again(settings):
+    order = placed()
+    pay(order)
+    tell(order, present=False, at=TOO_LATE)
+    mail = mail_of("payment_reorged")
+    assert "It has left the network." in mail.text
+    assert links_in(mail, settings) == expected_links(order, "quote", "order")
+
+
+def test_the_buyer_of_an_order_that_nobody_paid_in_time_gets_one_mail_with_a_new_quote(settings):
+    order = placed()
+    Order.objects.update(language="de")
+    run_out(order)
+    run_out(order)
+    assert told() == ["order-expired"]
+    mail = mail_of("order-expired")
+    assert mail.to == "ada@example.com"
+    assert f"/de/pay/{Invoice.objects.get().pk}/quote/?order={order.access_token}" in mail.text
+    assert "Ada" not in mail.text + mail.html
+
+
+def test_an_order_that_cannot_get_a_new_quote_expires_without_a_mail(monkeypatch):
+    monkeypatch.setattr("payments.invoices.requoting.MOST_QUOTES", 1)
+    run_out(placed())
     assert told() == []
+
+
+def test_mails_about_expired_orders_count_for_the_limit_of_an_address(settings):
+    settings.RATE_LIMIT_ORDER_MAILS = "3/day"
+    for order in (placed(), placed(product=Product.objects.get())):
+        run_out(order)
+    assert sorted(key.partition(":")[0] for key in Mail.objects.values_list("key", flat=True)) == [
+        "order-expired",
+        "order-received",
+        "order-received",
+    ]
+
+
+def test_the_mail_of_an_order_says_how_much_until_when_and_where(settings):
+    order = placed()
+    mail = mail_of("order-received")
+    assert "Please pay 0.00153816 BTC until 1 November 2026, 12:15 UTC." in mail.text
+    assert "<strong>0.00153816 BTC</strong> until <strong>1 November 2026, 12:15 UTC</strong>" in mail.html
+    assert links_in(mail, settings) == expected_links(order, "pay", "order")
+
+
+def test_the_mail_of_a_confirmed_payment_names_the_coins():
+    pay(placed())
+    assert "We received 0.00153816 BTC." in mail_of("payment-confirmed").text
 
 
 @pytest.mark.parametrize("occasion", ["quote", "order"])

@@ -28,7 +28,7 @@ from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
 from shop.models import Cart, Order, Product
-from shop.orders.lifecycle import cancel_abandoned_orders, cancel_own_order, change_status, release_hold
+from shop.orders.lifecycle import cancel_abandoned_orders, cancel_own_order, change_status, needs_reason, release_hold
 from shop.orders.reconciliation import check_orders
 from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
@@ -133,11 +133,14 @@ class Shop(RuleBasedStateMachine):
         self.attempt(cancel_own_order, self.some_order(data), at=self.now)
 
     @precondition(lambda self: self.orders)
-    @rule(data=st.data(), to=st.sampled_from(["processing", "shipped", "delivered", "cancelled"]))
-    def staff_move_it(self, data, to):
+    @rule(
+        data=st.data(), to=st.sampled_from(["processing", "shipped", "delivered", "cancelled"]), reason=st.sampled_from(["", "A regular."])
+    )
+    def staff_move_it(self, data, to, reason):
         order = Order.objects.get(pk=self.some_order(data))
-        moved = self.attempt(change_status, order.pk, to, actor="grace", at=self.now)
+        moved = self.attempt(change_status, order.pk, to, actor="grace", at=self.now, reason=reason)
         assert not (moved and to == "shipped" and order.on_hold)
+        assert not (moved and needs_reason(order, to) and not reason)
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data())

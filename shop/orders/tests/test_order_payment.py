@@ -243,7 +243,7 @@ def test_an_order_is_unpaid_again_when_its_payment_leaves_the_mempool():
 def test_an_order_in_processing_is_put_on_hold_when_its_payment_disappears():
     order = placed()
     tell(order)
-    change_status(order.pk, "processing", actor="grace", at=NOW)
+    change_status(order.pk, "processing", actor="grace", at=NOW, reason="They pay by invoice.")
     tell(order, present=False)
     assert (order.on_hold, order.hold_reason) == (True, "The payment is no longer valid.")
 

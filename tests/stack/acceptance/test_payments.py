@@ -27,6 +27,7 @@ from tests.stack.buying import (
     standing,
     stock_of,
     stock_product,
+    subjects_mailed,
     wait_until,
     wait_until_settled,
 )
@@ -191,7 +192,8 @@ def test_a_reorg_after_settlement_holds_the_order_until_it_settles_again(shop: S
     wait_until(shop, bought, "settled")
     assert read_order(shop, bought)["status"] == "processing"
     assert stock_of(shop, product) == 0
-    wait_for("the mail", lambda: confirmations_mailed(shop)[bought.number] == 1)
+    wait_for("a mail before the reorg and one after it", lambda: confirmations_mailed(shop)[bought.number] == 2)
+    assert f"Your payment for order {bought.number} is not confirmed any more" in subjects_mailed(shop)
 
 
 def test_a_reorg_that_spends_settled_money_elsewhere_holds_the_order(shop: Shop, node: Node, product: str):
@@ -207,6 +209,7 @@ def test_a_reorg_that_spends_settled_money_elsewhere_holds_the_order(shop: Shop,
     wait_until(shop, bought, "new", "double_spent", "reorged")
     shipped = shop.http.put(f"/api/orders/{bought.id}/status", headers=shop.staff(), json={"status": "shipped"})
     assert shipped.status_code == 409, shipped.text
+    wait_for("the mail", lambda: f"Your payment for order {bought.number} was replaced" in subjects_mailed(shop))
 
 
 def test_no_invoice_is_opened_while_the_node_is_syncing(shop: Shop, node: Node, product: str):
