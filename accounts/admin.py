@@ -1,16 +1,20 @@
 """Users and groups for staff. Who is no superuser can help buyers, but gives nobody a right, and has no way into the account of staff."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.login_steps import ask_again
 from accounts.models import User
+from accounts.second_factor import remove
 from accounts.tokens import revoke_all
 from cryptons.atomic_admin import AtomicModelAdmin
 
@@ -32,10 +36,18 @@ class NewUserForm(AdminUserCreationForm[User]):
         fields = ("username", "email")
 
 
+class FreshCode:
+    """Asks superusers for a new code before the forms that give rights, if their last one is too old."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer = ask_again(request) if may_give_rights(request) else None
+        return answer or super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+
 @admin.register(User)
-class ShopUserAdmin(AtomicModelAdmin[User], UserAdmin[User]):
+class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
     add_form = NewUserForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "date_joined")
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "has_second_factor", "is_active", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("-date_joined",)
     fieldsets = (
@@ -45,7 +57,10 @@ class ShopUserAdmin(AtomicModelAdmin[User], UserAdmin[User]):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
-    actions = ["log_out_everywhere"]
+    actions = ["log_out_everywhere", "reset_second_factor"]
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        return ask_again(request) or super().user_change_password(request, id, form_url)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and may_edit(request, obj)
@@ -66,12 +81,24 @@ class ShopUserAdmin(AtomicModelAdmin[User], UserAdmin[User]):
             revoke_all(user)
         self.message_user(request, gettext("Their sessions and API tokens have been ended."))
 
+    @admin.action(description=_("Reset the second factor"), permissions=["reset_second_factor"])
+    def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        if answer := ask_again(request):
+            return answer
+        for user in users:
+            remove(user)
+        self.message_user(request, gettext("They log in with the password alone until they set up a new second factor."))
+        return None
+
+    def has_reset_second_factor_permission(self, request: HttpRequest) -> bool:
+        return may_give_rights(request)
+
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class StaffGroupAdmin(AtomicModelAdmin[Group], GroupAdmin):
+class StaffGroupAdmin(FreshCode, AtomicModelAdmin[Group], GroupAdmin):
     """A group gives its members rights, so only superusers change one."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

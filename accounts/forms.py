@@ -122,3 +122,23 @@ class AddressForm(forms.Form):
 
     def address(self) -> dict[str, str]:
         return clean_address({name: self.cleaned_data[name] for name in (*LENGTHS, "country")})
+
+
+CODE = {"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false"}
+
+
+class CodeForm(forms.Form):
+    """Ask for a code of the app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code"), max_length=60, help_text=_("Six digits from your app, or a recovery code."), widget=forms.TextInput(attrs=CODE)
+    )
+
+
+class SetUpForm(forms.Form):
+    password = forms.CharField(
+        label=_("Password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    code = forms.CharField(
+        label=_("Code"), max_length=60, help_text=_("The six digits that your app shows now."), widget=forms.TextInput(attrs=CODE)
+    )

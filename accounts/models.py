@@ -1,6 +1,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.addresses import validate_address
 from accounts.plain_text import validate_plain_text
 from cryptons.db import BaseModel, atomic
-from cryptons.encryption import EncryptedJSONField
+from cryptons.encryption import EncryptedJSONField, EncryptedTextField
 
 
 class ShopUserManager(UserManager["User"]):
@@ -38,6 +39,7 @@ class User(BaseModel, AbstractUser):
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens and sessions of an older generation are refused. See `end_logins`."""
+    has_second_factor = models.BooleanField(_("second factor"), default=False, editable=False)
 
     objects: ClassVar[ShopUserManager] = ShopUserManager()
 
@@ -70,7 +72,7 @@ class User(BaseModel, AbstractUser):
             super().save(*args, update_fields=update_fields, **kwargs)
             self._remember(ENDING)
             return
-        written = self._loaded_columns() - {"token_generation"} if update_fields is None else set(update_fields)
+        written = self._loaded_columns() - {"token_generation", "has_second_factor"} if update_fields is None else set(update_fields)
         if not self._ends_logins(written):
             super().save(update_fields=written, **kwargs)
         else:
@@ -107,6 +109,17 @@ class User(BaseModel, AbstractUser):
     def role(self) -> str:
         return "admin" if self.is_staff else "user"
 
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Return whether this member of staff must set up a second factor before they may do anything as staff."""
+        return settings.STAFF_TWO_FACTOR == "required" and self.is_staff and not self.has_second_factor
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return not self.lacks_second_factor and super().has_perm(perm, obj)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return not self.lacks_second_factor and super().has_module_perms(app_label)
+
 
 class RevokedToken(BaseModel):
     """A token that was given back or used up; forgotten once it would have expired anyway."""
@@ -116,6 +129,34 @@ class RevokedToken(BaseModel):
 
     def __str__(self) -> str:
         return self.jti
+
+
+class SecondFactor(BaseModel):
+    """The secret that a user's app makes codes of."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
+    secret = EncryptedTextField()
+    confirmed_at = models.DateTimeField(null=True)
+    """When the first code was typed; empty: not in use yet."""
+    last_step = models.BigIntegerField(default=0)
+    """The step of the last code that was used (accounts.one_time_codes)."""
+
+    def __str__(self) -> str:
+        return self.user.username
+
+
+class RecoveryCode(BaseModel):
+    """Logs in once without the app."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return self.user.username
 
 
 class ReadyGroup(BaseModel):

@@ -7,28 +7,17 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
-from accounts.models import User
-from accounts.registration import Taken, WrongPassword, change_password, log_in, register
+from accounts.login_steps import BACKEND, next_url, page_user, proceed
+from accounts.registration import Taken, WrongPassword, change_password, check_login, register
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.client_address import client_ip
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-def _next(request: HttpRequest) -> str:
-    """Return the page that the visitor requested before the login if it is one of ours, or else the profile."""
-    url = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
-        return url
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def _next_page(request: HttpRequest) -> dict[str, str]:
@@ -58,10 +47,9 @@ def login_page(request: HttpRequest) -> HttpResponse:
         if refusal := _refuse_too_many(request, form, "accounts/login.html", context):
             return refusal
         if form.is_valid():
-            user = log_in(request, form.cleaned_data["name"], form.cleaned_data["password"])
+            user = check_login(request, form.cleaned_data["name"], form.cleaned_data["password"])
             if user is not None:
-                auth.login(request, user, backend=BACKEND)
-                return redirect(_next(request))
+                return proceed(request, user, next_url(request))
             form.add_error(None, _("Wrong username or password."))
     return render(request, "accounts/login.html", context, status=400 if form.errors else 200)
 
@@ -89,19 +77,14 @@ def register_page(request: HttpRequest) -> HttpResponse:
             else:
                 auth.login(request, user, backend=BACKEND)
                 messages.success(request, _("Welcome, %(name)s.") % {"name": user.username})
-                return redirect(_next(request))
+                return redirect(next_url(request))
     return render(request, "accounts/register.html", context, status=400 if form.errors else 200)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile_page(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
+    user = page_user(request)
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -113,7 +96,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def address_page(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
+    user = page_user(request)
     form = AddressForm(request.POST or None, initial=user.address)
     if request.method == "POST" and form.is_valid():
         user.address = form.address()
@@ -127,7 +110,7 @@ def address_page(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def password_page(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
+    user = page_user(request)
     form = PasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

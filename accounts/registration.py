@@ -1,7 +1,6 @@
 """Register, log in, change a password: the same for pages and API."""
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import update_last_login
 from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -35,13 +34,10 @@ def register(username: str, email: str, password: str) -> User:
     return user
 
 
-def log_in(request: HttpRequest | None, name: str, password: str) -> User | None:
+def check_login(request: HttpRequest | None, name: str, password: str) -> User | None:
     """Return the user with this email address or username, or None for a wrong name or password, after the same time."""
     user = authenticate(request, username=name, password=password)
-    if not isinstance(user, User):
-        return None
-    update_last_login(User, user)
-    return user
+    return user if isinstance(user, User) else None
 
 
 def change_password(user: User, current: str, new: str) -> None:

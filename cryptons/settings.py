@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -244,6 +245,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "accounts:profile"
 LOGOUT_REDIRECT_URL = "shop:home"
+_two_factor = "required" if _public.scheme == "https" else "optional"
+STAFF_TWO_FACTOR = env.choice("STAFF_TWO_FACTOR", _two_factor, ("required", "optional"))
 JWT_ACCESS_LIFETIME = timedelta(seconds=env.integer("JWT_ACCESS_LIFETIME", 86_400, minimum=60, maximum=31_536_000))
 JWT_REFRESH_LIFETIME = timedelta(seconds=env.integer("JWT_REFRESH_LIFETIME", 30 * 86_400, minimum=60, maximum=31_536_000))
 

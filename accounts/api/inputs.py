@@ -84,6 +84,7 @@ class LoginInput(Input):
     email = StrictString(required=False, max_length=254)
     username = StrictString(required=False, max_length=254)
     password = StrictString(max_length=128, trim_whitespace=False)
+    otp = StrictString(max_length=60, required=False, help_text="A code of the app or a recovery code, for who has a second factor")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -10,7 +11,8 @@ from rest_framework_simplejwt.tokens import RefreshToken, Token
 from accounts.api.inputs import LoginInput, LogoutInput, PasswordInput, ProfileInput, RefreshInput, RegisterInput
 from accounts.api.outputs import LoginSerializer, LogoutSerializer, ProfileSerializer, TokensSerializer
 from accounts.models import User
-from accounts.registration import Taken, WrongPassword, change_password, log_in, register
+from accounts.registration import Taken, WrongPassword, change_password, check_login, register
+from accounts.second_factor import check_code
 from accounts.tokens import api_user, issue, read, refresh, revoke
 from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
 from cryptons.api.limits import count, too_many_attempts
@@ -18,6 +20,10 @@ from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 from cryptons.client_address import client_ip
+
+
+class OtpRequired(Unauthorized):
+    code = "OTP_REQUIRED"
 
 
 class LimitedView(ApiView):
@@ -59,10 +65,17 @@ class Login(LimitedView):
         errors=[400, 401, 415],
     )
     def post(self, request: Request) -> Response:
+        """Who has a second factor sends a code as `otp`; without it the answer is a 401 with the code `OTP_REQUIRED`."""
         values = self.valid(LoginInput)
-        user = log_in(request._request, values.get("email") or values["username"], values["password"])
+        user = check_login(request._request, values.get("email") or values["username"], values["password"])
         if user is None:
             raise Unauthorized(_("Wrong username or password."))
+        if user.has_second_factor:
+            if "otp" not in values:
+                raise OtpRequired(_("A code of your second factor is needed as well."))
+            if not check_code(user, values["otp"], request._request):
+                raise Unauthorized(_("This code is wrong or was used before."))
+        user_logged_in.send(sender=User, request=request._request, user=user)
         return success(logged_in(user))
 
 

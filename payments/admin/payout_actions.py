@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.login_steps import ask_again
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
 from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
 from cryptons.formats import money, plain_decimal
@@ -226,6 +227,8 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if not request.user.has_perm(action.permission):
         raise PermissionDenied
     payout = get_object_or_404(Payout, pk=pk)
+    if action.name != "withdraw" and (answer := ask_again(request)):
+        return answer
 
     def run(sent: Confirmed) -> None:
         try:

@@ -7,13 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -26,6 +24,7 @@ from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
 from cryptons.page_limits import CART, limit_forms
 from cryptons.private_link import private_link
+from cryptons.qr_code import qr_svg
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import BuyerView, read_buyer_view
 from payments.models import Invoice, Payout
@@ -275,15 +274,3 @@ def _urls(view: BuyerView, number: str) -> dict[str, str]:
         }
     except NoReverseMatch:
         return {}
-
-
-LONG = 150
-"""A longer text gets less error correction, so that its dots stay large enough for a phone's camera."""
-
-
-def qr_svg(text: str) -> SafeString:
-    """Draw the code dark on white in any colour scheme, with the four modules of quiet zone that scanners need."""
-    svg = segno.make_qr(text, error="l" if len(text) > LONG else "m").svg_inline(
-        border=4, dark="#000", light="#fff", omitsize=True, svgclass="pay__qr", lineclass=None
-    )
-    return mark_safe(svg)  # noqa: S308 (segno's own drawing; the text is only in its dots)

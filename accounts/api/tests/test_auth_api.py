@@ -149,11 +149,11 @@ def test_a_new_password_cannot_be_the_users_name():
 
 
 def test_all_problems_of_a_login_are_told_at_once(api):
-    answer = api.post("/api/auth/login", {"otp": "1"})
+    answer = api.post("/api/auth/login", {"pin": "1"})
     assert {row["field"]: row["message"] for row in answer.json()["error"]["details"]} == {
         "email": "An email address or a username is required.",
         "password": "This field is required.",
-        "otp": "There is no such field.",
+        "pin": "There is no such field.",
     }
     assert api.post("/api/auth/login", {"email": "", "password": "x"}).status_code == 400
 

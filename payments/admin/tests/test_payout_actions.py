@@ -1,9 +1,11 @@
 """Staff set the destination of a payout, approve it, withdraw it, record it as sent, or try it again."""
 
+import time
 from decimal import Decimal
 
 import pytest
 
+from accounts.models import User
 from cryptons.events.models import Event
 from payments.admin.payout_actions import ACTIONS
 from payments.admin.tests.payout_pages import HOME, act_path, page_of, payout_of, press, staff_who_may
@@ -62,6 +64,22 @@ def test_one_person_approves_a_small_payout(grace):
     assert "You approved this payout." in page
     assert payout.approved_by == "grace"
     assert payout.status in ("approved", "sent")
+
+
+def test_an_approval_needs_a_code_of_the_last_15_minutes_from_who_has_a_second_factor(grace):
+    payout = payout_of()
+    User.objects.filter(username="grace").update(has_second_factor=True)
+    again = f"/account/second-factor/code/?next={act_path(payout, 'approve')}"
+
+    assert grace.get(act_path(payout, "approve"))["Location"] == again
+    assert grace.post(act_path(payout, "approve"), {"version": payout.version})["Location"] == again
+    assert Payout.objects.get().status == "draft"
+
+    session = grace.session
+    session["second_factor_at"] = int(time.time())
+    session.save()
+    press(grace, payout, "approve")
+    assert Payout.objects.get().status != "draft"
 
 
 def test_two_people_must_approve_a_large_payout(grace, settings):

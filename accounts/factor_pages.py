@@ -1,0 +1,129 @@
+"""Pages of the second factor: the code at the login, setting it up, switching it off, and asking again before what weighs much."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from accounts.forms import CodeForm, SetUpForm
+from accounts.login_steps import finish, next_url, page_user, pending_login
+from accounts.models import User
+from accounts.one_time_codes import app_uri, grouped
+from accounts.second_factor import begin, check_code, confirm, count_recovery_codes, mark_fresh, pending, remove, renew_recovery_codes
+from cryptons.api.limits import count, too_many_attempts
+from cryptons.client_address import client_ip
+from cryptons.qr_code import qr_svg
+
+WRONG_CODE = gettext_lazy("This code is wrong or was used before.")
+
+
+def _may_try(request: HttpRequest, user: User, form: Form) -> bool:
+    """Count a try at the user's password or code. Returns False, with an error in the form, if there were too many."""
+    allowed, headers = count(settings.RATE_LIMIT_AUTH, "code", str(user.pk), client_ip(request))
+    if not allowed:
+        form.add_error(None, too_many_attempts(headers))
+    return allowed
+
+
+def _is_right(request: HttpRequest, user: User, form: Form) -> bool:
+    """Return whether the form has a right code, or add the error."""
+    if not form.is_valid() or not _may_try(request, user, form):
+        return False
+    if not check_code(user, form.cleaned_data["code"], request):
+        form.add_error("code", str(WRONG_CODE))
+        return False
+    return True
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def login_code_page(request: HttpRequest) -> HttpResponse:
+    """The login's second step."""
+    login = pending_login(request)
+    if login is None:
+        messages.info(request, _("Please log in again."))
+        return redirect("accounts:login")
+    user, url = login
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and _is_right(request, user, form):
+        return finish(request, user, url)
+    return render(request, "accounts/login_code.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@sensitive_post_parameters()
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_again_page(request: HttpRequest) -> HttpResponse:
+    """Ask for a code, and go on to the page that needs it."""
+    user, url = page_user(request), next_url(request)
+    if not user.has_second_factor:
+        return redirect(url)
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and _is_right(request, user, form):
+        mark_fresh(request)
+        return redirect(url)
+    return render(request, "accounts/ask_again.html", {"form": form, "next": url}, status=400 if form.errors else 200)
+
+
+@sensitive_post_parameters()
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor_page(request: HttpRequest) -> HttpResponse:
+    """Show whether the second factor is on; switch it off or make new recovery codes for a code; begin to set it up."""
+    user = page_user(request)
+    if request.method == "POST" and not user.has_second_factor:
+        begin(user)
+        return redirect("accounts:set_up_second_factor")
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and _is_right(request, user, form):
+        if request.POST.get("action") == "remove":
+            remove(user)
+            update_session_auth_hash(request, user)
+            messages.success(request, _("The second factor is off."))
+            return redirect("accounts:second_factor")
+        mark_fresh(request)
+        return _show_codes(request, renew_recovery_codes(user))
+    context = {"form": form, "is_required": user.lacks_second_factor, "left": count_recovery_codes(user)}
+    return render(request, "accounts/second_factor.html", context, status=400 if form.errors else 200)
+
+
+@sensitive_post_parameters()
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up_page(request: HttpRequest) -> HttpResponse:
+    user = page_user(request)
+    factor = pending(user)
+    if factor is None:
+        return redirect("accounts:second_factor")
+    form = SetUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and _may_try(request, user, form):
+        if not user.check_password(form.cleaned_data["password"]):
+            form.add_error("password", _("The current password is wrong."))
+        elif (codes := confirm(user, form.cleaned_data["code"])) is None:
+            form.add_error("code", _("This code is wrong. Is the clock of your telephone right?"))
+        else:
+            update_session_auth_hash(request, user)
+            mark_fresh(request)
+            return _show_codes(request, codes)
+    context = {
+        "form": form,
+        "secret": grouped(factor.secret),
+        "qr": qr_svg(app_uri(factor.secret, account=user.username, shop=settings.SHOP_NAME)),
+    }
+    return render(request, "accounts/set_up_second_factor.html", context, status=400 if form.errors else 200)
+
+
+def _show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
+    return render(request, "accounts/recovery_codes.html", {"codes": [grouped(code) for code in codes]})

@@ -1,0 +1,68 @@
+"""The steps of a login in the browser: the password, then a code for who has a second factor; and a code again where it weighs much."""
+
+import time
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.models import User
+from accounts.second_factor import is_fresh, mark_fresh
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PENDING = "login_pending"
+PENDING_SECONDS = 10 * 60
+
+
+def page_user(request: HttpRequest) -> User:
+    """Return the user of a page that asks for a login."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def next_url(request: HttpRequest) -> str:
+    """Return the page that the visitor requested before the login if it is one of ours, or else the profile."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
+        return url
+    return resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def proceed(request: HttpRequest, user: User, url: str) -> HttpResponse:
+    """Log in a user whose password was right, or ask for the code first."""
+    if not user.has_second_factor:
+        return finish(request, user, url)
+    request.session[PENDING] = {"user": str(user.pk), "hash": user.get_session_auth_hash(), "at": int(time.time()), "next": url}
+    return redirect("accounts:login_code")
+
+
+def pending_login(request: HttpRequest) -> tuple[User, str] | None:
+    """Return the user whose password was right a short time ago, and the page to go to. None if it must be typed again."""
+    kept = request.session.get(PENDING)
+    if not kept or time.time() - kept["at"] > PENDING_SECONDS:
+        return None
+    user = User.objects.filter(pk=kept["user"], is_active=True).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), kept["hash"]):
+        return None
+    return user, kept["next"]
+
+
+def finish(request: HttpRequest, user: User, url: str) -> HttpResponse:
+    """Log in and go to the page; staff who need a second factor go to where it is set up."""
+    request.session.pop(PENDING, None)
+    auth.login(request, user, backend=BACKEND)
+    if user.has_second_factor:
+        mark_fresh(request)
+    return redirect("accounts:second_factor" if user.lacks_second_factor else url)
+
+
+def ask_again(request: HttpRequest) -> HttpResponse | None:
+    """Return the way to a new code before an action that weighs much, if the last one of this session is too old."""
+    if is_fresh(request):
+        return None
+    return redirect(f"{reverse('accounts:ask_again')}?next={quote(request.get_full_path())}")

@@ -1,0 +1,111 @@
+"""A second factor at the login: codes of an app, each good once, and recovery codes for when the telephone is away."""
+
+import time
+
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import RecoveryCode, SecondFactor, User
+from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
+from accounts.tokens import revoke_all
+from cryptons.db import in_transaction
+
+RECOVERY_CODES = 10
+FRESH_SECONDS = 15 * 60
+"""How long after a code nothing that it protects asks for another one."""
+SESSION_KEY = "second_factor_at"
+
+
+def begin(user: User) -> SecondFactor:
+    """Make a new secret, which counts once a code of it was typed. A second factor that is in use stays as it is."""
+    factor = SecondFactor.objects.filter(user=user).first() or SecondFactor(user=user)
+    if factor.confirmed_at is None:
+        factor.secret = new_secret()
+        factor.save()
+    return factor
+
+
+def pending(user: User) -> SecondFactor | None:
+    return SecondFactor.objects.filter(user=user, confirmed_at=None).first()
+
+
+def confirm(user: User, code: str) -> list[str] | None:
+    """Switch the second factor on, which ends all sessions and tokens. Returns the recovery codes; None for a wrong code."""
+    factor = pending(user)
+    if factor is None or not _use(factor, clean(code)):
+        return None
+
+    def act() -> list[str]:
+        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=timezone.now())
+        User.objects.filter(pk=user.pk).update(has_second_factor=True)
+        revoke_all(user)
+        return _renew_recovery_codes(user)
+
+    codes = in_transaction(act)
+    user.has_second_factor = True
+    return codes
+
+
+def remove(user: User) -> None:
+    """Switch the second factor off, which ends all sessions and tokens."""
+
+    def act() -> None:
+        SecondFactor.objects.filter(user=user).delete()
+        RecoveryCode.objects.filter(user=user).delete()
+        User.objects.filter(pk=user.pk).update(has_second_factor=False)
+        revoke_all(user)
+
+    in_transaction(act)
+    user.has_second_factor = False
+
+
+def renew_recovery_codes(user: User) -> list[str]:
+    """Replace all recovery codes. Returns the new ones, which are stored nowhere."""
+    return in_transaction(lambda: _renew_recovery_codes(user))
+
+
+def _renew_recovery_codes(user: User) -> list[str]:
+    codes = [new_recovery_code() for _ in range(RECOVERY_CODES)]
+    RecoveryCode.objects.filter(user=user).delete()
+    RecoveryCode.objects.bulk_create([RecoveryCode(user=user, digest=recovery_hash(code)) for code in codes])
+    return codes
+
+
+def count_recovery_codes(user: User) -> int:
+    return RecoveryCode.objects.filter(user=user, used_at=None).count()
+
+
+def check_code(user: User, typed: str, request: HttpRequest | None = None) -> bool:
+    """Use up a code of the app, or a recovery code. Returns False, and sends `user_login_failed`, for a wrong or used one."""
+    code = clean(typed)
+    factor = SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).first()
+    if factor is not None and (_use(factor, code) or _use_recovery_code(user, code)):
+        return True
+    user_login_failed.send(sender=__name__, credentials={"username": user.username}, request=request)
+    return False
+
+
+def _use(factor: SecondFactor, code: str) -> bool:
+    """Use up this code of the app: it counts only if it is newer than the last one, so of two requests one succeeds."""
+    return any(
+        SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step)
+        for step in matching_steps(factor.secret, code, at=time.time())
+    )
+
+
+def _use_recovery_code(user: User, code: str) -> bool:
+    unused = RecoveryCode.objects.filter(user=user, digest=recovery_hash(code), used_at=None)
+    return bool(unused.update(used_at=timezone.now()))
+
+
+def mark_fresh(request: HttpRequest) -> None:
+    """Remember in the session that a code was typed now."""
+    request.session[SESSION_KEY] = int(time.time())
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Return whether this session need not ask for a code: it did lately, or its user has no second factor."""
+    if not (isinstance(request.user, User) and request.user.has_second_factor):
+        return True
+    return time.time() - int(request.session.get(SESSION_KEY, 0)) < FRESH_SECONDS
