@@ -1,4 +1,4 @@
-"""Pages that are the same for everybody, with holes for what is not: the account link and the number of pieces in the cart.
+"""Pages that are the same for everybody, with holes for what is not: the account link, the pieces in the cart, the order to be paid.
 
 What a visitor sees in them comes from a signed cookie, so that filling them takes no query and no template.
 """
@@ -8,8 +8,9 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -21,8 +22,9 @@ COOKIE_SECONDS = 300
 """The cart may also change on another device, so the cookie is written again after this time."""
 
 CART = b"<!--hole cart-->"
+ORDER = b"<!--hole order-->"
 NAME = b"<!--name-->"
-_HOLES = re.compile(rb"<!--hole cart-->|<!--hole account-->(.*?)<!--or-->(.*?)<!--end-->", re.DOTALL)
+_HOLES = re.compile(rb"<!--hole cart-->|<!--hole order-->|<!--hole account-->(.*?)<!--or-->(.*?)<!--end-->", re.DOTALL)
 """As templates/base.html writes them. Nothing that people enter can look like one, because templates escape it."""
 
 
@@ -34,6 +36,8 @@ class Visitor:
     cart_count: int = 0
     has_message: bool = False
     """Whether a message waits in the session. Only Django can show it."""
+    open_order: str = ""
+    """The number of the newest order that waits for its payment; empty if there is none."""
 
 
 NOBODY = Visitor()
@@ -53,7 +57,7 @@ def _signature(text: str, session_key: str) -> str:
 def write_visitor(visitor: Visitor, session_key: str, *, until: int) -> str:
     """Return the cookie's value, good until a time in seconds since 1970."""
     name = base64.urlsafe_b64encode(visitor.username.encode()).rstrip(b"=").decode()
-    text = f"{until}.{visitor.cart_count}.{int(visitor.has_message)}.{name}"
+    text = f"{until}.{visitor.cart_count}.{int(visitor.has_message)}.{visitor.open_order}.{name}"
     return f"{text}.{_signature(text, session_key)}"
 
 
@@ -63,11 +67,11 @@ def read_visitor(value: str, session_key: str, *, at: float) -> Visitor | None:
     if not text or not hmac.compare_digest(signature.encode(), _signature(text, session_key).encode()):
         return None
     try:
-        until, count, has_message, name = text.split(".")
+        until, count, has_message, open_order, name = text.split(".")
         username = base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
     except (ValueError, binascii.Error):
         return None
-    return Visitor(username, int(count), has_message == "1") if at < int(until) else None
+    return Visitor(username, int(count), has_message == "1", open_order) if at < int(until) else None
 
 
 class Page:
@@ -75,23 +79,29 @@ class Page:
 
     def __init__(self, body: bytes, language: str) -> None:
         self._language = language
-        self._parts: list[bytes | tuple[bytes, bytes] | None] = []
-        """Bytes as they are; None for the cart; for the account what a stranger and what a person with a login sees."""
+        self._parts: list[bytes | Callable[[Visitor], bytes]] = []
+        """Bytes as they are, and what fills the holes between them."""
         end = 0
         for hole in _HOLES.finditer(body):
-            self._parts += [body[end : hole.start()], None if hole[0] == CART else (hole[1], hole[2])]
+            self._parts += [body[end : hole.start()], self._filler(hole)]
             end = hole.end()
         self._parts.append(body[end:])
         self.has_holes = end > 0
 
     def fill(self, visitor: Visitor) -> bytes:
-        return b"".join([part if isinstance(part, bytes) else self._fill(part, visitor) for part in self._parts])
+        return b"".join([part if isinstance(part, bytes) else part(visitor) for part in self._parts])
 
-    def _fill(self, account: tuple[bytes, bytes] | None, visitor: Visitor) -> bytes:
-        if account is None:
-            return cart_badge(self._language, visitor.cart_count)
-        stranger, known = account
-        return known.replace(NAME, escape(visitor.username).encode()) if visitor.username else stranger
+    def _filler(self, hole: re.Match[bytes]) -> Callable[[Visitor], bytes]:
+        if hole[0] == CART:
+            return lambda visitor: cart_badge(self._language, visitor.cart_count)
+        if hole[0] == ORDER:
+            return lambda visitor: open_order_strip(self._language, visitor.open_order) if visitor.open_order else b""
+        return partial(_account, hole[1], hole[2])
+
+
+def _account(stranger: bytes, known: bytes, visitor: Visitor) -> bytes:
+    """Fill the hole that holds what a stranger and what a person with a login sees."""
+    return known.replace(NAME, escape(visitor.username).encode()) if visitor.username else stranger
 
 
 @lru_cache(4096)
@@ -99,3 +109,10 @@ def cart_badge(language: str, count: int) -> bytes:
     """Render the number beside the cart; each number only once."""
     with translation.override(language):
         return render_to_string("parts/cart_count.html", {"count": count}).encode()
+
+
+@lru_cache(4096)
+def open_order_strip(language: str, number: str) -> bytes:
+    """Render the link to the order that waits for its payment."""
+    with translation.override(language):
+        return render_to_string("parts/open_order.html", {"number": number}).encode()

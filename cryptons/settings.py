@@ -163,6 +163,7 @@ TEMPLATES = [
                 "cryptons.context.site",
                 "payments.context.networks",
                 "shop.context.cart_count",
+                "shop.context.open_order",
                 "shop.context.navigation",
             ],
         },

@@ -9,9 +9,10 @@ from shop.catalogue import changes, low_stock
 from shop.catalogue.tasks import index_products
 from shop.checkout import unpaid_limits
 from shop.orders import lifecycle
+from shop.orders.order_link import send_order_link
 from shop.search.base import IndexBusy, SearchUnavailable
 
-__all__ = ["forget_old_carts", "index_products", "sweep_orders", "sweep_search", "watch_stock"]
+__all__ = ["forget_old_carts", "index_products", "send_order_link", "sweep_orders", "sweep_search", "watch_stock"]
 
 
 @shared_task

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from cryptons.page_holes import COOKIE, COOKIE_SECONDS, Visitor, read_visitor, write_visitor
 from shop.cart.contents import count_items
+from shop.orders.access import open_order_number
 
 MESSAGES = "_messages"
 """The key of django.contrib.messages in the session."""
@@ -50,4 +51,5 @@ def _is_due(request: HttpRequest, response: HttpResponse, visitor: Visitor | Non
 
 def _visitor(request: HttpRequest) -> Visitor:
     user = request.user
-    return Visitor(user.get_username() if user.is_authenticated else "", count_items(request), MESSAGES in request.session)
+    name = user.get_username() if user.is_authenticated else ""
+    return Visitor(name, count_items(request), MESSAGES in request.session, open_order_number(request))

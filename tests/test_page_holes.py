@@ -131,7 +131,7 @@ def test_the_api_does_not_know_the_cookie(shop, client, product):
 NOW = 1_000_000
 
 
-@pytest.mark.parametrize("person", [Visitor(), Visitor("ada", 3), Visitor("J\u00f6rg & S\u00f6hne", 12_000, True)])
+@pytest.mark.parametrize("person", [Visitor(), Visitor("ada", 3), Visitor("J\u00f6rg & S\u00f6hne", 12_000, True, "7K3M9-2QFXA")])
 def test_the_cookie_is_read_as_it_was_written(person):
     assert read_visitor(write_visitor(person, "session", until=NOW), "session", at=NOW - 1) == person
 
@@ -140,7 +140,17 @@ GOOD = ("ada", 3, False)
 
 
 @pytest.mark.parametrize(
-    "value", ["", ".", "x", "9999999999.3.0.YWRh.x", "1000000.9.0.YWRh.{mac}", "1000000.3.0.Ym9i.{mac}", "9000000.3.0.YWRh.{mac}"]
+    "value",
+    [
+        "",
+        ".",
+        "x",
+        "9999999999.3.0..YWRh.x",
+        "1000000.9.0..YWRh.{mac}",
+        "1000000.3.0.7K3M9-2QFXA.YWRh.{mac}",
+        "1000000.3.0..Ym9i.{mac}",
+        "9000000.3.0..YWRh.{mac}",
+    ],
 )
 def test_a_forged_cookie_is_worth_nothing(value):
     mac = write_visitor(Visitor(*GOOD), "session", until=NOW).rpartition(".")[2]
@@ -155,6 +165,13 @@ def test_the_cookie_of_another_session_and_one_that_is_old_are_worth_nothing(set
     assert read_visitor(value, "session", at=NOW) is None
     settings.SECRET_KEY = "another key"
     assert read_visitor(value, "session", at=NOW - 1) is None
+
+
+def test_the_link_to_an_open_order_is_filled_in_with_the_language_of_the_page():
+    page = Page(b"<!--hole order-->", "de")
+
+    assert b'href="/de/orders/7K3M9-2QFXA/pay/"' in page.fill(Visitor(open_order="7K3M9-2QFXA"))
+    assert page.fill(Visitor()) == b""
 
 
 def test_a_name_is_escaped():

@@ -27,7 +27,7 @@ from shop.checkout.placing import place_order, placed_order
 from shop.checkout.unpaid_limits import TooManyUnpaid, visitor_of
 from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
 from shop.models import Order
-from shop.orders.access import may_change_payment, remember_order
+from shop.orders.access import may_change_payment, open_orders, remember_order
 from shop.orders.state import current_invoice
 
 BUYER_KEY = "checkout"
@@ -38,7 +38,7 @@ BUYER_KEY = "checkout"
 def checkout(request: HttpRequest) -> HttpResponse:
     contents = read_cart(find_cart(request))
     if not contents.can_be_ordered:
-        return redirect("shop:cart")
+        return _without_cart(request, contents)
     user = _user(request)
     kept = request.session.get(BUYER_KEY)
     form = CheckoutForm(request.POST or None, initial=_initial(user, kept), has_account=user is not None)
@@ -74,10 +74,11 @@ def checkout_payment(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         placed = placed_order(form.cleaned_data["token"], _user(request))
         if placed:
+            remember_order(request, placed)
             return _to_payment(placed)
     buyer = request.session.get(BUYER_KEY)
     if not contents.can_be_ordered:
-        return redirect("shop:cart")
+        return _without_cart(request, contents)
     if not buyer:
         return redirect("shop:checkout")
     if request.method != "POST":
@@ -115,7 +116,7 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
     except (CartChanged, OrderMoved, OutOfRange) as error:
         now = read_cart(find_cart(request))
         if not now.can_be_ordered:
-            return redirect("shop:cart")
+            return _without_cart(request, now)
         changes = price_changes(now, chosen["agreed"])
         return _review(request, now, buyer, chosen=network, problem=str(error), changes=changes, status=409)
     except TooManyUnpaid as error:
@@ -181,6 +182,15 @@ def _review(
         "minutes": settings.INVOICE_MINUTES,
     }
     return render(request, "shop/checkout_payment.html", context, status=status)
+
+
+def _without_cart(request: HttpRequest, contents: CartContents) -> HttpResponse:
+    """Answer a checkout without a cart that can be ordered. An empty one was ordered already, in another tab or before going back."""
+    order = None
+    if not contents.lines:
+        request.session = type(request.session)(request.session.session_key)  # the order may be newer than what was read of it
+        order = open_orders(request).first()
+    return _to_payment(order) if order else redirect("shop:cart")
 
 
 def _to_payment(order: Order) -> HttpResponse:

@@ -22,6 +22,7 @@ from cryptons.client_address import client_ip
 from cryptons.coins import LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
+from cryptons.page_holes import COOKIE
 from cryptons.page_limits import CART, limit_forms
 from cryptons.private_link import private_link
 from cryptons.qr_code import qr_svg
@@ -203,7 +204,7 @@ def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     if number and context["state"].asks_for_money:
         context["ways"] = ways_to_pay(view.remaining_minor)
         context["chosen"] = usable(context["ways"], view.network)
-    return render(request, "shop/pay.html", context)
+    return _update_header(render(request, "shop/pay.html", context), context["state"])
 
 
 @require_safe
@@ -216,7 +217,14 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     context = _context(_read_view(invoice_id), request.GET.get("order", ""), at=timezone.now())
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
-    return render(request, "shop/pay.html#live", {**context, "is_fragment": True})
+    return _update_header(render(request, "shop/pay.html#live", {**context, "is_fragment": True}), context["state"])
+
+
+def _update_header(response: HttpResponse, state: PayState) -> HttpResponse:
+    """Let the next page look again whether an order waits for its payment: this one does no longer."""
+    if not state.asks_for_money:
+        response.delete_cookie(COOKIE)
+    return response
 
 
 @require_POST

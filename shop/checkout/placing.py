@@ -16,6 +16,7 @@ from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
 from cryptons.mail.models import Mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
+from payments.errors import PaymentError
 from payments.invoices.buyer_view import QuoteView, view_new_quote
 from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
@@ -136,8 +137,8 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
     failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
     try:
         return retry_when(IntegrityError, place, attempts=2, failure=failure)
-    except ShopError:
-        # A second press finds the cart empty or the stock taken, because the first one won.
+    except (ShopError, PaymentError):
+        # A second press finds the cart empty, the stock taken or the node silent, after the first one won.
         placed = placed_order(token, buyer.user) if token else None
         if placed is None:
             raise

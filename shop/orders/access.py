@@ -7,6 +7,7 @@ the key is in no log, history or Referer header.
 from collections.abc import Callable
 from functools import wraps
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import constant_time_compare
@@ -18,6 +19,7 @@ SESSION_KEY = "orders"
 LINKS_KEY = "order_links"
 """In the session: the orders whose private link this visitor opened, newest last."""
 MOST_ORDERS = 20
+WAITING = (Order.PaymentStatus.UNPAID, Order.PaymentStatus.UNDERPAID)
 
 OrderPage = Callable[[HttpRequest, Order], HttpResponse]
 
@@ -25,6 +27,25 @@ OrderPage = Callable[[HttpRequest, Order], HttpResponse]
 def remember_order(request: HttpRequest, order: Order) -> None:
     """Keep in the session that this visitor placed the order."""
     _remember(request, SESSION_KEY, order)
+
+
+def own_orders(request: HttpRequest) -> QuerySet[Order]:
+    """Select the orders that the visitor may see, newest first: the user's, and those that the session placed or has the link of."""
+    known = {pk for name in (SESSION_KEY, LINKS_KEY) for pk in request.session.get(name, ())}
+    if not known and request.user.pk is None:
+        return Order.objects.none()
+    is_mine = Q(pk__in=known) | Q(user=request.user.pk) if request.user.pk else Q(pk__in=known)
+    return Order.objects.filter(is_mine).order_by("-created_at", "-id")
+
+
+def open_orders(request: HttpRequest) -> QuerySet[Order]:
+    """Select the visitor's orders that wait for a payment, newest first."""
+    return own_orders(request).filter(status=Order.Status.PENDING, payment_status__in=WAITING)
+
+
+def open_order_number(request: HttpRequest) -> str:
+    """Return the number of the newest of them; empty if there is none."""
+    return open_orders(request).values_list("number", flat=True).first() or ""
 
 
 def _remember(request: HttpRequest, name: str, order: Order) -> None:

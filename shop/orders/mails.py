@@ -45,6 +45,12 @@ def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
 
 
 @_in_the_buyers_language
+def mail_order_link(order: Order, *, at: datetime) -> None:
+    """Mail the link to the order's page, at most once an hour: strangers can ask for it, too."""
+    queue_mail(f"order-link:{order.pk}:{at:%Y-%m-%dT%H}", **_content("order_link", order))
+
+
+@_in_the_buyers_language
 def mail_order_shipped(order: Order) -> None:
     _mail("order_shipped", f"order-shipped:{order.pk}", order)
 

@@ -1,5 +1,4 @@
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,16 +9,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.addresses import country_name
 from cryptons.db import in_transaction
-from cryptons.page_limits import CART, CHECKOUT, limit_forms
+from cryptons.page_limits import CART, CHECKOUT, TooManyForms, count_form, limit_forms
 from cryptons.private_link import private_link
 from payments.models import Invoice
 from shop.cart.contents import add_to_cart, open_cart
 from shop.errors import ShopError
 from shop.models import Order
-from shop.orders.access import order_page
+from shop.orders.access import WAITING, order_page, own_orders
 from shop.orders.buyer_view import can_cancel, can_request_refund, can_requote, state_in_words
+from shop.orders.forms import FindForm
 from shop.orders.lifecycle import cancel_own_order
 from shop.orders.mails import mail_refund_link
+from shop.orders.order_link import ask_for_link
 from shop.orders.state import current_invoice
 from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
@@ -104,8 +105,38 @@ def order_again(request: HttpRequest, order: Order) -> HttpResponse:
 
 
 @never_cache
-@login_required
 @require_safe
 def orders(request: HttpRequest) -> HttpResponse:
-    page = Paginator(Order.objects.filter(user=request.user.pk).order_by("-created_at", "-id"), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "shop/orders.html", {"page": page})
+    """List the orders of the user, or of a guest's session, and offer to look for another one."""
+    return _list(request, FindForm())
+
+
+def _list(request: HttpRequest, form: FindForm, *, problem: str = "") -> HttpResponse:
+    page = Paginator(own_orders(request), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": page, "form": form, "problem": problem, "waiting": WAITING}
+    return render(request, "shop/orders.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_POST
+def find_order(request: HttpRequest) -> HttpResponse:
+    """Mail an order's link to the address that it was placed with. The answer is the same whether there is such an order or not."""
+    form = FindForm(request.POST)
+    try:
+        count_form(request, CHECKOUT)
+    except TooManyForms as error:
+        return error.answer(_list(request, form, problem=str(error)))
+    if not form.is_valid():
+        return _list(request, form)
+    ask_for_link(form.cleaned_data["number"], form.cleaned_data["email"])
+    messages.info(request, _("If an order with this number and email address exists, we have sent its link to that address."))
+    return redirect("shop:orders")
+
+
+@require_safe
+@private_link
+@order_page
+def order_pay(request: HttpRequest, order: Order) -> HttpResponse:
+    """Redirect to the page of the order's current payment."""
+    invoice = current_invoice(order)
+    return redirect("shop:pay", invoice.pk) if invoice else redirect("shop:order", order.number)

@@ -140,6 +140,15 @@
     event.preventDefault();
     stops[next].focus();
   });
+  document.addEventListener("submit", (event) => {
+    const { dataset } = event.target;
+    if (!("once" in dataset)) return;
+    if (dataset.once) event.preventDefault();
+    dataset.once = "sent";
+  });
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("[data-once]").forEach((form) => { form.dataset.once = ""; }); // after Back
+  });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });

@@ -277,6 +277,66 @@ def test_submitting_an_old_form_again_makes_no_second_order(client, item):
     assert CartItem.objects.count() == 1
 
 
+@pytest.mark.parametrize("moment", ["shop.checkout.placing.read_cart", "shop.checkout.placing.prepare_offers"])
+def test_a_second_press_leads_to_the_pay_page_also_when_the_node_fails_it(client, item, monkeypatch, moment):
+    fill_in(client)
+    form = {**form_of(client.get("/checkout/payment/")), "network": "BTC"}
+    answers = []
+
+    def meet(*args, **more):
+        monkeypatch.undo()
+        answers.append(client.post("/checkout/payment/", form))
+        raise NodeUnavailable("silent")
+
+    monkeypatch.setattr(moment, meet)
+    answers.append(client.post("/checkout/payment/", form))
+
+    assert [answer["Location"] for answer in answers] == [f"/pay/{Invoice.objects.get().pk}/"] * 2
+
+
+def test_ordering_the_same_cart_in_a_second_tab_leads_to_the_pay_page(client, item):
+    fill_in(client)
+    first, second = ({**form_of(client.get("/checkout/payment/")), "network": "BTC"} for _ in range(2))
+    assert first["token"] != second["token"]
+
+    answers = [client.post("/checkout/payment/", form) for form in (first, second)]
+
+    assert [answer["Location"] for answer in answers] == [f"/pay/{Invoice.objects.get().pk}/"] * 2
+
+
+def test_ordering_in_two_tabs_at_once_leads_to_the_pay_page_both_times(client, item, monkeypatch):
+    fill_in(client)
+    forms = [{**form_of(client.get("/checkout/payment/")), "network": "BTC"} for _ in range(2)]
+    moment = "shop.checkout.placing.prepare_offers"
+    function, answers = import_string(moment), []
+
+    def meet(*args, **more):
+        monkeypatch.setattr(moment, function)
+        answers.append(client.post("/checkout/payment/", forms[1]))
+        return function(*args, **more)
+
+    monkeypatch.setattr(moment, meet)
+    answers.append(client.post("/checkout/payment/", forms[0]))
+
+    assert [answer["Location"] for answer in answers] == [f"/pay/{Invoice.objects.get().pk}/"] * 2
+
+
+@pytest.mark.parametrize("path", ["/checkout/", "/checkout/payment/"])
+def test_going_back_after_the_order_finds_it(client, item, path):
+    order(client)
+    assert client.get(path)["Location"] == f"/pay/{Invoice.objects.get().pk}/"
+
+
+def test_a_new_cart_can_be_ordered_while_an_order_is_open(client, item):
+    order(client)
+    client.post("/cart/add/", {"product": ProductFactory().pk, "quantity": 1}, headers={"Sec-Fetch-Site": "same-origin"})
+
+    page = client.get("/checkout/")
+
+    assert page.status_code == 200
+    assert f"Order {Order.objects.get().number} waits for your payment." in page.text
+
+
 def test_the_checkout_form_is_deleted_from_the_session_after_the_order(client, item):
     order(client)
     assert "checkout" not in client.session

@@ -221,5 +221,8 @@ def test_a_long_list_of_orders_is_split_into_pages(client, number):
     assert "of 2" in response.text
 
 
-def test_the_list_of_orders_needs_a_login(client):
-    assert client.get("/account/orders/")["Location"] == "/account/login/?next=/account/orders/"
+def test_a_guest_without_orders_is_offered_to_log_in_or_to_find_one(client):
+    text = client.get("/account/orders/").text
+    assert "Orders that you place in this browser are listed here." in text
+    assert 'href="/account/login/?next=/account/orders/"' in text
+    assert 'action="/orders/find/"' in text
