@@ -92,10 +92,20 @@ def _country_choices() -> list[tuple[str, StrOrPromise]]:
     return [("", _("Choose a country")), *countries()]
 
 
+class ByCountryField(forms.CharField):
+    """A text that an address needs in some countries: `accounts.addresses` knows which."""
+
+    by_country = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+
+
 class AddressForm(forms.Form):
     """Ask for a shipping address; `address()` returns it as accounts and orders store it."""
 
     name = forms.CharField(label=_("Full name"), max_length=LENGTHS["name"], widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    country = forms.ChoiceField(label=_("Country"), choices=_country_choices, widget=forms.Select(attrs={"autocomplete": "country"}))
     street = forms.CharField(
         label=_("Street and number"), max_length=LENGTHS["street"], widget=forms.TextInput(attrs={"autocomplete": "address-line1"})
     )
@@ -103,15 +113,13 @@ class AddressForm(forms.Form):
         label=_("Flat, floor, company"), required=False, max_length=LENGTHS["street2"],
         widget=forms.TextInput(attrs={"autocomplete": "address-line2"}),
     )  # fmt: skip
-    postalCode = forms.CharField(  # noqa: N815
+    postalCode = ByCountryField(  # noqa: N815
         label=_("Postal code"), max_length=LENGTHS["postalCode"], widget=forms.TextInput(attrs={"autocomplete": "postal-code"})
     )
     city = forms.CharField(label=_("City"), max_length=LENGTHS["city"], widget=forms.TextInput(attrs={"autocomplete": "address-level2"}))
-    region = forms.CharField(
-        label=_("State or region"), required=False, max_length=LENGTHS["region"],
-        widget=forms.TextInput(attrs={"autocomplete": "address-level1"}),
-    )  # fmt: skip
-    country = forms.ChoiceField(label=_("Country"), choices=_country_choices, widget=forms.Select(attrs={"autocomplete": "country"}))
+    region = ByCountryField(
+        label=_("State or region"), max_length=LENGTHS["region"], widget=forms.TextInput(attrs={"autocomplete": "address-level1"})
+    )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

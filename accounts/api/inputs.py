@@ -46,15 +46,15 @@ class NewPassword(StrictString):
 
 
 class AddressSerializer(Input):
-    """An address for parcels. A field without a value is left out."""
+    """An address for parcels. A field without a value is left out; the country decides whether it needs `postalCode` and `region`."""
 
     name = StrictString(max_length=LENGTHS["name"])
     street = StrictString(max_length=LENGTHS["street"])
     street2 = StrictString(max_length=LENGTHS["street2"], required=False)
     city = StrictString(max_length=LENGTHS["city"])
-    region = StrictString(max_length=LENGTHS["region"], required=False)
-    postalCode = StrictString(max_length=LENGTHS["postalCode"])
-    country = StrictString(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2")
+    region = StrictString(max_length=LENGTHS["region"], required=False, help_text="A state's code in Australia, Canada and the USA")
+    postalCode = StrictString(max_length=LENGTHS["postalCode"], required=False)
+    country = StrictString(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2, or XK")
 
 
 @extend_schema_field(AddressSerializer)
