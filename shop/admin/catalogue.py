@@ -117,8 +117,8 @@ class ImageForm(forms.ModelForm[ProductImage]):
     upload = forms.FileField(
         label=_("Picture"),
         required=False,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        help_text=_("JPEG, PNG or WebP."),
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/heic,image/heif"}),
+        help_text=_("JPEG, PNG, WebP or HEIC."),
     )
     picture: Image.Image | None = None
 

@@ -8,18 +8,22 @@ from typing import IO
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from cryptons.atomic_file import flush_to_disk
 from cryptons.db import new_id
 from shop.models import Product, ProductImage
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+register_heif_opener(thumbnails=False)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 MOST_BYTES = 8_000_000
 MOST_PIXELS = 40_000_000
 FULL = 1600
 THUMBNAIL = 480
 """Longest side in pixels."""
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 class UnusableImage(ValueError):
@@ -27,7 +31,7 @@ class UnusableImage(ValueError):
 
 
 def read_upload(file: IO[bytes]) -> Image.Image:
-    """Read the picture itself, upright and without any metadata, by its content and not its name or type. Raises UnusableImage."""
+    """Read the picture by its content, not its name or type: upright, in sRGB, without any metadata. Raises UnusableImage."""
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UnusableImage(_("The picture is larger than %(size)s MB.") % {"size": MOST_BYTES // 1_000_000})
@@ -44,8 +48,27 @@ def read_upload(file: IO[bytes]) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, UnusableImage):
             raise
-        raise UnusableImage(_("This is not a complete JPEG, PNG or WebP picture.")) from error
-    return image.convert("RGBA" if image.mode in ("RGBA", "LA", "P", "PA") else "RGB")
+        raise UnusableImage(_("This is not a complete JPEG, PNG, WebP or HEIC picture.")) from error
+    return _in_srgb(image)
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return the picture as every screen shows it: 8 bits a channel, and the colours of its profile (phones have Display P3) in sRGB."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "CMYK"):
+        image = image.convert("RGB")
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            image = ImageCms.profileToProfile(image, source, SRGB, outputMode=mode) or image
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile, or one for other channels: the numbers are shown as they are
+    return image.convert(mode)
 
 
 def _too_many_pixels() -> UnusableImage:
