@@ -22,7 +22,7 @@ LOW_STOCK: int = settings.LOW_STOCK
 
 class Category(BaseModel):
     name = models.CharField(_("name"), max_length=80)
-    slug = models.SlugField(_("slug"), max_length=80, unique=True)
+    slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
     parent = models.ForeignKey(
         "self", null=True, blank=True, verbose_name=_("parent category"), on_delete=models.PROTECT, related_name="children"
     )
@@ -47,7 +47,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 class Product(BaseModel):
     name = models.CharField(_("name"), max_length=160)
-    slug = models.SlugField(_("slug"), max_length=180, unique=True)
+    slug = models.SlugField(_("slug"), max_length=180, unique=True, allow_unicode=True)
     sku = models.CharField(_("SKU"), max_length=64, unique=True)
     description = models.TextField(_("description"), blank=True)
     price_minor = models.BigIntegerField(_("price"), help_text=_("In the currency's smallest unit: 1999 is 19.99."))

@@ -1,18 +1,21 @@
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
 from django.views.generic import RedirectView
 
 from shop.cart import pages as cart_pages
 from shop.catalogue import pages
+from shop.catalogue.slugs import AnySlug
 from shop.checkout import pages as checkout_pages
 from shop.checkout import pay_page as pay
 from shop.checkout import quote_page
 from shop.orders import pages as order_pages
 
+register_converter(AnySlug, "any_slug")
+
 app_name = "shop"
 urlpatterns = [
     path("", pages.home, name="home"),
-    path("c/<slug:slug>/", pages.category, name="category"),
-    path("p/<slug:slug>/", pages.product, name="product"),
+    path("c/<any_slug:slug>/", pages.category, name="category"),
+    path("p/<any_slug:slug>/", pages.product, name="product"),
     path("search", pages.search, name="search"),
     re_path("^products/?$", RedirectView.as_view(pattern_name="shop:search", permanent=True, query_string=True)),  # as people guess it
     path("search/suggest", pages.suggest, name="suggest"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.admin_actions import ReasonForm
+from cryptons.amount_field import AmountField
 from cryptons.formats import coins, money
 from cryptons.money import UNITS, Base, amount_due, base_to_fiat, decimal_to_minor, parse_coin, round_half_up
 from payments.errors import PaymentError, RateUnavailable
@@ -28,7 +29,7 @@ class ManualSendForm(ReasonForm):
 
 class FeeForm(ReasonForm):
     field_order = ("fee", "reason")
-    fee = forms.DecimalField(
+    fee = AmountField(
         min_value=0,
         label=_("Highest fee"),
         help_text=_("In coins. The shop pays it on top of the amount."),
@@ -91,7 +92,7 @@ class SignedForm(forms.Form):
 class DraftForm(ReasonForm):
     field_order = ("network", "amount", "unit", "reason")
     network = forms.ChoiceField(label=_("Network"))
-    amount = forms.DecimalField(min_value=0, label=_("Amount"))
+    amount = AmountField(min_value=0, label=_("Amount"))
     unit = forms.ChoiceField(label=_("Unit"))
 
     def __init__(self, *args: Any, most: Mapping[str, int], currency: str, **options: Any) -> None:

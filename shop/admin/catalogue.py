@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
+from cryptons.amount_field import AmountField
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.db import atomic
 from cryptons.formats import money
@@ -24,12 +25,25 @@ from shop.admin.demo import remove_demo_page
 from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
+from shop.catalogue.slugs import free_slug
 from shop.catalogue.version import catalogue_changed
 from shop.demo.loading import GOODS
 from shop.models import LOW_STOCK, Category, Product, ProductImage
 
 
-class CategoryForm(forms.ModelForm[Category]):
+class SlugForm(forms.ModelForm[Any]):
+    """A form whose slug may be left empty: it is made from the name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if slug := self.fields.get("slug"):
+            slug.required = False
+
+    def clean_slug(self) -> str:
+        return self.cleaned_data["slug"] or self.instance.slug or free_slug(self._meta.model, self.cleaned_data.get("name", ""))
+
+
+class CategoryForm(SlugForm):
     class Meta:
         model = Category
         fields = ("name", "slug", "parent", "position")
@@ -70,8 +84,8 @@ class CategoryAdmin(AtomicModelAdmin[Category]):
         catalogue_changed()
 
 
-class ProductForm(forms.ModelForm[Product]):
-    price = forms.DecimalField(min_value=0)
+class ProductForm(SlugForm):
+    price = AmountField(min_value=0)
 
     class Meta:
         model = Product
@@ -80,7 +94,7 @@ class ProductForm(forms.ModelForm[Product]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         digits = minor_digits(settings.CURRENCY)
-        price = forms.DecimalField(
+        price = AmountField(
             label=gettext("Price (%(currency)s)") % {"currency": settings.CURRENCY},
             min_value=minor_to_decimal(1, settings.CURRENCY),
             max_value=minor_to_decimal(MAX_MINOR, settings.CURRENCY),

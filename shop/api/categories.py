@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import ProtectedError
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,17 +16,18 @@ from cryptons.api.inputs import Input, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import may
 from cryptons.api.schema import describe, idempotency_key
 from cryptons.api.views import ApiView, get_or_404, success
-from cryptons.db import in_transaction, new_id
+from cryptons.db import in_transaction
 from shop.api.outputs import Branch, CategoryBranchSerializer, CategorySerializer
 from shop.catalogue.changes import category_changed
 from shop.catalogue.reads import read_categories
+from shop.catalogue.slugs import free_slug
 from shop.catalogue.version import catalogue_changed
 from shop.models import Category
 
 
 class CategoryInput(Input):
     name = StrictString(max_length=80)
-    slug = serializers.SlugField(max_length=80, required=False)
+    slug = serializers.SlugField(max_length=80, required=False, allow_unicode=True)
     parent = StrictUUID(required=False, allow_null=True)  # type: ignore[assignment]
     position = StrictInteger(min_value=0, max_value=32_767, required=False)
 
@@ -57,7 +57,7 @@ class Categories(ApiView):
     @idempotent
     def post(self, request: Request) -> Response:
         values = self.valid(CategoryInput)
-        category = Category(name=values["name"], slug=values.get("slug") or slugify(values["name"])[:80] or new_id().hex)
+        category = Category(name=values["name"], slug=values.get("slug") or free_slug(Category, values["name"]))
         return success(_save_category(category, values), status=201)
 
 

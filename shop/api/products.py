@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
@@ -22,7 +21,7 @@ from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
 from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, idempotency_key, one_of
 from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
-from cryptons.db import in_transaction, new_id
+from cryptons.db import in_transaction
 from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
 from payments.rates.current import rates_version
 from shop.api.outputs import (
@@ -37,6 +36,7 @@ from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import find_products, find_shown, read_categories
+from shop.catalogue.slugs import free_slug
 from shop.models import Category, Product
 from shop.search import Query, suggest
 from shop.search.base import SORTS
@@ -104,7 +104,7 @@ def _readable(amount_minor: int) -> str:
 class ProductInput(Input):
     name = StrictString(max_length=160)
     sku = StrictString(max_length=64)
-    slug = serializers.SlugField(max_length=180, required=False)
+    slug = serializers.SlugField(max_length=180, required=False, allow_unicode=True)
     description = StrictString(max_length=20_000, allow_blank=True, required=False)
     price = Price(source="price_minor")
     category = StrictUUID()
@@ -198,7 +198,7 @@ class Products(ApiView):
     def post(self, request: Request) -> Response:
         values = self.valid(ProductInput)
         product = Product(**values)
-        product.slug = values.get("slug") or free_slug(product.name)
+        product.slug = values.get("slug") or free_slug(Product, product.name)
         _save(product)
         return success(ProductSerializer.serialize(product), status=201)
 
@@ -254,11 +254,6 @@ def _write(product: Product, only: list[str] | None) -> None:
 def _delete(product_id: UUID) -> None:
     product_changed([product_id])
     Product.objects.filter(pk=product_id).delete()
-
-
-def free_slug(name: str) -> str:
-    slug = slugify(name)[:160] or "product"
-    return slug if not Product.objects.filter(slug=slug).exists() else f"{slug}-{new_id().hex[-8:]}"
 
 
 IMAGE_INPUT = {

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.amount_field import AmountField
 from cryptons.money import MAX_MINOR, decimal_to_minor, format_fiat, minor_digits, minor_to_decimal
 from shop.catalogue.category_tree import CategoryTree
 from shop.models import Category
@@ -31,12 +32,11 @@ SORTS = [
 RATINGS = [("", _("Any")), ("4", _("4 stars or more")), ("3", _("3 stars or more")), ("2", _("2 stars or more"))]
 
 
-class PriceField(forms.DecimalField):
+class PriceField(AmountField):
     """Read an amount in the shop's currency; the cleaned value is in minor units."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, min_value=0, max_value=minor_to_decimal(MAX_MINOR, settings.CURRENCY), **options)
-        self.widget.attrs.update({"inputmode": "decimal", "step": "any"})
 
     def clean(self, value: Any) -> int | None:
         amount = super().clean(value)

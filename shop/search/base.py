@@ -26,6 +26,8 @@ MAX_WORDS = 12
 MAX_WORD = 40
 
 _BETWEEN_WORDS = re.compile(r"[^0-9a-z]+")
+_WITHOUT_BLANKS = re.compile("[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+"""Runs of Chinese and Japanese letters, which are written without blanks between words."""
 
 
 class SearchUnavailable(ShopError):
@@ -155,10 +157,27 @@ def fold(text: str) -> str:
     return " ".join("".join(letters).split())
 
 
+def index_words(text: str) -> str:
+    """Fold text for the index. Of a run without blanks each letter and each pair of neighbours is a word: any part of it is found."""
+
+    def parts(run: re.Match[str]) -> str:
+        return f" {' '.join(run[0])} {' '.join(_pairs(run[0]))} "
+
+    return " ".join(_WITHOUT_BLANKS.sub(parts, fold(text)).split())
+
+
 def read_words(text: str) -> list[str]:
-    """Return the words to search for: limited in number and length, without repeats."""
-    words = dict.fromkeys(word[:MAX_WORD] for word in fold(text[:MAX_TEXT]).split())
+    """Return the words to search for: limited in number and length, without repeats. See `index_words`."""
+
+    def parts(run: re.Match[str]) -> str:
+        return f" {' '.join(_pairs(run[0]) or run[0])} "
+
+    words = dict.fromkeys(word[:MAX_WORD] for word in _WITHOUT_BLANKS.sub(parts, fold(text[:MAX_TEXT])).split())
     return list(words)[:MAX_WORDS]
+
+
+def _pairs(run: str) -> list[str]:
+    return [first + second for first, second in pairwise(run)]
 
 
 BOOSTS: Mapping[str, tuple[int, int, int]] = {

@@ -7,7 +7,7 @@ from django_elasticsearch_dsl.registries import registry
 from elasticsearch.dsl import analyzer, token_filter, tokenizer
 
 from shop.models import Product
-from shop.search.base import Entry, fold, hundredths, microseconds
+from shop.search.base import Entry, fold, hundredths, index_words, microseconds
 
 WORDS = analyzer("words", tokenizer=tokenizer("whitespace"))
 STEMS = analyzer("stems", tokenizer=tokenizer("whitespace"), filter=["porter_stem"])
@@ -44,7 +44,7 @@ class ProductDocument(Document):  # type: ignore[misc]
 
 def source_of(entry: Entry) -> dict[str, Any]:
     """Turn an entry into a document: times in microseconds since 1970, ratings in hundredths, prices in minor units."""
-    name, category, description = fold(entry.name), fold(entry.category_names), fold(entry.description)
+    name, category, description = map(index_words, (entry.name, entry.category_names, entry.description))
     return {
         "name": name,
         "sku": fold(entry.sku),
@@ -52,7 +52,7 @@ def source_of(entry: Entry) -> dict[str, Any]:
         "description": description,
         "stems": f"{name} {category} {description}",
         "category_id": str(entry.category_id),
-        "name_order": f"{name} {entry.id}",
+        "name_order": f"{fold(entry.name)} {entry.id}",
         "price": entry.price_minor,
         "rating": hundredths(entry.rating_average),
         "rating_order": hundredths(entry.rating_average) * 2**32 + min(entry.rating_count, 2**32 - 1),

@@ -32,12 +32,13 @@ from shop.search.base import (
     fold,
     forgiven_slips,
     hundredths,
+    index_words,
     microseconds,
     read_facets,
     read_words,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Part of the folder's name: an index of another version is not read, and the sweep builds a new one."""
 
 HEAP_BYTES = 30_000_000
@@ -69,7 +70,7 @@ STEMMER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tan
 
 
 def _document(entry: Entry) -> tantivy.Document:
-    name, category, description = fold(entry.name), fold(entry.category_names), fold(entry.description)
+    name, category, description = map(index_words, (entry.name, entry.category_names, entry.description))
     document = tantivy.Document()
     document.add_text("id", str(entry.id))
     document.add_text("name", name)
@@ -78,7 +79,7 @@ def _document(entry: Entry) -> tantivy.Document:
     document.add_text("description", description)
     document.add_text("stems", f"{name} {category} {description}")
     document.add_text("category_id", str(entry.category_id))
-    document.add_text("name_order", f"{name} {entry.id}")
+    document.add_text("name_order", f"{fold(entry.name)} {entry.id}")
     document.add_unsigned("price", max(0, entry.price_minor))
     document.add_unsigned("rating", hundredths(entry.rating_average))
     document.add_unsigned("rating_order", hundredths(entry.rating_average) * 2**32 + min(entry.rating_count, 2**32 - 1))

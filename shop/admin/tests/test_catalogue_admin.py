@@ -72,7 +72,41 @@ def test_a_price_is_entered_as_a_decimal_and_stored_in_minor_units(staff, queued
     assert b'value="49.99"' in staff.get(page(product)).content
 
 
-@pytest.mark.parametrize("price", ["", "-1", "0", "0.001", "abc", "NaN", "1e30"])
+@pytest.mark.parametrize(("typed", "minor"), [("12,50", 1_250), (" 12,5 ", 1_250), ("0,99", 99)])
+def test_a_decimal_comma_in_a_price_is_understood(staff, typed, minor):
+    assert staff.post(page(), fields(category=CategoryFactory(), price=typed)).status_code == 302
+    assert Product.objects.get().price_minor == minor
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("青茶", "青茶"), ("Чайник медный", "чайник-медный"), ("Copper Kettle", "copper-kettle"), ("!!!", "product")]
+)
+def test_a_slug_is_made_from_a_name_in_any_script_and_opens_its_page(staff, client, name, slug):
+    assert staff.post(page(), fields(category=CategoryFactory(), name=name, slug="")).status_code == 302
+
+    product = Product.objects.get()
+    assert product.slug == slug
+    assert client.get(product.get_absolute_url()).status_code == 200
+
+
+def test_a_slug_that_is_left_empty_stays_what_it_was_and_never_becomes_another_ones(staff):
+    first = ProductFactory(name="青茶", slug="青茶")
+
+    assert staff.post(page(first), fields(first, slug="", name="緑茶")).status_code == 302
+    assert staff.post(page(), fields(category=first.category, name="青茶", slug="")).status_code == 302
+
+    slugs = sorted(Product.objects.values_list("slug", flat=True))
+    assert slugs[0] == "青茶"
+    assert slugs[1].startswith("青茶-")
+
+
+def test_a_category_needs_no_slug_of_ones_own(staff):
+    values = {"name": "お茶", "slug": "", "parent": "", "position": 0}
+    assert staff.post(reverse("admin:shop_category_add"), values).status_code == 302
+    assert Category.objects.get().slug == "お茶"
+
+
+@pytest.mark.parametrize("price", ["", "-1", "0", "0.001", "abc", "NaN", "1e30", "1,250", "1,250.00", "1.250,00", "1,2,5"])
 def test_an_invalid_price_is_refused(staff, price):
     assert staff.post(page(), fields(category=CategoryFactory(), price=price)).status_code == 200
     assert not Product.objects.exists()

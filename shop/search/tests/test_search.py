@@ -201,6 +201,25 @@ def test_a_search_ignores_accents(build_index):
     assert search(Query(text="STRASSE")).ids == [product.pk]
 
 
+TEA = "緑茶 抹茶セット"
+
+
+@pytest.mark.parametrize("part", ["緑茶", "抹茶", "茶", "セット", "茶セ", "ット", "抹茶セット", "緑茶 セット"])
+def test_a_name_without_blanks_is_found_by_any_part_of_it(part, build_index):
+    tea = ProductFactory(name=TEA)
+    ProductFactory(name="トマト 茶碗" if part != "茶" else "トマト")
+    build_index()
+
+    for each in (engine, DatabaseEngine()):
+        assert each.search(Query(text=part)).ids == [tea.pk], each.name
+
+
+def test_parts_of_a_name_in_another_order_are_not_that_name(build_index):
+    ProductFactory(name=TEA)
+    build_index()
+    assert engine.search(Query(text="トッセ")).total == 0
+
+
 def test_the_database_answers_a_search_when_there_is_no_index(shelf):
     result = search(Query(text="kettle"))
 
