@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from email.policy import default
 from typing import Any
 
@@ -141,7 +141,8 @@ def stock_of(shop: Shop, product: str) -> int:
 
 
 def subjects_mailed(shop: Shop) -> list[str]:
-    return [str(message_from_bytes(file.read_bytes(), policy=default)["Subject"]) for file in (shop.data / "mail").glob("*.eml")]
+    heads = (file.read_bytes().partition(b"\n\n")[0] for file in (shop.data / "mail").glob("*.eml"))
+    return [str(BytesHeaderParser(policy=default).parsebytes(head)["Subject"]) for head in heads]
 
 
 def confirmations_mailed(shop: Shop) -> Counter[str]:

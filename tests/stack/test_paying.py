@@ -73,8 +73,9 @@ def test_twenty_payments_in_one_block_settle_each_invoice_once(node: Node, shop:
     assert [read_order(shop, each)["paymentStatus"] for each in orders] == ["paid"] * 20
     assert [settled_events(shop, each.invoice) for each in orders] == [1] * 20
     assert stock_of(shop, product) == 80
-    wait_for("a mail for each", lambda: all(confirmations_mailed(shop)[each.number] for each in orders))
-    assert {confirmations_mailed(shop)[each.number] for each in orders} == {1}
+    wait_for("a mail for each", lambda: confirmations_mailed(shop).keys() >= {each.number for each in orders})
+    mailed = confirmations_mailed(shop)
+    assert {mailed[each.number] for each in orders} == {1}
 
 
 def test_a_stopped_node_breaks_no_page_and_a_payment_meanwhile_is_in_time(node: Node, shop: Shop):
