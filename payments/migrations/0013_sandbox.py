@@ -1,5 +1,4 @@
 from django.db import migrations, models
-from xrpl.core.addresscodec import is_valid_classic_address
 
 from cryptons.coins import COINS, CoreCoin
 from payments.networks.address_format import is_address
@@ -23,6 +22,8 @@ def mark_invoices_of_the_sandbox(apps, schema_editor):
 def _is_real(coin, destination):
     if isinstance(coin, CoreCoin):
         return is_address(coin, destination)
+    from xrpl.core.addresscodec import is_valid_classic_address  # each start reads the migrations, and this would take half a second
+
     return is_valid_classic_address(destination.partition("?")[0])
 
 
