@@ -5,6 +5,7 @@ It takes all queues; `--exclude-queues=payouts` leaves payouts to a worker with 
 It is one process with threads, so that a kill ends all of it, also its schedule.
 """
 
+import logging
 import os
 import sys
 import threading
@@ -39,6 +40,13 @@ def end_without_beat(error: threading.ExceptHookArgs) -> None:
         end_hard("Beat has failed.")
 
 
+def which_queues(arguments: list[str]) -> dict[str, str]:
+    """Return the queues that Celery's worker shall take, or leave, as it is told."""
+    given = dict(each.partition("=")[::2] for each in arguments)
+    names = {"queues": "--queues", "exclude_queues": "--exclude-queues"}
+    return {name: given[option] for name, option in names.items() if option in given}
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     end_with_parent()
@@ -54,9 +62,19 @@ def main() -> None:
     if "--without-beat" not in sys.argv:
         threading.excepthook = end_without_beat
         app.steps["worker"].add(BeatThread)
-    quiet = ("--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
-    queues = [option for option in sys.argv if option.startswith(("--queues=", "--exclude-queues="))]
-    sys.exit(app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", *queues, *quiet]))
+    # Not `app.worker_main`: to load Celery's command line takes a third of the worker's start, and 8 MB.
+    worker = app.Worker(
+        **which_queues(sys.argv[1:]),
+        pool_cls="threads",
+        concurrency=threads,
+        loglevel=logging.WARNING,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from cryptons import watchdog
 from cryptons.celery import app
-from cryptons.serving.worker import BeatThread
+from cryptons.serving.worker import BeatThread, which_queues
 from cryptons.watchdog import BUSY_SECONDS, HANG_SECONDS, MemoryScheduler, Watch, look
 
 TURN, OTHER = "payments.tasks.follow_network", "payments.tasks.reconcile_books"
@@ -146,6 +146,18 @@ def test_a_worker_takes_messages_however_it_is_started(program, tmp_path):
 
     assert "ready" in said
     assert "TypeError" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen"),
+    [
+        ([], {}),
+        (["--without-beat", "--queues=payouts"], {"queues": "payouts"}),
+        (["--without-beat", "--exclude-queues=payouts,mail"], {"exclude_queues": "payouts,mail"}),
+    ],
+)
+def test_a_worker_takes_the_queues_that_it_is_told(arguments, chosen):
+    assert which_queues(arguments) == chosen
 
 
 def test_a_worker_that_celery_starts_has_threads_too_because_only_they_are_watched():
