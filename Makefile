@@ -41,7 +41,7 @@ test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
 	@STACK_KILLS=50 exec $(IN) -m pytest $(STACK) $(ARGS)
 
 test-e2e: $(VENV)/develops ## Run the tests in a real browser (Chromium)
-	@exec $(IN) -m pytest tests/e2e $(ARGS)
+	@exec $(IN) -m pytest -n 2 tests/e2e $(ARGS)
 
 lint: $(VENV)/develops ## Check style, imports between apps, missing migrations and translations
 	@$(VENV)/bin/ruff check .
