@@ -67,10 +67,13 @@ class ProfileForm(forms.ModelForm[User]):
         labels = {"first_name": _("First name"), "last_name": _("Last name"), "phone": _("Phone")}
 
 
-class PasswordForm(forms.Form):
-    current = forms.CharField(
-        label=_("Current password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
-    )
+class ForgottenForm(forms.Form):
+    email = forms.EmailField(label=_("Email"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+
+class NewPasswordForm(forms.Form):
+    """Ask for a new password only: a link from a mail stands for the current one."""
+
     new = forms.CharField(
         label=_("New password"),
         strip=False,
@@ -86,6 +89,23 @@ class PasswordForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         check_password(self, "new", self.user)
         return super().clean() or self.cleaned_data
+
+
+class PasswordForm(NewPasswordForm):
+    current = forms.CharField(
+        label=_("Current password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    field_order = ["current"]
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(label=_("New email address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    current = forms.CharField(
+        label=_("Current password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
 
 
 def _country_choices() -> list[tuple[str, StrOrPromise]]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounts.devices import notice_login
 from accounts.models import User
 from accounts.second_factor import is_fresh, mark_fresh
 
@@ -58,7 +59,9 @@ def finish(request: HttpRequest, user: User, url: str) -> HttpResponse:
     auth.login(request, user, backend=BACKEND)
     if user.has_second_factor:
         mark_fresh(request)
-    return redirect("accounts:second_factor" if user.lacks_second_factor else url)
+    response = redirect("accounts:second_factor" if user.lacks_second_factor else url)
+    notice_login(request, user, response)
+    return response
 
 
 def ask_again(request: HttpRequest) -> HttpResponse | None:

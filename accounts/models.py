@@ -37,6 +37,10 @@ class User(BaseModel, AbstractUser):
     phone = models.CharField(_("phone"), max_length=40, blank=True, validators=[validate_plain_text])
     address = EncryptedJSONField(_("address"), default=dict, blank=True, validators=[validate_address])
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
+    verified_email = models.EmailField(_("verified email address"), blank=True, editable=False)
+    """The address that was last proven by a link from a mail; another one in `email` counts as not verified, whoever wrote it there."""
+    language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    """In which mails about the account are written; empty: the shop's first."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens and sessions of an older generation are refused. See `end_logins`."""
     has_second_factor = models.BooleanField(_("second factor"), default=False, editable=False)
@@ -120,6 +124,10 @@ class User(BaseModel, AbstractUser):
     def has_module_perms(self, app_label: str) -> bool:
         return not self.lacks_second_factor and super().has_module_perms(app_label)
 
+    @property
+    def has_verified_email(self) -> bool:
+        return bool(self.email) and self.email == self.verified_email
+
 
 class RevokedToken(BaseModel):
     """A token that was given back or used up; forgotten once it would have expired anyway."""
@@ -168,3 +176,55 @@ class ReadyGroup(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AccountLink(BaseModel):
+    """The link of one kind that a mail to one address holds, good for one use. A newer link of its kind to the same address replaces it."""
+
+    class Kind(models.TextChoices):
+        RESET = "reset", _("new password")
+        VERIFY = "verify", _("verification of an email address")
+        CHANGE = "change", _("change of the email address")
+        UNDO = "undo", _("undoing a change of the email address")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="links")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    email = models.EmailField()
+    """Where it is mailed to, and what it proves to be the user's."""
+    digest = models.CharField(max_length=64)
+    """Of the link's random part, and of what must not change before it is used (accounts.links)."""
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind", "email"], name="one_link_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.email}"
+
+
+class LinkRequest(BaseModel):
+    """Somebody's wish for a link to this address, whether or not it has an account: a task finds out, so that the answer cannot tell."""
+
+    kind = models.CharField(max_length=10, choices=AccountLink.Kind.choices)
+    email = models.EmailField()
+    language = models.CharField(max_length=10, blank=True)
+    """Of the page; empty: the user's."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.email}"
+
+
+class KnownDevice(BaseModel):
+    """A browser, by its cookie, or a network, by its address, from which a user has logged in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
+    mark = models.CharField(max_length=64)
+    """A digest of the cookie's value or of the network (accounts.devices)."""
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "mark"], name="known_device_once")]
+
+    def __str__(self) -> str:
+        return self.mark

@@ -8,13 +8,17 @@ from django.contrib.auth.decorators import login_required
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts.devices import notice_login
+from accounts.email_address import send_verification
 from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
 from accounts.login_steps import BACKEND, next_url, page_user, proceed
+from accounts.mail_limits import count_link_mail
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.client_address import client_ip
@@ -71,13 +75,22 @@ def register_page(request: HttpRequest) -> HttpResponse:
             return refusal
         if form.is_valid():
             try:
-                user = register(form.cleaned_data["username"], form.cleaned_data["email"], form.cleaned_data["password"])
+                user = register(
+                    form.cleaned_data["username"],
+                    form.cleaned_data["email"],
+                    form.cleaned_data["password"],
+                    language=get_language() or "",
+                )
             except Taken as error:
                 form.add_error(error.field, str(error))
             else:
                 auth.login(request, user, backend=BACKEND)
+                if count_link_mail(request, user.email) is None:
+                    send_verification(user)
                 messages.success(request, _("Welcome, %(name)s.") % {"name": user.username})
-                return redirect(next_url(request))
+                response = redirect(next_url(request))
+                notice_login(request, user, response, is_expected=True)
+                return response
     return render(request, "accounts/register.html", context, status=400 if form.errors else 200)
 
 

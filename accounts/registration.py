@@ -5,6 +5,8 @@ from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from accounts.links import is_reserved
+from accounts.mails import mail_password_changed
 from accounts.models import User
 from cryptons.db import in_transaction
 
@@ -23,9 +25,11 @@ class WrongPassword(AccountError):
     pass
 
 
-def register(username: str, email: str, password: str) -> User:
+def register(username: str, email: str, password: str, *, language: str = "") -> User:
     """Create the account. Raises Taken, also if another request took the name at the same moment."""
-    user = User(username=username, email=email)
+    if is_reserved(email):
+        raise Taken("email")
+    user = User(username=username, email=email, language=language)
     user.set_password(password)
     try:
         in_transaction(user.save)
@@ -46,3 +50,4 @@ def change_password(user: User, current: str, new: str) -> None:
         raise WrongPassword(_("The current password is wrong."))
     user.set_password(new)
     user.save(update_fields=["password"])
+    in_transaction(lambda: mail_password_changed(user))

@@ -5,7 +5,9 @@ import time
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
+from accounts.mails import mail_second_factor_changed
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
 from accounts.tokens import revoke_all
@@ -15,6 +17,9 @@ RECOVERY_CODES = 10
 FRESH_SECONDS = 15 * 60
 """How long after a code nothing that it protects asks for another one."""
 SESSION_KEY = "second_factor_at"
+SWITCHED_ON = gettext_lazy("The second factor of your account was switched on. All other devices and API tokens are logged out.")
+SWITCHED_OFF = gettext_lazy("The second factor of your account was switched off. All other devices and API tokens are logged out.")
+NEW_CODES = gettext_lazy("Your account has new recovery codes. The old ones are no longer valid.")
 
 
 def begin(user: User) -> SecondFactor:
@@ -40,6 +45,7 @@ def confirm(user: User, code: str) -> list[str] | None:
         SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=timezone.now())
         User.objects.filter(pk=user.pk).update(has_second_factor=True)
         revoke_all(user)
+        mail_second_factor_changed(user, SWITCHED_ON)
         return _renew_recovery_codes(user)
 
     codes = in_transaction(act)
@@ -55,6 +61,7 @@ def remove(user: User) -> None:
         RecoveryCode.objects.filter(user=user).delete()
         User.objects.filter(pk=user.pk).update(has_second_factor=False)
         revoke_all(user)
+        mail_second_factor_changed(user, SWITCHED_OFF)
 
     in_transaction(act)
     user.has_second_factor = False
@@ -62,7 +69,12 @@ def remove(user: User) -> None:
 
 def renew_recovery_codes(user: User) -> list[str]:
     """Replace all recovery codes. Returns the new ones, which are stored nowhere."""
-    return in_transaction(lambda: _renew_recovery_codes(user))
+
+    def act() -> list[str]:
+        mail_second_factor_changed(user, NEW_CODES)
+        return _renew_recovery_codes(user)
+
+    return in_transaction(act)
 
 
 def _renew_recovery_codes(user: User) -> list[str]:

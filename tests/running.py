@@ -65,6 +65,7 @@ class Shop:
             "ADMIN_USERNAME": STAFF["username"],
             "ADMIN_EMAIL": STAFF["email"],
             "ADMIN_PASSWORD": STAFF["password"],
+            "RATE_LIMIT_ACCOUNT_MAILS": "1000000/minute",
             "RATE_LIMIT_API": "1000000/minute",
             "RATE_LIMIT_AUTH": "1000000/minute",
             "RATE_LIMIT_CART": "1000000/minute",

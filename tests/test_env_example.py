@@ -24,6 +24,7 @@ WRONG_TEXTS = {
     "ELASTICSEARCH_URL": "search:9200",
     "LANGUAGES": "en,xx",
     "PUBLIC_URL": "shop.example",
+    "RATE_LIMIT_ACCOUNT_MAILS": "5",
     "RATE_LIMIT_API": "many",
     "RATE_LIMIT_AUTH": "-5/minute",
     "RATE_LIMIT_CART": "0/minute",

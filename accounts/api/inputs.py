@@ -108,6 +108,26 @@ class PasswordInput(Input):
     newPassword = NewPassword()
 
 
+class AddressOfAccountInput(Input):
+    email = StrictEmail(max_length=254)
+
+
+class LinkKeyInput(Input):
+    key = StrictString(max_length=200, help_text="What stands after `/account/link/` in the mail")
+
+
+class LinkPasswordInput(LinkKeyInput):
+    newPassword = StrictString(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class NewEmailInput(Input):
+    email = StrictEmail(max_length=254)
+    currentPassword = StrictString(max_length=128, trim_whitespace=False)
+
+    def validate_email(self, value: str) -> str:
+        return value.lower()
+
+
 class ProfileInput(Input):
     firstName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])
     lastName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])

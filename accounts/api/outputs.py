@@ -25,6 +25,7 @@ class PersonalDataSerializer(Output):
 
 
 class ProfileSerializer(UserSerializer):
+    emailVerified = serializers.BooleanField(source="has_verified_email")
     profile = PersonalDataSerializer(source="*")
 
 
@@ -39,3 +40,16 @@ class LoginSerializer(TokensSerializer):
 
 class LogoutSerializer(Output):
     loggedOut = serializers.BooleanField()
+
+
+class AcceptedSerializer(Output):
+    accepted = serializers.BooleanField()
+
+
+class PasswordChangedSerializer(Output):
+    passwordChanged = serializers.BooleanField()
+
+
+class EmailConfirmedSerializer(Output):
+    email = serializers.CharField()
+    emailVerified = serializers.BooleanField()

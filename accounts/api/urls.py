@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api import views
+from accounts.api import link_views, views
 
 urlpatterns = [
     path("auth/register", views.Register.as_view()),
@@ -8,5 +8,12 @@ urlpatterns = [
     path("auth/refresh", views.Refresh.as_view()),
     path("auth/logout", views.Logout.as_view()),
     path("auth/profile", views.Profile.as_view()),
+    path("auth/password-reset", link_views.PasswordReset.as_view()),
+    path("auth/password-reset/confirm", link_views.PasswordResetConfirm.as_view()),
+    path("auth/verify-email", link_views.VerifyEmail.as_view()),
+    path("auth/verify-email/confirm", link_views.VerifyEmailConfirm.as_view()),
+    path("auth/email", link_views.Email.as_view()),
+    path("auth/email/confirm", link_views.EmailConfirm.as_view()),
+    path("auth/email/undo", link_views.EmailUndo.as_view()),
     path("auth/password", views.Password.as_view()),
 ]

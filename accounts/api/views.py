@@ -10,6 +10,9 @@ from rest_framework_simplejwt.tokens import RefreshToken, Token
 
 from accounts.api.inputs import LoginInput, LogoutInput, PasswordInput, ProfileInput, RefreshInput, RegisterInput
 from accounts.api.outputs import LoginSerializer, LogoutSerializer, ProfileSerializer, TokensSerializer
+from accounts.devices import notice_login
+from accounts.email_address import send_verification
+from accounts.mail_limits import count_link_mail
 from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
 from accounts.second_factor import check_code
@@ -54,6 +57,9 @@ class Register(LimitedView):
             user = register(values["username"], values["email"], values["password"])
         except Taken as error:
             raise Conflict(str(error), details=[{"field": error.field, "message": str(error)}]) from error
+        if count_link_mail(request._request, user.email) is None:
+            send_verification(user)
+        notice_login(request._request, user, is_expected=True)
         return success(logged_in(user), status=201)
 
 
@@ -76,6 +82,7 @@ class Login(LimitedView):
             if not check_code(user, values["otp"], request._request):
                 raise Unauthorized(_("This code is wrong or was used before."))
         user_logged_in.send(sender=User, request=request._request, user=user)
+        notice_login(request._request, user)
         return success(logged_in(user))
 
 

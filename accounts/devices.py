@@ -1,0 +1,83 @@
+"""Devices that a user has logged in from: browsers by a cookie, everything by its network. Nothing else about a device is looked at."""
+
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.mails import mail_new_device
+from accounts.models import KnownDevice, User
+from cryptons.client_address import client_ip, parse_address
+from cryptons.db import in_transaction, new_id
+
+COOKIE = "device"
+KEEP = timedelta(days=400)
+"""After the last login from it. Browsers keep no cookie for longer."""
+MOST = 50
+"""Of each user; then the one that was seen longest ago is forgotten."""
+SALT = "accounts.device"
+NETWORK_BITS = {4: 24, 6: 48}
+"""How much of an address stays the same while a provider gives a customer new ones, mostly."""
+
+
+def is_known_network(user: User, request: HttpRequest) -> bool:
+    """Return whether the user has logged in from this network before."""
+    return KnownDevice.objects.filter(user=user, mark=_network_mark(request)).exists()
+
+
+def notice_login(request: HttpRequest, user: User, response: HttpResponse | None = None, *, is_expected: bool = False) -> None:
+    """Remember where a login came from, and mail the user if neither the browser nor the network is known.
+
+    `response` gets the cookie that makes the browser known; programs have none. The login that follows a registration is expected.
+    """
+    at, cookie = timezone.now(), _read_cookie(request)
+    if response is not None:
+        cookie = cookie or new_id().hex
+        response.set_cookie(
+            COOKIE, signing.dumps(cookie, salt=SALT), max_age=KEEP, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
+        )
+    marks = [_network_mark(request), *([_mark(f"browser:{cookie}")] if cookie else [])]
+    known = dict(KnownDevice.objects.filter(user=user, mark__in=marks).values_list("mark", "seen_at"))
+    for mark in marks:
+        _remember(user, mark, known.get(mark), at=at)
+    if not known and not is_expected:
+        in_transaction(lambda: mail_new_device(user, address=client_ip(request), at=at))
+
+
+def forget_devices(user_id: UUID) -> None:
+    """Take every device for new: a thief may have been among them."""
+    KnownDevice.objects.filter(user_id=user_id).delete()
+
+
+def _remember(user: User, mark: str, seen_at: datetime | None, *, at: datetime) -> None:
+    if seen_at is None:
+        try:
+            in_transaction(lambda: KnownDevice.objects.create(user=user, mark=mark, seen_at=at))
+        except IntegrityError:  # another login at the same moment
+            return
+        surplus = KnownDevice.objects.filter(user=user).order_by("-seen_at").values_list("pk", flat=True)[MOST:]
+        KnownDevice.objects.filter(pk__in=list(surplus)).delete()
+    elif at - seen_at > timedelta(days=1):
+        KnownDevice.objects.filter(user=user, mark=mark).update(seen_at=at)
+
+
+def _read_cookie(request: HttpRequest) -> str:
+    try:
+        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=KEEP))
+    except signing.BadSignature:
+        return ""
+
+
+def _network_mark(request: HttpRequest) -> str:
+    address = parse_address(client_ip(request).partition("/")[0])
+    return _mark(f"network:{ip_network((address, NETWORK_BITS[address.version]), strict=False) if address else ''}")
+
+
+def _mark(text: str) -> str:
+    return salted_hmac(SALT, text, algorithm="sha256").hexdigest()
