@@ -30,6 +30,7 @@ urlpatterns = [
     path("orders/find/", order_pages.find_order, name="find_order"),
     path("orders/<slug:key>/", order_pages.order, name="order"),
     path("orders/<slug:key>/pay/", order_pages.order_pay, name="order_pay"),
+    path("orders/<slug:key>/receipt/", order_pages.receipt, name="receipt"),
     path("orders/<slug:key>/cancel/", order_pages.order_cancel, name="order_cancel"),
     path("orders/<slug:key>/money-back/", order_pages.request_refund, name="request_refund"),
     path("orders/<slug:key>/again/", order_pages.order_again, name="order_again"),

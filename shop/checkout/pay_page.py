@@ -39,6 +39,9 @@ from shop.orders.access import may_change_payment
 STATUS_LIMIT = "600/minute"
 """For one client address: enough for thirty buyers behind it that each ask every three seconds."""
 
+ICONS = {"confirming": "seen", "reorged": "seen", "settled": "paid", "refunded": "paid"}
+"""What the favicon shows in which state that does not ask for money; "expired" in all others."""
+
 LOOK_AGAIN = timedelta(hours=2)
 """How long an expired invoice's page still refreshes: the news of a payment in time may arrive late."""
 
@@ -58,6 +61,12 @@ class PayState:
     """The label of the button that leads to a new quote; empty if there is none."""
     can_request_refund: bool = False
     """Whether the buyer can request a refund."""
+
+    @property
+    def icon(self) -> str:
+        """The favicon, by which a buyer sees the state from their wallet or another tab."""
+        name = "waiting" if self.asks_for_money else ICONS.get(self.name, "expired")
+        return f"img/pay-{name}.svg"
 
 
 def describe(view: BuyerView, *, at: datetime, is_wanted: bool = True) -> PayState:
@@ -197,10 +206,12 @@ def _expired(view: BuyerView, *, at: datetime) -> PayState:
 def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     view = _read_view(invoice_id)
     order = Order.objects.filter(pk=view.subject_id).first()
-    number = order.number if order and may_change_payment(request, order) else ""
+    order = order if order and may_change_payment(request, order) else None
+    number = order.number if order else ""
     if "order" in request.GET:  # the key of a link in a mail, which the session remembers now
         return redirect("shop:pay", invoice_id)
     context = _context(view, number, at=timezone.now())
+    context |= {"order": order, "lines": order.lines.all() if order else ()}
     if number and context["state"].asks_for_money:
         context["ways"] = ways_to_pay(view.remaining_minor)
         context["chosen"] = usable(context["ways"], view.network)
@@ -263,6 +274,9 @@ def _context(view: BuyerView, number: str, *, at: datetime) -> dict[str, Any]:
         "view": view,
         "unit": UNITS[view.network],
         "state": state,
+        "icon": state.icon,
+        "step": 4 if state.name == "settled" else 3,
+        "rate": money(int(view.minor_per_coin), view.currency),
         "is_delayed": is_delayed,
         "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
         "qr": qr_svg(view.uri) if state.asks_for_money else "",
@@ -278,6 +292,7 @@ def _urls(view: BuyerView, number: str) -> dict[str, str]:
         return {
             "order_url": reverse("shop:order", args=[number]),
             "request_refund_url": reverse("shop:request_refund", args=[number]),
+            "receipt_url": reverse("shop:receipt", args=[number]),
             "quote_url": reverse("shop:quote", args=[view.invoice_id]),
         }
     except NoReverseMatch:

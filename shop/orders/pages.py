@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.addresses import country_name
 from cryptons.db import in_transaction
+from cryptons.page_holes import COOKIE
 from cryptons.page_limits import CART, CHECKOUT, TooManyForms, count_form, limit_forms
 from cryptons.private_link import private_link
 from payments.models import Invoice
@@ -21,7 +22,7 @@ from shop.orders.forms import FindForm
 from shop.orders.lifecycle import cancel_own_order
 from shop.orders.mails import mail_refund_link
 from shop.orders.order_link import ask_for_link
-from shop.orders.state import current_invoice
+from shop.orders.state import current_invoice, received_payments
 from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 
@@ -35,7 +36,8 @@ def order(request: HttpRequest, order: Order) -> HttpResponse:
     invoice = current_invoice(order)
     context = {
         "order": order,
-        "lines": order.lines.all(),
+        "lines": order.lines.prefetch_related("product__images"),
+        "payments": received_payments(order),
         "country": country_name(order.shipping_address.get("country", "")),
         "timeline": read_timeline(order),
         "invoice": invoice,
@@ -48,7 +50,24 @@ def order(request: HttpRequest, order: Order) -> HttpResponse:
         "payment_tone": PAYMENT_TONES[order.payment_status],
         "state": state_in_words(order, invoice),
     }
-    return render(request, "shop/order.html", context)
+    response = render(request, "shop/order.html", context)
+    if order.payment_status not in WAITING:
+        response.delete_cookie(COOKIE)  # the header of the next page looks again whether an order waits for its payment
+    return response
+
+
+@require_safe
+@private_link
+@order_page
+def receipt(request: HttpRequest, order: Order) -> HttpResponse:
+    """Show what was ordered and paid, to be printed."""
+    context = {
+        "order": order,
+        "lines": order.lines.all(),
+        "country": country_name(order.shipping_address.get("country", "")),
+        "payments": received_payments(order),
+    }
+    return render(request, "shop/receipt.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

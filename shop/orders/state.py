@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, retry_when, update_if_unchanged
 from cryptons.events.models import record
 from payments.errors import InvoiceMoved
-from payments.models import Invoice
+from payments.models import Invoice, Payment
 from shop.errors import OrderMoved
 from shop.models import Order
 
@@ -23,6 +24,11 @@ CLOSED = (Invoice.Status.EXPIRED, Invoice.Status.INVALID, Invoice.Status.CANCELL
 
 def current_invoice(order: Order) -> Invoice | None:
     return Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").first()
+
+
+def received_payments(order: Order) -> QuerySet[Payment]:
+    """Select the payments that the network has, oldest first."""
+    return Payment.objects.filter(invoice__subject_id=order.pk, is_present=True).order_by("first_seen_at")
 
 
 def retry_conflicts(act: Callable[[], T]) -> T:

@@ -37,7 +37,7 @@
   }
 
   function offerCopying(root) {
-    root.querySelectorAll("[data-copy][hidden]").forEach((button) => {
+    root.querySelectorAll("[data-copy][hidden], [data-print][hidden]").forEach((button) => {
       button.hidden = false;
     });
   }
@@ -121,6 +121,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
+    if (event.target.closest("[data-print]")) window.print();
     if (!event.target.closest(".site-header__search")) closeSuggestions();
   });
   document.addEventListener("focusin", (event) => {
@@ -192,6 +193,7 @@
 
   offerCopying(document);
   offerSteppers(document);
+  document.querySelector("main [aria-invalid=true]")?.focus();
   openFacets(document);
   tick();
   setInterval(tick, 1000);

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from selenium.webdriver.common.by import By
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
-from tests.e2e.test_buying import find_the_kettle
+from tests.e2e.test_buying import ADDRESS, find_the_kettle
 from tests.running import wait_for
 
 BOX = "#cart-form input[type=number]"
@@ -58,6 +58,51 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
 
 def be_offline(shopper: Browser, offline: bool) -> None:
     shopper.driver.set_network_conditions(offline=offline, latency=0, throughput=-1)
+
+
+def test_an_open_order_is_found_again_until_it_is_paid(open_browser: Callable[..., Browser]):
+    shopper = open_browser(PHONE)
+    find_the_kettle(shopper)
+    shopper.open("/cart/")
+    shopper.press("Check out")
+    shopper.fill(email="ada@example.com", **ADDRESS)
+    shopper.press("Continue to payment method")
+    shopper.driver.execute_script("const button = document.querySelector('main form .button--primary'); button.click(); button.click();")
+    shopper.wait_until_shown("Waiting for your payment")
+    paying = shopper.path
+    wallet = shopper.find("main .button--wide")
+    assert wallet.location["y"] + wallet.size["height"] < PHONE[1], "the button is not on the first screen"
+    number = shopper.find("#pay-order").text
+
+    shopper.driver.back()
+    shopper.wait_until_shown("Waiting for your payment")
+    assert shopper.path == paying
+    shopper.open("/cart/")
+    assert "Your cart is empty." in shopper.text()
+    assert f"{number} waits for your payment." in shopper.text()
+    shopper.check_the_page()
+    shopper.open("/")
+    shopper.press("Pay now", within="body")
+    assert shopper.path == paying
+
+    be_offline(shopper, True)
+    shopper.wait_until_shown("No connection to the shop")
+    be_offline(shopper, False)
+    wait_for("the connection", lambda: not shopper.driver.find_elements(By.ID, "trouble"))
+    shopper.driver.get_log("browser")  # the lost requests are in it
+
+    shopper.press("Pay the exact amount")
+    shopper.wait_until_shown("What happens next", seconds=90)
+    assert shopper.driver.title == "Paid · Cryptons"
+    assert "pay-paid" in (shopper.find("link[rel=icon]").get_attribute("href") or "")
+    shopper.check_the_page()
+    shopper.press("Print a receipt")
+    assert f"Receipt for {number.lower()[:5]}" in shopper.heading()
+    shopper.check_the_page()
+    shopper.open("/")
+    assert "waits for your payment" not in shopper.text()
+    shopper.open("/account/orders/")
+    assert number.removeprefix("Order ") in shopper.text()
 
 
 def test_without_javascript_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., Browser]):

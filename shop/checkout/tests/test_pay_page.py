@@ -54,6 +54,62 @@ def test_the_pay_page_shows_the_amount_the_address_and_the_qr_code(client):
     assert "data-countdown" in text
 
 
+def test_amount_time_left_and_wallet_come_before_the_qr_code(client):
+    text = show(client, open_order()).text
+    places = [text.index(words) for words in ('id="pay-amount"', "data-countdown", "Open in a wallet</a>", "<svg", 'id="pay-address"')]
+    assert places == sorted(places)
+    assert 'type="search"' not in text
+    assert "1 BTC = $65,000.00" in text
+
+
+def test_the_owner_sees_number_items_and_mail_address_and_others_do_not(client):
+    order = open_order()
+    assert "ada@example.com" not in (text := show(client, order).text)
+    assert order.number not in text
+    session = client.session
+    session[SESSION_KEY] = [str(order.pk)]
+    session.save()
+    text = show(client, order).text
+    for words in (f"Order {order.number}", "2 × Copper Kettle", "$99.98", "We write to ada@example.com about this order."):
+        assert words in text
+
+
+def test_title_and_favicon_follow_the_state_in_the_page_and_in_the_live_part(client):
+    order = open_order()
+
+    def check(title, icon):
+        page, part = show(client, order).text, look(client, order).text
+        for text in (page, part):
+            assert f"<title>{title} · Cryptons</title>" in text
+            assert re.search(rf'<link id="icon" rel="icon" href="/static/img/pay-{icon}.svg"', text)
+        assert 'type="image/svg+xml" hx-swap-oob="true">' in part
+        assert "hx-swap-oob" not in page
+
+    check("Waiting for your payment", "waiting")
+    tell(order)
+    check("Seen, 0 of 2 confirmations", "seen")
+    pay(order)
+    check("Paid", "paid")
+
+
+def test_the_favicon_of_an_expired_quote_says_so():
+    order = placed()
+    run_out(order)
+    assert state_of(order, LATE).icon == "img/pay-expired.svg"
+
+
+def test_a_paid_order_says_thank_you_and_what_happens_next(client):
+    order = open_order()
+    pay(order)
+    session = client.session
+    session[SESSION_KEY] = [str(order.pk)]
+    session.save()
+    text = show(client, order).text
+    for words in ("Thank you.", f"<strong>{order.number}</strong>", "What happens next", f'href="/orders/{order.number}/receipt/"'):
+        assert words in text
+    assert re.search(r'<li class="steps__done">\s*Payment</li>', text)
+
+
 def test_the_qr_code_is_black_on_white_with_a_quiet_zone():
     svg = pay_pages.qr_svg("bitcoin:bcrt1q?amount=1")
     size = int(re.search(r'viewBox="0 0 (\d+) \1"', svg)[1])

@@ -4,8 +4,9 @@ import pytest
 from django.test import Client
 
 from accounts.tests.factories import UserFactory
+from payments.models import Payment
 from shop.models import CartItem, Order, Product
-from shop.orders.lifecycle import change_status
+from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.state import current_invoice
 from shop.tests.factories import NOW, OrderFactory
 from shop.tests.paying import TOO_LATE, open_order, pay, placed, run_out, tell
@@ -192,6 +193,41 @@ def test_ordering_again_names_products_that_are_no_longer_sold(client):
 
 def test_the_page_of_an_open_order_does_not_offer_to_order_again(client):
     assert "/again/" not in page(client, open_order())
+
+
+def test_the_receipt_of_a_paid_order_says_what_was_paid(client):
+    order = open_order()
+    pay(order)
+    payment = Payment.objects.get()
+
+    text = client.get(f"/orders/{order.access_token}/receipt/", follow=True).text
+
+    for words in (f"Receipt for order {order.number}", "2 × Copper Kettle", "$99.98", "0.00153816 BTC", payment.reference, "London"):
+        assert words in text
+    assert "0.00153816 BTC" in page(client, order)
+    assert f'href="/orders/{order.number}/receipt/"' in page(client, order)
+
+
+def test_a_stranger_cannot_open_the_receipt():
+    order = open_order()
+    assert Client().get(f"/orders/{order.number}/receipt/").status_code == 404
+
+
+def test_a_cancelled_order_does_not_say_that_it_is_unpaid(client):
+    order = open_order()
+    cancel_own_order(order.pk, at=order.created_at)
+    text = page(client, order)
+    assert "You do not have to pay anything for it." in text
+    assert 'badge--muted">Unpaid' not in text
+    assert ">Unpaid<" not in text
+
+
+def test_the_products_of_an_order_have_links_while_they_are_sold(client):
+    order = open_order()
+    link = f'href="{Product.objects.get().get_absolute_url()}"'
+    assert link in page(client, order)
+    Product.objects.update(is_listed=False)
+    assert link not in page(client, order)
 
 
 def test_the_orders_of_a_user_are_listed_newest_first(client):
