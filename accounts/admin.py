@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from accounts.login_steps import ask_again
 from accounts.models import User
 from accounts.second_factor import remove
 from accounts.tokens import revoke_all
+from cryptons.admin_actions import ConfirmationPage
 from cryptons.atomic_admin import AtomicModelAdmin
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -28,6 +30,25 @@ def may_give_rights(request: HttpRequest) -> bool:
 def may_edit(request: HttpRequest, user: User | None) -> bool:
     """Return whether this person may change the account: staff are changed by superusers only."""
     return may_give_rights(request) or user is None or not (user.is_staff or user.is_superuser)
+
+
+KEYS = ("is_active", "is_staff", "is_superuser")
+"""What a superuser needs to get into the admin and to give rights."""
+
+
+def is_last_superuser(user: User) -> bool:
+    able = User.objects.filter(**dict.fromkeys(KEYS, True))
+    return able.filter(pk=user.pk).exists() and not able.exclude(pk=user.pk).exists()
+
+
+class UserForm(UserChangeForm[User]):
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean()
+        taken = [name for name in KEYS if not self.cleaned_data.get(name, True)]
+        if taken and is_last_superuser(self.instance):
+            error = ValidationError(gettext("This is the last superuser: make another one first, or nobody could give rights any more."))
+            self.add_error(taken[0], error)
+        return values
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -46,6 +67,7 @@ class FreshCode:
 
 @admin.register(User)
 class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
+    form = UserForm
     add_form = NewUserForm
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "has_second_factor", "is_active", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name")
@@ -66,7 +88,31 @@ class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
         return super().has_change_permission(request, obj) and may_edit(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and may_edit(request, obj)
+        return super().has_delete_permission(request, obj) and may_edit(request, obj) and obj != request.user
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask to confirm before superusers take from themselves what lets them in."""
+        user = self.get_object(request, object_id)
+        if request.method == "POST" and user is not None and user == request.user and may_give_rights(request):
+            taken = [name for name in KEYS if getattr(user, name) and name not in request.POST]
+            if taken and "confirmed" not in request.POST and not is_last_superuser(user):
+                return self._ask_to_confirm(request, user, taken)
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def _ask_to_confirm(self, request: HttpRequest, user: User, taken: list[str]) -> HttpResponse:
+        sent = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
+        page = ConfirmationPage(
+            title=gettext("Take rights from yourself"),
+            question=gettext("You take this from your own account, and only another superuser can give it back to you."),
+            button=gettext("Take it from me"),
+            back=reverse("admin:accounts_user_change", args=[user.pk]),
+            path=[(gettext("Users"), reverse("admin:accounts_user_changelist"))],
+            facts=[(user.get_username(), [str(User._meta.get_field(name).verbose_name) for name in taken])],
+            hidden=[*sent, ("confirmed", "1")],
+        )
+        return page.respond(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         given = tuple(super().get_readonly_fields(request, obj))

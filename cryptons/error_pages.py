@@ -2,9 +2,11 @@
 
 import sys
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.views import defaults
@@ -23,6 +25,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return error_response(403, "FORBIDDEN", _("You do not have permission to do this."))
+    if _is_staffs(request):
+        text = _("Your account does not have the rights for this. A superuser can give them to you.")
+        return _staffs_page(request, 403, _("You are not allowed to see this page"), text)
     return defaults.permission_denied(request, exception)
 
 
@@ -31,7 +36,19 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         return error_response(404, "NOT_FOUND", _("There is nothing at this address."))
     if (address := _other_form(request)) and request.method in ("GET", "HEAD"):
         return HttpResponsePermanentRedirect(address)
+    if _is_staffs(request):
+        return _staffs_page(request, 404, _("Page not found"), _("It may have been deleted or moved."))
     return defaults.page_not_found(request, exception)
+
+
+def _is_staffs(request: HttpRequest) -> bool:
+    """Return whether the page is one of the admin, and the visitor may see the admin."""
+    user = getattr(request, "user", None)
+    return user is not None and request.path.startswith(reverse("admin:index")) and admin.site.has_permission(request)
+
+
+def _staffs_page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    return render(request, "admin/refused.html", {**admin.site.each_context(request), "title": title, "text": text}, status=status)
 
 
 def _other_form(request: HttpRequest) -> str:

@@ -1,5 +1,6 @@
 """The log: one line an event, to the standard error."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -8,6 +9,15 @@ from cryptons.log_redaction import redact_keys
 
 EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]
 """What of a log record's `extra` is written."""
+
+
+class WithoutRefusals(logging.Filter):
+    """Leaves out the traceback of a request that was refused: it is no fault of the shop."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if 400 <= getattr(record, "status_code", 500) < 500:
+            record.exc_info = None
+        return True
 
 
 def logging_config(level: str, *, for_people: bool) -> dict[str, Any]:
@@ -33,7 +43,8 @@ def logging_config(level: str, *, for_people: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": lines},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "filters": {"refusals": {"()": WithoutRefusals}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "filters": ["refusals"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},

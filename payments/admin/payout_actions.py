@@ -35,6 +35,7 @@ from payments.payouts.fees import fee_words
 from payments.payouts.sending import accept_signed
 from payments.payouts.workflow import (
     allow_fee,
+    approval_problem,
     approve_payout,
     draft_payout,
     record_sent_by_hand,
@@ -168,12 +169,13 @@ SHOWS_FEE = ("approve", "sign", "again", "fee")
 """The actions before which the node is asked what the payout would cost."""
 
 
-def action_links(payout: Payout) -> list[tuple[str, str]]:
-    """Return label and address of the button of each action that fits the payout."""
+def action_links(payout: Payout, name: str) -> list[tuple[str, str]]:
+    """Return label and address of the button of each action that fits the payout and this member of staff."""
+    hidden = {"approve"} if payout.status == Status.DRAFT and approval_problem(payout, name) else set()
     return [
         (str(action.label), reverse("admin:payments_payout_act", args=[payout.pk, action.name]))
         for action in ACTIONS.values()
-        if action.fits(payout)
+        if action.fits(payout) and action.name not in hidden
     ]
 
 

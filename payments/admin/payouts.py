@@ -37,6 +37,7 @@ from payments.invoices.refundable import NOT_SENT_YET
 from payments.models import Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.payouts.fees import fee_words
+from payments.payouts.workflow import approval_problem
 
 Status = Payout.Status
 
@@ -79,6 +80,13 @@ class PayoutAdmin(ReadOnly):
             hidden.add("error" if attention_words(obj) else "attention")
         return [name for name in self.fields if name not in hidden]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        """Read the payout, with the name of who looks at it: `acts` has no request."""
+        payout = super().get_object(request, object_id, from_field)
+        if payout is not None:
+            payout.viewer = request.user.get_username()  # type: ignore[attr-defined]
+        return payout
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("invoice")
 
@@ -115,10 +123,12 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("actions"))
     def acts(self, payout: Payout) -> SafeString:
-        links = action_links(payout)
+        name = getattr(payout, "viewer", "")
+        links = action_links(payout, name)
         if payout.status == Status.APPROVED and payout.psbt:
             links.insert(0, (gettext("Download the transaction (PSBT)"), reverse("admin:payments_payout_psbt", args=[payout.pk])))
-        return buttons(links)
+        problem = approval_problem(payout, name) if payout.status == Status.DRAFT and payout.destination else ""
+        return format_html("{} {}", buttons(links), problem)
 
     @admin.display(description=_("how to abandon it"))
     def way_out(self, payout: Payout) -> SafeString:

@@ -214,6 +214,15 @@ def approve_payout(payout_id: UUID, *, actor: str, at: datetime, seen_version: i
     return _retry_conflicts(approve)
 
 
+def approval_problem(payout: Payout, name: str) -> str:
+    """Say why this member of staff cannot approve the payout and somebody else must; return an empty text if they can."""
+    try:
+        needs_another_person(payout, name, required_approvals(payout))
+    except PayoutRefused as refusal:
+        return str(refusal)
+    return ""
+
+
 def _one_at_a_time() -> None:
     """Make approvals wait for one another: what is read after this stays true until the transaction ends. Raises PayoutMoved."""
     counter, _is_new = Cursor.objects.get_or_create(network=APPROVALS)

@@ -231,6 +231,13 @@ class OrderAdmin(AtomicModelAdmin[Order]):
             orders = orders | queryset.filter(pk__in=list(paid[:100]))
         return orders, may_repeat
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Order | None:
+        """Read the order, and whether who looks at it may see invoices: `money` has no request."""
+        order = super().get_object(request, object_id, from_field)
+        if order is not None:
+            order.may_see_invoices = request.user.has_perm("payments.view_invoice")  # type: ignore[attr-defined]
+        return order
+
     # --- What is shown ---
 
     @admin.display(description=_("placed at"), ordering="created_at")
@@ -269,7 +276,9 @@ class OrderAdmin(AtomicModelAdmin[Order]):
     @admin.display(description=_("invoice and payments"))
     def money(self, order: Order) -> SafeString:
         invoices = Invoice.objects.filter(subject_id=order.pk).order_by("-created_at").prefetch_related("options", "payments")
-        return render_to_string("shop/admin/_order_money.html", {"order": order, "invoices": invoices})
+        may_see_invoices = getattr(order, "may_see_invoices", False)
+        context = {"order": order, "invoices": invoices, "may_see_invoices": may_see_invoices}
+        return render_to_string("shop/admin/_order_money.html", context)
 
     @admin.display(description=_("timeline"))
     def time_line(self, order: Order) -> SafeString:

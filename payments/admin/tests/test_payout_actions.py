@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import User
+from accounts.tests.factories import StaffFactory
 from cryptons.events.models import Event
 from payments.admin.payout_actions import ACTIONS
 from payments.admin.tests.payout_pages import HOME, act_path, page_of, payout_of, press, staff_who_may
@@ -208,3 +209,13 @@ def test_an_action_page_focuses_its_first_field_and_links_back_to_the_payout(gra
     page = grace.get(act_path(payout, "hand")).content.decode()
     assert page.count("autofocus") == 1
     assert f'<a class="closelink" href="{page_of(payout)}">' in page
+
+
+def test_who_drafted_a_payout_that_needs_a_second_person_is_not_offered_to_approve_it(client, settings):
+    settings.PAYOUT_SECOND_PERSON_ABOVE = Decimal("0")
+    payout = payout_of(created_by="grace", author_id=None)
+    for name, may in (("grace", False), ("ada", True)):
+        client.force_login(StaffFactory(username=name))
+        page = client.get(page_of(payout)).text
+        assert (act_path(payout, "approve") in page) == may
+        assert ("A second person must approve a payout of this value" in page) != may

@@ -313,3 +313,13 @@ def test_the_buyer_reads_the_reason_of_a_cancellation_and_only_staff_the_note(cl
     assert "The kettle broke" in page
     assert "Eve dropped it" in page
     assert "Eve" not in client.get(f"/orders/{order.access_token}/", follow=True).text
+
+
+def test_the_order_page_links_its_invoice_only_for_those_who_may_see_it(client):
+    order = placed()
+    packer = UserFactory(is_staff=True)
+    packer.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client.force_login(packer)
+    assert "/admin/payments/invoice/" not in page_of(client, order)
+    packer.user_permissions.add(Permission.objects.get(codename="view_invoice"))
+    assert "/admin/payments/invoice/" in page_of(client, order)
