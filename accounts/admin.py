@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
@@ -109,7 +110,7 @@ class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
             button=gettext("Take it from me"),
             back=reverse("admin:accounts_user_change", args=[user.pk]),
             path=[(gettext("Users"), reverse("admin:accounts_user_changelist"))],
-            facts=[(user.get_username(), [str(User._meta.get_field(name).verbose_name) for name in taken])],
+            facts=[(user.get_username(), [str(label_for_field(name, User)) for name in taken])],
             hidden=[*sent, ("confirmed", "1")],
         )
         return page.respond(request)

@@ -22,6 +22,7 @@ from cryptons.db import atomic
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
 from shop.admin.demo import remove_demo_page
+from shop.admin.kept_upload import KeptFileInput
 from shop.catalogue.changes import category_changed, product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
@@ -131,7 +132,7 @@ class ImageForm(forms.ModelForm[ProductImage]):
     upload = forms.FileField(
         label=_("Picture"),
         required=False,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/heic,image/heif"}),
+        widget=KeptFileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/heic,image/heif"}),
         help_text=_("JPEG, PNG, WebP or HEIC."),
     )
     picture: Image.Image | None = None
@@ -155,6 +156,7 @@ class ImageForm(forms.ModelForm[ProductImage]):
                 self.picture = read_upload(upload)
             except UnusableImage as error:
                 self.add_error("upload", str(error))
+                self.fields["upload"].widget.is_refused = True
         return super().clean()
 
     def save(self, commit: bool = True) -> ProductImage:
