@@ -1,7 +1,6 @@
 """What a payment does to its order: the payment status, the hold, the stock, and the mails that follow an invoice's verdict or a payout."""
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +8,6 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from cryptons.db import in_transaction, on_commit
-from cryptons.failure_isolation import isolate
 from cryptons.mail.models import Mail
 from payments.errors import InvoiceMoved, LateMoneyRefused, PaymentError, PayoutMoved
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
@@ -29,7 +26,7 @@ from shop.orders.mails import (
     mail_staff_of_hold,
     mail_staff_of_sale,
 )
-from shop.orders.state import CLOSED, PAID, current_invoice, write_order
+from shop.orders.state import CLOSED, PAID, write_order
 from shop.orders.stock import hold_stock, release_stock
 
 Status = Order.Status
@@ -70,25 +67,22 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
         mail_staff_of_sale(order)
     mail_about_money(order, invoice)
     if changes.get("payment_status") == PaymentStatus.EXPIRED:
-        on_commit(partial(_offer_new_quote, order.pk, at=at))
+        _offer_new_quote(order, invoice, at=at)
 
 
-def _offer_new_quote(order_id: UUID, *, at: datetime) -> None:
+def _offer_new_quote(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """Mail the buyer of an order that nobody paid in time how to pay it after all, if that is possible.
 
     Anybody can order with somebody else's mail address, so it counts for RATE_LIMIT_ORDER_MAILS.
     """
-    with isolate("mailing that an order expired", order_id):
-        order = Order.objects.get(pk=order_id)
-        invoice = current_invoice(order)
-        if invoice is None or invoice.flags or order.status != Status.PENDING or Mail.objects.filter(key=expired_key(order)).exists():
-            return
-        try:
-            preview_quote(invoice.pk, at=at)
-        except PaymentError:
-            return
-        if count_mail(order.email, ""):
-            in_transaction(lambda: mail_order_expired(order, invoice))
+    if invoice.flags or order.status != Status.PENDING or Mail.objects.filter(key=expired_key(order)).exists():
+        return
+    try:
+        preview_quote(invoice.pk, at=at)
+    except PaymentError:
+        return
+    if count_mail(order.email, ""):
+        mail_order_expired(order, invoice)
 
 
 def _close_play_order(order: Order, *, at: datetime) -> None:

@@ -201,7 +201,7 @@ def test_a_reorg_puts_the_order_on_hold_until_it_settles_again():
     pay(order)
     assert (order.status, order.payment_status, order.on_hold, order.hold_reason) == ("processing", "paid", False, "")
     assert events(order) == ["order.placed", "order.paid", "order.held", "order.paid"]
-    assert mails(order) == [f"payment-confirmed:{order.pk}"]
+    assert mails(order) == [f"payment-confirmed:{order.pk}:again", f"payment-confirmed:{order.pk}"]
     assert stock() == 8
 
 
