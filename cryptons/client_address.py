@@ -1,6 +1,6 @@
 """The address that a request comes from, also behind proxies, and what counts as one client."""
 
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
@@ -47,6 +47,17 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def is_trusted_proxy(connected: str) -> bool:
+    """Return whether an address that connected is one of TRUSTED_PROXIES."""
+    return _is_named_in(tuple(settings.TRUSTED_PROXIES), connected)
+
+
+@lru_cache(4096)
+def _is_named_in(proxies: tuple[str, ...], connected: str) -> bool:
+    address = parse_address(connected)
+    return address is not None and any(address in network for network in _trusted_networks(proxies))
 
 
 def _is_trusted(address: IPv4Address | IPv6Address) -> bool:

@@ -142,8 +142,18 @@ def test_the_api_counts_requests_that_are_answered_ready(shop, settings):
     assert statuses == [200, 200, 200, 429, 429]
 
 
-def test_a_request_id_of_a_proxy_is_kept(shop):
+def test_a_request_id_of_a_proxy_is_kept(shop, settings):
+    settings.TRUSTED_PROXIES = ["192.0.2.7"]
     shop.get("/")
 
     assert shop.get("/", x_request_id="abcdefgh12").headers["x-request-id"] == "abcdefgh12"
     assert len(shop.get("/", x_request_id="bad id").headers["x-request-id"]) == 32
+
+
+def test_with_redis_the_api_is_answered_ready_too(shop, settings):
+    """Requests are counted in memory, because Redis may hang."""
+    shop.get("/api/products")
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    sent = shop.get("/api/products")
+
+    assert (shop.asked, sent.status, "ratelimit-remaining" in sent.headers) == (1, 200, True)

@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -37,6 +38,11 @@ class MemoryWindows:
             self._windows[keys] = end, hits + 1
         return hits + 1, end
 
+    def put(self, keys: tuple[str, ...], hits: int, end: float) -> None:
+        """Go on from what was counted elsewhere."""
+        with self._lock:
+            self._windows[keys] = end, hits
+
     def clear(self) -> None:
         with self._lock:
             self._windows.clear()
@@ -67,13 +73,40 @@ def parsed(limit: str) -> RateLimitItem:
     return parse(limit)
 
 
+_untold: Counter[tuple[str, ...]] = Counter()
+"""What `count_at_once` has counted since Redis was told."""
+_untold_lock = threading.Lock()
+
+
 def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
     """Count one request, and return whether it is allowed and the headers about the limit.
 
     When Redis does not answer, this process counts alone.
     """
     item = parsed(limit)
-    hits, end = _hit_in_redis(item, keys) or _memory.hit((limit, *keys), item.get_expiry())
+    counted = _hit_in_redis(item, keys) if settings.REDIS_URL else None
+    return _result(item, *(counted or _memory.hit((limit, *keys), item.get_expiry())))
+
+
+def count_at_once(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
+    """Count one request in memory, as `count` does, but without waiting for Redis. `share_counts` tells Redis of it."""
+    item, key = parsed(limit), (limit, *keys)
+    with _untold_lock:
+        _untold[key] += 1
+    return _result(item, *_memory.hit(key, item.get_expiry()))
+
+
+def share_counts() -> None:
+    """Add to Redis what `count_at_once` has counted, and go on from what all processes have counted there. May wait for Redis."""
+    with _untold_lock:
+        untold = dict(_untold)
+        _untold.clear()
+    for (limit, *keys), hits in untold.items() if settings.REDIS_URL else ():
+        if counted := _hit_in_redis(parsed(limit), tuple(keys), hits):
+            _memory.put((limit, *keys), *counted)
+
+
+def _result(item: RateLimitItem, hits: int, end: float) -> tuple[bool, dict[str, str]]:
     seconds = str(max(1, math.ceil(end - time.time())))
     headers = {"RateLimit-Limit": str(item.amount), "RateLimit-Remaining": str(max(0, item.amount - hits)), "RateLimit-Reset": seconds}
     if hits > item.amount:
@@ -81,13 +114,11 @@ def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
     return hits <= item.amount, headers
 
 
-def _hit_in_redis(item: RateLimitItem, keys: tuple[str, ...]) -> tuple[int, float] | None:
-    """Count in Redis. Returns what MemoryWindows.hit does; None without a Redis that answers."""
-    if not settings.REDIS_URL:
-        return None
+def _hit_in_redis(item: RateLimitItem, keys: tuple[str, ...], hits: int = 1) -> tuple[int, float] | None:
+    """Count in Redis. Returns what MemoryWindows.hit does; None if Redis does not answer."""
     try:
         limiter = _redis(settings.REDIS_URL)
-        is_allowed = limiter.hit(item, *keys)
+        is_allowed = limiter.hit(item, *keys, cost=hits)
         window = limiter.get_window_stats(item, *keys)
     except Exception as error:  # the driver has many of its own, and those of sockets
         if not type(error).__module__.startswith("redis"):
@@ -117,4 +148,5 @@ def _minutes(headers: Mapping[str, str]) -> int:
 def forget_counts() -> None:
     """Reset all counters, for tests."""
     _memory.clear()
+    _untold.clear()
     _redis.cache_clear()

@@ -17,16 +17,16 @@ from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
 from cryptons import middleware
-from cryptons.api.limits import count
+from cryptons.api.limits import count_at_once
 from cryptons.client_address import client_ip
 from cryptons.page_holes import COOKIE, NOBODY, Visitor, read_visitor
 from cryptons.serving.bodies import BodyReader, ClientGone, body_limit
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
 from cryptons.serving.files import Pictures, read_static_files
-from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, is_known, new_request_id
+from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, new_request_id
 from cryptons.serving.redirect import HttpRedirect
 from cryptons.serving.refusals import BUSY, FAILED, Reason, Refusals, Refused
-from cryptons.serving.wsgi_call import Application, Exchange, Headers, Scope, WsgiCall, clean_headers, environ_of
+from cryptons.serving.wsgi_call import Application, Exchange, Scope, WsgiCall, clean_headers, environ_of, host_of
 
 WAITING_FOR_EACH_THREAD = 128
 HEALTH = "/healthz"
@@ -64,40 +64,58 @@ class Front:
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         headers = clean_headers(scope)
         try:
-            if scope.method in ("GET", "HEAD"):
-                if self._send_ready(scope, exchange, headers):
-                    return
-                if self._visitor(headers) and (making := self._making.get(_key(scope, headers))):
-                    await making.wait()
-                    if self._send_ready(scope, exchange, headers):
-                        return
+            if scope.method in ("GET", "HEAD") and (
+                self._send_kept(scope, exchange, headers) or await self._send_when_made(scope, exchange, headers)
+            ):
+                return
             await self._call(scope, exchange, headers)
         except Refused as refused:
             self._refuse(scope, exchange, refused.reason)
         except ClientGone:
             exchange.response_empty(400, [("Server", ""), ("Connection", "close")])
 
+    def send_at_once(self, scope: Scope, exchange: Exchange) -> bool:
+        """Answer without the event loop if that is possible. Returns whether it was. Any thread may call this."""
+        return scope.method in ("GET", "HEAD") and self._send_kept(scope, exchange, clean_headers(scope))
+
+    def _send_kept(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
+        return self._send_ready(scope, exchange, headers) or self._send_file(scope, exchange, headers)
+
     def _send_ready(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
-        """Answer without a thread if that is possible."""
-        if file := self._files.get(scope.path) or self._pictures.find(scope.path):
-            file.send(exchange, scope.method, headers)
-            return True
+        """Answer from memory if that is possible. This runs for most requests, so each line of it counts."""
         visitor = self._visitor(headers)
-        if visitor is None:
+        if visitor is None or (answer := self._answers.find(_key(scope, headers))) is None:
             return False
-        answer = self._answers.find(_key(scope, headers))
-        if answer is None or (visitor is not NOBODY and answer.ready.page is None):
+        if visitor is not NOBODY and answer.ready.page is None:
             return False
-        limits: Headers = []
-        if scope.path.startswith("/api/"):
-            if settings.REDIS_URL:  # counting may wait for it
-                return False
-            allowed, counted = count(settings.RATE_LIMIT_API, "api", _client(scope.client, headers.get("x-forwarded-for", "")))
+        request_id = headers.get("x-request-id", "")
+        request_id = (request_id and middleware.request_id_of(request_id)) or new_request_id()
+        more = [("X-Request-ID", request_id)]
+        if answer.is_counted:
+            client = _client(scope.client, headers.get("x-forwarded-for", ""))
+            allowed, counted = count_at_once(settings.RATE_LIMIT_API, "api", client)
             if not allowed:
                 return False
-            limits = list(counted.items())
-        self._send(scope, exchange, headers, answer, visitor, limits)
+            more += counted.items()
+        status = answer.send(exchange, scope.method, headers, visitor, more)
+        if middleware.logger.isEnabledFor(logging.INFO):
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                middleware.log_request(scope.method, scope.path, status, time.perf_counter())
         return True
+
+    def _send_file(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
+        file = self._files.get(scope.path) or self._pictures.find(scope.path)
+        if file:
+            file.send(exchange, scope.method, headers)
+        return file is not None
+
+    async def _send_when_made(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
+        """Wait for a thread that makes the same answer, and send that."""
+        making = self._making.get(_key(scope, headers))
+        if making is None or self._visitor(headers) is None:
+            return False
+        await making.wait()
+        return self._send_ready(scope, exchange, headers)
 
     def _visitor(self, headers: Mapping[str, str]) -> Visitor | None:
         """Return who asks: NOBODY without a session; None if only Django can tell."""
@@ -109,33 +127,6 @@ class Front:
         cookies = parse_cookie(text)
         visitor = read_visitor(cookies.get(COOKIE, ""), cookies.get(settings.SESSION_COOKIE_NAME, ""), at=time.time())
         return None if visitor is None or visitor.has_message or "messages" in cookies else visitor
-
-    def _send(
-        self, scope: Scope, exchange: Exchange, headers: Mapping[str, str], answer: ReadyAnswer, visitor: Visitor, more: Headers
-    ) -> None:
-        started = time.perf_counter()
-        request_id = ("x-request-id" in headers and middleware.request_id_of(headers["x-request-id"])) or new_request_id()
-        more = [*more, ("X-Request-ID", request_id)]
-        status = 200
-        if visitor is not NOBODY:
-            body = answer.ready.fill(visitor)
-            more += [*answer.private, ("Content-Length", str(len(body)))]
-            if scope.method == "HEAD":
-                exchange.response_empty(200, more)
-            else:
-                exchange.response_bytes(200, more, body)
-        elif "if-none-match" in headers and is_known(answer, headers["if-none-match"]):
-            status = 304
-            exchange.response_empty(304, answer.not_modified + more)
-        else:
-            variant = answer.variant(headers.get("accept-encoding", ""))
-            if scope.method == "HEAD":
-                exchange.response_empty(200, variant.headers + more)
-            else:
-                exchange.response_bytes(200, variant.headers + more, variant.body)
-        if middleware.logger.isEnabledFor(logging.INFO):
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                middleware.log_request(scope.method, scope.path, status, started)
 
     async def _call(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Run the application in a thread, once the request is there as a whole."""
@@ -186,5 +177,5 @@ def _key(scope: Scope, headers: Mapping[str, str]) -> Key:
 @lru_cache(4096)
 def _client(connected: str, forwarded: str) -> str:
     request = HttpRequest()
-    request.META = {"REMOTE_ADDR": connected.rpartition(":")[0].strip("[]"), "HTTP_X_FORWARDED_FOR": forwarded}
+    request.META = {"REMOTE_ADDR": host_of(connected), "HTTP_X_FORWARDED_FOR": forwarded}
     return client_ip(request)

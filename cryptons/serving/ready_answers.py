@@ -1,20 +1,23 @@
-"""Whole answers that the event loop sends without a thread: what `cryptons.response_cache` keeps, with headers, also compressed.
+"""Whole answers that are sent without a thread of Django: what `cryptons.response_cache` keeps, with headers, also compressed.
 
 An answer may be sent while its version was verified a moment ago. A thread verifies those that are in use once a second, because
-reading a version may wait for a cache; the loop itself only compares times. When the thread hangs, the answers in use go on.
+reading a version may wait for a cache; who sends an answer only compares times. When the thread hangs, the answers in use go on.
 """
 
 import gzip
-import os
+import random
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from cryptons.api.limits import share_counts
+from cryptons.page_holes import NOBODY, Visitor
 from cryptons.response_cache import ENCODINGS, OUTAGE, PRIVATE, Ready, distrusted_at, encoded_etag, matches
-from cryptons.serving.wsgi_call import Headers
+from cryptons.serving.wsgi_call import Exchange, Headers
 
 try:
     import brotli
@@ -53,17 +56,35 @@ class ReadyAnswer:
     private: Headers
     """For a visitor with a session, whose body is another one each time."""
     size: int
+    is_counted: bool
+    """Whether requests for it count for the limit of the API, as the headers of Django's answer say."""
     used_at: int = 0
 
-    def variant(self, accepted: str) -> Variant:
-        """Choose by Accept-Encoding."""
-        if accepted:
-            for encoding in ENCODINGS:
-                if encoding in self.variants and accepts(accepted, encoding):
-                    return self.variants[encoding]
+    def send(self, exchange: Exchange, method: str, headers: Mapping[str, str], visitor: Visitor, more: Headers) -> int:
+        """Send the answer with `more` headers. Returns the status."""
+        if visitor is not NOBODY:
+            body = self.ready.fill(visitor)
+            more = [*self.private, *more, ("Content-Length", str(len(body)))]
+        elif "if-none-match" in headers and matches(self.ready.etags(), headers["if-none-match"]):
+            exchange.response_empty(304, self.not_modified + more)
+            return 304
+        else:
+            variant = self._variant(headers.get("accept-encoding", ""))
+            body, more = variant.body, variant.headers + more
+        if method == "HEAD":
+            exchange.response_empty(200, more)
+        else:
+            exchange.response_bytes(200, more, body)
+        return 200
+
+    def _variant(self, accepted: str) -> Variant:
+        for encoding in ENCODINGS if accepted and len(self.variants) > 1 else ():
+            if encoding in self.variants and accepts(accepted, encoding):
+                return self.variants[encoding]
         return self.variants[""]
 
 
+@lru_cache(4096)
 def accepts(accepted: str, encoding: str) -> bool:
     """Read Accept-Encoding, in which `;q=0` refuses. What is unclear counts as refused."""
     for part in accepted.split(","):
@@ -84,7 +105,9 @@ def make_answer(ready: Ready, headers: Headers) -> ReadyAnswer:
         variants[encoding] = Variant(changed, body)
     not_modified = [(name, value) for name, value in kept if name.lower() not in ABOUT_THE_BODY]
     private = [*common, ("Cache-Control", PRIVATE)]
-    return ReadyAnswer(ready, variants, not_modified, private, sum(len(variant.body) for variant in variants.values()))
+    size = sum(len(variant.body) for variant in variants.values())
+    is_counted = any(name.lower() == "ratelimit-limit" for name, _value in headers)
+    return ReadyAnswer(ready, variants, not_modified, private, size, is_counted)
 
 
 def _compressed(body: bytes) -> list[tuple[str, bytes]]:
@@ -100,9 +123,10 @@ Key = tuple[str, ...]
 
 
 class ReadyAnswers:
-    """The answers of one process, by the request as it arrives. The loop reads and changes them; the thread only verifies."""
+    """The answers of one process, by the request as it arrives. Safe between threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._kept: OrderedDict[Key, ReadyAnswer] = OrderedDict()
         self._bytes = 0
         self._turn_ended = time.monotonic_ns()
@@ -111,12 +135,13 @@ class ReadyAnswers:
         answer = self._kept.get(key)
         if answer is None:
             return None
-        now = time.monotonic_ns()
-        answer.used_at = now
+        answer.used_at = now = time.monotonic_ns()
         ready = answer.ready
-        if ready.verified_at < max(distrusted_at(), self._turn_ended - TRUST) or now > ready.until:
+        if ready.verified_at < self._turn_ended - TRUST or ready.verified_at < distrusted_at() or now > ready.until:
             return None
-        self._kept.move_to_end(key)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
         return answer
 
     def is_known(self, key: Key) -> bool:
@@ -124,12 +149,13 @@ class ReadyAnswers:
         return key in self._kept
 
     def put(self, key: Key, answer: ReadyAnswer) -> None:
-        self._drop(key)
         answer.used_at = time.monotonic_ns()
-        self._kept[key] = answer
-        self._bytes += answer.size
-        while self._bytes > MAX_BYTES:
-            self._drop(next(iter(self._kept)))
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = answer
+            self._bytes += answer.size
+            while self._bytes > MAX_BYTES:
+                self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Key) -> None:
         if old := self._kept.pop(key, None):
@@ -138,7 +164,9 @@ class ReadyAnswers:
     def verify(self) -> None:
         """Read the versions of all answers in use. Safe beside the loop; waits as long as the cache does."""
         begun = time.monotonic_ns()
-        in_use = {id(answer.ready): answer.ready for answer in list(self._kept.values()) if answer.used_at > begun - 2 * TRUST}
+        with self._lock:
+            kept = list(self._kept.values())
+        in_use = {id(answer.ready): answer.ready for answer in kept if answer.used_at > begun - 2 * TRUST}
         for ready in in_use.values():
             _verify(ready)
         self._turn_ended = time.monotonic_ns()
@@ -151,6 +179,7 @@ class ReadyAnswers:
             time.sleep(VERIFY_SECONDS)
             try:
                 self.verify()
+                share_counts()
             except Exception:  # of cache or database: nothing is verified, so Django answers, and logs the error if it is still there
                 self._turn_ended = time.monotonic_ns()
 
@@ -165,7 +194,7 @@ def _verify(ready: Ready) -> None:
 
 
 def new_request_id() -> str:
-    return os.urandom(16).hex()
+    return f"{random.getrandbits(128):032x}"
 
 
 def answer_of(result: Any, headers: Headers) -> ReadyAnswer | None:
@@ -176,7 +205,3 @@ def answer_of(result: Any, headers: Headers) -> ReadyAnswer | None:
     if ready.answer is None:
         ready.answer = make_answer(ready, headers)
     return ready.answer  # type: ignore[no-any-return]
-
-
-def is_known(answer: ReadyAnswer, if_none_match: str) -> bool:
-    return matches(answer.ready.etags(), if_none_match)

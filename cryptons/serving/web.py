@@ -55,11 +55,13 @@ def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     end_with_parent()
     from django.conf import settings
 
+    from cryptons.serving.direct_answers import answer_directly
     from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
     front = Front(application, threads=settings.WEB_THREADS, redirect=redirect)
     front.start_verifying()
+    answer_directly(front.send_at_once)
     return front
 
 

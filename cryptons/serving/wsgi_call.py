@@ -7,9 +7,14 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, Protocol
 
+from cryptons.client_address import is_trusted_proxy
+
 BLOCK = 65_536
 SEND_SECONDS = 60
 """For one block of a stream."""
+
+OF_PROXIES = frozenset({"x-forwarded-proto", "x-request-id"})
+"""Headers that are believed of trusted proxies alone."""
 
 Headers = list[tuple[str, str]]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -53,18 +58,34 @@ class Exchange(Protocol):
 def clean_headers(scope: Scope) -> dict[str, str]:
     """Return the headers by their names in lower case; the values of a repeated one are joined, as HTTP says.
 
-    A name with an underscore is dropped: WSGI folds it into the one with a hyphen, so it could replace what a proxy wrote.
+    A name with an underscore is dropped: WSGI folds it into the one with a hyphen, so it could replace what a proxy wrote. What only
+    proxies may say is dropped unless the client is a trusted one.
     """
+    rows = scope.headers.items()
+    headers = dict(rows)
+    if len(headers) < len(rows) or "_" in "".join(headers):
+        headers = _join_repeated(rows)
+    if scope.authority and scope.http_version.startswith("2"):
+        headers["host"] = scope.authority
+    if not OF_PROXIES.isdisjoint(headers) and not is_trusted_proxy(host_of(scope.client)):
+        headers = {name: value for name, value in headers.items() if name not in OF_PROXIES}
+    return headers
+
+
+def _join_repeated(rows: Headers) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for name, value in scope.headers.items():
+    for name, value in rows:
         if "_" in name:
             continue
         if name in headers:
             value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
         headers[name] = value
-    if scope.authority and scope.http_version.startswith("2"):
-        headers["host"] = scope.authority
     return headers
+
+
+def host_of(address: str) -> str:
+    """Return the IP address of `192.0.2.1:4711` or `[2001:db8::1]:4711`."""
+    return address.rpartition(":")[0].strip("[]")
 
 
 def environ_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -77,7 +98,7 @@ def environ_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> dict[st
         "SERVER_NAME": server.strip("[]"),
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "REMOTE_ADDR": host_of(scope.client),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": io.BytesIO(body),

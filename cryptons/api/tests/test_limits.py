@@ -1,13 +1,15 @@
 """How often one client may ask, also while Redis does not answer."""
 
 import socket
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
+from limits.storage import MemoryStorage
 
 from cryptons import redis_connection
 from cryptons.api import limits
-from cryptons.api.limits import MemoryWindows, count, forget_counts
+from cryptons.api.limits import MemoryWindows, count, count_at_once, forget_counts, share_counts
 from cryptons.circuit_breaker import CircuitBreaker
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +59,7 @@ def test_each_client_has_its_own_limit_while_redis_is_down(redis_away):
 
 
 def test_an_error_that_does_not_come_from_redis_is_raised(settings, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError
 
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
@@ -102,3 +104,29 @@ def test_memory_forgets_the_oldest_of_too_many_windows(monkeypatch):
 
     assert [windows.hit((client,), 60)[0] for client in "aabcb"] == [1, 2, 1, 1, 2]
     assert windows.hit(("a",), 60)[0] == 1
+
+
+def test_what_is_counted_without_waiting_is_shared_with_other_processes(settings, monkeypatch):
+    """The memory of a process, and Redis played by a storage in memory."""
+    redis = limits.FixedWindowRateLimiter(MemoryStorage())
+    monkeypatch.setattr(limits, "_redis", cache(lambda url: redis))
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for _ in range(3):  # another process
+        count("5/minute", "api", "ada")
+
+    assert count_at_once("5/minute", "api", "ada")[1]["RateLimit-Remaining"] == "4"
+    share_counts()
+    assert count_at_once("5/minute", "api", "ada")[1]["RateLimit-Remaining"] == "0"
+    share_counts()
+    share_counts()
+    assert (count_at_once("5/minute", "api", "ada")[0], count("5/minute", "api", "ada")[0]) == (False, False)
+    assert count_at_once("5/minute", "api", "bob")[0]
+
+
+def test_counting_goes_on_in_memory_while_redis_is_down(redis_away):
+    allowed = []
+    for _ in range(3):
+        allowed.append(count_at_once("2/minute", "api", "ada")[0])
+        share_counts()
+
+    assert allowed == [True, True, False]
