@@ -86,9 +86,8 @@ def test_each_part_reaches_only_the_parts_that_it_needs():
     assert COMPOSE["networks"]["data"] == {"internal": True}
 
 
-def test_nginx_runs_as_the_user_who_can_read_the_static_files():
-    (uid,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    assert SERVICES["nginx"]["user"] == uid
+def test_nginx_does_not_run_as_root():
+    assert SERVICES["nginx"]["image"].startswith("nginxinc/nginx-unprivileged:")
 
 
 @pytest.mark.parametrize("name", ["BITCOIN", "LITECOIN"])
@@ -105,6 +104,15 @@ def test_the_proxy_passes_on_the_address_and_the_scheme_of_the_visitor():
     assert f"set_real_ip_from {believed};" in proxy
     assert "real_ip_header X-Forwarded-For;" in proxy
     assert "X-Forwarded-Proto $visitors_scheme;" in proxy
+    assert re.findall(r"^geo \$realip_remote_addr \$is_of_proxy {\n    (\S+) 1;\n    default 0;", proxy, re.MULTILINE) == [believed]
+    assert re.findall(r'"([^"]*)" https;', proxy) == ["1 https"]
+
+
+def test_files_come_from_the_shop_with_the_headers_of_every_answer():
+    """nginx would send them without, and would need the volume with everything that the shop stores."""
+    proxy = (ROOT / "deploy/nginx/cryptons.conf").read_text(encoding="utf-8")
+    assert re.findall(r"location (\S+) {", proxy) == ["/"]
+    assert not any(volume.startswith("shop:") for volume in SERVICES["nginx"]["volumes"])
 
 
 def test_nginx_redirects_to_https_and_speaks_tls_1_3():
