@@ -30,6 +30,7 @@ CONNECTIONS = 32
 AT_ONCE = 8
 RAW_BODY = b"x" * 12_000
 OK = b"HTTP/1.1 200 OK\r\n"
+PACKED = "Accept-Encoding: gzip, deflate, br\r\n"
 
 
 @dataclass
@@ -146,6 +147,8 @@ def targets(raw_port: int, port: int, product: str) -> list[Target]:
         at("list page", path="/search"),
         at("product page", path="/p/product-77/"),
         at("API list", path="/api/products"),
+        at("home, packed", path="/", headers=PACKED),
+        at("API list, packed", path="/api/products", headers=PACKED),
         at("guest with a cart", path="/", headers=cookies_of_a_guest(port, product)),
         at("static file", path=style[1]),
     ]

@@ -1,18 +1,21 @@
 """The front of the running shop: what strangers send slowly, halfway or too large stops nobody else."""
 
+import os
 import shutil
 import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.running import Shop, data_of_a_first_start, wait_for
-from tests.stack.buying import buy_as_a_guest, stock_product
+from tests.running import Shop, children, command, data_of_a_first_start, wait_for
+from tests.servers import Server, redis_server, running
+from tests.stack.buying import buy_as_a_guest, order, stock_product
 from tests.stack.test_serve import family
 
 HALF_A_BODY = "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: 900000\r\nContent-Type: {type}\r\n\r\nproduct=1&"
@@ -28,6 +31,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     yield shop
     if shop.process is not None and shop.process.poll() is None:
         shop.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, Server]]:
+    """Two web processes, and Redis."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("REDIS_URL", raising=False)  # one of our own, that can be stopped
+        with running(redis_server) as redis:
+            shop = Shop(tmp_path_factory.mktemp("cluster"), "--no-demo", WEB_WORKERS="2", **redis.settings)
+            shutil.copytree(data_of_a_first_start(), shop.data)
+            shop.start()
+            yield shop, redis
+            shop.stop()
 
 
 def connect(shop: Shop, text: str) -> socket.socket:
@@ -78,6 +94,55 @@ def test_an_export_is_streamed_to_staff(shop: Shop):
 
     assert (exported.status_code, exported.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert exported.text.count("\n") >= 1
+
+
+def test_a_web_process_that_is_killed_loses_no_acknowledged_order_and_comes_back(cluster: tuple[Shop, Server]):
+    shop, _redis = cluster
+    product = stock_product(shop, stock=500)
+    shop.buyer()
+    before = web_processes(shop)
+    assert len(before) == 2
+
+    with ThreadPoolExecutor(8) as buyers:
+        asked = [buyers.submit(order_if_possible, shop, product) for _ in range(60)]
+        wait_for("the first orders", lambda: sum(each.done() for each in asked) > 15)
+        os.kill(min(before), signal.SIGKILL)
+        answers = [answer for each in asked if (answer := each.result())]
+
+    acknowledged = [answer.json()["data"]["id"] for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    assert len(acknowledged) > 30
+    assert {shop.get(f"/api/orders/{each}", headers=shop.buyer())["status"] for each in acknowledged} == {"pending"}
+    wait_for("the killed process to be replaced", lambda: len(web_processes(shop)) == 2 and min(before) not in web_processes(shop))
+
+
+def web_processes(shop: Shop) -> set[int]:
+    """The processes that serve, which are children of the one that holds them."""
+    holder = shop.child("web")
+    return {pid for pid in children(holder) if "resource_tracker" not in command(pid)} if holder else set()
+
+
+def order_if_possible(shop: Shop, product: str) -> httpx.Response | None:
+    """The answer to an order; None if the connection broke, and nothing was acknowledged."""
+    try:
+        return order(shop, product)
+    except httpx.TransportError:
+        return None
+
+
+def test_ready_answers_go_on_while_redis_hangs(cluster: tuple[Shop, Server]):
+    shop, redis = cluster
+    paths = ("/", "/search", "/api/products", "/healthz")
+    for path in paths * 8:  # so that each process has them
+        assert shop.http.get(path).status_code == 200
+
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        for path in paths * 50:
+            assert shop.http.get(path, timeout=3).status_code == 200
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    wait_for("Redis to be used again", lambda: order(shop, stock_product(shop, stock=5)).status_code == 201)
 
 
 def test_http2_is_spoken_without_tls_to_a_proxy_that_knows_it(shop: Shop):
