@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,10 +20,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from django.db.models import Count, F  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.models import Count, F, Model  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from cryptons.coins import BITCOIN  # noqa: E402
+from cryptons.db import atomic, new_id  # noqa: E402
 from cryptons.events.models import Event  # noqa: E402
 from cryptons.money import Base, Minor  # noqa: E402
 from payments.confirmations import confirmations_for  # noqa: E402
@@ -43,8 +45,24 @@ def open_invoices(count: int, *, begin: int = 0) -> None:
     now = timezone.now()
     for start in range(begin, begin + count, BATCH):
         labels = [f"order_{number}" for number in range(start, min(start + BATCH, begin + count))]
-        offers = [_quoted(address, now) for address in new_addresses(labels)]
-        write_invoices(list(zip(labels, offers, strict=True)), now)
+        addresses = new_addresses(labels)
+        (first,) = write_invoices([(labels[0], _quoted(addresses[0], now))], now)
+        rest = [(new_id(), label, address) for label, address in zip(labels[1:], addresses[1:], strict=True)]
+        with atomic():
+            insert_copies(first, ("id", "subject_id", "label"), [(pk, pk, label) for pk, label, _ in rest])
+            insert_copies(first.options.get(), ("id", "invoice", "destination"), [(new_id(), pk, address) for pk, _, address in rest])
+
+
+def insert_copies(row: Model, names: Sequence[str], changes: Iterable[Sequence[Any]]) -> None:
+    """With other values of these fields. For rows by the thousand, because models take three times as long."""
+    changed: list[Any] = [row._meta.get_field(name) for name in names]
+    kept: list[Any] = [field.column for field in row._meta.concrete_fields if field not in changed]
+    into, taken = ", ".join([field.column for field in changed] + kept), ", ".join(["%s"] * len(changed) + kept)
+    command = f"insert into {row._meta.db_table} ({into}) select {taken} from {row._meta.db_table} where id = %s"
+    key = row._meta.pk.get_db_prep_save(row.pk, connection)
+    values = [[*(field.get_db_prep_save(value, connection) for field, value in zip(changed, each, strict=True)), key] for each in changes]
+    with connection.cursor() as cursor:
+        cursor.executemany(command, values)
 
 
 def _quoted(address: str, now: datetime) -> Offer:
