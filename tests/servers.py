@@ -210,7 +210,8 @@ def elasticsearch(folder: Path, *, port: int = 0) -> Server:
         command = [*words, "-e", f"http.port={port}", "-e", "network.host=127.0.0.1", "elasticsearch"]
     else:
         command = [*program, str(port), str(folder)]
-    server = spawn("elasticsearch", command, folder)
+    quick = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}  # the better code of the second compiler would come too late
+    server = spawn("elasticsearch", command, folder, environment=quick)
     url = f"http://127.0.0.1:{port}"
     wait_until_it_answers(
         server,
