@@ -59,10 +59,10 @@ def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Sh
 
 
 def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
-    """Not yet started; on SQLite with the empty data of an earlier start, which saves the migrations."""
+    """Not yet started; with the empty data of an earlier start, which saves the static files, and on SQLite the migrations."""
     usual = {"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60", "PAYOUT_FEE_MINIMUM": "10"}
     shop = Shop(folder, "--no-demo", **(usual | node.settings() | settings))
-    if "DATABASE_URL" not in settings and not shop.data.exists():
+    if not shop.data.exists():
         shutil.copytree(data_of_a_first_start(), shop.data)
     return shop
 
