@@ -22,13 +22,15 @@ def main() -> None:
     from django.db import Error as DatabaseError
     from pymongo.errors import PyMongoError
 
+    from cryptons.audit.acting import acting
     from cryptons.serving.defaults import enable_sandbox_without_node
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     try:
         if sys.argv[1:2] == ["serve"]:
             enable_sandbox_without_node(root / ".env")
-        execute_from_command_line(sys.argv)
+        with acting(sys.argv[1] if len(sys.argv) > 1 else "help"):
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Cryptons cannot start: {error}")
     except OSError as error:

@@ -20,6 +20,8 @@ from accounts.second_factor import remove
 from accounts.tokens import revoke_all
 from cryptons.admin_actions import ConfirmationPage
 from cryptons.atomic_admin import AtomicModelAdmin
+from cryptons.audit.writing import audit
+from cryptons.db import atomic
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -124,8 +126,10 @@ class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
         chosen = list(users)
         if not all(may_edit(request, user) for user in chosen):
             raise PermissionDenied
-        for user in chosen:
-            revoke_all(user)
+        with atomic():
+            for user in chosen:
+                audit("end logins", user)
+                revoke_all(user)
         self.message_user(request, gettext("Their sessions and API tokens have been ended."))
 
     @admin.action(description=_("Reset the second factor"), permissions=["reset_second_factor"])

@@ -27,7 +27,7 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("change", "shop.order", "mail.mail"),
     "Payments": _may("view", *_ORDERS, *_BOOKS, *_NODES) | _may("change", "payments.invoice") | _may("add change", "payments.payout"),
     "Owner": _may("view add change delete", *_GOODS, "reviews.review")
-    | _may("view", *_ORDERS, *_BOOKS, *_NODES, "auth.group", "mail.mail")
+    | _may("view", *_ORDERS, *_BOOKS, *_NODES, "auth.group", "mail.mail", "audit.entry")
     | _may("change", "shop.order", "payments.invoice", "mail.mail")
     | _may("add change", "payments.payout")
     | _may("view add change delete", "accounts.user"),

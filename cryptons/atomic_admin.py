@@ -28,6 +28,10 @@ class AtomicModelAdmin(admin.ModelAdmin[Row]):
         with _writing(request):
             return super().delete_view(request, *args, **named)
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Row]) -> None:
+        with atomic():
+            super().delete_queryset(request, queryset)
+
 
 def _writing(request: HttpRequest) -> AbstractContextManager[None]:
     return atomic() if request.method == "POST" else nullcontext()

@@ -56,7 +56,16 @@ def is_private(folder: Path) -> bool:
     return not folder.stat().st_mode & 0o077
 
 
+given: dict[str, str] = {}
+"""Each setting that was read, as it was given or by default: for the audit log."""
+
+
 def text(name: str, default: str = "") -> str:
+    given[name] = value = _text(name, default)
+    return value
+
+
+def _text(name: str, default: str) -> str:
     value = os.environ.get(name)
     if value:
         if any("\ud800" <= character <= "\udfff" for character in value):

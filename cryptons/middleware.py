@@ -12,6 +12,8 @@ from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
+from cryptons.audit.acting import acting
+
 logger = logging.getLogger("cryptons.middleware")
 
 Respond = Callable[[HttpRequest], HttpResponse]
@@ -40,6 +42,17 @@ class RequestIdMiddleware:
         response.headers["X-Request-ID"] = request_id
         log_request(request.method or "", request.path, response.status_code, started)
         return response
+
+
+class ActingMiddleware:
+    """Let the audit log know whose request it is. Without an audited change nobody is asked who they are."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with acting(request):
+            return self.get_response(request)
 
 
 def request_id_of(given: str) -> str:

@@ -49,6 +49,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "sweep link requests": _every(5, "accounts.tasks.sweep_link_requests"),
         "sweep search": _every(10, "shop.tasks.sweep_search"),
         "sweep orders": _every(600, "shop.tasks.sweep_orders"),
+        "seal audit": _every(60, "cryptons.audit.tasks.seal_audit"),
         "watch address gaps": _every(600, "payments.tasks.watch_address_gaps"),
         "watch stock": _every(300, "shop.tasks.watch_stock"),
         "watch disk": _every(60, "payments.tasks.watch_disk"),
@@ -60,6 +61,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "forget old tokens": _every(3600, "accounts.tasks.forget_old_tokens"),
         "forget old links": _every(3600, "accounts.tasks.forget_old_links"),
         "forget old carts": _every(3600, "shop.tasks.forget_old_carts"),
+        "check audit": _daily(3, 47, "cryptons.audit.tasks.check_audit"),
         "reconcile books": _daily(4, 17, "payments.tasks.reconcile_books"),
         "reconcile payouts": _daily(4, 37, "payments.tasks.reconcile_payouts"),
     }

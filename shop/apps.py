@@ -18,11 +18,16 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from cryptons.api.errors import translate
+        from cryptons.audit.watching import watch
         from payments import subject
         from shop import errors
         from shop.cart import merging  # noqa: F401 (the receivers connect)
+        from shop.models import Category, Product, ProductImage
         from shop.orders.subject import OrderSubject
 
+        watch(Product, ("name", "slug", "sku", "description", "price_minor", "category", "stock", "is_listed"))
+        watch(Category, ("name", "slug", "parent", "position"))
+        watch(ProductImage, ("product", "file", "alt", "position"))
         subject.register(OrderSubject())
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK", shortage_rows)

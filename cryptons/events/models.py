@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import models
 from django.utils import timezone
 
+from cryptons.audit.writing import audit_event
 from cryptons.db import BaseModel
 
 
@@ -31,4 +32,14 @@ class Event(BaseModel):
 def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor: str = "") -> Event:
     """Write one event in the caller's transaction. `type` is `subject.what_happened`; a `seq` that is taken raises IntegrityError."""
     subject_type = type.partition(".")[0]
-    return Event.objects.create(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
+    event = Event.objects.create(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
+    if type != "order.placed":  # staff who buy are buyers
+        audit_event(type, subject_id, data, actor=actor, before=lambda: _data_before(event))
+    return event
+
+
+def _data_before(event: Event) -> dict[str, Any]:
+    """Return what the subject's event before this one said."""
+    return (
+        Event.objects.filter(subject_id=event.subject_id, seq__lt=event.seq).order_by("-seq").values_list("data", flat=True).first() or {}
+    )

@@ -7,6 +7,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.audit.writing import audit
+from cryptons.db import atomic
 from cryptons.log_redaction import without_keys
 from cryptons.mail.models import Mail
 
@@ -44,6 +46,11 @@ class MailAdmin(admin.ModelAdmin[Mail]):
 
     @admin.action(description=_("Send again"), permissions=["change"])
     def send_again(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:
-        count = mails.exclude(to="").update(sent_at=None, next_try_at=timezone.now(), attempts=0)
+        with atomic():
+            again = list(mails.exclude(to=""))
+            for mail in again:
+                audit("send again", mail)
+            keys = [mail.pk for mail in again]
+            count = Mail.objects.filter(pk__in=keys).update(sent_at=None, next_try_at=timezone.now(), attempts=0)
         words = ngettext("%(count)s mail will be sent in a few seconds.", "%(count)s mails will be sent in a few seconds.", count)
         self.message_user(request, words % {"count": count})

@@ -23,6 +23,7 @@ from django.core.validators import validate_email
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from cryptons.audit import settings_log
 from cryptons.serving.certificate import certificate_problem
 
 
@@ -130,6 +131,11 @@ def keep_currency() -> None:
 
 def make_groups() -> None:
     call_command("make_groups")
+
+
+def note_settings() -> None:
+    """Write into the audit log which settings have changed."""
+    settings_log.note_settings()
 
 
 def close_sandbox() -> None:

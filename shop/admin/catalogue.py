@@ -18,6 +18,7 @@ from PIL import Image
 
 from cryptons.amount_field import AmountField
 from cryptons.atomic_admin import AtomicModelAdmin
+from cryptons.audit.writing import audit
 from cryptons.db import atomic
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
@@ -259,7 +260,11 @@ class ProductAdmin(AtomicModelAdmin[Product]):
         changed = [names.get(name, name) for name in form.changed_data if name != "stock"]
         obj.save(update_fields=[*changed, "updated_at"])
         more = form.stock_difference() if "stock" in form.changed_data else 0
-        if more and not Product.objects.filter(pk=obj.pk, stock__gte=-more).update(stock=F("stock") + more, updated_at=timezone.now()):
+        if not more:
+            return
+        if Product.objects.filter(pk=obj.pk, stock__gte=-more).update(stock=F("stock") + more, updated_at=timezone.now()):
+            audit("change", obj, {"stock": (form.initial.get("stock"), f"{more:+}")})
+        else:
             messages.warning(request, gettext("The stock was not changed, because more was sold in the meantime. Please check it again."))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -286,8 +291,12 @@ class ProductAdmin(AtomicModelAdmin[Product]):
 
     def _set_listed(self, request: HttpRequest, queryset: QuerySet[Product], is_listed: bool) -> None:
         ids = list(queryset.values_list("pk", flat=True))
-        count = Product.objects.filter(pk__in=ids).exclude(is_listed=is_listed).update(is_listed=is_listed, updated_at=timezone.now())
-        product_changed(ids)
+        with atomic():
+            changing = Product.objects.filter(pk__in=ids).exclude(is_listed=is_listed)
+            for product in changing:
+                audit("change", product, {"is_listed": (not is_listed, is_listed)})
+            count = changing.update(is_listed=is_listed, updated_at=timezone.now())
+            product_changed(ids)
         if is_listed:
             message = ngettext("%(count)s product is now shown in the shop.", "%(count)s products are now shown in the shop.", count)
         else:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.addresses import country_name
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, confirm
 from cryptons.atomic_admin import MAX_SEARCH_LENGTH, AtomicModelAdmin
+from cryptons.audit.writing import audit
 from cryptons.formats import money, short_moment
 from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
@@ -220,7 +221,9 @@ class OrderAdmin(AtomicModelAdmin[Order]):
 
     def save_model(self, request: HttpRequest, obj: Order, form: Any, change: bool) -> None:
         """Save the note alone: everything else is changed by the rules, and may be changing now."""
-        Order.objects.filter(pk=obj.pk).update(note=obj.note)
+        if "note" in form.changed_data:
+            audit("change", obj, {"note": (form.initial.get("note"), obj.note)})
+            Order.objects.filter(pk=obj.pk).update(note=obj.note)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Find orders also by any transaction that paid them, not only the first."""

@@ -14,6 +14,7 @@ class Command(BaseCommand):
         preparation.check_system()
         preparation.migrate()
         preparation.keep_currency()
+        preparation.note_settings()
         preparation.make_groups()
         preparation.collect_static()
         preparation.create_staff()

@@ -41,6 +41,7 @@ def prepare(*, demo: bool) -> None:
     preparation.check_system()
     preparation.migrate()
     preparation.keep_currency()
+    preparation.note_settings()
     preparation.make_groups()
     preparation.collect_static()
     preparation.close_sandbox()

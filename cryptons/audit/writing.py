@@ -1,0 +1,76 @@
+"""Write an entry of the audit log, in the caller's transaction, and join it to the chain after the commit."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model
+
+from cryptons.audit.acting import Actor, current_actor
+from cryptons.audit.chain import seal
+from cryptons.audit.models import Entry
+from cryptons.db import atomic, on_commit
+
+LONGEST = 300
+Changes = Mapping[str, tuple[Any, Any]]
+
+
+def audit(action: str, row: Model | None = None, changes: Changes | None = None, *, actor: Actor | None = None) -> None:
+    """Write that the person who acts now did this to the row. `changes` has each field's value before and after."""
+    if row is None:
+        write(action, changes=changes, actor=actor)
+    else:
+        write(action, str(row._meta.model_name), str(row.pk), str(row), changes, actor=actor)
+
+
+def write(
+    action: str, kind: str = "", object_id: str = "", name: str = "", changes: Changes | None = None, *, actor: Actor | None = None
+) -> None:
+    who = actor or current_actor()
+    told = {field: [as_text(before), as_text(after)] for field, (before, after) in (changes or {}).items()}
+    if who.command:
+        told["command"] = ["", who.command]
+    with atomic():
+        Entry.objects.create(
+            person_id=who.person_id,
+            person=_short(who.name, 150),
+            address=who.address,
+            way=who.way,
+            action=action,
+            object_type=kind,
+            object_id=object_id,
+            object_name=_short(name, 200),
+            changes=told,
+        )
+        on_commit(seal)
+
+
+def audit_event(event: str, subject_id: UUID, data: Mapping[str, Any], *, actor: str, before: Callable[[], Mapping[str, Any]]) -> None:
+    """Write an event of an order, an invoice or a payout if staff made it; of a payout, which is money that leaves, always.
+
+    `before` reads what the event before it said.
+    """
+    who = current_actor()
+    kind = event.partition(".")[0]
+    if kind != "payout" and not (who.is_staff and actor):
+        return
+    if not who.name:
+        who = Actor(who.way, None, actor, who.address)
+    old = before()
+    changes = {name: (old.get(name), value) for name, value in data.items() if old.get(name) != value}
+    write(event, kind, str(subject_id), _name_of(kind, subject_id), changes, actor=who)
+
+
+def _name_of(kind: str, pk: UUID) -> str:
+    model = next((model for model in apps.get_models() if model._meta.model_name == kind), None)
+    return str(model._base_manager.filter(pk=pk).first() or "") if model else ""
+
+
+def as_text(value: Any) -> str:
+    return "" if value is None else _short(str(value), LONGEST)
+
+
+def _short(text: str, most: int) -> str:
+    text = text.replace("\0", "")
+    return text if len(text) <= most else text[: most - 1] + "…"
