@@ -43,7 +43,7 @@ def make_ready_groups() -> None:
 def _make() -> None:
     known = {_name(right): right for right in Permission.objects.select_related("content_type")}
     made = {row.name: row for row in ReadyGroup.objects.all()}
-    groups = {group.name: group for group in Group.objects.prefetch_related("permissions__content_type")}
+    groups = {group.name: group for group in Group.objects.all()}
     for name, rights in READY_GROUPS.items():
         row, group = made.get(name), groups.get(name)
         if row is None and group is None:
@@ -56,7 +56,7 @@ def _make() -> None:
 
 
 def _rights_of(group: Group) -> list[str]:
-    return sorted(_name(right) for right in group.permissions.all())
+    return sorted(_name(right) for right in group.permissions.select_related("content_type"))
 
 
 def _name(right: Permission) -> str:

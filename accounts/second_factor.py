@@ -11,6 +11,7 @@ from accounts.mails import mail_second_factor_changed
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
 from accounts.tokens import revoke_all
+from cryptons.audit.writing import audit
 from cryptons.db import in_transaction
 
 RECOVERY_CODES = 10
@@ -44,6 +45,7 @@ def confirm(user: User, code: str) -> list[str] | None:
     def act() -> list[str]:
         SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=timezone.now())
         User.objects.filter(pk=user.pk).update(has_second_factor=True)
+        audit("change", user, {"has_second_factor": (False, True)})
         revoke_all(user)
         mail_second_factor_changed(user, SWITCHED_ON)
         return _renew_recovery_codes(user)
@@ -60,6 +62,7 @@ def remove(user: User) -> None:
         SecondFactor.objects.filter(user=user).delete()
         RecoveryCode.objects.filter(user=user).delete()
         User.objects.filter(pk=user.pk).update(has_second_factor=False)
+        audit("change", user, {"has_second_factor": (True, False)})
         revoke_all(user)
         mail_second_factor_changed(user, SWITCHED_OFF)
 

@@ -22,6 +22,7 @@ from cryptons.api.limits import count, too_many_attempts
 from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
+from cryptons.audit.writing import audit
 from cryptons.client_address import client_ip
 
 
@@ -100,6 +101,7 @@ class Logout(ApiView):
         values = self.valid(LogoutInput)
         assert isinstance(request.auth, Token)
         revoke(request.auth)
+        audit("logout", api_user(request))
         if "refresh" in values:
             try:
                 owner, token = read(values["refresh"], RefreshToken)

@@ -32,8 +32,8 @@ class Actor:
 
 
 @contextmanager
-def acting(request_or_command: HttpRequest | str) -> Iterator[None]:
-    """Attribute what the block does to the request's person, or to the command of this name."""
+def acting(request_or_command: HttpRequest | str | None) -> Iterator[None]:
+    """Attribute what the block does to the request's person, to the command of this name, or to the shop itself."""
     token = _acting.set(request_or_command)
     try:
         yield

@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from cryptons.audit.models import Entry
@@ -36,8 +38,8 @@ def changes_as_text(entry: Entry) -> str:
 
 @admin.register(Entry)
 class EntryAdmin(admin.ModelAdmin[Entry]):
-    list_display = ("at", "who", "way", "action", "what", "changed")
-    list_display_links = ("at",)
+    list_display = ("moment", "who", "way", "action", "what", "changed")
+    list_display_links = ("moment",)
     list_filter = ("at", "way", ("object_type", admin.AllValuesFieldListFilter), ("action", admin.AllValuesFieldListFilter),
                    ("person", admin.AllValuesFieldListFilter))  # fmt: skip
     list_per_page = 50
@@ -45,7 +47,7 @@ class EntryAdmin(admin.ModelAdmin[Entry]):
     search_fields = ("person", "address", "action", "object_name", "object_id")
     search_help_text = _("Person, address, action, or name or id of the object")
     change_list_template = "audit/entry_list.html"
-    fields = ("seq", "at", "who", "way", "action", "what", "changed_fields", "previous", "digest")
+    fields = ("seq", "moment", "who", "way", "action", "what", "changed_fields", "previous", "digest")
     readonly_fields = fields
 
     class Media:
@@ -65,6 +67,11 @@ class EntryAdmin(admin.ModelAdmin[Entry]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
         return False
+
+    @admin.display(description=_("time"), ordering="at")
+    def moment(self, entry: Entry) -> str:
+        """Show the second and the zone: what came first matters here."""
+        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S %Z}"
 
     @admin.display(description=_("person"), ordering="person")
     def who(self, entry: Entry) -> str:
@@ -88,7 +95,7 @@ class EntryAdmin(admin.ModelAdmin[Entry]):
 
     @admin.display(description=_("changes"))
     def changed(self, entry: Entry) -> str:
-        return changes_as_text(entry)
+        return Truncator(changes_as_text(entry)).chars(160)
 
     @admin.display(description=_("changes"))
     def changed_fields(self, entry: Entry) -> SafeString | str:

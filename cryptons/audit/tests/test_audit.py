@@ -129,15 +129,15 @@ def test_what_a_stranger_changes_of_staff_is_told_and_what_a_buyer_changes_of_th
     assert (only().object_id, list(only().changes)) == (str(staff.pk), ["password"])
 
 
-@pytest.mark.parametrize("way", ["page", "api"])
-def test_logins_and_failed_logins_are_told_with_the_address(client, way):
+@pytest.mark.parametrize(("way", "address"), [("page", "203.0.113.9"), ("api", "203.0.113.10")])
+def test_logins_and_failed_logins_are_told_with_the_address(client, way, address):
     ada = UserFactory(username="ada")
 
     def log_in(name: str, password: str) -> None:
         if way == "page":
-            client.post("/account/login/", {"name": name, "password": password}, REMOTE_ADDR="203.0.113.9")
+            client.post("/account/login/", {"name": name, "password": password}, REMOTE_ADDR=address)
         else:
-            ApiClient().post("/api/auth/login", {"username": name, "password": password}, REMOTE_ADDR="203.0.113.9")
+            ApiClient().post("/api/auth/login", {"username": name, "password": password}, REMOTE_ADDR=address)
 
     log_in("ada", "wrong")
     log_in("hunter2, typed into the wrong field", PASSWORD)
@@ -146,7 +146,7 @@ def test_logins_and_failed_logins_are_told_with_the_address(client, way):
     assert (wrong.action, wrong.object_name, wrong.object_id, wrong.person) == ("failed login", "ada", str(ada.pk), "")
     assert (unknown.action, unknown.object_name, unknown.object_id) == ("failed login", "", "")
     assert (right.action, right.person, right.person_id) == ("login", "ada", ada.pk)
-    assert {(entry.way, entry.address) for entry in (wrong, unknown, right)} == {(way, "203.0.113.9")}
+    assert {(entry.way, entry.address) for entry in (wrong, unknown, right)} == {(way, address)}
 
 
 def test_commands_are_told_by_the_name_of_the_machines_user(monkeypatch):
@@ -188,3 +188,32 @@ def test_an_act_that_is_rolled_back_is_not_told(admin):
     ProductFactory(category=category)
     assert ApiClient(User.objects.get(username="grace")).delete(f"/api/categories/{category.pk}").status_code == 409
     assert acts() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_is_read_filtered_and_downloaded_and_changed_by_nobody(client):
+    """Not by a superuser either; and without the right it is not even seen."""
+    grace = StaffFactory(username="grace")
+    client.force_login(grace)
+    with acting("changepassword"):
+        grace.set_password("a longer battery staple")
+        grace.save(update_fields=["password"])
+    client.force_login(grace)
+    page = f"/admin/audit/entry/{Entry.objects.filter(action='change').get().pk}"
+
+    assert "password" in client.get(f"{page}/change/").content.decode()
+    listed = client.get("/admin/audit/entry/", {"way": "command", "q": "grace"}).content.decode()
+    assert "changepassword" in listed
+    assert "1 entry" in listed
+    lines = b"".join(client.get("/admin/audit/entry/export/", {"way": "command"})).decode().splitlines()
+    assert lines[0].startswith("number,time,person,address,way,action")
+    assert [("password: … → …" in line, "grace" in line) for line in lines[1:]] == [(True, True)]
+
+    asked = [("/admin/audit/entry/add/", {}), (f"{page}/change/", {"person": "eve"}), (f"{page}/delete/", {"post": "yes"})]
+    assert [client.post(path, body).status_code for path, body in asked] == [403] * 3
+    count = Entry.objects.count()
+    client.post("/admin/audit/entry/", {"action": "delete_selected", "_selected_action": [page.split("/")[-1]], "post": "yes"})
+    assert Entry.objects.count() == count
+
+    client.force_login(StaffFactory(is_superuser=False))
+    assert {client.get(path).status_code for path in ("/admin/audit/entry/", f"{page}/change/", "/admin/audit/entry/export/")} == {403}
