@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
+from cryptons.audit.acting import untold
 from cryptons.chunks import CHUNK, chunks
 
 Model = type[models.Model]
@@ -121,7 +122,11 @@ def _log_entries() -> Iterator[Row]:
 def write_line(line: bytes) -> int:
     """Write the rows of one line. Returns how many."""
     batch = orjson.loads(line)
-    kind, rows = batch["kind"], batch["rows"]
+    with untold():
+        return _write_batch(batch["kind"], batch["rows"])
+
+
+def _write_batch(kind: str, rows: list[Row]) -> int:
     if kind == "groups":
         for row in rows:
             Group.objects.get_or_create(name=row["name"])[0].permissions.set(_permissions(row["permissions"]))

@@ -17,6 +17,7 @@ ADMIN = re.compile(r"(/[a-z]{2,3}(-[a-z]+)?)?/admin/")
 
 _acting: ContextVar[HttpRequest | str | None] = ContextVar("acting", default=None)
 """The request that is answered, or the name of the command that runs."""
+_is_untold: ContextVar[bool] = ContextVar("is_untold", default=False)
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,27 @@ class Actor:
 
 
 @contextmanager
-def acting(request_or_command: HttpRequest | str | None) -> Iterator[None]:
-    """Attribute what the block does to the request's person, to the command of this name, or to the shop itself."""
+def acting(request_or_command: HttpRequest | str) -> Iterator[None]:
+    """Attribute what the block does to the request's person, or to the command of this name."""
     token = _acting.set(request_or_command)
     try:
         yield
     finally:
         _acting.reset(token)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Leave what the block does out of the audit log: rows that are copied with their log, and a demo catalogue."""
+    token = _is_untold.set(True)
+    try:
+        yield
+    finally:
+        _is_untold.reset(token)
+
+
+def is_untold() -> bool:
+    return _is_untold.get()
 
 
 def current_actor() -> Actor:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Model
 
-from cryptons.audit.acting import Actor, current_actor
+from cryptons.audit.acting import Actor, current_actor, is_untold
 from cryptons.audit.chain import seal
 from cryptons.audit.models import Entry
 from cryptons.db import atomic, on_commit
@@ -27,6 +27,8 @@ def audit(action: str, row: Model | None = None, changes: Changes | None = None,
 def write(
     action: str, kind: str = "", object_id: str = "", name: str = "", changes: Changes | None = None, *, actor: Actor | None = None
 ) -> None:
+    if is_untold():
+        return
     who = actor or current_actor()
     told = {field: [as_text(before), as_text(after)] for field, (before, after) in (changes or {}).items()}
     if who.command:
