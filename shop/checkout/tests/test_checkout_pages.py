@@ -119,6 +119,8 @@ def test_an_invalid_address_is_marked_and_keeps_the_other_fields(client, item, f
     response = fill_in(client, **{field: value})
     assert response.status_code == 400
     assert "field--invalid" in response.text
+    assert "<title>Please check the marked fields. · Checkout" in response.text
+    assert 'aria-invalid="true"' in response.text
     if field != "name":
         assert 'value="Ada Lovelace"' in response.text
 

@@ -53,7 +53,9 @@ def test_other_visitors_do_not_see_the_open_order(guest, order):
     guest.get("/")
     for path in ("/", "/cart/", "/account/orders/"):
         assert order.number not in Client().get(path).text
-    assert Client().get(f"/orders/{order.number}/pay/").status_code == 404
+    locked = Client().get(f"/orders/{order.number}/pay/")
+    assert locked.status_code == 404
+    assert "Find an order that you have placed" in locked.text
 
 
 def test_an_open_order_of_a_user_is_in_the_header_of_every_page(client):
