@@ -1,5 +1,9 @@
 """Pages of the second factor: the code at the login, setting it up, switching it off, and asking again before what weighs much."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -14,38 +18,65 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import CodeForm, SetUpForm
+from accounts.login_limits import TooManyWrong
 from accounts.login_steps import finish, next_url, page_user, pending_login
 from accounts.models import User
 from accounts.one_time_codes import app_uri, grouped
+from accounts.registration import WrongPassword, check_current_password
 from accounts.second_factor import begin, check_code, confirm, count_recovery_codes, mark_fresh, pending, remove, renew_recovery_codes
-from cryptons.api.limits import count, too_many_attempts
-from cryptons.client_address import client_ip
 from cryptons.qr_code import qr_svg
 
 WRONG_CODE = gettext_lazy("This code is wrong or was used before.")
 
 
-def _may_try(request: HttpRequest, user: User, form: Form) -> bool:
-    """Count a try at the user's password or code. Returns False, with an error in the form, if there were too many."""
-    allowed, headers = count(settings.RATE_LIMIT_AUTH, "code", str(user.pk), client_ip(request))
-    if not allowed:
-        form.add_error(None, too_many_attempts(headers))
-    return allowed
+P = ParamSpec("P")
+
+
+def _answer_too_many(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """Answer with a page of its own when there were too many wrong codes or passwords."""
+
+    @wraps(view)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(*args, **kwargs)
+        except TooManyWrong as error:
+            request: Any = args[0]
+            response = render(request, "429.html", {"text": str(error)}, status=429)
+            response.headers["Retry-After"] = error.headers["Retry-After"]
+            return response
+
+    return limited
 
 
 def _is_right(request: HttpRequest, user: User, form: Form) -> bool:
-    """Return whether the form has a right code, or add the error."""
-    if not form.is_valid() or not _may_try(request, user, form):
+    """Return whether the form has a right code, or add the error. Raises TooManyWrong."""
+    if not form.is_valid():
         return False
-    if not check_code(user, form.cleaned_data["code"], request):
+    if not check_code(request, user, form.cleaned_data["code"]):
         form.add_error("code", str(WRONG_CODE))
         return False
     return True
 
 
+def _set_up(request: HttpRequest, user: User, form: Form) -> list[str] | None:
+    """Switch the second factor on for the right password and code, or add the error. Raises TooManyWrong."""
+    if not form.is_valid():
+        return None
+    try:
+        check_current_password(request, user, form.cleaned_data["password"])
+    except WrongPassword as error:
+        form.add_error("password", str(error))
+        return None
+    codes = confirm(user, form.cleaned_data["code"])
+    if codes is None:
+        form.add_error("code", _("This code is wrong. Is the clock of your telephone right?"))
+    return codes
+
+
 @sensitive_post_parameters()
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@_answer_too_many
 def login_code_page(request: HttpRequest) -> HttpResponse:
     """The login's second step."""
     login = pending_login(request)
@@ -63,6 +94,7 @@ def login_code_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@_answer_too_many
 def ask_again_page(request: HttpRequest) -> HttpResponse:
     """Ask for a code, and go on to the page that needs it."""
     user, url = page_user(request), next_url(request)
@@ -79,6 +111,7 @@ def ask_again_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@_answer_too_many
 def second_factor_page(request: HttpRequest) -> HttpResponse:
     """Show whether the second factor is on; switch it off or make new recovery codes for a code; begin to set it up."""
     user = page_user(request)
@@ -102,21 +135,17 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@_answer_too_many
 def set_up_page(request: HttpRequest) -> HttpResponse:
     user = page_user(request)
     factor = pending(user)
     if factor is None:
         return redirect("accounts:second_factor")
     form = SetUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _may_try(request, user, form):
-        if not user.check_password(form.cleaned_data["password"]):
-            form.add_error("password", _("The current password is wrong."))
-        elif (codes := confirm(user, form.cleaned_data["code"])) is None:
-            form.add_error("code", _("This code is wrong. Is the clock of your telephone right?"))
-        else:
-            update_session_auth_hash(request, user)
-            mark_fresh(request)
-            return _show_codes(request, codes)
+    if request.method == "POST" and (codes := _set_up(request, user, form)) is not None:
+        update_session_auth_hash(request, user)
+        mark_fresh(request)
+        return _show_codes(request, codes)
     context = {
         "form": form,
         "secret": grouped(factor.secret),

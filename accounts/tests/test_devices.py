@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from accounts import devices
-from accounts.devices import COOKIE, is_known_network
+from accounts.devices import COOKIE, known_place
 from accounts.mails import mail_new_device, mail_password_changed, mail_second_factor_changed
 from accounts.models import KnownDevice
 from accounts.second_factor import remove, renew_recovery_codes
@@ -96,7 +96,7 @@ def test_the_device_seen_longest_ago_is_forgotten_first(ada, rf, monkeypatch):
     requests = [rf.get("/", REMOTE_ADDR=f"192.0.{number}.7") for number in range(3)]
     for request in requests:
         devices.notice_login(request, ada)
-    assert [is_known_network(ada, request) for request in requests] == [False, True, True]
+    assert [bool(known_place(ada, request)) for request in requests] == [False, True, True]
 
 
 def test_devices_that_were_not_seen_for_long_are_forgotten(client, ada):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -116,7 +117,7 @@ def test_of_two_uses_of_a_link_at_once_one_wins(ada, key):
 @pytest.mark.django_db(transaction=True)
 def test_a_password_that_changes_while_the_link_is_used_ends_it(ada, key):
     link = read_link(key, at=timezone.now())
-    change_password(ada, PASSWORD, "a third long horse")
+    change_password(RequestFactory().post("/"), ada, PASSWORD, "a third long horse")
 
     with pytest.raises(LinkOver):
         set_new_password(link, NEW)

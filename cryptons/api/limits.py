@@ -43,6 +43,13 @@ class MemoryWindows:
         with self._lock:
             self._windows[keys] = end, hits
 
+    def take_back(self, keys: tuple[str, ...]) -> None:
+        """Count one request less."""
+        with self._lock:
+            if keys in self._windows:
+                end, hits = self._windows[keys]
+                self._windows[keys] = end, max(0, hits - 1)
+
     def clear(self) -> None:
         with self._lock:
             self._windows.clear()
@@ -112,6 +119,18 @@ def _result(item: RateLimitItem, hits: int, end: float) -> tuple[bool, dict[str,
     if hits > item.amount:
         headers["Retry-After"] = seconds
     return hits <= item.amount, headers
+
+
+def take_back(limit: str, *keys: str) -> None:
+    """Undo one `count`."""
+    if not (settings.REDIS_URL and _hit_in_redis(parsed(limit), keys, hits=-1)):
+        _memory.take_back((limit, *keys))
+
+
+def times(limit: str, factor: int) -> str:
+    """Return the limit that allows so many times as much."""
+    item = parsed(limit)
+    return f"{item.amount * factor}/{item.multiples}{item.GRANULARITY.name}"
 
 
 def _hit_in_redis(item: RateLimitItem, keys: tuple[str, ...], hits: int = 1) -> tuple[int, float] | None:

@@ -104,15 +104,22 @@ def test_each_client_has_its_own_rate_limit(client, settings):
     assert client.get("/api/rates", REMOTE_ADDR="192.0.2.1").status_code == 429
 
 
+def test_registrations_are_counted_before_their_body_is_read(client, settings):
+    settings.RATE_LIMIT_AUTH = "2/15minutes"
+    statuses = [client.post("/api/auth/register", "{", content_type="application/json").status_code for _ in range(3)]
+    assert statuses == [400, 400, 429]
+
+
 def test_login_attempts_are_counted_before_the_password_is_checked(client, settings):
     settings.RATE_LIMIT_AUTH = "2/15minutes"
-    statuses = [client.post("/api/auth/login", "{", content_type="application/json").status_code for _ in range(3)]
-    assert statuses == [400, 400, 429]
+    body = {"username": "kate", "password": "x"}
+    statuses = [client.post("/api/auth/login", body, content_type="application/json").status_code for _ in range(3)]
+    assert statuses == [401, 401, 429]
 
 
 def test_the_login_page_shares_its_rate_limit_with_the_login_api(client, settings):
     settings.RATE_LIMIT_AUTH = "1/15minutes"
-    client.post("/api/auth/login", "{", content_type="application/json")
+    client.post("/api/auth/login", {"username": "kate", "password": "x"}, content_type="application/json")
     answer = client.post("/account/login/", {"name": "kate", "password": "x"})
     assert answer.status_code == 429
     assert b"Too many attempts" in answer.content
