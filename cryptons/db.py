@@ -3,9 +3,10 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -139,6 +140,35 @@ def update_if_unchanged(row: Versioned, **values: Any) -> bool:
     for name, value in values.items():
         setattr(row, name, value)
     return True
+
+
+def insert(rows: Sequence[models.Model]) -> None:
+    """Write new rows of one model, which have their keys, in the caller's transaction. Raises IntegrityError.
+
+    As `bulk_create` does, and as there no signals are sent. Django compiles its statement again for each call, which takes several times
+    as long as writing a row: here the text is kept.
+    """
+    if not rows:
+        return
+    if connection.vendor == "mongodb":
+        type(rows[0])._default_manager.bulk_create(rows)
+        return
+    sql, fields = _insert_statement(type(rows[0]))
+    values = [[field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields] for row in rows]
+    with connection.cursor() as cursor:
+        if len(rows) == 1:
+            cursor.execute(sql, values[0])
+        else:
+            cursor.executemany(sql, values)
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _insert_statement(model: type[models.Model]) -> tuple[str, Sequence[models.Field[Any, Any]]]:
+    fields, quote = model._meta.local_concrete_fields, connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})", fields  # noqa: S608
 
 
 def retry_when(moved: type[Exception] | tuple[type[Exception], ...], act: Callable[[], T], *, attempts: int = 3, failure: Exception) -> T:

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from cryptons.audit.writing import audit_event
-from cryptons.db import BaseModel
+from cryptons.db import BaseModel, insert
 
 
 class Event(BaseModel):
@@ -32,7 +32,8 @@ class Event(BaseModel):
 def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor: str = "") -> Event:
     """Write one event in the caller's transaction. `type` is `subject.what_happened`; a `seq` that is taken raises IntegrityError."""
     subject_type = type.partition(".")[0]
-    event = Event.objects.create(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
+    event = Event(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
+    insert([event])
     if type != "order.placed":  # staff who buy are buyers
         audit_event(type, subject_id, data, actor=actor, before=lambda: _data_before(event))
     return event

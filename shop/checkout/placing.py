@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from cryptons.db import in_transaction, retry_when
+from cryptons.db import in_transaction, insert, retry_when
 from cryptons.events.models import record
 from cryptons.mail.models import Mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
@@ -208,13 +208,13 @@ def _set_lines(order: Order, lines: list[OrderLine]) -> None:
 def _write(contents: CartContents, draft: Draft) -> None:
     order = draft.order
     take_stock(draft.lines)
-    order.save(force_insert=True)
-    OrderLine.objects.bulk_create(draft.lines)
+    insert([order])
+    insert(draft.lines)
     invoice = open_invoice(draft.invoice)
     draft.slots.take(order, until=invoice.expires_at)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
     if draft.mail is not None:
-        draft.mail.save(force_insert=True)
+        insert([draft.mail])
     if contents.cart is not None:
         _empty(contents.cart, {line.item.pk: line.quantity for line in contents.lines})
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cryptons.client_address import client_ip
+from cryptons.db import insert
 from cryptons.formats import clock
 from shop.errors import ShopError, TooManyUnits
 from shop.models import Order, OrderLine, Product, UnpaidSlot
@@ -62,9 +63,7 @@ class Slots:
 
     def take(self, order: Order, *, until: datetime) -> None:
         """Write the places in the order's transaction. Raises IntegrityError when another order of the visitor was faster."""
-        UnpaidSlot.objects.bulk_create(
-            UnpaidSlot(visitor=visitor, number=number, order=order, until=until) for visitor, number in self.places
-        )
+        insert([UnpaidSlot(visitor=visitor, number=number, order=order, until=until) for visitor, number in self.places])
 
     def take_again(self, order: Order, *, until: datetime) -> None:
         """Write the places of a new quote instead of those of the former one."""

@@ -36,15 +36,15 @@ def take_stock(lines: Iterable[OrderLine]) -> None:
     scarce: dict[UUID, int] = {}
     shortages: list[Shortage] = []
     for product_id, line in sorted(by_product.items()):  # as hold_stock does
-        offered = Product.objects.listed().filter(pk=product_id, price_minor=line.price_minor)
+        offered = {"pk": product_id, "is_listed": True, "price_minor": line.price_minor}
         sold = {"stock": F("stock") - line.quantity}
-        if line.product and offered.filter(stock__gt=LOW_STOCK + line.quantity).update(**sold):
+        if line.product and Product.objects.filter(**offered, stock__gt=LOW_STOCK + line.quantity).update(**sold):
             plenty.append(line.product)
             continue
-        if offered.filter(stock__gte=line.quantity).update(**sold):
+        if Product.objects.filter(**offered, stock__gte=line.quantity).update(**sold):
             scarce[product_id] = -line.quantity
             continue
-        stock = offered.values_list("stock", flat=True).first()
+        stock = Product.objects.filter(**offered).values_list("stock", flat=True).first()
         if stock is None:
             raise CartChanged(_("A price or the stock has just changed. Please check your order again."))
         shortages.append(Shortage(line.name, stock, product_id=product_id))
