@@ -1,13 +1,14 @@
 """Queue a mail as a row in the transaction of the change that it reports; a sweep sends it within seconds."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from cryptons.mail.kept_templates import render_kept
 from cryptons.mail.models import Mail
 
 SUBJECT = "Subject: "
@@ -35,12 +36,13 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], 
     mail.save(force_insert=True)
 
 
-def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any]) -> Mail:
-    """Return the mail, not stored yet."""
+def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], is_kept: bool = False) -> Mail:
+    """Return the mail, not stored yet. `is_kept`: the template takes nothing but texts, as `render_kept` asks."""
+    render: Callable[..., str] = render_kept if is_kept else render_to_string
     values = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, **context}
-    subject, _, text = render_to_string(f"{template}.txt", values).lstrip().partition("\n")
+    subject, _, text = render(f"{template}.txt", values).lstrip().partition("\n")
     if not subject.startswith(SUBJECT):
         raise ValueError(f"{template}.txt does not begin with a subject.")
-    html = render_to_string(f"{template}.html", values)
+    html = render(f"{template}.html", values)
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
     return Mail(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)

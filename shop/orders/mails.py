@@ -11,7 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
-from cryptons.formats import coins, money, plain_decimal, text_list
+from cryptons.formats import coins, long_moment, money, plain_decimal, text_list
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail, render_mail
 from cryptons.money import UNITS
@@ -39,9 +39,16 @@ def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], R]) -> Callabl
 @_in_the_buyers_language
 def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
     """Render the mail about a new order, none of them stored yet: while a transaction writes, others wait for it."""
-    amount = f"{plain_decimal(option.due_text)} {UNITS[option.network].coin}"
-    content = _content("order_received", order, pay_url=_link("pay", order, invoice), amount=amount, until=invoice.expires_at)
-    return render_mail(f"order-received:{order.pk}", **content)
+    context = {
+        "order": {"number": order.number},
+        **_contents(order),
+        "amount": f"{plain_decimal(option.due_text)} {UNITS[option.network].coin}",
+        "until": long_moment(invoice.expires_at),
+        "pay_url": _link("pay", order, invoice),
+        "order_url": _order_url(order),
+    }
+    key, template = f"order-received:{order.pk}", "shop/mail/order_received"
+    return render_mail(key, to=order.email, template=template, context=context, is_kept=True)
 
 
 @_in_the_buyers_language
@@ -213,12 +220,24 @@ def _content(template: str, order: Order, **context: Any) -> dict[str, Any]:
     context = {
         "order": order,
         "name": _name(order),
-        "lines": list(order.lines.all()),
         "country": country_name(order.shipping_address.get("country", "")),
-        "order_url": settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token]),
+        "order_url": _order_url(order),
+        **_contents(order),
         **context,
     }
     return {"to": order.email, "template": f"shop/mail/{template}", "context": context}
+
+
+def _contents(order: Order) -> dict[str, Any]:
+    """Return what `_lines` shows of the order, as texts."""
+    lines = [
+        {"quantity": str(line.quantity), "name": line.name, "total": money(line.total_minor, order.currency)} for line in order.lines.all()
+    ]
+    return {"lines": lines, "total": money(order.total_minor, order.currency)}
+
+
+def _order_url(order: Order) -> str:
+    return settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token])
 
 
 def _name(order: Order) -> str:
