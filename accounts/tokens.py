@@ -28,7 +28,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import RevokedToken, User
-from cryptons.db import on_commit
+from cryptons.db import find_rows, on_commit
 
 USER_CACHE_SECONDS = 5
 """How long another process still answers what only reads, after a logout, a demotion or a closed account. Here it ends at once."""
@@ -95,7 +95,7 @@ def find_user(user_id: UUID) -> User | None:
     key = f"user:{user_id}"
     kept: dict[str, Any] | None = cache.get(key)
     if kept is None:
-        user = User.objects.filter(pk=user_id).first()
+        user = next(iter(find_rows(User, [user_id])), None)
         if user is not None:
             cache.set(key, {field.attname: field.value_from_object(user) for field in _cached_fields()}, USER_CACHE_SECONDS)
         return user

@@ -3,10 +3,10 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django_mongodb_backend.transaction import Atomic as MongoAtomic
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 T = TypeVar("T")
+Row = TypeVar("Row", bound=models.Model)
 
 CONFLICT_ATTEMPTS = 15
 CONFLICT_CODES = frozenset({"40001", "40P01"})
@@ -162,6 +163,28 @@ def insert(rows: Sequence[models.Model]) -> None:
             cursor.executemany(sql, values)
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
+
+
+def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
+    """Read the rows with these primary keys, those that exist, in no order. `filter` compiles its statement for each call: see `insert`."""
+    if not keys:
+        return []
+    if connection.vendor == "mongodb":
+        return list(model._default_manager.filter(pk__in=list(keys)))
+    key = model._meta.pk
+    assert key is not None
+    return list(
+        model._default_manager.raw(_select_statement(model, len(keys)), [key.get_db_prep_value(value, connection) for value in keys])
+    )
+
+
+@lru_cache(1000)
+def _select_statement(model: type[models.Model], count: int) -> str:
+    meta, quote = model._meta, connection.ops.quote_name
+    assert meta.pk is not None
+    columns = ", ".join(quote(str(field.column)) for field in meta.concrete_fields)
+    keys = ", ".join(["%s"] * count)
+    return f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(str(meta.pk.column))} IN ({keys})"  # noqa: S608
 
 
 @cache

@@ -3,13 +3,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 
+from accounts.tests.factories import UserFactory
 from cryptons import db
-from cryptons.db import _SqliteAtomic, atomic, insert, new_id, on_commit, retry_when
+from cryptons.db import _SqliteAtomic, atomic, find_rows, insert, new_id, on_commit, retry_when
 from cryptons.events.models import Event, record
 from cryptons.mail.models import Mail
 from payments.tests.factories import OptionFactory
-from shop.models import UnpaidSlot
-from shop.tests.factories import NOW, OrderLineFactory
+from shop.models import Product, UnpaidSlot
+from shop.tests.factories import NOW, OrderLineFactory, ProductFactory
 
 
 def test_new_ids_sort_by_the_time_of_their_creation():
@@ -196,3 +197,28 @@ def test_insert_refuses_a_row_that_breaks_a_unique_index():
         insert([Event(subject_type="order", subject_id=subject, seq=1, type="order.placed")])
 
     assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [[], ["a-key-that-is-long-enough-for-the-test-xxxxx"]])
+def test_find_rows_reads_what_django_reads(settings, key):
+    settings.FIELD_ENCRYPTION_KEY = key
+    for row in (*_make_rows(), UserFactory(address={"city": "Łódź 100 %"})):
+        model = type(row)
+        stored = model.objects.get(pk=row.pk)
+
+        (found,) = find_rows(model, [row.pk, new_id()])
+
+        assert [getattr(found, field.attname) for field in model._meta.concrete_fields] == [
+            getattr(stored, field.attname) for field in model._meta.concrete_fields
+        ]
+        assert found._state.adding is False
+
+
+@pytest.mark.django_db
+def test_find_rows_reads_several_rows_and_none():
+    rows = ProductFactory.create_batch(3)
+
+    assert set(find_rows(Product, [row.pk for row in rows])) == set(rows)
+    assert find_rows(Product, [new_id()]) == []
+    assert find_rows(Product, []) == []

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from cryptons.db import in_transaction, insert, retry_when
+from cryptons.db import find_rows, in_transaction, insert, retry_when
 from cryptons.events.models import record
 from cryptons.mail.models import Mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
@@ -101,7 +101,7 @@ def placed_order(token: UUID, user: User | None) -> Order | None:
 
 
 def _contents_of(quantities: dict[UUID, int]) -> CartContents:
-    products = Product.objects.listed().in_bulk(quantities)
+    products = {product.pk: product for product in find_rows(Product, quantities) if product.is_listed}
     if len(products) < len(quantities):
         raise Product.DoesNotExist("Product not found")
     lines = (
