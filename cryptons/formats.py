@@ -90,6 +90,12 @@ def clock(value: datetime) -> str:
 
 def long_moment(value: datetime) -> str:
     """Write a day and a time: `26 November 2026, 10:30 UTC`."""
+    return _long_moment(value.replace(second=0, microsecond=0), _language(), _international(), timezone.get_current_timezone_name())
+
+
+@lru_cache(maxsize=1000)
+def _long_moment(value: datetime, *_written_for: object) -> str:
+    """Write a minute. Many mails and pages name the same ones, and Babel needs a third of a millisecond for one."""
     return f"{long_date(value)}, {clock(value)}"
 
 
