@@ -1,0 +1,84 @@
+"""Statements whose text is kept do what Django's own do (D85 in docs/decisions.md)."""
+
+import pytest
+from django.db import IntegrityError
+
+from accounts.tests.factories import UserFactory
+from cryptons.db import atomic, find_rows, insert, new_id
+from cryptons.events.models import Event, record
+from cryptons.mail.models import Mail
+from payments.tests.factories import OptionFactory
+from shop.models import Product, UnpaidSlot
+from shop.tests.factories import NOW, OrderLineFactory, ProductFactory
+
+
+def _make_rows():
+    """Store one row of each model of which an order has rows."""
+    line, option = OrderLineFactory.create(order__shipping_address={"name": "Ada “A” O'Hara 100 %", "city": "Łódź"}), OptionFactory.create()
+    event = Event.objects.create(subject_type="order", subject_id=line.order.pk, seq=1, type="order.placed", data={"on": [1, None, "%s"]})
+    mail = Mail.objects.create(key="order-received:1", to="ada@example.com", subject="100 %", text="%s", html="<p>%(a)s</p>")
+    slot = UnpaidSlot.objects.create(visitor="0" * 64, number=1, order=line.order, until=NOW)
+    return line.order, line, option.invoice, option, event, mail, slot
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [[], ["a-key-that-is-long-enough-for-the-test-xxxxx"]])
+def test_insert_writes_what_django_writes(settings, key):
+    settings.FIELD_ENCRYPTION_KEY = key
+    for row in _make_rows():
+        model = type(row)
+        stored = model.objects.filter(pk=row.pk).values().get()
+        model.objects.filter(pk=row.pk)._raw_delete("default")
+
+        insert([row])
+
+        assert model.objects.filter(pk=row.pk).values().get() == stored
+
+
+@pytest.mark.django_db
+def test_insert_writes_several_rows_and_each_can_be_saved_again():
+    rows = [Event(subject_type="order", subject_id=new_id(), seq=seq, type="order.placed") for seq in (1, 2, 3)]
+
+    insert(rows)
+    rows[0].actor = "staff"
+    rows[0].save()
+
+    assert sorted(Event.objects.values_list("seq", "actor")) == [(1, "staff"), (2, ""), (3, "")]
+    insert([])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_insert_refuses_a_row_that_breaks_a_unique_index():
+    subject = new_id()
+    record("order.placed", subject, seq=1, data={})
+
+    with pytest.raises(IntegrityError), atomic():
+        record("order.changed", subject, seq=2, data={})
+        insert([Event(subject_type="order", subject_id=subject, seq=1, type="order.placed")])
+
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [[], ["a-key-that-is-long-enough-for-the-test-xxxxx"]])
+def test_find_rows_reads_what_django_reads(settings, key):
+    settings.FIELD_ENCRYPTION_KEY = key
+    for row in (*_make_rows(), UserFactory(address={"city": "Łódź 100 %"})):
+        model = type(row)
+        stored = model.objects.get(pk=row.pk)
+
+        (found,) = find_rows(model, [row.pk, new_id()])
+
+        assert [getattr(found, field.attname) for field in model._meta.concrete_fields] == [
+            getattr(stored, field.attname) for field in model._meta.concrete_fields
+        ]
+        assert found._state.adding is False
+
+
+@pytest.mark.django_db
+def test_find_rows_reads_several_rows_and_none():
+    rows = ProductFactory.create_batch(3)
+
+    assert set(find_rows(Product, [row.pk for row in rows])) == set(rows)
+    assert find_rows(Product, [new_id()]) == []
+    assert find_rows(Product, []) == []
