@@ -134,7 +134,7 @@ def statements_of_an_order(before: Path) -> list[Statement]:
 
     def record(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
         if sql.startswith(("INSERT", "UPDATE")) and connection.in_atomic_block:
-            written.append((sql.replace("%s", "?"), tuple(parameters)))
+            written.extend((sql.replace("%s", "?"), tuple(row)) for row in (parameters if many else [parameters]))
         return execute(sql, parameters, many, context)
 
     cart = CartItemFactory.create().cart
