@@ -1,4 +1,4 @@
-"""Statements whose text is kept do what Django's own do (D85 in docs/decisions.md)."""
+"""Statements whose text is kept do what Django's own do (D86 in docs/decisions.md)."""
 
 import pytest
 from django.db import IntegrityError
