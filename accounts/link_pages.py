@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -13,9 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.devices import notice_login
 from accounts.email_address import change_email, verify_email
 from accounts.forms import ForgottenForm, NewPasswordForm
 from accounts.links import Kind, LinkOver, OpenLink, hours, read_link
+from accounts.login_steps import proceed
 from accounts.mail_limits import count_link_mail
 from accounts.recovery import request_link, set_new_password
 from accounts.registration import Taken
@@ -84,12 +87,15 @@ def _link_over(request: HttpRequest) -> HttpResponse:
 
 
 def _choose_password(request: HttpRequest, link: OpenLink) -> HttpResponse:
+    """Log in whoever set a password, up to the second factor: after many wrong tries the login would make them wait."""
     form = NewPasswordForm(link.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        set_new_password(link, form.cleaned_data["new"])
+        user = set_new_password(link, form.cleaned_data["new"])
         request.session.pop(SESSION_KEY, None)
-        messages.success(request, _("Your new password is set. Log in with it."))
-        return redirect("accounts:login")
+        notice_login(request, user, is_expected=True)
+        response = proceed(request, user, resolve_url(settings.LOGIN_REDIRECT_URL))
+        messages.success(request, _("Your new password is set."))
+        return response
     context = {"form": form, "email": link.email, "is_undo": link.kind == Kind.UNDO}
     return render(request, "accounts/new_password.html", context, status=400 if form.errors else 200)
 

@@ -47,16 +47,16 @@ def _answer(request: LinkRequest) -> None:
         send_link(user, kind, user.email, mail)
 
 
-def set_new_password(link: OpenLink, password: str) -> None:
-    """Set the password, and the old address again if the link undoes its change. Ends all sessions and tokens. Raises LinkOver.
+def set_new_password(link: OpenLink, password: str) -> User:
+    """Set the password, and the old address again if the link undoes its change. Ends all sessions and tokens. Returns the user.
 
-    The second factor stays.
+    The second factor stays. Raises LinkOver.
     """
     if link.kind not in (Kind.RESET, Kind.UNDO):
         raise LinkOver
     hashed = make_password(password)  # outside the transaction: it takes a while
 
-    def act() -> None:
+    def act() -> User:
         use_up(link)
         user = User.objects.get(pk=link.user.pk)
         user.email, user.password = link.email, hashed
@@ -65,8 +65,9 @@ def set_new_password(link: OpenLink, password: str) -> None:
             _end_later_links(link.row)
         forget_devices(user.pk)
         mail_password_changed(user)
+        return user
 
-    in_transaction(act)
+    return in_transaction(act)
 
 
 def _end_later_links(undo: AccountLink) -> None:
