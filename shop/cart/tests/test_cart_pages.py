@@ -200,6 +200,7 @@ def test_changing_the_cart_with_htmx_returns_only_the_cart(client, item):
     assert response.text.strip().startswith('<div id="cart"')
     assert "$149.97" in response.text
     assert "csrfmiddlewaretoken" in response.text
+    assert "<noscript>" not in response.text, "htmx would show what is in it"
     assert re.search(r'id="cart-count" hx-swap-oob="true">3<', response.text)
     announced = response.text.partition('id="cart-announcement" hx-swap-oob="innerHTML">')[2]
     assert "Your cart has 3 items. Total: $149.97." in announced
