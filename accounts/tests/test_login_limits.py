@@ -75,9 +75,10 @@ def test_the_owner_gets_in_from_another_address(ada, login):
     assert is_in(login(password=PASSWORD, address=THERE))
 
 
-def test_the_owner_gets_in_where_they_logged_in_before_whatever_strangers_try(ada, login):
+def test_the_owner_gets_in_where_they_logged_in_before_whatever_strangers_try(ada, login, settings):
+    settings.RATE_LIMIT_AUTH = "1/15minutes"
     assert is_in(login(password=PASSWORD, address=THERE))
-    for number in range(60):
+    for number in range(12):
         login(address=f"10.{number}.0.1")
 
     assert login(password=PASSWORD, address=HERE).status_code == 429
@@ -116,10 +117,11 @@ def test_right_passwords_are_not_counted(ada, login):
     assert all(is_in(login(password=PASSWORD)) for _ in range(12))
 
 
-def test_one_address_cannot_guess_at_ever_more_accounts(login):
-    statuses = [login(f"name{number}").status_code for number in range(51)]
-    assert 429 not in statuses[:50]
-    assert statuses[50] == 429
+def test_one_address_cannot_guess_at_ever_more_accounts(login, settings):
+    settings.RATE_LIMIT_AUTH = "1/15minutes"
+    statuses = [login(f"name{number}").status_code for number in range(11)]
+    assert 429 not in statuses[:10]
+    assert statuses[10] == 429
 
 
 @pytest.fixture
