@@ -9,6 +9,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import Group
 
+        import accounts.middleware  # noqa: F401  (its receiver notes when a session began)
         from accounts.models import User
         from cryptons.audit.watching import watch
 

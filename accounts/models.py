@@ -56,7 +56,9 @@ class User(BaseModel, AbstractUser):
     """What the database has of the columns of which a change can end all logins; each user that was read has its own."""
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> "User":  # type: ignore[override]  # stubs of a newer Django
+    def from_db(  # type: ignore[override]  # the stubs are of a newer Django
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any]
+    ) -> "User":
         user = super().from_db(db, field_names, values)
         user._remember(field_names)
         return user

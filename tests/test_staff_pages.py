@@ -8,7 +8,6 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-import accounts.middleware  # noqa: F401  (its receiver notes when a session began)
 from accounts.groups import READY_GROUPS, make_ready_groups
 from accounts.tests.factories import StaffFactory, UserFactory
 

@@ -9,7 +9,7 @@ from accounts.models import User
 from cryptons.db import atomic
 from cryptons.money import Base
 from payments.invoices.settlement import settle
-from payments.models import Cursor, Option
+from payments.models import Cursor, Invoice, Option
 from payments.networks.base import Fact
 from payments.sync.facts import store_facts
 from shop.checkout.placing import place_order
@@ -78,3 +78,7 @@ def run_out(order: Order, *, at: datetime | None = None) -> None:
 def open_order(**more: Any) -> Order:
     """As `placed`, but on the real clock: what the pages look at."""
     return placed(at=timezone.now(), **more)
+
+
+def invoice_of(order: Order) -> Invoice:
+    return Invoice.objects.get(subject_id=order.pk)

@@ -1,4 +1,5 @@
-// Copy buttons, countdowns, − and + beside a quantity, and what is said when a request fails. All pages work without them; their words come from the page, in its language.
+// Copy buttons, countdowns, − and + at a quantity, and what is said when a request fails.
+// All pages work without them; their words come from the page, in its language.
 (() => {
   "use strict";
 

@@ -9,22 +9,12 @@ from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from cryptons.api.limits import forget_counts
-from payments.invoices.buyer_view import read_buyer_view
-from payments.invoices.opening import override_invoice
 from payments.models import Cursor, Invoice, Option
-from payments.tests.factories import PayoutFactory
 from shop.checkout import pay_page as pay_pages
-from shop.checkout.pay_page import describe
-from shop.checkout.requoting import requote_order
 from shop.orders.access import SESSION_KEY
-from shop.orders.lifecycle import cancel_own_order
-from shop.tests.paying import LATE, TIP, TOO_LATE, open_order, pay, placed, run_out, tell
+from shop.tests.paying import TIP, invoice_of, open_order, pay, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def invoice_of(order):
-    return Invoice.objects.get(subject_id=order.pk)
 
 
 def show(client, order, **more):
@@ -37,10 +27,6 @@ def look(client, order, seen=""):
 
 def seen_in(response):
     return re.search(r"seen=([0-9a-f]{16})", response.text)[1]
-
-
-def state_of(order, at):
-    return describe(read_buyer_view(invoice_of(order).pk), at=at)
 
 
 def test_the_pay_page_shows_the_amount_the_address_and_the_qr_code(client):
@@ -90,12 +76,6 @@ def test_title_and_favicon_follow_the_state_in_the_page_and_in_the_live_part(cli
     check("Seen, 0 of 2 confirmations", "seen")
     pay(order)
     check("Paid", "paid")
-
-
-def test_the_favicon_of_an_expired_quote_says_so():
-    order = placed()
-    run_out(order)
-    assert state_of(order, LATE).icon == "img/pay-expired.svg"
 
 
 def test_a_paid_order_says_thank_you_and_what_happens_next(client):
@@ -219,111 +199,6 @@ def test_an_expired_pay_page_does_not_ask_for_money(client):
     assert "Please do not send money to this address any more." in text
     assert "<svg" not in text
     assert "bitcoin:" not in text
-
-
-def test_the_pay_page_describes_each_state_of_a_payment():
-    order = placed()
-    at = order.created_at + timedelta(minutes=1)
-    assert state_of(order, at).title == "Waiting for your payment"
-    tell(order)
-    assert state_of(order, at).title == "Seen, 0 of 2 confirmations"
-    tell(order, present=False, conflicted=True)
-    assert (state_of(order, at).name, state_of(order, at).asks_for_money) == ("double-spent", True)
-    pay(order, reference="b" * 64 + ":0")
-    assert (state_of(order, at).name, state_of(order, at).seconds) == ("settled", 0)
-    tell(order, reference="b" * 64 + ":0")
-    assert (state_of(order, at).name, state_of(order, at).tone) == ("reorged", "warning")
-
-
-def test_an_overpaid_invoice_says_by_how_much():
-    order = placed()
-    pay(order, percent=150)
-    assert "You overpaid by $49.99" in state_of(order, order.created_at).text
-
-
-def test_an_expired_underpaid_invoice_says_how_much_was_received():
-    order = placed()
-    tell(order, percent=60)
-    run_out(order)
-    state = state_of(order, LATE)
-    assert (state.name, state.title) == ("underpaid", "$59.98 of $99.98 received")
-
-
-def test_late_money_is_shown_as_late():
-    order = placed()
-    run_out(order)
-    tell(order, seen_at=TOO_LATE, at=TOO_LATE)
-    assert state_of(order, TOO_LATE).title == "Your payment arrived late"
-
-
-def test_an_expired_double_spend_is_shown_as_a_double_spend():
-    order = placed()
-    tell(order)
-    tell(order, present=False, conflicted=True)
-    run_out(order)
-    assert state_of(order, LATE).name == "double-spent-expired"
-
-
-@pytest.mark.parametrize(
-    ("status", "name"), [("draft", "refunding"), ("unknown", "refunding"), ("sent", "refunded"), ("failed", "underpaid")]
-)
-def test_a_refund_is_shown_in_each_of_its_states(status, name):
-    order = placed()
-    tell(order, percent=60, height=TIP - 1)
-    run_out(order)
-    PayoutFactory(invoice=invoice_of(order), kind="late", status=status)
-    state = state_of(order, LATE)
-    assert state.name == name
-    assert "do not send money" in state.text or status == "failed"
-
-
-@pytest.mark.parametrize(("status", "title"), [("approved", "Your refund is on its way"), ("sent", "Your refund was sent")])
-def test_a_full_or_partial_refund_of_a_paid_order_is_shown(status, title):
-    order = placed()
-    pay(order)
-    PayoutFactory(invoice=invoice_of(order), kind="refund", status=status)
-    assert state_of(order, LATE).title == title
-
-
-def test_refunding_the_excess_leaves_the_order_paid():
-    order = placed()
-    pay(order, percent=150)
-    assert state_of(order, LATE).can_request_refund
-    PayoutFactory(invoice=invoice_of(order), kind="excess", status="sent")
-    state = state_of(order, LATE)
-    assert (state.name, state.can_request_refund) == ("settled", False)
-    assert "You overpaid by $49.99, which we have refunded." in state.text
-
-
-def test_a_late_payment_during_a_new_quote_is_not_asked_for_again():
-    order = placed()
-    old = Option.objects.get()
-    order = requote_order(order.pk, "LTC", at=LATE)
-    tell(order, option=old, height=TIP - 1, seen_at=TOO_LATE, at=TOO_LATE)
-    Invoice.objects.update(status="new", expires_at=TOO_LATE + timedelta(minutes=5))
-    state = state_of(order, TOO_LATE)
-    assert (state.name, state.asks_for_money, state.quote_words) == ("late", False, "Use it at today's rate")
-
-
-def test_a_cancelled_payment_is_shown_as_cancelled():
-    order = placed()
-    cancel_own_order(order.pk, at=order.created_at)
-    assert state_of(order, order.created_at).title == "Cancelled"
-    tell(order)
-    assert state_of(order, order.created_at).title == "This payment was closed"
-
-
-def test_a_payment_that_the_shop_closed_is_shown_as_closed():
-    order = placed()
-    override_invoice(invoice_of(order).pk, "invalid", actor="grace", reason="why not", at=order.created_at)
-    assert state_of(order, order.created_at).title == "Closed by the shop"
-
-
-def test_an_expired_pay_page_stops_polling_after_a_while():
-    order = placed()
-    run_out(order)
-    assert state_of(order, LATE).seconds == 15
-    assert state_of(order, LATE + timedelta(hours=2)).seconds == 0
 
 
 def test_a_visitor_with_only_the_pay_link_gets_no_link_to_the_order(client):
