@@ -29,6 +29,12 @@ def coin_of(network: str) -> str:
     return UNITS[network].coin
 
 
+@register.filter(is_safe=True)
+def one_line(text: str) -> str:
+    """`{% filter one_line %}`: the text with one space wherever it has line breaks and spaces."""
+    return " ".join(text.split())
+
+
 @register.filter
 def decimal(text: object) -> str:
     """`{{ payment.amount_text|decimal }}`: a plain decimal string with the language's decimal sign."""
