@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,11 +21,15 @@ class BoundedPool:
         self._free = threads + waiting
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the call returns. Raises PoolFull at once if too many wait."""
+        """Return what the call returns. Raises PoolFull at once if too many wait. The call goes on when nobody waits for it any more."""
         if self._free <= 0:
             raise PoolFull
         self._free -= 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: call(*args, **kwargs))
-        finally:
-            self._free += 1
+        running = asyncio.get_running_loop().run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        running.add_done_callback(self._end)
+        return await asyncio.shield(running)
+
+    def _end(self, ended: asyncio.Future[Any]) -> None:
+        self._free += 1
+        if not ended.cancelled():
+            ended.exception()  # whoever still waits gets it too

@@ -30,6 +30,8 @@ from cryptons.serving.wsgi_call import Application, Exchange, Scope, WsgiCall, c
 
 WAITING_FOR_EACH_THREAD = 128
 HEALTH = "/healthz"
+HEALTH_SECONDS = 5
+"""A database that hangs, rather than fails, never answers: then the shop is not healthy."""
 FOR_ONE_VISITOR = frozenset({"authorization", "origin", "transfer-encoding", "content-length"})
 """A request with one of these headers goes to Django."""
 
@@ -132,15 +134,16 @@ class Front:
         """Run the application in a thread, once the request is there as a whole."""
         body = await self._bodies.read(exchange, headers, body_limit(scope.method, scope.path, headers))
         call = WsgiCall(exchange, self._loop)
-        pool = self._probes if scope.path == HEALTH else self._pool
+        pool, deadline = (self._probes, HEALTH_SECONDS) if scope.path == HEALTH else (self._pool, None)
         visitor = self._visitor(headers) if scope.method == "GET" else None
         key = _key(scope, headers)
         making = asyncio.Event()
         if visitor is not None and self._answers.is_known(key):
             self._making[key] = making
         try:
-            answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
-        except PoolFull as error:
+            async with asyncio.timeout(deadline):
+                answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
+        except (PoolFull, TimeoutError) as error:
             raise Refused(BUSY) from error
         except Exception as error:
             logger.exception("The application failed.", extra={"path": scope.path, "method": scope.method})

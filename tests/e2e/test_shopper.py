@@ -28,9 +28,9 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
     shopper.find(BOX).send_keys("3")
     shopper.press("Check out")
     assert "3 × Copper Kettle" in shopper.text()
+    shopper.open("/cart/")
     shopper.driver.get_log("browser")  # a request that the next page broke off may be in it
 
-    shopper.open("/cart/")
     shopper.find("[aria-label='One more']").click()
     wait_for("the number in the header", lambda: shopper.find("#cart-count").text.startswith("4"))
     assert shopper.driver.switch_to.active_element.get_attribute("aria-label") == "One more"

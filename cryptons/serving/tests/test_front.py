@@ -90,6 +90,28 @@ def test_a_refusal_is_a_page_in_the_language_of_the_address_elsewhere():
     assert b'<html lang="de">' in sent.body
 
 
+def test_a_health_check_that_hangs_is_a_503_and_the_next_ones_as_well_until_it_ends(monkeypatch):
+    monkeypatch.setattr("cryptons.serving.front.HEALTH_SECONDS", 0.05)
+    go_on = threading.Event()
+
+    def application(environ, start_response):
+        go_on.wait(10)
+        start_response("200 OK", [])
+        return [b"well"]
+
+    async def probe_thrice():
+        door = front(application)
+        probes = [Exchange() for _ in range(3)]
+        for probe in probes[:2]:
+            await door.__rsgi__(GivenScope(path="/healthz"), probe)
+        monkeypatch.setattr("cryptons.serving.front.HEALTH_SECONDS", 10)
+        go_on.set()
+        await door.__rsgi__(GivenScope(path="/healthz"), probes[2])
+        return [probe.status for probe in probes]
+
+    assert asyncio.run(probe_thrice()) == [503, 503, 200]
+
+
 def test_when_too_many_wait_the_next_is_told_to_come_back():
     begun, go_on = threading.Event(), threading.Event()
 
