@@ -32,7 +32,8 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
     shopper.driver.get_log("browser")  # a request that the next page broke off may be in it
 
     shopper.find("[aria-label='One more']").click()
-    wait_for("the number in the header", lambda: shopper.find("#cart-count").text.startswith("4"))
+    number = "return document.querySelector('#cart-count').textContent.trim()"  # at once: the element is replaced
+    wait_for("the number in the header", lambda: shopper.driver.execute_script(number).startswith("4"))
     assert shopper.driver.switch_to.active_element.get_attribute("aria-label") == "One more"
     assert "Your cart has 4 items." in (shopper.find("#cart-announcement").get_attribute("textContent") or "")
     assert "Update" not in shopper.find("#cart-form").text
