@@ -47,8 +47,11 @@ def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
         "pay_url": _link("pay", order, invoice),
         "order_url": _order_url(order),
     }
-    key, template = f"order-received:{order.pk}", "shop/mail/order_received"
-    return render_mail(key, to=order.email, template=template, context=context, is_kept=True)
+    return render_mail(received_key(order), to=order.email, template="shop/mail/order_received", context=context, is_kept=True)
+
+
+def received_key(order: Order) -> str:
+    return f"order-received:{order.pk}"
 
 
 @_in_the_buyers_language

@@ -16,7 +16,6 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
 from shop.errors import OrderMoved, OutOfStock
 from shop.models import Order
-from shop.orders.mail_limits import count_mail
 from shop.orders.mails import (
     expired_key,
     mail_about_money,
@@ -25,6 +24,7 @@ from shop.orders.mails import (
     mail_refund_sent,
     mail_staff_of_hold,
     mail_staff_of_sale,
+    received_key,
 )
 from shop.orders.state import CLOSED, PAID, write_order
 from shop.orders.stock import hold_stock, release_stock
@@ -73,16 +73,17 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
 def _offer_new_quote(order: Order, invoice: Invoice, *, at: datetime) -> None:
     """Mail the buyer of an order that nobody paid in time how to pay it after all, if that is possible.
 
-    Anybody can order with somebody else's mail address, so it counts for RATE_LIMIT_ORDER_MAILS.
+    Anybody can order with somebody else's mail address, so there is none if RATE_LIMIT_ORDER_MAILS held back the mail about the order.
     """
-    if invoice.flags or order.status != Status.PENDING or Mail.objects.filter(key=expired_key(order)).exists():
+    if invoice.flags or order.status != Status.PENDING:
+        return
+    if Mail.objects.filter(key=expired_key(order)).exists() or not Mail.objects.filter(key=received_key(order)).exists():
         return
     try:
         preview_quote(invoice.pk, at=at)
     except PaymentError:
         return
-    if count_mail(order.email, ""):
-        mail_order_expired(order, invoice)
+    mail_order_expired(order, invoice)
 
 
 def _close_play_order(order: Order, *, at: datetime) -> None:
