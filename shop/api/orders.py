@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tokens import api_user
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictUUID
+from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import ORDER_KEY, Anybody, Authenticated, OrderHolder, has_permission, may
 from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key, one_of
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
@@ -61,12 +61,12 @@ class OrderInput(Input):
 
 class StatusInput(Input):
     status = serializers.ChoiceField(choices=Order.Status.values)
-    reason = serializers.CharField(
+    reason = StrictString(
         required=False,
         max_length=200,
         help_text="Needed to move on an order that is not safely paid. That of a cancellation is mailed to the buyer.",
     )
-    note = serializers.CharField(required=False, max_length=200, help_text="For staff only.")
+    note = StrictString(required=False, max_length=200, help_text="For staff only.")
 
 
 class QuoteInput(Input):

@@ -71,6 +71,13 @@ def test_a_user_with_the_permission_to_change_orders_can_set_a_status(ada):
     assert put_json(ApiClient(clerk), f"/api/orders/{order.pk}/status", {"status": "processing", "reason": "A friend."}).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["reason", "note"])
+def test_a_reason_and_a_note_are_text(ada, name):
+    order = OrderFactory(user=ada)
+    answer = put_json(ApiClient(StaffFactory()), f"/api/orders/{order.pk}/status", {"status": "processing", "reason": "A friend.", name: 5})
+    assert [detail["field"] for detail in assert_error(answer, 400, "VALIDATION_ERROR")["details"]] == [name]
+
+
 @pytest.mark.parametrize("status", ["lost", "", None, 1, {"$ne": None}, "\x00"])
 def test_an_invalid_status_is_refused(status):
     order = OrderFactory()
