@@ -15,6 +15,7 @@ import pytest
 import yaml
 from django.core.management import get_commands, load_command_class
 
+from cryptons.api.permissions import DJANGO_PERMISSIONS
 from cryptons.coins import core_coins
 from payments.networks.lightning import macaroons
 from payments.tests.factories import InvoiceFactory
@@ -116,6 +117,10 @@ def test_the_make_targets_that_a_document_names_exist(document):
         words = [word for word in shlex.split(command, comments=True) if "=" not in word]
         assert words[0] == "make"
         assert set(words[1:]) <= TARGETS, command
+
+
+def test_the_permissions_of_the_api_are_listed_for_staff():
+    assert set(re.findall(r"`(\w+:\w+)`", TEXTS["docs/staff.md"])) == set(DJANGO_PERMISSIONS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
