@@ -96,7 +96,7 @@ def _problems_there(rules: CountryRules, address: dict[str, Any]) -> dict[str, s
     if not code and "postalCode" in rules.needs:
         problems["postalCode"] = _("This field is required.")
     elif code and rules.postal_code and not rules.postal_code.fullmatch(code.upper()):
-        problems["postalCode"] = _("There it is written like this: %(example)s.") % {"example": rules.example}
+        problems["postalCode"] = _("In this country it is written like this: %(example)s.") % {"example": rules.example}
     if not region and "region" in rules.needs:
         problems["region"] = _("This field is required.")
     elif region and rules.states and region.lower() not in rules.states:
@@ -111,7 +111,7 @@ def validate_address(address: Any) -> None:
 
 
 def clean_address(address: dict[str, str]) -> dict[str, str]:
-    """Return the known fields that are not empty, trimmed; a state as its code, a postal code as its country writes it."""
+    """Return the known fields that are not empty, trimmed; a state as its code, a postal code in capitals."""
     clean = {name: address[name].strip() for name in (*LENGTHS, "country") if address.get(name, "").strip()}
     rules = country_rules(clean.get("country", ""))
     if region := rules.states.get(clean.get("region", "").lower()):

@@ -19,7 +19,7 @@ RANDOM_BITS = 22
 
 
 class VersionFile:
-    """A version for each name; whoever changes what a name stands for renews it.
+    """A version for each name. Code that changes what belongs to a name renews its version.
 
     `read` is an access to memory, without a system call or a lock, so it may be called for each request, and on an event loop. Another
     process sees a renewal at once. `own` names have a slot for themselves; the others share the rest by a hash, so that a renewal may

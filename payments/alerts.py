@@ -158,6 +158,6 @@ def mail_staff(kind: str, key: str, subject: str, text: str, *, path: str) -> li
     bundle = "" if kind == "outages" else f"staff:{kind}"
     keys = {f"{key}+{number}" if number else key: address for number, address in enumerate(settings.STAFF_EMAIL)}
     with override(settings.LANGUAGE_CODE):
-        for each, address in keys.items():
-            queue_mail(each, to=address, template="payments/mail/staff", context=context, bundle=bundle)
+        for mail_key, address in keys.items():
+            queue_mail(mail_key, to=address, template="payments/mail/staff", context=context, bundle=bundle)
     return list(keys)

@@ -78,7 +78,7 @@ class OnHold(IllegalTransition):
 
 
 class ReasonNeeded(IllegalTransition):
-    """The order is not safely paid: whoever moves it on must say why."""
+    """The order is not safely paid: give a reason to move it on."""
 
 
 class OrderMoved(ShopError):

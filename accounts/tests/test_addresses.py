@@ -58,7 +58,7 @@ def test_what_an_address_lacks_in_its_country_is_said_at_the_field(address: dict
 
 
 def test_a_wrong_postal_code_is_answered_with_an_example_from_its_country():
-    assert address_problems(at("NL", postalCode="12"))["postalCode"] == "There it is written like this: 1234 AB."
+    assert address_problems(at("NL", postalCode="12"))["postalCode"] == "In this country it is written like this: 1234 AB."
 
 
 def test_states_are_kept_as_their_code_and_postal_codes_in_capitals():

@@ -39,7 +39,7 @@ class MemoryWindows:
         return hits + 1, end
 
     def put(self, keys: tuple[str, ...], hits: int, end: float) -> None:
-        """Go on from what was counted elsewhere."""
+        """Continue from what was counted elsewhere."""
         with self._lock:
             self._windows[keys] = end, hits
 
@@ -80,9 +80,9 @@ def parsed(limit: str) -> RateLimitItem:
     return parse(limit)
 
 
-_untold: Counter[tuple[str, ...]] = Counter()
-"""What `count_at_once` has counted since Redis was told."""
-_untold_lock = threading.Lock()
+_unshared: Counter[tuple[str, ...]] = Counter()
+"""What `count_at_once` has counted since `share_counts` last ran."""
+_unshared_lock = threading.Lock()
 
 
 def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
@@ -96,19 +96,19 @@ def count(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
 
 
 def count_at_once(limit: str, *keys: str) -> tuple[bool, dict[str, str]]:
-    """Count one request in memory, as `count` does, but without waiting for Redis. `share_counts` tells Redis of it."""
+    """Count one request in memory, as `count` does, but without waiting for Redis. `share_counts` adds it to Redis later."""
     item, key = parsed(limit), (limit, *keys)
-    with _untold_lock:
-        _untold[key] += 1
+    with _unshared_lock:
+        _unshared[key] += 1
     return _result(item, *_memory.hit(key, item.get_expiry()))
 
 
 def share_counts() -> None:
-    """Add to Redis what `count_at_once` has counted, and go on from what all processes have counted there. May wait for Redis."""
-    with _untold_lock:
-        untold = dict(_untold)
-        _untold.clear()
-    for (limit, *keys), hits in untold.items() if settings.REDIS_URL else ():
+    """Add to Redis what `count_at_once` has counted, and continue from what all processes have counted there. May wait for Redis."""
+    with _unshared_lock:
+        unshared = dict(_unshared)
+        _unshared.clear()
+    for (limit, *keys), hits in unshared.items() if settings.REDIS_URL else ():
         if counted := _hit_in_redis(parsed(limit), tuple(keys), hits):
             _memory.put((limit, *keys), *counted)
 
@@ -167,5 +167,5 @@ def _minutes(headers: Mapping[str, str]) -> int:
 def forget_counts() -> None:
     """Reset all counters, for tests."""
     _memory.clear()
-    _untold.clear()
+    _unshared.clear()
     _redis.cache_clear()

@@ -48,7 +48,7 @@ def _shape_of(values: Any, texts: list[str]) -> Shape:
 
 @lru_cache(512)
 def _pieces(template: str, _language: str, shape: Shape) -> list[str]:
-    """Return the words before the first place, then by turns the number of a text and the words behind it."""
+    """Return the words before the first place, then alternately the number of a text and the words behind it."""
     numbers = iter(range(10**6))
     return PLACE.split(render_to_string(template, _marked(shape, numbers)))
 

@@ -16,7 +16,7 @@ BLANK_LINES = re.compile(r"\n{3,}")
 """Tags of the template that stand on lines of their own."""
 
 
-WAVE = timedelta(minutes=1)
+COLLECT_FOR = timedelta(minutes=1)
 """How long the mails of a bundle are collected after the first of them, which is sent at once."""
 
 
@@ -24,15 +24,15 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], 
     """Write the mail's row in the caller's transaction, once for each key.
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
-    Of one `bundle`, an address gets at most one mail a minute, with the texts of all that were queued meanwhile.
+    Of one `bundle`, an address gets at most one mail a minute, with the texts of all that were queued since the last one.
     """
     if Mail.objects.filter(key=key).exists():
         return
     mail = render_mail(key, to=to, template=template, context=context)
     if bundle:
         mail.bundle = bundle
-        if Mail.objects.filter(bundle=bundle, to=to, created_at__gt=mail.created_at - WAVE).exists():
-            mail.next_try_at = mail.created_at.replace(second=0, microsecond=0) + WAVE
+        if Mail.objects.filter(bundle=bundle, to=to, created_at__gt=mail.created_at - COLLECT_FOR).exists():
+            mail.next_try_at = mail.created_at.replace(second=0, microsecond=0) + COLLECT_FOR
     mail.save(force_insert=True)
 
 

@@ -79,14 +79,14 @@ def _as_one(mails: Sequence[Mail]) -> Mail:
     if len(mails) == 1:
         return mails[0]
     more = len(mails) - 1
-    one, shown = copy(mails[0]), mails[:MOST_TOGETHER]
+    bundle, shown = copy(mails[0]), mails[:MOST_TOGETHER]
     with override(settings.LANGUAGE_CODE):
         words = ngettext("%(subject)s, and %(count)d more", "%(subject)s, and %(count)d more", more)
-        one.subject = words % {"subject": one.subject[:150], "count": more}
+        bundle.subject = words % {"subject": bundle.subject[:150], "count": more}
         context = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, "mails": shown, "hidden": len(mails) - len(shown)}
-        one.text = render_to_string("mail/bundle.txt", context).strip() + "\n"
-        one.html = render_to_string("mail/bundle.html", context)
-    return one
+        bundle.text = render_to_string("mail/bundle.txt", context).strip() + "\n"
+        bundle.html = render_to_string("mail/bundle.html", context)
+    return bundle
 
 
 def _try(mails: Sequence[Mail], *, at: datetime) -> bool:

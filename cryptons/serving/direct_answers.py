@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def answer_directly(send: Callable[[Scope, Exchange], bool]) -> None:
     """Call `send` for each request of this process before the event loop is asked; it returns whether it has answered.
 
-    Call this before granian's worker begins. `send` runs beside the event loop, in a thread of granian.
+    Call this before granian's worker begins. `send` runs in a thread of granian, not on the event loop.
     """
     make_schedule = getattr(_futures, "_cbsched_aioschedule", None)
     if make_schedule is None:

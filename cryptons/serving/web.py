@@ -29,7 +29,7 @@ FINISH_SECONDS = 10
 
 
 class Server(MPServer):
-    """All workers accept from one socket, which is there longer than each of them.
+    """All workers accept from one socket, which outlives each of them.
 
     Granian gives each worker on Linux a socket of its own: connections are refused when the last one ends before the next one
     listens, and lost with a worker that is killed. Here they wait for a moment.
@@ -45,7 +45,7 @@ class Server(MPServer):
         self._sso = socket.socket(fileno=self._shd.get_fd())
 
     def _drop_shared_socket(self) -> None:
-        with suppress(OSError):  # it listens no more already
+        with suppress(OSError):  # it is closed already
             self._sso.shutdown(socket.SHUT_RDWR)  # for the workers too, which only finish what they have begun
         self._sso.close()
 

@@ -40,9 +40,9 @@ def end_without_beat(error: threading.ExceptHookArgs) -> None:
         end_hard("Beat has failed.")
 
 
-def which_queues(arguments: list[str]) -> dict[str, str]:
-    """Return the queues that Celery's worker shall take, or leave, as it is told."""
-    given = dict(each.partition("=")[::2] for each in arguments)
+def read_queues(arguments: list[str]) -> dict[str, str]:
+    """Return the options of Celery's worker for the queues that the command line includes or excludes."""
+    given = dict(argument.partition("=")[::2] for argument in arguments)
     names = {"queues": "--queues", "exclude_queues": "--exclude-queues"}
     return {name: given[option] for name, option in names.items() if option in given}
 
@@ -64,7 +64,7 @@ def main() -> None:
         app.steps["worker"].add(BeatThread)
     # Not `app.worker_main`: to load Celery's command line takes a third of the worker's start, and 8 MB.
     worker = app.Worker(
-        **which_queues(sys.argv[1:]),
+        **read_queues(sys.argv[1:]),
         pool_cls="threads",
         concurrency=threads,
         loglevel=logging.WARNING,

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from cryptons import watchdog
 from cryptons.celery import app
-from cryptons.serving.worker import BeatThread, which_queues
+from cryptons.serving.worker import BeatThread, read_queues
 from cryptons.watchdog import BUSY_SECONDS, HANG_SECONDS, MemoryScheduler, Watch, look
 
 TURN, OTHER = "payments.tasks.follow_network", "payments.tasks.reconcile_books"
@@ -156,8 +156,8 @@ def test_a_worker_takes_messages_however_it_is_started(program, tmp_path):
         (["--without-beat", "--exclude-queues=payouts,mail"], {"exclude_queues": "payouts,mail"}),
     ],
 )
-def test_a_worker_takes_the_queues_that_it_is_told(arguments, chosen):
-    assert which_queues(arguments) == chosen
+def test_a_worker_takes_the_queues_of_its_command_line(arguments, chosen):
+    assert read_queues(arguments) == chosen
 
 
 def test_a_worker_that_celery_starts_has_threads_too_because_only_they_are_watched():

@@ -15,7 +15,7 @@ KEPT_SECONDS = 3600
 
 
 class KeptFileInput(forms.FileInput):
-    """Sends the key of a file that is kept for an hour; a file that is chosen anew takes its place."""
+    """Sends the key of a file that is kept for an hour. A file that is chosen later replaces it."""
 
     upload: "UploadedFile[Any] | None" = None
     is_refused = False

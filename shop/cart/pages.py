@@ -55,7 +55,7 @@ class Row:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def cart(request: HttpRequest) -> HttpResponse:
-    """Show the cart. A POST sets each line to the quantity in its box, and goes on to the checkout when that button was pressed."""
+    """Show the cart. A POST sets each line to the quantity in its box, and leads to the checkout if that button was pressed."""
     if request.method == "POST":
         return _update(request)
     removed = request.session.pop(REMOVED_KEY, None) if REMOVED_KEY in request.session else None

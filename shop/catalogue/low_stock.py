@@ -23,14 +23,14 @@ def tell_of_low_stock(*, at: datetime) -> int:
     for ids in chunks(list(old.values_list("product_id", flat=True))):
         enough = Product.objects.filter(pk__in=ids, stock__gt=LOW_STOCK)
         LowStock.objects.filter(product__in=list(enough.values_list("pk", flat=True))).delete()
-    told = set(LowStock.objects.values_list("product_id", flat=True))
+    known = set(LowStock.objects.values_list("product_id", flat=True))
     low = Product.objects.listed().filter(stock__lte=LOW_STOCK).order_by("stock", "name")
-    products = [product for product in low.only("pk", "name", "sku", "stock") if product.pk not in told][:CHUNK]
+    products = [product for product in low.only("pk", "name", "sku", "stock") if product.pk not in known][:CHUNK]
     if not products:
         return 0
     try:
         in_transaction(lambda: _tell(products, at=at))
-    except IntegrityError:  # another process tells of them
+    except IntegrityError:  # another process has just mailed some of them; the next sweep mails the others
         return 0
     return len(products)
 

@@ -6,7 +6,7 @@ from cryptons.db import new_id
 from shop.models import Category, Product
 
 ROOM = 20
-"""For what makes the slug of a second thing with the same name unique."""
+"""Letters that are left for the ending of a second slug from the same name."""
 
 
 class AnySlug:

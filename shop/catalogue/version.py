@@ -139,7 +139,7 @@ def _number(file: VersionFile, key: str) -> str:
 
 
 def _token(key: str) -> str:
-    """Return the token in Redis, as this process read it last. One of a product that has not changed of late is empty."""
+    """Return the token in Redis, as this process read it last. It is empty for a product that has not changed recently."""
     known = _tokens()
     if key in known.tokens:
         return known.tokens[key]

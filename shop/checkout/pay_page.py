@@ -232,7 +232,7 @@ def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 def _update_header(response: HttpResponse, state: PayState) -> HttpResponse:
-    """Let the next page look again whether an order waits for its payment: this one does no longer."""
+    """Remove the order from the header of the next page, unless its payment is still missing."""
     if not state.asks_for_money:
         response.delete_cookie(COOKIE)
     return response

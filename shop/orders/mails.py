@@ -38,7 +38,7 @@ def _in_the_buyers_language(mail: Callable[Concatenate[Order, P], R]) -> Callabl
 
 @_in_the_buyers_language
 def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
-    """Render the mail about a new order, none of them stored yet: while a transaction writes, others wait for it."""
+    """Render the mail about an order that is not stored yet: done in its transaction, this would make others wait longer."""
     context = {
         "order": {"number": order.number},
         **_contents(order),
@@ -128,7 +128,7 @@ def _was_refunded(order: Order, invoice: Invoice) -> bool:
 
 
 def _confirmed_key(order: Order, invoice: Invoice) -> str:
-    """Return the occasion of a payment that is confirmed; another one if the buyer was told meanwhile that it no longer was."""
+    """Return the occasion of a payment that is confirmed; another one if a mail said since then that it no longer was."""
     first = f"payment-confirmed:{order.pk}"
     return f"{first}:again" if Mail.objects.filter(key=f"payment_reorged:{invoice.pk}").exists() else first
 

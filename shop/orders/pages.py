@@ -52,7 +52,7 @@ def order(request: HttpRequest, order: Order) -> HttpResponse:
     }
     response = render(request, "shop/order.html", context)
     if order.payment_status not in WAITING:
-        response.delete_cookie(COOKIE)  # the header of the next page looks again whether an order waits for its payment
+        response.delete_cookie(COOKIE)  # the next page makes its header again, without this order
     return response
 
 

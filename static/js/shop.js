@@ -101,7 +101,7 @@
     document.getElementById("trouble")?.remove();
   }
 
-  // A swap replaces what had the focus. It goes to the same element in the new part, or to what tells most of what happened.
+  // A swap replaces what had the focus. It goes to the same element in the new part, or to the one that tells what happened.
   let focused = "";
 
   function rememberFocus(event) {
@@ -163,7 +163,7 @@
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     focused = "";
-    rememberFocus(event); // a button that is disabled meanwhile loses it
+    rememberFocus(event); // a button that is disabled during the request loses it
   });
   document.addEventListener("input", (event) => {
     // An answer that comes now would overwrite what is being typed; the change sends a request of its own.

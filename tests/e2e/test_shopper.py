@@ -1,4 +1,4 @@
-"""What a shopper does beside the straight way: change the cart, lose the connection, press twice, go back, close the tab."""
+"""What a shopper does besides find, order and pay: change the cart, lose the connection, press twice, go back, close the tab."""
 
 from collections.abc import Callable
 

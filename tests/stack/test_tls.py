@@ -44,7 +44,7 @@ def shake_hands(shop: Shop, *, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) 
 
 
 def renew_while_the_new_worker_is_slow(shop: Shop) -> None:
-    """The worker with the old certificate has ended before that with the new one listens: who comes meanwhile waits."""
+    """The worker with the old certificate has ended before that with the new one listens: clients that connect in between wait."""
     web = shop.child("web")
     assert web is not None
     (old,) = children(web)

@@ -36,9 +36,9 @@ def test_an_order_that_is_not_safely_paid_is_moved_on_only_with_a_reason(ada):
         assert put_json(api, address, {"status": status, "reason": "A regular.", "note": "Ask Ada."}).status_code == 200
         event = Event.objects.get(type=f"order.{status}")
         assert (event.actor, event.data["reason"], event.data["note"]) == ("grace", "A regular.", "Ask Ada.")
-    told = api.get(f"/api/orders/{order.pk}/events").text
-    assert "A regular." not in told
-    assert "Ask Ada." not in told
+    events = api.get(f"/api/orders/{order.pk}/events").text
+    assert "A regular." not in events
+    assert "Ask Ada." not in events
 
 
 def test_cancelling_an_order_by_staff_returns_its_stock(ada):
