@@ -31,7 +31,7 @@ def answer_directly(send: Callable[[Scope, Exchange], bool]) -> None:
                 if send(watcher.scope, watcher.proto):
                     watcher.done()
                     return
-            except Exception:
+            except Exception:  # any mistake of our own: the request is not lost, the event loop answers it
                 logger.exception("A ready answer failed.")
             schedule(watcher)
 
