@@ -47,6 +47,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "sweep payouts": _every(5, "payments.tasks.sweep_payouts"),
         "sweep mails": _every(5, "cryptons.mail.tasks.sweep_mails"),
         "sweep link requests": _every(5, "accounts.tasks.sweep_link_requests"),
+        "sweep order links": _every(5, "shop.tasks.sweep_order_links"),
         "sweep search": _every(10, "shop.tasks.sweep_search"),
         "sweep orders": _every(600, "shop.tasks.sweep_orders"),
         "seal audit": _every(60, "cryptons.audit.tasks.seal_audit"),

@@ -241,6 +241,16 @@ class Order(BaseModel):
         return self.number
 
 
+class OrderLinkRequest(BaseModel):
+    """Somebody's wish for the link to an order, whether there is one or not: a task finds out, so that the answer cannot tell."""
+
+    number = models.CharField(max_length=40)
+    email = models.EmailField()
+
+    def __str__(self) -> str:
+        return self.number
+
+
 class UnpaidSlot(BaseModel):
     """One of the places that a visitor has for unpaid orders. The unique index keeps requests at the same time within the limit."""
 

@@ -8,11 +8,10 @@ from shop.cart import contents as carts
 from shop.catalogue import changes, low_stock
 from shop.catalogue.tasks import index_products
 from shop.checkout import unpaid_limits
-from shop.orders import lifecycle
-from shop.orders.order_link import send_order_link
+from shop.orders import lifecycle, order_link
 from shop.search.base import IndexBusy, SearchUnavailable
 
-__all__ = ["forget_old_carts", "index_products", "send_order_link", "sweep_orders", "sweep_search", "watch_stock"]
+__all__ = ["forget_old_carts", "index_products", "sweep_order_links", "sweep_orders", "sweep_search", "watch_stock"]
 
 
 @shared_task
@@ -27,6 +26,11 @@ def sweep_search() -> None:
 def sweep_orders() -> None:
     lifecycle.cancel_abandoned_orders(at=timezone.now())
     unpaid_limits.forget_closed_slots(at=timezone.now())
+
+
+@shared_task
+def sweep_order_links() -> None:
+    order_link.answer_link_requests(at=timezone.now())
 
 
 @shared_task

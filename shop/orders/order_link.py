@@ -1,27 +1,28 @@
 """Find an order by its number and mail address: its link is mailed to that address, and the page does not tell whether it exists."""
 
 import re
+from datetime import datetime
 
-from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from cryptons.api.limits import count
-from cryptons.celery import enqueue
 from cryptons.db import in_transaction
-from shop.models import Order
+from cryptons.failure_isolation import isolate
+from shop.models import Order, OrderLinkRequest
 from shop.orders.mails import mail_order_link
 
 HALF = 5
 """Letters before and after the dash of an order's number."""
+BATCH = 100
 
 
 def ask_for_link(number: str, email: str) -> None:
-    """Let a worker look for the order. Here the same is done for every number, so that the time of the answer tells nothing."""
-    recipient = salted_hmac("order links", email.strip().lower(), algorithm="sha256").hexdigest()
+    """Store the wish for the link. The work is the same for every number, so that the time of the answer tells nothing."""
+    email = email.strip().lower()
+    recipient = salted_hmac("order links", email, algorithm="sha256").hexdigest()
     if count(settings.RATE_LIMIT_ORDER_MAILS, "order links", recipient)[0]:
-        enqueue(send_order_link, number, email)
+        OrderLinkRequest.objects.create(number=normalize(number), email=email)
 
 
 def normalize(number: str) -> str:
@@ -30,10 +31,20 @@ def normalize(number: str) -> str:
     return f"{letters[:HALF]}-{letters[HALF:]}"
 
 
-@shared_task
-def send_order_link(number: str, email: str) -> None:
-    """Mail the link if the order was placed with this address, at most once an hour for an order."""
-    order = Order.objects.filter(number=normalize(number)).first()
-    if order is not None and order.email.strip().lower() == email.strip().lower():
-        at = timezone.now()
-        in_transaction(lambda: mail_order_link(order, at=at))
+def answer_link_requests(*, at: datetime) -> None:
+    """Mail the links that were asked for, of orders that were placed with this address, at most once an hour for an order."""
+    for request in OrderLinkRequest.objects.order_by("pk")[:BATCH]:
+        with isolate("mailing the link to an order", request.pk):
+            _answer(request, at=at)
+
+
+def _answer(request: OrderLinkRequest, *, at: datetime) -> None:
+    order = Order.objects.filter(number=request.number).first()
+    is_theirs = order is not None and order.email.strip().lower() == request.email
+
+    def act() -> None:
+        is_first = OrderLinkRequest.objects.filter(pk=request.pk).delete()[0]
+        if is_first and order is not None and is_theirs:
+            mail_order_link(order, at=at)
+
+    in_transaction(act)

@@ -1,17 +1,20 @@
 """A person finds their open order again: in the header, in the list, and by its number and mail address."""
 
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from cryptons.mail.models import Mail
 from cryptons.page_holes import COOKIE, read_visitor
 from payments.models import Invoice
-from shop.models import Order
+from shop.models import Order, OrderLinkRequest
 from shop.orders.access import SESSION_KEY
+from shop.orders.order_link import _answer, answer_link_requests
 from shop.tests.paying import open_order, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,14 +35,11 @@ def guest(client, order):
     return client
 
 
-@pytest.fixture(autouse=True)
-def _worker(monkeypatch):
-    """Do at once what a page queues for the worker."""
-    monkeypatch.setattr("shop.orders.order_link.enqueue", lambda task, *arguments: task(*arguments))
-
-
 def find(client, number, email, follow=True):
-    return client.post("/orders/find/", {"number": number, "email": email}, follow=follow)
+    """Send the form, and do what the worker does with it."""
+    answer = client.post("/orders/find/", {"number": number, "email": email}, follow=follow)
+    answer_link_requests(at=timezone.now())
+    return answer
 
 
 @pytest.mark.parametrize("path", ["/", "/cart/", "/account/orders/", "/de/"])
@@ -120,6 +120,22 @@ def test_a_number_or_an_address_that_is_wrong_mails_nothing_and_looks_the_same(c
     if "\x00" not in number:
         assert (wrong.status_code, wrong["Location"]) == (right.status_code, right["Location"])
     assert not Mail.objects.exists()
+
+
+def test_a_worker_that_dies_loses_no_wish_for_a_link_and_two_workers_mail_it_once(client, order, monkeypatch):
+    client.post("/orders/find/", {"number": order.number, "email": order.email})
+    Mail.objects.all().delete()
+    with monkeypatch.context() as patch:
+        patch.setattr("shop.orders.order_link.mail_order_link", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            answer_link_requests(at=timezone.now())
+    (request,) = OrderLinkRequest.objects.all()
+
+    for _ in range(2):
+        _answer(request, at=timezone.now())
+
+    assert Mail.objects.count() == 1
+    assert not OrderLinkRequest.objects.exists()
 
 
 def test_a_link_is_mailed_once_an_hour_at_most(client, order):
