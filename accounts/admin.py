@@ -45,6 +45,11 @@ def is_last_superuser(user: User) -> bool:
 
 
 class UserForm(UserChangeForm[User]):
+    def _get_validation_exclusions(self) -> set[str]:
+        """Leave an address as it is that nobody changed: what addresses need has changed since some were stored."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded if "address" in self.changed_data else excluded | {"address"}
+
     def clean(self) -> dict[str, Any] | None:
         values = super().clean()
         taken = [name for name in KEYS if not self.cleaned_data.get(name, True)]

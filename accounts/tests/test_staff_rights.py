@@ -1,5 +1,7 @@
 """Only a superuser gives rights or gets at the accounts of staff; others who may change users help buyers."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 
@@ -42,6 +44,17 @@ def test_who_is_no_superuser_gives_a_buyer_no_right(client, clerk):
     assert answer.status_code == 302
     assert User.objects.get(pk=buyer.pk).first_name == "Ada"
     assert rights_of(buyer) == (False, False, 0, 0)
+
+
+def test_a_stored_address_that_would_not_do_today_stops_no_other_change(client, clerk):
+    old = {"name": "Ada", "street": "1 Road", "city": "Austin", "postalCode": "78701", "country": "US"}
+    buyer = UserFactory(address=old)
+    page, shown = f"/admin/accounts/user/{buyer.pk}/change/", {"initial-address": json.dumps(old)}
+
+    assert client.post(page, form(buyer, phone="555", **shown, address=json.dumps(old))).status_code == 302
+    assert client.post(page, form(buyer, phone="777", **shown, address=json.dumps(old | {"city": "Dallas"}))).status_code == 200
+
+    assert User.objects.get(pk=buyer.pk).phone == "555"
 
 
 @pytest.mark.django_db(transaction=True)

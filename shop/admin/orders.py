@@ -54,7 +54,7 @@ class CancelForm(forms.Form):
 
 class UnpaidForm(forms.Form):
     reason = ReasonField(
-        label=_("Reason, because it is not safely paid"), help_text=_("It is stored in the order's history with your name.")
+        label=_("Reason (the order is not safely paid)"), help_text=_("It is stored in the order's history with your name.")
     )
 
 

@@ -273,7 +273,7 @@ def test_cancelling_with_a_reason_that_is_too_long_is_refused(client, grace):
 )
 def test_an_order_that_is_not_safely_paid_is_moved_on_only_with_a_reason(client, grace, act, start, end):
     order = OrderFactory(status=start)
-    assert "because it is not safely paid" in client.get(f"{LIST}{order.pk}/{act}/do/").text
+    assert "Reason (the order is not safely paid)" in client.get(f"{LIST}{order.pk}/{act}/do/").text
     assert press(client, order, act).status_code == 400
     assert status(order) == start
 
