@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.forms import ProfileForm
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
 from cryptons.api.limits import forget_counts
@@ -185,3 +186,19 @@ def test_an_account_form_without_a_csrf_token_is_refused(ada, path):
     client = Client(enforce_csrf_checks=True)
     client.force_login(ada)
     assert client.post(path, {"name": "ada"}).status_code == 403
+
+
+def test_a_profile_that_is_saved_meanwhile_does_not_bring_back_an_old_password_right_or_address(client, ada, monkeypatch):
+    log_in(client)
+    is_valid = ProfileForm.is_valid
+
+    def change_meanwhile(form):
+        User.objects.filter(pk=ada.pk).update(password="new", email="new@example.com", is_active=False)
+        return is_valid(form)
+
+    monkeypatch.setattr(ProfileForm, "is_valid", change_meanwhile)
+    client.post("/account/", {"first_name": "Ada", "last_name": "Buyer", "phone": "1"})
+
+    ada.refresh_from_db()
+    assert (ada.first_name, ada.last_name, ada.phone) == ("Ada", "Buyer", "1")
+    assert (ada.password, ada.email, ada.is_active) == ("new", "new@example.com", False)
