@@ -31,16 +31,24 @@ def remember_order(request: HttpRequest, order: Order) -> None:
 
 def own_orders(request: HttpRequest) -> QuerySet[Order]:
     """Select the orders that the visitor may see, newest first: the user's, and those that the session placed or has the link of."""
-    known = {pk for name in (SESSION_KEY, LINKS_KEY) for pk in request.session.get(name, ())}
+    return _orders(request, SESSION_KEY, LINKS_KEY)
+
+
+def open_orders(request: HttpRequest) -> QuerySet[Order]:
+    """Select the orders that the visitor has placed and that wait for a payment, newest first.
+
+    Those of opened links are left out: anybody can send the link of their own order, and nobody must be led to pay for it.
+    """
+    return _orders(request, SESSION_KEY).filter(status=Order.Status.PENDING, payment_status__in=WAITING)
+
+
+def _orders(request: HttpRequest, *names: str) -> QuerySet[Order]:
+    """Select the user's orders, and those that the session has under these names, newest first."""
+    known = {pk for name in names for pk in request.session.get(name, ())}
     if not known and request.user.pk is None:
         return Order.objects.none()
     is_mine = Q(pk__in=known) | Q(user=request.user.pk) if request.user.pk else Q(pk__in=known)
     return Order.objects.filter(is_mine).order_by("-created_at", "-id")
-
-
-def open_orders(request: HttpRequest) -> QuerySet[Order]:
-    """Select the visitor's orders that wait for a payment, newest first."""
-    return own_orders(request).filter(status=Order.Status.PENDING, payment_status__in=WAITING)
 
 
 def open_order_number(request: HttpRequest) -> str:

@@ -58,6 +58,15 @@ def test_other_visitors_do_not_see_the_open_order(guest, order):
     assert "Find an order that you have placed" in locked.text
 
 
+def test_the_link_of_somebody_elses_order_does_not_ask_who_opens_it_to_pay(client, order):
+    assert client.get(f"/orders/{order.access_token}/", follow=True).status_code == 200
+
+    assert f'href="/orders/{order.number}/"' in client.get("/account/orders/").text
+    for path in ("/", "/cart/"):
+        assert order.number not in client.get(path).text
+    assert client.get("/checkout/payment/")["Location"] == "/cart/"
+
+
 def test_an_open_order_of_a_user_is_in_the_header_of_every_page(client):
     ada = UserFactory()
     order = open_order(user=ada)
