@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
+from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 from cryptons.page_holes import COOKIE, read_visitor
 from payments.models import Invoice
@@ -33,6 +34,11 @@ def guest(client, order):
     session[SESSION_KEY] = [str(order.pk)]
     session.save()
     return client
+
+
+@pytest.fixture(autouse=True)
+def _no_counts():
+    forget_counts()
 
 
 def find(client, number, email, follow=True):
@@ -156,13 +162,24 @@ def test_a_link_is_mailed_once_an_hour_at_most(client, order):
 
 def test_looking_for_orders_is_limited_for_each_recipient_without_a_word(client, order, settings):
     settings.RATE_LIMIT_ORDER_MAILS = "1/day"
-    find(client, "XXXXX-XXXXX", order.email)
+    find(client, order.number, order.email)
     Mail.objects.all().delete()
 
     answer = find(client, order.number, order.email)
 
     assert SAME_ANSWER in answer.text
     assert not Mail.objects.exists()
+
+
+def test_a_stranger_who_guesses_numbers_does_not_keep_the_buyer_from_finding_an_order(client, order, settings):
+    settings.RATE_LIMIT_ORDER_MAILS = "1/day"
+    Mail.objects.all().delete()
+    for _ in range(2):
+        find(Client(), "XXXXX-XXXXX", order.email)
+
+    find(client, order.number, order.email)
+
+    assert Mail.objects.get().to == order.email
 
 
 def test_looking_for_orders_is_limited_for_each_client_address_and_keeps_what_was_typed(client, order, settings):
