@@ -60,7 +60,7 @@ def _family(jti: str) -> str:
 
 
 def read(text: str, kind: type[Token], *, is_fresh: bool = False) -> tuple[User, Token]:
-    """Return the token's user, from the database if `is_fresh`.
+    """Return the token's user; if `is_fresh`, by what the database says now.
 
     Raises AuthenticationFailed for a tampered, expired or revoked token, and for a disabled or deleted user.
     """
@@ -72,14 +72,16 @@ def read(text: str, kind: type[Token], *, is_fresh: bool = False) -> tuple[User,
     if is_fresh:
         forget_user(user_id)
     user = find_user(user_id)
-    if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation) or _has_ended(_family(jti)):
+    if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation):
+        raise AuthenticationFailed(BAD_TOKEN)
+    if _has_ended(_family(jti), is_fresh=is_fresh):
         raise AuthenticationFailed(BAD_TOKEN)
     return user, token
 
 
-def _has_ended(family: str) -> bool:
-    """Return whether the family has ended. That it has not is remembered as long as its user is."""
-    if cache.get(_valid(family)):
+def _has_ended(family: str, *, is_fresh: bool) -> bool:
+    """Return whether the family has ended. That it has not is remembered as long as its user is, and not believed if `is_fresh`."""
+    if not is_fresh and cache.get(_valid(family)):
         return False
     has_ended = RevokedToken.objects.filter(jti=family).exists()
     if not has_ended:
@@ -141,6 +143,7 @@ def revoke_all(user: User) -> None:
     """Revoke every token that was issued to this user, and end every session."""
     user.end_logins()
     forget_user(user.pk)
+    on_commit(lambda: forget_user(user.pk))
 
 
 def _is_too_old(family: str) -> bool:

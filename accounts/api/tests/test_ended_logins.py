@@ -7,10 +7,12 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import User
+from accounts.models import RevokedToken, User
 from accounts.tests.factories import PASSWORD, ApiClient, StaffFactory, UserFactory
-from accounts.tokens import issue, read
+from accounts.tokens import _family, issue, read, revoke_all
 from cryptons.api.limits import forget_counts
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +191,28 @@ def test_a_logout_ends_the_refresh_token_without_naming_it(ada):
 
     assert (status(mine["token"]), status(newer["token"]), refresh(newer["refresh"]).status_code) == (401, 401, 401)
     assert status(other["token"]) == 200
+
+
+def test_after_a_logout_in_another_process_nothing_is_written_and_nothing_refreshed(ada):
+    mine = issue(ada)
+    assert status(mine["token"]) == 200
+
+    RevokedToken.objects.create(jti=_family(read(mine["token"], AccessToken)[1]["jti"]), expires_at=timezone.now())
+
+    answer = ApiClient().put("/api/auth/profile", {"firstName": "Eve"}, content_type="application/json", **bearer(mine["token"]))
+    assert (answer.status_code, refresh(mine["refresh"]).status_code) == (401, 401)
+
+
+def test_a_user_who_was_read_while_their_tokens_were_being_revoked_is_forgotten_after_it(ada, django_capture_on_commit_callbacks):
+    token = issue(ada)["token"]
+    assert status(token) == 200
+    kept = cache.get(f"user:{ada.pk}")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        revoke_all(ada)
+        cache.set(f"user:{ada.pk}", kept)
+
+    assert status(token) == 401
 
 
 @pytest.mark.parametrize("is_cached", [True, False])
