@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -15,13 +15,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.login_steps import ask_again
+from accounts.mails import mail_password_changed
 from accounts.models import User
 from accounts.second_factor import remove
 from accounts.tokens import revoke_all
 from cryptons.admin_actions import ConfirmationPage
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.audit.writing import audit
-from cryptons.db import atomic
+from cryptons.db import atomic, in_transaction
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -65,6 +66,13 @@ class NewUserForm(AdminUserCreationForm[User]):
         fields = ("username", "email")
 
 
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        in_transaction(lambda: mail_password_changed(user))
+        return user
+
+
 class FreshCode:
     """Asks superusers for a new code before the forms that give rights, if their last one is too old."""
 
@@ -77,6 +85,7 @@ class FreshCode:
 class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
     form = UserForm
     add_form = NewUserForm
+    change_password_form = NewPasswordForm
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "has_second_factor", "is_active", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("-date_joined",)

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Pages: each in every language of the shop, the first without a prefix.
     *i18n_patterns(
         path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
+        path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
         path("admin/exceptions/", include("shop.admin.exceptions")),
         path("admin/", admin.site.urls),
         path("account/", include("accounts.urls")),

@@ -4,12 +4,14 @@ import pytest
 
 from accounts.forms import ProfileForm
 from accounts.models import User
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
 from cryptons.api.limits import forget_counts
+from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
 ADDRESS = {"name": "Ada Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
+NEW = "another long horse"
 OWN = ["/account/", "/account/address/", "/account/password/"]
 
 
@@ -202,3 +204,24 @@ def test_a_profile_that_is_saved_meanwhile_does_not_bring_back_an_old_password_r
     ada.refresh_from_db()
     assert (ada.first_name, ada.last_name, ada.phone) == ("Ada", "Buyer", "1")
     assert (ada.password, ada.email, ada.is_active) == ("new", "new@example.com", False)
+
+
+def test_staff_change_their_password_on_the_page_that_counts_wrong_tries_and_mails_them(client, settings):
+    settings.RATE_LIMIT_AUTH = "2/15minutes"
+    client.force_login(StaffFactory())
+    assert client.get("/admin/password_change/")["Location"] == "/account/password/"
+    assert client.get("/de/admin/password_change/")["Location"] == "/de/account/password/"
+
+    guess = {"old_password": "wrong", "current": "wrong", "new_password1": NEW, "new_password2": NEW, "new": NEW}
+    answers = [client.post(path, guess) for path in ["/admin/password_change/", *["/account/password/"] * 3]]
+    assert [answer.status_code for answer in answers] == [302, 400, 400, 429]
+
+
+def test_who_gets_a_new_password_from_staff_is_mailed(client, ada):
+    client.force_login(StaffFactory())
+
+    client.post(f"/admin/accounts/user/{ada.pk}/password/", {"password1": NEW, "password2": NEW, "usable_password": "true"})
+
+    ada.refresh_from_db()
+    assert ada.check_password(NEW)
+    assert "password" in Mail.objects.get(to=ada.email).subject.lower()

@@ -75,13 +75,6 @@ def by_staff_in_the_admin(user):
     assert client.post(f"/admin/accounts/user/{user.pk}/password/", data).status_code == 302
 
 
-def by_staff_for_themselves(user):
-    client = Client()
-    client.force_login(user)
-    data = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
-    assert client.post("/admin/password_change/", data).status_code == 302
-
-
 def by_the_command(user):
     with patch("getpass.getpass", return_value=NEW):
         call_command("changepassword", user.username, stdout=StringIO())
@@ -101,7 +94,7 @@ def as_a_hash(user):
 
 @pytest.mark.parametrize(
     "set_password",
-    [on_the_page, over_the_api, by_staff_in_the_admin, by_staff_for_themselves, by_the_command, in_the_shell, as_a_hash],
+    [on_the_page, over_the_api, by_staff_in_the_admin, by_the_command, in_the_shell, as_a_hash],
     ids=lambda way: way.__name__,
 )
 def test_a_new_password_ends_every_login_however_it_was_set(ada, set_password):
