@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError
 
 from accounts.devices import forget_devices
 from accounts.links import Kind, LinkOver, OpenLink, hours, send_link, use_up
@@ -67,7 +68,10 @@ def set_new_password(link: OpenLink, password: str) -> User:
         mail_password_changed(user)
         return user
 
-    return in_transaction(act)
+    try:
+        return in_transaction(act)
+    except IntegrityError as error:  # staff gave the old address to another account, which no reservation prevents
+        raise LinkOver from error
 
 
 def _end_later_links(undo: AccountLink) -> None:

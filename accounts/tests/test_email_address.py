@@ -191,6 +191,24 @@ def test_the_old_address_stays_reserved_for_the_owner(ada):
         register("thief", OLD, PASSWORD)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("over_the_api", [False, True])
+def test_the_way_back_to_an_address_that_staff_gave_to_another_account_is_no_longer_valid(client, ada, over_the_api):
+    move(ada, THIEF)
+    UserFactory(email=OLD)
+    key = key_in(last_mail(OLD))
+
+    if over_the_api:
+        answer = ApiClient().post("/api/auth/email/undo", {"key": key, "newPassword": "another long horse"})
+    else:
+        client.get(f"/account/link/{key}/")
+        answer = client.post("/account/link/", {"new": "another long horse"})
+
+    assert answer.status_code == (400 if over_the_api else 404)
+    ada.refresh_from_db()
+    assert (ada.email, ada.check_password(PASSWORD)) == (THIEF, True)
+
+
 def test_an_old_address_that_was_never_proven_gets_no_way_back(ada):
     User.objects.update(verified_email="")
     ada.refresh_from_db()
