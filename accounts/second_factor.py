@@ -26,10 +26,9 @@ NEW_CODES = gettext_lazy("Your account has new recovery codes. The old ones are 
 
 def begin(user: User) -> SecondFactor:
     """Make a new secret, which counts once a code of it was typed. A second factor that is in use stays as it is."""
-    factor = SecondFactor.objects.filter(user=user).first() or SecondFactor(user=user)
-    if factor.confirmed_at is None:
-        factor.secret = new_secret()
-        factor.save()
+    factor, is_new = SecondFactor.objects.get_or_create(user=user, defaults={"secret": new_secret()})
+    if not is_new and SecondFactor.objects.filter(pk=factor.pk, confirmed_at=None).update(secret=(secret := new_secret())):
+        factor.secret = secret
     return factor
 
 

@@ -112,6 +112,26 @@ def test_it_is_not_switched_on_by_a_wrong_password_or_code(client, ada, code, ty
     assert api_login(username="ada") == (200, None)
 
 
+def test_to_begin_again_does_not_undo_what_was_confirmed_at_the_same_moment(ada, monkeypatch):
+    SecondFactor.objects.create(user=ada, secret=SECRET)
+
+    def confirm_meanwhile():
+        SecondFactor.objects.update(confirmed_at=ada.date_joined)
+        return "A" * 32
+
+    monkeypatch.setattr(second_factor, "new_secret", confirm_meanwhile)
+    second_factor.begin(ada)
+
+    factor = SecondFactor.objects.get()
+    assert (factor.secret, factor.confirmed_at is None) == (SECRET, False)
+
+
+def test_to_begin_again_makes_a_new_secret_before_it_is_confirmed(ada):
+    first, second = second_factor.begin(ada).secret, second_factor.begin(ada).secret
+    assert first != second
+    assert SecondFactor.objects.get().secret == second
+
+
 def test_the_secret_is_encrypted_in_the_database(ada, settings):
     settings.FIELD_ENCRYPTION_KEY = ["k" * 32]
     second_factor.begin(ada)
