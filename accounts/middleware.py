@@ -56,7 +56,7 @@ def _user_of(request: HttpRequest) -> User | AnonymousUser:
     if not isinstance(user, User):
         return AnonymousUser()
     now, session = int(time.time()), request.session
-    started, seen = session.get(STARTED, 0 if user.is_staff else now), session.get(SEEN, 0)
+    started, seen = session.setdefault(STARTED, 0 if user.is_staff else now), session.get(SEEN, 0)
     if now - started > (STAFF_SECONDS if user.is_staff else BUYER_SECONDS) or (user.is_staff and now - seen > STAFF_IDLE_SECONDS):
         request.user = user  # for who listens to the logout
         auth.logout(request)

@@ -56,6 +56,15 @@ def test_a_session_of_staff_that_does_not_say_when_it_began_ends(client, clock):
     assert pages(client, clock, 0) == [302]
 
 
+def test_a_buyers_session_of_an_older_version_ends_30_days_after_it_is_first_seen(client, clock):
+    client.force_login(UserFactory())
+    session = client.session
+    del session[middleware.STARTED], session[middleware.SEEN]
+    session.save()
+
+    assert pages(client, clock, 24, 24 * 29, 25) == [200, 200, 302]
+
+
 def test_who_becomes_staff_must_log_in_again_after_12_hours(client, clock):
     user = UserFactory()
     client.force_login(user)
