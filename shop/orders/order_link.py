@@ -23,8 +23,8 @@ def ask_for_link(number: str, email: str) -> None:
 
 
 def normalize(number: str) -> str:
-    """Return the number as it is stored, however it was typed."""
-    letters = re.sub(r"[^A-Z0-9]", "", number.upper())
+    """Return the number as it is stored, however it was typed. Of one that is too long, enough is left to match none."""
+    letters = re.sub(r"[^A-Z0-9]", "", number.upper())[: 2 * HALF + 1]
     return f"{letters[:HALF]}-{letters[HALF:]}"
 
 

@@ -15,7 +15,7 @@ from cryptons.page_holes import COOKIE, read_visitor
 from payments.models import Invoice
 from shop.models import Order, OrderLinkRequest
 from shop.orders.access import SESSION_KEY
-from shop.orders.order_link import _answer, answer_link_requests
+from shop.orders.order_link import _answer, answer_link_requests, normalize
 from shop.tests.paying import open_order, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,6 +151,13 @@ def test_a_worker_that_dies_loses_no_wish_for_a_link_and_two_workers_mail_it_onc
 
     assert Mail.objects.count() == 1
     assert not OrderLinkRequest.objects.exists()
+
+
+def test_a_number_that_grows_in_capital_letters_fits_its_column_and_matches_no_other(order):
+    longest = OrderLinkRequest._meta.get_field("number").max_length
+    assert len(normalize("ﬃ" * 30)) <= longest
+    assert normalize(f"{order.number}X") != order.number
+    assert normalize(order.number.lower()) == order.number
 
 
 def test_a_link_is_mailed_once_an_hour_at_most(client, order):
