@@ -143,9 +143,11 @@ class Front:
         try:
             async with asyncio.timeout(deadline):
                 answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
-        except (PoolFull, TimeoutError) as error:
+        except PoolFull as error:
             raise Refused(BUSY) from error
         except Exception as error:
+            if deadline and isinstance(error, TimeoutError):
+                raise Refused(BUSY) from error
             logger.exception("The application failed.", extra={"path": scope.path, "method": scope.method})
             if call.is_sent:
                 return

@@ -170,6 +170,23 @@ def test_a_stream_is_sent_block_by_block_from_one_thread():
     assert (sent.status, sent.stream, len(threads)) == (200, [b"one", b"two"], 1)
 
 
+def test_a_client_that_takes_a_stream_too_slowly_gets_no_second_answer():
+    class Stream:
+        streaming = True
+
+        def __iter__(self):
+            yield b"one"
+            raise TimeoutError
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return Stream()
+
+    sent = ask(front(application), GivenScope())
+
+    assert (sent.status, sent.stream, sent.body) == (200, [b"one"], b"")
+
+
 def test_a_file_is_sent_by_the_server(tmp_path):
     path = tmp_path / "licence.txt"
     path.write_bytes(b"key")
