@@ -198,6 +198,7 @@ class OrderAdmin(AtomicModelAdmin[Order]):
     search_help_text = _("Order number, email or transaction")
     ordering = ("-created_at",)
     list_per_page = 50
+    looked_up_by = ("work", "id", "status", "payment_status", "network", "created_at")
     show_full_result_count = False
     change_form_template = "shop/admin/order_change.html"
     inlines = (LineInline,)
@@ -235,11 +236,16 @@ class OrderAdmin(AtomicModelAdmin[Order]):
         return orders, may_repeat
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Order | None:
-        """Read the order, and whether who looks at it may see invoices: `money` has no request."""
+        """Read the order, and what else whoever looks at it may do: `money` and `buyer` have no request."""
         order = super().get_object(request, object_id, from_field)
         if order is not None:
             order.may_see_invoices = request.user.has_perm("payments.view_invoice")  # type: ignore[attr-defined]
+            order.may_be_changed = request.user.has_perm("shop.change_order")  # type: ignore[attr-defined]
         return order
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Filter by what the list offers only: `?access_token__startswith=` would find out the key letter by letter."""
+        return lookup.partition("__")[0] in self.looked_up_by and super().lookup_allowed(lookup, value, request)
 
     # --- What is shown ---
 
@@ -265,8 +271,11 @@ class OrderAdmin(AtomicModelAdmin[Order]):
 
     @admin.display(description=_("buyer"))
     def buyer(self, order: Order) -> SafeString:
-        page = reverse("shop:order", args=[order.access_token])
+        """The customer's page is for those who may change orders: on it one can do what the buyer can."""
         name = order.user.get_username() if order.user else gettext("guest")
+        if not getattr(order, "may_be_changed", False):
+            return format_html("{} · {}", name, order.email)
+        page = reverse("shop:order", args=[order.access_token])
         return format_html('{} · {} · <a href="{}">{}</a>', name, order.email, page, gettext("Customer's page"))
 
     @admin.display(description=_("shipping address"))

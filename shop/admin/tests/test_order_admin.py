@@ -187,6 +187,16 @@ def test_the_order_page_shows_payments_lines_and_history(client, grace):
     assert f"/orders/{order.access_token}/" in text
 
 
+def test_who_may_only_read_orders_gets_no_key_to_act_as_the_buyer(client):
+    order = placed()
+    clerk = StaffFactory(is_superuser=False)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client.force_login(clerk)
+    assert order.access_token not in page_of(client, order)
+    assert client.get(LIST, {"access_token__startswith": order.access_token[:1]}).status_code in (302, 400)
+    assert client.get(LIST, {"status__exact": "pending"}).status_code == 200
+
+
 @pytest.mark.parametrize("by", ["number", "email", "transaction_hash"])
 def test_orders_can_be_found_by_number_email_and_transaction(client, grace, by):
     order = placed()
