@@ -45,7 +45,7 @@ class Front:
         self._application = application
         self._redirect = redirect
         self._pool = BoundedPool("Web", threads=threads, waiting=threads * WAITING_FOR_EACH_THREAD)
-        self._probes = BoundedPool("Health", threads=1, waiting=WAITING_FOR_EACH_THREAD)
+        self._probes = BoundedPool("Health", threads=1, waiting=WAITING_FOR_EACH_THREAD, seconds=HEALTH_SECONDS)
         self._bodies = BodyReader()
         self._refusals = Refusals()
         self._files = read_static_files(Path(settings.STATIC_ROOT), settings.STATIC_URL)
@@ -134,20 +134,17 @@ class Front:
         """Run the application in a thread, once the request is there as a whole."""
         body = await self._bodies.read(exchange, headers, body_limit(scope.method, scope.path, headers))
         call = WsgiCall(exchange, self._loop)
-        pool, deadline = (self._probes, HEALTH_SECONDS) if scope.path == HEALTH else (self._pool, None)
+        pool = self._probes if scope.path == HEALTH else self._pool
         visitor = self._visitor(headers) if scope.method == "GET" else None
         key = _key(scope, headers)
         making = asyncio.Event()
         if visitor is not None and self._answers.is_known(key):
             self._making[key] = making
         try:
-            async with asyncio.timeout(deadline):
-                answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
+            answer = await pool.run(_run, call, self._application, environ_of(scope, headers, body), visitor is not None)
         except PoolFull as error:
             raise Refused(BUSY) from error
         except Exception as error:
-            if deadline and isinstance(error, TimeoutError):
-                raise Refused(BUSY) from error
             logger.exception("The application failed.", extra={"path": scope.path, "method": scope.method})
             if call.is_sent:
                 return

@@ -104,8 +104,8 @@ def test_a_health_check_that_hangs_is_a_503_and_the_next_ones_as_well_until_it_e
         probes = [Exchange() for _ in range(3)]
         for probe in probes[:2]:
             await door.__rsgi__(GivenScope(path="/healthz"), probe)
-        monkeypatch.setattr("cryptons.serving.front.HEALTH_SECONDS", 10)
         go_on.set()
+        door._probes._seconds = 10
         await door.__rsgi__(GivenScope(path="/healthz"), probes[2])
         return [probe.status for probe in probes]
 
