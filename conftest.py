@@ -17,6 +17,7 @@ from pymongo import monitoring
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pytest_django.fixtures import Settings
 
+from cryptons.api.limits import forget_counts
 from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.databases import is_mongo
 from cryptons.db import new_id
@@ -88,6 +89,7 @@ def _plain_settings(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _empty_caches() -> Iterator[None]:
     """Nothing that a test leaves in memory reaches the next one, nor does the language of its last request."""
+    forget_counts()
     yield
     for cache in caches.all():
         cache.clear()

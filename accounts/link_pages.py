@@ -87,7 +87,7 @@ def _link_over(request: HttpRequest) -> HttpResponse:
 
 
 def _choose_password(request: HttpRequest, link: OpenLink) -> HttpResponse:
-    """Log in whoever set a password, up to the second factor: after many wrong tries the login would make them wait."""
+    """Log in the person who set a password, up to the second factor: after many wrong tries the login would make them wait."""
     form = NewPasswordForm(link.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = set_new_password(link, form.cleaned_data["new"])

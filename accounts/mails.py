@@ -58,7 +58,7 @@ def mail_verification_link(user: User, *, link: str, hours: int) -> None:
 
 @_in_the_users_language
 def mail_change_link(user: User, *, email: str, link: str, hours: int) -> None:
-    """Ask whoever reads the new address to confirm that it is the user's."""
+    """Ask the reader of the new address to confirm that it is the user's."""
     _mail("change_link", email, link=settings.PUBLIC_URL + link, hours=hours)
 
 

@@ -38,7 +38,7 @@ class User(BaseModel, AbstractUser):
     address = EncryptedJSONField(_("address"), default=dict, blank=True, validators=[validate_address])
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
     verified_email = models.EmailField(_("verified email address"), blank=True, editable=False)
-    """The address that was last proven by a link from a mail; another one in `email` counts as not verified, whoever wrote it there."""
+    """The address that was last proven by a link from a mail; another one in `email` counts as not verified."""
     language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     """In which mails about the account are written; empty: the shop's first."""
     token_generation = models.PositiveIntegerField(default=0, editable=False)

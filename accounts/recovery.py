@@ -75,5 +75,5 @@ def set_new_password(link: OpenLink, password: str) -> User:
 
 
 def _end_later_links(undo: AccountLink) -> None:
-    """End the links of whoever had the account since. An older undo stays: its address was the user's before."""
+    """End the links of those who had the account since. An older undo stays: its address was the user's before."""
     AccountLink.objects.filter(user_id=undo.user_id).exclude(kind=Kind.UNDO, created_at__lt=undo.created_at).delete()

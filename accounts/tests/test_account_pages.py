@@ -5,7 +5,6 @@ import pytest
 from accounts.forms import ProfileForm
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
@@ -13,11 +12,6 @@ pytestmark = pytest.mark.django_db
 ADDRESS = {"name": "Ada Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
 NEW = "another long horse"
 OWN = ["/account/", "/account/address/", "/account/password/"]
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -10,18 +10,12 @@ from accounts.recovery import set_new_password
 from accounts.registration import Taken, register
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from accounts.tests.links import key_in, last_mail, link_in
-from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
 OLD, NEW = "ada@example.com", "ada@example.org"
 THIEF = "thief@example.com"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_the_owner_gets_in_from_another_address(ada, login):
     assert is_in(login(password=PASSWORD, address=THERE))
 
 
-def test_the_owner_gets_in_where_they_logged_in_before_whatever_strangers_try(ada, login, settings):
+def test_the_owner_gets_in_where_they_logged_in_before_while_strangers_try(ada, login, settings):
     settings.RATE_LIMIT_AUTH = "1/15minutes"
     assert is_in(login(password=PASSWORD, address=THERE))
     for number in range(12):

@@ -4,7 +4,6 @@ import pytest
 
 from accounts.plain_text import text_problem
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +26,6 @@ BAD = {
     "full width": ("ｗｗｗ．evil.example", LINK),
 }
 ADDRESS = {"name": "Ada Lovelace", "street": "12 Example Road", "city": "London", "postalCode": "N1 1AA", "country": "GB"}
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -16,18 +16,12 @@ from accounts.registration import change_password
 from accounts.tasks import forget_old_links
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from accounts.tests.links import key_in, last_mail, link_in
-from cryptons.api.limits import forget_counts
 from cryptons.log_redaction import without_keys
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
 NEW = "another long horse"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 An entry joins the chain after its commit, not with its change: two people who work at the same time would otherwise wait for each other,
 or one of them fail. The head, the newest number and hash, is also kept in DATA_DIR: it tells when the newest entries are gone, or when the
-whole chain was written anew.
+whole chain was replaced.
 """
 
 import hashlib
@@ -107,7 +107,7 @@ def problems(*known: Head) -> Iterator[str]:
         if entry.digest != digest_of(entry):
             yield f"{name} was changed"
         if wanted.pop(entry.seq or 0, entry.digest) != entry.digest:
-            yield f"{name} is not the one that was kept elsewhere: the log was written anew"
+            yield f"{name} is not the one that was kept elsewhere: the log was replaced"
         expected = Head(entry.seq or 0, entry.digest)
     for seq in sorted(wanted):
         yield f"entry {seq} was in the log, and the log now ends at {expected.seq}: the newest entries were removed"

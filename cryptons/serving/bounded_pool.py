@@ -35,4 +35,4 @@ class BoundedPool:
     def _end(self, ended: asyncio.Future[Any]) -> None:
         self._free += 1
         if not ended.cancelled():
-            ended.exception()  # whoever still waits gets it too
+            ended.exception()  # those who still wait get it too

@@ -236,7 +236,7 @@ class OrderAdmin(AtomicModelAdmin[Order]):
         return orders, may_repeat
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Order | None:
-        """Read the order, and what else whoever looks at it may do: `money` and `buyer` have no request."""
+        """Read the order, and what else the reader may do: `money` and `buyer` have no request."""
         order = super().get_object(request, object_id, from_field)
         if order is not None:
             order.may_see_invoices = request.user.has_perm("payments.view_invoice")  # type: ignore[attr-defined]

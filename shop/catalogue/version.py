@@ -94,7 +94,7 @@ def products_changed(names: Iterable[str]) -> None:
 
 
 def index_behind() -> None:
-    """Note after the commit that the search index lacks a change, so that the next sweep renews lists whoever has indexed it by then."""
+    """Note after the commit that the search index lacks a change, so that the next sweep renews lists even if it is indexed by then."""
     on_commit(lambda: caches["shared"].set(INDEX_BEHIND, secrets.token_hex(8), timeout=None))
 
 

@@ -13,17 +13,11 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import RevokedToken, User
 from accounts.tests.factories import PASSWORD, ApiClient, StaffFactory, UserFactory
 from accounts.tokens import _family, issue, read, revoke_all
-from cryptons.api.limits import forget_counts
 from cryptons.db import in_transaction
 
 pytestmark = pytest.mark.django_db
 
 NEW = "another long horse"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -5,17 +5,11 @@ import pytest
 from accounts.recovery import answer_link_requests
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from accounts.tests.links import key_in, last_mail
-from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
 OLD, NEW = "ada@example.com", "ada@example.org"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

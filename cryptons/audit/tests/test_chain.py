@@ -83,12 +83,12 @@ def test_newest_entries_that_are_gone_are_found_by_a_head_that_was_kept_elsewher
     assert "entry 5 was in the log, and the log now ends at 3" in verify("--head", head)
 
 
-def test_a_chain_that_was_written_anew_is_found_by_a_head_that_was_kept_elsewhere(five):
+def test_a_chain_that_was_replaced_is_found_by_a_head_that_was_kept_elsewhere(five):
     Entry.objects.filter(seq=1).update(person="eve")
     Entry.objects.update(seq=None)
     chain._seal()
     assert list(problems()) == []
-    assert "the log was written anew" in verify()
+    assert "the log was replaced" in verify()
 
 
 def test_an_entry_is_never_saved_again_or_deleted(five):

@@ -9,18 +9,12 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 from cryptons.tests.disks import break_disk, fill_disk
 from payments.api.nodes import recent_nodes
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
 from payments.tests.factories import CursorFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 def staff_who_may(*permissions):

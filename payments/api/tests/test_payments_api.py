@@ -11,7 +11,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
-from cryptons.api.limits import forget_counts
 from payments.accounting.ledger import COLUMNS
 from payments.accounting.tests.test_ledger import exported, fill_ledger
 from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
@@ -20,11 +19,6 @@ pytestmark = pytest.mark.django_db
 
 ROUTES = ["/api/payments", "/api/invoices"]
 NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 
 from accounts.tests.factories import ApiClient
-from cryptons.api.limits import forget_counts
 from payments.invoices.settlement import settle
 from payments.models import Payment
 from payments.sync.sandbox_plays import PLAYS
@@ -12,11 +11,6 @@ from payments.tests.factories import DUE, NOW, TIP, CursorFactory, OptionFactory
 pytestmark = pytest.mark.django_db
 
 NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
-from cryptons.api.limits import forget_counts
 from cryptons.mail.models import Mail
 from cryptons.page_holes import COOKIE, read_visitor
 from payments.models import Invoice
@@ -34,11 +33,6 @@ def guest(client, order):
     session[SESSION_KEY] = [str(order.pk)]
     session.save()
     return client
-
-
-@pytest.fixture(autouse=True)
-def _no_counts():
-    forget_counts()
 
 
 def find(client, number, email, follow=True):
@@ -123,7 +117,7 @@ def test_an_order_is_found_by_number_and_address_with_a_link_that_is_mailed(clie
 
 
 @pytest.mark.parametrize(
-    ("number", "email"), [("", "eve@example.com"), ("XXXXX-XXXXX", ""), ("X", ""), ("😀", ""), ("{'$ne': None}", ""), ("\x00", "")]
+    ("number", "email"), [("", "eve@example.com"), ("AAAAA-22222", ""), ("A", ""), ("😀", ""), ("{'$ne': None}", ""), ("\x00", "")]
 )
 def test_a_number_or_an_address_that_is_wrong_mails_nothing_and_looks_the_same(client, order, number, email):
     Mail.objects.all().delete()
@@ -182,7 +176,7 @@ def test_a_stranger_who_guesses_numbers_does_not_keep_the_buyer_from_finding_an_
     settings.RATE_LIMIT_ORDER_MAILS = "1/day"
     Mail.objects.all().delete()
     for _ in range(2):
-        find(Client(), "XXXXX-XXXXX", order.email)
+        find(Client(), "AAAAA-22222", order.email)
 
     find(client, order.number, order.email)
 
