@@ -1,7 +1,6 @@
 """Devices that a user has logged in from: browsers by a cookie, everything by its network. Nothing else about a device is looked at."""
 
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from uuid import UUID
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.mails import mail_new_device
 from accounts.models import KnownDevice, User
-from cryptons.client_address import client_ip, parse_address
+from cryptons.client_address import client_ip
 from cryptons.db import in_transaction, new_id
 
 COOKIE = "device"
@@ -22,12 +21,10 @@ KEEP = timedelta(days=400)
 MOST = 50
 """Of each user; then the one that was seen longest ago is forgotten."""
 SALT = "accounts.device"
-NETWORK_BITS = {4: 24, 6: 48}
-"""How much of an address stays the same while a provider gives a customer new ones, mostly."""
 
 
 def known_place(user: User | None, request: HttpRequest) -> str:
-    """Return this browser if the user has logged in with it before, this address if they have from its network, or "".
+    """Return this browser if the user has logged in with it before, this address if they have from it, or "".
 
     It takes as long for a user who does not exist.
     """
@@ -81,8 +78,8 @@ def _read_cookie(request: HttpRequest) -> str:
 
 
 def _network_mark(request: HttpRequest) -> str:
-    address = parse_address(client_ip(request).partition("/")[0])
-    return _mark(f"network:{ip_network((address, NETWORK_BITS[address.version]), strict=False) if address else ''}")
+    """Return the network by what counts as one client: where wrong tries are counted together, they are known together."""
+    return _mark(f"network:{client_ip(request)}")
 
 
 def _mark(text: str) -> str:

@@ -13,6 +13,7 @@ from accounts.tasks import forget_old_links
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from accounts.tests.links import last_mail
 from cryptons.api.limits import forget_counts
+from cryptons.client_address import client_ip
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ def test_a_login_from_a_new_device_is_mailed_once(client, ada):
 
     log_in(client, "192.0.2.7")
     log_in(client, "198.51.100.7")  # the same browser elsewhere
-    log_in(type(client)(), "192.0.2.200")  # another one on the same network
+    log_in(type(client)(), "192.0.2.7")  # another one at the same address
     assert mails() == 1
 
     log_in(type(client)(), "203.0.113.7")
@@ -54,10 +55,20 @@ def test_a_login_from_a_new_device_is_mailed_once(client, ada):
 
 def test_a_login_over_the_api_is_known_by_its_network(ada):
     api = ApiClient()
-    for address in ("2001:db8:1:1::7", "2001:db8:1:2::7", "2001:db8:2:1::7"):
+    for address in ("2001:db8:1:1::7", "2001:db8:1:1::8", "2001:db8:1:2::7"):
         assert api.post("/api/auth/login", {"email": "ada", "password": PASSWORD}, REMOTE_ADDR=address).status_code == 200
     assert mails() == 2
     assert COOKIE not in api.cookies
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "is_known"),
+    [("192.0.2.7", "192.0.2.8", False), ("2001:db8:1:1::7", "2001:db8:1:2::7", False), ("2001:db8:1:1::7", "2001:db8:1:1::8", True)],
+)
+def test_an_address_is_known_as_exactly_as_wrong_tries_are_counted(ada, rf, mine, other, is_known):
+    here, there = rf.get("/", REMOTE_ADDR=mine), rf.get("/", REMOTE_ADDR=other)
+    devices.notice_login(here, ada)
+    assert bool(known_place(ada, there)) == (client_ip(here) == client_ip(there)) == is_known
 
 
 def test_a_failed_login_makes_no_device_known(client, ada):
