@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import CodeForm, SetUpForm
-from accounts.login_limits import TooManyWrong
+from accounts.login_limits import TooManyTries
 from accounts.login_steps import finish, next_url, page_user, pending_login
 from accounts.models import User
 from accounts.one_time_codes import app_uri, grouped
@@ -39,7 +39,7 @@ def _answer_too_many(view: Callable[P, HttpResponse]) -> Callable[P, HttpRespons
     def limited(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(*args, **kwargs)
-        except TooManyWrong as error:
+        except TooManyTries as error:
             request: Any = args[0]
             response = render(request, "429.html", {"text": str(error)}, status=429)
             response.headers["Retry-After"] = error.headers["Retry-After"]
@@ -49,7 +49,7 @@ def _answer_too_many(view: Callable[P, HttpResponse]) -> Callable[P, HttpRespons
 
 
 def _is_right(request: HttpRequest, user: User, form: Form) -> bool:
-    """Return whether the form has a right code, or add the error. Raises TooManyWrong."""
+    """Return whether the form has a right code, or add the error. Raises TooManyTries."""
     if not form.is_valid():
         return False
     if not check_code(request, user, form.cleaned_data["code"]):
@@ -59,7 +59,7 @@ def _is_right(request: HttpRequest, user: User, form: Form) -> bool:
 
 
 def _set_up(request: HttpRequest, user: User, form: Form) -> list[str] | None:
-    """Switch the second factor on for the right password and code, or add the error. Raises TooManyWrong."""
+    """Switch the second factor on for the right password and code, or add the error. Raises TooManyTries."""
     if not form.is_valid():
         return None
     try:
@@ -83,10 +83,9 @@ def login_code_page(request: HttpRequest) -> HttpResponse:
     if login is None:
         messages.info(request, _("Please log in again."))
         return redirect("accounts:login")
-    user, url = login
     form = CodeForm(request.POST or None)
-    if request.method == "POST" and _is_right(request, user, form):
-        return finish(request, user, url)
+    if request.method == "POST" and _is_right(request, login.user, form):
+        return finish(request, login)
     return render(request, "accounts/login_code.html", {"form": form}, status=400 if form.errors else 200)
 
 

@@ -14,7 +14,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.devices import notice_login
 from accounts.email_address import change_email, verify_email
 from accounts.forms import ForgottenForm, NewPasswordForm
 from accounts.links import Kind, LinkOver, OpenLink, hours, read_link
@@ -92,8 +91,7 @@ def _choose_password(request: HttpRequest, link: OpenLink) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = set_new_password(link, form.cleaned_data["new"])
         request.session.pop(SESSION_KEY, None)
-        notice_login(request, user, is_expected=True)
-        response = proceed(request, user, resolve_url(settings.LOGIN_REDIRECT_URL))
+        response = proceed(request, user, resolve_url(settings.LOGIN_REDIRECT_URL), is_expected=True)
         messages.success(request, _("Your new password is set."))
         return response
     context = {"form": form, "email": link.email, "is_undo": link.kind == Kind.UNDO}

@@ -1,6 +1,7 @@
 """The steps of a login in the browser: the password, then a code for who has a second factor; and a code again where it weighs much."""
 
 import time
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from django.conf import settings
@@ -20,6 +21,15 @@ PENDING = "login_pending"
 PENDING_SECONDS = 10 * 60
 
 
+@dataclass(frozen=True)
+class PendingLogin:
+    user: User
+    url: str
+    """Where to go after it."""
+    is_expected: bool
+    """Whether no mail is needed because of a new device."""
+
+
 def page_user(request: HttpRequest) -> User:
     """Return the user of a page that asks for a login."""
     assert isinstance(request.user, User)
@@ -34,33 +44,36 @@ def next_url(request: HttpRequest) -> str:
     return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-def proceed(request: HttpRequest, user: User, url: str) -> HttpResponse:
-    """Log in a user whose password was right, or ask for the code first."""
+def proceed(request: HttpRequest, user: User, url: str, *, is_expected: bool = False) -> HttpResponse:
+    """Log in a user whose password was right, or ask for the code first. One who has just set it by a link is expected."""
+    login = PendingLogin(user, url, is_expected)
     if not user.has_second_factor:
-        return finish(request, user, url)
-    request.session[PENDING] = {"user": str(user.pk), "hash": user.get_session_auth_hash(), "at": int(time.time()), "next": url}
+        return finish(request, login)
+    kept = {"user": str(user.pk), "hash": user.get_session_auth_hash(), "at": int(time.time()), "next": url, "expected": is_expected}
+    request.session[PENDING] = kept
     return redirect("accounts:login_code")
 
 
-def pending_login(request: HttpRequest) -> tuple[User, str] | None:
-    """Return the user whose password was right a short time ago, and the page to go to. None if it must be typed again."""
+def pending_login(request: HttpRequest) -> PendingLogin | None:
+    """Return the login whose password was right a short time ago. None if it must be typed again."""
     kept = request.session.get(PENDING)
     if not kept or time.time() - kept["at"] > PENDING_SECONDS:
         return None
     user = User.objects.filter(pk=kept["user"], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), kept["hash"]):
         return None
-    return user, kept["next"]
+    return PendingLogin(user, kept["next"], kept.get("expected", False))
 
 
-def finish(request: HttpRequest, user: User, url: str) -> HttpResponse:
+def finish(request: HttpRequest, login: PendingLogin) -> HttpResponse:
     """Log in and go to the page; staff who need a second factor go to where it is set up."""
+    user = login.user
     request.session.pop(PENDING, None)
     auth.login(request, user, backend=BACKEND)
     if user.has_second_factor:
         mark_fresh(request)
-    response = redirect("accounts:second_factor" if user.lacks_second_factor else url)
-    notice_login(request, user, response)
+    response = redirect("accounts:second_factor" if user.lacks_second_factor else login.url)
+    notice_login(request, user, response, is_expected=login.is_expected)
     return response
 
 

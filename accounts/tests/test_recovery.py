@@ -1,5 +1,6 @@
 """Who forgot the password is back in with the link of one mail; nobody learns from it who has an account."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from django.utils import timezone
 
 from accounts.devices import notice_login
 from accounts.links import Kind, LinkOver, read_link
-from accounts.models import AccountLink, LinkRequest, User
+from accounts.models import AccountLink, LinkRequest, SecondFactor, User
+from accounts.one_time_codes import STEP_SECONDS, code_at
 from accounts.recovery import answer_link_requests, request_link, set_new_password
 from accounts.registration import change_password
 from accounts.tasks import forget_old_links
@@ -228,6 +230,20 @@ def test_a_new_password_does_not_replace_the_second_factor(client, ada, key):
 
     assert client.get("/account/").status_code == 302
     assert client.post("/account/login/", {"name": "ada", "password": NEW})["Location"] == "/account/login/code/"
+
+
+def test_a_device_is_known_only_after_the_code_as_well(client, ada, key):
+    SecondFactor.objects.create(user=ada, secret="A" * 32, confirmed_at=timezone.now())
+    User.objects.update(has_second_factor=True)
+    client.get(f"/account/link/{key}/")
+
+    client.post("/account/link/", {"new": NEW})
+    assert not ada.known_devices.exists()
+    code = code_at("A" * 32, int(time.time()) // STEP_SECONDS)
+    assert client.post("/account/login/code/", {"code": code})["Location"] == "/account/"
+
+    assert ada.known_devices.exists()
+    assert not Mail.objects.filter(subject__startswith="New login").exists()
 
 
 def test_who_tried_too_often_is_back_in_with_the_link(client, ada, key, settings):
