@@ -1,12 +1,13 @@
 """Prove an account's email address, and change it once the new one is proven."""
 
 from django.db import IntegrityError
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.links import GOOD_FOR, Kind, LinkOver, OpenLink, hours, is_reserved, make_link, send_link, use_up
 from accounts.mails import mail_address_in_use, mail_change_link, mail_email_changed, mail_verification_link
 from accounts.models import AccountLink, User
-from accounts.registration import AccountError, Taken, WrongPassword
+from accounts.registration import AccountError, Taken, check_current_password
 from accounts.tokens import forget_user
 from cryptons.db import in_transaction
 
@@ -29,13 +30,12 @@ def verify_email(link: OpenLink) -> None:
     forget_user(link.user.pk)
 
 
-def ask_to_change_email(user: User, email: str, current: str) -> None:
-    """Mail a link to the new address; nothing changes before it is used. Raises WrongPassword, SameAddress.
+def ask_to_change_email(request: HttpRequest, user: User, email: str, current: str) -> None:
+    """Mail a link to the new address; nothing changes before it is used. Raises WrongPassword, TooManyTries, SameAddress.
 
     An address of another account gets a mail too, without a link, so that the answer does not tell whether there is one.
     """
-    if not user.check_password(current):
-        raise WrongPassword(_("The current password is wrong."))
+    check_current_password(request, user, current)
     if email == user.email:
         raise SameAddress
     is_taken = User.objects.filter(email=email).exists() or is_reserved(email, for_user=user)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.email_address import SameAddress, ask_to_change_email, send_verification
 from accounts.forms import EmailForm
 from accounts.link_pages import too_many_mails
+from accounts.login_limits import TooManyTries
 from accounts.mail_limits import count_link_mail
 from accounts.models import User
 from accounts.registration import WrongPassword
@@ -27,10 +28,12 @@ def email_page(request: HttpRequest) -> HttpResponse:
     assert isinstance(user, User)
     if request.method == "POST" and form.is_valid():
         email = form.cleaned_data["email"]
-        if headers := count_link_mail(request, email):
+        if headers := count_link_mail(request, email, asked_by=user):
             return too_many_mails(request, form, "accounts/email.html", headers)
         try:
-            ask_to_change_email(user, email, form.cleaned_data["current"])
+            ask_to_change_email(request, user, email, form.cleaned_data["current"])
+        except TooManyTries as error:
+            return too_many_mails(request, form, "accounts/email.html", error.headers)
         except WrongPassword as error:
             form.add_error("current", str(error))
         except SameAddress as error:

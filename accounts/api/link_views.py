@@ -24,8 +24,8 @@ from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 
 
-def _count(request: Request, email: str) -> None:
-    if headers := count_link_mail(request._request, email):
+def _count(request: Request, email: str, *, asked_by: User | None = None) -> None:
+    if headers := count_link_mail(request._request, email, asked_by=asked_by):
         raise RateLimited(too_many_attempts(headers), headers=headers)
 
 
@@ -104,10 +104,10 @@ class Email(ApiView):
         login=True,
     )
     def put(self, request: Request) -> Response:
-        values = self.valid(NewEmailInput)
-        _count(request, values["email"])
+        values, user = self.valid(NewEmailInput), User.objects.get(pk=api_user(request).pk)
+        _count(request, values["email"], asked_by=user)
         try:
-            ask_to_change_email(User.objects.get(pk=api_user(request).pk), values["email"], values["currentPassword"])
+            ask_to_change_email(request._request, user, values["email"], values["currentPassword"])
         except WrongPassword as error:
             raise Invalid.fields({"currentPassword": str(error)}) from error
         except SameAddress as error:

@@ -1,6 +1,7 @@
 """An email address is proven by a link, and another one counts only once it is."""
 
 import pytest
+from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.email_address import ask_to_change_email, change_email, send_verification, verify_email
@@ -27,10 +28,14 @@ def open_last(email):
     return read_link(key_in(last_mail(email)), at=timezone.now())
 
 
+def ask(user, email):
+    ask_to_change_email(RequestFactory().post("/"), user, email, PASSWORD)
+
+
 def move(user, email):
     """Change the address as its owner does, and return the link that undoes it."""
     old = user.email
-    ask_to_change_email(user, email, PASSWORD)
+    ask(user, email)
     change_email(open_last(email))
     user.refresh_from_db()
     return open_last(old)
@@ -108,6 +113,34 @@ def test_a_change_needs_the_password_and_another_address(client, ada, email, cur
     assert not Mail.objects.exists()
 
 
+@pytest.fixture(params=["page", "api"])
+def ask_from(request, client, ada):
+    """Ask for a change from a client address; returns the status."""
+    client.force_login(ada)
+
+    def on_the_page(address, email, current):
+        return client.post("/account/email/", {"email": email, "current": current}, REMOTE_ADDR=address).status_code
+
+    def over_the_api(address, email, current):
+        body = {"email": email, "currentPassword": current}
+        return ApiClient(ada).put("/api/auth/email", body, content_type="application/json", REMOTE_ADDR=address).status_code
+
+    return on_the_page if request.param == "page" else over_the_api
+
+
+def test_the_current_password_cannot_be_guessed_by_a_change_of_the_address(ask_from, ada, settings):
+    settings.RATE_LIMIT_AUTH, settings.RATE_LIMIT_ACCOUNT_MAILS = "1/15minutes", "100/hour"
+    statuses = [ask_from(f"10.{number}.0.1", f"ada{number}@example.org", "wrong") for number in range(11)]
+    assert statuses == [400] * 10 + [429]
+
+
+def test_an_account_asks_for_few_mails_to_others_from_however_many_addresses(ask_from, ada, settings):
+    settings.RATE_LIMIT_ACCOUNT_MAILS = "2/hour"
+    statuses = [ask_from(f"10.{number}.0.1", f"ada{number}@example.org", PASSWORD) for number in range(3)]
+    assert statuses[-1] == 429
+    assert Mail.objects.count() == 2
+
+
 def test_a_change_to_an_address_with_an_account_is_answered_alike(client, ada):
     UserFactory(email="grace@example.com")
     client.force_login(ada)
@@ -122,7 +155,7 @@ def test_a_change_to_an_address_with_an_account_is_answered_alike(client, ada):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_address_that_was_taken_in_the_meantime_is_not_given_twice(ada):
-    ask_to_change_email(ada, NEW, PASSWORD)
+    ask(ada, NEW)
     link = open_last(NEW)
     UserFactory(email=NEW)
 
@@ -134,9 +167,9 @@ def test_an_address_that_was_taken_in_the_meantime_is_not_given_twice(ada):
 
 
 def test_a_later_change_ends_the_link_of_the_one_before(ada):
-    ask_to_change_email(ada, NEW, PASSWORD)
+    ask(ada, NEW)
     link = open_last(NEW)
-    ask_to_change_email(ada, THIEF, PASSWORD)
+    ask(ada, THIEF)
 
     with pytest.raises(LinkOver):
         change_email(link)
@@ -206,7 +239,7 @@ def test_the_way_back_to_an_address_that_staff_gave_to_another_account_is_no_lon
 def test_an_old_address_that_was_never_proven_gets_no_way_back(ada):
     User.objects.update(verified_email="")
     ada.refresh_from_db()
-    ask_to_change_email(ada, NEW, PASSWORD)
+    ask(ada, NEW)
 
     change_email(open_last(NEW))
 
