@@ -1,6 +1,6 @@
 """Pages for a forgotten password, and those that links from mails open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.contrib import messages
@@ -39,7 +39,7 @@ def forgotten_page(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/forgotten.html", {"form": form}, status=400 if form.errors else 200)
 
 
-def too_many_mails(request: HttpRequest, form: Form, template: str, headers: dict[str, str]) -> HttpResponse:
+def too_many_mails(request: HttpRequest, form: Form, template: str, headers: Mapping[str, str]) -> HttpResponse:
     form.add_error(None, too_many_attempts(headers))
     response = render(request, template, {"form": form}, status=429)
     response.headers["Retry-After"] = headers["Retry-After"]

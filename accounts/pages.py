@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.devices import notice_login
 from accounts.email_address import send_verification
 from accounts.forms import AddressForm, LoginForm, PasswordForm, ProfileForm, RegisterForm
-from accounts.login_limits import TooManyWrong
+from accounts.login_limits import TooManyTries
 from accounts.login_steps import BACKEND, next_url, page_user, proceed
 from accounts.mail_limits import count_link_mail
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
@@ -57,7 +57,7 @@ def login_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             user = check_login(request, form.cleaned_data["name"], form.cleaned_data["password"])
-        except TooManyWrong as error:
+        except TooManyTries as error:
             return _refuse(request, form, "accounts/login.html", context, error.headers)
         if user is not None:
             return proceed(request, user, next_url(request))
@@ -135,7 +135,7 @@ def password_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             change_password(request, user, form.cleaned_data["current"], form.cleaned_data["new"])
-        except TooManyWrong as error:
+        except TooManyTries as error:
             return _refuse(request, form, "accounts/password.html", {"form": form}, error.headers)
         except WrongPassword as error:
             form.add_error("current", str(error))

@@ -42,11 +42,12 @@ def register(username: str, email: str, password: str, *, language: str = "") ->
 def check_login(request: HttpRequest, name: str, password: str) -> User | None:
     """Return the user with this email address or username, or None for a wrong name or password, after the same time.
 
-    Raises TooManyWrong.
+    Raises TooManyTries.
     """
     trial = count_try(request, PASSWORD, _named(name), name)
     user = authenticate(request, username=name, password=password)
     if not isinstance(user, User):
+        trial.failed()
         return None
     trial.succeeded()
     return user
@@ -60,15 +61,16 @@ def _named(name: str) -> User | None:
 
 
 def check_current_password(request: HttpRequest, user: User, password: str) -> None:
-    """Raise WrongPassword, or TooManyWrong, unless this is the password of who is logged in."""
+    """Raise WrongPassword, or TooManyTries, unless this is the password of who is logged in."""
     trial = count_try(request, PASSWORD, user)
     if not user.check_password(password):
+        trial.failed()
         raise WrongPassword(_("The current password is wrong."))
     trial.succeeded()
 
 
 def change_password(request: HttpRequest, user: User, current: str, new: str) -> None:
-    """Change the password, which ends all sessions and tokens. Raises WrongPassword, TooManyWrong."""
+    """Change the password, which ends all sessions and tokens. Raises WrongPassword, TooManyTries."""
     check_current_password(request, user, current)
     user.set_password(new)
     user.save(update_fields=["password"])

@@ -94,7 +94,7 @@ def count_recovery_codes(user: User) -> int:
 def check_code(request: HttpRequest, user: User, typed: str) -> bool:
     """Use up a code of the app, or a recovery code. Returns False, and sends `user_login_failed`, for a wrong or used one.
 
-    Raises TooManyWrong.
+    Raises TooManyTries.
     """
     trial, code = count_try(request, CODE, user), clean(typed)
     factor = SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).first()

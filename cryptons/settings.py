@@ -295,6 +295,7 @@ TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 
 RATE_LIMIT_API = env.rate_limit("RATE_LIMIT_API", "100/15minutes")
 RATE_LIMIT_AUTH = env.rate_limit("RATE_LIMIT_AUTH", "5/15minutes")
+RATE_LIMIT_LOGINS = env.rate_limit("RATE_LIMIT_LOGINS", "20/minute")
 RATE_LIMIT_ACCOUNT_MAILS = env.rate_limit("RATE_LIMIT_ACCOUNT_MAILS", "5/hour")
 RATE_LIMIT_CART = env.rate_limit("RATE_LIMIT_CART", "120/15minutes")
 RATE_LIMIT_CHECKOUT = env.rate_limit("RATE_LIMIT_CHECKOUT", "20/15minutes")

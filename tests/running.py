@@ -70,6 +70,7 @@ class Shop:
             "RATE_LIMIT_AUTH": "1000000/minute",
             "RATE_LIMIT_CART": "1000000/minute",
             "RATE_LIMIT_CHECKOUT": "1000000/minute",
+            "RATE_LIMIT_LOGINS": "1000000/minute",
             "RATE_LIMIT_ORDER_MAILS": "1000000/minute",
             "UNPAID_ORDERS": "0",
             **settings,

@@ -10,6 +10,7 @@ from accounts.models import SecondFactor, User
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from cryptons.api import limits
 from cryptons.api.limits import count, forget_counts, take_back, times
+from cryptons.audit.models import Entry
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +118,34 @@ def test_right_passwords_are_not_counted(ada, login):
     assert all(is_in(login(password=PASSWORD)) for _ in range(12))
 
 
+def test_right_passwords_have_a_generous_limit_of_their_own(ada, login, settings, monkeypatch):
+    settings.RATE_LIMIT_LOGINS = "3/minute"
+    hashed = []
+    verify = MD5PasswordHasher.verify
+    monkeypatch.setattr(MD5PasswordHasher, "verify", lambda self, *given: hashed.append(1) or verify(self, *given))
+    assert all(is_in(login(password=PASSWORD)) for _ in range(3))
+
+    answer = login(password=PASSWORD)
+
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 60
+    assert (len(hashed), Entry.objects.filter(action="login").count()) == (3, 3)
+    assert is_in(login(password=PASSWORD, address=THERE))
+
+
+def test_wrong_passwords_take_none_of_the_right_ones(ada, login, settings):
+    settings.RATE_LIMIT_LOGINS = "1/minute"
+    for _ in range(3):
+        login()
+    assert is_in(login(password=PASSWORD))
+
+
+def test_one_address_cannot_log_in_with_ever_more_accounts(login, settings):
+    settings.RATE_LIMIT_LOGINS = "1/minute"
+    names = [UserFactory().username for _ in range(4)]
+    assert [is_in(login(name, PASSWORD)) for name in names] == [True, True, True, False]
+
+
 def test_one_address_cannot_guess_at_ever_more_accounts(login, settings):
     settings.RATE_LIMIT_AUTH = "1/15minutes"
     statuses = [login(f"name{number}").status_code for number in range(11)]
@@ -167,6 +196,14 @@ def test_the_current_password_cannot_be_guessed_by_who_found_a_session(ada, path
     assert guess(PASSWORD) == 429
     ada.refresh_from_db()
     assert ada.check_password(PASSWORD)
+
+
+def test_a_right_current_password_cannot_be_checked_without_end(ada, settings):
+    settings.RATE_LIMIT_LOGINS = "2/minute"
+    client = Client()
+    client.force_login(ada)
+    answers = [client.post("/account/password/", {"current": PASSWORD, "new": PASSWORD}).status_code for _ in range(3)]
+    assert answers == [302, 302, 429]
 
 
 def test_an_unknown_name_costs_the_same_work_as_a_known_one(ada, login, monkeypatch):
