@@ -9,6 +9,7 @@ from accounts.devices import forget_devices
 from accounts.links import Kind, LinkOver, OpenLink, hours, send_link, use_up
 from accounts.mails import mail_password_changed, mail_password_link, mail_verification_link
 from accounts.models import AccountLink, LinkRequest, User
+from accounts.second_factor import remove_newer
 from cryptons.db import in_transaction
 from cryptons.failure_isolation import isolate
 
@@ -51,7 +52,7 @@ def _answer(request: LinkRequest) -> None:
 def set_new_password(link: OpenLink, password: str) -> User:
     """Set the password, and the old address again if the link undoes its change. Ends all sessions and tokens. Returns the user.
 
-    The second factor stays. Raises LinkOver.
+    The second factor stays, unless it was set up since the change that the link undoes. Raises LinkOver.
     """
     if link.kind not in (Kind.RESET, Kind.UNDO):
         raise LinkOver
@@ -64,6 +65,7 @@ def set_new_password(link: OpenLink, password: str) -> User:
         user.save(update_fields=["email", "password"])
         if link.kind == Kind.UNDO:
             _end_later_links(link.row)
+            remove_newer(user, link.row.created_at)
         forget_devices(user.pk)
         mail_password_changed(user)
         return user

@@ -1,11 +1,13 @@
 """A second factor at the login: codes of an app, each good once, and recovery codes for when the telephone is away."""
 
 import time
+from datetime import datetime
 
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from accounts.login_limits import CODE, count_try
 from accounts.mails import mail_second_factor_changed
@@ -13,7 +15,7 @@ from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
 from accounts.tokens import revoke_all
 from cryptons.audit.writing import audit
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, made_at
 
 RECOVERY_CODES = 10
 FRESH_SECONDS = 15 * 60
@@ -21,6 +23,9 @@ FRESH_SECONDS = 15 * 60
 SESSION_KEY = "second_factor_at"
 SWITCHED_ON = gettext_lazy("The second factor of your account was switched on. All other devices and API tokens are logged out.")
 SWITCHED_OFF = gettext_lazy("The second factor of your account was switched off. All other devices and API tokens are logged out.")
+SWITCHED_OFF_BY_UNDO = gettext_lazy(
+    "Your account has its former email address again. The second factor that was set up since the change is switched off."
+)
 NEW_CODES = gettext_lazy("Your account has new recovery codes. The old ones are no longer valid.")
 
 
@@ -55,8 +60,8 @@ def confirm(user: User, code: str) -> list[str] | None:
     return codes
 
 
-def remove(user: User) -> None:
-    """Switch the second factor off, which ends all sessions and tokens."""
+def remove(user: User, why: StrOrPromise = SWITCHED_OFF) -> None:
+    """Switch the second factor off, which ends all sessions and tokens. The user is mailed `why`, a lazily translated sentence."""
 
     def act() -> None:
         SecondFactor.objects.filter(user=user).delete()
@@ -64,10 +69,23 @@ def remove(user: User) -> None:
         User.objects.filter(pk=user.pk).update(has_second_factor=False)
         audit("change", user, {"has_second_factor": (True, False)})
         revoke_all(user)
-        mail_second_factor_changed(user, SWITCHED_OFF)
+        mail_second_factor_changed(user, why)
 
     in_transaction(act)
     user.has_second_factor = False
+
+
+def remove_newer(user: User, since: datetime) -> None:
+    """Switch off a second factor that was begun or set up since then, and take back recovery codes that were made since then.
+
+    For the transaction in which the owner gets an account back that somebody else had since then.
+    """
+    codes = RecoveryCode.objects.filter(user=user)
+    codes.filter(pk__in=[pk for pk in codes.values_list("pk", flat=True) if made_at(pk) >= since]).delete()
+    if SecondFactor.objects.filter(user=user, confirmed_at__gte=since).exists():
+        remove(user, SWITCHED_OFF_BY_UNDO)
+    else:
+        SecondFactor.objects.filter(user=user, confirmed_at=None).delete()
 
 
 def renew_recovery_codes(user: User) -> list[str]:

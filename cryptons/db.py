@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -29,6 +29,11 @@ CANNOT_WRITE = frozenset({"25006", 14031})
 def new_id() -> UUID:
     """Make a UUIDv7: unique, hard to guess, and sorted by the time it was made."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def made_at(pk: UUID) -> datetime:
+    """Return when `new_id` made this, in whole milliseconds."""
+    return datetime.fromtimestamp((pk.int >> 80) / 1000, UTC)
 
 
 def atomic() -> AbstractContextManager[None]:

@@ -134,4 +134,5 @@ class EmailUndo(LinkView):
         errors=[400, 415],
     )
     def post(self, request: Request) -> Response:
+        """A second factor that was set up since the change is switched off."""
         return self.set_password(Kind.UNDO)

@@ -1,16 +1,21 @@
 """An email address is proven by a link, and another one counts only once it is."""
 
+import time
+
 import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.email_address import ask_to_change_email, change_email, send_verification, verify_email
 from accounts.links import LinkOver, read_link
-from accounts.models import User
+from accounts.models import RecoveryCode, SecondFactor, User
+from accounts.one_time_codes import STEP_SECONDS, code_at
 from accounts.recovery import set_new_password
 from accounts.registration import Taken, register
+from accounts.second_factor import begin, confirm, count_recovery_codes, renew_recovery_codes
 from accounts.tests.factories import PASSWORD, ApiClient, UserFactory
 from accounts.tests.links import key_in, last_mail, link_in
+from cryptons.audit.models import Entry
 from cryptons.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +194,69 @@ def test_the_owner_takes_the_account_back_with_the_link_to_the_old_address(clien
     assert ada.check_password("another long horse")
     assert client.get("/account/").status_code == 302
     assert token.get("/api/auth/profile").status_code == 401
+
+
+def protect(user, *, begun_only=False):
+    """Set up a second factor, as one who has the account does."""
+    factor = begin(user)
+    codes = [] if begun_only else confirm(user, code_at(factor.secret, int(time.time()) // STEP_SECONDS))
+    user.refresh_from_db()
+    return codes
+
+
+@pytest.mark.parametrize("over_the_api", [False, True])
+def test_a_second_factor_of_a_thief_ends_with_the_way_back(client, ada, over_the_api):
+    move(ada, THIEF)
+    protect(ada)
+    mail = last_mail(OLD)
+    assert all("second factor that was set up since the change" in text for text in (mail.text, mail.html))
+    key = key_in(mail)
+
+    if over_the_api:
+        assert ApiClient().post("/api/auth/email/undo", {"key": key, "newPassword": "another long horse"}).status_code == 200
+        assert ApiClient().post("/api/auth/login", {"email": OLD, "password": "another long horse"}).status_code == 200
+    else:
+        assert b"second factor that was set up since the change" in client.get(f"/account/link/{key}/", follow=True).content
+        assert client.post("/account/link/", {"new": "another long horse"})["Location"] == "/account/"
+        assert client.get("/account/").status_code == 200
+
+    ada.refresh_from_db()
+    assert not ada.has_second_factor
+    assert not SecondFactor.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert any("is switched off" in mail.text for mail in Mail.objects.filter(to=OLD))
+    assert {"has_second_factor": ["True", "False"]} in [entry.changes for entry in Entry.objects.filter(object_id=str(ada.pk))]
+
+
+def test_a_second_factor_of_before_the_change_stays(ada):
+    protect(ada)
+    link = move(ada, THIEF)
+
+    set_new_password(link, "another long horse")
+
+    ada.refresh_from_db()
+    assert ada.has_second_factor
+    assert count_recovery_codes(ada) == 10
+
+
+def test_recovery_codes_that_a_thief_made_end_with_the_way_back(ada):
+    protect(ada)
+    link = move(ada, THIEF)
+    renew_recovery_codes(ada)
+
+    set_new_password(link, "another long horse")
+
+    ada.refresh_from_db()
+    assert (ada.has_second_factor, count_recovery_codes(ada)) == (True, 0)
+
+
+def test_a_second_factor_that_a_thief_only_began_is_forgotten(ada):
+    link = move(ada, THIEF)
+    protect(ada, begun_only=True)
+
+    set_new_password(link, "another long horse")
+
+    assert not SecondFactor.objects.exists()
 
 
 def test_a_thief_cannot_end_the_owners_way_back(ada):
