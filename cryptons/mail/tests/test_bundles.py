@@ -66,6 +66,24 @@ def test_a_flood_is_one_mail_that_says_how_many_there_are(sent):
     assert Mail.objects.filter(attempts=1).exclude(sent_at=None).count() == MOST_TOGETHER + 3
 
 
+def test_a_bundle_that_has_grown_since_a_crash_is_no_copy_of_what_was_sent(monkeypatch, sent):
+    def deliver_and_die(mail):
+        sent.append(mail)
+        raise SystemExit
+
+    monkeypatch.setattr(sending, "_deliver", deliver_and_die)
+    queue(1, at=NOW)
+    for minute, has_grown in ((0, False), (2, False), (4, True)):
+        if has_grown:
+            queue(2, at=NOW)
+        with pytest.raises(SystemExit):
+            send_due(at=NOW + timedelta(minutes=minute))
+
+    first, copy, grown = (sending._message(mail).extra_headers["Message-ID"] for mail in sent)
+    assert first == copy
+    assert grown != first
+
+
 def test_a_bundle_that_fails_is_tried_again_as_a_whole(monkeypatch, sent):
     def refuse(mail):
         raise ConnectionRefusedError("away")

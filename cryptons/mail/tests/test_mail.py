@@ -51,7 +51,7 @@ def test_a_mail_is_written_to_a_file_named_by_its_id_with_text_and_html(mail, se
     assert file.name == f"{mail.pk}.eml"
     message = message_from_bytes(file.read_bytes(), policy=default)
     assert (message["To"], message["Subject"]) == ("ada@example.com", "Your ördér")
-    assert message["Message-ID"].startswith(f"<{mail.pk}@")
+    assert message["Message-ID"].startswith(f"<{mail.pk}.")
     assert message.get_body(["plain"]).get_content().strip() == "Thank you."
     assert message.get_body(["html"]).get_content().strip() == "<p>Thank you.</p>"
 
