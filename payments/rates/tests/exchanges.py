@@ -148,14 +148,12 @@ def is_long(handler: "Handler") -> None:
 
 
 def is_silent(handler: "Handler") -> None:
-    handler.server.is_over.wait(20)
-    tell(handler)
+    handler.server.is_over.wait(600)
 
 
 def drips(handler: "Handler") -> None:
-    """The status line letter by letter; after a long while the answer is whole, and right."""
-    for letter in b"HTTP/1.0 200 OK\r\nX-Slow: " + b"y" * 200:
+    """The status line and a header letter by letter, for longer than anybody waits."""
+    for letter in b"HTTP/1.0 200 OK\r\nX-Slow: " + b"y" * 6000:
         if handler.server.is_over.wait(0.1):
             return
         handler.wfile.write(bytes([letter]))
-    handler.wfile.write(b"\r\n\r\n" + json.dumps(ANSWERS["coinbase"](handler, {"BTC": "50000.10"}, 0)[1]).encode())
