@@ -3,10 +3,9 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from functools import cache, lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -17,7 +16,6 @@ from django_mongodb_backend.transaction import Atomic as MongoAtomic
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 T = TypeVar("T")
-Row = TypeVar("Row", bound=models.Model)
 
 CONFLICT_ATTEMPTS = 15
 CONFLICT_CODES = frozenset({"40001", "40P01"})
@@ -146,57 +144,6 @@ def update_if_unchanged(row: Versioned, **values: Any) -> bool:
     for name, value in values.items():
         setattr(row, name, value)
     return True
-
-
-def insert(rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model, which have their keys, in the caller's transaction. Raises IntegrityError.
-
-    As `bulk_create` does, and as there no signals are sent. Django compiles its statement again for each call, which takes several times
-    as long as writing a row: here the text is kept.
-    """
-    if not rows:
-        return
-    if connection.vendor == "mongodb":
-        type(rows[0])._default_manager.bulk_create(rows)
-        return
-    sql, fields = _insert_statement(type(rows[0]))
-    values = [[field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields] for row in rows]
-    with connection.cursor() as cursor:
-        if len(rows) == 1:
-            cursor.execute(sql, values[0])
-        else:
-            cursor.executemany(sql, values)
-    for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
-
-
-def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
-    """Read the rows with these primary keys, those that exist, in no order. `filter` compiles its statement for each call: see `insert`."""
-    if not keys:
-        return []
-    if connection.vendor == "mongodb":
-        return list(model._default_manager.filter(pk__in=list(keys)))
-    key = model._meta.pk
-    assert key is not None
-    return list(
-        model._default_manager.raw(_select_statement(model, len(keys)), [key.get_db_prep_value(value, connection) for value in keys])
-    )
-
-
-@lru_cache(1000)
-def _select_statement(model: type[models.Model], count: int) -> str:
-    meta, quote = model._meta, connection.ops.quote_name
-    assert meta.pk is not None
-    columns = ", ".join(quote(str(field.column)) for field in meta.concrete_fields)
-    keys = ", ".join(["%s"] * count)
-    return f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(str(meta.pk.column))} IN ({keys})"  # noqa: S608
-
-
-@cache
-def _insert_statement(model: type[models.Model]) -> tuple[str, Sequence[models.Field[Any, Any]]]:
-    fields, quote = model._meta.local_concrete_fields, connection.ops.quote_name
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})", fields  # noqa: S608
 
 
 def retry_when(moved: type[Exception] | tuple[type[Exception], ...], act: Callable[[], T], *, attempts: int = 3, failure: Exception) -> T:

@@ -1,19 +1,21 @@
 """The base of all views: input, envelope, pages, rows by id."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from cryptons.api.envelope import succeeded
 from cryptons.api.errors import Invalid, NotFound
+from cryptons.api.inputs import Input, kept
 
 Row = TypeVar("Row", bound=Model)
 
@@ -48,8 +50,14 @@ class ApiView(APIView):
         """Return whether this method of the view asks who sends the request."""
         return self.request.method != "OPTIONS" and bool(self.get_permissions())
 
-    def valid(self, serializer: type[BaseSerializer[Any]], **options: Any) -> Any:
-        """Return the request's body as the serializer's clean values. Raises ValidationError with a row per problem."""
+    def valid(self, serializer: type[Input], **options: Any) -> Any:
+        """Return the request's body as the serializer's clean values. Raises ValidationError with a row per problem.
+
+        What the instance of a kept input refuses is checked by a new one, which words the errors.
+        """
+        if serializer.is_kept and not options:
+            with suppress(ValidationError):
+                return kept(serializer).run_validation(self.request.data)
         checked = serializer(data=self.request.data, context={"request": self.request}, **options)
         checked.is_valid(raise_exception=True)
         return checked.validated_data

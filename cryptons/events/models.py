@@ -7,7 +7,8 @@ from django.db import models
 from django.utils import timezone
 
 from cryptons.audit.writing import audit_event
-from cryptons.db import BaseModel, insert
+from cryptons.db import BaseModel
+from cryptons.kept_sql import insert
 
 
 class Event(BaseModel):

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cryptons.coins import BITCOIN, LIGHTNING
-from cryptons.db import insert
 from cryptons.events.models import record
+from cryptons.kept_sql import insert
 from cryptons.money import Base, Minor, amount_due, least_payable, limit_to_minor
 from payments.confirmations import confirmations_for
 from payments.errors import IllegalOverride, InvoiceMoved, NodeRejected, NodeUnavailable

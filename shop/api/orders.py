@@ -46,16 +46,18 @@ class ItemInput(Input):
 class OrderInput(Input):
     """An order of these items; without `items`, of those in the user's cart. A guest's order needs `items` and `email`."""
 
+    is_kept = True
+
     email = StrictEmail(max_length=254, required=False)
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=list(COINS))
     shippingAddress = AddressField()
 
+
+class GuestOrderInput(OrderInput):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
-        request = self.context.get("request")
-        if request and not request.user.is_authenticated:
-            fields["email"].required = fields["items"].required = True
+        fields["email"].required = fields["items"].required = True
         return fields
 
 
@@ -124,8 +126,8 @@ class Orders(ApiView):
 
         With too many unpaid orders: 409, and a row for each that is open.
         """
-        values = self.valid(OrderInput)
         user = request.user if isinstance(request.user, User) else None
+        values = self.valid(OrderInput if user else GuestOrderInput)
         buyer: dict[str, Any] = {
             "email": values["email"] if "email" in values else api_user(request).email,
             "user": user,

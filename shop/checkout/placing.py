@@ -12,8 +12,9 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from cryptons.db import find_rows, in_transaction, insert, retry_when
+from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
+from cryptons.kept_sql import find_rows, insert
 from cryptons.mail.models import Mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.errors import PaymentError

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cryptons.client_address import client_ip
-from cryptons.db import insert
 from cryptons.formats import clock
+from cryptons.kept_sql import insert
 from shop.errors import ShopError, TooManyUnits
 from shop.models import Order, OrderLine, Product, UnpaidSlot
 

@@ -1,14 +1,19 @@
 """Statements whose text is kept do what Django's own do (D86 in docs/decisions.md)."""
 
+from contextlib import nullcontext
+
 import pytest
 from django.db import IntegrityError
 
 from accounts.tests.factories import UserFactory
-from cryptons.db import atomic, find_rows, insert, new_id
+from cryptons.db import atomic, new_id
 from cryptons.events.models import Event, record
+from cryptons.kept_sql import find_rows, has_row, insert
 from cryptons.mail.models import Mail
 from payments.tests.factories import OptionFactory
+from shop.errors import CartChanged, OutOfStock
 from shop.models import Product, UnpaidSlot
+from shop.orders.stock import take_stock
 from shop.tests.factories import NOW, OrderLineFactory, ProductFactory
 
 
@@ -82,3 +87,34 @@ def test_find_rows_reads_several_rows_and_none():
     assert set(find_rows(Product, [row.pk for row in rows])) == set(rows)
     assert find_rows(Product, [new_id()]) == []
     assert find_rows(Product, []) == []
+
+
+@pytest.mark.django_db
+def test_has_row_finds_what_django_finds():
+    Mail.objects.create(key="%s 'A' Łódź", to="ada@example.com", subject="", text="", html="")
+
+    assert [has_row(Mail, "key", text) for text in ("%s 'A' Łódź", "%s 'a' Łódź", "")] == [True, False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("product", "left"),
+    [
+        ({}, 8),
+        ({"stock": 2}, 0),
+        ({"stock": 1}, OutOfStock),
+        ({"is_listed": False}, CartChanged),
+        ({"price_minor": 4998}, CartChanged),
+    ],
+)
+def test_stock_is_taken_only_as_the_order_names_it(product, left):
+    other = ProductFactory.create()
+    sold = ProductFactory.create(**{"stock": 10, "price_minor": 4999} | product)
+    line = OrderLineFactory.build(product=sold, price_minor=4999, quantity=2)
+
+    with nullcontext() if isinstance(left, int) else pytest.raises(left), atomic():
+        take_stock([line])
+
+    sold.refresh_from_db()
+    assert sold.stock == (left if isinstance(left, int) else product.get("stock", 10))
+    assert Product.objects.get(pk=other.pk).stock == other.stock

@@ -2,9 +2,11 @@
 
 import base64
 import json
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings as django_settings
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, ApiClient, StaffFactory, UserFactory
@@ -222,6 +224,14 @@ def test_an_expired_token_is_refused(api):
     token = login(api, UserFactory().email).json()["data"]["token"]
     old = jwt.encode({**claims(token), "exp": 1}, django_settings.SECRET_KEY, algorithm="HS256")
     assert api.get("/api/auth/profile", HTTP_AUTHORIZATION=f"Bearer {old}").status_code == 401
+
+
+def test_a_token_that_was_accepted_is_refused_once_it_expires():
+    client = ApiClient(UserFactory())
+    assert client.get("/api/auth/profile").status_code == 200
+
+    with patch("accounts.tokens.aware_utcnow", lambda: timezone.now() + django_settings.JWT_ACCESS_LIFETIME):
+        assert client.get("/api/auth/profile").status_code == 401
 
 
 def test_a_refresh_token_is_not_accepted_as_an_access_token(api):

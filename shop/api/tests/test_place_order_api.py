@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from cryptons.api.inputs import kept
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Invoice
 from payments.networks.sandbox.network import SandboxNetwork
+from shop.api.orders import GuestOrderInput, OrderInput
 from shop.api.tests.api_calls import assert_error, order_body
 from shop.cart.contents import cart_of
 from shop.models import CartItem, Order
@@ -206,3 +208,13 @@ def test_repeating_a_request_with_the_same_key_returns_the_same_order(api, kettl
     assert (again.status_code, again.json()) == (201, first.json())
     assert Order.objects.count() == 1
     assert_error(api.post("/api/orders", order_body((kettle, 2)), headers=key), 422, "IDEMPOTENCY_MISMATCH")
+
+
+@pytest.mark.parametrize("kind", [OrderInput, GuestOrderInput])
+def test_the_kept_input_reads_each_order_as_a_new_one_does(kind):
+    for number in (1, 2):
+        body = {"email": f"{number}@example.com", "cryptocurrency": "BTC", "shippingAddress": {**ADDRESS, "street2": ""}}
+        body["items"] = [{"productId": str(uuid.uuid4()), "quantity": number}]
+        new = kind(data=body)
+        assert new.is_valid()
+        assert kept(kind).run_validation(body) == new.validated_data

@@ -1,0 +1,145 @@
+"""Statements whose SQL is kept, because Django compiles a query for each call: that costs several times as much as to run it.
+
+They write and read what Django's own do (D86 in docs/decisions.md). MongoDB gets those.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+
+Row = TypeVar("Row", bound=models.Model)
+Field = models.Field[Any, Any]
+
+TEXT_OR_TRUTH: dict[type[Field], type] = {
+    models.CharField: str,
+    models.EmailField: str,
+    models.SlugField: str,
+    models.TextField: str,
+    models.BooleanField: bool,
+}
+"""Fields of which a value of this very type goes into the database as it is."""
+ON_SQLITE: dict[type[Field], type] = {
+    **TEXT_OR_TRUTH,
+    models.BigIntegerField: int,
+    models.IntegerField: int,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.UUIDField: UUID,
+}
+"""The same, and UUIDs, which are stored as their hexadecimal digits."""
+
+
+def insert(rows: Sequence[models.Model]) -> None:
+    """Write new rows of one model, which have their keys, in the caller's transaction. Raises IntegrityError.
+
+    As `bulk_create` does, and as there no signals are sent.
+    """
+    if not rows:
+        return
+    if connection.vendor == "mongodb":
+        type(rows[0])._default_manager.bulk_create(rows)
+        return
+    sql = _insert_statement(type(rows[0]))
+    values = [_values(row) for row in rows]
+    with connection.cursor() as cursor:
+        if len(rows) == 1:
+            cursor.execute(sql, values[0])
+        else:
+            cursor.executemany(sql, values)
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
+    """Read the rows with these primary keys, those that exist, in no order."""
+    if not keys:
+        return []
+    if connection.vendor == "mongodb":
+        return list(model._default_manager.filter(pk__in=list(keys)))
+    key = model._meta.pk
+    assert key is not None
+    with connection.cursor() as cursor:
+        cursor.execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, connection) for value in keys])
+        stored = cursor.fetchall()
+    return [_row(model, list(values)) for values in stored]
+
+
+def has_row(model: type[models.Model], column: str, text: str) -> bool:
+    """Return whether a row has this text in the column."""
+    if connection.vendor == "mongodb":
+        return model._default_manager.filter(**{column: text}).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(_exists_statement(model, column), [text])
+        return cursor.fetchone() is not None
+
+
+def _values(row: models.Model) -> list[Any]:
+    """Return what the columns of a new row get, as the driver takes it."""
+    values = []
+    for name, plain, field in _columns(type(row), connection.vendor):
+        value = row.__dict__[name]
+        if value.__class__ is not plain:
+            value = field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        elif isinstance(value, UUID):
+            value = value.hex
+        values.append(value)
+    return values
+
+
+@cache
+def _columns(model: type[models.Model], vendor: str) -> list[tuple[str, type | None, Any]]:
+    """List attribute, plain type (None if Django must always convert) and field of each column."""
+    plain = ON_SQLITE if vendor == "sqlite" else TEXT_OR_TRUTH
+    return [
+        (field.attname, plain.get(type(field.target_field if isinstance(field, models.ForeignKey) else field)), field)
+        for field in model._meta.local_concrete_fields
+    ]
+
+
+def _row(model: type[Row], values: list[Any]) -> Row:
+    database, names, converters = connections[DEFAULT_DB_ALIAS], *_reading(model)
+    for number, column, convert in converters:
+        for converter in convert:
+            values[number] = converter(values[number], column, database)
+    return model.from_db(DEFAULT_DB_ALIAS, names, values)
+
+
+def _reading(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any, list[Any]]]]:
+    """Return the attributes of all columns, and the converters of those that need some, which each thread's connection has of its own."""
+    database = connections[DEFAULT_DB_ALIAS]
+    kept: dict[type[models.Model], Any] = vars(database).setdefault("kept_sql_converters", {})
+    if model not in kept:
+        fields = model._meta.concrete_fields
+        columns = [field.get_col(model._meta.db_table) for field in fields]
+        converters = [[*database.ops.get_db_converters(column), *column.get_db_converters(database)] for column in columns]
+        kept[model] = (
+            [field.attname for field in fields],
+            [(number, column, convert) for number, (column, convert) in enumerate(zip(columns, converters, strict=True)) if convert],
+        )
+    names_and_converters: tuple[list[str], list[tuple[int, Any, list[Any]]]] = kept[model]
+    return names_and_converters
+
+
+@lru_cache(1000)
+def _select_statement(model: type[models.Model], count: int) -> str:
+    meta, quote = model._meta, connection.ops.quote_name
+    assert meta.pk is not None
+    columns = ", ".join(quote(str(field.column)) for field in meta.concrete_fields)
+    keys = ", ".join(["%s"] * count)
+    return f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(str(meta.pk.column))} IN ({keys})"  # noqa: S608
+
+
+@cache
+def _exists_statement(model: type[models.Model], column: str) -> str:
+    quote = connection.ops.quote_name
+    return f"SELECT 1 FROM {quote(model._meta.db_table)} WHERE {quote(column)} = %s LIMIT 1"  # noqa: S608
+
+
+@cache
+def _insert_statement(model: type[models.Model]) -> str:
+    fields, quote = model._meta.local_concrete_fields, connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
