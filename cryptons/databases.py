@@ -30,7 +30,17 @@ MONGO_OPTIONS: dict[str, Any] = {
     "readConcernLevel": "majority",
 }
 FORGETFUL_COMMIT = re.compile(r"synchronous_commit\s*=\s*'?(off|false|no|0)\b", re.IGNORECASE)
+POSTGRES_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word, as when its machine loses power, is noticed after half a minute, not after hours."""
 POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
+RECONNECT_SECONDS = 5
+"""How long psycopg's pool tries by itself. Its pauses grow with each try, so then the next request tries instead."""
 
 # The wait for a replica is short, because the primary can answer the same queries.
 MONGO_REPLICA = {"serverSelectionTimeoutMS": 1_000, "connectTimeoutMS": 1_000, "socketTimeoutMS": 5_000}
@@ -111,7 +121,8 @@ def _postgres(name: str, url: str) -> dict[str, Any]:
             f"{name} must look like postgres://user:password@host:5432/cryptons. Percent-encode what has a meaning in an address where it "
             "belongs to the password, such as # as %23 and / as %2F."
         ) from error
-    return entry | {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": {"connect_timeout": 5, **query, "pool": pool}}
+    options = {**POSTGRES_OPTIONS, **query, "pool": {**pool, "reconnect_timeout": RECONNECT_SECONDS}}
+    return entry | {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": options}
 
 
 def _mongo(name: str, url: str) -> dict[str, Any]:

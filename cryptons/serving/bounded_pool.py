@@ -10,15 +10,19 @@ T = TypeVar("T")
 
 
 class PoolFull(Exception):
-    """Too many calls wait for a thread, or this one takes too long."""
+    """Too many calls wait for a thread, this one has waited too long for one, or it takes too long."""
 
 
 class BoundedPool:
-    """Runs calls in threads for the event loop, which waits so many seconds for each, or for ever. Use it from the loop alone."""
+    """Runs calls in threads for the event loop. Use it from the loop alone.
 
-    def __init__(self, name: str, *, threads: int, waiting: int, seconds: float | None = None) -> None:
+    A call that no thread has begun after `begin_seconds` is never begun. The loop waits `seconds` for the result, or for ever.
+    """
+
+    def __init__(self, name: str, *, threads: int, waiting: int, begin_seconds: float, seconds: float | None = None) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = threads + waiting
+        self._begin_seconds = begin_seconds
         self._seconds = seconds
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -26,11 +30,20 @@ class BoundedPool:
         if self._free <= 0:
             raise PoolFull
         self._free -= 1
-        running = asyncio.get_running_loop().run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        submitted = self._executor.submit(call, *args, **kwargs)
+        running = asyncio.wrap_future(submitted)
         running.add_done_callback(self._end)
-        if self._seconds is not None and not (await asyncio.wait([running], timeout=self._seconds))[0]:
-            raise PoolFull
-        return await asyncio.shield(running)
+        giving_up = asyncio.get_running_loop().call_later(self._begin_seconds, submitted.cancel)  # without effect once it has begun
+        try:
+            if self._seconds is not None and not (await asyncio.wait([running], timeout=self._seconds))[0]:
+                raise PoolFull
+            return await asyncio.shield(running)
+        except asyncio.CancelledError as error:
+            if submitted.cancelled():
+                raise PoolFull from error
+            raise
+        finally:
+            giving_up.cancel()
 
     def _end(self, ended: asyncio.Future[Any]) -> None:
         self._free += 1

@@ -29,6 +29,8 @@ from cryptons.serving.refusals import BUSY, FAILED, Reason, Refusals, Refused
 from cryptons.serving.wsgi_call import Application, Exchange, Scope, WsgiCall, clean_headers, environ_of, host_of
 
 WAITING_FOR_EACH_THREAD = 128
+BEGIN_SECONDS = 10
+"""How long a request waits for a thread, when all of them wait for something that hangs. It can be sent again: nothing was begun."""
 HEALTH = "/healthz"
 HEALTH_SECONDS = 5
 """A database that hangs, rather than fails, never answers: then the shop is not healthy."""
@@ -44,8 +46,11 @@ class Front:
     def __init__(self, application: Application, *, threads: int, redirect: socket.socket | None = None) -> None:
         self._application = application
         self._redirect = redirect
-        self._pool = BoundedPool("Web", threads=threads, waiting=threads * WAITING_FOR_EACH_THREAD)
-        self._probes = BoundedPool("Health", threads=1, waiting=WAITING_FOR_EACH_THREAD, seconds=HEALTH_SECONDS)
+        waiting = threads * WAITING_FOR_EACH_THREAD
+        self._pool = BoundedPool("Web", threads=threads, waiting=waiting, begin_seconds=BEGIN_SECONDS)
+        self._probes = BoundedPool(
+            "Health", threads=1, waiting=WAITING_FOR_EACH_THREAD, begin_seconds=HEALTH_SECONDS, seconds=HEALTH_SECONDS
+        )
         self._bodies = BodyReader()
         self._refusals = Refusals()
         self._files = read_static_files(Path(settings.STATIC_ROOT), settings.STATIC_URL)

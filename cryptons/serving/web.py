@@ -54,11 +54,16 @@ def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     """Load Django and the front. Runs in each of granian's processes."""
     end_with_parent()
     from django.conf import settings
+    from django.db import connection
 
     from cryptons.serving.direct_answers import answer_directly
     from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
+    if connection.vendor == "postgresql":
+        from cryptons.statement_deadline import limit_statements
+
+        limit_statements()
     front = Front(application, threads=settings.WEB_THREADS, redirect=redirect)
     front.start_verifying()
     answer_directly(front.send_at_once)

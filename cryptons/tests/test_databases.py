@@ -27,7 +27,19 @@ def test_a_postgres_url_can_set_the_size_of_the_connection_pool():
     assert (entry["NAME"], entry["USER"], entry["PASSWORD"]) == ("cryptons", "shop", "p@ss")
     assert (entry["HOST"], entry["PORT"], entry["CONN_MAX_AGE"]) == ("db.example", 5433, 0)
     assert entry["OPTIONS"]["sslmode"] == "require"
-    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 4, "timeout": 5}
+    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 4, "timeout": 5, "reconnect_timeout": 5}
+
+
+def test_a_postgres_that_is_gone_without_a_word_is_noticed_and_the_address_may_say_when():
+    entry = read("postgres://db.example/cryptons?tcp_user_timeout=9000")
+    assert entry["OPTIONS"] | {"pool": None} == {
+        "connect_timeout": 5,
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": "9000",
+        "pool": None,
+    }
 
 
 def test_a_mongodb_url_can_set_the_size_of_the_connection_pool():
@@ -106,7 +118,7 @@ POSTGRES, MONGO = "postgres://shop@one/cryptons", "mongodb://a,b,c/cryptons?repl
 def test_a_postgres_replica_is_read_from_its_own_url():
     entry = replica_entry(POSTGRES, "postgres://reader@two/cryptons", "primary")
     assert (entry["HOST"], entry["USER"]) == ("two", "reader")
-    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 1}
+    assert entry["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 10, "timeout": 1, "reconnect_timeout": 5}
 
 
 def test_a_replica_has_short_timeouts_unless_its_url_sets_others():

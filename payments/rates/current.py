@@ -27,7 +27,8 @@ LAG = timedelta(minutes=5)
 """The maximum age of a quote when a source is asked, so that the rate stays fresh over the next few refreshes."""
 MAX_DEVIATION = Decimal("0.02")
 MIN_SOURCES = 2
-CACHE_SECONDS = 60
+CACHE_SECONDS = 600
+"""As long as a rate is fresh. A worker publishes each new one, so nobody queries the database for them while it works."""
 CACHE_KEY = "rates"
 
 
@@ -57,7 +58,7 @@ def latest_rate(network: str, *, at: datetime) -> CurrentRate | None:
 
 
 def current_rates() -> dict[str, CurrentRate]:
-    """Return the fresh rates of all coins, for display. Read from the shared cache, with at most one query a minute."""
+    """Return the fresh rates of all coins, for display. Read from the shared cache, where a worker publishes them."""
     now = timezone.now()
     if settings.FIXED_RATES:
         return {coin: rate for coin in settings.FIXED_RATES if (rate := _fixed(coin, now))}

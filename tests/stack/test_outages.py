@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +19,8 @@ import redis
 
 from tests.running import STAFF, Shop, wait_for
 from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
-from tests.stack.buying import hidden, order, stock_of, stock_product
+from tests.stack.buying import choose_a_coin, hidden, order, stock_of, stock_product
+from tests.stack.test_serve import family
 
 CHECKOUTS = 100
 VIEWS = 1000
@@ -44,49 +48,112 @@ def mails_about_orders(shop: Shop) -> int:
     return sum(b"We received your order" in file.read_bytes() for file in (shop.data / "mail").glob("*.eml"))
 
 
-@pytest.mark.parametrize("start", [postgres, mongodb])
-def test_every_confirmed_order_survives_a_crash_of_the_database(
-    server_folder: Path, start_shop: Callable[..., Shop], start: Callable[..., Server]
-):
-    server = start(server_folder / "database", durable=True)
-    port = urlsplit(server.settings["DATABASE_URL"]).port
-    shop = start_shop(**server.settings)
+@dataclass
+class OnDatabase:
+    """A shop, and the database server of its own that it stands on."""
+
+    shop: Shop
+    start: Callable[..., Server]
+    server: Server
+
+    def restart(self) -> None:
+        """Start the server after it was killed. A PostgreSQL whose processes are not all gone yet refuses to start."""
+        for _ in range(20):
+            try:
+                self.server = self.start(self.server.folder, durable=True, port=port_of(self.server))
+                return
+            except AssertionError:
+                time.sleep(0.5)
+        raise AssertionError("The database did not start again.")
+
+
+@pytest.fixture(scope="module", params=[postgres, mongodb])
+def on_database(request: pytest.FixtureRequest) -> Iterator[OnDatabase]:
+    with tempfile.TemporaryDirectory(prefix="cryptons-server-", ignore_cleanup_errors=True) as folder:
+        server = request.param(Path(folder) / "database", durable=True)
+        shop = Shop(Path(folder) / "shop", "--no-demo", SANDBOX="true", **server.settings)
+        shop.start()
+        on_database = OnDatabase(shop, request.param, server)
+        yield on_database
+        shop.stop()
+        on_database.server.stop()
+
+
+def test_ready_pages_go_on_while_the_database_hangs_and_everything_else_is_told_so(on_database: OnDatabase):
+    shop = on_database.shop
+    product = stock_product(shop, stock=STOCK)
+    ready = ("/", "/search", "/api/products", f"/p/{shop.get(f'/api/products/{product}')['slug']}/")
+    promised = [order(shop, product).json()["data"]["id"] for _ in range(3)]
+    chosen, guest = choose_a_coin(shop, product)
+
+    with shop.without("worker"), ExitStack() as hang, ThreadPoolExecutor(30) as people:  # its sweep would renew the lists
+        shopper = hang.enter_context(httpx.Client(base_url=shop.url, timeout=PATIENCE))
+        for path in ready:
+            assert shopper.get(path).status_code == 200
+        hang.enter_context(hanging(on_database.server))
+        probe = people.submit(shop.http.get, "/healthz")
+        orders = [people.submit(order, shop, product) for _ in range(20)]  # more than there are threads
+        checkout = people.submit(guest.post, "/checkout/payment/", data={**hidden(chosen), "network": "BTC"})
+        for path in ready * 25:
+            assert shopper.get(path).status_code == 200
+        assert probe.result().status_code == 503
+        refused = [each.result() for each in orders]
+        page = checkout.result()
+    assert {(answer.status_code, answer.json()["error"]["code"]) for answer in refused} == {(503, "SERVICE_UNAVAILABLE")}
+    assert page.status_code == 503
+    assert "try again" in page.text
+
+    wait_for("the shop to be back", lambda: shop.http.get("/healthz").status_code == 200)
+    assert {shop.get(f"/api/orders/{each}", headers=shop.buyer())["status"] for each in promised} == {"pending"}
+    assert order(shop, product).status_code == 201
+    everything = orders_in_all(shop)
+    wait_for("the stock to agree with the orders", lambda: stock_of(shop, product) == STOCK - everything)
+
+
+@contextmanager
+def hanging(server: Server) -> Iterator[None]:
+    """All processes of the server stand still, and keep their connections open."""
+    processes = list(family(server.pid))
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_every_confirmed_order_survives_a_crash_of_the_database(on_database: OnDatabase):
+    shop = on_database.shop
     product = stock_product(shop, stock=STOCK)
     shop.buyer()
+    before = orders_in_all(shop)
 
     with ThreadPoolExecutor(8) as buyers:
         asked = [buyers.submit(order, shop, product) for _ in range(CHECKOUTS)]
         wait_for("the first orders", lambda: sum(each.done() for each in asked) > CHECKOUTS // 4)
-        server.kill()
+        on_database.server.kill()
         time.sleep(1)
-        server = restarted(start, server_folder / "database", port)
+        on_database.restart()
         answers = [each.result() for each in asked]
 
-    try:
-        wait_for("the shop to be back", lambda: shop.http.get("/healthz").status_code == 200)
-        assert {answer.status_code for answer in answers} <= {201, 503}
-        assert all(answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE" for answer in answers if answer.status_code == 503)
-        promised = [answer.json()["data"] for answer in answers if answer.status_code == 201]
-        assert len(promised) > CHECKOUTS // 4
-        for each in promised:
-            kept = shop.get(f"/api/orders/{each['id']}", headers=shop.buyer())
-            assert kept["status"] == "pending"
-            assert shop.get(f"/api/invoices/{each['payment']['invoiceId']}")["address"] == each["payment"]["address"]
-        everything = shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"]
-        wait_for("the catalogue to be read again", lambda: stock_of(shop, product) == STOCK - everything, seconds=10)
-        assert everything >= len(promised)
-    finally:
-        server.stop()
+    wait_for("the shop to be back", lambda: shop.http.get("/healthz").status_code == 200)
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    assert all(answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE" for answer in answers if answer.status_code == 503)
+    promised = [answer.json()["data"] for answer in answers if answer.status_code == 201]
+    assert len(promised) > CHECKOUTS // 4
+    for each in promised:
+        kept = shop.get(f"/api/orders/{each['id']}", headers=shop.buyer())
+        assert kept["status"] == "pending"
+        assert shop.get(f"/api/invoices/{each['payment']['invoiceId']}")["address"] == each["payment"]["address"]
+    everything = orders_in_all(shop) - before
+    wait_for("the catalogue to be read again", lambda: stock_of(shop, product) == STOCK - everything, seconds=10)
+    assert everything >= len(promised)
 
 
-def restarted(start: Callable[..., Server], folder: Path, port: int | None) -> Server:
-    """A PostgreSQL whose processes are not all gone yet refuses to start."""
-    for _ in range(20):
-        try:
-            return start(folder, durable=True, port=port)
-        except AssertionError:
-            time.sleep(0.5)
-    raise AssertionError("The database did not start again.")
+def orders_in_all(shop: Shop) -> int:
+    return int(shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"])
 
 
 def test_every_request_succeeds_while_redis_and_elasticsearch_are_killed(tmp_path: Path, start_shop: Callable[..., Shop]):
@@ -129,8 +196,7 @@ def test_every_request_succeeds_while_redis_and_elasticsearch_are_killed(tmp_pat
 
     servers = [start(server.folder, port=port_of(server)) for start, server in zip((redis_server, elasticsearch), servers, strict=True)]
     try:
-        everything = shop.http.get("/api/orders?all=true", headers=shop.staff()).json()["meta"]["total"]
-        assert everything == CHECKOUTS
+        assert orders_in_all(shop) == CHECKOUTS
         wait_for("the mails", lambda: mails_about_orders(shop) == CHECKOUTS, seconds=120)
         invoice = bought[0].json()["data"]["payment"]["invoiceId"]
         assert shop.http.post("/api/sandbox/pay", json={"invoiceId": invoice, "play": "exact"}).status_code == 202

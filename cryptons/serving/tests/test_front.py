@@ -112,6 +112,35 @@ def test_a_health_check_that_hangs_is_a_503_and_the_next_ones_as_well_until_it_e
     assert asyncio.run(probe_thrice()) == [503, 503, 200]
 
 
+def test_a_request_that_no_thread_begins_in_time_is_told_to_come_back_and_is_never_begun():
+    begun, go_on, paths = threading.Event(), threading.Event(), []
+
+    def application(environ, start_response):
+        paths.append(environ["PATH_INFO"])
+        begun.set()
+        go_on.wait(10)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    async def ask_all():
+        door = front(application, threads=1)
+        first, second, third = Exchange(), Exchange(), Exchange()
+        hanging = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/hangs"), first))
+        await asyncio.to_thread(begun.wait, 10)
+        door._pool._begin_seconds = 0
+        await door.__rsgi__(GivenScope(path="/waits"), second)
+        door._pool._begin_seconds = 10
+        go_on.set()
+        await hanging
+        await door.__rsgi__(GivenScope(path="/next"), third)
+        return first, second, third
+
+    first, second, third = asyncio.run(ask_all())
+
+    assert (first.status, second.status, second.headers["retry-after"], third.status) == (200, 503, "2", 200)
+    assert paths == ["/hangs", "/next"]
+
+
 def test_when_too_many_wait_the_next_is_told_to_come_back():
     begun, go_on = threading.Event(), threading.Event()
 
