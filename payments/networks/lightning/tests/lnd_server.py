@@ -30,6 +30,8 @@ class LocalLnd:
         """Methods that do not answer."""
         self.errors: dict[str, tuple[grpc.StatusCode, str]] = {}
         """By method: status and text of its answer."""
+        self.ends_after_backlog = False
+        """Whether a subscription ends as if its time were over when the old invoices are told."""
         self.last_words: list[Payment] = []
         """What SendPaymentV2 and TrackPaymentV2 tell before they end."""
         self.route_fees: list[int] = []
@@ -204,6 +206,8 @@ class LocalLnd:
         backlog = sorted(self.invoices.values(), key=lambda invoice: invoice.settle_index)
         told = max((invoice.settle_index for invoice in backlog), default=0)
         yield from (invoice for invoice in backlog if 0 < request.settle_index < invoice.settle_index)
+        if self.ends_after_backlog:
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         while context.is_active():
             for invoice in list(self.invoices.values()):
                 if invoice.settle_index > max(told, request.settle_index):

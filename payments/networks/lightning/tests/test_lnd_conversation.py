@@ -150,8 +150,8 @@ def test_a_broken_stream_is_reported_as_unavailable(lnd, network):
 
 def test_the_cursor_stops_at_the_first_gap_of_a_backlog_that_was_cut_off(lnd, network, now, monkeypatch):
     cursor = network.facts_since(CursorState(), ()).cursor
-    monkeypatch.setattr(adapter, "TURN", timedelta(seconds=0.6))
-    monkeypatch.setattr(adapter, "QUIET", timedelta(seconds=5))
+    monkeypatch.setattr(adapter, "QUIET", adapter.TURN)
+    lnd.ends_after_backlog = True
     settle(lnd, now, "01" * 32, "02" * 32, "03" * 32, "04" * 32)
     lnd.invoices["03" * 32].state = Invoice.OPEN
 
