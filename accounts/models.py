@@ -11,6 +11,7 @@ from accounts.addresses import validate_address
 from accounts.plain_text import validate_plain_text
 from cryptons.db import BaseModel, atomic
 from cryptons.encryption import EncryptedJSONField, EncryptedTextField
+from cryptons.waiting_requests import WaitingRequest
 
 
 class ShopUserManager(UserManager["User"]):
@@ -205,11 +206,10 @@ class AccountLink(BaseModel):
         return f"{self.kind} → {self.email}"
 
 
-class LinkRequest(BaseModel):
+class LinkRequest(WaitingRequest):
     """Somebody's wish for a link to this address, whether or not it has an account: a task finds out, so that the answer cannot tell."""
 
     kind = models.CharField(max_length=10, choices=AccountLink.Kind.choices)
-    email = models.EmailField()
     language = models.CharField(max_length=10, blank=True)
     """Of the page; empty: the user's."""
 

@@ -11,9 +11,7 @@ from accounts.mails import mail_password_changed, mail_password_link, mail_verif
 from accounts.models import AccountLink, LinkRequest, User
 from accounts.second_factor import remove_newer
 from cryptons.db import in_transaction
-from cryptons.failure_isolation import isolate
-
-BATCH = 100
+from cryptons.waiting_requests import answer_in_turn, store
 
 
 class AnsweredAlready(Exception):
@@ -22,14 +20,12 @@ class AnsweredAlready(Exception):
 
 def request_link(kind: Kind, email: str, *, language: str = "") -> None:
     """Store the wish for a link to this address, RESET or VERIFY. The work is the same whether it has an account or not."""
-    LinkRequest.objects.create(kind=kind, email=email.lower(), language=language)
+    store(LinkRequest(kind=kind, email=email.lower(), language=language))
 
 
 def answer_link_requests() -> None:
     """Mail the links that were asked for, to those addresses that have an account."""
-    for request in LinkRequest.objects.order_by("pk")[:BATCH]:
-        with isolate("mailing a link", request.pk):
-            _answer(request)
+    answer_in_turn(LinkRequest.objects.all(), _answer, doing="mailing a link")
 
 
 def _answer(request: LinkRequest) -> None:

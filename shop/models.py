@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import BaseModel
 from cryptons.encryption import EncryptedJSONField
+from cryptons.waiting_requests import WaitingRequest
 
 MAX_QUANTITY = 1_000_000
 """Of one product in a cart."""
@@ -241,11 +242,10 @@ class Order(BaseModel):
         return self.number
 
 
-class OrderLinkRequest(BaseModel):
+class OrderLinkRequest(WaitingRequest):
     """Somebody's wish for the link to an order, whether there is one or not: a task finds out, so that the answer cannot tell."""
 
     number = models.CharField(max_length=40)
-    email = models.EmailField()
 
     def __str__(self) -> str:
         return self.number

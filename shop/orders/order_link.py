@@ -2,24 +2,24 @@
 
 import re
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from cryptons.api.limits import count
 from cryptons.db import in_transaction
-from cryptons.failure_isolation import isolate
+from cryptons.waiting_requests import answer_in_turn, store
 from shop.models import Order, OrderLinkRequest
 from shop.orders.mails import mail_order_link
 
 HALF = 5
 """Letters before and after the dash of an order's number."""
-BATCH = 100
 
 
 def ask_for_link(number: str, email: str) -> None:
     """Store the wish for the link. The work is the same for every number, so that the time of the answer tells nothing."""
-    OrderLinkRequest.objects.create(number=normalize(number), email=email.strip().lower())
+    store(OrderLinkRequest(number=normalize(number), email=email.strip().lower()))
 
 
 def normalize(number: str) -> str:
@@ -30,9 +30,7 @@ def normalize(number: str) -> str:
 
 def answer_link_requests(*, at: datetime) -> None:
     """Mail the links that were asked for, of orders that were placed with this address, at most once an hour for an order."""
-    for request in OrderLinkRequest.objects.order_by("pk")[:BATCH]:
-        with isolate("mailing the link to an order", request.pk):
-            _answer(request, at=at)
+    answer_in_turn(OrderLinkRequest.objects.all(), partial(_answer, at=at), doing="mailing the link to an order")
 
 
 def _answer(request: OrderLinkRequest, *, at: datetime) -> None:
