@@ -34,7 +34,7 @@ def recent_nodes() -> list[dict[str, Any]]:
 
 
 class LightningLiquidity(ApiView):
-    permission_classes = [may("payments:read")]
+    permission_classes = [may("nodes:read")]
 
     @describe("Get the liquidity of Lightning", data=LiquiditySerializer, errors=[403], login=True)
     def get(self, request: Request) -> Response:

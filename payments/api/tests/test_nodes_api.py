@@ -30,7 +30,7 @@ def browser_of(user):
 
 
 def test_channels_and_their_liquidity_are_decimal_strings(lnd):
-    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+    answer = ApiClient(staff_who_may("view_cursor")).get("/api/admin/lightning")
 
     data = answer.json()["data"]
     assert (data["receivable"], data["spendable"]) == ("0.01990000000", "0.02990000000")
@@ -40,20 +40,20 @@ def test_channels_and_their_liquidity_are_decimal_strings(lnd):
     assert (channel["receivable"], channel["spendable"], channel["active"]) == ("0.01990000", "0.02990000", True)
 
 
-@pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_cursor"), 403)])
+@pytest.mark.parametrize(("who", "status"), [(None, 401), (UserFactory, 403), (lambda: staff_who_may("view_payment"), 403)])
 def test_listing_channels_needs_permission(lnd, who, status):
     assert ApiClient(who() if who else None).get("/api/admin/lightning").status_code == status
     assert lnd.asked == []
 
 
 def test_listing_channels_without_lnd_is_answered_with_503():
-    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+    answer = ApiClient(staff_who_may("view_cursor")).get("/api/admin/lightning")
     assert (answer.status_code, answer.json()["error"]["message"]) == (503, "No LND is configured.")
 
 
 def test_listing_channels_of_an_unreachable_lnd_names_the_problem(lnd):
     lnd.stop()
-    answer = ApiClient(staff_who_may("view_payment")).get("/api/admin/lightning")
+    answer = ApiClient(staff_who_may("view_cursor")).get("/api/admin/lightning")
     assert answer.status_code == 503
     assert "no connection to LND_HOST" in answer.json()["error"]["message"]
 

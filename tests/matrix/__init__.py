@@ -1,0 +1,1 @@
+"""Everybody, the rows of a shop, and all its routes, for the tests that try each route as each person."""

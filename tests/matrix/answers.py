@@ -1,0 +1,49 @@
+"""Try every route as everybody, and compare what each was told with a table."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.matrix.state import tables
+
+YES, LOGIN, FACTOR, NEW_CODE = "yes", "to the login", "to the second factor", "to a new code"
+
+PLACES = {
+    "/account/login/": LOGIN,
+    "/admin/login/": LOGIN,
+    "/account/second-factor/code/": NEW_CODE,
+    "/account/second-factor/": FACTOR,
+}
+"""The first that fits."""
+
+Told = Mapping[str, Mapping[str, str]]
+"""By route and person: YES, where they were sent, or the status of a refusal."""
+
+
+def told(response: Any) -> str:
+    """Say what a response means for the person. Who is told what is wrong with the request (400, 409, 415, 422), or 503, may send it."""
+    if response.status_code in (301, 302):
+        place = response.headers["Location"]
+        for page, words in PLACES.items():
+            if place.startswith(page):
+                return words
+        return YES
+    return str(response.status_code) if response.status_code in (401, 403, 404, 405) else YES
+
+
+def check(expected: Told, ask: Callable[[str, str], Any]) -> None:
+    """Ask each route as each person, first as those whom it refuses. Fails with a line for each other answer, and if they changed a row."""
+    before = tables()
+    refused = _ask(expected, ask, lambda answer: answer != YES)
+    after = tables()
+    allowed = _ask(expected, ask, lambda answer: answer == YES)
+    assert not refused + allowed, "\n".join(sorted(refused + allowed))
+    assert {name: rows for name, rows in after.items() if rows != before[name]} == {}
+
+
+def _ask(expected: Told, ask: Callable[[str, str], Any], chosen: Callable[[str], bool]) -> list[str]:
+    wrong = []
+    for route, people in expected.items():
+        for person, answer in people.items():
+            if chosen(answer) and (given := told(ask(route, person))) != answer:
+                wrong.append(f"{route} as {person}: {given}, not {answer}")
+    return wrong

@@ -1,0 +1,66 @@
+"""The rows of a shop that routes are about: an order of the buyer, one of a guest, the money of both, goods, mails and the audit log."""
+
+import base64
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.audit.models import Entry
+from cryptons.audit.writing import write
+from cryptons.mail.models import Mail
+from payments.models import Alert, Cursor, Invoice, Payment, Payout, Rate
+from payments.payouts.refund_links import refund_path
+from payments.tests.factories import PayoutFactory
+from reviews.tests.factories import ReviewFactory
+from shop.models import Cart, Order, Product
+from shop.tests.factories import CartItemFactory, CategoryFactory, ProductFactory
+from shop.tests.paying import invoice_of, open_order, pay
+from tests.matrix.people import BUYER, DISABLED, People
+
+PSBT = base64.b64encode(b"psbt\xffnot really").decode()
+
+
+class Rows:
+    def __init__(self, people: People) -> None:
+        buyer = people.users[min(BUYER)]
+        self.product: Product = ProductFactory.create(stock=1_000)
+        ReviewFactory.create(product=self.product, user=buyer)
+        self.cart_item = CartItemFactory.create(cart=Cart.objects.get_or_create(user=buyer)[0], product=self.product)
+        self.order = self._order("BUYER", user=buyer)
+        self.paid = self._order("PAID", user=buyer)
+        pay(self.paid)
+        self.guests = self._order("GUEST")
+        self.linked = self._order("LINK")
+        self.closed = self._order("CLOSED", user=people.users[min(DISABLED)])
+        self.invoice: Invoice = invoice_of(self.paid)
+        self.payment: Payment = self.invoice.payments.get()
+        self.draft: Payout = PayoutFactory.create(invoice=self.invoice, amount_base=1_000)
+        self.signing: Payout = PayoutFactory.create(invoice=self.invoice, amount_base=2_000, status="approved", psbt=PSBT)
+        self.alert: Alert = Alert.objects.create(key="difference", text="A payment is missing.")
+        self.cursor: Cursor = Cursor.objects.get(network="BTC")
+        self.rate: Rate = Rate.objects.update_or_create(
+            coin="BTC", defaults={"currency": "USD", "minor_per_coin": 5_000_000, "quoted_at": timezone.now()}
+        )[0]
+        self.mail: Mail = Mail.objects.create(key="mail", to=buyer.email, subject="Your order", text="Thank you.", html="<p>Thank you.</p>")
+        write("change", "product", str(self.product.pk), self.product.name)
+        self.entry: Entry = Entry.objects.latest("id")
+
+    def _order(self, sku: str, *, user: User | None = None) -> Order:
+        return open_order(user=user, product__sku=sku, product__stock=1_000)
+
+    def refund_path(self) -> str:
+        return refund_path(self.invoice.pk)
+
+    def fresh(self, model: str) -> Any:
+        """Make a row that may be deleted."""
+        makers: dict[str, Any] = {
+            "accounts_user": UserFactory.create,
+            "accounts_user of staff": StaffFactory.create,
+            "auth_group": lambda: Group.objects.create(name=f"Helpers {Group.objects.count()}"),
+            "shop_category": CategoryFactory.create,
+            "shop_product": ProductFactory.create,
+        }
+        return makers[model]()
