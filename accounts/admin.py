@@ -1,22 +1,28 @@
 """Users and groups for staff. Who is no superuser can help buyers, but gives nobody a right, and has no way into the account of staff."""
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.login_steps import ask_again
+from accounts.api_keys import make_key, network_problem, possible_scopes
+from accounts.login_steps import ask_again, page_user
 from accounts.mails import mail_password_changed
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.second_factor import remove
 from accounts.tokens import revoke_all
 from cryptons.admin_actions import ConfirmationPage
@@ -174,3 +180,107 @@ class StaffGroupAdmin(FreshCode, AtomicModelAdmin[Group], GroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return super().has_delete_permission(request, obj) and may_give_rights(request)
+
+
+class ApiKeyForm(forms.ModelForm[ApiKey]):
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What a program may do with the key, as long as you may do it. Give it no more than it needs."),
+    )
+    expires_at = forms.SplitDateTimeField(
+        label=_("Expires at"), required=False, widget=AdminSplitDateTime, help_text=_("Empty: the key does not expire.")
+    )
+    allowed_ips = forms.CharField(
+        label=_("Allowed addresses"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("IP addresses and networks such as 192.0.2.0/24, one in each line. Empty: the key is accepted from any address."),
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes", "expires_at", "allowed_ips")
+
+    maker: User
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["scopes"].choices = [(scope, scope) for scope in possible_scopes(self.maker)]  # type: ignore[attr-defined]
+
+    def clean_allowed_ips(self) -> list[str]:
+        networks = self.cleaned_data["allowed_ips"].replace(",", " ").split()
+        problems = [f"{text}: {problem}" for text in networks if (problem := network_problem(text))]
+        if problems:
+            raise ValidationError(problems)
+        return list(networks)
+
+    def clean_expires_at(self) -> datetime | None:
+        at: datetime | None = self.cleaned_data["expires_at"]
+        if at is not None and at <= timezone.now():
+            raise ValidationError(gettext("This time is over."))
+        return at
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(AtomicModelAdmin[ApiKey]):
+    """A key is shown once, on the page after it was made. Nobody changes one: it is revoked, and another one made."""
+
+    list_display = ("name", "begins_with", "user", "scopes_text", "expires_at", "last_used_at", "last_used_ip")
+    list_select_related = ("user",)
+    search_fields = ("name", "start", "user__username")
+    ordering = ("-created_at",)
+    shown = ("name", "begins_with", "user", "scopes_text", "allowed_text", "created_at", "expires_at", "last_used_at", "last_used_ip")
+    readonly_fields = ("begins_with", "scopes_text", "allowed_text")
+
+    @admin.display(description=_("begins with"), ordering="start")
+    def begins_with(self, key: ApiKey) -> str:
+        return f"{key.start}…"
+
+    @admin.display(description=_("scopes"))
+    def scopes_text(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    @admin.display(description=_("allowed addresses"))
+    def allowed_text(self, key: ApiKey) -> str:
+        return ", ".join(key.allowed_ips) or gettext("any")
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Keys are deleted one by one, by the page that asks for a code."""
+        return {}
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return self.shown if obj else ApiKeyForm.Meta.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **options: Any) -> Any:
+        return (
+            type("NewApiKeyForm", (ApiKeyForm,), {"maker": page_user(request)}) if obj is None else super().get_form(request, obj, change)
+        )
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return ask_again(request) or super().add_view(request, form_url, extra_context)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return ask_again(request) or super().delete_view(request, object_id, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        made, text = make_key(
+            page_user(request), values["name"], values["scopes"], expires_at=values["expires_at"], allowed_ips=values["allowed_ips"]
+        )
+        obj.__dict__.update({**made.__dict__, "shown_once": text})
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Your new API key"),
+            "key": obj,
+            "text": obj.__dict__["shown_once"],
+        }
+        return render(request, "admin/accounts/apikey/made.html", context)

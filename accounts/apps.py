@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
         from django.contrib.auth.models import Group
 
         import accounts.middleware  # noqa: F401  (its receiver notes when a session began)
-        from accounts.models import User
+        from accounts.models import ApiKey, User
         from cryptons.audit.watching import watch
 
         persons = ("username", "email", "first_name", "last_name", "phone", "is_active", "is_staff", "is_superuser")
@@ -22,3 +22,4 @@ class AccountsConfig(AppConfig):
             always=lambda user: user.is_staff or user.is_superuser,
         )
         watch(Group, ("name",), sets=("permissions",))
+        watch(ApiKey, ("name", "scopes", "expires_at", "allowed_ips"))

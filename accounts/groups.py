@@ -30,7 +30,8 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("view", *_ORDERS, *_BOOKS, *_NODES, "auth.group", "mail.mail", "audit.entry")
     | _may("change", "shop.order", "payments.invoice", "mail.mail")
     | _may("add change", "payments.payout")
-    | _may("view add change delete", "accounts.user"),
+    | _may("view add change delete", "accounts.user")
+    | _may("view add delete", "accounts.apikey"),
 }
 """The rights of each group, by its name: `app.act_model`. Rights over staff are not among them: only a superuser has those."""
 

@@ -230,3 +230,29 @@ class KnownDevice(BaseModel):
 
     def __str__(self) -> str:
         return self.mark
+
+
+class ApiKey(BaseModel):
+    """Lets a program do what its scopes name, as long as the member of staff who made it may do that. See accounts.api_keys."""
+
+    user = models.ForeignKey(User, verbose_name=_("made by"), on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(_("name"), max_length=100, validators=[validate_plain_text])
+    start = models.CharField(_("begins with"), max_length=12)
+    """The key's first characters, to recognise it by."""
+    digest = models.CharField(max_length=64, unique=True)
+    """SHA-256 of the key. It is random, so nobody can guess it from that."""
+    scopes = models.JSONField(_("scopes"), default=list)
+    """Names of DJANGO_PERMISSIONS (cryptons.api.permissions), sorted."""
+    allowed_ips = models.JSONField(_("allowed addresses"), default=list, blank=True)
+    """IP addresses and networks such as `192.0.2.0/24`; empty: any."""
+    created_at = models.DateTimeField(_("created at"))
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True)
+    last_used_ip = models.CharField(_("last used from"), max_length=45, blank=True)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.start}…)"

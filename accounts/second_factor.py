@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
+from rest_framework_simplejwt.tokens import Token
 
 from accounts.login_limits import CODE, count_try
 from accounts.mails import mail_second_factor_changed
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import clean, matching_steps, new_recovery_code, new_secret, recovery_hash
-from accounts.tokens import revoke_all
+from accounts.tokens import code_at, revoke_all
 from cryptons.audit.writing import audit
 from cryptons.db import in_transaction, made_at
 
@@ -145,4 +146,13 @@ def is_fresh(request: HttpRequest) -> bool:
     """Return whether this session need not ask for a code: it did lately, or its user has no second factor."""
     if not (isinstance(request.user, User) and request.user.has_second_factor):
         return True
-    return time.time() - int(request.session.get(SESSION_KEY, 0)) < FRESH_SECONDS
+    return _is_recent(int(request.session.get(SESSION_KEY, 0)))
+
+
+def is_fresh_login(user: User, token: Token) -> bool:
+    """Return whether a code was used lately at the login that this token comes from, or the user has no second factor."""
+    return not user.has_second_factor or _is_recent(code_at(token))
+
+
+def _is_recent(at: int) -> bool:
+    return time.time() - at < FRESH_SECONDS

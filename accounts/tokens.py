@@ -39,16 +39,25 @@ USER_CACHE_SECONDS = 5
 MOST_SECONDS = 90 * 86_400
 """After this a login cannot be refreshed any more."""
 
+CODE_AT = "codeAt"
+"""The claim that says when a code of the second factor was used."""
+
 BAD_TOKEN = _("This token is invalid or has expired.")
 
 
-def issue(user: User, family: str = "") -> dict[str, str]:
-    """Issue `{"token", "refresh"}` for a user whose identity was verified, or who is in this family already."""
+def issue(user: User, family: str = "", *, code_at: int = 0) -> dict[str, str]:
+    """Issue `{"token", "refresh"}` for a user whose identity was verified, or who is in this family already.
+
+    `code_at` is when a code of the second factor was used at the login, in seconds since 1970.
+    """
     family = family or f"{user.token_generation}.{int(time.time()):x}-{secrets.token_urlsafe(15)}"
-    return {"token": str(_filled(AccessToken(), user, family)), "refresh": str(_filled(RefreshToken(), user, family))}
+    access, refresh = (_filled(token, user, family, code_at) for token in (AccessToken(), RefreshToken()))
+    return {"token": str(access), "refresh": str(refresh)}
 
 
-def _filled(token: Token, user: User, family: str) -> Token:
+def _filled(token: Token, user: User, family: str, code_at: int) -> Token:
+    if code_at:
+        token[CODE_AT] = code_at
     token["userId"] = str(user.pk)
     token["email"] = user.email
     token["role"] = user.role
@@ -173,7 +182,12 @@ def refresh(text: str) -> dict[str, str]:
     if not _write_down(jti, datetime.fromtimestamp(token["exp"], tz=timezone.get_current_timezone())):
         revoke(token)
         raise AuthenticationFailed(BAD_TOKEN)
-    return issue(user, _family(jti) if _family(jti) != jti else "")
+    return issue(user, _family(jti) if _family(jti) != jti else "", code_at=code_at(token))
+
+
+def code_at(token: Token) -> int:
+    """Return when a code of the second factor was used at the token's login, in seconds since 1970; 0 for a login without one."""
+    return int(token.get(CODE_AT, 0))
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -200,6 +214,13 @@ def api_user(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotAuthenticated
     return request.user
+
+
+def actor_name(request: Request) -> str:
+    """Return the username of who acts, of an API key's maker for a key. Raises NotAuthenticated without either."""
+    if not request.user.is_authenticated:
+        raise NotAuthenticated
+    return request.user.get_username()
 
 
 def stored_user(request: Request) -> User:

@@ -12,21 +12,26 @@ IPV6_PREFIX = 64
 
 
 def client_ip(request: HttpRequest) -> str:
-    """Return the client as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
+    """Return the client as limits count it: an IPv4 address, or the /64 network of an IPv6 address."""
+    address = client_address(request)
+    if address is None:
+        return str(request.META.get("REMOTE_ADDR", ""))
+    return str(ip_network((address, IPV6_PREFIX), strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def client_address(request: HttpRequest) -> IPv4Address | IPv6Address | None:
+    """Return the client's own address; None if the connection has none, as one over a socket file.
 
     It is the address that connected; behind a trusted proxy, the last one in X-Forwarded-For that is not a trusted proxy itself.
     """
-    connected = str(request.META.get("REMOTE_ADDR", ""))
-    address = parse_address(connected)
+    address = parse_address(str(request.META.get("REMOTE_ADDR", "")))
     forwarded = [part for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     while forwarded and address is not None and _is_trusted(address):
         named = parse_address(forwarded.pop())
         if named is None:  # not an address: nothing to the left of it can be believed
             break
         address = named
-    if address is None:
-        return connected
-    return str(ip_network((address, IPV6_PREFIX), strict=False)) if isinstance(address, IPv6Address) else str(address)
+    return address
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

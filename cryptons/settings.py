@@ -136,6 +136,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "cryptons.middleware.SecurityHeadersMiddleware",
+    "accounts.middleware.ApiKeyMiddleware",
     "cryptons.api.middleware.ApiMiddleware",
     "shop.visitor.VisitorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -294,6 +295,7 @@ TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 # --- REST API -------------------------------------------------------------------------------------------------------------
 
 RATE_LIMIT_API = env.rate_limit("RATE_LIMIT_API", "100/15minutes")
+RATE_LIMIT_KEY = env.rate_limit("RATE_LIMIT_KEY", "600/minute")
 RATE_LIMIT_AUTH = env.rate_limit("RATE_LIMIT_AUTH", "5/15minutes")
 RATE_LIMIT_LOGINS = env.rate_limit("RATE_LIMIT_LOGINS", "20/minute")
 RATE_LIMIT_ACCOUNT_MAILS = env.rate_limit("RATE_LIMIT_ACCOUNT_MAILS", "5/hour")

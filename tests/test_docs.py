@@ -120,7 +120,7 @@ def test_the_make_targets_that_a_document_names_exist(document):
 
 
 def test_the_permissions_of_the_api_are_listed_for_staff():
-    assert set(re.findall(r"`(\w+:\w+)`", TEXTS["docs/staff.md"])) == set(DJANGO_PERMISSIONS)
+    assert set(re.findall(r"`([\w-]+:\w+)`", TEXTS["docs/staff.md"])) == set(DJANGO_PERMISSIONS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -29,6 +29,7 @@ WRONG_TEXTS = {
     "RATE_LIMIT_AUTH": "-5/minute",
     "RATE_LIMIT_CART": "0/minute",
     "RATE_LIMIT_CHECKOUT": "20",
+    "RATE_LIMIT_KEY": "600/moment",
     "RATE_LIMIT_LOGINS": "20/moment",
     "RATE_LIMIT_ORDER_MAILS": "10/never",
     "REDIS_URL": "http://redis",

@@ -1,15 +1,18 @@
 """Inputs of the accounts API."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as PasswordProblem
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import LENGTHS, address_problems, clean_address
+from accounts.api_keys import SCOPES, network_problem
 from accounts.models import User
 from accounts.plain_text import text_problem
 from cryptons.api.inputs import Input, StrictEmail, StrictString
@@ -19,6 +22,12 @@ USERNAME = r"^[\w.-]+\Z"
 
 def plain_text(text: str) -> None:
     if problem := text_problem(text):
+        raise serializers.ValidationError(problem)
+
+
+def network(text: str) -> None:
+    """Refuse what is no address or network."""
+    if problem := network_problem(text):
         raise serializers.ValidationError(problem)
 
 
@@ -126,6 +135,23 @@ class NewEmailInput(Input):
 
     def validate_email(self, value: str) -> str:
         return value.lower()
+
+
+class ApiKeyInput(Input):
+    name = StrictString(max_length=100, validators=[plain_text])
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=len(SCOPES))
+    expiresAt = serializers.DateTimeField(required=False, allow_null=True, help_text="Without it the key does not expire")
+    allowedIps = serializers.ListField(
+        child=StrictString(max_length=50, validators=[network]),
+        required=False,
+        max_length=50,
+        help_text="Addresses and networks such as `192.0.2.0/24` from which the key is accepted; without them, any",
+    )
+
+    def validate_expiresAt(self, value: datetime | None) -> datetime | None:
+        if value is not None and value <= timezone.now():
+            raise serializers.ValidationError(_("This time is over."))
+        return value
 
 
 class ProfileInput(Input):

@@ -34,6 +34,23 @@ class TokensSerializer(Output):
     refresh = serializers.CharField(help_text="Can be exchanged once for new tokens")
 
 
+class ApiKeySerializer(Output):
+    id = serializers.UUIDField(source="pk")
+    userId = serializers.UUIDField(source="user_id")
+    name = serializers.CharField()
+    start = serializers.CharField(help_text="The key's first characters, to recognise it by")
+    scopes = serializers.ListField(child=serializers.CharField())
+    allowedIps = serializers.ListField(child=serializers.CharField(), source="allowed_ips")
+    createdAt = serializers.DateTimeField(source="created_at")
+    expiresAt = serializers.DateTimeField(source="expires_at", allow_null=True)
+    lastUsedAt = serializers.DateTimeField(source="last_used_at", allow_null=True)
+    lastUsedFrom = serializers.CharField(source="last_used_ip", help_text="An IP address; empty for a key that was never used")
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    key = serializers.CharField(help_text="Sent as `Authorization: Bearer …`. It is in this answer only.")
+
+
 class LoginSerializer(TokensSerializer):
     user = UserSerializer()
 

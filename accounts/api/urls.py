@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api import link_views, views
+from accounts.api import key_views, link_views, views
 
 urlpatterns = [
     path("auth/register", views.Register.as_view()),
@@ -16,4 +16,6 @@ urlpatterns = [
     path("auth/email/confirm", link_views.EmailConfirm.as_view()),
     path("auth/email/undo", link_views.EmailUndo.as_view()),
     path("auth/password", views.Password.as_view()),
+    path("api-keys", key_views.ApiKeys.as_view()),
+    path("api-keys/<str:key_id>", key_views.OneApiKey.as_view()),
 ]

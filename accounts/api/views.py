@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 from django.conf import settings
@@ -17,17 +18,13 @@ from accounts.models import User
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
 from accounts.second_factor import check_code
 from accounts.tokens import api_user, issue, read, refresh, revoke
-from cryptons.api.errors import Conflict, Invalid, RateLimited, Unauthorized
+from cryptons.api.errors import Conflict, Invalid, OtpRequired, RateLimited, Unauthorized
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.api.permissions import Authenticated
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 from cryptons.audit.writing import audit
 from cryptons.client_address import client_ip
-
-
-class OtpRequired(Unauthorized):
-    code = "OTP_REQUIRED"
 
 
 class LimitedView(ApiView):
@@ -40,8 +37,8 @@ class LimitedView(ApiView):
         super().initial(request, *args, **kwargs)
 
 
-def logged_in(user: User) -> dict[str, Any]:
-    return LoginSerializer.serialize({"user": user, **issue(user)})
+def logged_in(user: User, *, code_at: int = 0) -> dict[str, Any]:
+    return LoginSerializer.serialize({"user": user, **issue(user, code_at=code_at)})
 
 
 class Register(LimitedView):
@@ -84,7 +81,7 @@ class Login(ApiView):
                 raise Unauthorized(_("This code is wrong or was used before."))
         user_logged_in.send(sender=User, request=request._request, user=user)
         notice_login(request._request, user)
-        return success(logged_in(user))
+        return success(logged_in(user, code_at=int(time.time()) if user.has_second_factor else 0))
 
 
 class Refresh(ApiView):

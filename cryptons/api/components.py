@@ -2,7 +2,13 @@
 
 COMPONENTS = {
     "securitySchemes": {
-        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of a login"},
+        "apiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "ck_…",
+            "description": "An API key, which staff make; with the scopes that its routes name",
+        },
         "orderKey": {
             "type": "apiKey",
             "in": "header",

@@ -47,6 +47,10 @@ class Unauthorized(ApiError):
     status, code = 401, "UNAUTHORIZED"
 
 
+class OtpRequired(Unauthorized):
+    code = "OTP_REQUIRED"
+
+
 class NotFound(ApiError):
     status, code = 404, "NOT_FOUND"
 

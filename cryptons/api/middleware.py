@@ -1,4 +1,7 @@
-"""Counts every request to /api/ before its body is read, and puts the envelope around errors that escape a view."""
+"""Counts every request to /api/ before its body is read, and puts the envelope around errors that escape a view.
+
+It is counted for its client, or by the limit that another middleware set as `request.rate_limit`: `(limit, kind, who)`.
+"""
 
 from collections.abc import Callable
 
@@ -18,7 +21,8 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request) or request.method == "OPTIONS":
             return self.get_response(request)
-        allowed, headers = count(settings.RATE_LIMIT_API, "api", client_ip(request))
+        own: tuple[str, str, str] | None = getattr(request, "rate_limit", None)
+        allowed, headers = count(*(own or (settings.RATE_LIMIT_API, "api", client_ip(request))))
         if not allowed:
             return error_response(429, "RATE_LIMITED", too_many_requests(headers), headers)
         response = self.get_response(request)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 
@@ -24,36 +24,52 @@ DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
     "reviews:moderate": "reviews.change_review",
     "stats:read": "shop.view_order",
     "payouts:send": "payments.add_payout",
+    "api-keys:write": {**_writing("accounts", "apikey"), "GET": "accounts.view_apikey"},
 }
 
 
 ORDER_KEY = "X-Order-Key"
 
 
+def is_person(user: Any) -> bool:
+    """Return whether somebody is logged in, rather than a program by its API key, which has `scopes`."""
+    return bool(user and user.is_authenticated and not hasattr(user, "scopes"))
+
+
 class Authenticated(BasePermission):
     """Allows anybody who is logged in."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user and request.user.is_authenticated)
+        return is_person(request.user)
 
 
 class Anybody(BasePermission):
     """Allows guests too. A token that comes along must be good, because it decides who acts."""
 
 
-class OrderHolder(BasePermission):
-    """Allows users, and guests who send the key of an order. The view decides which orders these may see."""
+class OrderReader(BasePermission):
+    """Allows users, who see their own orders, and programs that may read those of all."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated or request.headers.get(ORDER_KEY))
+        return is_person(request.user) or has_permission(request.user, "orders:read")
+
+
+class OrderHolder(BasePermission):
+    """Allows users, guests who send the key of an order, and reading to who may read all. The view decides which orders these see."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if is_person(request.user) or request.headers.get(ORDER_KEY):
+            return True
+        return request.method in SAFE_METHODS and has_permission(request.user, "orders:read")
 
 
 def has_permission(user: Any, name: str, method: str = "GET") -> bool:
-    """Return whether a member of staff has the right that the name stands for with this method."""
+    """Return whether a member of staff, or an API key with this scope, has the right that the name stands for with this method."""
     right = DJANGO_PERMISSIONS[name]
     if not isinstance(right, str):
         right = right.get(method, right["PATCH"])
-    return bool(user.is_authenticated and user.is_staff and user.has_perm(right))
+    is_in_scope = name in getattr(user, "scopes", DJANGO_PERMISSIONS)
+    return bool(is_in_scope and user.is_authenticated and user.is_staff and user.has_perm(right))
 
 
 def may(name: str) -> type[BasePermission]:

@@ -66,6 +66,7 @@ def describe(
     parameters: Sequence[OpenApiParameter] = (),
     errors: Sequence[int] = (),
     login: bool = False,
+    scope: str = "",
     guests: Shape | None = None,
     file: bool = False,
     cached: bool = False,
@@ -73,9 +74,11 @@ def describe(
     """Describe one method of a view: what it takes, and what it answers with `status` or one of `also`.
 
     `data` is one object, with `many` a page of them, with `by_key` an object of them; `None` is an answer without a body. `errors` are
-    those beside ANYWHERE; `login` adds 401, and `guests` is what may be sent instead of a login: ORDER_KEY or NOTHING. `file`:
-    `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and a 304 without a body confirms the client's copy.
+    those beside ANYWHERE; `login` adds 401 and 403; `scope` is that of an API key which is as good as a login; `guests` is what may
+    be sent instead of both: ORDER_KEY or NOTHING. `file`: `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and
+    a 304 without a body confirms the client's copy.
     """
+    login = login or bool(scope)
     answers: dict[Any, Any] = {}
     for code in (status, *also):
         answers |= {(code, "application/json"): envelope(data, many, by_key, meta)} if data is not None else {code: None}
@@ -83,7 +86,7 @@ def describe(
         answers[(status, "text/csv")] = TEXT
     if cached:
         answers[304] = None
-    for code in sorted({*errors, *ANYWHERE, *([401] if login else [])}):
+    for code in sorted({*errors, *ANYWHERE, *([401, 403] if login else [])}):
         answers[(code, "application/json")] = ERROR
     extended = extend_schema(
         operation_id="_".join(word for word in slugify(summary).split("-") if word not in ("a", "an", "the")),
@@ -91,7 +94,7 @@ def describe(
         request={body_type: body} if body else None,
         responses=answers,
         parameters=[*parameters, *LIMIT_HEADERS],
-        auth=[{"token": []}, *([] if guests is None else [guests])] if login else [],  # type: ignore[list-item]
+        auth=[{"token": []}, *([{"apiKey": [scope]}] if scope else []), *([] if guests is None else [guests])] if login else [],  # type: ignore[list-item]
     )
 
     def described(view: View) -> View:

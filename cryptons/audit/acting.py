@@ -66,7 +66,13 @@ def current_actor() -> Actor:
     person: Any = getattr(now, "user", None)
     if person is None or not person.is_authenticated:
         return Actor(way, address=client_ip(now))
-    return Actor(way, person.pk, person.get_username(), client_ip(now), is_staff=person.is_staff)
+    return Actor(
+        way,
+        getattr(person, "person_id", person.pk),
+        getattr(person, "audit_name", person.get_username()),
+        client_ip(now),
+        is_staff=person.is_staff,
+    )
 
 
 def _machine_user() -> str:

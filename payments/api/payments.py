@@ -65,8 +65,8 @@ class Payments(ApiView):
         "List payments",
         data=PaymentSerializer,
         parameters=PAYMENTS.parameters(),
-        errors=[400, 403],
-        login=True,
+        errors=[400],
+        scope="payments:read",
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -80,8 +80,8 @@ class Invoices(ApiView):
         "List invoices",
         data=InvoiceSerializer,
         parameters=INVOICES.parameters(),
-        errors=[400, 403],
-        login=True,
+        errors=[400],
+        scope="payments:read",
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens import api_user
+from accounts.tokens import actor_name
 from cryptons.api.errors import Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictString, StrictUUID
@@ -59,8 +59,8 @@ class Payouts(ApiView):
         "List payouts",
         data=PayoutSerializer,
         parameters=PAYOUTS.parameters(),
-        errors=[400, 403],
-        login=True,
+        errors=[400],
+        scope="payments:read",
         file=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
@@ -72,8 +72,8 @@ class Payouts(ApiView):
         status=201,
         body=PayoutInput,
         parameters=[IDEMPOTENCY_KEY],
-        errors=[400, 403, 404, 409, 415, 422],
-        login=True,
+        errors=[400, 404, 409, 415, 422],
+        scope="payouts:send",
     )
     @idempotent
     def post(self, request: Request, *, token: UUID) -> Response:
@@ -101,7 +101,7 @@ class Payouts(ApiView):
                 network=network,
                 amount_base=amount,
                 destination=destination,
-                actor=api_user(request).get_username(),
+                actor=actor_name(request),
                 reason=values["reason"],
                 at=now,
                 payout_id=token,

@@ -51,8 +51,8 @@ class Categories(ApiView):
         status=201,
         body=CategoryInput,
         parameters=[idempotency_key("The same key and body: the same category")],
-        errors=[403, 409, 415, 422],
-        login=True,
+        errors=[409, 415, 422],
+        scope="categories:write",
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -69,12 +69,12 @@ class OneCategory(ApiView):
     def get(self, request: Request, category_id: str) -> Response:
         return success(CategorySerializer.serialize(get_or_404(Category.objects.all(), category_id, _("Category not found"))))
 
-    @describe("Replace a category", data=CategorySerializer, body=CategoryInput, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Replace a category", data=CategorySerializer, body=CategoryInput, errors=[400, 404, 409, 415], scope="categories:write")
     def put(self, request: Request, category_id: str) -> Response:
         category = get_or_404(Category.objects.all(), category_id, _("Category not found"))
         return success(_save_category(category, self.valid(CategoryInput)))
 
-    @describe("Delete an empty category", data=None, status=204, errors=[403, 404, 409], login=True)
+    @describe("Delete an empty category", data=None, status=204, errors=[404, 409], scope="categories:write")
     def delete(self, request: Request, category_id: str) -> Response:
         category = get_or_404(Category.objects.all(), category_id, _("Category not found"))
         try:

@@ -15,6 +15,6 @@ class Health(ApiView):
 
     permission_classes = [may("stats:read")]
 
-    @describe("Get the health of the shop", data=HealthSerializer, errors=[403], login=True)
+    @describe("Get the health of the shop", data=HealthSerializer, scope="stats:read")
     def get(self, request: Request) -> Response:
         return success(HealthSerializer.serialize(read_health(recent_nodes(), at=timezone.now())), headers={"Cache-Control": "no-store"})

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from accounts.api.inputs import AddressField
 from accounts.models import User
-from accounts.tokens import api_user
+from accounts.tokens import actor_name, api_user
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictString, StrictUUID
-from cryptons.api.permissions import ORDER_KEY, Anybody, Authenticated, OrderHolder, has_permission, may
+from cryptons.api.permissions import ORDER_KEY, Anybody, OrderHolder, OrderReader, has_permission, is_person, may
 from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key, one_of
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
@@ -83,7 +83,7 @@ def _own(request: Request) -> QuerySet[Order]:
     """Return the user's orders, or the one whose key a guest has."""
     if isinstance(request.user, User):
         return Order.objects.filter(user=request.user)
-    return Order.objects.filter(access_token=request.headers[ORDER_KEY])
+    return Order.objects.filter(access_token=request.headers[ORDER_KEY]) if ORDER_KEY in request.headers else Order.objects.none()
 
 
 def _readable(request: Request) -> QuerySet[Order]:
@@ -94,11 +94,11 @@ def _readable(request: Request) -> QuerySet[Order]:
 
 class Orders(ApiView):
     def get_permissions(self) -> list[Any]:
-        return [Anybody()] if self.request.method == "POST" else [Authenticated()]
+        return [Anybody()] if self.request.method == "POST" else [OrderReader()]
 
-    @describe_page("List orders", data=OrderSerializer, parameters=[ALL], errors=[400, 403], login=True)
+    @describe_page("List orders", data=OrderSerializer, parameters=[ALL], errors=[400], login=True, scope="orders:read")
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """Newest first. A program with an API key has no orders of its own and asks for all."""
         all_users = request.query_params.get("all", "false")
         if all_users not in ("true", "false"):
             raise Invalid.fields({"all": _("Must be true or false.")})
@@ -107,7 +107,7 @@ class Orders(ApiView):
                 self.permission_denied(request)
             orders = Order.objects.all()
         else:
-            orders = Order.objects.filter(user=api_user(request))
+            orders = _own(request)
         return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), OrderSerializer.serialize)
 
     @describe(
@@ -152,7 +152,7 @@ class Orders(ApiView):
 def _too_many_unpaid(error: TooManyUnpaid, request: Request) -> Conflict:
     """Name the open orders that are the user's own, or that of the guest's key, one in each row."""
     key = request.headers.get(ORDER_KEY)
-    mine = [order for order in error.orders if (order.user_id == request.user.pk if request.user.pk else order.access_token == key)]
+    mine = [order for order in error.orders if (order.user_id == request.user.pk if is_person(request.user) else order.access_token == key)]
     return Conflict(str(error), details=[{"field": "openOrders", "message": str(order.pk)} for order in mine])
 
 
@@ -167,7 +167,7 @@ def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
 class OneOrder(ApiView):
     permission_classes = [OrderHolder]
 
-    @describe("Get an order", data=OrderSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
+    @describe("Get an order", data=OrderSerializer, errors=[404], login=True, scope="orders:read", guests=BY_ORDER_KEY)
     def get(self, request: Request, order_id: str) -> Response:
         return success(OrderSerializer.serialize(get_or_404(_readable(request), order_id, _("Order not found"))))
 
@@ -179,15 +179,15 @@ class OrderStatus(ApiView):
         "Change the status of an order",
         data=OrderSerializer,
         body=StatusInput,
-        errors=[400, 403, 404, 409, 415],
-        login=True,
+        errors=[400, 404, 409, 415],
+        scope="orders:write",
     )
     def put(self, request: Request, order_id: str) -> Response:
         """Answers 409 when an order that is not safely paid is moved on without a reason."""
         values = self.valid(StatusInput)
         words = {name: values.get(name, "") for name in ("reason", "note")}
         order = get_or_404(Order.objects.all(), order_id, _("Order not found"))
-        changed = change_status(order.pk, values["status"], actor=api_user(request).username, at=timezone.now(), **words)
+        changed = change_status(order.pk, values["status"], actor=actor_name(request), at=timezone.now(), **words)
         return success(OrderSerializer.serialize(changed))
 
 
@@ -205,7 +205,9 @@ class OrderCancellation(ApiView):
 class OrderEvents(ApiView):
     permission_classes = [OrderHolder]
 
-    @describe_page("List the events of an order", data=OrderEventSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
+    @describe_page(
+        "List the events of an order", data=OrderEventSerializer, errors=[404], login=True, scope="orders:read", guests=BY_ORDER_KEY
+    )
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
         return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
@@ -214,7 +216,9 @@ class OrderEvents(ApiView):
 class OrderPayment(ApiView):
     permission_classes = [OrderHolder]
 
-    @describe("Get the payment of an order", data=OrderPaymentSerializer, errors=[404], login=True, guests=BY_ORDER_KEY)
+    @describe(
+        "Get the payment of an order", data=OrderPaymentSerializer, errors=[404], login=True, scope="orders:read", guests=BY_ORDER_KEY
+    )
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
         return success(_payment(order))

@@ -191,8 +191,8 @@ class Products(ApiView):
         status=201,
         body=ProductInput,
         parameters=[idempotency_key("The same key and body: the same product")],
-        errors=[403, 409, 415, 422],
-        login=True,
+        errors=[409, 415, 422],
+        scope="products:write",
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -211,15 +211,15 @@ class OneProduct(ApiView):
     def get(self, request: Request, product_id: str) -> Response:
         return success(read_shown(parse_id(product_id, _("Product not found"))))
 
-    @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")
     def put(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=False)
 
-    @describe("Update a product", data=ProductSerializer, body=ProductInput, errors=[400, 403, 404, 409, 415], login=True)
+    @describe("Update a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")
     def patch(self, request: Request, product_id: str) -> Response:
         return self._change(product_id, partial=True)
 
-    @describe("Delete a product", data=None, status=204, errors=[403, 404], login=True)
+    @describe("Delete a product", data=None, status=204, errors=[404], scope="products:write")
     def delete(self, request: Request, product_id: str) -> Response:
         """Orders keep their lines."""
         product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
@@ -275,8 +275,8 @@ class ProductImages(ApiView):
         body=IMAGE_INPUT,
         body_type="multipart/form-data",
         parameters=[idempotency_key("The same key, picture and text: the same image")],
-        errors=[403, 404, 409, 415, 422],
-        login=True,
+        errors=[404, 409, 415, 422],
+        scope="images:write",
     )
     @idempotent
     def post(self, request: Request, product_id: str) -> Response:
