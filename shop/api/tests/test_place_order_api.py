@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.api_keys import make_key
+from accounts.tests.factories import ApiClient, StaffFactory
 from cryptons.api.inputs import kept
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Invoice
@@ -218,3 +220,15 @@ def test_the_kept_input_reads_each_order_as_a_new_one_does(kind):
         new = kind(data=body)
         assert new.is_valid()
         assert kept(kind).run_validation(body) == new.validated_data
+
+
+def test_a_program_orders_as_a_guest_does(kettle):
+    key = make_key(StaffFactory(), "ERP", ["orders:write"])[1]
+    program = ApiClient(HTTP_AUTHORIZATION=f"Bearer {key}")
+    missing = program.post("/api/orders", order_body((kettle, 1)))
+    assert [row["field"] for row in missing.json()["error"]["details"]] == ["email"]
+    placed = program.post("/api/orders", {**order_body((kettle, 1)), "email": "ada@example.com"})
+    assert placed.status_code == 201
+    order = Order.objects.get()
+    assert (order.user, order.email) == (None, "ada@example.com")
+    assert placed.json()["data"]["accessKey"]
