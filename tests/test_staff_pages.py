@@ -22,6 +22,8 @@ BOOKS = {"Bookkeeper", *NODES}
 GOODS = {"Packer", "Catalogue", *SUPPORT}
 NOBODY: set[str] = set()
 PAGES = {
+    "accounts_apikey_add": OWNER,
+    "accounts_apikey_changelist": OWNER,
     "accounts_user_add": OWNER,
     "accounts_user_changelist": SUPPORT,
     "audit_entry_add": NOBODY,

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from accounts.api_keys import make_key
 from accounts.models import User
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.audit.models import Entry
@@ -25,7 +26,7 @@ PSBT = base64.b64encode(b"psbt\xffnot really").decode()
 
 class Rows:
     def __init__(self, people: People) -> None:
-        buyer = people.users[min(BUYER)]
+        buyer, self.root = people.users[min(BUYER)], people.users["superuser"]
         self.product: Product = ProductFactory.create(stock=1_000)
         ReviewFactory.create(product=self.product, user=buyer)
         self.cart_item = CartItemFactory.create(cart=Cart.objects.get_or_create(user=buyer)[0], product=self.product)
@@ -57,6 +58,7 @@ class Rows:
     def fresh(self, model: str) -> Any:
         """Make a row that may be deleted."""
         makers: dict[str, Any] = {
+            "accounts_apikey": lambda: make_key(self.root, "Program", ["orders:read"])[0],
             "accounts_user": UserFactory.create,
             "accounts_user of staff": StaffFactory.create,
             "auth_group": lambda: Group.objects.create(name=f"Helpers {Group.objects.count()}"),

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0006_account_links'),
+        ('accounts', '0007_link_request_attempts'),
     ]
 
     operations = [
