@@ -102,12 +102,9 @@ class Orders(ApiView):
         all_users = request.query_params.get("all", "false")
         if all_users not in ("true", "false"):
             raise Invalid.fields({"all": _("Must be true or false.")})
-        if all_users == "true":
-            if not has_permission(request.user, "orders:read"):
-                self.permission_denied(request)
-            orders = Order.objects.all()
-        else:
-            orders = _own(request)
+        if all_users == "true" and not has_permission(request.user, "orders:read"):
+            self.permission_denied(request)
+        orders = Order.objects.all() if all_users == "true" else _own(request)
         return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), OrderSerializer.serialize)
 
     @describe(
