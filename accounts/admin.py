@@ -1,7 +1,7 @@
 """Users and groups for staff. Who is no superuser can help buyers, but gives nobody a right, and has no way into the account of staff."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin
@@ -29,6 +29,8 @@ from cryptons.admin_actions import ConfirmationPage
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.audit.writing import audit
 from cryptons.db import atomic, in_transaction
+
+Row = TypeVar("Row", User, Group)
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -79,16 +81,25 @@ class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # gen
         return user
 
 
-class FreshCode:
-    """Asks superusers for a new code before the forms that give rights, if their last one is too old."""
+class FreshCode(AtomicModelAdmin[Row]):
+    """Asks for a new code before accounts and groups are changed, if the last one is too old; not who can only look."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        answer = ask_again(request) if may_give_rights(request) else None
-        return answer or super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+        return self._ask_again(request) or super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._ask_again(request) or super().delete_view(request, *args, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        return self._ask_again(request) or super().response_action(request, *args, **kwargs)
+
+    def _ask_again(self, request: HttpRequest) -> HttpResponse | None:
+        may_change = (self.has_add_permission, self.has_change_permission, self.has_delete_permission)
+        return ask_again(request) if any(may(request) for may in may_change) else None
 
 
 @admin.register(User)
-class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
+class ShopUserAdmin(FreshCode[User], UserAdmin[User]):
     form = UserForm
     add_form = NewUserForm
     change_password_form = NewPasswordForm
@@ -153,13 +164,10 @@ class ShopUserAdmin(FreshCode, AtomicModelAdmin[User], UserAdmin[User]):
         self.message_user(request, gettext("Their sessions and API tokens have been ended."))
 
     @admin.action(description=_("Reset the second factor"), permissions=["reset_second_factor"])
-    def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
-        if answer := ask_again(request):
-            return answer
-        for user in users:
+    def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users.filter(has_second_factor=True):
             remove(user)
         self.message_user(request, gettext("They log in with the password alone until they set up a new second factor."))
-        return None
 
     def has_reset_second_factor_permission(self, request: HttpRequest) -> bool:
         return may_give_rights(request)
@@ -169,7 +177,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class StaffGroupAdmin(FreshCode, AtomicModelAdmin[Group], GroupAdmin):
+class StaffGroupAdmin(FreshCode[Group], GroupAdmin):
     """A group gives its members rights, so only superusers change one."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

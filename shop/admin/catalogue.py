@@ -64,6 +64,7 @@ class CategoryAdmin(AtomicModelAdmin[Category]):
     list_select_related = ("parent",)
     list_filter = ("parent",)
     search_fields = ("name", "slug")
+    ordering = ("position", "name")
     prepopulated_fields = {"slug": ("name",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:

@@ -285,3 +285,10 @@ def test_an_admin_form_that_fails_half_way_changes_nothing(staff, monkeypatch):
         staff.post(reverse("admin:shop_product_delete", args=[product.pk]), {"post": "yes"})
 
     assert Product.objects.get().name == "Copper Kettle"
+
+
+def test_the_picker_of_categories_has_them_in_the_order_of_the_shop(staff):
+    for position, name in ((2, "Tables"), (1, "Lamps")):
+        CategoryFactory(name=name, position=position)
+    query = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": ""}
+    assert [found["text"] for found in staff.get("/admin/autocomplete/", query).json()["results"]] == ["Lamps", "Tables"]
