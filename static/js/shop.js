@@ -3,6 +3,7 @@
 (() => {
   "use strict";
 
+  const DOUBLE_CLICK_MS = 3000;
   const words = document.body.dataset;
   const pad = (number) => String(number).padStart(2, "0");
 
@@ -145,11 +146,9 @@
   document.addEventListener("submit", (event) => {
     const { dataset } = event.target;
     if (!("once" in dataset)) return;
-    if (dataset.once) event.preventDefault();
-    dataset.once = "sent";
-  });
-  window.addEventListener("pageshow", () => {
-    document.querySelectorAll("[data-once]").forEach((form) => { form.dataset.once = ""; }); // after Back
+    // A second press at once is a double click. A later one is meant: the first was stopped, or the page was left and opened by Back.
+    if (event.timeStamp - (dataset.once || -Infinity) < DOUBLE_CLICK_MS) event.preventDefault();
+    else dataset.once = event.timeStamp;
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
@@ -164,11 +163,19 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     focused = "";
     rememberFocus(event); // a button that is disabled during the request loses it
+    delete event.detail.elt.closest("#cart-form")?.dataset.edited;
   });
   document.addEventListener("input", (event) => {
     // An answer that comes now would overwrite what is being typed; the change sends a request of its own.
     const form = event.target.closest("#cart-form");
-    if (form) htmx.trigger(form, "htmx:abort");
+    if (!form) return;
+    htmx.trigger(form, "htmx:abort");
+    form.dataset.edited = "";
+  });
+  document.addEventListener("focusout", (event) => {
+    // A box with the value that it had before sends no change, but the request for that value may have been aborted.
+    const form = event.target.closest("#cart-form");
+    if (form && "edited" in form.dataset) form.dispatchEvent(new Event("change"));
   });
   document.addEventListener("htmx:sendError", (event) => showTrouble(event.detail.elt.dataset.offline ?? words.offline));
   document.addEventListener("htmx:timeout", (event) => showTrouble(event.detail.elt.dataset.offline ?? words.offline));

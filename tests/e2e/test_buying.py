@@ -29,6 +29,10 @@ def test_a_guest_can_buy_and_pay_and_staff_can_ship_the_order(
     guest.wait_until_shown("Processing")
     guest.check_the_page()
     number = guest.heading().removeprefix("Order ")
+    guest.press("Print a receipt")
+    assert guest.heading() == f"Receipt for order {number}"
+    guest.check_the_page()
+    guest.press("See your order")
 
     ship(open_browser(DESKTOP), number)
 
@@ -53,13 +57,20 @@ def find_the_kettle(guest: Browser) -> None:
     guest.wait_until_shown("Copper Kettle is in your cart" if guest.has_javascript else "Your cart")
 
 
-def check_out(guest: Browser) -> None:
+def take_the_kettle(guest: Browser) -> None:
+    """The short way, for who has seen the long one."""
+    guest.open("/p/copper-kettle/")
+    guest.click("Add to cart")
+    guest.wait_until_shown("Copper Kettle is in your cart" if guest.has_javascript else "Your cart")
+
+
+def check_out(guest: Browser, email: str = "guest@example.com") -> None:
     if guest.path != "/cart/":
         guest.open("/cart/")
     guest.check_the_page()
     guest.press("Check out")
     guest.check_the_page()
-    guest.fill(email="guest@example.com", **ADDRESS)
+    guest.fill(email=email, **ADDRESS)
     guest.press("Continue to payment method")
     guest.check_the_page()
     guest.find("[name=network][value=BTC]").click()

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
-from tests.e2e.test_buying import ADDRESS, find_the_kettle
+from tests.e2e.test_buying import ADDRESS, find_the_kettle, take_the_kettle
 from tests.running import wait_for
 
 BOX = "#cart-form input[type=number]"
@@ -61,6 +62,54 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
 
 def be_offline(shopper: Browser, offline: bool) -> None:
     shopper.driver.set_network_conditions(offline=offline, latency=0, throughput=-1)
+
+
+def test_a_quantity_that_is_typed_is_saved_wherever_the_focus_goes(open_browser: Callable[..., Browser]):
+    shopper = open_browser(DESKTOP)
+    take_the_kettle(shopper)
+    shopper.open("/cart/")
+    most = shopper.find(BOX).get_attribute("max")
+    assert most
+    type_quantity(shopper, most, Keys.TAB)
+    assert shopper.driver.switch_to.active_element.text == "Remove", "the button for one more is off"
+    shopper.wait_until_shown(f"Only {most} left")
+    shopper.driver.refresh()
+    assert quantity_in(shopper) == most
+
+    shopper.driver.set_network_conditions(offline=False, latency=5000, throughput=-1)
+    type_quantity(shopper, "3", Keys.TAB)
+    wait_for("the request", lambda: shopper.driver.find_elements(By.CSS_SELECTOR, "#cart-form.htmx-request"))
+    type_quantity(shopper, "2")
+    type_quantity(shopper, "3")
+    be_offline(shopper, False)
+    shopper.find(BOX).send_keys(Keys.TAB)
+    shopper.wait_until_shown("$267.00")
+    shopper.driver.refresh()
+    assert quantity_in(shopper) == "3"
+
+
+def type_quantity(shopper: Browser, *keys: str) -> None:
+    """Type over what the box holds, without leaving it: then no change is sent."""
+    shopper.find(BOX).send_keys(Keys.CONTROL, "a", Keys.NULL, *keys)
+
+
+def test_an_order_that_was_stopped_on_its_way_is_sent_by_the_next_press(open_browser: Callable[..., Browser]):
+    shopper = open_browser(DESKTOP)
+    take_the_kettle(shopper)
+    shopper.open("/checkout/")
+    shopper.fill(email="stopped@example.com", **ADDRESS)
+    shopper.press("Continue to payment method")
+    shopper.driver.execute_script("document.querySelector('main form .button--primary').click(); window.stop();")
+
+    def press_again() -> bool:
+        if shopper.path == "/checkout/payment/":
+            shopper.find("main form .button--primary").click()
+        return shopper.path.startswith("/pay/")
+
+    wait_for("the pay page", press_again)
+    shopper.wait_until_shown("Waiting for your payment")
+    shopper.open("/account/orders/")
+    assert len(shopper.driver.find_elements(By.CSS_SELECTOR, "tbody tr")) == 1
 
 
 def test_an_open_order_is_found_again_until_it_is_paid(open_browser: Callable[..., Browser]):
