@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.money import Base
 from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, SandboxTransaction
 from payments.networks.registry import is_sandbox
@@ -48,6 +49,12 @@ def _pay(share_percent: int) -> Callable[[Invoice, Option, datetime], None]:
     return pay
 
 
+def _pay_what_is_asked(invoice: Invoice, option: Option, at: datetime) -> None:
+    """Pay what the pay page asks for: after a part payment that is the rest."""
+    view = read_buyer_view(invoice.pk)
+    receive(option.network, option.destination, view.remaining_base if view.remaining_minor else Base(option.due_base), at=at)
+
+
 def _pay_late(invoice: Invoice, option: Option, at: datetime) -> None:
     """Let the quote and the grace period after it expire at once, then pay."""
     over = at - timedelta(minutes=settings.LATE_GRACE_MINUTES, seconds=1)
@@ -77,7 +84,7 @@ def _confirm(invoice: Invoice, option: Option, at: datetime) -> None:
 
 
 _ACTS: dict[str, Callable[[Invoice, Option, datetime], None]] = {
-    "exact": _pay(100),
+    "exact": _pay_what_is_asked,
     "under": _pay(60),
     "over": _pay(150),
     "late": _pay_late,

@@ -52,6 +52,16 @@ def test_an_underpayment_leaves_the_invoice_open(invoice):
     assert invoice.paid_seen_minor == 6_000
 
 
+def test_the_exact_amount_after_an_underpayment_is_the_rest(invoice):
+    assert after(invoice, "under", "exact") == ("processing", set())
+    assert invoice.paid_seen_minor == 10_000
+
+
+def test_the_exact_amount_can_be_paid_twice(invoice):
+    assert after(invoice, "exact", "exact") == ("processing", {"overpaid"})
+    assert invoice.paid_seen_minor == 20_000
+
+
 def test_an_overpayment_is_flagged(invoice):
     assert after(invoice, "over", "confirm", "confirm") == ("settled", {"overpaid"})
 
