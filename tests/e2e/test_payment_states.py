@@ -1,0 +1,64 @@
+"""What a buyer sees on the pay page while it happens."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+from tests.e2e.browser import DESKTOP, PHONE, Browser
+from tests.e2e.test_buying import check_out, take_the_kettle
+from tests.running import Shop
+
+
+def stay_on_the_page(buyer: Browser) -> None:
+    buyer.driver.execute_script("window.isTheSamePage = true")
+
+
+def wait_until_it_says(buyer: Browser, words: str) -> None:
+    buyer.wait_until_shown(words, seconds=90)
+    assert buyer.driver.execute_script("return window.isTheSamePage"), "the page was loaded again"
+    buyer.check_the_page()
+
+
+def let_quotes_expire(shop: Shop) -> None:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=30)) as database, database:
+        database.execute("update payments_invoice set expires_at = datetime('now'), version = version + 1 where status = 'new'")
+
+
+def test_a_buyer_who_paid_too_little_pays_the_rest(shop: Shop, open_browser: Callable[..., Browser]):
+    buyer = open_browser(PHONE)
+    take_the_kettle(buyer)
+    check_out(buyer, "rest@example.com")
+    buyer.press("Pay too little")
+    stay_on_the_page(buyer)
+    wait_until_it_says(buyer, "still to pay")
+    assert "still to pay" in buyer.driver.title
+    assert "$53.40 of $89.00 received (60 %)" in buyer.text()
+    assert buyer.find("#pay-amount").text in buyer.heading()
+    assert "pay-waiting" in (buyer.find("link[rel=icon]").get_attribute("href") or "")
+    buyer.press("Pay the exact amount")
+    stay_on_the_page(buyer)
+    wait_until_it_says(buyer, "Your payment is complete")
+    assert "You overpaid" not in buyer.text()
+    assert "Paid" in buyer.driver.title
+
+
+def test_a_buyer_whose_quote_expired_gets_a_fresh_one_and_pays_it(shop: Shop, open_browser: Callable[..., Browser]):
+    buyer = open_browser(DESKTOP)
+    take_the_kettle(buyer)
+    check_out(buyer, "slow@example.com")
+    old = buyer.find("#pay-address").text
+    stay_on_the_page(buyer)
+    let_quotes_expire(shop)
+    wait_until_it_says(buyer, "Please do not send money to this address any more.")
+    assert buyer.heading() == "This quote has expired"
+    assert "pay-expired" in (buyer.find("link[rel=icon]").get_attribute("href") or "")
+    assert not buyer.driver.find_elements("css selector", "#pay-address, .pay__code")
+    buyer.press("Get a new quote")
+    buyer.check_the_page()
+    buyer.press("Get a new quote")
+    assert buyer.heading() == "Waiting for your payment"
+    assert buyer.find("#pay-address").text != old
+    buyer.press("Pay the exact amount")
+    stay_on_the_page(buyer)
+    wait_until_it_says(buyer, "Seen, 0 of")
+    wait_until_it_says(buyer, "Your payment is complete")
