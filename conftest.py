@@ -52,6 +52,22 @@ class _Written(CommandListener):
     def failed(self, event: CommandFailedEvent) -> None: ...
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to SQLite's run each test that can reach no database: pytest-django lets none without a mark or a fixture."""
+    without = [item for item in items if not _uses_database(item)]
+    for item in without:
+        item.user_properties.append(("database", "none"))
+    if connections["default"].vendor != "sqlite":
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if _uses_database(item)]
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    marks = (item.get_closest_marker(name) for name in ("django_db", "database"))
+    return any(marks) or "db" in fixtures or "transactional_db" in fixtures
+
+
 _written = _Written()
 if is_mongo(django_settings.DATABASE_URL):
     monitoring.register(_written)

@@ -10,6 +10,8 @@ from cryptons import checks
 from cryptons.checks import check_database, database_problem, durability, standalone_problem
 from cryptons.databases import read_database, replica_entry
 
+pytestmark = pytest.mark.database
+
 
 def read(url):
     return read_database("DATABASE_URL", url)

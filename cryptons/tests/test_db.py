@@ -7,6 +7,8 @@ from cryptons import db
 from cryptons.db import _SqliteAtomic, atomic, new_id, on_commit, retry_when
 from cryptons.events.models import Event, record
 
+pytestmark = pytest.mark.database
+
 
 def test_new_ids_sort_by_the_time_of_their_creation():
     ids = [new_id() for _ in range(1000)]

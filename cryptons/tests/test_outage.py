@@ -7,6 +7,8 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from cryptons.db import CONFLICT_ATTEMPTS, in_transaction, is_conflict, is_outage, new_id
 from cryptons.events.models import Event, record
 
+pytestmark = pytest.mark.database
+
 
 class Deadlock(Exception):
     sqlstate = "40P01"

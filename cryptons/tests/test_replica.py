@@ -8,6 +8,8 @@ from cryptons import replica
 from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.replica import read_replica
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture(autouse=True)
 def _with_replica(settings, monkeypatch):

@@ -10,6 +10,8 @@ import pytest
 from cryptons import version_file
 from cryptons.version_file import SLOT_BYTES, SLOTS, VersionFile
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def path(tmp_path):

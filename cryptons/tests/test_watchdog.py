@@ -15,6 +15,8 @@ from cryptons.celery import app
 from cryptons.serving.worker import BeatThread, read_queues
 from cryptons.watchdog import BUSY_SECONDS, HANG_SECONDS, MemoryScheduler, Watch, look
 
+pytestmark = pytest.mark.database
+
 TURN, OTHER = "payments.tasks.follow_network", "payments.tasks.reconcile_books"
 
 

@@ -20,6 +20,8 @@ from cryptons.models import IdempotentRequest
 from shop.models import Order
 from shop.tests.factories import OrderFactory
 
+pytestmark = pytest.mark.database
+
 OLD, NEW = "the former key " + "x" * 32, "the new key " + "y" * 32
 ADDRESS = {"name": "Ada Lovelace", "city": "London"}
 

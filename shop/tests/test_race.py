@@ -7,6 +7,8 @@ import pytest
 
 from shop.tests.racing import PROCESSES, buyers  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.database
+
 ROUNDS = int(os.environ.get("STACK_RACES", "10"))
 HEAD_START = 0.02
 

@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 from shop.tests.racing import buyers  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.database
 
 INVOICES = int(os.environ.get("STACK_SETTLED", "40"))
 ROLES = ("follower", "follower", "worker", "worker", "worker", "worker")

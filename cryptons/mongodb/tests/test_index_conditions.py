@@ -4,6 +4,8 @@ import pytest
 from django.apps import apps
 from django.db.models import Q
 
+pytestmark = pytest.mark.database
+
 KNOWN = {"", "exact", "gt", "gte", "lt", "lte", "in"}
 CONDITIONS = [
     pytest.param(index.condition, id=index.name)

@@ -1,7 +1,11 @@
 """What `cryptons.mongodb` asks of MongoDB otherwise than the backend that it stands on."""
 
+import pytest
+
 from cryptons.mongodb.compiler import sort_before_projecting
 from cryptons.mongodb.schema import provable
+
+pytestmark = pytest.mark.database
 
 MATCH, SORT, LIMIT = {"$match": {"user_id": 1}}, {"$sort": {"created_at": -1}}, {"$limit": 20}
 

@@ -17,6 +17,8 @@ from payments.sync.notify_trigger import release_leadership, trigger, trigger_fi
 from payments.tasks import CeleryJobs
 from tests.running import free_port
 
+pytestmark = pytest.mark.database
+
 TXID = "ab" * 32
 ROOT = Path(__file__).resolve().parents[3]
 

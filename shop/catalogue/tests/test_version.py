@@ -11,6 +11,8 @@ from cryptons.version_file import VersionFile
 from shop.catalogue import version as module
 from shop.catalogue.version import catalogue_changed, catalogue_version
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture(autouse=True)
 def _forgotten():
