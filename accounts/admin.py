@@ -149,7 +149,7 @@ class ShopUserAdmin(FreshCode[User], UserAdmin[User]):
         return page.respond(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        given = tuple(super().get_readonly_fields(request, obj))
+        given = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")
         return given if may_give_rights(request) else (*given, *RIGHTS)
 
     @admin.action(description=_("Log out everywhere"), permissions=["change"])

@@ -18,7 +18,7 @@ def grace(client):
 
 
 def save(client, user, *kept, **more):
-    values = {"username": user.username, "email": user.email, "address": "{}", "date_joined_0": "2026-11-01", "date_joined_1": "12:00"}
+    values = {"username": user.username, "email": user.email, "address": "{}"}
     return client.post(f"/admin/accounts/user/{user.pk}/change/", {**values, **dict.fromkeys(kept, "on"), **more})
 
 

@@ -24,8 +24,7 @@ def clerk(client):
 
 
 def form(user: User, **values: object) -> dict[str, object]:
-    times = {"date_joined_0": "2026-11-01", "date_joined_1": "12:00:00"}
-    return {"username": user.username, "email": user.email, "address": "{}", "is_active": "on", **times, **values}
+    return {"username": user.username, "email": user.email, "address": "{}", "is_active": "on", **values}
 
 
 def rights_of(user: User) -> tuple[object, ...]:
@@ -112,3 +111,10 @@ def test_the_key_of_a_mailed_link_cannot_be_found_out_by_filters(client, clerk):
     right, wrong = (client.get("/admin/mail/mail/", {"text__contains": f"/refund/{start}"}) for start in ("kk", "xx"))
     assert (right.status_code, wrong.status_code) == (400, 400)
     assert client.get("/admin/mail/mail/", {"sent_at__isnull": "True"}).status_code == 200
+
+
+def test_nobody_edits_when_an_account_was_made_and_last_used(client):
+    client.force_login(StaffFactory())
+    buyer = UserFactory()
+    client.post(f"/admin/accounts/user/{buyer.pk}/change/", form(buyer, date_joined_0="2020-01-01", date_joined_1="12:00:00"))
+    assert User.objects.get(pk=buyer.pk).date_joined == buyer.date_joined

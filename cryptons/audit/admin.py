@@ -36,12 +36,18 @@ def changes_as_text(entry: Entry) -> str:
     return "; ".join(f"{field}: {before} → {after}" if before else f"{field}: {after}" for field, (before, after) in entry.changes.items())
 
 
+class UsedValues(admin.AllValuesFieldListFilter):
+    """Show an empty value, such as the person of what the worker did, as a dash: a link needs a name."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        return ({**choice, "display": choice["display"] or self.empty_value_display} for choice in super().choices(changelist))
+
+
 @admin.register(Entry)
 class EntryAdmin(admin.ModelAdmin[Entry]):
     list_display = ("moment", "who", "way", "action", "what", "changed")
     list_display_links = ("moment",)
-    list_filter = ("at", "way", ("object_type", admin.AllValuesFieldListFilter), ("action", admin.AllValuesFieldListFilter),
-                   ("person", admin.AllValuesFieldListFilter))  # fmt: skip
+    list_filter = ("at", "way", ("object_type", UsedValues), ("action", UsedValues), ("person", UsedValues))
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("person", "address", "action", "object_name", "object_id")

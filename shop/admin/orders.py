@@ -133,7 +133,7 @@ ACTIONS = {
         ),
         OrderAction(
             name="cancel",
-            label=_("Cancel"),
+            label=_("Cancel the order"),
             question=lambda count: (
                 ngettext(
                     "Cancel this order and return its items to stock?",

@@ -217,3 +217,9 @@ def test_the_log_is_read_filtered_and_downloaded_and_changed_by_nobody(client):
 
     client.force_login(StaffFactory(is_superuser=False))
     assert {client.get(path).status_code for path in ("/admin/audit/entry/", f"{page}/change/", "/admin/audit/entry/export/")} == {403}
+
+
+def test_the_filter_for_what_no_person_did_has_a_name(admin):
+    UserFactory()
+    text = admin.get("/admin/audit/entry/").content.decode()
+    assert re.search(r'<a href="\?person=">\s*-\s*</a>', text)

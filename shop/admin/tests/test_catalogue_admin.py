@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -160,6 +161,15 @@ def test_pictures_are_uploaded_with_the_product_and_shown_as_thumbnails(staff):
     assert (front.alt, front.width, front.height, back.alt, back.position) == ("Front", 60, 40, "Back", 3)
     assert front.small_url in staff.get(page(product)).content.decode()
     assert front.small_url in staff.get(reverse("admin:shop_product_changelist")).content.decode()
+
+
+def test_each_field_of_a_picture_has_a_name_for_screen_readers(staff):
+    product = ProductFactory()
+    ProductImage.objects.create(product=product, file="a.webp", alt="Front", width=1, height=1)
+    text = staff.get(page(product)).content.decode()
+    for field, name in (("0-alt", "Alternative text"), ("0-position", "Position"), ("0-DELETE", "Delete"), ("1-upload", "Picture")):
+        tag = re.search(rf'<input[^>]*name="images-{field}"[^>]*>', text)[0]
+        assert f'aria-label="{name}"' in tag
 
 
 def test_the_text_of_a_picture_can_be_changed_and_the_picture_deleted(staff):
