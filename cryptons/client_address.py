@@ -24,9 +24,15 @@ def client_address(request: HttpRequest) -> IPv4Address | IPv6Address | None:
 
     It is the address that connected; behind a trusted proxy, the last one in X-Forwarded-For that is not a trusted proxy itself.
     """
-    address = parse_address(str(request.META.get("REMOTE_ADDR", "")))
-    forwarded = [part for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    while forwarded and address is not None and _is_trusted(address):
+    connected, forwarded = str(request.META.get("REMOTE_ADDR", "")), str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    return _named_client(tuple(settings.TRUSTED_PROXIES), connected, forwarded)
+
+
+@lru_cache(4096)
+def _named_client(proxies: tuple[str, ...], connected: str, forwarded_for: str) -> IPv4Address | IPv6Address | None:
+    address = parse_address(connected)
+    forwarded = [part for part in forwarded_for.split(",") if part.strip()]
+    while forwarded and address is not None and _is_trusted(proxies, address):
         named = parse_address(forwarded.pop())
         if named is None:  # not an address: nothing to the left of it can be believed
             break
@@ -62,11 +68,11 @@ def is_trusted_proxy(connected: str) -> bool:
 @lru_cache(4096)
 def _is_named_in(proxies: tuple[str, ...], connected: str) -> bool:
     address = parse_address(connected)
-    return address is not None and any(address in network for network in _trusted_networks(proxies))
+    return address is not None and _is_trusted(proxies, address)
 
 
-def _is_trusted(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in network for network in _trusted_networks(tuple(settings.TRUSTED_PROXIES)))
+def _is_trusted(proxies: tuple[str, ...], address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _trusted_networks(proxies))
 
 
 @cache

@@ -4,11 +4,13 @@ They write and read what Django's own do (D86 in docs/decisions.md). MongoDB get
 """
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 Row = TypeVar("Row", bound=models.Model)
 Field = models.Field[Any, Any]
@@ -28,8 +30,9 @@ ON_SQLITE: dict[type[Field], type] = {
     models.PositiveIntegerField: int,
     models.PositiveSmallIntegerField: int,
     models.UUIDField: UUID,
+    models.DateTimeField: datetime,
 }
-"""The same, and UUIDs, which are stored as their hexadecimal digits."""
+"""The same, and what Django only writes as text: a UUID as its hexadecimal digits, a time as UTC without its zone."""
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -39,12 +42,13 @@ def insert(rows: Sequence[models.Model]) -> None:
     """
     if not rows:
         return
-    if connection.vendor == "mongodb":
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor == "mongodb":
         type(rows[0])._default_manager.bulk_create(rows)
         return
     sql = _insert_statement(type(rows[0]))
-    values = [_values(row) for row in rows]
-    with connection.cursor() as cursor:
+    values = [_values(row, database) for row in rows]
+    with database.cursor() as cursor:
         if len(rows) == 1:
             cursor.execute(sql, values[0])
         else:
@@ -57,34 +61,38 @@ def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
     """Read the rows with these primary keys, those that exist, in no order."""
     if not keys:
         return []
-    if connection.vendor == "mongodb":
+    database, key = connections[DEFAULT_DB_ALIAS], model._meta.pk
+    if database.vendor == "mongodb":
         return list(model._default_manager.filter(pk__in=list(keys)))
-    key = model._meta.pk
     assert key is not None
-    with connection.cursor() as cursor:
-        cursor.execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, connection) for value in keys])
+    with database.cursor() as cursor:
+        cursor.execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, database) for value in keys])
         stored = cursor.fetchall()
-    return [_row(model, list(values)) for values in stored]
+    return [_row(model, list(values), database) for values in stored]
 
 
 def has_row(model: type[models.Model], column: str, text: str) -> bool:
     """Return whether a row has this text in the column."""
-    if connection.vendor == "mongodb":
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor == "mongodb":
         return model._default_manager.filter(**{column: text}).exists()
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(_exists_statement(model, column), [text])
         return cursor.fetchone() is not None
 
 
-def _values(row: models.Model) -> list[Any]:
+def _values(row: models.Model, database: BaseDatabaseWrapper) -> list[Any]:
     """Return what the columns of a new row get, as the driver takes it."""
     values = []
-    for name, plain, field in _columns(type(row), connection.vendor):
+    for name, plain, field in _columns(type(row), database.vendor):
         value = row.__dict__[name]
-        if value.__class__ is not plain:
-            value = field.get_db_prep_save(field.pre_save(row, add=True), connection)
-        elif isinstance(value, UUID):
+        kind: object = value.__class__
+        if kind is not plain or (plain is datetime and value.tzinfo is not UTC):
+            value = field.get_db_prep_save(field.pre_save(row, add=True), database)
+        elif plain is UUID:
             value = value.hex
+        elif plain is datetime:
+            value = str(value.replace(tzinfo=None))
         values.append(value)
     return values
 
@@ -93,23 +101,23 @@ def _values(row: models.Model) -> list[Any]:
 def _columns(model: type[models.Model], vendor: str) -> list[tuple[str, type | None, Any]]:
     """List attribute, plain type (None if Django must always convert) and field of each column."""
     plain = ON_SQLITE if vendor == "sqlite" else TEXT_OR_TRUTH
-    return [
-        (field.attname, plain.get(type(field.target_field if isinstance(field, models.ForeignKey) else field)), field)
-        for field in model._meta.local_concrete_fields
-    ]
+
+    def plain_type(field: Any) -> type | None:
+        return None if getattr(field, "auto_now", False) else plain.get(type(field.target_field if field.is_relation else field))
+
+    return [(field.attname, plain_type(field), field) for field in model._meta.local_concrete_fields]
 
 
-def _row(model: type[Row], values: list[Any]) -> Row:
-    database, names, converters = connections[DEFAULT_DB_ALIAS], *_reading(model)
+def _row(model: type[Row], values: list[Any], database: BaseDatabaseWrapper) -> Row:
+    names, converters = _reading(model, database)
     for number, column, convert in converters:
         for converter in convert:
             values[number] = converter(values[number], column, database)
     return model.from_db(DEFAULT_DB_ALIAS, names, values)
 
 
-def _reading(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any, list[Any]]]]:
+def _reading(model: type[models.Model], database: BaseDatabaseWrapper) -> tuple[list[str], list[tuple[int, Any, list[Any]]]]:
     """Return the attributes of all columns, and the converters of those that need some, which each thread's connection has of its own."""
-    database = connections[DEFAULT_DB_ALIAS]
     kept: dict[type[models.Model], Any] = vars(database).setdefault("kept_sql_converters", {})
     if model not in kept:
         fields = model._meta.concrete_fields

@@ -3,6 +3,7 @@
 The first process only holds granian's workers, so it starts itself again with what the settings say, and without Django.
 """
 
+import gc
 import os
 import resource
 import socket
@@ -67,6 +68,7 @@ def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     front = Front(application, threads=settings.WEB_THREADS, redirect=redirect)
     front.start_verifying()
     answer_directly(front.send_at_once)
+    gc.freeze()  # what was loaded stays: the collector need not look through it after every few hundred requests
     return front
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -59,11 +59,12 @@ def take_stock(lines: Iterable[OrderLine]) -> None:
 
 def _sell(product_id: UUID, line: OrderLine, *, least: int) -> bool:
     """Take the line's quantity if the product is sold at the line's price and has at least so many. Returns whether it was taken."""
-    if connection.vendor == "mongodb":
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor == "mongodb":
         offered = Product.objects.filter(pk=product_id, is_listed=True, price_minor=line.price_minor, stock__gte=least)
         return bool(offered.update(stock=F("stock") - line.quantity))
-    key = Product._meta.get_field("id").get_db_prep_value(product_id, connection)
-    with connection.cursor() as cursor:
+    key = Product._meta.get_field("id").get_db_prep_value(product_id, database)
+    with database.cursor() as cursor:
         cursor.execute(SELL, [line.quantity, key, line.price_minor, least])
         return bool(cursor.rowcount)
 
