@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -20,6 +21,9 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 STAFF = {"username": "admin", "email": "admin@example.com", "password": "kettle-and-thread"}
+
+FIRST_START = "STACK_FIRST_START"
+"""Names the folder of the first start that processes share."""
 
 T = TypeVar("T")
 
@@ -170,14 +174,31 @@ class Shop:
         return answer.json()["data"]
 
 
+def share_first_start() -> Callable[[], None]:
+    """Let the processes that this one starts share one first start. Call what is returned when they have ended."""
+    folder = tempfile.mkdtemp(prefix="cryptons-first-")
+    os.environ[FIRST_START] = folder
+
+    def forget() -> None:
+        os.environ.pop(FIRST_START)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return forget
+
+
 @functools.cache
 def data_of_a_first_start() -> Path:
     """The data folder of a shop without a node that was started and stopped: on a copy of it a start needs no migration."""
-    folder = Path(tempfile.mkdtemp(prefix="cryptons-first-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shop = Shop(folder, "--no-demo")
-    shop.start()
-    assert shop.stop() == 0
+    if FIRST_START not in os.environ:
+        atexit.register(share_first_start())
+    folder = Path(os.environ[FIRST_START])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the end of the block
+        shop = Shop(folder / "shop", "--no-demo")
+        if not (folder / "done").exists():
+            shop.start()
+            assert shop.stop() == 0
+            (folder / "done").touch()
     return shop.data
 
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 import tempfile
 from collections import ChainMap
@@ -8,13 +9,18 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.running import Shop, data_of_a_first_start
+from tests.running import FIRST_START, Shop, data_of_a_first_start, share_first_start
 from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
 
 LONGEST = ("test_many_payments.py", "test_killing.py", "test_outages.py", "test_elasticsearch.py", "test_reconcile.py")
 """Files that several processes begin with: otherwise one would still run when nothing else is left to do."""
 AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if FIRST_START not in os.environ:  # else this is one of several processes that run the tests
+        config.add_cleanup(share_first_start())
 
 
 @pytest.fixture

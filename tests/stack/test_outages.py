@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -17,7 +18,7 @@ import httpx
 import pytest
 import redis
 
-from tests.running import STAFF, Shop, wait_for
+from tests.running import STAFF, Shop, data_of_a_first_start, wait_for
 from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
 from tests.stack.buying import choose_a_coin, hidden, order, stock_of, stock_product
 from tests.stack.test_serve import family
@@ -35,6 +36,7 @@ def start_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
 
     def start(**settings: str) -> Shop:
         shop = Shop(tmp_path / "shop", "--no-demo", SANDBOX="true", **settings)
+        shutil.copytree(data_of_a_first_start(), shop.data)
         started.append(shop)
         shop.start()
         return shop

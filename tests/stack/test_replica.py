@@ -1,11 +1,12 @@
 """A catalogue that is read from PostgreSQL's replica, which is late, and then away."""
 
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 
-from tests.running import Shop, wait_for
+from tests.running import Shop, data_of_a_first_start, wait_for
 from tests.servers import postgres, postgres_replica
 from tests.stack.buying import order, stock_product
 
@@ -14,6 +15,7 @@ def test_orders_use_current_prices_while_a_late_replica_shows_old_ones(tmp_path:
     primary = postgres(server_folder / "primary")
     late = postgres_replica(server_folder / "replica", primary)
     shop = Shop(tmp_path / "shop", "--no-demo", SANDBOX="true", **primary.settings, **late.settings)
+    shutil.copytree(data_of_a_first_start(), shop.data)
     shop.start()
 
     def shown(product: str) -> Decimal:
