@@ -10,6 +10,7 @@ class CheckoutForm(AddressForm):
     """The first page: the buyer and the shipping address. Only buyers with an account see `save_address`."""
 
     email = forms.EmailField(
+        label=_("Email"),
         max_length=254,
         help_text=_("We send you the order and the progress of its payment."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.utils.module_loading import import_string
+from django.utils.translation import override
 
 from accounts.tests.factories import PASSWORD, UserFactory
 from cryptons.mail.models import Mail
@@ -11,6 +12,7 @@ from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Cursor, Invoice
 from payments.networks.sandbox.network import SandboxNetwork
 from shop.cart.contents import cart_of
+from shop.checkout.forms import CheckoutForm
 from shop.models import CartItem, Order, Product
 from shop.tests.factories import ADDRESS, NOW, CartItemFactory, ProductFactory
 
@@ -38,6 +40,13 @@ def order(client, network="BTC", **change):
     fill_in(client)
     form = form_of(client.get("/checkout/payment/"))
     return client.post("/checkout/payment/", {**form, "network": network, **change})
+
+
+def test_each_field_of_the_checkout_has_a_label_that_can_be_translated():
+    form = CheckoutForm(has_account=True)
+    assert [name for name, field in form.fields.items() if not field.label] == []
+    with override("de"):
+        assert form["email"].label == "E-Mail"
 
 
 def test_a_guest_can_order_in_three_pages(client, item):
