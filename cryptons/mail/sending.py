@@ -1,12 +1,14 @@
 """Send mails: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
 
 import hashlib
+import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -142,11 +144,19 @@ def _deliver(mail: Mail) -> None:
         _write(Path(settings.MAIL_DIR) / f"{mail.pk}.eml", message.message().as_bytes())
 
 
+class _Message(EmailMultiAlternatives):
+    def message(self, **options: Any) -> Any:
+        """Set a random boundary. Otherwise the email package compiles an expression to make sure that neither text has it."""
+        message = super().message(**options)
+        message.set_boundary(secrets.token_hex(16))
+        return message
+
+
 def _message(mail: Mail) -> EmailMultiAlternatives:
     """Its Message-ID names the text too: a bundle that is tried again may hold more mails, which a server must not take for a copy."""
     text = hashlib.sha256(f"{mail.subject}\n{mail.text}".encode()).hexdigest()[:8]
     headers = {"Message-ID": f"<{mail.pk}.{text}@{settings.MAIL_DOMAIN}>", "Date": format_datetime(mail.created_at)}
-    message = EmailMultiAlternatives(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
+    message = _Message(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
     message.attach_alternative(mail.html, "text/html")
     return message
 

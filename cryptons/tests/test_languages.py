@@ -6,7 +6,8 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
 
-from cryptons.languages import LanguageMiddleware, language_of, twins
+from cryptons.db import new_id
+from cryptons.languages import LanguageMiddleware, language_of, path_of, twins
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,12 @@ def test_the_language_of_a_request_does_not_carry_over_to_the_next_one():
         respond(RequestFactory().get(path))
 
     assert seen == [("de", "/de/cart/"), ("en", "/cart/"), ("en", "/cart/")]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_path_of_one_thing_is_what_django_reverses(language):
+    for view, key in (("shop:pay", new_id()), ("shop:order", "A-key_0"), ("shop:order", "0")):
+        with translation.override(language):
+            reversed_path = reverse(view, args=[key])
+            assert path_of(view, key) == reversed_path
+        assert path_of(view, key, language) == reversed_path

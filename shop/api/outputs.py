@@ -6,12 +6,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.urls import reverse
-from django.utils.translation import override
 from rest_framework import serializers
 
 from accounts.api.inputs import AddressField
 from cryptons.api.outputs import AmountText, DecimalText, Output, PageMeta
+from cryptons.languages import path_of
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from payments.api.outputs import STATES, NodeSerializer
 from payments.invoices.buyer_view import BuyerView, QuoteView, read_buyer_view
@@ -267,8 +266,8 @@ class OrderPaymentSerializer(Output):
         return view.payment_request or None
 
     def read_payUrl(self, view: QuoteView) -> str:
-        with override(settings.LANGUAGE_CODE):  # English, in which the API answers, need not be a language of the shop's pages
-            return settings.PUBLIC_URL + reverse("shop:pay", args=[view.invoice_id])
+        # English, in which the API answers, need not be a language of the shop's pages.
+        return settings.PUBLIC_URL + path_of("shop:pay", view.invoice_id, settings.LANGUAGE_CODE)
 
     def read_sandbox(self, view: QuoteView) -> bool:
         return is_sandbox()

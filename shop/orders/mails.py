@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
 from cryptons.formats import coins, long_moment, money, plain_decimal, text_list
+from cryptons.languages import path_of
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail, render_mail
 from cryptons.money import UNITS
@@ -200,7 +201,7 @@ def _mail_with_choices(template: str, order: Order, invoice: Invoice, *, occasio
 
 def _link(page: str, order: Order, invoice: Invoice) -> str:
     """Return the page's address with the order's key, so that the buyer needs no login."""
-    return f"{settings.PUBLIC_URL}{reverse(f'shop:{page}', args=[invoice.pk])}?order={order.access_token}"
+    return f"{settings.PUBLIC_URL}{path_of(f'shop:{page}', invoice.pk)}?order={order.access_token}"
 
 
 def _received(invoice: Invoice) -> str:
@@ -240,7 +241,7 @@ def _contents(order: Order) -> dict[str, Any]:
 
 
 def _order_url(order: Order) -> str:
-    return settings.PUBLIC_URL + reverse("shop:order", args=[order.access_token])
+    return settings.PUBLIC_URL + path_of("shop:order", order.access_token)
 
 
 def _name(order: Order) -> str:
