@@ -86,6 +86,7 @@ class SignedForm(forms.Form):
         )
         if not cleaned["psbt"]:
             raise forms.ValidationError(gettext("Choose the file that your wallet wrote, or paste its text."))
+        cleaned["text"] = cleaned["psbt"]  # browsers forget the file when the page is shown again with an error
         return cleaned
 
 

@@ -40,6 +40,13 @@ def test_a_signed_file_that_is_too_large_is_refused(grace):
     assert "too large" in answer.content.decode()
 
 
+def test_a_signed_file_that_was_refused_is_kept_as_its_text(grace):
+    payout = payout_of(status="sending")
+    answer = grace.post(act_path(payout, "sign"), {"file": SimpleUploadedFile("a.psbt", b"psbt\xff signed")})
+    assert answer.status_code == 409
+    assert base64.b64encode(b"psbt\xff signed").decode() in answer.text
+
+
 def test_a_payout_that_is_not_waiting_for_a_signature_refuses_one(grace):
     payout = payout_of(status="sending")
     page = press(grace, payout, "sign", text="cHNidP8=").content.decode()
