@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+from django.template.backends.django import Template
+
 from tests.matrix.state import tables
 
 YES, LOGIN, FACTOR, NEW_CODE = "yes", "to the login", "to the second factor", "to a new code"
@@ -11,6 +14,7 @@ PLACES = {
     "/account/login/": LOGIN,
     "/admin/login/": LOGIN,
     "/account/second-factor/code/": NEW_CODE,
+    "/account/second-factor/set-up/": YES,
     "/account/second-factor/": FACTOR,
 }
 """The first that fits."""
@@ -28,6 +32,16 @@ def told(response: Any) -> str:
                 return words
         return YES
     return str(response.status_code) if response.status_code in (401, 403, 404, 405) else YES
+
+
+def skip_pages(monkeypatch: pytest.MonkeyPatch, is_read: Callable[[], bool] = lambda: False) -> None:
+    """Write mails, and a page only if somebody reads it: to write pages takes most of the time."""
+    write = Template.render
+
+    def render(template: Any, *args: Any, **options: Any) -> str:
+        return write(template, *args, **options) if is_read() or "/mail/" in template.template.name else ""
+
+    monkeypatch.setattr(Template, "render", render)
 
 
 def check(expected: Told, ask: Callable[[str, str], Any]) -> None:
