@@ -22,4 +22,4 @@ class AccountsConfig(AppConfig):
             always=lambda user: user.is_staff or user.is_superuser,
         )
         watch(Group, ("name",), sets=("permissions",))
-        watch(ApiKey, ("name", "scopes", "expires_at", "allowed_ips"))
+        watch(ApiKey, ("name", "scopes", "expires_at", "allowed_ips"), always=lambda key: True)

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from accounts.devices import forget_devices
 from accounts.links import Kind, LinkOver, OpenLink, hours, send_link, use_up
 from accounts.mails import mail_password_changed, mail_password_link, mail_verification_link
-from accounts.models import AccountLink, LinkRequest, User
+from accounts.models import AccountLink, ApiKey, LinkRequest, User
 from accounts.second_factor import remove_newer
 from cryptons.db import in_transaction
 from cryptons.waiting_requests import answer_in_turn, store
@@ -48,7 +48,7 @@ def _answer(request: LinkRequest) -> None:
 def set_new_password(link: OpenLink, password: str) -> User:
     """Set the password, and the old address again if the link undoes its change. Ends all sessions and tokens. Returns the user.
 
-    The second factor stays, unless it was set up since the change that the link undoes. Raises LinkOver.
+    The second factor and API keys stay, unless they were made since the change that the link undoes. Raises LinkOver.
     """
     if link.kind not in (Kind.RESET, Kind.UNDO):
         raise LinkOver
@@ -61,6 +61,7 @@ def set_new_password(link: OpenLink, password: str) -> User:
         user.save(update_fields=["email", "password"])
         if link.kind == Kind.UNDO:
             _end_later_links(link.row)
+            ApiKey.objects.filter(user=user, created_at__gte=link.row.created_at).delete()
             remove_newer(user, link.row.created_at)
         forget_devices(user.pk)
         mail_password_changed(user)

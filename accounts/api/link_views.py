@@ -134,5 +134,5 @@ class EmailUndo(LinkView):
         errors=[400, 415],
     )
     def post(self, request: Request) -> Response:
-        """A second factor that was set up since the change is switched off."""
+        """A second factor and API keys that were made since the change end, too."""
         return self.set_password(Kind.UNDO)

@@ -6,9 +6,10 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
+from accounts.api_keys import make_key
 from accounts.email_address import ask_to_change_email, change_email, send_verification, verify_email
 from accounts.links import LinkOver, read_link
-from accounts.models import RecoveryCode, SecondFactor, User
+from accounts.models import ApiKey, RecoveryCode, SecondFactor, User
 from accounts.one_time_codes import STEP_SECONDS, code_at
 from accounts.recovery import set_new_password
 from accounts.registration import Taken, register
@@ -209,14 +210,14 @@ def test_a_second_factor_of_a_thief_ends_with_the_way_back(client, ada, over_the
     move(ada, THIEF)
     protect(ada)
     mail = last_mail(OLD)
-    assert all("second factor that was set up since the change" in text for text in (mail.text, mail.html))
+    assert all("second factor and API keys that were made since the change" in text for text in (mail.text, mail.html))
     key = key_in(mail)
 
     if over_the_api:
         assert ApiClient().post("/api/auth/email/undo", {"key": key, "newPassword": "another long horse"}).status_code == 200
         assert ApiClient().post("/api/auth/login", {"email": OLD, "password": "another long horse"}).status_code == 200
     else:
-        assert b"second factor that was set up since the change" in client.get(f"/account/link/{key}/", follow=True).content
+        assert b"second factor and API keys that were made since the change" in client.get(f"/account/link/{key}/", follow=True).content
         assert client.post("/account/link/", {"new": "another long horse"})["Location"] == "/account/"
         assert client.get("/account/").status_code == 200
 
@@ -257,6 +258,19 @@ def test_a_second_factor_that_a_thief_only_began_is_forgotten(ada):
     set_new_password(link, "another long horse")
 
     assert not SecondFactor.objects.exists()
+
+
+def test_api_keys_that_a_thief_made_end_with_the_way_back(ada):
+    User.objects.update(is_staff=True, is_superuser=True)
+    ada.refresh_from_db()
+    mine, _ = make_key(ada, "mine", ["orders:read"])
+    link = move(ada, THIEF)
+    make_key(ada, "of the thief", ["orders:read"])
+
+    set_new_password(link, "another long horse")
+
+    assert list(ApiKey.objects.all()) == [mine]
+    assert Entry.objects.get(object_type="apikey", action="delete").object_name.startswith("of the thief")
 
 
 def test_a_thief_cannot_end_the_owners_way_back(ada):
