@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins
+from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins, node_settings
 from cryptons.money import UNITS
 from payments.errors import NetworkNotOffered
 from payments.models import Cursor, Invoice
@@ -13,6 +13,8 @@ from payments.networks.base import Network
 from payments.networks.bitcoin.network import BitcoinNetwork
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.sandbox.network import SandboxNetwork
+
+NODE_SETTINGS = tuple(node_settings())
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def _real_networks() -> dict[str, Network]:
 
 def is_sandbox() -> bool:
     """Return whether the sandbox's networks serve: only if SANDBOX allows it and no real node is configured."""
-    return bool(settings.SANDBOX) and not _real_networks()
+    return bool(settings.SANDBOX) and not any(getattr(settings, name) for name in NODE_SETTINGS)
 
 
 def is_play_money(invoice: Invoice) -> bool:
