@@ -196,7 +196,7 @@ def test_a_key_is_revoked_by_its_id(grace):
     assert ApiClient(grace).delete(f"/api/api-keys/{key.pk}").status_code == 204
     assert program(text).get(ROUTE).status_code == 401
     assert ApiClient(grace).delete(f"/api/api-keys/{key.pk}").status_code == 404
-    assert list(Entry.objects.filter(object_type="apikey").order_by("at", "pk").values_list("action", flat=True)) == ["delete"]
+    assert list(Entry.objects.filter(object_type="apikey").order_by("at", "pk").values_list("action", flat=True)) == ["add", "delete"]
 
 
 @pytest.mark.parametrize(
