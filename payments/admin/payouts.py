@@ -128,7 +128,7 @@ class PayoutAdmin(ReadOnly):
         if payout.status == Status.APPROVED and payout.psbt:
             links.insert(0, (gettext("Download the transaction (PSBT)"), reverse("admin:payments_payout_psbt", args=[payout.pk])))
         problem = approval_problem(payout, name) if payout.status == Status.DRAFT and payout.destination else ""
-        return format_html("{} {}", buttons(links), problem)
+        return format_html("{}<p>{}</p>", buttons(links), problem) if problem else buttons(links)
 
     @admin.display(description=_("how to abandon it"))
     def way_out(self, payout: Payout) -> SafeString:
