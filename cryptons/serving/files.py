@@ -23,6 +23,8 @@ SUFFIXES = {"gzip": ".gz", "br": ".br"}
 MAX_PICTURES = 5_000
 PICTURE_SECONDS = 60
 """How long a picture is sent without asking whether it is still there."""
+TEXT = frozenset({"application/javascript", "application/json", "image/svg+xml"})
+"""Types, besides those that begin with text/, whose charset is said."""
 ABOUT_THE_BODY = frozenset({"content-type", "content-length", "content-encoding"})
 
 
@@ -82,7 +84,7 @@ def read_static_files(root: Path, url: str) -> dict[str, SentFile]:
 def _static_file(root: Path, names: Mapping[str, str], content_type: str, caching: str) -> SentFile:
     status = (root / names[""]).stat()
     etag, modified = f'"{status.st_mtime_ns:x}-{status.st_size:x}"', http_date(status.st_mtime)
-    if content_type.startswith("text/") or content_type in ("application/javascript", "application/json"):
+    if content_type.startswith("text/") or content_type in TEXT:
         content_type = f"{content_type}; charset=utf-8"
     common = [
         ("Server", ""),

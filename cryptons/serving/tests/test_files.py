@@ -16,6 +16,7 @@ def static(tmp_path):
     (tmp_path / STYLE).write_text("body {}")
     (tmp_path / f"{STYLE}.gz").write_bytes(b"packed")
     (tmp_path / "css/shop.css").write_text("body {}")
+    (tmp_path / "logo.svg").write_text("<svg/>")
     (tmp_path / "bundle.gz").write_bytes(b"an archive")
     (tmp_path / "staticfiles.json").write_text(json.dumps({"paths": {"css/shop.css": STYLE}}))
     return tmp_path
@@ -40,6 +41,16 @@ def test_a_static_file_is_sent_for_ever_if_its_name_has_its_hash(front, static):
     assert (sent.headers["content-type"], sent.headers["content-length"]) == ("text/css; charset=utf-8", "7")
     assert (sent.headers["x-content-type-options"], sent.headers["vary"], sent.headers["server"]) == ("nosniff", "Accept-Encoding", "")
     assert get(front, "/static/css/shop.css").headers["cache-control"] == "max-age=60, public"
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"), [("logo.svg", "image/svg+xml; charset=utf-8"), ("css/shop.css", "text/css; charset=utf-8")]
+)
+def test_a_static_file_says_its_charset_and_who_may_frame_it(front, name, content_type):
+    sent = get(front, f"/static/{name}")
+
+    assert sent.headers["content-type"] == content_type
+    assert "frame-ancestors 'none'" in sent.headers["content-security-policy"]
 
 
 def test_a_static_file_is_sent_compressed_to_a_client_that_takes_it(front, static):
@@ -92,7 +103,7 @@ def test_a_head_request_gets_the_headers_of_a_file_alone(front):
 def test_nothing_else_in_the_folder_or_above_it_can_be_asked_for(static):
     files = read_static_files(static, "/static/")
 
-    assert set(files) == {f"/static/{STYLE}", "/static/css/shop.css", "/static/bundle.gz"}
+    assert set(files) == {f"/static/{STYLE}", "/static/css/shop.css", "/static/logo.svg", "/static/bundle.gz"}
     assert read_static_files(static / "missing", "/static/") == {}
 
 
