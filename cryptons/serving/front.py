@@ -151,9 +151,8 @@ class Front:
             raise Refused(BUSY) from error
         except Exception as error:
             logger.exception("The application failed.", extra={"path": scope.path, "method": scope.method})
-            if call.is_sent:
-                return
-            raise Refused(FAILED) from error
+            if call.stream is None:
+                raise Refused(FAILED) from error
         else:
             if answer:
                 self._answers.put(key, answer)
@@ -164,7 +163,7 @@ class Front:
             making.set()
         if visitor is NOBODY and call.file and call.status == 200:
             self._pictures.keep(scope.path, call.file, call.headers)
-        call.send()
+        await call.send()
 
     def _refuse(self, scope: Scope, exchange: Exchange, reason: Reason) -> None:
         refusal = self._refusals.answer(reason, scope.path)

@@ -4,14 +4,12 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import IO, Any, Protocol
 
 from cryptons.client_address import is_trusted_proxy
-
-BLOCK = 65_536
-SEND_SECONDS = 60
-"""For one block of a stream."""
+from cryptons.serving.spooled_stream import BLOCK, SpooledStream, StreamEnded
 
 OF_PROXIES = frozenset({"x-forwarded-proto", "x-request-id"})
 """Headers that are believed of trusted proxies alone."""
@@ -35,10 +33,6 @@ class Scope(Protocol):
     headers: Any
 
 
-class Stream(Protocol):
-    def send_bytes(self, data: bytes) -> Awaitable[None]: ...
-
-
 class Exchange(Protocol):
     """granian's RSGI protocol object: one request's body, and the ways to answer it."""
 
@@ -51,8 +45,6 @@ class Exchange(Protocol):
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
 
     def response_file(self, status: int, headers: Headers, file: str) -> None: ...
-
-    def response_stream(self, status: int, headers: Headers) -> Stream: ...
 
 
 def clean_headers(scope: Scope) -> dict[str, str]:
@@ -150,11 +142,11 @@ class WsgiCall:
         self.body = b""
         self.file = ""
         self.response: Any = None
-        self.is_sent = False
-        """Whether a stream has begun: there is no way back to another answer."""
+        self.stream: SpooledStream | None = None
+        """Of an answer that has begun: there is no way back to another one."""
 
     def run(self, application: Application, environ: dict[str, Any]) -> None:
-        """Call the application. Leaves `body` or `file` to be sent; a stream is sent at once, from the thread that makes it."""
+        """Call the application. Leaves `body` or `file` to be sent; a stream is sent while this thread makes it."""
         self.response = response = application(environ, self._start)
         try:
             if isinstance(response, _OpenFile) and response.path:
@@ -164,6 +156,8 @@ class WsgiCall:
             else:
                 self.body = b"".join(response)
         finally:
+            if self.stream is not None:
+                self.stream.close()
             if callable(close := getattr(response, "close", None)):
                 close()
 
@@ -174,22 +168,20 @@ class WsgiCall:
         self.headers = [*headers, ("Server", "")]
 
     def _stream(self, blocks: Iterable[bytes]) -> None:
-        """Send the blocks. Database connections belong to a thread, so this one makes the stream to its end."""
+        """Answer with the blocks. Database connections belong to a thread, so this one makes the stream to its end."""
         assert self._loop is not None
-        self.is_sent = True
-        stream = self._exchange.response_stream(self.status, self.headers)
+        with suppress(StreamEnded):
+            for block in filter(None, blocks):
+                if self.stream is None:
+                    self.stream = SpooledStream(self._loop)
+                    self._exchange.response_file(self.status, self.headers, self.stream.path)
+                self.stream.write(block)
 
-        async def send(block: bytes) -> None:
-            await stream.send_bytes(block)
-
-        for block in blocks:
-            asyncio.run_coroutine_threadsafe(send(block), self._loop).result(SEND_SECONDS)
-
-    def send(self) -> None:
-        """Send what `run` has left, on the loop."""
-        if self.is_sent:
-            return
-        if self.file:
+    async def send(self) -> None:
+        """Send what `run` has left, on the loop, or wait until the stream is sent."""
+        if self.stream is not None:
+            await self.stream.ended
+        elif self.file:
             self._exchange.response_file(self.status, self.headers, self.file)
         elif self.body:
             self._exchange.response_bytes(self.status, self.headers, self.body)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pymongo
 
-from tests.running import Shop, wait_for
+from tests.running import STAFF, Shop, wait_for
 
 ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
 
@@ -89,6 +89,14 @@ def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Clien
     second = browser.post("/checkout/", data={**hidden(first), **ADDRESS, "email": "guest@example.com"})
     assert second.url.path == "/checkout/payment/", second.text
     return second, browser
+
+
+def staff_browser(shop: Shop) -> httpx.Client:
+    """A browser that is logged in as staff."""
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    form = hidden(browser.get("/account/login/"))
+    browser.post("/account/login/", data={**form, "name": STAFF["username"], "password": STAFF["password"]})
+    return browser
 
 
 def hidden(page: httpx.Response) -> dict[str, str]:

@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import Shop, children, command, data_of_a_first_start, wait_for
+from tests.running import ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
 from tests.servers import Server, redis_server, running
 from tests.stack.buying import buy_as_a_guest, order, stock_product
+from tests.stack.streaming import BLOCK, BLOCKS
 from tests.stack.test_serve import family
 
 HALF_A_BODY = "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: 900000\r\nContent-Type: {type}\r\n\r\nproduct=1&"
@@ -94,6 +97,44 @@ def test_an_export_is_streamed_to_staff(shop: Shop):
 
     assert (exported.status_code, exported.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert exported.text.count("\n") >= 1
+
+
+@pytest.fixture
+def export_server(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """The address of a web server that answers each request with 60 MB, and the process that answers."""
+    port = free_port()
+    environment = {**os.environ, "CRYPTONS_DOTENV": "off", "DATA_DIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-m", "tests.stack.streaming", str(port)], cwd=ROOT, env=environment) as server:
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            wait_for("the server", lambda: is_whole(url))
+            (process,) = children(server.pid)
+            yield url, process
+        finally:
+            server.terminate()
+
+
+def is_whole(url: str) -> bool:
+    try:
+        return len(httpx.get(url, timeout=60).content) == BLOCKS * len(BLOCK)
+    except httpx.ConnectError:
+        return False
+
+
+def test_clients_that_do_not_read_their_exports_take_neither_memory_nor_threads(export_server: tuple[str, int]):
+    url, process = export_server
+    before, files = megabytes(process), open_files(process)
+
+    with ExitStack() as clients:
+        for _ in range(5):  # more than there are threads
+            assert clients.enter_context(httpx.stream("GET", url, timeout=60)).status_code == 200
+        assert is_whole(url)
+        assert megabytes(process) - before < 60
+    wait_for("the files of those who left to be closed", lambda: open_files(process) <= files)
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_a_web_process_that_is_killed_loses_no_acknowledged_order_and_comes_back(cluster: tuple[Shop, Server]):

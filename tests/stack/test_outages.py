@@ -18,9 +18,9 @@ import httpx
 import pytest
 import redis
 
-from tests.running import STAFF, Shop, data_of_a_first_start, wait_for
+from tests.running import Shop, data_of_a_first_start, wait_for
 from tests.servers import Server, elasticsearch, mongodb, postgres, redis_server
-from tests.stack.buying import choose_a_coin, hidden, order, stock_of, stock_product
+from tests.stack.buying import choose_a_coin, hidden, order, staff_browser, stock_of, stock_product
 from tests.stack.test_serve import family
 
 CHECKOUTS = 100
@@ -232,8 +232,7 @@ def test_no_page_waits_for_a_redis_that_hangs(tmp_path: Path, start_shop: Callab
     shop = start_shop(**server.settings)
     product = stock_product(shop, stock=STOCK)
     shop.buyer()
-    staff = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
-    staff.post("/account/login/", data={**hidden(staff.get("/account/login/")), "name": STAFF["username"], "password": STAFF["password"]})
+    staff = staff_browser(shop)
     invoices = []
 
     def buy() -> httpx.Response:

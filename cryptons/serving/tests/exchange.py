@@ -1,10 +1,12 @@
 """A request as granian gives it to the front, and what was answered, without a server."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from io import FileIO
+from pathlib import Path
 
 from cryptons.serving.front import Front
 from cryptons.serving.wsgi_call import Headers
@@ -46,7 +48,6 @@ class Exchange:
         self.cookies: list[str] = []
         self.body = b""
         self.file = ""
-        self.stream: list[bytes] = []
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
@@ -68,13 +69,19 @@ class Exchange:
     def response_file(self, status: int, headers: Headers, file: str) -> None:
         self.response_empty(status, headers)
         self.file = file
+        if file.startswith("/dev/fd/"):
+            opened = Path(file).open("rb", buffering=0)  # noqa: SIM115  # closed in _read
+            self._reading = threading.Thread(target=self._read, args=[opened])
+            self._reading.start()
 
-    def response_stream(self, status: int, headers: Headers) -> Any:
-        self.response_empty(status, headers)
-        return self
+    def _read(self, pipe: FileIO) -> None:
+        with pipe:
+            self.body = pipe.readall()
 
-    async def send_bytes(self, data: bytes) -> None:
-        self.stream.append(data)
+    def read_stream(self) -> bytes:
+        """Return all that came through the pipe, which is then closed."""
+        self._reading.join(10)
+        return self.body
 
 
 def ask(front: Front, scope: GivenScope, exchange: Exchange | None = None) -> Exchange:
