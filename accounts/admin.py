@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.api_keys import make_key, network_problem, possible_scopes
 from accounts.login_steps import ask_again, page_user
-from accounts.mails import mail_password_changed
+from accounts.mails import mail_email_changed, mail_password_changed
 from accounts.models import ApiKey, User
 from accounts.second_factor import remove
 from accounts.tokens import revoke_all
@@ -147,6 +147,12 @@ class ShopUserAdmin(FreshCode[User], UserAdmin[User]):
             hidden=[*sent, ("confirmed", "1")],
         )
         return page.respond(request)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        old = str(form.initial.get("email", "")) if change else ""
+        if old and old != obj.email:
+            mail_email_changed(obj, old=old, link="", days=0)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         given = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")

@@ -27,6 +27,16 @@ def form(user: User, **values: object) -> dict[str, object]:
     return {"username": user.username, "email": user.email, "address": "{}", "is_active": "on", **values}
 
 
+def test_the_old_address_is_told_when_staff_change_it(client, clerk):
+    buyer = UserFactory(email="ada@example.com")
+    for values in ({"first_name": "Ada"}, {"email": "ADA@example.com"}, {"email": "ada@example.org"}):
+        assert client.post(f"/admin/accounts/user/{buyer.pk}/change/", form(buyer, **values)).status_code == 302
+    (mail,) = Mail.objects.all()
+    assert mail.to == "ada@example.com"
+    assert "was changed" in mail.subject
+    assert "/account/link/" not in mail.text
+
+
 def rights_of(user: User) -> tuple[object, ...]:
     user = User.objects.get(pk=user.pk)
     return user.is_staff, user.is_superuser, user.groups.count(), user.user_permissions.count()
