@@ -196,6 +196,15 @@ class StaffGroupAdmin(FreshCode[Group], GroupAdmin):
         return super().has_delete_permission(request, obj) and may_give_rights(request)
 
 
+class NamedSplitDateTime(AdminSplitDateTime):
+    """Names its two fields for screen readers: the label is of neither."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        for widget, name in zip(self.widgets, (_("Date"), _("Time")), strict=True):
+            widget.attrs["aria-label"] = name
+
+
 class ApiKeyForm(forms.ModelForm[ApiKey]):
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
@@ -203,7 +212,7 @@ class ApiKeyForm(forms.ModelForm[ApiKey]):
         help_text=_("What a program may do with the key, as long as you may do it. Give it no more than it needs."),
     )
     expires_at = forms.SplitDateTimeField(
-        label=_("Expires at"), required=False, widget=AdminSplitDateTime, help_text=_("Empty: the key does not expire.")
+        label=_("Expires at"), required=False, widget=NamedSplitDateTime, help_text=_("Empty: the key does not expire.")
     )
     allowed_ips = forms.CharField(
         label=_("Allowed addresses"),

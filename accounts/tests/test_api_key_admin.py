@@ -91,3 +91,10 @@ def test_making_and_revoking_a_key_asks_for_a_fresh_code(client, grace):
     selected = {"action": "delete_selected", "_selected_action": [str(key.pk)], "post": "yes"}
     client.post("/admin/accounts/apikey/", selected)
     assert ApiKey.objects.get() == key
+
+
+def test_date_and_time_of_the_expiry_have_a_name_each(client, grace):
+    text = client.get(ADD).content.decode()
+    for number, name in enumerate(("Date", "Time")):
+        tag = re.search(rf'<input[^>]*name="expires_at_{number}"[^>]*>', text)[0]
+        assert f'aria-label="{name}"' in tag
