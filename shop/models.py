@@ -235,6 +235,7 @@ class Order(BaseModel):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="order_user_newest"),
             models.Index(fields=["status", "on_hold"], name="order_work"),
+            models.Index(fields=["updated_at", "id"], name="order_changed"),
             models.Index(fields=["updated_at"], condition=models.Q(on_hold=True), name="order_held"),
         ]
 

@@ -32,7 +32,7 @@ class ApiKeys(KeyView):
     @describe_page("List API keys", data=ApiKeySerializer, login=True)
     def get(self, request: Request) -> Response:
         """Those of all staff, newest first."""
-        return paginated(request, ApiKey.objects.order_by("-created_at", "-id"), ApiKeySerializer.serialize)
+        return paginated(request, ApiKey.objects.all(), ApiKeySerializer.serialize)
 
     @describe("Make an API key", data=NewApiKeySerializer, status=201, body=ApiKeyInput, errors=[400, 415], login=True)
     def post(self, request: Request) -> Response:

@@ -20,7 +20,7 @@
 
         @describe_page("List parcels", data=ParcelSerializer, errors=[400], login=True)
         def get(self, request):
-            return paginated(request, Parcel.objects.all(), ParcelSerializer.serialize)      # data + meta{page, limit, total}
+            return paginated(request, Parcel.objects.all(), ParcelSerializer.serialize)      # data + meta{page, limit, total, next}
 
         @describe("Send a parcel", data=ParcelSerializer, status=201, body=ParcelInput, errors=[400, 415], login=True)
         def post(self, request):

@@ -87,3 +87,10 @@ class PageMeta(Output):
     page = serializers.IntegerField()
     limit = serializers.IntegerField()
     total = serializers.IntegerField()
+
+
+class ListMeta(Output):
+    page = serializers.IntegerField(allow_null=True, help_text="null for a page that was asked for by `after`")
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField(allow_null=True, help_text="Rows on all pages; null where `page` is")
+    next = serializers.CharField(allow_null=True, help_text="Sent as `after`, it gets the next page; null on the last one")

@@ -12,17 +12,19 @@ from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema, ex
 from rest_framework import serializers
 
 from cryptons.api.inputs import Input
-from cryptons.api.outputs import Output, PageMeta
+from cryptons.api.outputs import ListMeta, Output
 
 Shape = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Shape = {"type": "string"}
 WHOLE: Shape = {"type": "integer"}
+MOMENT: Shape = {"type": "string", "example": "2026-11-01", "pattern": r"^\d{4}-\d{2}-\d{2}([T ][0-9:.]+(Z|[+-]\d{2}:\d{2})?)?$"}
 TIME: Shape = {"type": "string", "format": "date-time"}
 
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Number of the page")
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
+AFTER = OpenApiParameter("after", {"type": "string", "maxLength": 200}, description="Instead of `page`: the `next` of the page before")
 
 ORDER_KEY: Shape = {"orderKey": []}
 NOTHING: Shape = {}
@@ -121,7 +123,7 @@ def envelope(data: type[Output], many: bool, by_key: bool, meta: type[Output] | 
 
 def describe_page(summary: str, *, data: type[Output], parameters: Sequence[OpenApiParameter] = (), **more: Any) -> Callable[[View], View]:
     """Describe a list that `paginated` answers."""
-    return describe(summary, data=data, many=True, meta=PageMeta, parameters=[*parameters, PAGE, LIMIT], **more)
+    return describe(summary, data=data, many=True, meta=ListMeta, parameters=[*parameters, PAGE, LIMIT, AFTER], **more)
 
 
 class _ClosedInput(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

@@ -1,10 +1,13 @@
 """The base of all views: input, envelope, pages, rows by id."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
+from django.core.exceptions import ValidationError as BadValue
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -83,13 +86,40 @@ def page_parameters(request: Request) -> tuple[int, int]:
     return page, whole_parameter(request, "limit", DEFAULT_LIMIT, least=1, most=MOST_LIMIT)
 
 
-def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mapping[str, Any]]) -> Response:
-    """Answer one page of rows, each shown by `show`, with `meta`."""
+def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mapping[str, Any]], *, by: str = "-created_at") -> Response:
+    """Answer one page of rows in the order of the column `by`, each shown by `show`, with `meta`.
+
+    A page is found by its number, or by `after`, the `next` of the page before it: that costs the same however far it is. Raises Invalid.
+    """
     page, limit = page_parameters(request)
-    total = rows.count()
-    start = (page - 1) * limit
-    shown: Sequence[Any] = list(rows[start : start + limit]) if start < total else []
-    return success([show(row) for row in shown], meta={"page": page, "limit": limit, "total": total})
+    rows = rows.order_by(by, "-id" if by.startswith("-") else "id")
+    if cursor := request.query_params.get("after", ""):
+        if "page" in request.query_params:
+            raise Invalid.fields({"page": _("A page has a number or comes after another one, not both.")})
+        found: Sequence[Any] = list(_after(rows, cursor, by)[: limit + 1])
+        meta: dict[str, Any] = {"page": None, "limit": limit, "total": None}
+    else:
+        total, start = rows.count(), (page - 1) * limit
+        found = list(rows[start : start + limit + 1]) if start < total else []
+        meta = {"page": page, "limit": limit, "total": total}
+    shown = found[:limit]
+    meta["next"] = _cursor(shown[-1], by) if len(found) > limit else None
+    return success([show(row) for row in shown], meta=meta)
+
+
+def _cursor(row: Any, by: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([getattr(row, by.lstrip("-")), row.pk])).decode()
+
+
+def _after(rows: QuerySet[Any], cursor: str, by: str) -> QuerySet[Any]:
+    """Return the rows that come after the cursor's. The bound of `by` stands alone, so that an index of it is used."""
+    name, compare = by.lstrip("-"), ("lt" if by.startswith("-") else "gt")
+    try:
+        value, pk = orjson.loads(base64.urlsafe_b64decode(cursor))
+        value, pk = rows.model._meta.get_field(name).to_python(value), UUID(pk)
+    except (ValueError, TypeError, AttributeError, BadValue):
+        raise Invalid.fields({"after": _("This is no `next` of a list.")}) from None
+    return rows.filter(**{f"{name}__{compare}e": value}).exclude(**{name: value, f"pk__{'gt' if compare == 'lt' else 'lt'}e": pk})
 
 
 def parse_id(text: str, message: str) -> UUID:

@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
-from cryptons.api.schema import Shape, one_of
+from cryptons.api.schema import MOMENT, one_of
 from cryptons.api.views import paginated
 from cryptons.csv_lines import csv_download
 from cryptons.money import UNITS
@@ -22,7 +22,6 @@ from payments.models import Invoice
 Row = TypeVar("Row", bound=Model)
 
 FORMATS = ("json", "csv")
-MOMENT: Shape = {"type": "string", "example": "2026-11-01", "pattern": r"^\d{4}-\d{2}-\d{2}([T ][0-9:.]+(Z|[+-]\d{2}:\d{2})?)?$"}
 LONGEST_ORDER = 80
 
 
@@ -83,7 +82,7 @@ class Listing(Generic[Row]):
         rows = self.select(filters)
         if filters.as_file:
             return csv_download(self.name, chain([self.columns], self.cells(rows)))
-        return paginated(request, rows.order_by(f"-{self.moment}", "-id").prefetch_related(*self.related), show)
+        return paginated(request, rows.prefetch_related(*self.related), show, by=f"-{self.moment}")
 
 
 def read_filters(request: Request, statuses: Iterable[str]) -> Filters:

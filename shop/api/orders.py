@@ -6,7 +6,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,16 +13,17 @@ from rest_framework.response import Response
 from accounts.api.inputs import AddressField
 from accounts.models import User
 from accounts.tokens import actor_name, api_user
-from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.errors import Conflict, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import ORDER_KEY, Anybody, OrderHolder, OrderReader, has_permission, is_person, may
-from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key, one_of
+from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import COINS
 from cryptons.db import now_as_stored
 from payments.models import Invoice
+from shop.api.order_filters import FILTERS, read_filters
 from shop.api.outputs import OrderEventSerializer, OrderPaymentSerializer, OrderSerializer, PlacedOrderSerializer, read_payment
 from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
@@ -33,7 +33,6 @@ from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.timeline import entry_of, titled_events
 
-ALL = OpenApiParameter("all", one_of("true", "false"), description="true: the orders of all users; needs the permission to read orders")
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
 QUOTE_KEY = idempotency_key("The same key and body: the same quote")
 
@@ -96,16 +95,17 @@ class Orders(ApiView):
     def get_permissions(self) -> list[Any]:
         return [Anybody()] if self.request.method == "POST" else [OrderReader()]
 
-    @describe_page("List orders", data=OrderSerializer, parameters=[ALL], errors=[400], login=True, scope="orders:read")
+    @describe_page("List orders", data=OrderSerializer, parameters=FILTERS, errors=[400], login=True, scope="orders:read")
     def get(self, request: Request) -> Response:
-        """Newest first. A program with an API key has no orders of its own and asks for all."""
-        all_users = request.query_params.get("all", "false")
-        if all_users not in ("true", "false"):
-            raise Invalid.fields({"all": _("Must be true or false.")})
-        if all_users == "true" and not has_permission(request.user, "orders:read"):
+        """Newest first; with `updatedSince`, the one that changed first is the first, so that no page is missed while others change.
+
+        A program with an API key has no orders of its own and asks for all.
+        """
+        filters = read_filters(request)
+        if filters.all_users and not has_permission(request.user, "orders:read"):
             self.permission_denied(request)
-        orders = Order.objects.all() if all_users == "true" else _own(request)
-        return paginated(request, orders.order_by("-created_at", "-id").prefetch_related("lines"), OrderSerializer.serialize)
+        orders = filters.select(Order.objects.all() if filters.all_users else _own(request))
+        return paginated(request, orders.prefetch_related("lines"), OrderSerializer.serialize, by=filters.sorted_by)
 
     @describe(
         "Place an order",
@@ -207,7 +207,7 @@ class OrderEvents(ApiView):
     )
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
-        return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)))
+        return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)), by="seq")
 
 
 class OrderPayment(ApiView):

@@ -20,7 +20,7 @@ def test_users_see_their_own_orders_newest_first(api, ada):
     body = api.get("/api/orders").json()
 
     assert [row["id"] for row in body["data"]] == [str(new.pk), str(old.pk)]
-    assert body["meta"] == {"page": 1, "limit": 20, "total": 2}
+    assert body["meta"] == {"page": 1, "limit": 20, "total": 2, "next": None}
 
 
 def test_a_long_list_of_orders_needs_as_many_queries_as_a_short_one(api, ada, django_assert_max_num_queries):
