@@ -39,17 +39,9 @@ make_private(DATA_DIR)
 os.umask(0o077)  # what the shop's processes write is for their own user
 
 
-def _secret_key() -> str:
-    """Return SECRET_KEY, or a key that is generated at the first start and kept in DATA_DIR."""
-    key = env.text("SECRET_KEY")
-    if key:
-        if len(key) < 32:
-            raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
-        return key
-    return stored_secret(DATA_DIR / "secret_key")
-
-
-SECRET_KEY = _secret_key()
+SECRET_KEY = env.text("SECRET_KEY") or stored_secret(DATA_DIR / "secret_key")
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
 FIELD_ENCRYPTION_KEY = env.words("FIELD_ENCRYPTION_KEY")
 if any(len(key) < 32 for key in FIELD_ENCRYPTION_KEY):
     raise ImproperlyConfigured("FIELD_ENCRYPTION_KEY must list keys of at least 32 characters each.")

@@ -36,7 +36,7 @@ def recent_nodes() -> list[dict[str, Any]]:
 class LightningLiquidity(ApiView):
     permission_classes = [may("nodes:read")]
 
-    @describe("Get the liquidity of Lightning", data=LiquiditySerializer, scope="payments:read")
+    @describe("Get the liquidity of Lightning", data=LiquiditySerializer, scope="nodes:read")
     def get(self, request: Request) -> Response:
         lnd = networks().get(LIGHTNING)
         if not isinstance(lnd, LightningNetwork):

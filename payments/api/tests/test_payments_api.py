@@ -235,4 +235,5 @@ def test_the_openapi_document_describes_the_csv_exports(client):
     for path in ROUTES:
         operation = client.get("/api/schema").json()["paths"][path]["get"]
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
-        assert {"from", "to", "order", "network", "status", "format", "page", "limit"} == {each["name"] for each in operation["parameters"]}
+        named = {each["name"] for each in operation["parameters"]}
+        assert named == {"from", "to", "order", "network", "status", "format", "page", "limit", "after"}
