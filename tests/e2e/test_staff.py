@@ -111,18 +111,8 @@ def open_order(staff: Browser, number: str) -> None:
     staff.wait_until_shown("Timeline")
 
 
-def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_shop: Shop, open_browser: Callable[..., Browser]):
-    number = buy(strict_shop, "over@example.com", "over")
-    register(strict_shop, "second")
-    owner = open_browser(DESKTOP)
-    owner.url = strict_shop.url
-    owner.open("/admin/")
-    owner.fill(name=STAFF["username"], password=STAFF["password"])
-    owner.press("Log in")
-    owner.open("/admin/shop/order/")
-    assert "this is the only staff page that you can open" in owner.text()
-    secret, codes = set_up_second_factor(owner, STAFF["password"])
-
+def log_in_with_codes(owner: Browser, secret: str, codes: list[str]) -> None:
+    """By the app's code, then by the first recovery code."""
     owner.press("Log out")
     log_in(owner, STAFF["username"], STAFF["password"])
     assert owner.heading() == "Your code"
@@ -141,18 +131,8 @@ def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_
     owner.open("/account/second-factor/")
     assert f"You have {len(codes) - 1} recovery codes left." in owner.text()
 
-    let_the_code_grow_old(strict_shop)
-    owner.open("/admin/accounts/user/add/")
-    assert owner.heading() == "Your code, please"
-    owner.check_the_page()
-    owner.fill(code=codes[0])
-    owner.press("Continue")
-    assert "This code is wrong or was used before." in owner.text()
-    owner.fill(code=codes[1])
-    owner.press("Continue")
-    assert owner.path == "/admin/accounts/user/add/"
-    give_rights(owner, "second", "Payments")
 
+def draft_a_refund(owner: Browser, number: str) -> None:
     open_order(owner, number)
     wait_for("the payment", lambda: owner.driver.refresh() or "Overpaid" in owner.text())
     owner.press("Refund the excess", within="body")
@@ -161,22 +141,9 @@ def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_
     owner.press("Create draft", within="body")
     owner.wait_until_shown("The payout is drafted.")
     owner.check_the_page()
-    let_the_code_grow_old(strict_shop)
-    owner.press("Set destination", within="body")
-    assert owner.heading() == "Your code, please"
-    owner.fill(code=codes[2])
-    owner.press("Continue")
-    owner.find("[name=destination]").send_keys(WALLET)
-    owner.press("Set destination", within="body//form")
-    owner.wait_until_shown("The destination is set.")
-    assert "A second person must approve a payout of this value" in owner.text()
-    assert not owner.driver.find_elements("link text", "Approve")
-    owner.check_the_page()
 
-    second = open_browser(DESKTOP)
-    second.url = strict_shop.url
-    log_in(second, "second", PASSWORD)
-    set_up_second_factor(second, PASSWORD)
+
+def approve_the_payout(second: Browser) -> None:
     second.open("/admin/")
     second.check_the_page()
     second.driver.find_element("partial link text", "Payouts to approve, sign or send").click()
@@ -193,6 +160,51 @@ def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_
     second.wait_until_shown("You approved this payout.")
     wait_for("the payout", lambda: second.driver.refresh() or "Sent" in second.text())
     second.check_the_page()
+
+
+def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_shop: Shop, open_browser: Callable[..., Browser]):
+    number = buy(strict_shop, "over@example.com", "over")
+    register(strict_shop, "second")
+    owner = open_browser(DESKTOP)
+    owner.url = strict_shop.url
+    owner.open("/admin/")
+    owner.fill(name=STAFF["username"], password=STAFF["password"])
+    owner.press("Log in")
+    owner.open("/admin/shop/order/")
+    assert "this is the only staff page that you can open" in owner.text()
+    secret, codes = set_up_second_factor(owner, STAFF["password"])
+    log_in_with_codes(owner, secret, codes)
+
+    let_the_code_grow_old(strict_shop)
+    owner.open("/admin/accounts/user/add/")
+    assert owner.heading() == "Your code, please"
+    owner.check_the_page()
+    owner.fill(code=codes[0])
+    owner.press("Continue")
+    assert "This code is wrong or was used before." in owner.text()
+    owner.fill(code=codes[1])
+    owner.press("Continue")
+    assert owner.path == "/admin/accounts/user/add/"
+    give_rights(owner, "second", "Payments")
+
+    draft_a_refund(owner, number)
+    let_the_code_grow_old(strict_shop)
+    owner.press("Set destination", within="body")
+    assert owner.heading() == "Your code, please"
+    owner.fill(code=codes[2])
+    owner.press("Continue")
+    owner.find("[name=destination]").send_keys(WALLET)
+    owner.press("Set destination", within="body//form")
+    owner.wait_until_shown("The destination is set.")
+    assert "A second person must approve a payout of this value" in owner.text()
+    assert not owner.driver.find_elements("link text", "Approve")
+    owner.check_the_page()
+
+    second = open_browser(DESKTOP)
+    second.url = strict_shop.url
+    log_in(second, "second", PASSWORD)
+    set_up_second_factor(second, PASSWORD)
+    approve_the_payout(second)
 
 
 def test_a_packer_ships_what_is_paid_and_may_do_nothing_else(shop: Shop, open_browser: Callable[..., Browser]):
