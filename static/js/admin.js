@@ -21,10 +21,12 @@ function mend() {
 }
 
 /* A table that is wider than the screen can be scrolled with the keyboard, if nothing in it takes the focus anyway. */
+const STOPS = "a, button, input:not([type=hidden]), select, textarea";
+
 function reachTables() {
   for (const box of document.querySelectorAll(".inline-group .tabular, #changelist .results")) {
-    const isStop = box.scrollWidth > box.clientWidth && !box.querySelector("a, button, input:not([type=hidden]), select, textarea");
-    if (isStop) box.tabIndex = 0;
+    const hasStop = [...box.querySelectorAll(STOPS)].some((element) => element.checkVisibility());
+    if (box.scrollWidth > box.clientWidth && !hasStop) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 }
