@@ -1,6 +1,7 @@
 """A headless Chromium, looked at as a person does: by what stands on the page."""
 
 import shutil
+from typing import Any
 
 import pytest
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
@@ -45,6 +46,10 @@ class Browser:
 
     def open(self, path: str) -> None:
         self.driver.get(self.url + path)
+
+    def command(self, method: str, /, **values: Any) -> Any:
+        """Call a method of the DevTools protocol."""
+        return self.driver.execute_cdp_cmd(method, values)
 
     @property
     def path(self) -> str:

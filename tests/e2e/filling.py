@@ -1,0 +1,330 @@
+"""Gives an empty shop what every page needs to have something to show, and lists all pages. Runs with the shop's settings.
+
+Prints one JSON object: `people` (name → cookies), `visits` (page, person, path, where it leads, whether the form is sent as it is),
+`texts` (name → a page that no address opens), `refused` (pages of the admin that nobody may open) and `missing` (names
+of pages that no visit opens).
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
+from django.utils import timezone
+
+from accounts.api_keys import make_key
+from accounts.links import Kind, make_link
+from accounts.models import SecondFactor, User
+from accounts.second_factor import begin
+from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
+from payments.admin.decisions import DECISIONS, decision_path
+from payments.admin.payout_actions import ACTIONS as PAYOUT_ACTIONS
+from payments.admin.payout_actions import draft_path
+from payments.models import Alert, Option, Payout, Rate
+from payments.payouts.refund_links import refund_path
+from payments.payouts.workflow import draft_payout
+from reviews.tests.factories import ReviewFactory
+from shop.admin.orders import ACTIONS as ORDER_ACTIONS
+from shop.catalogue.changes import rebuild_search
+from shop.demo.goods import DEPARTMENTS
+from shop.demo.loading import load
+from shop.models import Category, Order, Product
+from shop.orders.lifecycle import cancel_own_order, change_status
+from shop.tests.factories import ADDRESS
+from shop.tests.paying import TIP, invoice_of, placed, run_out, tell
+
+NOT_PAGES = {
+    "accounts:logout": "a button",
+    "accounts:send_verification": "a button",
+    "admin:autocomplete": "JSON",
+    "admin:jsi18n": "a script",
+    "admin:login": "leads to the shop's login",
+    "admin:logout": "a button",
+    "admin:password_change": "leads to the shop's page",
+    "admin:view_on_site": "leads to the shop",
+    "admin:audit_entry_export": "a file",
+    "admin:payments_payment_export": "a file",
+    "admin:payments_invoice_ask": "a button",
+    "admin:password_change_done": "the shop has its own",
+    "admin:payments_payout_psbt": "a file",
+    "exceptions:alert_close": "a button",
+    "exceptions:alert_open": "a button",
+    "shop:cart_add": "a button",
+    "shop:find_order": "a form of the page of orders",
+    "shop:order_again": "a button",
+    "shop:order_pay": "leads to the pay page",
+    "shop:pay_status": "a part of the pay page",
+    "shop:sandbox_play": "a button",
+    "shop:suggest": "a part of every page",
+}
+ADMIN_PAGES = ("changelist", "add", "change", "delete")
+
+
+@dataclass
+class Filled:
+    people: dict[str, dict[str, str]] = field(default_factory=dict)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def visit(self, person: str, *paths: str, name: str = "", send: bool = False, lands: str = "") -> None:
+        """Add pages. `send` submits the page's form as it is, so that its errors show; `lands` is where a path leads to."""
+        for path in paths:
+            bare = path.partition("?")[0]
+            page = resolve(bare.removeprefix("/de")).view_name
+            self.visits.append({"page": page, "name": name, "person": person, "path": path, "lands": lands or bare, "send": send})
+
+    def person(self, name: str, client: Client) -> Client:
+        self.people[name] = {key: morsel.value for key, morsel in client.cookies.items() if morsel.value}
+        return client
+
+
+def client_of(user: User | None = None) -> Client:
+    client = Client(HTTP_HOST="127.0.0.1")
+    if user:
+        client.force_login(user)
+    return client
+
+
+def orders_in_every_state(kettle: Product, buyer: User) -> dict[str, Order]:
+    """Place an order for each state that the pay page can show. All belong to the buyer."""
+    now = timezone.now()
+    orders: dict[str, Order] = {}
+
+    def new(name: str, *, old: bool = False) -> Order:
+        orders[name] = placed(at=now - timedelta(days=2) if old else timezone.now(), product=kettle, user=buyer)
+        return orders[name]
+
+    def money(order: Order, **more: Any) -> None:
+        tell(order, reference=f"{order.pk.hex * 2}:0", **more)
+
+    new("waiting")
+    money(new("seen"))
+    money(new("paid"), height=TIP - 1)
+    money(new("overpaid"), height=TIP - 1, percent=150)
+    money(new("underpaid"), height=TIP - 1, percent=60)
+    money(new("double-spent"))
+    money(orders["double-spent"], present=False, conflicted=True)
+    money(new("reorged"), height=TIP - 1)
+    money(orders["reorged"])
+    run_out(new("expired", old=True))
+    money(new("underpaid-expired", old=True), percent=60, height=TIP - 1)
+    run_out(orders["underpaid-expired"])
+    run_out(new("late", old=True))
+    money(orders["late"], height=TIP - 1, seen_at=now, at=now)
+    cancel_own_order(new("cancelled").pk, at=now)
+    money(new("shipped", old=True), height=TIP - 1)
+    change_status(orders["shipped"].pk, "shipped", actor="grace", at=now)
+    money(new("refunding", old=True), height=TIP - 1)
+    change_status(orders["refunding"].pk, "cancelled", actor="grace", at=now, reason="The kettle broke.")
+    Option.objects.filter(invoice=invoice_of(new("lightning"))).update(network="BTC-LN", destination="ab" * 32)
+    Option.objects.filter(invoice=invoice_of(new("xrp"))).update(network="XRP", destination="rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh?dt=42")
+    return orders
+
+
+def payouts(orders: dict[str, Order]) -> list[Payout]:
+    """Draft a payout, and put copies of it in every state."""
+    draft = draft_payout(invoice_of(orders["refunding"]).pk, kind="refund", network="BTC", actor="grace", at=timezone.now())
+    names = ("invoice", "kind", "network", "amount_base", "currency", "value_minor", "minor_per_coin", "created_by", "created_at")
+    values = {name: getattr(draft, name) for name in names}
+    copies = [
+        Payout.objects.create(**values, status=status, destination="bcrt1qback", reference=f"{number:064x}")
+        for number, status in enumerate(Payout.Status.values)
+    ]
+    return [draft, *copies]
+
+
+def fill() -> Filled:
+    filled = Filled()
+    for department in list(DEPARTMENTS)[1:]:  # one is enough, and pictures take long
+        del DEPARTMENTS[department]
+    load(lambda _: None)
+    rebuild_search()
+    kettle = Product.objects.get(sku="KIT-KETTLE")
+    Product.objects.filter(pk=kettle.pk).update(stock=1000)
+    buyer = UserFactory.create(username="buyer", first_name="Ada", last_name="Lovelace", address=ADDRESS)
+    staff = StaffFactory.create(username="grace")
+    orders = orders_in_every_state(kettle, buyer)
+    ReviewFactory.create(product=kettle, user=buyer)
+    anonymous_pages(filled, kettle)
+    guest_pages(filled, kettle)
+    buyer_pages(filled, buyer, orders)
+    login_pages(filled)
+    admin_pages(filled, staff, orders, payouts(orders))
+    error_pages(filled)
+    seen = {visit["page"] for visit in filled.visits}
+    names = {name for name in page_names(get_resolver().url_patterns) if not name.endswith("_history")}  # one template: an order's is seen
+    filled.missing = sorted(names - seen - {*filled.refused, *NOT_PAGES})
+    return filled
+
+
+def anonymous_pages(filled: Filled, kettle: Product) -> None:
+    filled.people["anonymous"] = {}
+    sold_out = Product.objects.get(sku="KIT-MUG")
+    Product.objects.filter(pk=sold_out.pk).update(stock=0)
+    category = Category.objects.exclude(parent=None).earliest("name")
+    visit = filled.visit
+    visit("anonymous", "/", "/de/", f"/c/{category.slug}/", f"/p/{kettle.slug}/", f"/p/{sold_out.slug}/", f"/de/p/{kettle.slug}/")
+    visit("anonymous", "/search", "/search?q=kettle", "/search?q=zzqqxx", "/de/search?q=kettle", "/cart/", "/api/docs")
+    visit("anonymous", "/account/login/", "/de/account/login/", "/account/register/", "/account/forgotten/", "/account/forgotten/sent/")
+    visit(
+        "anonymous",
+        "/account/orders/",
+        "/account/link/",
+        "/account/link/nonsense/",
+        "/refund/nonsense/",
+        "/orders/nonsense/",
+        "/p/nothing-like-it/",
+    )
+    for path in ("/account/login/", "/account/register/", "/account/forgotten/", "/account/orders/"):
+        visit("anonymous", path, send=True)
+
+
+def guest_pages(filled: Filled, kettle: Product) -> None:
+    """The cart and the checkout of a guest, and the page of an order whose link was mailed."""
+    guest = client_of()
+    guest.post("/cart/add/", {"product": kettle.pk, "quantity": 2}, headers={"Sec-Fetch-Site": "same-origin"})
+    guest.post("/checkout/", {"email": "ada@example.com", **ADDRESS})
+    filled.person("guest", guest)
+    filled.visit("guest", "/", "/cart/", "/de/cart/", "/checkout/", "/de/checkout/", "/checkout/payment/", "/de/checkout/payment/")
+    stranger = client_of()
+    stranger.post("/cart/add/", {"product": kettle.pk, "quantity": 2}, headers={"Sec-Fetch-Site": "same-origin"})
+    filled.person("newcomer", stranger)
+    filled.visit("newcomer", "/checkout/", send=True)
+
+
+def buyer_pages(filled: Filled, buyer: User, orders: dict[str, Order]) -> None:
+    filled.person("buyer", client_of(buyer))
+    for name, order in orders.items():
+        filled.visit("buyer", f"/pay/{invoice_of(order).pk}/", name=name)
+    for name in ("waiting", "paid", "underpaid-expired", "late", "cancelled", "refunding", "shipped"):
+        filled.visit("buyer", f"/orders/{orders[name].number}/", name=name)
+    filled.visit("buyer", f"/de/pay/{invoice_of(orders['waiting']).pk}/", f"/de/orders/{orders['shipped'].number}/")
+    filled.visit("anonymous", f"/pay/{invoice_of(orders['waiting']).pk}/", name="stranger")
+    for name in ("waiting", "expired", "late", "underpaid-expired"):
+        filled.visit("buyer", f"/pay/{invoice_of(orders[name]).pk}/quote/", name=name)
+    filled.visit("buyer", f"/orders/{orders['paid'].number}/receipt/", f"/orders/{orders['waiting'].number}/cancel/")
+    filled.visit("buyer", f"/orders/{orders['overpaid'].number}/money-back/", "/account/orders/", "/de/account/orders/")
+    filled.visit("buyer", "/account/", "/account/address/", "/account/email/", "/account/password/", "/account/second-factor/", "/")
+    for path in ("/account/address/", "/account/email/", "/account/password/"):
+        filled.visit("buyer", path, send=True)
+    for name, send in (("late", False), ("overpaid", False), ("waiting", False), ("refunding", False), ("late", True)):
+        invoice = invoice_of(orders[name])
+        filled.visit("buyer", refund_path(invoice.pk), name=name, send=send, lands=f"/refund/{invoice.pk}/")
+
+
+def login_pages(filled: Filled) -> None:
+    """The second step of a login, the second factor's own pages, and what links in mails open."""
+    careful = UserFactory.create(username="careful")
+    begin(careful)
+    filled.person("setting up", client_of(careful))
+    filled.visit("setting up", "/account/second-factor/set-up/")
+    filled.visit("setting up", "/account/second-factor/set-up/", send=True)
+    wary = UserFactory.create(username="wary", has_second_factor=True)
+    begin(wary)
+    SecondFactor.objects.filter(user=wary).update(confirmed_at=timezone.now())
+    filled.person("with a second factor", client_of(wary))
+    filled.visit("with a second factor", "/account/second-factor/", "/account/second-factor/code/?next=/account/")
+    half = client_of()
+    half.post("/account/login/", {"name": "wary", "password": PASSWORD})
+    filled.person("half logged in", half)
+    filled.visit("half logged in", "/account/login/code/")
+    filled.visit("half logged in", "/account/login/code/", send=True)
+    for kind in (Kind.RESET, Kind.VERIFY):
+        filled.visit("anonymous", make_link(wary, kind, wary.email), name=kind, lands="/account/link/")
+
+
+def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: list[Payout]) -> None:
+    """Each page of each model, as the registry has them, and the pages of our own."""
+    make_key(staff, "Till", ["orders:read"])
+    Rate.objects.get_or_create(coin="BTC", defaults={"currency": "USD", "minor_per_coin": 6_500_000, "quoted_at": timezone.now()})
+    Alert.objects.create(key="e2e:1", text="The node's records have a payment that the ledger lacks: 0.5 BTC.")
+    client = filled.person("staff", client_of(staff))
+    form = {"name": "ERP", "scopes": ["orders:read"], "expires_at_0": "", "expires_at_1": "", "allowed_ips": ""}
+    filled.texts["a new API key"] = client.post("/admin/accounts/apikey/add/", form).text
+    filled.person("staff without rights", client_of(StaffFactory.create(is_superuser=False)))
+    filled.visit("staff without rights", "/admin/", "/admin/shop/order/")
+    filled.visit("staff", "/admin/", "/de/admin/", "/admin/shop/")
+    request: Any = RequestFactory().get("/admin/")
+    request.user = staff
+    for model, site in admin.site._registry.items():
+        allowed = {"add": site.has_add_permission(request), "delete": site.has_delete_permission(request)}
+        base = f"{model._meta.app_label}_{model._meta.model_name}"
+        row = orders["underpaid"] if model is Order else model._default_manager.first()
+        for page in ADMIN_PAGES:
+            needs_row = page not in ("changelist", "add")
+            if not allowed.get(page, True):
+                filled.refused.append(f"admin:{base}_{page}")
+            elif not needs_row:
+                filled.visit("staff", reverse(f"admin:{base}_{page}"))
+            elif row:
+                filled.visit("staff", reverse(f"admin:{base}_{page}", args=[row.pk]))
+        if allowed["add"]:
+            filled.visit("staff", reverse(f"admin:{base}_add"), send=True)
+    filled.visit("staff", reverse("admin:shop_order_history", args=[orders["underpaid"].pk]))
+    for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
+        filled.visit("staff", reverse(f"admin:{page}"))
+    filled.visit("staff", reverse("admin:auth_user_password_change", args=[staff.pk]), "/admin/exceptions/", "/de/admin/exceptions/")
+    filled.visit("staff", "/admin/nothing-here/")
+    acts_of_staff(filled, orders, rows)
+
+
+def acts_of_staff(filled: Filled, orders: dict[str, Order], rows: list[Payout]) -> None:
+    """Each question that staff answer, once, and the page of each order and payout."""
+    asked: set[str] = set()
+
+    def ask(name: str, path: str) -> None:
+        if name not in asked:
+            asked.add(name)
+            filled.visit("staff", path, name=name)
+
+    for name, order in orders.items():
+        invoice = invoice_of(order)
+        if name in ("reorged", "refunding", "late"):
+            filled.visit("staff", reverse("admin:shop_order_change", args=[order.pk]), name=name)
+        for act in ORDER_ACTIONS.values():
+            if act.fits(order):
+                ask(act.name, reverse("admin:shop_order_act", args=[order.pk, act.name]))
+        for decision in DECISIONS.values():
+            if decision.fits(invoice):
+                ask(decision.name, decision_path(invoice.pk, decision.name))
+    for name in ("late", "underpaid-expired"):
+        filled.visit("staff", reverse("exceptions:ask", args=[invoice_of(orders[name]).pk]), name=name)
+    for kind, name in (("late", "late"), ("excess", "overpaid")):
+        filled.visit("staff", draft_path(invoice_of(orders[name]).pk, kind), name=kind)
+    for payout in rows:
+        if payout.status in ("draft", "approved", "unknown"):
+            filled.visit("staff", reverse("admin:payments_payout_change", args=[payout.pk]), name=payout.status)
+        for action in PAYOUT_ACTIONS.values():
+            if action.fits(payout):
+                ask(f"payout {action.name}", reverse("admin:payments_payout_act", args=[payout.pk, action.name]))
+
+
+def error_pages(filled: Filled) -> None:
+    """Show what only a fault or a crowd makes: as text."""
+    request: Any = RequestFactory().get("/")
+    request.user, request.session = AnonymousUser(), {}
+    for name in ("400", "403", "403_csrf", "429", "500", "503"):
+        filled.texts[name] = render_to_string(f"{name}.html", {"text": "Please try again in 10 minutes."}, request)
+
+
+def page_names(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    """Yield the name of each address but those of the API, pictures and health."""
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            if pattern.name:
+                yield prefix + pattern.name
+        elif not str(pattern.pattern).startswith(("api/", "media/")):
+            yield from page_names(pattern.url_patterns, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix)
+
+
+def main() -> None:
+    json.dump(asdict(fill()), sys.stdout)
