@@ -25,8 +25,7 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
     assert "2 × Copper Kettle" in shopper.text()
 
     shopper.open("/cart/")
-    shopper.find(BOX).clear()
-    shopper.find(BOX).send_keys("3")
+    type_quantity(shopper, "3")
     shopper.press("Check out")
     assert "3 × Copper Kettle" in shopper.text()
     shopper.open("/cart/")
@@ -50,8 +49,7 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
     assert quantity_in(shopper) == "5"
     shopper.driver.get_log("browser")  # the lost request is in it
 
-    shopper.find(BOX).clear()
-    shopper.find(BOX).send_keys("999\n")
+    type_quantity(shopper, "999", Keys.ENTER)
     shopper.wait_until_shown("Your cart still has 5.")
     assert shopper.driver.switch_to.active_element.get_attribute("aria-invalid") == "true"
     shopper.check_the_page()
