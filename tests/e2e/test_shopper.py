@@ -37,6 +37,8 @@ def test_what_the_box_of_the_cart_shows_is_ordered(open_browser: Callable[..., B
     assert shopper.driver.switch_to.active_element.get_attribute("aria-label") == "One more"
     assert "Your cart has 4 items." in (shopper.find("#cart-announcement").get_attribute("textContent") or "")
     assert "Update" not in shopper.find("#cart-form").text
+    lines = "const range = document.createRange(); range.selectNodeContents(arguments[0]); return range.getClientRects().length"
+    assert shopper.driver.execute_script(lines, shopper.find("[id^=remove-]")) == 1, "the word breaks"
     shopper.check_the_page()
 
     be_offline(shopper, True)
