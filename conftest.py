@@ -13,6 +13,8 @@ from django.dispatch import receiver
 from django.test import TransactionTestCase
 from django.urls import clear_url_caches
 from django.utils import translation
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pymongo import monitoring
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pytest_django.fixtures import Settings
@@ -24,6 +26,10 @@ from cryptons.db import new_id
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
 from shop.search import engine
+
+# What a property says holds on a machine of any speed.
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 
 @receiver(setting_changed)

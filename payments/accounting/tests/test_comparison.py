@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from cryptons.db import new_id
@@ -154,7 +153,6 @@ def mirrored(entry):
     return StoredPayment(entry.reference, entry.destination, entry.amount_base, entry.received_at, "settled", entry.height, OWNER)
 
 
-@examples(deadline=None)
 @given(entries_of, st.data())
 def test_every_payment_that_one_side_lacks_is_reported_and_nothing_else(entries, data):
     payments = [mirrored(entry) for entry in entries]

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from cryptons.money import UNITS
@@ -137,7 +136,6 @@ def test_a_draft_raises_the_version_of_its_invoice():
 amounts = st.lists(st.tuples(st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]), st.integers(0, 10**12)), max_size=6)
 
 
-@examples(deadline=None)
 @given(amounts, amounts)
 def test_refundable_and_refunded_money_never_exceed_the_received_money(received, paid_out):
     came, left = left_of(received, []), left_of(received, paid_out)
@@ -147,7 +145,6 @@ def test_refundable_and_refunded_money_never_exceed_the_received_money(received,
         assert amount == 0 or amount + went.get(coin, 0) == came[coin]
 
 
-@examples(deadline=None)
 @given(st.fractions(0, 100), st.sampled_from(["BTC", "BTC-LN", "LTC", "XRP"]))
 def test_a_refund_is_rounded_down_to_the_networks_smallest_unit(coins, network):
     back = Fraction(in_base(coins, network), UNITS[network].base_per_coin)

@@ -173,7 +173,7 @@ def test_a_search_for_special_characters_is_no_error(find, text, sort):
     assert find.result(text, sort=sort).total >= 0
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), sort=st.sampled_from(SORTS))
 def test_a_search_for_any_text_is_no_error(find, text, sort):
     assert find.result(text, sort=sort).total >= 0
