@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -116,10 +117,20 @@ def _after(rows: QuerySet[Any], cursor: str, by: str) -> QuerySet[Any]:
     name, compare = by.lstrip("-"), ("lt" if by.startswith("-") else "gt")
     try:
         value, pk = orjson.loads(base64.urlsafe_b64decode(cursor))
-        value, pk = rows.model._meta.get_field(name).to_python(value), UUID(pk)
-    except (ValueError, TypeError, AttributeError, BadValue):
+        value, pk = _bound(rows.model._meta.get_field(name), value), UUID(pk)
+    except (ValueError, TypeError, AttributeError, OverflowError, BadValue):
         raise Invalid.fields({"after": _("This is no `next` of a list.")}) from None
     return rows.filter(**{f"{name}__{compare}e": value}).exclude(**{name: value, f"pk__{'gt' if compare == 'lt' else 'lt'}e": pk})
+
+
+def _bound(field: Any, written: Any) -> Any:
+    """Read a column's value from a cursor, which anybody can write. Raises ValueError or OverflowError for one that no row has."""
+    value = field.to_python(written)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if value is None or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+        raise ValueError
+    return value
 
 
 def parse_id(text: str, message: str) -> UUID:

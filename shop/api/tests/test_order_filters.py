@@ -12,6 +12,8 @@ from shop.tests.factories import NOW, OrderFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+ANY_ID = "01919191-0000-7000-8000-000000000000"
+
 
 @pytest.fixture
 def staff():
@@ -111,10 +113,20 @@ def encoded(text):
         encoded('["yesterday", "x"]'),
         encoded('["2026-11-01T00:00:00Z", 7]'),
         encoded("[null, null]"),
+        encoded(f'[null, "{ANY_ID}"]'),
+        encoded(f'["0001-01-01T00:00:00+14:00", "{ANY_ID}"]'),
+        encoded(f'["9999-12-31T23:59:59-14:00", "{ANY_ID}"]'),
     ],
 )
 def test_what_is_no_cursor_is_refused(staff, after):
     error = assert_error(staff.get("/api/orders", {"all": "true", "after": after}), 400, "VALIDATION_ERROR")
+    assert [row["field"] for row in error["details"]] == ["after"]
+
+
+@pytest.mark.parametrize("seq", ["null", "1e30", "9223372036854775808", "-1e19"])
+def test_what_is_no_cursor_of_events_is_refused(staff, seq):
+    path = f"/api/orders/{OrderFactory().pk}/events"
+    error = assert_error(staff.get(path, {"after": encoded(f'[{seq}, "{ANY_ID}"]')}), 400, "VALIDATION_ERROR")
     assert [row["field"] for row in error["details"]] == ["after"]
 
 
