@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from cryptons.api.errors import is_api
 from cryptons.page_holes import COOKIE, COOKIE_SECONDS, Visitor, read_visitor, write_visitor
 from shop.cart.contents import count_items
 from shop.orders.access import open_order_number
@@ -22,7 +23,7 @@ class VisitorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code < 500 and hasattr(request, "session"):
+        if response.status_code < 500 and hasattr(request, "session") and not is_api(request):
             self._update(request, response)
         return response
 

@@ -8,8 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.api_keys import make_key
-from accounts.tests.factories import ApiClient, StaffFactory
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from cryptons.api.inputs import kept
+from cryptons.page_holes import COOKIE as VISITOR_COOKIE
 from payments.errors import NodeUnavailable, RateUnavailable
 from payments.models import Invoice
 from payments.networks.sandbox.network import SandboxNetwork
@@ -232,3 +233,14 @@ def test_a_program_orders_as_a_guest_does(kettle):
     order = Order.objects.get()
     assert (order.user, order.email) == (None, "ada@example.com")
     assert placed.json()["data"]["accessKey"]
+
+
+def test_a_program_orders_in_a_browser_in_which_somebody_is_logged_in(kettle):
+    """The description of the API is a page of the shop, so what it sends has the cookies of the session."""
+    key = make_key(StaffFactory(), "ERP", ["orders:write"])[1]
+    program = ApiClient(HTTP_AUTHORIZATION=f"Bearer {key}")
+    program.force_login(UserFactory())
+    placed = program.post("/api/orders", {**order_body((kettle, 1)), "email": "ada@example.com"})
+    assert placed.status_code == 201
+    assert Order.objects.get().user is None
+    assert VISITOR_COOKIE not in placed.cookies
