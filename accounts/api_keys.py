@@ -27,7 +27,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from accounts.models import ApiKey, User
-from accounts.tokens import BAD_TOKEN, USER_CACHE_SECONDS, find_user, forget_user
+from accounts.tokens import BAD_TOKEN, USER_CACHE_SECONDS, find_user
 from cryptons.api.permissions import DJANGO_PERMISSIONS, has_permission
 from cryptons.client_address import client_address
 from cryptons.db import on_commit
@@ -164,9 +164,7 @@ def find_holder(text: str, address: IPv4Address | IPv6Address | None, *, is_fres
     key = _find_key(_digest(text), is_fresh=is_fresh)
     if key is None or (key.expires_at and key.expires_at <= timezone.now()) or not _is_allowed(key, address):
         return None
-    if is_fresh:
-        forget_user(key.user_id)
-    maker = find_user(key.user_id)
+    maker = find_user(key.user_id, is_fresh=is_fresh)
     if maker is None or not (maker.is_active and maker.is_staff):
         return None
     _note_use(key, address)

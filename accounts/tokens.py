@@ -82,11 +82,7 @@ def read(text: str, kind: type[Token], *, is_fresh: bool = False) -> tuple[User,
         user_id, jti = UUID(str(token["userId"])), str(token["jti"])
     except (TokenError, KeyError, ValueError) as error:
         raise AuthenticationFailed(BAD_TOKEN) from error
-    if is_fresh:
-        forget_user(user_id)
-        user = next(iter(find_rows(User, [user_id])), None)
-    else:
-        user = find_user(user_id)
+    user = find_user(user_id, is_fresh=is_fresh)
     if user is None or not user.is_active or jti.partition(".")[0] != str(user.token_generation):
         raise AuthenticationFailed(BAD_TOKEN)
     if _has_ended(_family(jti), is_fresh=is_fresh):
@@ -114,7 +110,11 @@ def _valid(family: str) -> str:
     return f"valid-token:{family}"
 
 
-def find_user(user_id: UUID) -> User | None:
+def find_user(user_id: UUID, *, is_fresh: bool = False) -> User | None:
+    """Return the user, as the database has them now if `is_fresh`."""
+    if is_fresh:
+        forget_user(user_id)
+        return next(iter(find_rows(User, [user_id])), None)
     key = f"user:{user_id}"
     kept: dict[str, Any] | None = cache.get(key)
     if kept is None:

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core.cache import caches
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -101,6 +102,14 @@ def test_a_key_ends_with_its_maker(grace, change):
         setattr(grace, name, value)
     grace.save()
     assert program(text).get(ROUTE).status_code == 401
+
+
+def test_a_key_changes_nothing_after_its_maker_when_the_cache_cannot_forget(grace, monkeypatch):
+    client = program(key_of(grace, "categories:write", "payments:read"))
+    assert client.get(ROUTE).status_code == 200
+    monkeypatch.setattr(caches["default"], "delete", lambda *args, **options: False)
+    User.objects.filter(pk=grace.pk).update(is_staff=False)
+    assert client.post("/api/categories", {"name": "Teas"}).status_code == 401
 
 
 def test_a_key_loses_the_rights_that_its_maker_loses():
