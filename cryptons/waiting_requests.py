@@ -39,7 +39,7 @@ def answer_in_turn(requests: "models.QuerySet[R]", answer: Callable[[R], None], 
     One that fails waits behind all that were not tried yet, and is dropped after some attempts.
     """
     for request in requests.order_by("attempts", "pk")[:BATCH]:
-        if request.attempts == ATTEMPTS:
+        if request.attempts >= ATTEMPTS:
             request.delete()
             continue
         requests.filter(pk=request.pk).update(attempts=models.F("attempts") + 1)

@@ -54,6 +54,13 @@ def test_those_that_fail_wait_behind_the_others_and_are_dropped_in_the_end(turn,
     assert not LinkRequest.objects.exists()
 
 
+def test_one_that_two_workers_have_tried_at_once_is_dropped_too(turn):
+    ask("broken")
+    LinkRequest.objects.update(attempts=ATTEMPTS + 1)
+    turn()
+    assert not LinkRequest.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("rows", "ask_for"),
     [
