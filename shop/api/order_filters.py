@@ -30,7 +30,9 @@ FILTERS = [
     OpenApiParameter("since", MOMENT, description="Placed on this day or at this moment, in UTC, or later"),
     OpenApiParameter("until", MOMENT, description="Placed before this day or moment"),
     OpenApiParameter(
-        "updatedSince", MOMENT, description="Changed at this moment or later, sorted by that. Ask from a minute before the last"
+        "updatedSince",
+        MOMENT,
+        description="Changed at this moment or later, sorted by that. To miss none, ask from a minute before the last change that you have",
     ),
     OpenApiParameter("search", {**TEXT, "maxLength": LONGEST_SEARCH}, description="The number or mail address of an order"),
 ]
