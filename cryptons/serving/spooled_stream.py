@@ -9,6 +9,7 @@ import fcntl
 import os
 import tempfile
 import termios
+from contextlib import suppress
 
 BLOCK = 65_536
 STALL_SECONDS = 300
@@ -24,10 +25,16 @@ class StreamEnded(Exception):
 class SpooledStream:
     """`write` and `close` are for the thread that makes the stream; all else happens on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, first: bytes) -> None:
+        """Keep the first block. Raises OSError when the disk is full or too many files are open: then another answer can be given."""
         self._loop = loop
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in _end
-        self._reader, self._writer = os.pipe()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in _close_file
+        try:
+            self._keep(first)
+            self._reader, self._writer = os.pipe()
+        except OSError:
+            self._close_file()
+            raise
         os.set_blocking(self._writer, False)
         self.path = f"/dev/fd/{self._reader}"
         """What granian opens and reads."""
@@ -37,14 +44,14 @@ class SpooledStream:
         self._stalling: asyncio.TimerHandle | None = None
         """None while the client waits for the next block."""
         self.ended: asyncio.Future[None] = loop.create_future()
+        loop.call_soon_threadsafe(self._extend, len(first))
 
     def write(self, block: bytes) -> None:
         """Keep the block for the client. Raises StreamEnded, and OSError when the disk is full."""
         if self.ended.done():
             raise StreamEnded
         try:
-            self._file.write(block)
-            self._file.flush()
+            self._keep(block)
         except ValueError as error:  # the loop has closed the file
             raise StreamEnded from error
         self._loop.call_soon_threadsafe(self._extend, len(block))
@@ -52,6 +59,14 @@ class SpooledStream:
     def close(self) -> None:
         """Say that no more blocks will come."""
         self._loop.call_soon_threadsafe(self._complete)
+
+    def _keep(self, block: bytes) -> None:
+        self._file.write(block)
+        self._file.flush()
+
+    def _close_file(self) -> None:
+        with suppress(OSError):  # of a full disk, once more: what is not written yet is lost, and the file is closed all the same
+            self._file.close()
 
     def _extend(self, size: int) -> None:
         self._size += size
@@ -112,7 +127,7 @@ class SpooledStream:
         if not self._is_opened:
             os.close(self._reader)
         os.close(self._writer)
-        self._file.close()
+        self._close_file()
         self.ended.set_result(None)
 
 

@@ -152,7 +152,8 @@ class WsgiCall:
             if isinstance(response, _OpenFile) and response.path:
                 self.file = response.path
             elif getattr(response, "streaming", False) or isinstance(response, _OpenFile):
-                self._stream(response)
+                if environ["REQUEST_METHOD"] != "HEAD":  # granian would read nothing of it
+                    self._stream(response)
             else:
                 self.body = b"".join(response)
         finally:
@@ -173,9 +174,10 @@ class WsgiCall:
         with suppress(StreamEnded):
             for block in filter(None, blocks):
                 if self.stream is None:
-                    self.stream = SpooledStream(self._loop)
+                    self.stream = SpooledStream(self._loop, block)
                     self._exchange.response_file(self.status, self.headers, self.stream.path)
-                self.stream.write(block)
+                else:
+                    self.stream.write(block)
 
     async def send(self) -> None:
         """Send what `run` has left, on the loop, or wait until the stream is sent."""

@@ -1,4 +1,6 @@
 import asyncio
+import errno
+import io
 import json
 import os
 import threading
@@ -278,6 +280,64 @@ def test_a_client_that_goes_away_ends_the_stream_and_its_file(monkeypatch):
     before = os.listdir("/dev/fd")
     ask(front(application), GivenScope(), Leaving())
     assert len(made) < 10_000
+    assert os.listdir("/dev/fd") == before
+
+
+def test_a_head_request_makes_no_stream():
+    class Stream:
+        streaming = True
+        is_closed = False
+
+        def __iter__(self):
+            raise AssertionError("read")
+
+        def close(self):
+            self.is_closed = True
+
+    stream = Stream()
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return stream
+
+    sent = ask(front(application), GivenScope("HEAD"))
+
+    assert (sent.status, sent.headers["content-type"], sent.file, stream.is_closed) == (200, "text/csv", "", True)
+
+
+class FullDisk(io.FileIO):
+    """Takes two blocks of 1,000 bytes."""
+
+    def write(self, data):
+        if self.tell() + len(data) > 2_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize(("sizes", "status", "arrives"), [([1_000, 1_000, 1_000], 200, 2_000), ([3_000], 500, None)])
+def test_a_stream_ends_where_the_disk_is_full_and_leaves_no_file_open(sizes, status, arrives, monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(
+        "cryptons.serving.spooled_stream.tempfile.TemporaryFile", lambda: io.BufferedRandom(FullDisk(tmp_path / "kept", "w+"))
+    )
+
+    class Stream(list):
+        streaming = True
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return Stream([b"x" * size for size in sizes])
+
+    async def answer():
+        door, exchange = front(application), Exchange()
+        door.__rsgi_init__(asyncio.get_running_loop())
+        await asyncio.wait_for(door.__rsgi__(GivenScope(), exchange), 5)
+        return exchange
+
+    before = os.listdir("/dev/fd")
+    sent = asyncio.run(answer())
+
+    assert (sent.status, len(sent.read_stream()) if sent.file else None) == (status, arrives)
+    assert "No space left on device" in caplog.text
     assert os.listdir("/dev/fd") == before
 
 
