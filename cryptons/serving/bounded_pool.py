@@ -30,7 +30,8 @@ class BoundedPool:
         if self._free <= 0:
             raise PoolFull
         self._free -= 1
-        submitted = self._executor.submit(call, *args, **kwargs)
+        held = [lambda: call(*args, **kwargs)]
+        submitted = self._executor.submit(lambda: held.pop()())
         running = asyncio.wrap_future(submitted)
         running.add_done_callback(self._end)
         giving_up = asyncio.get_running_loop().call_later(self._begin_seconds, submitted.cancel)  # without effect once it has begun
@@ -40,6 +41,7 @@ class BoundedPool:
             return await asyncio.shield(running)
         except asyncio.CancelledError as error:
             if submitted.cancelled():
+                held.clear()  # the executor keeps what is never begun until a thread is free: not with its request's body
                 raise PoolFull from error
             raise
         finally:
