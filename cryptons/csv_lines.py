@@ -13,6 +13,8 @@ from cryptons.chunks import chunks
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
 LINES_AT_ONCE = 200
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+INCOMPLETE = "This file is incomplete: an error ended it here. Download it again.\r\n"
+"""The last line of a download that fails halfway. In English, as the columns; a program that expects their number stops at it."""
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -39,7 +41,16 @@ def csv_download(name: str, rows: Iterable[Sequence[Any]]) -> StreamingHttpRespo
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[str]:
-    return map("".join, chunks(lines, LINES_AT_ONCE))
+    """Join the lines. An error after the first block ends the file with INCOMPLETE: the client would take it for a whole one."""
+    has_begun = False
+    try:
+        for block in chunks(lines, LINES_AT_ONCE):
+            yield "".join(block)
+            has_begun = True
+    except Exception:
+        if has_begun:
+            yield INCOMPLETE
+        raise
 
 
 class _Line:

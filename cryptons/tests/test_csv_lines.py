@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptons.csv_lines import csv_lines, safe_cell
+from cryptons.csv_lines import INCOMPLETE, LINES_AT_ONCE, csv_download, csv_lines, safe_cell
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,19 @@ def test_each_line_is_returned_before_the_next_row_is_read():
         raise AssertionError("The second row was asked for too soon.")
 
     assert next(csv_lines(rows())) == "a,1\r\n"
+
+
+@pytest.mark.parametrize(("rows", "says_so"), [(LINES_AT_ONCE, [False, True]), (0, [])])
+def test_a_download_that_fails_after_its_first_lines_says_at_its_end_that_it_is_incomplete(rows, says_so):
+    def failing():
+        yield from ([number] for number in range(rows))
+        raise ValueError("a defect")
+
+    got = []
+    with pytest.raises(ValueError, match="a defect"):
+        got.extend(csv_download("ledger", failing()))  # as far as it comes
+
+    assert [block == INCOMPLETE.encode() for block in got] == says_so
 
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, max_size=4), max_size=5))
