@@ -34,7 +34,7 @@ stack-down: $(VENV)/develops ## Stop them
 # Three files at a time, each on servers of its own and the longest first; one where they share those that are there already.
 AT_ONCE = $(if $(BITCOIN_RPC_HOST)$(LITECOIN_RPC_HOST)$(LND_HOST)$(DATABASE_URL)$(REDIS_URL)$(ELASTICSEARCH_URL),1,3)
 STACK = -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
-test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), lnd, databases, Redis, Elasticsearch
+test-stack: $(VENV)/develops ## Run the tests on real servers: bitcoind (regtest), lnd, databases, Redis, Elasticsearch, nginx
 	@exec $(IN) -m pytest $(STACK) $(ARGS)
 
 test-stack-long: $(VENV)/develops ## The same, with the worker killed 50 times
@@ -72,5 +72,5 @@ protos: $(VENV)/develops ## Make the code of LND's messages from payments/networ
 	@$(VENV)/bin/uv tool run --quiet --from grpcio-tools==1.76.0 --with mypy-protobuf==5.1.0 python -m grpc_tools.protoc -I. \
 		--python_out=. --mypy_out=. payments/networks/lightning/lnd/*.proto
 
-bench: $(VENV)/develops ## Measure the front beside raw WSGI, pages, orders beside their rows by hand, and followers with 100,000 invoices
+bench: $(VENV)/develops ## Measure the web server, a thousand connections, Lighthouse's scores, pages, orders and 100,000 open invoices
 	@exec $(IN) -m benchmarks

@@ -1,6 +1,6 @@
 """Measure the web server as shipped with many open connections: `python -m benchmarks.connections`.
 
-A thousand visitors connect at the same moment, and each asks for a page every other second; a probe asks /healthz ten times a second.
+A thousand visitors connect at the same moment, and each asks for a page every 1.5 seconds; a probe asks /healthz ten times a second.
 The client shares the processors with the server.
 """
 
