@@ -27,7 +27,8 @@ def find(name: str, *programs: str, script: str = "", places: str = "", choice: 
         raise Missing(f"{name}: put {' or '.join(programs)} on PATH.")
     got = subprocess.run([TOOLS / script], stdout=subprocess.PIPE, env={**os.environ, **choice}, check=False, text=True)
     if got.returncode or not got.stdout.strip():
-        raise Missing(f"{name}: put {' or '.join(programs)} on PATH; {TOOLS / script} got none (exit code {got.returncode}).")
+        by_hand = f"put {' or '.join(programs)} on PATH; " if programs else ""
+        raise Missing(f"{name}: {by_hand}{TOOLS / script} got none (exit code {got.returncode}).")
     return got.stdout.strip().splitlines()[-1]
 
 
@@ -47,5 +48,5 @@ def command_of(folder: Path, service: str, *programs: str, script: str = "", cho
     return ["docker", "compose", *files, "run", *options, f"--entrypoint={programs[0]}", service]
 
 
-COMPOSE = {"SECRET_KEY": "only-for-the-servers-beside-the-shop", "ADMIN_PASSWORD": "none"}
-"""Without these docker-compose.yml is refused, whichever service is wanted."""
+COMPOSE = {"SECRET_KEY": "only-for-the-servers-of-the-tests", "ADMIN_PASSWORD": "none"}
+"""Without these docker-compose.yml is refused, for each service."""
