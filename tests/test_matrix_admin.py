@@ -11,7 +11,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
-from tests.matrix.answers import FACTOR, LOGIN, NEW_CODE, YES, check, skip_pages, told
+from tests.matrix.answers import FACTOR, LOGIN, NEW_CODE, YES, check, meaning, skip_pages
 from tests.matrix.people import (
     BOOKS,
     CATALOGUE,
@@ -24,6 +24,7 @@ from tests.matrix.people import (
     OLD_CODE,
     ORDERS,
     OWNER,
+    READS_MONEY,
     ROOT,
     STAFF,
     SUPPORT,
@@ -37,7 +38,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 COMING = EVERYBODY - GUEST
 """To the admin a guest is anonymous."""
-READS_MONEY = BOOKS | SUPPORT
 DELETABLE = ("accounts_apikey", "accounts_user", "accounts_user of staff", "auth_group", "shop_category", "shop_product")
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
 REASON = {"reason": "They asked for it.", "version": "1"}
@@ -179,9 +179,9 @@ class Admin:
             for page in shown:
                 self._add_page(name, page)
 
-    def _add(self, method: str, name: str, args: list[Any], about: str, told: dict[str, str]) -> None:
+    def _add(self, method: str, name: str, args: list[Any], about: str, answers: dict[str, str]) -> None:
         title = f"{method} {name} {about}".strip()
-        self.expected[title], self.asked[title] = told, (method, name, args)
+        self.expected[title], self.asked[title] = answers, (method, name, args)
 
     def _add_model(self, row: str, rights: Rights) -> None:
         model = f"admin:{row.partition(' ')[0]}"
@@ -198,8 +198,8 @@ class Admin:
         for last in page.names or ("",):
             for method in page.methods if last in page.names[:1] or not last else SEND:
                 args = [part for part in (page.row, last) if part]
-                told = line(page.who, asks=last in page.asks, others=page.refusal)
-                self._add(method, name, args, " ".join(args), told)
+                answers = line(page.who, asks=last in page.asks, others=page.refusal)
+                self._add(method, name, args, " ".join(args), answers)
 
     def ask(self, title: str, person: str) -> Any:
         method, name, args = self.asked[title]
@@ -229,7 +229,7 @@ class Admin:
         return {
             f"{path} as {person}: {answer}"
             for (person, _kind), path in self.links.items()
-            if (answer := told(self.people.browser(person).get(path))) not in (YES, NEW_CODE)
+            if (answer := meaning(self.people.browser(person).get(path))) not in (YES, NEW_CODE)
         }
 
     def _pk(self, arg: str, person: str) -> Any:

@@ -26,7 +26,7 @@ from tests.matrix.people import (
     OLD_CODE,
     ORDERS,
     OWNER,
-    SUPPORT,
+    READS_MONEY,
     People,
 )
 from tests.matrix.routes import operations
@@ -39,7 +39,6 @@ REFRESH, SESSION = {"refresh token of a superuser"}, {"browser of a superuser"}
 ALL = EVERYBODY | REFRESH | SESSION
 TELLERS = ORDERS | BOOKS
 """The groups that see orders."""
-READS_MONEY = BOOKS | SUPPORT
 HIDDEN = "404"
 SLOW = "GET /api/schema"
 """Is made for each request: ask for it once."""

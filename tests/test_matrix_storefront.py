@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.links import Kind, make_link
 from shop.tests.paying import invoice_of
-from tests.matrix.answers import FACTOR, LOGIN, YES, check, skip_pages, told
+from tests.matrix.answers import FACTOR, LOGIN, YES, check, meaning, skip_pages
 from tests.matrix.people import BUYER, EVERYBODY, GUEST, LOGGED_IN, NOBODY, People
 from tests.matrix.routes import pages
 from tests.matrix.rows import Rows
@@ -138,7 +138,7 @@ def test_exactly_those_of_the_table_see_each_page(settings, monkeypatch):
 
     check({title: line(page) for title, (_method, _address, page) in cells.items()}, ask)
     only_shown = {name: shown[0] for name, shown in PAGES.items() if "POST" not in shown[0].methods}
-    sent = {name: told(people.browser("superuser").post(_address(name, ids.get(page.row)))) for name, page in only_shown.items()}
+    sent = {name: meaning(people.browser("superuser").post(_address(name, ids.get(page.row)))) for name, page in only_shown.items()}
     assert {name for name, answer in sent.items() if answer != "405"} == PLAIN
 
 

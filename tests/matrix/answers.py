@@ -1,4 +1,4 @@
-"""Try every route as everybody, and compare what each was told with a table."""
+"""Try every route as everybody, and compare the answers with a table."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,11 +19,11 @@ PLACES = {
 }
 """The first that fits."""
 
-Told = Mapping[str, Mapping[str, str]]
+Answers = Mapping[str, Mapping[str, str]]
 """By route and person: YES, where they were sent, or the status of a refusal."""
 
 
-def told(response: Any) -> str:
+def meaning(response: Any) -> str:
     """Say what a response means for the person. Who is told what is wrong with the request (400, 409, 415, 422), or 503, may send it."""
     if response.status_code in (301, 302):
         place = response.headers["Location"]
@@ -44,7 +44,7 @@ def skip_pages(monkeypatch: pytest.MonkeyPatch, is_read: Callable[[], bool] = la
     monkeypatch.setattr(Template, "render", render)
 
 
-def check(expected: Told, ask: Callable[[str, str], Any]) -> None:
+def check(expected: Answers, ask: Callable[[str, str], Any]) -> None:
     """Ask each route as each person, first as those whom it refuses. Fails with a line for each other answer, and if they changed a row."""
     before = tables()
     refused = _ask(expected, ask, lambda answer: answer != YES)
@@ -54,10 +54,10 @@ def check(expected: Told, ask: Callable[[str, str], Any]) -> None:
     assert {name: rows for name, rows in after.items() if rows != before[name]} == {}
 
 
-def _ask(expected: Told, ask: Callable[[str, str], Any], chosen: Callable[[str], bool]) -> list[str]:
+def _ask(expected: Answers, ask: Callable[[str, str], Any], chosen: Callable[[str], bool]) -> list[str]:
     wrong = []
     for route, people in expected.items():
         for person, answer in people.items():
-            if chosen(answer) and (given := told(ask(route, person))) != answer:
+            if chosen(answer) and (given := meaning(ask(route, person))) != answer:
                 wrong.append(f"{route} as {person}: {given}, not {answer}")
     return wrong
