@@ -14,8 +14,8 @@ def register(shop: Shop, username: str) -> None:
     shop.http.post("/api/auth/register", json=body).raise_for_status()
 
 
-def log_in(person: Browser, name: str, password: str) -> None:
-    person.open("/account/login/")
+def log_in(person: Browser, name: str, password: str, *, at: str = "/account/login/") -> None:
+    person.open(at)
     person.fill(name=name, password=password)
     person.press("Log in")
 

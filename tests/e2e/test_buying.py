@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
+from tests.e2e.test_accounts import log_in
 from tests.running import STAFF, Shop
 
 ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
@@ -92,9 +93,7 @@ def pay(guest: Browser) -> None:
 
 
 def ship(staff: Browser, number: str) -> None:
-    staff.open("/admin/")
-    staff.fill(name=STAFF["username"], password=STAFF["password"])
-    staff.press("Log in")
+    log_in(staff, STAFF["username"], STAFF["password"], at="/admin/")
     staff.wait_until_shown("Orders")
     staff.open(f"/admin/shop/order/?q={number}")
     staff.find("#result_list tbody th a").click()
@@ -126,9 +125,7 @@ def test_a_guest_can_change_the_coin_and_staff_can_accept_a_late_payment(
     guest.check_the_page()
 
     staff = open_browser(DESKTOP)
-    staff.open("/admin/")
-    staff.fill(name=STAFF["username"], password=STAFF["password"])
-    staff.press("Log in")
+    log_in(staff, STAFF["username"], STAFF["password"], at="/admin/")
     staff.wait_until_shown("Payments to decide about")
     staff.open("/admin/exceptions/")
     staff.press("Ask for the rest", within="body")

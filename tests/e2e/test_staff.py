@@ -167,9 +167,7 @@ def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_
     register(strict_shop, "second")
     owner = open_browser(DESKTOP)
     owner.url = strict_shop.url
-    owner.open("/admin/")
-    owner.fill(name=STAFF["username"], password=STAFF["password"])
-    owner.press("Log in")
+    log_in(owner, STAFF["username"], STAFF["password"], at="/admin/")
     owner.open("/admin/shop/order/")
     assert "this is the only staff page that you can open" in owner.text()
     secret, codes = set_up_second_factor(owner, STAFF["password"])
@@ -208,18 +206,14 @@ def test_staff_set_up_the_second_factor_and_pay_out_with_a_second_person(strict_
 
 
 def test_a_packer_ships_what_is_paid_and_may_do_nothing_else(shop: Shop, open_browser: Callable[..., Browser]):
-    shop.http.post(
-        "/api/auth/register", json={"username": "packer", "email": "packer@example.com", "password": PASSWORD}
-    ).raise_for_status()
+    register(shop, "packer")
     paid, unpaid = buy(shop, "packed@example.com", "exact"), buy(shop, "unpaid@example.com", "")
     owner = open_browser(DESKTOP)
     log_in(owner, STAFF["username"], STAFF["password"])
     give_rights(owner, "packer", "Packer")
 
     packer = open_browser(PHONE)
-    packer.open("/admin/")
-    packer.fill(name="packer", password=PASSWORD)
-    packer.press("Log in")
+    log_in(packer, "packer", PASSWORD, at="/admin/")
     wait_for("the payment", lambda: packer.open("/admin/shop/order/?work=ship") or paid in packer.text())
     packer.open("/admin/")
     assert "Payments to decide about" not in packer.text()
