@@ -170,7 +170,7 @@ def measure_rounds() -> None:
         costs.append({"a slow round": cost_of_a_round()})
     show("over Lightning", [LIGHTNING_FEW, LIGHTNING_MANY], costs)
     cost = costs[1]["a slow round"] / LIGHTNING_MANY
-    print(f"{cost:.2f} ms for each open invoice, beside the turns and under a lease of its own.", flush=True)
+    print(f"{cost:.2f} ms for each open invoice, without the turns and under a lease of its own.", flush=True)
 
 
 def open_over_lightning(count: int) -> None:

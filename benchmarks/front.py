@@ -1,4 +1,4 @@
-"""Measure the web server as shipped beside raw WSGI and an empty view of Django, in alternating rounds: `python -m benchmarks.front`.
+"""Measure the web server as shipped, next to raw WSGI and an empty view of Django, in alternating rounds: `python -m benchmarks.front`.
 
 Each number is the median of its rounds, and only the ratios mean something on another machine. The client shares the processors with
 the servers, so it sends several requests at once on each connection: then it costs little itself.

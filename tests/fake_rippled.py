@@ -82,7 +82,7 @@ class FakeRippled:
         self.most = 400
         """Entries of a page."""
         self.speaks: int | None = None
-        """Answers in this API version whatever is asked for."""
+        """Answers in this API version, also if another is asked for."""
         self.fault: str | Callable[[str], str] = ""
         """Instead of an answer: one of ERRORS, or `hang`, `drip`, `503`, `403`, `404`, `garbage`, `list`, `nothing`, `old`."""
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -150,7 +150,7 @@ class FakeRippled:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Nobody listens meanwhile; its ledgers close all the same."""
+        """Nobody listens during the block; its ledgers close all the same."""
         self.stop()
         try:
             yield

@@ -127,7 +127,7 @@ class Shop:
 
     @contextlib.contextmanager
     def without(self, name: str) -> Iterator[None]:
-        """The process stands still meanwhile, as one whose machine is asleep."""
+        """The process stands still during the block, as one whose machine is asleep."""
         pid = wait_for(name, lambda: self.child(name))
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)

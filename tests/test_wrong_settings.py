@@ -1,4 +1,4 @@
-"""Whatever a setting is set to: the start takes it, or stops with a sentence that names the setting. Never a traceback."""
+"""The start takes each value of a setting, or stops with a sentence that names the setting. Never a traceback."""
 
 import re
 import runpy

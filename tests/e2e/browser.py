@@ -136,7 +136,7 @@ def is_gone(element: WebElement) -> bool:
 
 
 def is_replaced(error: WebDriverException) -> bool:
-    """Whether the page, or its live part, was replaced meanwhile. Chromium has no error of its own for the moment in between."""
+    """Whether the page, or its live part, was replaced since it was found. Chromium has no error of its own for the moment in between."""
     gone = isinstance(error, StaleElementReferenceException | NoSuchElementException)
     return gone or "does not belong to the document" in str(error)
 

@@ -36,7 +36,7 @@ def open_browser(shop: Shop) -> Iterator[Callable[..., Browser]]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any]:
-    """A failure keeps a picture of each browser, and shows what the shop said meanwhile."""
+    """A failure keeps a picture of each browser, and shows what the shop said during the test."""
     outcome = yield
     report = outcome.get_result()
     if report.when != "call" or not report.failed:

@@ -126,7 +126,7 @@ class FakeBitcoind:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Nobody listens meanwhile."""
+        """Nobody listens during the block."""
         self.stop()
         try:
             yield

@@ -29,7 +29,7 @@ def plain_body(descriptor: str) -> str:
 
 
 def derive(descriptor: str, index: int) -> bytes:
-    """The script of one of its addresses: of a witness program whatever the descriptor says, which is all that a fake needs."""
+    """The script of one of its addresses: of a witness program, also if the descriptor says otherwise, which is all that a fake needs."""
     program = hashlib.sha256(f"{plain_body(descriptor)} {index}".encode()).digest()[:20]
     return bytes([0, 20, *program])
 

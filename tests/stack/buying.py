@@ -55,7 +55,7 @@ def stock_product(shop: Shop, *, stock: int, price: str = "20.00") -> str:
 
 
 def order(shop: Shop, product: str, *, quantity: int = 1, coin: str = "BTC") -> httpx.Response:
-    """The answer to an order, whatever it is."""
+    """The answer to an order, also a refusal."""
     return shop.http.post(
         "/api/orders",
         headers=shop.buyer(),

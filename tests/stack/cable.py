@@ -8,7 +8,7 @@ from tests.running import free_port
 
 
 class Cable:
-    """Whoever connects to `port` talks to the server on `to`; while it is cut, connections are refused."""
+    """A client that connects to `port` talks to the server on `to`; while it is cut, connections are refused."""
 
     def __init__(self, to: int) -> None:
         self.to, self.port = to, free_port()

@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any]:
-    """A failure shows what the shop said meanwhile."""
+    """A failure shows what the shop said during the test."""
     outcome = yield
     report = outcome.get_result()
     shop = getattr(item, "funcargs", {}).get("shop")

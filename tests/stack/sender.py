@@ -1,7 +1,7 @@
 """The payouts' worker as processes that can be killed at any moment: `python -m tests.stack.sender`.
 
 For each line that comes in, `["command", argument…]`, a process does it: its pid goes out at once, its answer when it has one, and
-`ended`, whatever it died of.
+`ended`, also when it was killed.
 """
 
 import json

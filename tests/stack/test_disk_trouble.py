@@ -30,7 +30,7 @@ def fill(file: Path) -> None:
 
 
 def assert_no_orders(shop: Shop, product: str) -> None:
-    """A buyer is told to come back, and whoever watches the shop is told why."""
+    """A buyer is told to come back, and those who watch the shop are told why."""
     answer = order(shop, product)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE"), answer.text
     health = shop.http.get("/healthz")

@@ -166,7 +166,7 @@ def test_every_request_succeeds_while_redis_and_elasticsearch_are_killed(tmp_pat
     shop.buyer()
     wait_for("the product to be in the index", lambda: finds(shop, "thing") == ("elasticsearch", 1))
     with redis.Redis.from_url(servers[0].settings["REDIS_URL"]) as cache:
-        kept = json.loads(cache.get(f"product:{product}"))  # that it is JSON there, for whoever reads it
+        kept = json.loads(cache.get(f"product:{product}"))  # that it is JSON there, for other programs that read it
         assert kept["product"]["slug"] == slug
         assert 3500 < cache.ttl(f"product:{product}") <= 3600
 

@@ -191,7 +191,7 @@ def test_a_payout_that_the_signing_wallet_has_sent_cannot_be_withdrawn(watching_
     assert sent["reference"] == txid
 
 
-# --- The excess is double spent meanwhile -------------------------------------------------------------------------------------
+# --- The excess is double spent after its payout was drafted ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

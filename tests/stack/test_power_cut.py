@@ -83,7 +83,7 @@ def test_a_payout_that_was_sent_before_a_power_cut_is_not_sent_again(node: Node,
 
 
 def test_orders_and_a_payout_are_there_after_a_power_cut_of_postgresql(node: Node, server_folder: Path, tmp_path: Path):
-    """The database alone has the disk that is cut; what the shop keeps beside it is new afterwards."""
+    """The database alone has the disk that is cut; what the shop keeps next to it is new afterwards."""
     purse = fill_purse(node, f"purse-{tmp_path.name}", coins=4)
     home = str(node.call("getnewaddress", wallet=node.buyers))
     with ExitStack() as made:

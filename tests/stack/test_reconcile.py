@@ -1,4 +1,4 @@
-"""The records of a real bitcoind and a real LND beside the ledger of the shop that they are paid through."""
+"""The records of a real bitcoind and a real LND compared with the ledger of the shop that they are paid through."""
 
 import csv
 import io

@@ -266,7 +266,7 @@ def test_a_node_that_stops_during_checkouts_leaves_no_unfinished_orders(shop: Sh
     assert {answer.status_code for answer in answers} <= {201, 503}
     placed = sum(answer.status_code == 201 for answer in answers)
     assert placed >= 10
-    wait_for("what is left to be read anew", lambda: stock_of(shop, product) == 100 - placed)
+    wait_for("what is left to be read again", lambda: stock_of(shop, product) == 100 - placed)
     wait_for("orders to be taken again", lambda: order(shop, product).status_code == 201, seconds=60)
     pair.wait_until_usable()
 
@@ -290,7 +290,7 @@ def test_killing_a_worker_between_facts_and_verdict_loses_no_payment(shop: Shop,
 
     wait_until_settled(shop, bought)
     assert [settled_events(shop, each.invoice) for each in bought] == [1] * 40
-    wait_for("what is left to be read anew", lambda: stock_of(shop, product) == 60)
+    wait_for("what is left to be read again", lambda: stock_of(shop, product) == 60)
 
 
 def test_a_shop_that_started_in_the_sandbox_follows_its_node(shop: Shop, node: Node, product: str):

@@ -1,4 +1,4 @@
-"""Litecoin through a real litecoind, beside Bitcoin and alone."""
+"""Litecoin through a real litecoind, next to Bitcoin and alone."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

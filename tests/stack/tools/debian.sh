@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced: unpack packages of another Debian release beside the system, with all libraries that they need. No root needed.
+# Sourced: unpack packages of another Debian release outside of the system, with all libraries that they need. No root needed.
 #   SUITE    the release to take them from (default: sid)
 #   MIRROR   the mirror (default: the one that apt on this machine uses)
 #   KEYRING  the keys that sign the release (package debian-archive-keyring)

@@ -19,7 +19,7 @@ root=$work/root
 unpack_packages "$work" "$root" postgresql-18-documentdb 'lib|zlib|postgresql-18|postgresql-client-18|proj-data'
 ln -s postgis-3.control "$root/usr/share/postgresql/18/extension/postgis.control" # as the package does when it is installed
 
-# PostgreSQL finds its files beside its own path: the programs move aside, and scripts take their places.
+# PostgreSQL finds its files next to its own path: the programs move aside, and scripts take their places.
 mv "$root/$PROGRAMS" "$root/$PROGRAMS.real"
 mkdir "$root/$PROGRAMS"
 path=$TARGET/$LIBRARIES:$TARGET/usr/lib/postgresql/18/lib
