@@ -25,6 +25,9 @@ STAFF = {"username": "admin", "email": "admin@example.com", "password": "kettle-
 FIRST_START = "STACK_FIRST_START"
 """Names the folder of the first start that processes share."""
 
+PATIENCE = int(os.environ.get("STACK_PATIENCE", "1"))
+"""How many times longer things may take where others use the machine as well."""
+
 T = TypeVar("T")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import ROOT, Shop, wait_for
+from tests.running import PATIENCE, ROOT, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import confirmations_mailed
 from tests.stack.conftest import open_node, shop_on
@@ -21,8 +21,6 @@ from tests.stack.conftest import open_node, shop_on
 OPEN, PAID, EXPIRING = 100_000, 2_000, 1_000
 SECONDS = 60
 """From the block until all are settled, on two cores."""
-PATIENCE = int(os.environ.get("STACK_PATIENCE", "1"))
-"""How many times longer that may take where others use the machine as well."""
 
 
 class Clerk:
