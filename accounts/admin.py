@@ -167,7 +167,8 @@ class ShopUserAdmin(FreshCode[User], UserAdmin[User]):
             for user in chosen:
                 audit("end logins", user)
                 revoke_all(user)
-        self.message_user(request, gettext("Their sessions and API tokens have been ended."))
+                user.api_keys.all().delete()
+        self.message_user(request, gettext("Their sessions, API tokens and API keys have ended."))
 
     @admin.action(description=_("Reset the second factor"), permissions=["reset_second_factor"])
     def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
@@ -241,7 +242,7 @@ class ApiKeyForm(forms.ModelForm[ApiKey]):
     def clean_expires_at(self) -> datetime | None:
         at: datetime | None = self.cleaned_data["expires_at"]
         if at is not None and at <= timezone.now():
-            raise ValidationError(gettext("This time is over."))
+            raise ValidationError(gettext("Must be in the future."))
         return at
 
 

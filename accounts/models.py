@@ -72,7 +72,7 @@ class User(BaseModel, AbstractUser):
         self._remember(ENDING if names is None else names)
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Save, and end all logins if this sets a password, closes the account or takes staff away."""
+        """Save, and end all logins if this sets a password, closes the account or takes staff away. These two end API keys as well."""
         self.username = self.username.lower()
         self.email = self.email.lower()
         if self._state.adding or args:
@@ -86,6 +86,8 @@ class User(BaseModel, AbstractUser):
             with atomic():
                 super().save(update_fields=written, **kwargs)
                 self.end_logins()
+                if not (self.is_active and self.is_staff):
+                    self.api_keys.all().delete()
         self._remember(written)
 
     def _loaded_columns(self) -> set[str]:

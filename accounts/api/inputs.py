@@ -150,7 +150,7 @@ class ApiKeyInput(Input):
 
     def validate_expiresAt(self, value: datetime | None) -> datetime | None:
         if value is not None and value <= timezone.now():
-            raise serializers.ValidationError(_("This time is over."))
+            raise serializers.ValidationError(_("Must be in the future."))
         return value
 
 

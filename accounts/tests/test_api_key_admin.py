@@ -43,7 +43,7 @@ def test_a_new_key_is_shown_on_one_page_only(client, grace):
         ({"allowed_ips": "somewhere"}, "somewhere: This is no IP address or network"),
         ({"scopes": []}, "This field is required"),
         ({"scopes": ["api-keys:write"]}, "Select a valid choice"),
-        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00:00"}, "This time is over"),
+        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00:00"}, "Must be in the future"),
     ],
 )
 def test_a_wrong_form_says_what_is_wrong(client, grace, change, words):

@@ -67,7 +67,7 @@ def has_permission(user: Any, name: str, method: str = "GET") -> bool:
     """Return whether a member of staff, or an API key with this scope, has the right that the name stands for with this method."""
     right = DJANGO_PERMISSIONS[name]
     if not isinstance(right, str):
-        right = right.get(method, right["PATCH"])
+        right = right.get("GET" if method == "HEAD" else method, right["PATCH"])
     is_in_scope = name in getattr(user, "scopes", DJANGO_PERMISSIONS)
     return bool(is_in_scope and user.is_authenticated and user.is_staff and user.has_perm(right))
 

@@ -96,7 +96,7 @@ def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mappi
     rows = rows.order_by(by, "-id" if by.startswith("-") else "id")
     if cursor := request.query_params.get("after", ""):
         if "page" in request.query_params:
-            raise Invalid.fields({"page": _("A page has a number or comes after another one, not both.")})
+            raise Invalid.fields({"page": _("Send `page` or `after`, not both.")})
         found: Sequence[Any] = list(_after(rows, cursor, by)[: limit + 1])
         meta: dict[str, Any] = {"page": None, "limit": limit, "total": None}
     else:
@@ -119,7 +119,7 @@ def _after(rows: QuerySet[Any], cursor: str, by: str) -> QuerySet[Any]:
         value, pk = orjson.loads(base64.urlsafe_b64decode(cursor))
         value, pk = _bound(rows.model._meta.get_field(name), value), UUID(pk)
     except (ValueError, TypeError, AttributeError, OverflowError, BadValue):
-        raise Invalid.fields({"after": _("This is no `next` of a list.")}) from None
+        raise Invalid.fields({"after": _("Send the `next` of the page before, unchanged.")}) from None
     return rows.filter(**{f"{name}__{compare}e": value}).exclude(**{name: value, f"pk__{'gt' if compare == 'lt' else 'lt'}e": pk})
 
 

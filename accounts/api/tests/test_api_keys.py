@@ -94,14 +94,30 @@ def test_a_key_ends_at_once_when_it_is_deleted(grace):
     assert program(text).get(ROUTE).status_code == 401
 
 
-@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}])
-def test_a_key_ends_with_its_maker(grace, change):
+@pytest.mark.parametrize("name", ["is_active", "is_staff"])
+def test_a_key_ends_with_its_maker_and_for_good(grace, name):
     text = key_of(grace)
     assert program(text).get(ROUTE).status_code == 200
-    for name, value in change.items():
+    for value in (False, True):
         setattr(grace, name, value)
-    grace.save()
+        grace.save()
+        assert program(text).get(ROUTE).status_code == 401
+
+
+def test_logging_out_everywhere_ends_the_keys_as_well(client, grace):
+    maker = member_of("Bookkeeper")
+    text = key_of(maker)
+    client.force_login(grace)
+    client.post("/admin/accounts/user/", {"action": "log_out_everywhere", "_selected_action": [str(maker.pk)]})
     assert program(text).get(ROUTE).status_code == 401
+    assert not ApiKey.objects.exists()
+
+
+def test_a_new_password_leaves_the_keys(grace):
+    text = key_of(grace)
+    grace.set_password("another long horse")
+    grace.save()
+    assert program(text).get(ROUTE).status_code == 200
 
 
 def test_a_key_changes_nothing_after_its_maker_when_the_cache_cannot_forget(grace, monkeypatch):
