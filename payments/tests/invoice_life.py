@@ -110,6 +110,7 @@ class InvoiceLife(InvoiceTruths):
         self.patches = ExitStack()
         self.patches.enter_context(self.queue.used())
         self.patches.enter_context(mock.patch.object(timezone, "now", self.clock))
+        self.patches.enter_context(mock.patch.object(settings, "SANDBOX", False))
         self.patches.enter_context(mock.patch.object(registry, "_real_networks", return_value=self.networks))
         settings.FIXED_RATES = dict(RATES)
 
