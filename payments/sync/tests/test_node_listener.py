@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zmq
@@ -211,7 +212,7 @@ def test_a_listener_that_fails_is_restarted_after_a_pause(monkeypatch):
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(node_listener, "listen", listen)
-    monkeypatch.setattr(node_listener.time, "sleep", pauses.append)
+    monkeypatch.setattr(node_listener, "time", SimpleNamespace(sleep=pauses.append))
     with pytest.raises(Stop):
         node_listener.listen_for_ever()
     assert pauses == [node_listener.RESTART_SECONDS] * 2
