@@ -46,7 +46,7 @@ class Client:
 
     def close(self) -> None:
         if self._connection is not None:
-            self.store.give_back(self._connection)
+            self._connection.close()
 
     def answer(self, command: Document) -> Document:
         name = OLD_NAMES.get(next(iter(command)), next(iter(command)))

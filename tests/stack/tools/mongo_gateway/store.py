@@ -2,20 +2,17 @@
 
 import collections
 import dataclasses
-import select
 import threading
 import time
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from tests.stack.tools.mongo_gateway.codes import Document
 
 TRANSACTION_SECONDS = 60
 """As transactionLifetimeLimitSeconds of a mongod."""
 KEPT_ANSWERS = 20_000
-KEPT_CONNECTIONS = 20
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Key = tuple[bytes, int]
@@ -35,24 +32,9 @@ class Store:
         self.cursors: dict[int, bytes] = {}
         self.transactions: dict[Key, Transaction] = {}
         self.answers: collections.OrderedDict[Key, Document] = collections.OrderedDict()
-        self.idle: list[Connection] = []
-        """Kept for the next who needs one: a new one takes the engine longer than most transactions."""
 
     def connect(self) -> Connection:
-        while True:
-            try:
-                connection = self.idle.pop()
-            except IndexError:
-                return psycopg.connect(self.dsn, autocommit=True)
-            if not select.select([connection], [], [], 0)[0]:
-                return connection
-            connection.close()  # nothing was asked, so this is the end of an engine that has crashed since
-
-    def give_back(self, connection: Connection) -> None:
-        if connection.info.transaction_status == TransactionStatus.IDLE and len(self.idle) < KEPT_CONNECTIONS:
-            self.idle.append(connection)
-        else:
-            connection.close()
+        return psycopg.connect(self.dsn, autocommit=True)
 
     def remember(self, key: Key, answer: Document) -> None:
         with self.lock:
@@ -79,7 +61,7 @@ class Store:
             try:
                 transaction.connection.execute("COMMIT" if commit else "ROLLBACK")
             finally:
-                self.give_back(transaction.connection)
+                transaction.connection.close()
 
     def sweep(self) -> None:
         """Roll back, for ever, transactions that were not used for TRANSACTION_SECONDS."""
