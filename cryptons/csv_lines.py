@@ -47,7 +47,7 @@ def _blocks(lines: Iterator[str]) -> Iterator[str]:
         for block in chunks(lines, LINES_AT_ONCE):
             yield "".join(block)
             has_begun = True
-    except Exception:
+    except Exception:  # a lost database or a defect: the file ends with a line that says so, and the error goes on to the log
         if has_begun:
             yield INCOMPLETE
         raise

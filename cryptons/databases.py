@@ -40,7 +40,7 @@ POSTGRES_OPTIONS = {
 """A server that is gone without a word, as when its machine loses power, is noticed after half a minute, not after hours."""
 POSTGRES_POOL = {"min_size": 2, "max_size": 10, "timeout": 5}
 RECONNECT_SECONDS = 5
-"""How long psycopg's pool tries by itself. Its pauses grow with each try, so then the next request tries instead."""
+"""How long psycopg's pool tries to connect again. Its pauses grow with each try; after this time the next request makes it try."""
 
 # The wait for a replica is short, because the primary can answer the same queries.
 MONGO_REPLICA = {"serverSelectionTimeoutMS": 1_000, "connectTimeoutMS": 1_000, "socketTimeoutMS": 5_000}

@@ -1,7 +1,7 @@
 """Ends the wait for a PostgreSQL that hangs, in the process that answers people.
 
 A server that hangs keeps its connections open and acknowledges what it is sent, so neither `connect_timeout` nor TCP ends the wait, and
-its own `statement_timeout` ends nothing. MongoDB's driver notices such a server by itself.
+its own `statement_timeout` ends nothing. MongoDB's driver has a deadline of its own for this (`socketTimeoutMS`).
 """
 
 from typing import Any, ClassVar, TypeVar

@@ -112,25 +112,31 @@ def test_a_health_check_that_hangs_is_a_503_and_the_next_ones_as_well_until_it_e
     assert asyncio.run(probe_thrice()) == [503, 503, 200]
 
 
-def test_a_request_that_no_thread_begins_in_time_is_told_to_come_back_and_is_never_begun():
-    begun, go_on, paths = threading.Event(), threading.Event(), []
+class Hanging(Application):
+    """Answers once it is told to go on."""
 
-    def application(environ, start_response):
-        paths.append(environ["PATH_INFO"])
-        begun.set()
-        go_on.wait(10)
-        start_response("200 OK", [])
-        return [b"done"]
+    def __init__(self):
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, environ, start_response):
+        self.begun.set()
+        self.go_on.wait(10)
+        return super().__call__(environ, start_response)
+
+
+def test_a_request_that_no_thread_begins_in_time_is_told_to_come_back_and_is_never_begun():
+    application = Hanging()
 
     async def ask_all():
         door = front(application, threads=1)
         first, second, third = Exchange(), Exchange(), Exchange()
         hanging = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/hangs"), first))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(application.begun.wait, 10)
         door._pool._begin_seconds = 0
         await door.__rsgi__(GivenScope(path="/waits"), second)
         door._pool._begin_seconds = 10
-        go_on.set()
+        application.go_on.set()
         await hanging
         await door.__rsgi__(GivenScope(path="/next"), third)
         return first, second, third
@@ -138,27 +144,21 @@ def test_a_request_that_no_thread_begins_in_time_is_told_to_come_back_and_is_nev
     first, second, third = asyncio.run(ask_all())
 
     assert (first.status, second.status, second.headers["retry-after"], third.status) == (200, 503, "2", 200)
-    assert paths == ["/hangs", "/next"]
+    assert [call["PATH_INFO"] for call in application.calls] == ["/hangs", "/next"]
 
 
 def test_when_too_many_wait_the_next_is_told_to_come_back():
-    begun, go_on = threading.Event(), threading.Event()
-
-    def application(environ, start_response):
-        begun.set()
-        go_on.wait(10)
-        start_response("200 OK", [])
-        return [b"done"]
+    application = Hanging()
 
     async def ask_all():
         door = front(application, threads=1)
         waiting = [Exchange() for _ in range(129)]
         tasks = [asyncio.ensure_future(door.__rsgi__(GivenScope(), exchange)) for exchange in waiting]
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(application.begun.wait, 10)
         late, probe = Exchange(), Exchange()
         await door.__rsgi__(GivenScope(), late)
         probing = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/healthz"), probe))
-        go_on.set()
+        application.go_on.set()
         await asyncio.gather(probing, *tasks)
         return late, probe, waiting
 
