@@ -29,6 +29,7 @@ from tests.matrix.people import (
     STAFF,
     SUPPORT,
     People,
+    is_here,
 )
 from tests.matrix.routes import pages
 from tests.matrix.rows import Rows
@@ -165,7 +166,7 @@ class Admin:
             "type of product": ContentType.objects.get_for_model(rows.product).pk,
             "product": rows.product.pk,
         }
-        self.doomed = {(name, person): rows.fresh(name).pk for name in DELETABLE for person in sorted(MODELS[name].delete)}
+        self.doomed = {(name, person): rows.fresh(name).pk for name in DELETABLE for person in sorted(MODELS[name].delete) if is_here(person)}
         self.expected: dict[str, dict[str, str]] = {}
         self.asked: dict[str, tuple[str, str, list[Any]]] = {}
         self.links: dict[tuple[str, str], str] = {}
@@ -254,7 +255,7 @@ def test_exactly_those_of_the_table_open_each_page_of_the_admin(settings, monkey
     before = tables()
     for name, menu in ACTIONS.items():
         for action, who in menu.items():
-            for person in sorted(MODELS[name].view - who):
+            for person in filter(is_here, sorted(MODELS[name].view - who)):
                 pages.press(name, action, person)
     assert tables() == before
     assert pages.dead_links() == set()
@@ -265,6 +266,6 @@ def offered() -> dict[str, dict[str, set[str]]]:
     menus: dict[str, dict[str, set[str]]] = {}
     for name, menu in ACTIONS.items():
         for action, who in menu.items():
-            for person in who - OLD_CODE:
+            for person in filter(is_here, who - OLD_CODE):
                 menus.setdefault(f"admin:{name}_changelist", {}).setdefault(person, set()).add(action)
     return menus
