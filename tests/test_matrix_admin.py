@@ -166,7 +166,9 @@ class Admin:
             "type of product": ContentType.objects.get_for_model(rows.product).pk,
             "product": rows.product.pk,
         }
-        self.doomed = {(name, person): rows.fresh(name).pk for name in DELETABLE for person in sorted(MODELS[name].delete) if is_here(person)}
+        self.doomed = {
+            (name, person): rows.fresh(name).pk for name in DELETABLE for person in sorted(MODELS[name].delete) if is_here(person)
+        }
         self.expected: dict[str, dict[str, str]] = {}
         self.asked: dict[str, tuple[str, str, list[Any]]] = {}
         self.links: dict[tuple[str, str], str] = {}
