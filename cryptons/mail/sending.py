@@ -1,28 +1,22 @@
-"""Send mails: to the server of EMAIL_URL, or into a file that is named by the mail's id."""
+"""Send the mails that are due, each once."""
 
-import hashlib
-import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils.translation import ngettext, override
 
-from cryptons.atomic_file import atomic_file
 from cryptons.chunks import CHUNK
 from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
-from cryptons.mail_address import MailServer
+from cryptons.mail.post import Post, connection_to
 
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
 """Before each further try; after the last one staff must look."""
@@ -60,13 +54,14 @@ def send(mail_ids: Sequence[UUID], *, at: datetime) -> int:
     ends = time.monotonic() + BATCH_SECONDS
     count, sent, stored = 0, [], time.monotonic()
     mine = claimed.filter(next_try_at=at + HOLD).order_by("created_at", "pk")  # another process may have claimed some, at another moment
-    for mails in _bundled(mine):
-        if time.monotonic() > ends:
-            break
-        if _try(mails, at=at):
-            sent += [mail.pk for mail in mails]
-        if time.monotonic() - stored > STORE_SECONDS:
-            count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
+    with Post() as post:
+        for mails in _bundled(mine):
+            if time.monotonic() > ends:
+                break
+            if _try(post, mails, at=at):
+                sent += [mail.pk for mail in mails]
+            if time.monotonic() - stored > STORE_SECONDS:
+                count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
     return count + _store(sent, at=at)
 
 
@@ -92,11 +87,11 @@ def _as_one(mails: Sequence[Mail]) -> Mail:
     return bundle
 
 
-def _try(mails: Sequence[Mail], *, at: datetime) -> bool:
+def _try(post: Post, mails: Sequence[Mail], *, at: datetime) -> bool:
     """Deliver the mails of a bundle as one, or store when to try again. Returns whether that was delivered."""
     mail = mails[0]
     try:
-        _deliver(_as_one(mails))
+        post.deliver(_as_one(mails))
     except Exception as error:
         if not isinstance(error, OSError):  # the server's trouble, and smtplib's errors are among them
             log_failure("sending a mail", mail.pk, error)
@@ -117,7 +112,7 @@ def send_unrecorded(subject: str, text: str, *, to: Collection[str]) -> None:
     """Email each address without a row in the database. Does nothing without a mail server. Raises OSError."""
     if to and (server := settings.MAIL_SERVER):
         mails = [EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [address]) for address in to]
-        _connection(server).send_messages(mails)
+        connection_to(server).send_messages(mails)
 
 
 def forget_old_mails(*, at: datetime) -> int:
@@ -133,47 +128,3 @@ def forget_old_mails(*, at: datetime) -> int:
             (Path(settings.MAIL_DIR) / f"{mail_id}.eml").unlink(missing_ok=True)
         emptied += old.filter(pk__in=ids).update(to="", subject="", text="", html="", last_error="")
     return emptied
-
-
-def _deliver(mail: Mail) -> None:
-    message = _message(mail)
-    if server := settings.MAIL_SERVER:
-        message.connection = _connection(server)
-        message.send()
-    else:
-        _write(Path(settings.MAIL_DIR) / f"{mail.pk}.eml", message.message().as_bytes())
-
-
-class _Message(EmailMultiAlternatives):
-    def message(self, **options: Any) -> Any:
-        """Set a random boundary. Otherwise the email package compiles an expression to make sure that neither text has it."""
-        message = super().message(**options)
-        message.set_boundary(secrets.token_hex(16))
-        return message
-
-
-def _message(mail: Mail) -> EmailMultiAlternatives:
-    """Its Message-ID names the text too: a bundle that is tried again may hold more mails, which a server must not take for a copy."""
-    text = hashlib.sha256(f"{mail.subject}\n{mail.text}".encode()).hexdigest()[:8]
-    headers = {"Message-ID": f"<{mail.pk}.{text}@{settings.MAIL_DOMAIN}>", "Date": format_datetime(mail.created_at)}
-    message = _Message(mail.subject, mail.text, settings.MAIL_FROM, [mail.to], headers=headers)
-    message.attach_alternative(mail.html, "text/html")
-    return message
-
-
-def _connection(server: MailServer) -> EmailBackend:
-    return EmailBackend(
-        host=server.host,
-        port=server.port,
-        username=server.user,
-        password=server.password,
-        use_ssl=server.scheme == "smtps",
-        use_tls=server.scheme == "smtp+tls",
-        timeout=10,
-    )
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(file, is_durable=True) as part:
-        part.write_bytes(content)

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from cryptons.mail import sending
+from cryptons.mail.message import message_bytes
 from cryptons.mail.models import Mail
 from cryptons.mail_address import MailServer, read_mail_server, read_sender, read_shop_name
 
@@ -18,7 +19,7 @@ def sent_mail(settings: Any, sender: str) -> email.message.EmailMessage:
     """The mail as a server reads it."""
     settings.MAIL_FROM = sender
     mail = Mail(key="x", to="ada@example.com", subject="Paid", text="t", html="<p>t</p>", created_at=timezone.now())
-    message = email.message_from_bytes(sending._message(mail).message().as_bytes(), policy=email.policy.default)
+    message = email.message_from_bytes(message_bytes(mail), policy=email.policy.default)
     assert isinstance(message, email.message.EmailMessage)
     return message
 

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from cryptons.mail.models import Mail
+from cryptons.mail.post import Post
 from cryptons.signals import web_started
 from cryptons.tests.disks import break_disk, fill_disk
 from payments import outage_alerts
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _staff(settings, monkeypatch):
     """Mails go to Django's outbox."""
     settings.STAFF_EMAIL, settings.MAIL_SERVER = ["grace@example.com"], "a server"
-    monkeypatch.setattr("cryptons.mail.sending._connection", lambda server: mail.get_connection())
+    monkeypatch.setattr("cryptons.mail.sending.connection_to", lambda server: mail.get_connection())
+    monkeypatch.setattr(Post, "deliver", lambda _, sent: mail.outbox.append(mail.EmailMessage(sent.subject, sent.text)))
     monkeypatch.setattr(outage_alerts, "_told_at", {})
 
 
@@ -73,13 +75,13 @@ def test_nothing_is_told_while_the_worker_polls(fields):
 
 
 def test_a_mail_that_the_server_refuses_is_tried_again(monkeypatch):
-    def away(server):
+    def away(post, sent):
         raise ConnectionRefusedError("no server")
 
     now = timezone.now()
     poll_all(now - timedelta(minutes=3))
     with monkeypatch.context() as patch:
-        patch.setattr("cryptons.mail.sending._connection", away)
+        patch.setattr(Post, "deliver", away)
         alert_of_worker(at=now)
     Mail.objects.update(next_try_at=now)
 

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cryptons.mail import queueing, sending
+from cryptons.mail import queueing
+from cryptons.mail.message import message_id
 from cryptons.mail.models import Mail
+from cryptons.mail.post import Post
 from cryptons.mail.queueing import queue_mail
 from cryptons.mail.sending import MOST_TOGETHER, send_due
 
@@ -16,7 +18,7 @@ NOW = datetime(2026, 11, 26, 10, 30, 10, tzinfo=UTC)
 @pytest.fixture
 def sent(monkeypatch):
     mails = []
-    monkeypatch.setattr(sending, "_deliver", mails.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(mails.append))
     return mails
 
 
@@ -71,7 +73,7 @@ def test_a_bundle_that_has_grown_since_a_crash_is_no_copy_of_what_was_sent(monke
         sent.append(mail)
         raise SystemExit
 
-    monkeypatch.setattr(sending, "_deliver", deliver_and_die)
+    monkeypatch.setattr(Post, "deliver", staticmethod(deliver_and_die))
     queue(1, at=NOW)
     for minute, has_grown in ((0, False), (2, False), (4, True)):
         if has_grown:
@@ -79,7 +81,7 @@ def test_a_bundle_that_has_grown_since_a_crash_is_no_copy_of_what_was_sent(monke
         with pytest.raises(SystemExit):
             send_due(at=NOW + timedelta(minutes=minute))
 
-    first, copy, grown = (sending._message(mail).extra_headers["Message-ID"] for mail in sent)
+    first, copy, grown = (message_id(mail) for mail in sent)
     assert first == copy
     assert grown != first
 
@@ -90,9 +92,9 @@ def test_a_bundle_that_fails_is_tried_again_as_a_whole(monkeypatch, sent):
 
     queue(1, at=NOW - timedelta(seconds=20))
     queue(2, at=NOW)
-    monkeypatch.setattr(sending, "_deliver", refuse)
+    monkeypatch.setattr(Post, "deliver", staticmethod(refuse))
     send_due(at=NOW + timedelta(minutes=1))
     assert set(Mail.objects.values_list("attempts", "last_error")) == {(1, "ConnectionRefusedError: away")}
-    monkeypatch.setattr(sending, "_deliver", sent.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
     send_due(at=NOW + timedelta(minutes=2))
     assert len(sent) == 1

@@ -13,6 +13,7 @@ from django.utils import timezone
 from cryptons.db import atomic, new_id
 from cryptons.mail import sending
 from cryptons.mail.models import Mail
+from cryptons.mail.post import Post
 from cryptons.mail.queueing import queue_mail
 from cryptons.mail.sending import BATCH, HOLD, WAITS, send
 from cryptons.mail.tasks import sweep_mails
@@ -37,7 +38,7 @@ def broken_server(monkeypatch):
     def refuse(mail):
         raise smtplib.SMTPServerDisconnected("gone")
 
-    monkeypatch.setattr(sending, "_deliver", refuse)
+    monkeypatch.setattr(Post, "deliver", staticmethod(refuse))
 
 
 def files(settings):
@@ -58,7 +59,7 @@ def test_a_mail_is_written_to_a_file_named_by_its_id_with_text_and_html(mail, se
 
 def test_a_mail_is_sent_once_when_it_is_sent_twice(mail, monkeypatch):
     sent = []
-    monkeypatch.setattr(sending, "_deliver", sent.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
 
     send([mail.pk], at=timezone.now())
     send([mail.pk], at=timezone.now())
@@ -81,10 +82,10 @@ def test_the_sweep_sends_a_mail_whose_sender_died(mail, monkeypatch):
     def die(mail):
         raise SystemExit
 
-    monkeypatch.setattr(sending, "_deliver", die)
+    monkeypatch.setattr(Post, "deliver", staticmethod(die))
     with pytest.raises(SystemExit):
         send([mail.pk], at=timezone.now() - timedelta(minutes=2))
-    monkeypatch.setattr(sending, "_deliver", sent.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
 
     sweep_mails()
 
@@ -121,14 +122,14 @@ def test_an_invalid_mail_is_postponed_and_does_not_hold_up_other_mails(mail, set
 
 def test_a_mail_that_fails_unexpectedly_does_not_hold_up_other_mails(mail, monkeypatch, settings):
     other = Mail.objects.create(key="x", to="ada@example.com", subject="x", text="x", html="x")
-    deliver = sending._deliver
+    deliver = Post.deliver
 
-    def fail(one):
+    def fail(post, one):
         if one == mail:
             raise ZeroDivisionError
-        deliver(one)
+        deliver(post, one)
 
-    monkeypatch.setattr(sending, "_deliver", fail)
+    monkeypatch.setattr(Post, "deliver", fail)
     sweep_mails()
     assert [file.stem for file in files(settings)] == [str(other.pk)]
 
@@ -162,7 +163,7 @@ def many(count):
 
 def test_a_sweep_sends_all_mails_that_are_due_with_four_statements_for_a_batch(monkeypatch, django_assert_num_queries):
     sent = []
-    monkeypatch.setattr(sending, "_deliver", sent.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
     mails = many(BATCH + 1)
     with django_assert_num_queries(2 * 4 + 1):
         sweep_mails()
@@ -179,7 +180,7 @@ def test_what_was_sent_is_stored_every_second_so_that_a_death_repeats_little(mon
             raise SystemExit
         sent.append(mail)
 
-    monkeypatch.setattr(sending, "_deliver", die_at_the_third)
+    monkeypatch.setattr(Post, "deliver", staticmethod(die_at_the_third))
     with pytest.raises(SystemExit):
         send([mail.pk for mail in many(3)], at=timezone.now())
     assert Mail.objects.exclude(sent_at=None).count() == 2
@@ -188,7 +189,7 @@ def test_what_was_sent_is_stored_every_second_so_that_a_death_repeats_little(mon
 def test_mails_that_a_slow_server_leaves_no_time_for_are_due_again_and_have_lost_no_attempt(monkeypatch):
     clock, at = iter(range(0, 1000, 8)), timezone.now().replace(microsecond=0)
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # others look at the clock, too
-    monkeypatch.setattr(sending, "_deliver", lambda mail: None)
+    monkeypatch.setattr(Post, "deliver", staticmethod(lambda mail: None))
     mails = many(3)
     assert send([mail.pk for mail in mails], at=at) == 1
     assert set(Mail.objects.filter(sent_at=None).values_list("attempts", "next_try_at")) == {(0, at + HOLD)}
@@ -196,7 +197,7 @@ def test_mails_that_a_slow_server_leaves_no_time_for_are_due_again_and_have_lost
 
 def test_a_process_sends_no_mail_that_another_one_has_claimed(monkeypatch):
     sent, mine = [], many(2)
-    monkeypatch.setattr(sending, "_deliver", sent.append)
+    monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
     Mail.objects.filter(pk=mine[0].pk).update(next_try_at=timezone.now() + HOLD)
     send([mail.pk for mail in mine], at=timezone.now())
     assert [mail.pk for mail in sent] == [mine[1].pk]

@@ -20,7 +20,7 @@ def fail_by(monkeypatch, error):
         def send_messages(self, mails):
             raise error
 
-    monkeypatch.setattr(sending, "_connection", lambda server: Broken())
+    monkeypatch.setattr(sending, "connection_to", lambda server: Broken())
 
 
 def wrong_certificate():
@@ -33,7 +33,7 @@ def wrong_certificate():
 def _server(settings, monkeypatch):
     settings.MAIL_SERVER = SERVER
     settings.STAFF_EMAIL = ["grace@example.com", "ada@example.com"]
-    monkeypatch.setattr(sending, "_connection", lambda server: mail.get_connection())
+    monkeypatch.setattr(sending, "connection_to", lambda server: mail.get_connection())
 
 
 def test_it_sends_to_all_of_staff_or_to_the_address_that_is_named(capsys):
