@@ -8,7 +8,6 @@ import os
 import resource
 import socket
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ class Server(MPServer):
     """All workers accept from one socket, which outlives each of them.
 
     Granian gives each worker on Linux a socket of its own: connections are refused when the last one ends before the next one
-    listens, and lost with a worker that is killed. Here they wait for a moment.
+    listens, and lost with a worker that is killed. Here they wait for a moment. When the server stops, each worker stops accepting by
+    itself: were the socket shut down first, each would try to accept again and again until it is killed.
     """
 
     _ssp: Any
@@ -44,11 +44,6 @@ class Server(MPServer):
         super()._init_shared_socket()  # type: ignore[no-untyped-call]  # says where to listen
         self._shd, self._ssp = self._ssp.build(), None
         self._sso = socket.socket(fileno=self._shd.get_fd())
-
-    def _drop_shared_socket(self) -> None:
-        with suppress(OSError):  # it is closed already
-            self._sso.shutdown(socket.SHUT_RDWR)  # for the workers too, which only finish what they have begun
-        self._sso.close()
 
 
 def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
