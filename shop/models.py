@@ -58,7 +58,7 @@ class Product(BaseModel):
     rating_average = models.DecimalField(_("average rating"), max_digits=3, decimal_places=2, default=0)
     rating_count = models.PositiveIntegerField(_("number of ratings"), default=0)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
-    updated_at = models.DateTimeField(_("changed at"), auto_now=True, db_index=True)
+    updated_at = models.DateTimeField(_("changed at"), auto_now=True)
 
     objects = ProductQuerySet.as_manager()
 
@@ -68,7 +68,8 @@ class Product(BaseModel):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["category", "price_minor"], name="product_category_price"),
-            models.Index(fields=["-created_at"], condition=models.Q(is_listed=True), name="product_listed_newest"),
+            models.Index(fields=["-created_at", "-id"], name="product_newest"),
+            models.Index(fields=["updated_at", "id"], name="product_changed"),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from tests.matrix.people import (
     CATALOGUE,
     DISABLED,
     EVERYBODY,
+    GOODS,
     GUEST,
     LOGGED_IN,
     NOBODY,
@@ -42,7 +43,7 @@ TELLERS = ORDERS | BOOKS
 HIDDEN = "404"
 SLOW = "GET /api/schema"
 """Is made for each request: ask for it once."""
-QUERIES = {"all": "?all=true", "file": "?format=csv"}
+QUERIES = {"all": "?all=true", "file": "?format=csv", "unlisted": "?unlisted=true", "unlisted product": "?unlisted=true"}
 ANYTHING: dict[str, Any] = {"nothing": "of this name"}
 """The body of routes that anybody or every user may use: who may is told by 400 that there is no such field."""
 
@@ -83,10 +84,10 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/api-keys": {"": KEYS},
     "POST /api/api-keys": {"": KEYS},
     "DELETE /api/api-keys/<str:key_id>": {"new apikey": KEYS},
-    "GET /api/products": {"": EVERY},
+    "GET /api/products": {"": EVERY, "unlisted": Route(GOODS)},
     "GET /api/products/suggest": {"": EVERY},
     "POST /api/products": {"": Route(CATALOGUE)},
-    "GET /api/products/<str:product_id>": {"product": EVERY},
+    "GET /api/products/<str:product_id>": {"product": EVERY, "unlisted product": Route(GOODS)},
     "PUT /api/products/<str:product_id>": {"product": Route(CATALOGUE)},
     "PATCH /api/products/<str:product_id>": {"product": Route(CATALOGUE)},
     "DELETE /api/products/<str:product_id>": {"new product": Route(CATALOGUE)},
@@ -163,6 +164,7 @@ def test_exactly_those_of_the_table_may_use_each_route_of_the_api(settings):
     sent = {person: bodies(rows, person) for person in ALL}
     ids = {
         "product": rows.product.pk,
+        "unlisted product": rows.unlisted.pk,
         "category": rows.product.category_id,
         "buyer's item": rows.cart_item.pk,
         "buyer's order": rows.order.pk,

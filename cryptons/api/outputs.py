@@ -83,12 +83,6 @@ class AmountText(DecimalText):
         raise NotImplementedError
 
 
-class PageMeta(Output):
-    page = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    total = serializers.IntegerField()
-
-
 class ListMeta(Output):
     page = serializers.IntegerField(allow_null=True, help_text="null for a page that was asked for by `after`")
     limit = serializers.IntegerField()

@@ -14,6 +14,7 @@ def _writing(app: str, model: str) -> dict[str, str]:
 
 
 DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
+    "products:read": "shop.view_product",
     "products:write": _writing("shop", "product"),
     "images:write": _writing("shop", "productimage"),
     "categories:write": _writing("shop", "category"),

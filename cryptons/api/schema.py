@@ -24,7 +24,12 @@ TIME: Shape = {"type": "string", "format": "date-time"}
 
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Number of the page")
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, description="Rows on a page")
-AFTER = OpenApiParameter("after", {"type": "string", "maxLength": 200}, description="Instead of `page`: the `next` of the page before")
+AFTER = OpenApiParameter("after", {"type": "string", "maxLength": 6000}, description="Instead of `page`: the `next` of the page before")
+UPDATED_SINCE = OpenApiParameter(
+    "updatedSince",
+    MOMENT,
+    description="Changed at this moment or later, sorted by that. To miss none, ask from a minute before the last change that you have",
+)
 
 ORDER_KEY: Shape = {"orderKey": []}
 NOTHING: Shape = {}

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -87,40 +88,75 @@ def page_parameters(request: Request) -> tuple[int, int]:
     return page, whole_parameter(request, "limit", DEFAULT_LIMIT, least=1, most=MOST_LIMIT)
 
 
-def paginated(request: Request, rows: QuerySet[Any], show: Callable[[Any], Mapping[str, Any]], *, by: str = "-created_at") -> Response:
-    """Answer one page of rows in the order of the column `by`, each shown by `show`, with `meta`.
+def paginated(
+    request: Request,
+    rows: QuerySet[Any],
+    show: Callable[[Any], Mapping[str, Any]],
+    *,
+    by: str = "-created_at",
+    more: Mapping[str, Any] | None = None,
+) -> Response:
+    """Answer one page of rows in the order of the column `by`, each shown by `show`, with `meta`, which also gets `more`.
 
     A page is found by its number, or by `after`, the `next` of the page before it: that costs the same however far it is. Raises Invalid.
     """
     page, limit = page_parameters(request)
     rows = rows.order_by(by, "-id" if by.startswith("-") else "id")
+    before = None
     if cursor := request.query_params.get("after", ""):
         if "page" in request.query_params:
             raise Invalid.fields({"page": _("Send `page` or `after`, not both.")})
-        found: Sequence[Any] = list(_after(rows, cursor, by)[: limit + 1])
+        before = _read_cursor(cursor, rows.model, by)
+        found: Sequence[Any] = list(_after(rows, before, by)[: limit + 1])
         meta: dict[str, Any] = {"page": None, "limit": limit, "total": None}
     else:
         total, start = rows.count(), (page - 1) * limit
         found = list(rows[start : start + limit + 1]) if start < total else []
         meta = {"page": page, "limit": limit, "total": total}
     shown = found[:limit]
-    meta["next"] = _cursor(shown[-1], by) if len(found) > limit else None
-    return success([show(row) for row in shown], meta=meta)
+    meta["next"] = _next_cursor(shown[-1], before, by) if len(found) > limit else None
+    return success([show(row) for row in shown], meta={**meta, **(more or {})})
 
 
-def _cursor(row: Any, by: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([getattr(row, by.lstrip("-")), row.pk])).decode()
+@dataclass(frozen=True)
+class _Cursor:
+    """Stands before the rows that come after this value, or after this id among those with the same value, without those shown already."""
+
+    value: Any
+    pk: UUID
+    shown: tuple[UUID, ...] = ()
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(orjson.dumps([self.value, self.pk, *self.shown])).decode()
 
 
-def _after(rows: QuerySet[Any], cursor: str, by: str) -> QuerySet[Any]:
-    """Return the rows that come after the cursor's. The bound of `by` stands alone, so that an index of it is used."""
-    name, compare = by.lstrip("-"), ("lt" if by.startswith("-") else "gt")
+def cursor_after(shown: Sequence[Any], *, by: str) -> str:
+    """Return the `next` of a first page whose rows have the order of the column `by`, and any order where their values are the same."""
+    value = getattr(shown[-1], by.lstrip("-"))
+    same = tuple(row.pk for row in shown if getattr(row, by.lstrip("-")) == value)
+    return str(_Cursor(value, UUID(int=2**128 - 1 if by.startswith("-") else 0), same))
+
+
+def _next_cursor(last: Any, before: _Cursor | None, by: str) -> str:
+    value = getattr(last, by.lstrip("-"))
+    return str(_Cursor(value, last.pk, before.shown if before and before.value == value else ()))
+
+
+def _read_cursor(text: str, model: type[Model], by: str) -> _Cursor:
     try:
-        value, pk = orjson.loads(base64.urlsafe_b64decode(cursor))
-        value, pk = _bound(rows.model._meta.get_field(name), value), UUID(pk)
+        value, *ids = orjson.loads(base64.urlsafe_b64decode(text))
+        pk, *shown = map(UUID, ids)
+        return _Cursor(_bound(model._meta.get_field(by.lstrip("-")), value), pk, tuple(shown))
     except (ValueError, TypeError, AttributeError, OverflowError, BadValue):
         raise Invalid.fields({"after": _("Send the `next` of the page before, unchanged.")}) from None
-    return rows.filter(**{f"{name}__{compare}e": value}).exclude(**{name: value, f"pk__{'gt' if compare == 'lt' else 'lt'}e": pk})
+
+
+def _after(rows: QuerySet[Any], cursor: _Cursor, by: str) -> QuerySet[Any]:
+    """Return the rows that come after the cursor's. The bound of `by` stands alone, so that an index of it is used."""
+    name, compare = by.lstrip("-"), ("lt" if by.startswith("-") else "gt")
+    seen = {name: cursor.value, f"pk__{'gt' if compare == 'lt' else 'lt'}e": cursor.pk}
+    rows = rows.filter(**{f"{name}__{compare}e": cursor.value}).exclude(**seen)
+    return rows.exclude(pk__in=cursor.shown) if cursor.shown else rows
 
 
 def _bound(field: Any, written: Any) -> Any:

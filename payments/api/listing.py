@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
-from cryptons.api.schema import MOMENT, one_of
+from cryptons.api.schema import MOMENT, UPDATED_SINCE, one_of
 from cryptons.api.views import paginated
 from cryptons.csv_lines import csv_download
 from cryptons.money import UNITS
@@ -32,6 +33,7 @@ class Filters:
     network: str
     status: str
     period: Period
+    updated_since: datetime | None
     order: str
     as_file: bool
 
@@ -53,6 +55,8 @@ class Listing(Generic[Row]):
     """The field that holds the invoice's id."""
     on_network: Callable[[str], Q] = lambda network: Q(network=network)
     related: Sequence[str] = ()
+    tells_changes: bool = False
+    """Whether the rows say when they last changed, in `updated_at`."""
 
     def parameters(self) -> list[OpenApiParameter]:
         """Describe the filters for the OpenAPI document."""
@@ -61,12 +65,13 @@ class Listing(Generic[Row]):
             OpenApiParameter("status", one_of(*self.statuses)),
             OpenApiParameter("from", MOMENT, description="The first day or moment, in UTC"),
             OpenApiParameter("to", MOMENT, description="The day or moment after the last: from 2026-11-01 to 2026-12-01 is November"),
+            *([UPDATED_SINCE] if self.tells_changes else []),
             OpenApiParameter("order", {"type": "string", "maxLength": LONGEST_ORDER}, description="An order's number or id"),
             OpenApiParameter("format", one_of(*FORMATS), description="csv: all rows, oldest first, as a file for spreadsheets"),
         ]
 
     def select(self, filters: Filters) -> QuerySet[Row]:
-        rows = self.rows().filter(filters.period.of(self.moment))
+        rows = self.rows().filter(filters.period.of(self.moment), Period(filters.updated_since).of("updated_at"))
         if filters.status:
             rows = rows.filter(status=filters.status)
         if filters.network:
@@ -82,7 +87,8 @@ class Listing(Generic[Row]):
         rows = self.select(filters)
         if filters.as_file:
             return csv_download(self.name, chain([self.columns], self.cells(rows)))
-        return paginated(request, rows.prefetch_related(*self.related), show, by=f"-{self.moment}")
+        by = "updated_at" if filters.updated_since else f"-{self.moment}"
+        return paginated(request, rows.prefetch_related(*self.related), show, by=by)
 
 
 def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
@@ -93,7 +99,7 @@ def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
         if query.get(name) and query[name] not in known:
             problems[name] = _("Must be one of %(choices)s.") % {"choices": ", ".join(known)}
     moments = {}
-    for name in ("from", "to"):
+    for name in ("from", "to", "updatedSince"):
         try:
             moments[name] = parse_moment(query[name]) if query.get(name) else None
         except ValueError as error:
@@ -106,6 +112,7 @@ def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
         network=query.get("network", ""),
         status=query.get("status", ""),
         period=Period(moments["from"], moments["to"]),
+        updated_since=moments["updatedSince"],
         order=query.get("order", ""),
         as_file=query.get("format") == "csv",
     )

@@ -113,6 +113,7 @@ class PaymentSerializer(Output):
     destination = serializers.CharField(source="option.destination")
     receivedAt = serializers.DateTimeField(source="first_seen_at")
     height = serializers.IntegerField(allow_null=True)
+    updatedAt = serializers.DateTimeField(source="updated_at")
 
     def read_orderNumber(self, payment: Payment) -> str:
         return order_of(payment.invoice.label)

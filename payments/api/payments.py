@@ -44,6 +44,7 @@ PAYMENTS = Listing(
     columns=COLUMNS,
     cells=payment_cells,
     related=("option", "invoice"),
+    tells_changes=True,
 )
 INVOICES = Listing(
     name="invoices",

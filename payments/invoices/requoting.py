@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -164,7 +165,8 @@ def requote(quote: Quote, *, at: datetime, actor: str = "buyer") -> Verdict:
     _check(invoice)
     subject().reserve_again(invoice)
     for money in preview.late:
-        Payment.objects.filter(pk=money.payment.pk).update(late=money.payment.late, minor_per_coin=money.payment.minor_per_coin)
+        credited = {"late": money.payment.late, "minor_per_coin": money.payment.minor_per_coin}
+        Payment.objects.filter(pk=money.payment.pk).update(**credited, updated_at=timezone.now())
     if quote.offers:
         add_options(invoice, quote.offers, at=at)
         invoice.expires_at = quote.offers[0].expires_at

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, update_if_unchanged
@@ -122,7 +123,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     if not update_if_unchanged(invoice, **values):
         raise InvoiceMoved(_("This was changed at the same moment. Please check it again."))
     for payment, status in assessment.moved.items():
-        Payment.objects.filter(pk=payment.pk).update(status=status)
+        Payment.objects.filter(pk=payment.pk).update(status=status, updated_at=timezone.now())
     _record_event(invoice, assessment, cause, was=was)
     Payout.objects.filter(invoice=invoice.pk, status__in=NOT_SENT_YET).update(next_try_at=at)  # is their money still there?
     if reviewed.is_new_to_staff:

@@ -204,6 +204,7 @@ class Payment(BaseModel):
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
             models.Index(fields=["network", "held_until"], name="payment_held"),
             models.Index(fields=["first_seen_at", "id"], name="payment_first_seen"),
+            models.Index(fields=["updated_at", "id"], name="payment_changed"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
-from cryptons.api.schema import MOMENT, TEXT, one_of
+from cryptons.api.schema import MOMENT, TEXT, UPDATED_SINCE, one_of
 from payments.accounting.periods import Period, parse_moment
 from shop.models import Order
 from shop.orders.order_link import normalize
@@ -29,11 +29,7 @@ FILTERS = [
     OpenApiParameter("onHold", one_of(*FLAGS)),
     OpenApiParameter("since", MOMENT, description="Placed on this day or at this moment, in UTC, or later"),
     OpenApiParameter("until", MOMENT, description="Placed before this day or moment"),
-    OpenApiParameter(
-        "updatedSince",
-        MOMENT,
-        description="Changed at this moment or later, sorted by that. To miss none, ask from a minute before the last change that you have",
-    ),
+    UPDATED_SINCE,
     OpenApiParameter("search", {**TEXT, "maxLength": LONGEST_SEARCH}, description="The number or mail address of an order"),
 ]
 

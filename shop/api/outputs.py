@@ -9,7 +9,8 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.api.inputs import AddressField
-from cryptons.api.outputs import AmountText, DecimalText, Output, PageMeta
+from cryptons.api.outputs import AmountText, DecimalText, ListMeta, Output
+from cryptons.api.views import cursor_after
 from cryptons.languages import path_of
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from payments.api.outputs import STATES, NodeSerializer
@@ -115,6 +116,10 @@ class ProductSummarySerializer(Output):
     )
     images = ImageSerializer(many=True)
     ratings = RatingsSerializer(source="*")
+    isListed = serializers.BooleanField(source="is_listed")
+    updatedAt = serializers.DateTimeField(
+        source="updated_at", help_text="A sale changes `stock`, and this only if the product sells out or is available again."
+    )
 
     def read_currency(self, product: Product) -> str:
         return settings.CURRENCY
@@ -131,7 +136,6 @@ class ProductSerializer(ProductSummarySerializer):
 
     description = serializers.CharField()
     createdAt = serializers.DateTimeField(source="created_at")
-    updatedAt = serializers.DateTimeField(source="updated_at")
 
     def read_images(self, product: Product) -> Sequence[ProductImage]:
         return list(product.images.all())
@@ -185,11 +189,21 @@ class FacetsSerializer(Output):
         return [{"from": stars, "count": count} for stars, count in found.facets.ratings.items()]
 
 
-class ProductPageMeta(PageMeta):
-    page = serializers.IntegerField(source="page.number")
+class ProductPageMeta(ListMeta):
+    """Of a page that the search found: `after` goes on from the first one if it has no words to search for and begins with the newest."""
+
+    page = serializers.IntegerField(source="page.number", allow_null=True, help_text="null for a page that was asked for by `after`")
     limit = serializers.IntegerField(source="page.paginator.per_page")
-    facets = FacetsSerializer(source="*")
+    next = serializers.CharField(
+        allow_null=True,
+        help_text="Sent as `after`, it gets the next page; null on the last one, for a search or another order, and with `page` above 1",
+    )
+    facets = FacetsSerializer(source="*", allow_null=True, help_text="null with `after`, `updatedSince` and `unlisted`")
     searchEngine = serializers.CharField(source="engine")
+
+    def read_next(self, found: Found) -> str | None:
+        can_go_on = found.query.is_by_age and found.page.number == 1 and found.page.has_next() and found.products
+        return cursor_after(found.products, by="-created_at") if can_go_on else None
 
 
 class CartItemSerializer(Output):

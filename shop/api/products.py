@@ -1,6 +1,5 @@
 """Products: everybody may read them, `products:write` may change them."""
 
-from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,11 +15,11 @@ from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import GREATEST, Input, StrictBoolean, StrictInteger, StrictString, StrictUUID
+from cryptons.api.inputs import Input, StrictBoolean, StrictInteger, StrictString, StrictUUID
 from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
-from cryptons.api.schema import LIMIT, PAGE, TEXT, describe, idempotency_key, one_of
-from cryptons.api.views import ApiView, get_or_404, page_parameters, parse_id, success
+from cryptons.api.schema import NOTHING, TEXT, describe, idempotency_key
+from cryptons.api.views import ApiView, get_or_404, paginated, parse_id, success
 from cryptons.db import in_transaction
 from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
 from payments.rates.current import rates_version
@@ -32,14 +31,14 @@ from shop.api.outputs import (
     ProductSummarySerializer,
     coin_prices,
 )
+from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, read_filters
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import find_products, find_shown, read_categories
 from shop.catalogue.slugs import free_slug
 from shop.models import Category, Product
-from shop.search import Query, suggest
-from shop.search.base import SORTS
+from shop.search import suggest
 
 
 def version_of(product_id: str) -> str:
@@ -61,20 +60,6 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
         shown = ProductSerializer.serialize(product)
         product_cache.keep(product_id, shown, version=version)
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
-
-
-FILTERS = [
-    OpenApiParameter("category", TEXT, description="Slug or id of a category; includes the categories below it"),
-    OpenApiParameter("minPrice", TEXT, description="A decimal"),
-    OpenApiParameter("maxPrice", TEXT, description="A decimal"),
-    OpenApiParameter("minRating", TEXT, description="0 to 5. Products without a rating count as 0."),
-    OpenApiParameter("inStock", one_of("true", "false"), description="true: only products that can be bought now"),
-    OpenApiParameter("search", TEXT, description="Words; small typing errors are tolerated"),
-    OpenApiParameter("sort", one_of(*SORTS), description="Order of the list. With `rating`, products without a rating come last."),
-    PAGE,
-    LIMIT,
-]
-PARAMETERS = tuple(parameter.name for parameter in FILTERS)
 
 
 @extend_schema_field(DecimalText)
@@ -118,70 +103,31 @@ class ProductInput(Input):
         return category
 
 
-def read_filters(request: Request, tree: Any) -> Query:
-    """Read the filters from the query string. Raises Invalid with a row per problem."""
-    page, limit = page_parameters(request)
-    query = request.query_params
-    problems: dict[str, str] = {}
-
-    def price(name: str) -> int | None:
-        text = query.get(name, "")
-        try:
-            return parse_fiat(text, settings.CURRENCY) if text else None
-        except ValueError as error:
-            problems[name] = str(error)
-            return None
-
-    category = None
-    if slug := query.get("category", ""):
-        category = tree.find(slug) or next((known for known in tree if str(known.pk) == slug.lower()), None)
-        if category is None:
-            problems["category"] = _("There is no such category.")
-    rating = None
-    if text := query.get("minRating", ""):
-        try:
-            rating = Decimal(text)
-        except InvalidOperation:
-            rating = None
-        if rating is None or not rating.is_finite() or not 0 <= rating <= 5:
-            problems["minRating"] = _("Must be a number from 0 to 5.")
-    in_stock = query.get("inStock", "")
-    if in_stock not in ("", "true", "false"):
-        problems["inStock"] = _("Must be true or false.")
-    sort = query.get("sort", "relevance")
-    if sort not in SORTS:
-        problems["sort"] = _("Must be one of %(choices)s.") % {"choices": ", ".join(SORTS)}
-    least, most = price("minPrice"), price("maxPrice")
-    if problems:
-        raise Invalid.fields(problems)
-    return Query(
-        text=query.get("search", ""),
-        category_ids=tree.ids_below(category) if category else None,
-        min_price_minor=_bounded(least),
-        max_price_minor=_bounded(most),
-        min_rating=rating,
-        in_stock=in_stock == "true",
-        sort=sort,
-        page=page,
-        limit=limit,
-    )
-
-
-def _bounded(amount: int | None) -> int | None:
-    return None if amount is None else max(-GREATEST, min(GREATEST, amount))
-
-
 class Products(ApiView):
     def get_permissions(self) -> list[Any]:
-        return [may("products:write")()] if self.request.method == "POST" else []
+        if self.request.method == "POST":
+            return [may("products:write")()]
+        return [may("products:read")()] if asks_unlisted(self.request) else []
 
     @describe(
-        "List products", data=ProductSummarySerializer, many=True, meta=ProductPageMeta, parameters=FILTERS, errors=[400], cached=True
+        "List products",
+        data=ProductSummarySerializer,
+        many=True,
+        meta=ProductPageMeta,
+        parameters=FILTERS,
+        scope="products:read",
+        guests=NOTHING,
+        cached=True,
     )
     def get(self, request: Request) -> Response:
+        """By relevance to `search`, else the newest first; with `updatedSince`, the one that changed first is the first."""
         tree = read_categories()
         filters = read_filters(request, tree)
-        found = find_products(filters, tree)
+        if filters.is_walk:
+            products = filters.select().prefetch_related("category", "images")
+            more = {"facets": None, "searchEngine": "database"}
+            return paginated(request, products, ProductSummarySerializer.serialize, by=filters.sorted_by, more=more)
+        found = find_products(filters.query, tree)
         rows = [ProductSummarySerializer.serialize(product) for product in found.products]
         return success(rows, meta=ProductPageMeta.serialize(found))
 
@@ -205,10 +151,23 @@ class Products(ApiView):
 
 class OneProduct(ApiView):
     def get_permissions(self) -> list[Any]:
-        return [] if self.request.method in ("GET", "HEAD", "OPTIONS") else [may("products:write")()]
+        if self.request.method not in ("GET", "HEAD", "OPTIONS"):
+            return [may("products:write")()]
+        return [may("products:read")()] if asks_unlisted(self.request) else []
 
-    @describe("Get a product", data=ProductSerializer, errors=[404], cached=True)
+    @describe(
+        "Get a product",
+        data=ProductSerializer,
+        parameters=[UNLISTED],
+        errors=[404],
+        scope="products:read",
+        guests=NOTHING,
+        cached=True,
+    )
     def get(self, request: Request, product_id: str) -> Response:
+        if asks_unlisted(request):
+            products = Product.objects.prefetch_related("category", "images")
+            return success(ProductSerializer.serialize(get_or_404(products, product_id, _("Product not found"))))
         return success(read_shown(parse_id(product_id, _("Product not found"))))
 
     @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")

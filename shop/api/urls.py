@@ -1,11 +1,11 @@
 from django.urls import path
 
 from cryptons.response_cache import ready_bytes
-from shop.api import carts, categories, health, orders, products
+from shop.api import carts, categories, health, orders, product_filters, products
 from shop.catalogue.reads import lists_and_rates
 from shop.catalogue.version import category_version
 
-cached_products = ready_bytes(versions=lists_and_rates, parameters=products.PARAMETERS, strict=True)
+cached_products = ready_bytes(versions=lists_and_rates, parameters=product_filters.PARAMETERS, strict=True)
 cached_product = ready_bytes(versions=products.version_of, strict=True)
 cached_categories = ready_bytes(versions=category_version, strict=True)
 

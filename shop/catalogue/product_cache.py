@@ -10,6 +10,8 @@ from django.core.cache import caches
 from shop.catalogue.version import category_version, product_version
 
 SECONDS = 3600
+FORMAT = 2
+"""Raised when the API says more or other things of a product."""
 
 
 def key(product_id: UUID) -> str:
@@ -18,7 +20,7 @@ def key(product_id: UUID) -> str:
 
 def version(product_id: UUID) -> str:
     """Return the version of what the API says of a product: its own, and that of the tree from which its category comes."""
-    return f"{category_version()}.{product_version(str(product_id))}"
+    return f"{FORMAT}.{category_version()}.{product_version(str(product_id))}"
 
 
 def read(product_id: UUID) -> dict[str, Any] | None:

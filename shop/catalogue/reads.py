@@ -34,6 +34,7 @@ class Found:
     facets: Facets
     category_counts: Mapping[UUID, int]
     """Counts that include all categories below."""
+    query: Query
     engine: str
     tree: CategoryTree
 
@@ -64,7 +65,7 @@ def find_products(query: Query, tree: CategoryTree | None = None) -> Found:
     products = [by_id[product_id] for product_id in result.ids if product_id in by_id]
     numbers: Any = Paginator(range(result.total), query.limit)
     page: Page[Product] = Page(products, query.page, numbers)
-    return Found(page, result.total, result.facets, tree.sum_up(result.facets.categories), result.engine, tree)
+    return Found(page, result.total, result.facets, tree.sum_up(result.facets.categories), query, result.engine, tree)
 
 
 def find_shown(**known: Any) -> Product | None:

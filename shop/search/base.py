@@ -63,6 +63,11 @@ class Query:
         """The order to sort by: without words there is no relevance, so the newest come first."""
         return "newest" if self.sort == "relevance" and not self.text.strip() else self.sort
 
+    @property
+    def is_by_age(self) -> bool:
+        """Whether all that the filters leave are listed, the newest first: the database can then go on from any of them."""
+        return self.order == "newest" and not self.text.strip()
+
 
 @dataclass(frozen=True)
 class PriceRange:

@@ -13,7 +13,7 @@ from shop.search.base import MAX_TEXT, MAX_WORD, MAX_WORDS, RATING_STEPS, Facets
 ORDERS = {
     "price": ("price_minor", "id"),
     "-price": ("-price_minor", "id"),
-    "newest": ("-created_at", "id"),
+    "newest": ("-created_at", "-id"),
     "rating": ("-rating_average", "-rating_count", "id"),
     "name": ("name", "id"),
 }
@@ -32,7 +32,7 @@ class DatabaseEngine:
         if query.text.strip() and not words:
             return Result((), 0, Facets(), self.name)
         matching = _matching(products, words)
-        filters = _filters(query)
+        filters = filters_of(query)
         matches = matching.filter(*filters.values())
         total = matches.count()
         ids = (
@@ -59,7 +59,7 @@ def _matching(products: QuerySet[Product], words: list[str]) -> QuerySet[Product
     return products
 
 
-def _filters(query: Query) -> dict[str, Q]:
+def filters_of(query: Query) -> dict[str, Q]:
     """Return the filters by the facet that is counted without them."""
     filters = {}
     if query.category_ids is not None:

@@ -39,6 +39,11 @@ CONTRACT = [
 BUSIEST = {
     "a product's page": lambda: Product.objects.filter(slug="kettle"),
     "the newest products": lambda: Product.objects.filter(is_listed=True).order_by("-created_at")[:20],
+    "products after another one": lambda: Product.objects.filter(is_listed=True, created_at__lte=timezone.now()).order_by(
+        "-created_at", "-id"
+    )[:20],
+    "products that changed": lambda: Product.objects.filter(updated_at__gte=timezone.now()).order_by("updated_at", "id")[:20],
+    "payments that changed": lambda: Payment.objects.filter(updated_at__gte=timezone.now()).order_by("updated_at", "id")[:20],
     "a category by price": lambda: Product.objects.filter(category=new_id()).order_by("price_minor")[:20],
     "a user's cart": lambda: Cart.objects.filter(user=new_id()),
     "a user's orders": lambda: Order.objects.filter(user=new_id()).order_by("-created_at")[:20],

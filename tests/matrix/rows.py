@@ -28,6 +28,7 @@ class Rows:
     def __init__(self, people: People) -> None:
         buyer, self.root = people.users[min(BUYER)], people.users["superuser"]
         self.product: Product = ProductFactory.create(stock=1_000)
+        self.unlisted: Product = ProductFactory.create(is_listed=False)
         ReviewFactory.create(product=self.product, user=buyer)
         self.cart_item = CartItemFactory.create(cart=Cart.objects.get_or_create(user=buyer)[0], product=self.product)
         self.order = self._order("BUYER", user=buyer)

@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from payments.accounting.ledger import COLUMNS
 from payments.accounting.tests.test_ledger import exported, fill_ledger
+from payments.invoices.settlement import settle
+from payments.models import Payment
 from payments.tests.factories import NOW, InvoiceFactory, OptionFactory, PaymentFactory, PayoutFactory
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +77,7 @@ def test_a_payment_shows_its_value_its_rate_and_its_transaction(api):
             "destination": option.destination,
             "receivedAt": "2026-11-01T12:01:00+00:00",
             "height": 7,
+            "updatedAt": Payment.objects.get().updated_at.isoformat(),
         }
     ]
 
@@ -236,4 +239,34 @@ def test_the_openapi_document_describes_the_csv_exports(client):
         operation = client.get("/api/schema").json()["paths"][path]["get"]
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
         named = {each["name"] for each in operation["parameters"]}
-        assert named == {"from", "to", "order", "network", "status", "format", "page", "limit", "after"}
+        changes = {"updatedSince"} if path == "/api/payments" else set()
+        assert named == {"from", "to", "order", "network", "status", "format", "page", "limit", "after"} | changes
+
+
+def test_payments_that_changed_since_come_in_the_order_of_their_change(api):
+    old, second, first = (PaymentFactory() for _ in range(3))
+    for payment, days in ((old, 0), (first, 1), (second, 2)):
+        Payment.objects.filter(pk=payment.pk).update(updated_at=NOW + timedelta(days=days))
+    since = (NOW + timedelta(hours=1)).isoformat()
+
+    page = api.get("/api/payments", {"updatedSince": since, "limit": 1}).json()
+    after = data(api, "/api/payments", updatedSince=since, limit=1, after=page["meta"]["next"])
+
+    assert [row["id"] for row in page["data"] + after] == [str(first.pk), str(second.pk)]
+    assert after[0]["updatedAt"].startswith((NOW + timedelta(days=2)).date().isoformat())
+
+
+def test_a_verdict_is_a_change_of_the_payment():
+    """Else who asks for what changed is never told that a payment has settled."""
+    payment = PaymentFactory(status="seen", is_safe=True)
+    Payment.objects.filter(pk=payment.pk).update(updated_at=NOW)
+
+    settle(payment.invoice_id, at=NOW)
+
+    payment.refresh_from_db()
+    assert (payment.status, payment.updated_at > NOW) == ("settled", True)
+
+
+def test_only_payments_are_asked_for_by_their_change(api):
+    for path in ("/api/invoices", "/api/payouts"):
+        assert api.get(path, {"updatedSince": "2026-11-01"}).json()["error"]["details"][0]["field"] == "updatedSince"
