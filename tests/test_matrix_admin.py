@@ -227,6 +227,17 @@ class Admin:
             {"action": action, "_selected_action": str(self.ids[row]), "post": "yes", "confirmed": "1", **REASON},
         )
 
+    def refused_actions(self) -> set[str]:
+        """Send each action as each person who may, which changes rows, and return those that were refused."""
+        wrong = set()
+        for row, menu in ACTIONS.items():
+            for action, who in menu.items():
+                for person in sorted(who):
+                    expected = NEW_CODE if MODELS[row].asks and person in OLD_CODE else YES
+                    if (answer := meaning(self.press(row, action, person))) != expected:
+                        wrong.add(f"{action} of {row} as {person}: {answer}, not {expected}")
+        return wrong
+
     def dead_links(self) -> set[str]:
         """Follow all links of the admin that were on the pages that somebody may see, and return those that refuse them."""
         return {
@@ -261,6 +272,7 @@ def test_exactly_those_of_the_table_open_each_page_of_the_admin(settings, monkey
                 pages.press(name, action, person)
     assert tables() == before
     assert pages.dead_links() == set()
+    assert pages.refused_actions() == set()
 
 
 def offered() -> dict[str, dict[str, set[str]]]:

@@ -20,19 +20,22 @@ PLACES = {
 }
 """The first that fits."""
 
+TOLD_WHAT_IS_WRONG = {400, 409, 415, 422, 503}
+"""What an answer says to a person who may ask, about the request or about the shop."""
+
 Answers = Mapping[str, Mapping[str, str]]
 """By route and person: YES, where they were sent, or the status of a refusal."""
 
 
 def meaning(response: Any) -> str:
-    """Say what a response means for the person. Who is told what is wrong with the request (400, 409, 415, 422), or 503, may send it."""
+    """Say what a response means for the person. A request that was counted and limited (429) proves nothing, so it is no YES."""
     if response.status_code in (301, 302):
         place = response.headers["Location"]
         for page, words in PLACES.items():
             if place.startswith(page):
                 return words
         return YES
-    return str(response.status_code) if response.status_code in (401, 403, 404, 405) else YES
+    return YES if response.status_code < 400 or response.status_code in TOLD_WHAT_IS_WRONG else str(response.status_code)
 
 
 def skip_pages(monkeypatch: pytest.MonkeyPatch, is_read: Callable[[], bool] = lambda: False) -> None:
