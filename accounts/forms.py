@@ -10,6 +10,7 @@ from django_stubs_ext import StrOrPromise
 from accounts.addresses import LENGTHS, address_problems, clean_address, countries
 from accounts.models import User
 from accounts.plain_text import validate_plain_text
+from cryptons.email_field import EmailField
 
 PASSWORD_HINT = _("At least 10 characters, not only digits, and not a common password.")
 username_rule = RegexValidator(r"^[\w.-]+\Z", _("Letters, digits, dots, dashes and underscores only."))
@@ -30,7 +31,7 @@ class RegisterForm(forms.Form):
         validators=[username_rule, validate_plain_text],
         widget=forms.TextInput(attrs={"autocomplete": "username"}),
     )
-    email = forms.EmailField(label=_("Email"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = EmailField()
     password = forms.CharField(
         label=_("Password"),
         strip=False,
@@ -68,7 +69,7 @@ class ProfileForm(forms.ModelForm[User]):
 
 
 class ForgottenForm(forms.Form):
-    email = forms.EmailField(label=_("Email"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = EmailField()
 
 
 class NewPasswordForm(forms.Form):
@@ -99,7 +100,7 @@ class PasswordForm(NewPasswordForm):
 
 
 class EmailForm(forms.Form):
-    email = forms.EmailField(label=_("New email address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = EmailField(label=_("New email address"))
     current = forms.CharField(
         label=_("Current password"), strip=False, max_length=128, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )

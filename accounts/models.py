@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.addresses import validate_address
 from accounts.plain_text import validate_plain_text
 from cryptons.db import BaseModel, atomic
+from cryptons.email_domain import readable_email, validate_mail_address
 from cryptons.encryption import EncryptedJSONField, EncryptedTextField
 from cryptons.waiting_requests import WaitingRequest
 
@@ -17,11 +18,11 @@ from cryptons.waiting_requests import WaitingRequest
 class ShopUserManager(UserManager["User"]):
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        return super().normalize_email(email).lower()
+        return readable_email(super().normalize_email(email)).lower()
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Find the user by username or email address, in upper or lower case."""
-        name = (username or "").strip().lower()
+        name = readable_email((username or "").strip()).lower()
         return self.get(models.Q(email=name) if "@" in name else models.Q(username=name))
 
 
@@ -34,7 +35,7 @@ class User(BaseModel, AbstractUser):
 
     first_name = models.CharField(_("first name"), max_length=150, blank=True, validators=[validate_plain_text])
     last_name = models.CharField(_("last name"), max_length=150, blank=True, validators=[validate_plain_text])
-    email = models.EmailField(_("email address"), unique=True)
+    email = models.EmailField(_("email address"), unique=True, validators=[validate_mail_address])
     phone = models.CharField(_("phone"), max_length=40, blank=True, validators=[validate_plain_text])
     address = EncryptedJSONField(_("address"), default=dict, blank=True, validators=[validate_address])
     """The shipping address with these keys (`name, street, street2, city, region, postalCode, country`), or empty."""
@@ -74,7 +75,7 @@ class User(BaseModel, AbstractUser):
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         """Save, and end all logins if this sets a password, closes the account or takes staff away. These two end API keys as well."""
         self.username = self.username.lower()
-        self.email = self.email.lower()
+        self.email = readable_email(self.email).lower()
         if self._state.adding or args:
             super().save(*args, update_fields=update_fields, **kwargs)
             self._remember(ENDING)

@@ -6,8 +6,8 @@ from email.utils import formataddr
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
 
+from cryptons.email_domain import ascii_email, validate_mail_address
 from cryptons.public_url import host_name
 
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
@@ -66,23 +66,23 @@ def read_sender(text: str, *, shop_name: str, domain: str) -> str:
     try:
         if not text.isprintable():
             raise ValidationError("control characters")
-        validate_email(address)
+        validate_mail_address(address)
     except ValidationError:
         raise ImproperlyConfigured(
             f"MAIL_FROM must be a mail address, or a name and an address as in Shop <shop@shop.example>, not {text!r}."
         ) from None
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    user, _, host = address.rpartition("@")
-    return formataddr((name, address if address.isascii() else f"{user}@{host_name(host)}"))
+    return formataddr((name, ascii_email(address)))
 
 
 def read_staff_addresses(addresses: list[str]) -> list[str]:
     for address in addresses:
         try:
-            validate_email(address)
+            validate_mail_address(address)
         except ValidationError:
             raise ImproperlyConfigured(f"STAFF_EMAIL must list mail addresses, separated by commas, not {address!r}.") from None
+    addresses = [ascii_email(address) for address in addresses]
     if len({address.lower() for address in addresses}) < len(addresses):
         raise ImproperlyConfigured("STAFF_EMAIL must list each address once.")
     return addresses

@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from cryptons.email_domain import readable_email, validate_mail_address
+
 GREATEST = 2**63 - 1
 
 
@@ -21,7 +23,12 @@ class StrictString(serializers.CharField):
 
 
 class StrictEmail(StrictString, serializers.EmailField):
-    pass
+    """Takes a domain of any script, and returns it as people read it. Raises Django's ValidationError, too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        address = readable_email(super().to_internal_value(data))
+        validate_mail_address(address)
+        return address
 
 
 class StrictInteger(serializers.IntegerField):

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.mail import BadHeaderError
 from django.core.mail.message import sanitize_address
 
+from cryptons.email_domain import ascii_email
 from cryptons.mail.models import Mail
 
 PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
@@ -46,7 +47,7 @@ def message_id(mail: Mail) -> str:
 
 def plain_address(address: str) -> str:
     """Return the address in ASCII. Raises ValueError if it cannot be read."""
-    return address if PLAIN_ADDRESS.fullmatch(address) else sanitize_address(address, "utf-8")
+    return address if PLAIN_ADDRESS.fullmatch(address) else sanitize_address(ascii_email(address), "utf-8")
 
 
 def _subject(text: str) -> str:

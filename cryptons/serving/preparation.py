@@ -19,12 +19,12 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import call_command
-from django.core.validators import validate_email
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from cryptons.audit import settings_log
 from cryptons.audit.acting import untold
+from cryptons.email_domain import validate_mail_address
 from cryptons.serving.certificate import certificate_problem
 
 
@@ -177,7 +177,7 @@ def check_staff_settings() -> None:
         raise ImproperlyConfigured("ADMIN_USERNAME cannot be used. " + " ".join(error.messages)) from error
     if settings.ADMIN_EMAIL:
         try:
-            validate_email(settings.ADMIN_EMAIL)
+            validate_mail_address(settings.ADMIN_EMAIL)
         except ValidationError as error:
             raise ImproperlyConfigured(f"ADMIN_EMAIL must be a mail address, not {settings.ADMIN_EMAIL!r}.") from error
     if settings.ADMIN_PASSWORD:

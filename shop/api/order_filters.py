@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
 from cryptons.api.schema import MOMENT, TEXT, UPDATED_SINCE, one_of
+from cryptons.email_domain import readable_email
 from payments.accounting.periods import Period, parse_moment
 from shop.models import Order
 from shop.orders.order_link import normalize
@@ -59,7 +60,7 @@ class OrderFilters:
         if self.payment_status:
             orders = orders.filter(payment_status=self.payment_status)
         if self.search:
-            orders = orders.filter(Q(number=normalize(self.search)) | Q(email__iexact=self.search))
+            orders = orders.filter(Q(number=normalize(self.search)) | Q(email__iexact=readable_email(self.search)))
         return orders
 
 

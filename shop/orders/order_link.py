@@ -9,6 +9,7 @@ from django.utils.crypto import salted_hmac
 
 from cryptons.api.limits import count
 from cryptons.db import in_transaction
+from cryptons.email_domain import readable_email
 from cryptons.waiting_requests import answer_in_turn, store
 from shop.models import Order, OrderLinkRequest
 from shop.orders.mails import mail_order_link
@@ -35,7 +36,7 @@ def answer_link_requests(*, at: datetime) -> None:
 
 def _answer(request: OrderLinkRequest, *, at: datetime) -> None:
     order = Order.objects.filter(number=request.number).first()
-    is_mailed = order is not None and order.email.strip().lower() == request.email and _count_mail(request.email)
+    is_mailed = order is not None and readable_email(order.email.strip()).lower() == request.email and _count_mail(request.email)
 
     def act() -> None:
         is_first = OrderLinkRequest.objects.filter(pk=request.pk).delete()[0]

@@ -3,8 +3,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.validators import validate_email
 
+from cryptons.email_domain import ascii_email, validate_mail_address
 from cryptons.mail.sending import send_unrecorded
 from cryptons.mail.trouble import trouble_words
 
@@ -24,8 +24,10 @@ class Command(BaseCommand):
             raise CommandError("Name an address, or set STAFF_EMAIL.")
         for address in addresses:
             try:
-                validate_email(address)
-                send_unrecorded(f"Test mail of {settings.SHOP_NAME}", f"The mails of {settings.PUBLIC_URL} arrive here.\n", to=[address])
+                validate_mail_address(address)
+                send_unrecorded(
+                    f"Test mail of {settings.SHOP_NAME}", f"The mails of {settings.PUBLIC_URL} arrive here.\n", to=[ascii_email(address)]
+                )
             except ValidationError as error:
                 raise CommandError(f"{address} is no mail address.") from error
             except OSError as error:
