@@ -165,10 +165,26 @@ def test_a_sweep_sends_all_mails_that_are_due_with_four_statements_for_a_batch(m
     sent = []
     monkeypatch.setattr(Post, "deliver", staticmethod(sent.append))
     mails = many(BATCH + 1)
-    with django_assert_num_queries(2 * 4 + 1):
+    with django_assert_num_queries(2 * 4):
         sweep_mails()
     assert sorted(mail.key for mail in sent) == sorted(mail.key for mail in mails)
     assert set(Mail.objects.values_list("attempts", "next_try_at")) == {(1, None)}
+
+
+def test_mails_that_come_during_a_batch_that_is_not_full_are_left_to_the_next_sweep(monkeypatch):
+    sent = []
+
+    def deliver(mail):
+        sent.append(mail.key)
+        if len(sent) <= 3:
+            Mail.objects.create(key=f"later {mail.key}", to="ada@example.com", subject="x", text="x", html="x")
+
+    monkeypatch.setattr(Post, "deliver", staticmethod(deliver))
+    many(3)
+    sweep_mails()
+    assert sorted(sent) == ["0", "1", "2"]
+    sweep_mails()
+    assert sorted(sent[3:]) == ["later 0", "later 1", "later 2"]
 
 
 def test_what_was_sent_is_stored_every_second_so_that_a_death_repeats_little(monkeypatch):
