@@ -74,6 +74,7 @@ def on_database(request: pytest.FixtureRequest) -> Iterator[OnDatabase]:
     with tempfile.TemporaryDirectory(prefix="cryptons-server-", ignore_cleanup_errors=True) as folder:
         server = request.param(Path(folder) / "database", durable=True)
         shop = Shop(Path(folder) / "shop", "--no-demo", SANDBOX="true", **server.settings)
+        shutil.copytree(data_of_a_first_start(), shop.data)
         shop.start()
         on_database = OnDatabase(shop, request.param, server)
         yield on_database
