@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from cryptons.db import in_transaction
 from cryptons.failure_isolation import isolate
 from cryptons.formats import plain_decimal, short_moment
-from cryptons.mail.queueing import queue_mail
+from cryptons.mail.staff import mail_staff
 from payments.models import Alert, Invoice, Payout
 
 EXCEPTIONS = {
@@ -145,19 +145,3 @@ def mail_payout_waits(payout: Payout) -> None:
             return
         path = reverse("admin:payments_payout_change", args=[payout.pk])
     mail_staff("payouts", f"payout:{payout.pk}:waits:{step}", subject, text, path=path)
-
-
-def mail_staff(kind: str, key: str, subject: str, text: str, *, path: str) -> list[str]:
-    """Email each address of STAFF_EMAIL, once for each key, if STAFF_MAILS has this kind. Returns the keys of the mails.
-
-    `path` is the admin's page about the subject. Mails of one kind within a minute are sent as one, except about outages.
-    """
-    if kind not in settings.STAFF_MAILS:
-        return []
-    context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path}
-    bundle = "" if kind == "outages" else f"staff:{kind}"
-    keys = {f"{key}+{number}" if number else key: address for number, address in enumerate(settings.STAFF_EMAIL)}
-    with override(settings.LANGUAGE_CODE):
-        for mail_key, address in keys.items():
-            queue_mail(mail_key, to=address, template="payments/mail/staff", context=context, bundle=bundle)
-    return list(keys)

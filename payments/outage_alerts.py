@@ -22,8 +22,8 @@ from cryptons.disk import read_disk
 from cryptons.formats import short_moment
 from cryptons.mail.models import Mail
 from cryptons.mail.sending import send, send_unrecorded
+from cryptons.mail.staff import mail_staff
 from cryptons.money import UNITS
-from payments.alerts import mail_staff
 from payments.networks.registry import offered_networks
 from payments.polling import unpolled_networks
 

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext, override
 
 from cryptons.chunks import CHUNK, chunks
 from cryptons.db import in_transaction
-from payments.alerts import mail_staff
+from cryptons.mail.staff import mail_staff
 from shop.models import LOW_STOCK, LowStock, Product
 
 AGAIN_AFTER = timedelta(days=1)

@@ -15,8 +15,8 @@ from cryptons.formats import coins, long_moment, money, plain_decimal, text_list
 from cryptons.languages import path_of
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail, render_mail
+from cryptons.mail.staff import mail_staff
 from cryptons.money import UNITS
-from payments.alerts import mail_staff
 from payments.invoices.refundable import in_base, unreturned
 from payments.models import Invoice, Option, Payment, Payout
 from payments.payouts.refund_links import refund_path

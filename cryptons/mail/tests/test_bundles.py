@@ -24,7 +24,7 @@ def sent(monkeypatch):
 
 def queue(number, *, at, to="grace@example.com", bundle="staff:orders"):
     context = {"subject": f"Order {number} <b>", "body": f"{number} × Kettle", "url": f"https://shop.example/{number}"}
-    mail = queueing.render_mail(f"sale:{number}:{to}", to=to, template="payments/mail/staff", context=context)
+    mail = queueing.render_mail(f"sale:{number}:{to}", to=to, template="mail/staff", context=context)
     mail.created_at = mail.next_try_at = at
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queueing, "render_mail", lambda *_, **__: mail)
