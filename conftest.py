@@ -23,6 +23,7 @@ from cryptons.api.limits import forget_counts
 from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.databases import is_mongo
 from cryptons.db import new_id
+from cryptons.events.deliveries import forget_endpoints
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
 from shop.search import engine
@@ -112,6 +113,7 @@ def _plain_settings(settings: Settings, tmp_path: Path) -> None:
 def _empty_caches() -> Iterator[None]:
     """Nothing that a test leaves in memory reaches the next one, nor does the language of its last request."""
     forget_counts()
+    forget_endpoints()
     yield
     for cache in caches.all():
         cache.clear()

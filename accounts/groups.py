@@ -31,7 +31,8 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("change", "shop.order", "payments.invoice", "mail.mail")
     | _may("add change", "payments.payout")
     | _may("view add change delete", "accounts.user")
-    | _may("view add delete", "accounts.apikey"),
+    | _may("view add delete", "accounts.apikey")
+    | _may("view add change delete", "events.webhookendpoint"),
 }
 """The rights of each group, by its name: `app.act_model`. Rights over staff are not among them: only a superuser has those."""
 

@@ -7,6 +7,7 @@ deadline: connecting, sending, the headers and every byte of the body share it. 
 import math
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from ssl import SSLContext
@@ -16,6 +17,9 @@ import httpcore
 import httpx
 
 _SENT_AT_ONCE = 64 * 1024
+
+Resolve = Callable[[str, int], list[str]]
+"""Returns the addresses of a host and port."""
 
 
 class Deadline:
@@ -58,15 +62,15 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self, deadline: Deadline) -> None:
-        self._sockets, self._deadline = httpcore.SyncBackend(), deadline
+    def __init__(self, deadline: Deadline, resolve: Resolve) -> None:
+        self._sockets, self._deadline, self._resolve = httpcore.SyncBackend(), deadline, resolve
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
     ) -> httpcore.NetworkStream:
         """All addresses of the host share the deadline; the last one's error is raised."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address.")
-        for address in _addresses(host, port):
+        for address in self._resolve(host, port):
             try:
                 stream = self._sockets.connect_tcp(address, port, self._deadline.left(), local_address, socket_options)
                 return _Stream(stream, self._deadline)
@@ -83,11 +87,12 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class DeadlineTransport(httpx.HTTPTransport):
-    """httpx has no setting for the network backend of its pool."""
+    """httpx has no setting for the network backend of its pool. `resolve` finds the addresses of a host, or raises ConnectError."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, resolve: Resolve = _addresses) -> None:
         super().__init__(verify=_certificates())
-        self._pool = httpcore.ConnectionPool(ssl_context=_certificates(), max_connections=1, network_backend=_Backend(deadline))
+        backend = _Backend(deadline, resolve)
+        self._pool = httpcore.ConnectionPool(ssl_context=_certificates(), max_connections=1, network_backend=backend)
 
 
 @cache

@@ -22,6 +22,7 @@ QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "
 ROUTES = {
     "payments.tasks.settle_invoices": {"queue": "settling"},
     "cryptons.mail.tasks.*": {"queue": "mails"},
+    "cryptons.events.tasks.*": {"queue": "mails"},
     "shop.tasks.index_products": {"queue": "search"},
     # Tasks that spend money are for a worker with credentials of its own.
     "payments.tasks.send_payout": {"queue": "payouts"},
@@ -46,6 +47,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "sweep invoices": _every(5, "payments.tasks.sweep_invoices"),
         "sweep payouts": _every(5, "payments.tasks.sweep_payouts"),
         "sweep mails": _every(5, "cryptons.mail.tasks.sweep_mails"),
+        "sweep webhooks": _every(5, "cryptons.events.tasks.sweep_webhooks"),
         "sweep link requests": _every(5, "accounts.tasks.sweep_link_requests"),
         "sweep order links": _every(5, "shop.tasks.sweep_order_links"),
         "sweep search": _every(10, "shop.tasks.sweep_search"),
@@ -58,6 +60,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "forget old requests": _every(3600, "cryptons.tasks.forget_old_requests"),
         "forget old sessions": _every(3600, "cryptons.tasks.forget_old_sessions"),
         "forget old mails": _every(3600, "cryptons.mail.tasks.forget_old_mails"),
+        "forget old deliveries": _every(3600, "cryptons.events.tasks.forget_old_deliveries"),
         "forget old webhooks": _every(3600, "payments.tasks.forget_old_webhooks"),
         "forget old tokens": _every(3600, "accounts.tasks.forget_old_tokens"),
         "forget old links": _every(3600, "accounts.tasks.forget_old_links"),

@@ -386,6 +386,7 @@ for _secret in WEBHOOK_SECRET:
         key_of(_secret)
     except ValueError as error:
         raise ImproperlyConfigured(f"WEBHOOK_SECRET must be text, or whsec_ and base64; {error}.") from None
+WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS")
 NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, minimum=1, maximum=60)
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule(follow_seconds=FOLLOW_SECONDS, lightning_seconds=LIGHTNING_ROUND_SECONDS)
 

@@ -39,7 +39,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 COMING = EVERYBODY - GUEST
 """To the admin a guest is anonymous."""
-DELETABLE = ("accounts_apikey", "accounts_user", "accounts_user of staff", "auth_group", "shop_category", "shop_product")
+DELETABLE = (
+    "accounts_apikey",
+    "accounts_user",
+    "accounts_user of staff",
+    "auth_group",
+    "events_webhookendpoint",
+    "shop_category",
+    "shop_product",
+)
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
 REASON = {"reason": "They asked for it.", "version": "1"}
 
@@ -62,6 +70,8 @@ MODELS = {
     "accounts_user of staff": Rights(SUPPORT, OWNER, ROOT, ROOT, asks=True),
     "audit_entry": Rights(OWNER),
     "auth_group": Rights(OWNER, ROOT, ROOT, ROOT, asks=True),
+    "events_webhookdelivery": Rights(OWNER),
+    "events_webhookendpoint": Rights(OWNER, OWNER, OWNER, OWNER),
     "mail_mail": Rights(SUPPORT, change=SUPPORT),
     "payments_alert": Rights(NODES),
     "payments_cursor": Rights(NODES),
@@ -76,6 +86,7 @@ MODELS = {
 ACTIONS = {
     "accounts_user": {"log_out_everywhere": OWNER, "reset_second_factor": ROOT, "delete_selected": OWNER},
     "auth_group": {"delete_selected": ROOT},
+    "events_webhookdelivery": {"redeliver": OWNER},
     "mail_mail": {"send_again": SUPPORT},
     "shop_category": {"delete_selected": CATALOGUE},
     "shop_order": dict.fromkeys(("ship_selected", "deliver_selected", "cancel_selected", "release_selected"), ORDERS),
@@ -102,6 +113,7 @@ APPS = {
     "accounts": SUPPORT,
     "audit": OWNER,
     "auth": OWNER,
+    "events": OWNER,
     "mail": SUPPORT,
     "payments": READS_MONEY,
     "shop": GOODS | ORDERS | BOOKS,
@@ -115,6 +127,7 @@ PAGES = {
     "admin:view_on_site": [Page(STAFF, row="type of product", names=("product",), methods=READ)],
     "admin:audit_entry_export": [Page(OWNER, methods=READ)],
     "admin:auth_user_password_change": [Page(OWNER, row="accounts_user", asks=ANY), Page(ROOT, row="accounts_user of staff", asks=ANY)],
+    "admin:events_webhookendpoint_act": [Page(OWNER, row="events_webhookendpoint", names=("test", "rotate", "redeliver"))],
     "admin:payments_channels": [Page(NODES, methods=READ)],
     "admin:payments_nodes": [Page(NODES, methods=READ)],
     "admin:payments_invoice_ask": [Page(READS_MONEY, row="payments_invoice")],
@@ -154,6 +167,7 @@ class Admin:
         rows = self.rows = Rows(self.people)
         self.ids: dict[str, Any] = {name: rows.fresh(name).pk for name in DELETABLE} | {
             "audit_entry": rows.entry.pk,
+            "events_webhookdelivery": rows.delivery.pk,
             "mail_mail": rows.mail.pk,
             "payments_alert": rows.alert.pk,
             "payments_cursor": rows.cursor.pk,

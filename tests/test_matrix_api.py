@@ -61,6 +61,7 @@ class Route:
 EVERY, UNSIGNED = Route(ALL), Route(NOBODY, refusal="401")
 USERS = Route(LOGGED_IN)
 KEYS = Route(OWNER - OLD_CODE, needs_code=True)
+HOOKS = Route(OWNER)
 OWN = Route(BUYER, refusal=HIDDEN)
 OWN_OR_STAFF = Route(BUYER | TELLERS, refusal=HIDDEN)
 ROUTES: dict[str, dict[str, Route]] = {
@@ -118,6 +119,16 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/admin/health": {"": Route(TELLERS)},
     "GET /api/admin/lightning": {"": Route(NODES)},
     "POST /api/webhooks/payment": {"": UNSIGNED},
+    "GET /api/webhook-endpoints": {"": HOOKS},
+    "POST /api/webhook-endpoints": {"": HOOKS},
+    "GET /api/webhook-endpoints/<str:endpoint_id>": {"endpoint": HOOKS},
+    "PATCH /api/webhook-endpoints/<str:endpoint_id>": {"endpoint": HOOKS},
+    "DELETE /api/webhook-endpoints/<str:endpoint_id>": {"new webhookendpoint": HOOKS},
+    "POST /api/webhook-endpoints/<str:endpoint_id>/test": {"endpoint": HOOKS},
+    "POST /api/webhook-endpoints/<str:endpoint_id>/rotate-secret": {"endpoint": HOOKS},
+    "POST /api/webhook-endpoints/<str:endpoint_id>/redeliver": {"endpoint": HOOKS},
+    "GET /api/webhook-deliveries": {"": HOOKS},
+    "POST /api/webhook-deliveries/<str:delivery_id>/redeliver": {"delivery": HOOKS},
     "POST /api/sandbox/pay": {"": EVERY},
 }
 
@@ -134,6 +145,9 @@ def bodies(rows: Rows, person: str) -> dict[str, Any]:
         "PUT /api/categories/<str:category_id>": {"name": f"Mugs of {person}"},
         "PUT /api/auth/profile": {"firstName": "Eve"},
         "POST /api/api-keys": {"name": f"Program of {person}", "scopes": ["orders:read"]},
+        "POST /api/webhook-endpoints": {"url": "https://erp.example/hooks", "events": ["order.paid"]},
+        "PATCH /api/webhook-endpoints/<str:endpoint_id>": {"description": f"ERP of {person}"},
+        "POST /api/webhook-endpoints/<str:endpoint_id>/redeliver": {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
         "POST /api/cart/items": item,
         "PUT /api/cart/items/<str:item_id>": {"quantity": 2},
         "POST /api/orders": {"email": "eve@example.com", "items": [item], "cryptocurrency": "BTC", "shippingAddress": ADDRESS},
@@ -170,10 +184,12 @@ def test_exactly_those_of_the_table_may_use_each_route_of_the_api(settings):
         "buyer's order": rows.order.pk,
         "guest's order": rows.guests.pk,
         "invoice": rows.invoice.pk,
+        "endpoint": rows.endpoint.pk,
+        "delivery": rows.delivery.pk,
     }
     doomed = {
         (f"new {name.rpartition('_')[2]}", person): rows.fresh(name).pk
-        for name in ("shop_product", "shop_category", "accounts_apikey")
+        for name in ("shop_product", "shop_category", "accounts_apikey", "events_webhookendpoint")
         for person in sorted(ALL)
     }
     clients: dict[str, Client] = {name: people.program(name) for name in people.names}

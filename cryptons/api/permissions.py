@@ -25,6 +25,7 @@ DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
     "reviews:moderate": "reviews.change_review",
     "stats:read": "shop.view_order",
     "payouts:send": "payments.add_payout",
+    "webhooks:write": {**_writing("events", "webhookendpoint"), "GET": "events.view_webhookendpoint"},
     "api-keys:write": {**_writing("accounts", "apikey"), "GET": "accounts.view_apikey"},
 }
 
@@ -73,11 +74,11 @@ def has_permission(user: Any, name: str, method: str = "GET") -> bool:
     return bool(is_in_scope and user.is_authenticated and user.is_staff and user.has_perm(right))
 
 
-def may(name: str) -> type[BasePermission]:
-    """Return a permission class for one of DJANGO_PERMISSIONS: `may("products:write")`."""
+def may(name: str, method: str = "") -> type[BasePermission]:
+    """Return a permission class for one of DJANGO_PERMISSIONS: `may("products:write")`. `method` decides instead of the request's."""
 
     class May(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:
-            return has_permission(request.user, name, request.method or "")
+            return has_permission(request.user, name, method or request.method or "")
 
     return May

@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("shop.api.urls")),
     path("", include("payments.api.urls")),
+    path("", include("cryptons.events.api.urls")),
     path("schema", schema, name="api_schema"),
     path("docs", docs, name="api_docs"),
     path("docs/settings.js", docs_settings, name="api_docs_settings"),

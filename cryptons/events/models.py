@@ -8,7 +8,11 @@ from django.utils import timezone
 
 from cryptons.audit.writing import audit_event
 from cryptons.db import BaseModel
+from cryptons.events.deliveries import queue_deliveries
+from cryptons.events.webhook_models import WebhookDelivery, WebhookEndpoint
 from cryptons.kept_sql import insert
+
+__all__ = ["Event", "WebhookDelivery", "WebhookEndpoint", "record"]
 
 
 class Event(BaseModel):
@@ -31,10 +35,14 @@ class Event(BaseModel):
 
 
 def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor: str = "") -> Event:
-    """Write one event in the caller's transaction. `type` is `subject.what_happened`; a `seq` that is taken raises IntegrityError."""
+    """Write one event, and what webhooks tell of it, in the caller's transaction. `type` is `subject.what_happened`.
+
+    A `seq` that is taken raises IntegrityError.
+    """
     subject_type = type.partition(".")[0]
     event = Event(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
     insert([event])
+    queue_deliveries(type, subject_id, seq, data, at=event.created_at)
     if type != "order.placed":  # staff who buy are buyers
         audit_event(type, subject_id, data, actor=actor, before=lambda: _data_before(event))
     return event

@@ -5,6 +5,7 @@ in an order and number that the index remembers, and must not outlive the lag. A
 after each change once more, in case a task ended between the two.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from cryptons.celery import enqueue
 from cryptons.chunks import chunks
 from cryptons.db import on_commit
+from cryptons.events.deliveries import is_wanted, queue_deliveries
 from shop.catalogue import product_cache
 from shop.catalogue.category_tree import CategoryTree
 from shop.catalogue.tasks import index_products
@@ -34,6 +36,7 @@ def product_changed(ids: Iterable[UUID]) -> None:
     changed = list(ids)
     lists_changed()
     if changed:
+        _tell_stock(changed)
         _renew_products(changed, slugs=[])
         _index(changed)
 
@@ -45,6 +48,7 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
     """
     if not differences:
         return
+    _tell_stock(list(differences))
     rows = list(Product.objects.filter(pk__in=differences).values_list("pk", "slug", "stock"))
     _renew_products([pk for pk, _, _ in rows], slugs=[slug for _, slug, _ in rows])
     if any(availability(stock) != availability(stock - differences[pk]) for pk, _, stock in rows):
@@ -57,7 +61,18 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
 def plenty_sold(products: Collection[Product]) -> None:
     """Renew what shows these products after a sale that leaves more than LOW_STOCK of each, so lists and the search stay as they are."""
     if products:
+        _tell_stock([product.pk for product in products])
         _renew_products([product.pk for product in products], slugs=[product.slug for product in products])
+
+
+def _tell_stock(ids: Collection[UUID]) -> None:
+    """Write what webhooks tell of the stock, in the transaction that may have changed it: who changes it next waits for that one."""
+    if not is_wanted("stock.changed"):
+        return
+    at = timezone.now()
+    for some in chunks(ids):
+        for pk, stock in Product.objects.filter(pk__in=some).values_list("pk", "stock"):
+            queue_deliveries("stock.changed", pk, time.time_ns() // 1000, {"stock": stock}, at=at)
 
 
 def availability(stock: int) -> int:

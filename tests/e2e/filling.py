@@ -25,6 +25,9 @@ from accounts.login_steps import PENDING, PENDING_SECONDS
 from accounts.models import SecondFactor, User
 from accounts.second_factor import begin
 from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
+from cryptons.events.admin import ACTIONS as ENDPOINT_ACTIONS
+from cryptons.events.endpoints import send_test
+from cryptons.events.models import WebhookEndpoint
 from payments.admin.decisions import DECISIONS, decision_path
 from payments.admin.payout_actions import ACTIONS as PAYOUT_ACTIONS
 from payments.admin.payout_actions import draft_path
@@ -250,10 +253,13 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
     """Each page of each model, as the registry has them, and the pages of our own."""
     make_key(staff, "Till", ["orders:read"])
     Rate.objects.get_or_create(coin="BTC", defaults={"currency": "USD", "minor_per_coin": 6_500_000, "quoted_at": timezone.now()})
+    send_test(WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]), at=timezone.now())
     Alert.objects.create(key="e2e:1", text="The node's records have a payment that the ledger lacks: 0.5 BTC.")
     client = filled.person("staff", client_of(staff))
     form = {"name": "ERP", "scopes": ["orders:read"], "expires_at_0": "", "expires_at_1": "", "allowed_ips": ""}
     filled.texts["a new API key"] = client.post("/admin/accounts/apikey/add/", form).text
+    endpoint = {"url": "https://till.example/hooks", "events": ["order.paid"], "is_enabled": "on"}
+    filled.texts["a new webhook endpoint"] = client.post("/admin/events/webhookendpoint/add/", endpoint).text
     filled.person("staff without rights", client_of(StaffFactory.create(is_superuser=False)))
     filled.visit("staff without rights", "/admin/", "/admin/shop/order/")
     filled.visit("staff", "/admin/", "/de/admin/", "/admin/shop/")
@@ -273,6 +279,8 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
                 filled.visit("staff", reverse(f"admin:{base}_{page}", args=[row.pk]))
         if allowed["add"]:
             filled.visit("staff", reverse(f"admin:{base}_add"), send=True)
+    for act in ENDPOINT_ACTIONS:
+        filled.visit("staff", reverse("admin:events_webhookendpoint_act", args=[WebhookEndpoint.objects.latest("created_at").pk, act]))
     filled.visit("staff", reverse("admin:shop_order_history", args=[orders["underpaid"].pk]))
     for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
         filled.visit("staff", reverse(f"admin:{page}"))

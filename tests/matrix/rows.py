@@ -11,6 +11,8 @@ from accounts.models import User
 from accounts.tests.factories import StaffFactory, UserFactory
 from cryptons.audit.models import Entry
 from cryptons.audit.writing import write
+from cryptons.events.endpoints import send_test
+from cryptons.events.models import WebhookDelivery, WebhookEndpoint
 from cryptons.mail.models import Mail
 from payments.models import Alert, Cursor, Invoice, Payment, Payout, Rate
 from payments.payouts.refund_links import refund_path
@@ -47,6 +49,8 @@ class Rows:
             coin="BTC", defaults={"currency": "USD", "minor_per_coin": 5_000_000, "quoted_at": timezone.now()}
         )[0]
         self.mail: Mail = Mail.objects.create(key="mail", to=buyer.email, subject="Your order", text="Thank you.", html="<p>Thank you.</p>")
+        self.endpoint: WebhookEndpoint = self.fresh("events_webhookendpoint")
+        self.delivery: WebhookDelivery = send_test(self.endpoint, at=timezone.now())
         write("change", "product", str(self.product.pk), self.product.name)
         self.entry: Entry = Entry.objects.latest("id")
 
@@ -63,6 +67,7 @@ class Rows:
             "accounts_user": UserFactory.create,
             "accounts_user of staff": StaffFactory.create,
             "auth_group": lambda: Group.objects.create(name=f"Helpers {Group.objects.count()}"),
+            "events_webhookendpoint": lambda: WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]),
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
         }
