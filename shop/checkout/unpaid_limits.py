@@ -144,8 +144,10 @@ def _check_share(wanted: Mapping[Product, int], orders: Iterable[Order]) -> None
     if holding and wanted:
         for product_id, quantity in OrderLine.objects.filter(order__in=holding, product__in=wanted).values_list("product_id", "quantity"):
             held[product_id] += quantity
+    # After what is held: stock read before it counts the pieces of an order placed in between twice.
+    stock = dict(Product.objects.filter(pk__in=[product.pk for product in wanted]).values_list("pk", "stock")) if held else {}
     for product, quantity in wanted.items():
-        most = max(1, int((product.stock + held[product.pk]) * settings.UNPAID_SHARE))
+        most = max(1, int((stock.get(product.pk, product.stock) + held[product.pk]) * settings.UNPAID_SHARE))
         if held[product.pk] + quantity > most:
             message = _(
                 "Before you pay, at most %(most)s of %(product)s can be reserved for you. Please lower the quantity, or pay your open "

@@ -187,6 +187,22 @@ def test_requests_at_the_same_time_do_not_pass_the_share(kettle, monkeypatch):
     assert Product.objects.get().stock == 10
 
 
+def test_pieces_of_an_order_placed_after_the_stock_was_read_count_once(kettle, monkeypatch):
+    read = placing.read_cart
+
+    def meet(cart):
+        contents = read(cart)
+        monkeypatch.setattr(placing, "read_cart", read)
+        place(kettle, quantity=10)
+        return contents
+
+    monkeypatch.setattr(placing, "read_cart", meet)
+    with pytest.raises(TooManyUnits):
+        place(kettle, quantity=5)
+
+    assert Product.objects.get().stock == 10
+
+
 @pytest.mark.parametrize("stock", [1, 2, 3])
 def test_one_piece_can_always_be_ordered(stock):
     assert place(ProductFactory(stock=stock)).holds_stock
