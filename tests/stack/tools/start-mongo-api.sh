@@ -25,6 +25,9 @@ cron.host = '127.0.0.1'
 max_connections = 300
 shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb'
 cron.database_name = 'postgres'
+# Every two seconds these would connect and look for indexes to build; the gateway builds them at once.
+cron.launch_active_jobs = off
+documentdb.enableBackgroundWorker = off
 CONF
 fi
 

@@ -5,6 +5,8 @@ import socketserver
 import struct
 import sys
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
@@ -20,13 +22,13 @@ def parse_msg(body: bytes) -> tuple[Document, bool]:
     """Return the command of an OP_MSG, and whether the client wants no answer (moreToCome)."""
     (flags,) = struct.unpack_from("<I", body)
     end, position = len(body) - (4 if flags & 1 else 0), 4
-    command: Document = {}
+    command: Mapping[str, Any] = {}
     sequences: dict[str, list[RawBSONDocument]] = {}
     while position < end:
         kind, (size,) = body[position], struct.unpack_from("<i", body, position + 1)
         start, stop = position + 1, position + 1 + size
         if kind == 0:
-            command = bson.decode(body[start:stop])
+            command = RawBSONDocument(body[start:stop])
         else:
             at = body.index(b"\0", start + 4)
             documents = sequences.setdefault(body[start + 4 : at].decode(), [])

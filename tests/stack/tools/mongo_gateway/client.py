@@ -4,7 +4,7 @@ import time
 
 import psycopg
 
-from tests.stack.tools.mongo_gateway.codes import Document, Refused, mongo_code, with_prefix
+from tests.stack.tools.mongo_gateway.codes import Answer, Document, Refused, mongo_code, with_prefix
 from tests.stack.tools.mongo_gateway.engine import Call
 from tests.stack.tools.mongo_gateway.store import Connection, Key, Store
 
@@ -46,9 +46,9 @@ class Client:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self.store.give_back(self._connection)
 
-    def answer(self, command: Document) -> Document:
+    def answer(self, command: Document) -> Answer:
         name = OLD_NAMES.get(next(iter(command)), next(iter(command)))
         in_transaction = command.get("autocommit") is False
         try:
@@ -60,7 +60,7 @@ class Client:
             text = with_prefix(code, f"{error.diag.message_primary or error} [{error.sqlstate}]")
             return _failure(code, title, text, in_transaction=in_transaction)
 
-    def _answer(self, name: str, command: Document, *, in_transaction: bool) -> Document:
+    def _answer(self, name: str, command: Document, *, in_transaction: bool) -> Answer:
         if name in FIXED:
             return FIXED[name]
         if name == "hello":
@@ -82,7 +82,7 @@ class Client:
             self.store.remember(key, answer)
         return answer
 
-    def _run_inside(self, key: Key, name: str, command: Document) -> Document:
+    def _run_inside(self, key: Key, name: str, command: Document) -> Answer:
         if command.get("startTransaction"):
             self.store.begin(key)
         transaction = self.store.transactions.get(key)
@@ -101,7 +101,7 @@ class Client:
                 raise Refused(112, "WriteConflict", error["errmsg"])
         return answer
 
-    def _finish(self, key: Key | None, *, commit: bool) -> Document:
+    def _finish(self, key: Key | None, *, commit: bool) -> Answer:
         if key is None or key not in self.store.transactions:
             if key and commit and key in self.store.answers:
                 return self.store.answers[key]  # a commit that is tried again

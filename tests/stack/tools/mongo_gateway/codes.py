@@ -1,8 +1,11 @@
 """MongoDB's error codes for those of the engine."""
 
+from collections.abc import Mapping
 from typing import Any
 
 Document = dict[str, Any]
+Answer = Mapping[str, Any]
+"""A Document, or the engine's bytes as they are."""
 
 CODES = {
     "M001C": (11000, "DuplicateKey"),

@@ -3,8 +3,9 @@
 from typing import Any
 
 import bson
+from bson.raw_bson import RawBSONDocument
 
-from tests.stack.tools.mongo_gateway.codes import Document, Refused, code_of_packed, with_mongo_codes, with_prefix
+from tests.stack.tools.mongo_gateway.codes import Answer, Document, Refused, code_of_packed, with_mongo_codes, with_prefix
 from tests.stack.tools.mongo_gateway.store import Connection, Store
 
 WRITES = {"insert": "insert", "update": "update", "delete": "delete", "findAndModify": "find_and_modify"}
@@ -40,33 +41,33 @@ class Call:
         self.values = {"database": command.get("$db", "admin"), "argument": self.argument, "spec": bson.encode(self.spec)}
 
     def row(self, sql: str, **more: object) -> tuple[Any, ...]:
-        found = self.connection.execute(sql, self.values | more).fetchone()
+        found = self.connection.execute(sql, self.values | more, binary=True).fetchone()
         assert found is not None
         return found
 
-    def run(self) -> Document:
+    def run(self) -> Answer:
         if self.name in WRITES:
             (result,) = self.row(f"SELECT p_result::bytea FROM documentdb_api.{WRITES[self.name]}(%(database)s, %(spec)s::bytea)")
             return with_mongo_codes(bson.decode(result))
         if self.name in FIRST_PAGE:
             return self._first_page()
         if self.name in ANSWERS:
-            return bson.decode(self.row(f"SELECT documentdb_api.{ANSWERS[self.name]}")[0])
+            return RawBSONDocument(self.row(f"SELECT documentdb_api.{ANSWERS[self.name]}")[0])
         if self.name in ("getMore", "create", "createIndexes", "dropIndexes", "drop", "dropDatabase", "renameCollection"):
-            answer: Document = getattr(self, f"_{self.name}")()
+            answer: Answer = getattr(self, f"_{self.name}")()
             return answer
         raise Refused(59, "CommandNotFound", f"no such command: '{self.name}'")
 
-    def _first_page(self) -> Document:
+    def _first_page(self) -> Answer:
         page, rest, cursor = self.row(
             "SELECT cursorpage::bytea, continuation::bytea, cursorid "
             f"FROM documentdb_api.{FIRST_PAGE[self.name]}(%(database)s, %(spec)s::bytea)"
         )
         if rest is not None and cursor:
             self.store.cursors[cursor] = rest
-        return bson.decode(page)
+        return RawBSONDocument(page)
 
-    def _getMore(self) -> Document:  # noqa: N802
+    def _getMore(self) -> Answer:  # noqa: N802
         cursor = self.argument
         if cursor not in self.store.cursors:
             raise Refused(43, "CursorNotFound", f"cursor id {cursor} not found")
@@ -79,7 +80,7 @@ class Call:
             self.store.cursors.pop(cursor, None)
         else:
             self.store.cursors[cursor] = rest
-        return bson.decode(page)
+        return RawBSONDocument(page)
 
     def _create(self) -> Document:
         if len(self.spec) > 1:

@@ -2,17 +2,20 @@
 
 import collections
 import dataclasses
+import select
 import threading
 import time
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
-from tests.stack.tools.mongo_gateway.codes import Document
+from tests.stack.tools.mongo_gateway.codes import Answer
 
 TRANSACTION_SECONDS = 60
 """As transactionLifetimeLimitSeconds of a mongod."""
 KEPT_ANSWERS = 20_000
+KEPT_CONNECTIONS = 20
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Key = tuple[bytes, int]
@@ -31,12 +34,27 @@ class Store:
         self.lock = threading.Lock()
         self.cursors: dict[int, bytes] = {}
         self.transactions: dict[Key, Transaction] = {}
-        self.answers: collections.OrderedDict[Key, Document] = collections.OrderedDict()
+        self.answers: collections.OrderedDict[Key, Answer] = collections.OrderedDict()
+        self.idle: list[Connection] = []
+        """For the next transactions and clients: the engine needs longer to start with a new one than for most transactions."""
 
     def connect(self) -> Connection:
-        return psycopg.connect(self.dsn, autocommit=True)
+        while True:
+            try:
+                connection = self.idle.pop()
+            except IndexError:
+                return psycopg.connect(self.dsn, autocommit=True)
+            if not select.select([connection], [], [], 0)[0]:
+                return connection
+            connection.close()  # nothing was asked, so what came is the end of an engine that has crashed since
 
-    def remember(self, key: Key, answer: Document) -> None:
+    def give_back(self, connection: Connection) -> None:
+        if connection.info.transaction_status == TransactionStatus.IDLE and len(self.idle) < KEPT_CONNECTIONS:
+            self.idle.append(connection)
+        else:
+            connection.close()
+
+    def remember(self, key: Key, answer: Answer) -> None:
         with self.lock:
             self.answers[key] = answer
             while len(self.answers) > KEPT_ANSWERS:
@@ -58,10 +76,14 @@ class Store:
         with self.lock:
             transaction = self.transactions.pop(key, None)
         if transaction:
-            try:
-                transaction.connection.execute("COMMIT" if commit else "ROLLBACK")
+            try:  # its cursors end with it
+                if commit:
+                    transaction.connection.execute("COMMIT; CLOSE ALL")
+                else:  # psycopg's own `execute` would also drop what it has prepared
+                    with transaction.connection.lock:
+                        transaction.connection.pgconn.exec_(b"ROLLBACK; CLOSE ALL")
             finally:
-                transaction.connection.close()
+                self.give_back(transaction.connection)
 
     def sweep(self) -> None:
         """Roll back, for ever, transactions that were not used for TRANSACTION_SECONDS."""
