@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -142,21 +142,19 @@ class Node:
     def pay_each(self, amounts: Mapping[str, Decimal]) -> list[str]:
         """Each by a transaction of its own, of one coin and without change. Their ids."""
         fee = Decimal("0.00001")
-        left = list(amounts.values())
-        homes: dict[str, Decimal] = {}
-        while left:
-            part = {self.call("getnewaddress", wallet=self.buyers): amount + fee for amount in left[:MOST_OUTPUTS]}
-            self.pay_many(part)
-            homes |= part
-            del left[:MOST_OUTPUTS]
+        homes = self.call_each("getnewaddress", [()] * len(amounts), wallet=self.buyers)
+        parts = [slice(start, start + MOST_OUTPUTS) for start in range(0, len(amounts), MOST_OUTPUTS)]
+        for part in parts:
+            self.pay_many({home: amount + fee for home, amount in zip(homes[part], list(amounts.values())[part], strict=True)})
         self.mine()
-        coins = {coin["address"]: coin for coin in self.call("listunspent", 1, 1, list(homes), wallet=self.buyers)}
-        sent = []
-        for address, home in zip(amounts, homes, strict=True):
-            coin = {"txid": coins[home]["txid"], "vout": coins[home]["vout"]}
-            raw = self.call("createrawtransaction", [coin], [{address: str(amounts[address])}])
-            signed = self.call("signrawtransactionwithwallet", raw, wallet=self.buyers)
-            sent.append(str(self.call("sendrawtransaction", signed["hex"])))
+        coins = {coin["address"]: coin for coin in self.call("listunspent", 1, 1, homes, wallet=self.buyers)}
+        spent = [[{"txid": coins[home]["txid"], "vout": coins[home]["vout"]}] for home in homes]
+        sent: list[str] = []
+        for part in parts:
+            paid = [[{address: str(amount)}] for address, amount in list(amounts.items())[part]]
+            raw = self.call_each("createrawtransaction", list(zip(spent[part], paid, strict=True)))
+            signed = self.call_each("signrawtransactionwithwallet", [(each,) for each in raw], wallet=self.buyers)
+            sent += self.call_each("sendrawtransaction", [(each["hex"],) for each in signed])
         return sent
 
     def stop(self) -> None:
@@ -170,12 +168,21 @@ class Node:
 
     def call(self, method: str, *parameters: Any, wallet: str = "", **named: Any) -> Any:
         """Amounts come as Decimal and go as strings."""
+        return self._result(self._post({"jsonrpc": "1.0", "id": 1, "method": method, "params": named or parameters}, wallet))
+
+    def call_each(self, method: str, parameters: Sequence[Sequence[Any]], *, wallet: str = "") -> list[Any]:
+        """The same many times, in one request."""
+        calls = [{"jsonrpc": "1.0", "id": place, "method": method, "params": each} for place, each in enumerate(parameters)]
+        return [self._result(told) for told in self._post(calls, wallet)]
+
+    def _post(self, body: Any, wallet: str) -> Any:
         url = f"http://{self.host}:{self.port}/" + (f"wallet/{wallet}" if wallet else "")
-        body = {"jsonrpc": "1.0", "id": 1, "method": method, "params": named or parameters}
         answer = self.http.post(url, content=json.dumps(body, default=str))
         if answer.status_code in (401, 403):
             raise AssertionError(f"{self.program} refused the password of {self.user!r}.")
-        told = json.loads(answer.content, parse_float=Decimal)
+        return json.loads(answer.content, parse_float=Decimal)
+
+    def _result(self, told: dict[str, Any]) -> Any:
         if told["error"]:
             raise RpcError(told["error"]["code"], told["error"]["message"])
         return told["result"]
