@@ -136,7 +136,7 @@ class Orders(ApiView):
         }
         try:
             if "items" in values:
-                placed = order_products(_quantities(values["items"]), **buyer)
+                placed = order_products(sum_quantities(values["items"]), **buyer)
             else:
                 placed = place_order(cart_of(api_user(request)), **buyer)
         except Product.DoesNotExist:
@@ -153,7 +153,7 @@ def _too_many_unpaid(error: TooManyUnpaid, request: Request) -> Conflict:
     return Conflict(str(error), details=[{"field": "openOrders", "message": str(order.pk)} for order in mine])
 
 
-def _quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
+def sum_quantities(items: list[dict[str, Any]]) -> dict[UUID, int]:
     """Add up the quantities of each product."""
     quantities: dict[UUID, int] = {}
     for item in items:

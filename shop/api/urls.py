@@ -1,7 +1,7 @@
 from django.urls import path
 
 from cryptons.response_cache import ready_bytes
-from shop.api import carts, categories, health, orders, product_filters, products
+from shop.api import carts, categories, checkout, health, orders, product_filters, products
 from shop.catalogue.reads import lists_and_rates
 from shop.catalogue.version import category_version
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path("cart", carts.OneCart.as_view()),
     path("cart/items", carts.CartItems.as_view()),
     path("cart/items/<str:item_id>", carts.OneCartItem.as_view()),
+    path("checkout/quote", checkout.CheckoutQuote.as_view()),
     path("orders", orders.Orders.as_view()),
     path("orders/<str:order_id>", orders.OneOrder.as_view()),
     path("orders/<str:order_id>/status", orders.OrderStatus.as_view()),

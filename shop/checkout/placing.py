@@ -93,7 +93,7 @@ def order_products(
 ) -> Placed:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
     buyer = Buyer(email, user, address, visitor=visitor)
-    return _place(lambda: _contents_of(quantities), buyer, network, at=at, token=token, agreed="")
+    return _place(lambda: contents_of(quantities), buyer, network, at=at, token=token, agreed="")
 
 
 def placed_order(token: UUID, user: User | None) -> Order | None:
@@ -101,7 +101,8 @@ def placed_order(token: UUID, user: User | None) -> Order | None:
     return Order.objects.filter(checkout_token=token, user=user).first()
 
 
-def _contents_of(quantities: dict[UUID, int]) -> CartContents:
+def contents_of(quantities: dict[UUID, int]) -> CartContents:
+    """Return these products in a cart that is not stored. Raises Product.DoesNotExist."""
     products = {product.pk: product for product in find_rows(Product, quantities) if product.is_listed}
     if len(products) < len(quantities):
         raise Product.DoesNotExist("Product not found")
@@ -123,13 +124,12 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         contents = read()
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
-        _check(contents)
+        check_contents(contents)
         slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
         offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at, checks_use=next(attempts) > 0)
         if offers[0].due_base <= UNITS[network].dust_base:
-            message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
-            raise OutOfRange(message % {"network": UNITS[network].name})
+            raise OutOfRange(too_small(network))
         draft = _draft(contents, buyer, offers, slots, number=number, token=token, at=at)
         in_transaction(partial(_write, contents, draft))
         return Placed(draft.order, view_new_quote(draft.invoice.invoice, draft.invoice.options))
@@ -151,7 +151,8 @@ def _find_slots(contents: CartContents, buyer: Buyer, *, at: datetime) -> Slots:
     return find_slots(buyer.visitor, wanted, email=buyer.email, account=buyer.user.pk if buyer.user else None, at=at)
 
 
-def _check(contents: CartContents) -> None:
+def check_contents(contents: CartContents) -> None:
+    """Raise CartBlocked, NotSold, OutOfStock or OutOfRange if this cannot be ordered now."""
     if not contents.lines:
         raise CartBlocked(_("Your cart is empty."))
     for line in contents.lines:
@@ -162,6 +163,11 @@ def _check(contents: CartContents) -> None:
         raise OutOfStock(shortages)
     if not 0 < contents.total_minor <= MAX_MINOR:
         raise OutOfRange(_("An order of this total cannot be taken. Please change the quantities."))
+
+
+def too_small(network: str) -> str:
+    message = _("This order is too small to be paid in %(network)s. Please add something, or choose another way to pay.")
+    return message % {"network": UNITS[network].name}
 
 
 def _draft(

@@ -1,0 +1,62 @@
+"""What an order would cost, before it is placed."""
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.inputs import AddressField
+from accounts.models import User
+from cryptons.api.errors import NotFound
+from cryptons.api.inputs import Input
+from cryptons.api.permissions import Anybody
+from cryptons.api.schema import NOTHING, describe
+from cryptons.api.views import ApiView, success
+from cryptons.coins import COINS
+from shop.api.orders import ItemInput, sum_quantities
+from shop.api.outputs import OrderQuoteSerializer
+from shop.cart.contents import MAX_LINES, read_cart
+from shop.checkout.placing import contents_of
+from shop.checkout.quoting import quote_order
+from shop.models import Cart, Product
+
+
+class OrderQuoteInput(Input):
+    """These items; without `items`, those in the user's cart. An address is checked as that of an order is."""
+
+    items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
+    cryptocurrency = serializers.ChoiceField(choices=list(COINS), required=False, help_text="Without it, the amounts in all coins")
+    shippingAddress = AddressField(required=False)
+
+
+class GuestQuoteInput(OrderQuoteInput):
+    def get_fields(self) -> dict[str, serializers.Field[object, object, object, object]]:
+        fields = super().get_fields()
+        fields["items"].required = True
+        return fields
+
+
+class CheckoutQuote(ApiView):
+    permission_classes = [Anybody]
+
+    @describe(
+        "Quote an order",
+        data=OrderQuoteSerializer,
+        body=OrderQuoteInput,
+        errors=[404, 409, 415],
+        login=True,
+        guests=NOTHING,
+    )
+    def post(self, request: Request) -> Response:
+        """Total and amounts at the current rates, without placing an order: nothing is reserved, and an order may get another rate."""
+        user = request.user if isinstance(request.user, User) else None
+        values = self.valid(OrderQuoteInput if user else GuestQuoteInput)
+        try:
+            contents = (
+                contents_of(sum_quantities(values["items"])) if "items" in values else read_cart(Cart.objects.filter(user=user).first())
+            )
+        except Product.DoesNotExist:
+            raise NotFound(_("Product not found")) from None
+        quote = quote_order(contents, values.get("cryptocurrency", ""), at=timezone.now())
+        return success(OrderQuoteSerializer.serialize(quote), headers={"Cache-Control": "no-store"})
