@@ -88,6 +88,7 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/products": {"": EVERY, "unlisted": Route(GOODS)},
     "GET /api/products/suggest": {"": EVERY},
     "POST /api/products": {"": Route(CATALOGUE)},
+    "PATCH /api/products": {"": Route(CATALOGUE)},
     "GET /api/products/<str:product_id>": {"product": EVERY, "unlisted product": Route(GOODS)},
     "PUT /api/products/<str:product_id>": {"product": Route(CATALOGUE)},
     "PATCH /api/products/<str:product_id>": {"product": Route(CATALOGUE)},
@@ -140,6 +141,7 @@ def bodies(rows: Rows, person: str) -> dict[str, Any]:
     item = {"productId": str(rows.product.pk), "quantity": 1}
     return {
         "POST /api/products": product,
+        "PATCH /api/products": {"products": [{"id": str(rows.product.pk), "stock": 1_000}]},
         "PUT /api/products/<str:product_id>": {**product, "sku": f"MUG-{person}"},
         "PATCH /api/products/<str:product_id>": {"price": "6.00"},
         "POST /api/categories": {"name": f"Cups of {person}"},

@@ -41,7 +41,7 @@ View = Callable[..., Response]
 
 
 def idempotent(view: View) -> View:
-    """Wrap a POST method of an ApiView. A request that comes while the first one with its key runs waits for the answer.
+    """Wrap a POST or PATCH method of an ApiView. A request that comes while the first one with its key runs waits for the answer.
 
     A view with a parameter `token` gets a UUID that is the same for the same sender and key. Stored under a unique index with the object
     that the view makes, it prevents a second one even when the process dies between making the object and answering.
@@ -60,7 +60,8 @@ def idempotent(view: View) -> View:
         if len(key) > 255 or not key.isprintable():
             raise Invalid.fields({"Idempotency-Key": _("Must be at most 255 printable characters.")})
         sender = _sender(request)
-        asked = [request.path.replace("/api/v1/", "/api/", 1), _plain(request.data)]
+        route = request.path.replace("/api/v1/", "/api/", 1)
+        asked = [route if request.method == "POST" else f"{request.method} {route}", _plain(request.data)]
         body_hash = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
         kept = _begin(sender, key, body_hash)
         if kept.status is not None:

@@ -4,7 +4,7 @@ Django's signals say what `save`, `delete` and the sets of a many-to-many field 
 staff calls `audit` as well.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db.models import Manager, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from cryptons.audit.acting import current_actor
-from cryptons.audit.writing import as_text, audit
+from cryptons.audit.writing import as_text, audit, audit_all
 
 SECRET = "…"  # noqa: S105  (stands for one)
 ACTIONS = {"post_add": "add", "post_remove": "remove", "pre_clear": "clear"}
@@ -71,6 +71,22 @@ def _compare(sender: type[Model], instance: Any, raw: bool, update_fields: Colle
             continue
         changes[name] = (SECRET if old else "", SECRET) if name in seen.secret else (old, new)
     instance._audited = changes or None
+
+
+def audit_updates(rows: Iterable[tuple[Model, Mapping[str, Any]]]) -> None:
+    """Tell of rows that `QuerySet.update` has changed: each as it was before, and the new values of its fields, none of them secret."""
+    told = []
+    for row, values in rows:
+        watched, changes = _watched[type(row)], {}
+        for name in watched.fields:
+            column = str(row._meta.get_field(name).attname)  # type: ignore[union-attr]
+            old, new = getattr(row, column), values.get(name)
+            new = new.pk if isinstance(new, Model) else new
+            if name in values and as_text(old) != as_text(new):
+                changes[name] = (old, new)
+        if changes and watched.applies(row):
+            told.append((row, changes))
+    audit_all("change", told)
 
 
 def _tell_saved(sender: type[Model], instance: Any, created: bool, raw: bool, **_: Any) -> None:

@@ -1,5 +1,6 @@
 """What an order would cost, before it is placed."""
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -10,16 +11,58 @@ from accounts.api.inputs import AddressField
 from accounts.models import User
 from cryptons.api.errors import NotFound
 from cryptons.api.inputs import Input
+from cryptons.api.outputs import DecimalText, Output
 from cryptons.api.permissions import Anybody
 from cryptons.api.schema import NOTHING, describe
 from cryptons.api.views import ApiView, success
 from cryptons.coins import COINS
+from cryptons.money import UNITS, format_coin, format_rate
 from shop.api.orders import ItemInput, sum_quantities
-from shop.api.outputs import OrderQuoteSerializer
+from shop.api.outputs import PriceText
 from shop.cart.contents import MAX_LINES, read_cart
 from shop.checkout.placing import contents_of
-from shop.checkout.quoting import quote_order
+from shop.checkout.quoting import OrderQuote, QuotedAmount, quote_order
 from shop.models import Cart, Product
+
+
+class QuotedItemSerializer(Output):
+    productId = serializers.UUIDField(source="product.pk")
+    name = serializers.CharField()
+    sku = serializers.CharField(source="product.sku")
+    quantity = serializers.IntegerField()
+    price = PriceText(source="price_minor")
+    total = PriceText(source="total_minor")
+
+
+class QuotedAmountSerializer(Output):
+    """What would be due over one network. With a `problem` it cannot be used now, and has no amount if there is no rate."""
+
+    network = serializers.ChoiceField(list(UNITS))
+    cryptocurrency = serializers.ChoiceField(list(COINS), help_text="To be ordered with")
+    amount = DecimalText(allow_null=True)
+    rate = DecimalText(allow_null=True)
+    rateSources = serializers.DictField(child=serializers.CharField(), source="sources")
+    quotedAt = serializers.DateTimeField(allow_null=True, source="quoted_at")
+    problem = serializers.CharField(allow_null=True)
+
+    def read_amount(self, quoted: QuotedAmount) -> str | None:
+        return None if quoted.due_base is None else format_coin(quoted.due_base, quoted.network)
+
+    def read_rate(self, quoted: QuotedAmount) -> str | None:
+        return None if quoted.rate is None else format_rate(quoted.rate.minor_per_coin, settings.CURRENCY)
+
+    def read_problem(self, quoted: QuotedAmount) -> str | None:
+        return quoted.problem or None
+
+
+class OrderQuoteSerializer(Output):
+    items = QuotedItemSerializer(source="lines", many=True)
+    totalAmount = PriceText(source="total_minor")
+    currency = serializers.CharField()
+    amounts = QuotedAmountSerializer(many=True)
+
+    def read_currency(self, quote: OrderQuote) -> str:
+        return settings.CURRENCY
 
 
 class OrderQuoteInput(Input):

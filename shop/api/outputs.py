@@ -11,9 +11,8 @@ from rest_framework import serializers
 from accounts.api.inputs import AddressField
 from cryptons.api.outputs import AmountText, DecimalText, ListMeta, Output
 from cryptons.api.views import cursor_after
-from cryptons.coins import COINS
 from cryptons.languages import path_of
-from cryptons.money import UNITS, format_coin, format_fiat, format_rate, indicative_coin_price
+from cryptons.money import UNITS, format_fiat, indicative_coin_price
 from payments.api.outputs import STATES, NodeSerializer
 from payments.invoices.buyer_view import BuyerView, QuoteView, read_buyer_view
 from payments.models import Invoice
@@ -21,7 +20,6 @@ from payments.networks.registry import is_sandbox
 from payments.rates.current import current_rates
 from shop.catalogue.reads import Found
 from shop.checkout.placing import Placed
-from shop.checkout.quoting import OrderQuote, QuotedAmount
 from shop.models import LOW_STOCK, Category, Order, OrderLine, Product, ProductImage
 from shop.orders.state import current_invoice
 from shop.orders.timeline import Entry
@@ -225,46 +223,6 @@ class CartSerializer(Output):
     items = CartItemSerializer(source="lines", many=True)
     total = PriceText(source="total_minor")
     updatedAt = serializers.DateTimeField(source="cart.updated_at")
-
-
-class QuotedItemSerializer(Output):
-    productId = serializers.UUIDField(source="product.pk")
-    name = serializers.CharField()
-    sku = serializers.CharField(source="product.sku")
-    quantity = serializers.IntegerField()
-    price = PriceText(source="price_minor")
-    total = PriceText(source="total_minor")
-
-
-class QuotedAmountSerializer(Output):
-    """What would be due over one network. With a `problem` it cannot be used now, and has no amount if there is no rate."""
-
-    network = serializers.ChoiceField(list(UNITS))
-    cryptocurrency = serializers.ChoiceField(list(COINS), help_text="To be ordered with")
-    amount = DecimalText(allow_null=True)
-    rate = DecimalText(allow_null=True)
-    rateSources = serializers.DictField(child=serializers.CharField(), source="sources")
-    quotedAt = serializers.DateTimeField(allow_null=True, source="quoted_at")
-    problem = serializers.CharField(allow_null=True)
-
-    def read_amount(self, quoted: QuotedAmount) -> str | None:
-        return None if quoted.due_base is None else format_coin(quoted.due_base, quoted.network)
-
-    def read_rate(self, quoted: QuotedAmount) -> str | None:
-        return None if quoted.rate is None else format_rate(quoted.rate.minor_per_coin, settings.CURRENCY)
-
-    def read_problem(self, quoted: QuotedAmount) -> str | None:
-        return quoted.problem or None
-
-
-class OrderQuoteSerializer(Output):
-    items = QuotedItemSerializer(source="lines", many=True)
-    totalAmount = PriceText(source="total_minor")
-    currency = serializers.CharField()
-    amounts = QuotedAmountSerializer(many=True)
-
-    def read_currency(self, quote: OrderQuote) -> str:
-        return settings.CURRENCY
 
 
 class OrderItemSerializer(Output):

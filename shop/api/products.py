@@ -6,22 +6,21 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema_field
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Conflict, Invalid, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Input, StrictBoolean, StrictInteger, StrictString, StrictUUID
-from cryptons.api.outputs import DecimalText
 from cryptons.api.permissions import may
 from cryptons.api.schema import NOTHING, TEXT, describe, idempotency_key
 from cryptons.api.views import ApiView, get_or_404, paginated, parse_id, success
+from cryptons.audit.watching import audit_updates
 from cryptons.db import in_transaction
-from cryptons.money import MAX_MINOR, format_fiat, minor_to_decimal, parse_fiat
+from cryptons.money import parse_fiat
 from payments.rates.current import rates_version
 from shop.api.outputs import (
     ImageSerializer,
@@ -32,12 +31,13 @@ from shop.api.outputs import (
     coin_prices,
 )
 from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, read_filters
+from shop.api.product_inputs import ProductBatchInput, ProductInput
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import find_products, find_shown, read_categories
 from shop.catalogue.slugs import free_slug
-from shop.models import Category, Product
+from shop.models import Product
 from shop.search import suggest
 
 
@@ -62,50 +62,9 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
 
-@extend_schema_field(DecimalText)
-class Price(serializers.Field[int, Any, str, Any]):
-    """Takes a decimal string in the shop's currency, `"49.99"`, as minor units. A JSON number must be whole."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, str | int):
-            raise serializers.ValidationError(_('Must be a decimal string such as "49.99".'))
-        try:
-            minor = parse_fiat(str(data), settings.CURRENCY)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from error
-        if not 0 < minor <= MAX_MINOR:
-            limits = {"least": _readable(1), "most": _readable(MAX_MINOR)}
-            raise serializers.ValidationError(_("Must be between %(least)s and %(most)s.") % limits)
-        return minor
-
-    def to_representation(self, value: int) -> str:
-        return format_fiat(value, settings.CURRENCY)
-
-
-def _readable(amount_minor: int) -> str:
-    return f"{minor_to_decimal(amount_minor, settings.CURRENCY):,}"
-
-
-class ProductInput(Input):
-    name = StrictString(max_length=160)
-    sku = StrictString(max_length=64)
-    slug = serializers.SlugField(max_length=180, required=False, allow_unicode=True)
-    description = StrictString(max_length=20_000, allow_blank=True, required=False)
-    price = Price(source="price_minor")
-    category = StrictUUID()
-    stock = StrictInteger(min_value=0, max_value=10**9, required=False)
-    isListed = StrictBoolean(required=False, source="is_listed")
-
-    def validate_category(self, value: Any) -> Category:
-        category = Category.objects.filter(pk=value).first()
-        if category is None:
-            raise serializers.ValidationError(_("There is no such category."))
-        return category
-
-
 class Products(ApiView):
     def get_permissions(self) -> list[Any]:
-        if self.request.method == "POST":
+        if self.request.method in ("POST", "PATCH"):
             return [may("products:write")()]
         return [may("products:read")()] if asks_unlisted(self.request) else []
 
@@ -147,6 +106,26 @@ class Products(ApiView):
         product.slug = values.get("slug") or free_slug(Product, product.name)
         _save(product)
         return success(ProductSerializer.serialize(product), status=201)
+
+    @describe(
+        "Update many products",
+        data=ProductSerializer,
+        many=True,
+        body=ProductBatchInput,
+        parameters=[idempotency_key("The same key and body: the same answer, and no second change")],
+        errors=[409, 415, 422],
+        scope="products:write",
+    )
+    @idempotent
+    def patch(self, request: Request) -> Response:
+        """Change up to 500 products, all or none; fields that are left out stay. The answer has them in the order of the rows.
+
+        Of rows with problems none is written: `details` names each as `products.<row>.<field>`, the first row being 0.
+        """
+        rows = self.valid(ProductBatchInput)["products"]
+        _save_batch(rows)
+        products = Product.objects.prefetch_related("category", "images").in_bulk([row["product"].pk for row in rows])
+        return success([ProductSerializer.serialize(products[row["product"].pk]) for row in rows if row["product"].pk in products])
 
 
 class OneProduct(ApiView):
@@ -201,13 +180,52 @@ def _save(product: Product, only: list[str] | None = None) -> None:
     except IntegrityError:
         has_sku = Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists()
         field = "sku" if has_sku else "slug"
-        message = _("Another product has this SKU already.") if has_sku else _("Another product has this slug already.")
+        message = _taken(field)
         raise Conflict(message, details=[{"field": field, "message": message}]) from None
 
 
 def _write(product: Product, only: list[str] | None) -> None:
     product.save(update_fields=only)
     product_changed([product.pk])
+
+
+def _save_batch(rows: list[dict[str, Any]]) -> None:
+    """Save only the given fields of each row's product, all or none. Raises Conflict with a detail for each SKU or slug that is taken."""
+    try:
+        in_transaction(partial(_write_batch, rows))
+    except IntegrityError:
+        taken = {f"products.{number}.{field}": _taken(field) for field in ("sku", "slug") for number in _rows_with_taken(field, rows)}
+        details = [{"field": name, "message": message} for name, message in taken.items()]
+        raise Conflict(_("Some values are taken by other products."), details=details) from None
+
+
+def _write_batch(rows: list[dict[str, Any]]) -> None:
+    now = timezone.now()
+    before = Product.objects.in_bulk([row["product"].pk for row in rows])
+    told = []
+    for row in rows:
+        pk, values = row["product"].pk, {name: value for name, value in row.items() if name != "product"}
+        if Product.objects.filter(pk=pk).update(**values, updated_at=now):
+            told.append((before[pk], values))
+    audit_updates(told)
+    product_changed(list(before))
+
+
+def _rows_with_taken(field: str, rows: list[dict[str, Any]]) -> list[int]:
+    """Return the numbers of the rows whose value another product has, or another row before."""
+    values = {number: row[field] for number, row in enumerate(rows) if field in row}
+    owners = dict(Product.objects.filter(**{f"{field}__in": list(values.values())}).values_list(field, "pk"))
+    seen: set[str] = set()
+    taken = []
+    for number, value in values.items():
+        if value in seen or owners.get(value, rows[number]["product"].pk) != rows[number]["product"].pk:
+            taken.append(number)
+        seen.add(value)
+    return taken
+
+
+def _taken(field: str) -> str:
+    return _("Another product has this SKU already.") if field == "sku" else _("Another product has this slug already.")
 
 
 def _delete(product_id: UUID) -> None:

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.django_db
 
 
 class Asked:
-    def __init__(self, key="k", data=None, user=None, path="/api/loaves"):
+    def __init__(self, key="k", data=None, user=None, path="/api/loaves", method="POST"):
+        self.method = method
         self.path = path
         self.headers = {"Idempotency-Key": key} if key else {}
         self.data = data or {"a": 1}
@@ -67,11 +68,12 @@ def test_the_same_key_with_another_body_is_refused(bakery):
         bakery.post(Asked(data={"a": 2}, user=user))
 
 
-def test_the_same_key_at_another_address_is_refused(bakery):
+def test_the_same_key_at_another_address_or_with_another_method_is_refused(bakery):
     user = User()
     bakery.post(Asked(user=user))
-    with pytest.raises(IdempotencyMismatch):
-        bakery.post(Asked(user=user, path="/api/cakes"))
+    for other in ({"path": "/api/cakes"}, {"method": "PATCH"}):
+        with pytest.raises(IdempotencyMismatch):
+            bakery.post(Asked(user=user, **other))
     assert bakery.post(Asked(user=user, path="/api/v1/loaves")).data == {"loaf": 1}
 
 
