@@ -25,9 +25,11 @@ from cryptons.audit.writing import audit
 from cryptons.formats import money, short_moment
 from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
+from shop.admin.order_lines import LineInline
 from shop.errors import ShopError
-from shop.models import Order, OrderLine
+from shop.models import Order
 from shop.orders.lifecycle import change_status, needs_reason, release_hold
+from shop.orders.listing import find_orders, goods_in_short
 from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 
@@ -167,35 +169,12 @@ class WorkFilter(admin.SimpleListFilter):
         return queryset.filter(on_hold=True) if self.value() == "hold" else queryset
 
 
-class LineInline(admin.TabularInline[OrderLine, Order]):
-    model = OrderLine
-    extra = 0
-    can_delete = False
-    verbose_name_plural = _("Items")
-    fields = ("name", "sku", "price", "quantity", "total")
-    readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @admin.display(description=_("price"))
-    def price(self, line: OrderLine) -> str:
-        return money(line.price_minor, line.order.currency)
-
-    @admin.display(description=_("total"))
-    def total(self, line: OrderLine) -> str:
-        return money(line.total_minor, line.order.currency)
-
-
 @admin.register(Order)
 class OrderAdmin(AtomicModelAdmin[Order]):
-    list_display = ("number", "placed", "email", "total", "status_badge", "payment_badge", "hold")
+    list_display = ("number", "placed", "buyer_in_short", "goods", "total", "status_badge", "payment_badge", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")
-    search_help_text = _("Order number, email or transaction")
+    search_help_text = _("Order number, email, transaction, name, address, product or SKU")
     ordering = ("-created_at",)
     list_per_page = 50
     looked_up_by = ("work", "id", "status", "payment_status", "network", "created_at")
@@ -226,13 +205,18 @@ class OrderAdmin(AtomicModelAdmin[Order]):
             audit("change", obj, {"note": (form.initial.get("note"), obj.note)})
             Order.objects.filter(pk=obj.pk).update(note=obj.note)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        return super().get_queryset(request).prefetch_related("lines")
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """Find orders also by any transaction that paid them, not only the first."""
+        """Find orders also by any transaction that paid them, by name and address of the buyer, and by their goods."""
         orders, may_repeat = super().get_search_results(request, queryset, search_term)
         term = search_term.strip()[:MAX_SEARCH_LENGTH]
         if len(term) >= 16:
             paid = Payment.objects.filter(reference__startswith=term).values_list("invoice__subject_id", flat=True)
             orders = orders | queryset.filter(pk__in=list(paid[:100]))
+        if term:
+            orders = orders | find_orders(queryset, term)
         return orders, may_repeat
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Order | None:
@@ -252,6 +236,14 @@ class OrderAdmin(AtomicModelAdmin[Order]):
     @admin.display(description=_("placed at"), ordering="created_at")
     def placed(self, order: Order) -> str:
         return short_moment(order.created_at)
+
+    @admin.display(description=_("buyer"), ordering="email")
+    def buyer_in_short(self, order: Order) -> SafeString:
+        return format_html('{}<br><span class="quiet">{}</span>', order.shipping_address.get("name", ""), order.email)
+
+    @admin.display(description=_("products"))
+    def goods(self, order: Order) -> str:
+        return goods_in_short(order)
 
     @admin.display(description=_("total"), ordering="total_minor")
     def total(self, order: Order) -> str:

@@ -1,3 +1,5 @@
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +22,7 @@ from shop.orders.access import WAITING, order_page, own_orders
 from shop.orders.buyer_view import can_cancel, can_request_refund, can_requote, state_in_words
 from shop.orders.forms import FindForm
 from shop.orders.lifecycle import cancel_own_order
+from shop.orders.listing import find_orders, goods_in_short
 from shop.orders.mails import mail_refund_link
 from shop.orders.order_link import ask_for_link
 from shop.orders.state import current_invoice, received_payments
@@ -27,6 +30,9 @@ from shop.orders.timeline import read_timeline
 from shop.orders.tones import PAYMENT_TONES, STATUS_TONES
 
 PAGE_SIZE = 20
+MANY = 6
+"""A list with fewer orders needs no search."""
+LONGEST_QUERY = 100
 
 
 @require_safe
@@ -131,8 +137,19 @@ def orders(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, form: FindForm, *, problem: str = "") -> HttpResponse:
-    page = Paginator(own_orders(request), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "form": form, "problem": problem, "waiting": WAITING}
+    own, query = own_orders(request), request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    shown = find_orders(own, query) if query else own
+    page = Paginator(shown.prefetch_related("lines"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "rows": [(order, goods_in_short(order)) for order in page.object_list],
+        "query": query,
+        "can_search": bool(query) or page.paginator.count >= MANY,
+        "page_query": urlencode({"q": query}) if query else "",
+        "form": form,
+        "problem": problem,
+        "waiting": WAITING,
+    }
     return render(request, "shop/orders.html", context, status=400 if form.errors else 200)
 
 

@@ -11,7 +11,7 @@ from cryptons.mail.models import Mail
 from payments.models import Invoice
 from payments.payouts.workflow import draft_payout
 from shop.models import Order, Product
-from shop.tests.factories import NOW, OrderFactory
+from shop.tests.factories import ADDRESS, NOW, OrderFactory, OrderLineFactory
 from shop.tests.paying import LATE, TXID, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -333,3 +333,38 @@ def test_the_order_page_links_its_invoice_only_for_those_who_may_see_it(client):
     assert "/admin/payments/invoice/" not in page_of(client, order)
     packer.user_permissions.add(Permission.objects.get(codename="view_invoice"))
     assert "/admin/payments/invoice/" in page_of(client, order)
+
+
+@pytest.mark.parametrize("query", ["ada", "Lovelace Ada", "example road", "united kingdom", "kettle", "copper KETTLE", "sku-of-it"])
+def test_an_order_is_found_by_its_buyer_and_its_goods(client, grace, query):
+    order = OrderFactory(shipping_address={**ADDRESS, "name": "Ada Lovelace"})
+    OrderLineFactory(order=order, name="Copper Kettle", sku="SKU-OF-IT")
+    other = OrderFactory(email="bob@example.com", shipping_address={"name": "Bob", "country": "DE"})
+    OrderLineFactory(order=other, name="Apron", sku="APRON")
+
+    text = client.get(LIST, {"q": query}).text
+
+    assert order.number in text
+    assert "Ada Lovelace" in text
+    assert "2 × Copper Kettle" in text
+    assert other.number not in text
+
+
+@pytest.mark.parametrize("written", ["ABCDE-FGHJK", "abcdefghjk", "order_ABCDE-FGHJK"])
+def test_an_order_is_found_by_its_number_however_it_is_written(client, grace, written):
+    order, other = OrderFactory(number="ABCDE-FGHJK"), OrderFactory()
+
+    text = client.get(LIST, {"q": written}).text
+
+    assert order.number in text
+    assert other.number not in text
+
+
+def test_the_search_of_orders_stays_within_the_filters_of_the_list(client, grace):
+    shipped = OrderFactory(status="shipped", shipping_address={**ADDRESS, "name": "Ada Lovelace"})
+    waiting = OrderFactory(shipping_address={**ADDRESS, "name": "Ada Byron"})
+
+    text = client.get(LIST, {"q": "ada", "status__exact": "shipped"}).text
+
+    assert shipped.number in text
+    assert waiting.number not in text

@@ -8,7 +8,7 @@ from payments.models import Payment
 from shop.models import CartItem, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.state import current_invoice
-from shop.tests.factories import NOW, OrderFactory
+from shop.tests.factories import ADDRESS, NOW, OrderFactory, OrderLineFactory
 from shop.tests.paying import TOO_LATE, open_order, pay, placed, run_out, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -262,3 +262,42 @@ def test_a_guest_without_orders_is_offered_to_log_in_or_to_find_one(client):
     assert "Orders that you place in this browser are listed here." in text
     assert 'href="/account/login/?next=/account/orders/"' in text
     assert 'action="/orders/find/"' in text
+
+
+def test_own_orders_are_found_by_goods_name_and_number(client):
+    ada = UserFactory()
+    client.force_login(ada)
+    kettle = OrderFactory(user=ada, shipping_address={**ADDRESS, "name": "Grace Hopper"})
+    OrderLineFactory(order=kettle, name="Copper Kettle")
+    OrderLineFactory(order=kettle, name="Apron")
+    plain = OrderFactory(user=ada, shipping_address={**ADDRESS, "name": "Ada"})
+    of_others = OrderLineFactory(order__user=UserFactory(), name="Copper Kettle").order
+
+    def found(query):
+        text = client.get("/account/orders/", {"q": query}).text
+        assert of_others.number not in text
+        return {order for order in (kettle, plain) if f'href="/orders/{order.number}/"' in text}
+
+    assert "2 × Copper Kettle and 1 more" in client.get("/account/orders/").text
+    for query in ("kettle", "COPPER kettle", "grace", kettle.number, kettle.number.replace("-", "").lower()):
+        assert found(query) == {kettle}, query
+    assert found("") == {kettle, plain}
+    assert found("kettle grace") == set()
+    assert "No order of yours matches “kettle grace”." in client.get("/account/orders/", {"q": "kettle grace"}).text
+
+
+@pytest.mark.parametrize(("orders", "is_offered"), [(5, False), (6, True)])
+def test_a_search_is_offered_when_there_are_many_orders(client, orders, is_offered):
+    ada = UserFactory()
+    client.force_login(ada)
+    OrderFactory.create_batch(orders, user=ada)
+
+    assert ('name="q" id="order-query"' in client.get("/account/orders/").text) == is_offered
+
+
+def test_the_pages_of_a_search_keep_the_words(client):
+    ada = UserFactory()
+    client.force_login(ada)
+    OrderFactory.create_batch(21, user=ada, shipping_address={**ADDRESS, "city": "Köln"})
+
+    assert "?q=k%C3%B6ln&amp;page=2" in client.get("/account/orders/", {"q": "köln"}).text
