@@ -79,7 +79,7 @@ def mail_exception(invoice: Invoice) -> None:
     """Email staff about an invoice that came into the queue, once for each version of it."""
     with override(settings.LANGUAGE_CODE):
         path = reverse("admin:payments_invoice_change", args=[invoice.pk])
-        subject = gettext("%(invoice)s is waiting for a decision") % {"invoice": invoice.label}
+        subject = gettext("Order %(number)s is waiting for a decision") % {"number": invoice.order_number}
         text = exception_words(invoice)
     mail_staff("payments", f"exception:{invoice.pk}:{invoice.version}", subject, text, path=path)
 

@@ -136,7 +136,7 @@ def _known_references(network: str, references: Iterable[str]) -> set[str | None
 
 
 def _sent(payout: Payout) -> str:
-    words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "invoice": payout.invoice.label}
+    words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "invoice": payout.invoice.order_number}
     return _("%(amount)s was sent for %(invoice)s") % words
 
 

@@ -145,7 +145,7 @@ def back_from(request: HttpRequest, invoice: Invoice) -> str:
 
 
 def _report(request: HttpRequest, decision: Decision, invoice: Invoice) -> None:
-    done = str(decision.done) % {"invoice": invoice.label}
+    done = str(decision.done) % {"invoice": invoice.order_number}
     if not decision.undo:
         messages.success(request, done)
         return
@@ -161,7 +161,7 @@ def _describe(request: HttpRequest, decision: Decision, invoice: Invoice) -> Con
         back=back_from(request, invoice),
         path=[
             (gettext("Invoices"), reverse("admin:payments_invoice_changelist")),
-            (invoice.label, reverse("admin:payments_invoice_change", args=[invoice.pk])),
+            (invoice.order_number, reverse("admin:payments_invoice_change", args=[invoice.pk])),
         ],
         facts=invoice_facts(invoice, exception_words(invoice)),
         form=decision.form,
@@ -174,7 +174,7 @@ def invoice_facts(invoice: Invoice, problem: str) -> list[tuple[str, list[str]]]
     flags = f" ({flag_words(invoice.flags)})" if invoice.flags else ""
     payments = [_payment_words(payment) for payment in invoice.payments.all()]
     return [
-        (gettext("Invoice"), [f"{invoice.label}: {invoice.get_status_display()}{flags}"]),
+        (gettext("Invoice"), [f"{invoice.order_number}: {invoice.get_status_display()}{flags}"]),
         (gettext("Why it waits"), [problem]),
         (gettext("Price"), [money(invoice.price_minor, invoice.currency)]),
         (gettext("Received"), [money(invoice.paid_seen_minor, invoice.currency), *payments]),

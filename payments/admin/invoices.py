@@ -70,13 +70,13 @@ class PayoutInline(ReadOnlyInline):
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly):
-    list_display = ("label", "status", "flag_words", "price", "paid", "created_at", "expires_at")
+    list_display = ("number", "status", "flag_words", "price", "paid", "created_at", "expires_at")
     list_filter = ("status", "created_at", "is_sandbox")
     search_fields = ("label", "options__destination", "payments__reference")
     search_help_text = _("Order number, address or transaction")
     date_hierarchy = None
     fields = (
-        "label",
+        "number",
         "status",
         "flag_words",
         "price",
@@ -95,6 +95,10 @@ class InvoiceAdmin(ReadOnly):
     )
     readonly_fields = fields
     inlines = (OptionInline, PaymentInline, PayoutInline)
+
+    @admin.display(description=_("order"), ordering="label")
+    def number(self, invoice: Invoice) -> str:
+        return invoice.order_number
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Show the buttons only to users who may press them."""

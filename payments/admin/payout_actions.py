@@ -255,7 +255,7 @@ def _describe(action: PayoutAction, payout: Payout) -> ConfirmationPage:
             (gettext("Amount"), [amount_words(payout)]),
             (gettext("Value"), [value_words(payout)]),
             (gettext("Network fee"), fee_words(payout) if action.name in SHOWS_FEE and payout.status in NOT_SENT_YET else []),
-            (gettext("Order"), [payout.invoice.label]),
+            (gettext("Order"), [payout.invoice.order_number]),
             (gettext("Destination"), [payout.destination]),
             (gettext("Drafted by"), [people_words(payout)]),
         ],
@@ -274,7 +274,7 @@ def _form_of(action: PayoutAction, payout: Payout) -> Callable[..., forms.Form]:
 def _path_to(payout: Payout) -> list[tuple[str, str]]:
     return [
         (gettext("Payouts"), reverse("admin:payments_payout_changelist")),
-        (payout.invoice.label, reverse("admin:payments_payout_change", args=[payout.pk])),
+        (payout.invoice.order_number, reverse("admin:payments_payout_change", args=[payout.pk])),
     ]
 
 
@@ -307,9 +307,9 @@ def _describe_draft(invoice: Invoice, kind: str, most: tuple[str, int], form: Ca
         ),
         button=gettext("Create draft"),
         back=back,
-        path=[(gettext("Invoices"), reverse("admin:payments_invoice_changelist")), (invoice.label, back)],
+        path=[(gettext("Invoices"), reverse("admin:payments_invoice_changelist")), (invoice.order_number, back)],
         facts=[
-            (gettext("Order"), [invoice.label]),
+            (gettext("Order"), [invoice.order_number]),
             (gettext("Price"), [money(invoice.price_minor, invoice.currency)]),
             (gettext("Received and settled"), _received(invoice)),
             (gettext("Refunded already"), _promised(invoice)),

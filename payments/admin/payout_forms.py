@@ -48,7 +48,7 @@ class FeeForm(ReasonForm):
 
 class ApprovalForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput)
-    """Of the payout as the person sees it: when it is changed meanwhile, above all its destination, they must look again."""
+    """Of the payout as the person sees it: when it was changed since, above all its destination, they must look again."""
 
 
 class DestinationForm(forms.Form):

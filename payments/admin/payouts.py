@@ -92,12 +92,14 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("order"))
     def label(self, payout: Payout) -> str:
-        return payout.invoice.label
+        return payout.invoice.order_number
 
     @admin.display(description=_("order"))
     def order(self, payout: Payout) -> SafeString:
         """Link to the invoice, for users who may see invoices."""
-        return format_html('<a href="{}">{}</a>', reverse("admin:payments_invoice_change", args=[payout.invoice_id]), payout.invoice.label)
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:payments_invoice_change", args=[payout.invoice_id]), payout.invoice.order_number
+        )
 
     @admin.display(description=_("amount"))
     def amount(self, payout: Payout) -> str:
@@ -132,7 +134,7 @@ class PayoutAdmin(ReadOnly):
 
     @admin.display(description=_("how to abandon it"))
     def way_out(self, payout: Payout) -> SafeString:
-        """Explain how to make the signed transaction invalid. Calling it off is not enough: it could be sent beside a new payout."""
+        """Explain how to make the signed transaction invalid. Calling it off is not enough: it could be sent as well as a new one."""
         spent = format_html_join(", ", "<code>{}</code>", ((coin,) for coin in chain_payouts.coins_of(payout.psbt)))
         next_try = gettext("The next try is at %(time)s.") % {"time": clock(payout.next_try_at)} if payout.next_try_at else ""
         return format_html(

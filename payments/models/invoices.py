@@ -103,7 +103,12 @@ class Invoice(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return self.order_number
+
+    @property
+    def order_number(self) -> str:
+        """What people know the order by; the label is what the nodes and their wallets have."""
+        return self.label.removeprefix("order_")
 
 
 class Option(BaseModel):

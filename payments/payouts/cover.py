@@ -15,7 +15,7 @@ def kind_problem(invoice: Invoice, kind: str) -> str:
     if kind != Payout.Kind.LATE or invoice.status != Invoice.Status.SETTLED:
         return ""
     words = _("%(invoice)s has settled, so its money is no longer late. Refund the excess, or all of it.")
-    return words % {"invoice": invoice.label}
+    return words % {"invoice": invoice.order_number}
 
 
 def cover_problem(payout: Payout, invoice: Invoice) -> str:
@@ -26,8 +26,8 @@ def cover_problem(payout: Payout, invoice: Invoice) -> str:
         return _(
             "%(invoice)s can be paid again, so what was received counts towards it, and nothing is sent back. Withdraw this payout, or "
             "wait until the invoice is settled, expired or closed."
-        ) % {"invoice": invoice.label}
-    left = most_of_kind(invoice, payout.kind, beside=payout).get(payout.network, 0)
+        ) % {"invoice": invoice.order_number}
+    left = most_of_kind(invoice, payout.kind, without=payout).get(payout.network, 0)
     if left >= payout.amount_base:
         return ""
     return _(

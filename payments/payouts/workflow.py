@@ -61,7 +61,7 @@ def draft_payout(
         if invoice.status in STILL_PAYABLE:
             raise PayoutRefused(
                 _("%(invoice)s can still be paid, and what was received counts towards it. Close it as invalid first.")
-                % {"invoice": invoice.label}
+                % {"invoice": invoice.order_number}
             )
         if problem := kind_problem(invoice, kind):
             raise PayoutRefused(problem)
@@ -95,7 +95,8 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
     most = most_of_kind(invoice, kind).get(network)
     if most is None:
         raise PayoutRefused(
-            _("%(invoice)s has no settled %(coin)s that could be refunded.") % {"invoice": invoice.label, "coin": UNITS[network].coin}
+            _("%(invoice)s has no settled %(coin)s that could be refunded.")
+            % {"invoice": invoice.order_number, "coin": UNITS[network].coin}
         )
     amount = most if requested is None else Base(requested)
     dust = UNITS[network].dust_base
@@ -106,7 +107,7 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
                 "least": coins(dust + 1, network),
                 "most": coins(most, network),
                 "coin": UNITS[network].coin,
-                "invoice": invoice.label,
+                "invoice": invoice.order_number,
             }
         )
     if network == LIGHTNING and amount % 1000:
@@ -117,7 +118,7 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
 def _value_of(amount: int, network: str, currency: str, known: tuple[Decimal, dict[str, Any]], *, at: datetime) -> dict[str, Any]:
     """Return the value of an amount in fiat, with its rate: the fields of a payout.
 
-    The current rate counts. Without a fresh one it is the last that was stored or the known one, whichever is higher, because the
+    The current rate counts. Without a fresh one it is the last that was stored or the known one, the higher of the two, because the
     value decides which limits apply.
     """
     rate, sources = known
@@ -381,7 +382,7 @@ def _record(payout: Payout, event: str, *, actor: str, reason: str, at: datetime
     record(event, payout.pk, seq=payout.version, actor=actor, data=data)
     follow_payout(payout, at=at)
     mail_payout_waits(payout)
-    if payout.status in NOTHING_WENT:  # there may be cover again for what stopped beside it
+    if payout.status in NOTHING_WENT:  # there may be cover again for others that stopped
         Payout.objects.filter(invoice=payout.invoice_id, status__in=NOT_SENT_YET).update(next_try_at=at)
     subject().on_payout(payout, at=at)
     if payout.next_try_at is not None and payout.next_try_at <= at:

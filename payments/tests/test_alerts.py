@@ -55,7 +55,7 @@ def test_staff_get_one_mail_when_an_invoice_comes_into_the_queue(settings):
     settle(payment.invoice_id, at=EXPIRY)
 
     mail = Mail.objects.get()
-    assert mail.subject == "order_7K3M9-2QFXA is waiting for a decision"
+    assert mail.subject == "Order 7K3M9-2QFXA is waiting for a decision"
     assert mail.text.startswith("Only a part of the price was paid in time.\n\n")
     assert f"/admin/payments/invoice/{payment.invoice_id}/change/" in mail.text
 

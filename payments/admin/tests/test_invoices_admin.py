@@ -60,7 +60,7 @@ def test_an_invoice_is_found_by_its_address_transaction_or_label(client, grace):
     payment = PaymentFactory()
     client.force_login(grace)
     for words in (payment.option.destination, payment.reference, payment.invoice.label):
-        assert payment.invoice.label in client.get("/admin/payments/invoice/", {"q": words}).content.decode()
+        assert payment.invoice.order_number in client.get("/admin/payments/invoice/", {"q": words}).content.decode()
     assert b"0 invoices" in client.get("/admin/payments/invoice/", {"q": "nothing-like-it"}).content
 
 

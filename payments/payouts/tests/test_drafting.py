@@ -139,19 +139,19 @@ def test_the_value_of_a_draft_is_rounded_to_the_nearest_minor_unit(settings):
 @pytest.mark.parametrize("status", ["new", "processing"])
 def test_a_refund_of_an_invoice_that_can_still_be_paid_says_what_to_do_first(status):
     invoice = PaymentFactory(status="settled", option__invoice__status=status).invoice
-    with refused("order_7K3M9-2QFXA can still be paid, and what was received counts towards it. Close it as invalid first."):
+    with refused("7K3M9-2QFXA can still be paid, and what was received counts towards it. Close it as invalid first."):
         draft(invoice)
     assert not Payout.objects.exists()
 
 
 def test_a_refund_of_a_coin_that_was_not_received_names_the_coin():
-    with refused("order_7K3M9-2QFXA has no settled LTC that could be refunded."):
+    with refused("7K3M9-2QFXA has no settled LTC that could be refunded."):
         draft(paid(), network="LTC")
 
 
 @pytest.mark.parametrize("amount", [546, DUE + 1])
 def test_a_refund_of_too_little_or_too_much_names_both_limits(amount):
-    with refused("Between 0.00000547 and 0.00200000 BTC of order_7K3M9-2QFXA can be refunded."):
+    with refused("Between 0.00000547 and 0.00200000 BTC of 7K3M9-2QFXA can be refunded."):
         draft(paid(), amount_base=amount)
 
 

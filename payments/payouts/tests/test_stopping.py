@@ -20,7 +20,7 @@ from payments.tests.subjects import PunctualSubject, RecordingJobs
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("payout_limits")]
 
 PAYABLE = (
-    "order_7K3M9-2QFXA can be paid again, so what was received counts towards it, and nothing is sent back. Withdraw this payout, or "
+    "7K3M9-2QFXA can be paid again, so what was received counts towards it, and nothing is sent back. Withdraw this payout, or "
     "wait until the invoice is settled, expired or closed."
 )
 GONE = (
@@ -106,7 +106,7 @@ def test_a_payout_without_cover_is_refused_with_the_reason():
 
 
 def test_late_money_of_a_settled_invoice_is_refunded_as_something_else():
-    sentence = "order_7K3M9-2QFXA has settled, so its money is no longer late. Refund the excess, or all of it."
+    sentence = "7K3M9-2QFXA has settled, so its money is no longer late. Refund the excess, or all of it."
     with pytest.raises(PayoutRefused, match=f"^{re.escape(sentence)}$"):
         draft(paid(), kind="late")
     invoice = paid()
@@ -240,9 +240,9 @@ def test_a_payout_that_was_withdrawn_during_its_step_is_not_stopped(monkeypatch)
 
 
 @pytest.mark.parametrize("end", ["withdrawn", "failed"])
-def test_a_payout_that_is_over_makes_those_due_that_stopped_beside_it(end):
+def test_a_payout_that_is_over_makes_those_due_that_stopped_next_to_it(end):
     payout = covered_payout()
-    beside = {status: PayoutFactory(invoice=payout.invoice, status=status) for status in ("draft", "approved", "sending", "sent")}
+    others = {status: PayoutFactory(invoice=payout.invoice, status=status) for status in ("draft", "approved", "sending", "sent")}
     other = PayoutFactory(status="draft")
 
     if end == "failed":
@@ -250,15 +250,15 @@ def test_a_payout_that_is_over_makes_those_due_that_stopped_beside_it(end):
     else:
         withdraw_payout(payout.pk, actor="ada", reason="a slip", at=NOW)
 
-    assert set(Payout.objects.filter(next_try_at=NOW)) == {beside["draft"], beside["approved"]}
+    assert set(Payout.objects.filter(next_try_at=NOW)) == {others["draft"], others["approved"]}
     other.refresh_from_db()
     assert other.next_try_at is None
 
 
-def test_a_payout_that_goes_on_leaves_those_beside_it_alone():
+def test_a_payout_that_goes_on_leaves_those_next_to_it_alone():
     payout = covered_payout()
     PaymentFactory(option=Payment.objects.get().option, status="settled", height=1)
-    beside = PayoutFactory(invoice=payout.invoice, status="draft")
+    others = PayoutFactory(invoice=payout.invoice, status="draft")
     move_payout(payout, "sending", at=NOW, next_try_at=None)
-    beside.refresh_from_db()
-    assert beside.next_try_at is None
+    others.refresh_from_db()
+    assert others.next_try_at is None
