@@ -106,6 +106,9 @@ def main() -> None:
     answered = sum(len(seconds) for seconds in measured.seconds.values())
     print(f"{CONNECTIONS} connections, {answered / SECONDS:,.0f} answers/s, statuses {dict(measured.statuses)}")
     for kind, seconds in measured.seconds.items():
+        if len(seconds) < 2:
+            print(f"{kind:10}{len(seconds):8,} answers: too few to compare")
+            continue
         ranks = statistics.quantiles(seconds, n=100)
         print(f"{kind:10}{len(seconds):8,} answers, median {ranks[49] * 1000:6.0f} ms, p95 {ranks[94] * 1000:6.0f} ms")
 

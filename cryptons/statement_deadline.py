@@ -1,7 +1,8 @@
 """Ends the wait for a PostgreSQL that hangs, in the process that answers people.
 
 A server that hangs keeps its connections open and acknowledges what it is sent, so neither `connect_timeout` nor TCP ends the wait, and
-its own `statement_timeout` ends nothing. MongoDB's driver has a deadline of its own for this (`socketTimeoutMS`).
+its own `statement_timeout` ends nothing. MongoDB's driver has a deadline of its own for this (`socketTimeoutMS`). A server that is only
+slow gets a `statement_timeout` as well: otherwise it would go on with statements whose answers nobody waits for.
 """
 
 from typing import Any, ClassVar, TypeVar
@@ -12,6 +13,8 @@ from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
 
 STATEMENT_SECONDS = 10
+SERVER_SECONDS = STATEMENT_SECONDS + 1
+"""Later than the process itself, which knows what to tell the person."""
 
 T = TypeVar("T")
 
@@ -37,3 +40,5 @@ def limit_statements() -> None:
     for database in connections.settings.values():
         if pool := database["OPTIONS"].get("pool"):
             pool["connection_class"] = DeadlineConnection
+            own = database["OPTIONS"].get("options", "")
+            database["OPTIONS"]["options"] = f"{own} -c statement_timeout={SERVER_SECONDS}s".strip()

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4, uuid5
 
 import orjson
 from django.core.files.uploadedfile import UploadedFile
-from django.db import IntegrityError
+from django.db import Error, IntegrityError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
@@ -34,6 +34,10 @@ ABANDONED = timedelta(minutes=2)
 WAIT_SECONDS = 10
 """How long a request waits for the answer to the first one with its key."""
 POLL_SECONDS = 0.1
+
+MOST_OVER = 10_000
+over: set[UUID] = set()
+"""The requests that this process could not mark as over, because the database was away: they need not be waited for until ABANDONED."""
 
 TOKENS = UUID("6f1d7c1e-6a0e-4d5c-9a54-0d0a7f8e3b11")
 
@@ -66,16 +70,27 @@ def idempotent(view: View) -> View:
         kept = _begin(sender, key, body_hash)
         if kept.status is not None:
             return Response(kept.response, status=kept.status)
+        row = IdempotentRequest.objects.filter(pk=kept.pk)
         try:
             response = call(self, request, *args, token=uuid5(TOKENS, f"{sender} {key}"), **kwargs)
         except BaseException:
-            kept.delete()  # nothing was made, so nothing is to be repeated
+            _end(kept.pk, row.delete)  # nothing was made, so nothing is to be repeated
             raise
         body = orjson.loads(json_bytes(response.data))
-        IdempotentRequest.objects.filter(pk=kept.pk).update(status=response.status_code, response=body)
+        _end(kept.pk, lambda: row.update(status=response.status_code, response=body))
         return response
 
     return once
+
+
+def _end(pk: UUID, write: Callable[[], object]) -> None:
+    """Write that the request is over, or remember it while the database is away."""
+    try:
+        write()
+    except Error:
+        if len(over) < MOST_OVER:
+            over.add(pk)
+        raise
 
 
 def _plain(data: Any) -> Any:
@@ -130,10 +145,20 @@ def _find_or_create(user_id: UUID, key: str, body_hash: str) -> IdempotentReques
     if kept.body_hash != body_hash:
         raise IdempotencyMismatch(_("This Idempotency-Key was used for another request."))
     if kept.status is None:
-        abandoned = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at__lt=now - ABANDONED)
+        limit = now if _take_over(kept.pk) else now - ABANDONED
+        abandoned = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at__lt=limit)
         if not abandoned.update(created_at=now):
             return None
     return kept
+
+
+def _take_over(pk: UUID) -> bool:
+    """Tell whether the request is over without an answer. Of several threads that ask, one gets a yes."""
+    try:
+        over.remove(pk)
+    except KeyError:
+        return False
+    return True
 
 
 def forget_old_requests() -> None:

@@ -1,7 +1,8 @@
 """Sends a stream to a client that may be slow: what it has not read yet waits in a file, and takes neither memory nor a thread.
 
 Granian keeps in memory what a stream is given until the client has read it. A file it reads only as fast as the client does, so it gets
-one: the end of a pipe, into which the event loop writes what a thread has put into a temporary file.
+one: the end of a pipe, into which the event loop writes what a thread has put into a temporary file. That one is in DATA_DIR, because
+/tmp is often memory.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import os
 import tempfile
 import termios
 from contextlib import suppress
+
+from django.conf import settings
 
 BLOCK = 65_536
 STALL_SECONDS = 300
@@ -28,7 +31,7 @@ class SpooledStream:
     def __init__(self, loop: asyncio.AbstractEventLoop, first: bytes) -> None:
         """Keep the first block. Raises OSError when the disk is full or too many files are open: then another answer can be given."""
         self._loop = loop
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in _close_file
+        self._file = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115  # closed in _close_file
         try:
             self._keep(first)
             self._reader, self._writer = os.pipe()

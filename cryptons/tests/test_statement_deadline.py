@@ -41,12 +41,17 @@ def test_a_statement_that_the_server_never_answers_is_given_up_with_its_connecti
 
 
 def test_each_pool_of_postgresql_in_the_web_process_gets_the_deadline_and_nothing_else_does(monkeypatch):
-    databases = {"default": {"OPTIONS": {"pool": {"min_size": 2}}}, "replica": {"OPTIONS": {"timeout": 20}}}
+    databases = {"default": {"OPTIONS": {"pool": {"min_size": 2}, "options": "-c jit=off"}}, "replica": {"OPTIONS": {"timeout": 20}}}
     monkeypatch.setattr("cryptons.statement_deadline.connections.settings", databases)
 
     limit_statements()
 
     assert databases == {
-        "default": {"OPTIONS": {"pool": {"min_size": 2, "connection_class": DeadlineConnection}}},
+        "default": {
+            "OPTIONS": {
+                "pool": {"min_size": 2, "connection_class": DeadlineConnection},
+                "options": "-c jit=off -c statement_timeout=11s",
+            }
+        },
         "replica": {"OPTIONS": {"timeout": 20}},
     }

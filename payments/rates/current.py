@@ -29,7 +29,8 @@ MAX_DEVIATION = Decimal("0.02")
 MIN_SOURCES = 2
 CACHE_SECONDS = 600
 """As long as a rate is fresh. A worker publishes each new one, so nobody queries the database for them while it works."""
-CACHE_KEY = "rates"
+CACHE_KEY = "rates-%s"
+"""With the shop's currency: a shop that changes it must not read the prices of the old one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def current_rates() -> dict[str, CurrentRate]:
     now = timezone.now()
     if settings.FIXED_RATES:
         return {coin: rate for coin in settings.FIXED_RATES if (rate := _fixed(coin, now))}
-    kept: dict[str, list[Any]] | None = caches["shared"].get(CACHE_KEY)
+    kept: dict[str, list[Any]] | None = caches["shared"].get(CACHE_KEY % settings.CURRENCY)
     rates = publish_rates() if kept is None else {coin: _from_plain(*plain) for coin, plain in kept.items()}
     return {coin: rate for coin, rate in rates.items() if is_fresh(rate.quoted_at, now)}
 
@@ -82,7 +83,7 @@ def publish_rates() -> dict[str, CurrentRate]:
     """Write the stored rates to the cache that all processes share."""
     rates = {row.coin: _as_current(row) for row in Rate.objects.filter(currency=settings.CURRENCY)}
     plain = {coin: [str(rate.minor_per_coin), rate.quoted_at.isoformat(), rate.sources] for coin, rate in rates.items()}
-    caches["shared"].set(CACHE_KEY, plain, CACHE_SECONDS)
+    caches["shared"].set(CACHE_KEY % settings.CURRENCY, plain, CACHE_SECONDS)
     return rates
 
 

@@ -99,10 +99,12 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         "/var/log/nginx/shop.log": f"{folder}/tls/access.log",
         "http://127.0.0.1:8080": f"http://127.0.0.1:{inner}",
     }
-    shop.start()
-    with nginx("cryptons.conf", folder / "cryptons", inner, of_docker), nginx("tls.conf", folder / "tls", https, in_front):
-        yield Chain(folder, http, https)
-    shop.stop()
+    try:
+        shop.start()
+        with nginx("cryptons.conf", folder / "cryptons", inner, of_docker), nginx("tls.conf", folder / "tls", https, in_front):
+            yield Chain(folder, http, https)
+    finally:
+        shop.stop()
 
 
 def test_http_is_redirected_to_https_of_the_shops_own_name(chain: Chain):

@@ -1,11 +1,13 @@
 import time
 from datetime import timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError
+from django.db import Error, IntegrityError, InterfaceError
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.response import Response
 
@@ -120,6 +122,33 @@ def test_a_repeat_is_carried_out_when_the_request_that_it_waited_for_fails(baker
     monkeypatch.setattr(idempotency, "time", forget)
 
     assert bakery.post(asked).data == {"loaf": 2}
+
+
+class BrokenBakery(Bakery):
+    def __init__(self, failure):
+        super().__init__()
+        self.failure = failure
+
+    @idempotent
+    def post(self, request, *, token):
+        self.tokens.append(token)
+        if self.failure and len(self.tokens) == 1:
+            raise self.failure
+        return Response({"loaf": len(self.tokens)}, status=201)
+
+
+@pytest.mark.parametrize(("failure", "end"), [(InterfaceError("away"), "delete"), (None, "update")])
+def test_a_request_that_an_outage_ended_is_done_again_at_once(monkeypatch, failure, end):
+    """The row could not be deleted, or not get its answer. The token is the same, so what was made is not made twice."""
+    asked, bakery = Asked(), BrokenBakery(failure)
+    with monkeypatch.context() as outage, pytest.raises(Error):
+        outage.setattr(QuerySet, end, Mock(side_effect=InterfaceError("away")))
+        bakery.post(asked)
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0)
+
+    assert bakery.post(asked).data == {"loaf": 2}
+    assert len(set(bakery.tokens)) == 1
+    assert not idempotency.over
 
 
 def test_guests_with_the_same_key_are_told_apart_by_their_mail_address(bakery):

@@ -148,7 +148,7 @@ class FullDisk(io.FileIO):
 @pytest.mark.parametrize(("sizes", "status", "arrives"), [([1_000, 1_000, 1_000], 200, 2_000), ([3_000], 500, None)])
 def test_a_stream_ends_where_the_disk_is_full_and_leaves_no_file_open(sizes, status, arrives, monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(
-        "cryptons.serving.spooled_stream.tempfile.TemporaryFile", lambda: io.BufferedRandom(FullDisk(tmp_path / "kept", "w+"))
+        "cryptons.serving.spooled_stream.tempfile.TemporaryFile", lambda **_: io.BufferedRandom(FullDisk(tmp_path / "kept", "w+"))
     )
 
     class Stream(list):

@@ -57,6 +57,16 @@ def test_an_outlying_source_is_neither_used_nor_stored(exchanges):
 
 
 @pytest.mark.django_db
+def test_a_shop_with_another_currency_does_not_read_the_rates_of_the_old_one(exchanges, settings):
+    refresh_rates(at=timezone.now())
+    assert "BTC" in current_rates()
+
+    settings.CURRENCY = "EUR"
+
+    assert current_rates() == {}
+
+
+@pytest.mark.django_db
 def test_one_source_alone_makes_no_rate(exchanges):
     exchanges.moods = dict.fromkeys(set(NAMES) - {"coinbase"}, says(503, b""))
     assert refresh_rates(at=timezone.now()) == set()
