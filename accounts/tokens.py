@@ -137,7 +137,7 @@ def forget_user(user_id: UUID) -> None:
 
 @receiver([post_save, post_delete], sender=User)
 def _forget_changed(instance: User, **_: Any) -> None:
-    """Forget the user now, for the rest of the transaction, and after it: another request may have read the old row meanwhile."""
+    """Forget the user now, for the rest of the transaction, and after it: another request may have read the old row in the time between."""
     forget_user(instance.pk)
     on_commit(lambda: forget_user(instance.pk))
 

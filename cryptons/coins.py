@@ -180,7 +180,7 @@ class CoreCoin(Coin):
 
 
 LIGHTNING = "BTC-LN"
-"""The network that carries Bitcoin beside its chain."""
+"""The network that carries Bitcoin in addition to its chain."""
 
 BITCOIN = CoreCoin(
     code="BTC",

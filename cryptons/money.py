@@ -121,7 +121,7 @@ def base_to_minor(amount: Base | int, *, minor_per_coin: Decimal, network: str) 
 
 
 def indicative_coin_price(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> str:
-    """Write the approximate price in coins, for display beside the fiat price."""
+    """Write the approximate price in coins, for display next to the fiat price."""
     return format_coin(fiat_to_base(price, minor_per_coin=minor_per_coin, network=network), network)
 
 

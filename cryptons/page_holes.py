@@ -49,7 +49,7 @@ def _key(secret: str) -> bytes:
 
 
 def _signature(text: str, session_key: str) -> str:
-    """The session is part of what is signed: the cookie is worth nothing beside another one."""
+    """The session is part of what is signed: the cookie is worth nothing with another one."""
     mac = hmac.digest(_key(settings.SECRET_KEY), f"{session_key}:{text}".encode(), "sha256")
     return base64.urlsafe_b64encode(mac)[:32].decode()
 
@@ -106,7 +106,7 @@ def _account(stranger: bytes, known: bytes, visitor: Visitor) -> bytes:
 
 @lru_cache(4096)
 def cart_badge(language: str, count: int) -> bytes:
-    """Render the number beside the cart; each number only once."""
+    """Render the number next to the cart; each number only once."""
     with translation.override(language):
         return render_to_string("parts/cart_count.html", {"count": count}).encode()
 

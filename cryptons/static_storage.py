@@ -1,4 +1,4 @@
-"""The collected static files, with a name for each content and a gzip form beside each."""
+"""The collected static files, with a name for each content and a gzip form of each."""
 
 from typing import Any
 

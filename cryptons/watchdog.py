@@ -26,7 +26,7 @@ TURNS = frozenset({"payments.tasks.follow_networks", "payments.tasks.follow_netw
 class Watch:
     """Knows what the tasks of this process do, and since when.
 
-    Times are the seconds that `pass_time` was told, so a process that was stopped (SIGSTOP, a machine asleep) did not hang meanwhile.
+    Times are the seconds that `pass_time` was told, so a process that was stopped (SIGSTOP, a machine asleep) did not hang.
     """
 
     def __init__(self, *, threads: int, expects_turns: bool, turn_every: int = 1) -> None:

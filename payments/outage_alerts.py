@@ -78,7 +78,7 @@ def alert_of_database(*, since: datetime, at: datetime) -> None:
     with override(settings.LANGUAGE_CODE):
         subject = gettext("The shop's database does not answer")
         text = gettext(
-            "The database has not answered since %(time)s. Until it does, nothing can be bought. Payments that are made meanwhile are "
+            "The database has not answered since %(time)s. Until it does, nothing can be bought. Payments that are made until then are "
             "found when it is back."
         ) % {"time": short_moment(since)}
     tell_without_database(subject, text, at=at)

@@ -68,7 +68,7 @@ def settle_invoices(invoice_ids: list[str]) -> None:
 
 
 def _settle_touched(invoice_ids: list[UUID]) -> None:
-    """Settle those invoices that no other worker has settled meanwhile."""
+    """Settle those invoices that no other worker has settled since."""
     for invoice_id in list(Invoice.objects.touched().filter(pk__in=invoice_ids).order_by("id").values_list("pk", flat=True)):
         settle_one(invoice_id)
 

@@ -1,4 +1,4 @@
-"""What the front sends by itself is what Django would have sent."""
+"""What the front sends without Django is what Django would have sent."""
 
 import gzip
 
@@ -24,7 +24,7 @@ def _one_thread(monkeypatch):
         return call(*args)
 
     monkeypatch.setattr(BoundedPool, "run", run)
-    # After a request Django closes a connection that does not commit by itself. The test's must last to its end.
+    # After a request Django closes a connection that does not commit on its own. The test's must last to its end.
     monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
 
 

@@ -16,7 +16,7 @@ CORS_EXPOSED = (
     "Retry-After",
     "X-Request-ID",
 )
-"""What it may read, beside the body."""
+"""What it may read, in addition to the body."""
 
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api_keys.KeyAuthentication", "accounts.tokens.TokenAuthentication"],

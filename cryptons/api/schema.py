@@ -81,7 +81,7 @@ def describe(
     """Describe one method of a view: what it takes, and what it answers with `status` or one of `also`.
 
     `data` is one object, with `many` a page of them, with `by_key` an object of them; `None` is an answer without a body. `errors` are
-    those beside ANYWHERE; `login` adds 401 and 403; `scope` is that of an API key which is as good as a login; `guests` is what may
+    those in addition to ANYWHERE; `login` adds 401 and 403; `scope` is that of an API key which is as good as a login; `guests` is what may
     be sent instead of both: ORDER_KEY or NOTHING. `file`: `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and
     a 304 without a body confirms the client's copy.
     """

@@ -162,7 +162,7 @@ class ReadyAnswers:
             self._bytes -= old.size
 
     def verify(self) -> None:
-        """Read the versions of all answers in use. Safe beside the loop; waits as long as the cache does."""
+        """Read the versions of all answers in use. Safe in a thread other than the loop's; waits as long as the cache does."""
         begun = time.monotonic_ns()
         with self._lock:
             kept = list(self._kept.values())

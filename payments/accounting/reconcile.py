@@ -193,7 +193,7 @@ def check_invoices(period: Period, network: str = "", watch: Watch = lambda *_: 
 
 
 def _check_chunk(invoice_ids: list[UUID]) -> list[Difference]:
-    """Check some invoices. One that changed meanwhile is left to the next run, because it and its payments were not read at one moment."""
+    """Check some invoices. One that has changed since is left to the next run, because it and its payments were not read at one moment."""
     invoices = {invoice.pk: invoice for invoice in Invoice.objects.filter(pk__in=invoice_ids, needs_settling=False)}
     rows = list(Payment.objects.filter(invoice__in=list(invoices)))
     options = Option.objects.in_bulk({row.option_id for row in rows})

@@ -28,7 +28,7 @@ class Terms:
     """Money in payouts that no longer pays the price."""
 
     def enough_minor(self, payments: "Iterable[Received]") -> Fraction:
-        """Return what is enough beside these payments: the price less the tolerance, and less a rest that their network cannot send."""
+        """Return what is enough with these payments: the price less the tolerance, and less a rest that their network cannot send."""
         cap = Fraction(self.tolerance_cap_minor)
         tolerance = min(Fraction(self.price_minor) * Fraction(self.tolerance_percent) / 100, cap)
         dust = max((payment.dust_minor for payment in payments if payment.status != GONE and payment.counts), default=Fraction(0))

@@ -131,7 +131,7 @@ def draft_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, pric
 
 
 def open_invoice(draft: DraftInvoice) -> Invoice:
-    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken meanwhile."""
+    """Write invoice, options and event inside the caller's transaction. IntegrityError: a destination was taken since."""
     invoice, network = draft.invoice, draft.options[0].network
     insert([invoice])
     insert(draft.options)

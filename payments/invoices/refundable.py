@@ -48,13 +48,13 @@ def unreturned(invoice_id: UUID) -> dict[str, Fraction]:
     return left_of(came, promised(invoice_id).order_by().values_list("network", "amount_base"))
 
 
-def refundable(invoice_id: UUID, *, beside: Payout | None = None) -> dict[str, Base]:
-    """Return {network: the most that may be refunded over it}, in base units; the payout `beside` is ignored.
+def refundable(invoice_id: UUID, *, without: Payout | None = None) -> dict[str, Base]:
+    """Return {network: the most that may be refunded over it}, in base units; the payout `without` is ignored.
 
     Only settled money counts, because other payments may still disappear.
     """
     received = _settled(invoice_id).order_by().values_list("network", "amount_base")
-    left = left_of(received, _promised_beside(invoice_id, beside).order_by().values_list("network", "amount_base"))
+    left = left_of(received, _promised_without(invoice_id, without).order_by().values_list("network", "amount_base"))
     amounts = {network: in_base(left[unit.coin], network) for network, unit in UNITS.items() if unit.coin in left}
     return {network: amount for network, amount in amounts.items() if amount > UNITS[network].dust_base}
 
@@ -63,39 +63,39 @@ def _settled(invoice_id: UUID) -> QuerySet[Payment]:
     return Payment.objects.filter(invoice=invoice_id, status=Payment.Status.SETTLED, is_present=True)
 
 
-def _promised_beside(invoice_id: UUID, beside: Payout | None) -> QuerySet[Payout]:
-    return promised(invoice_id).exclude(pk=beside.pk) if beside else promised(invoice_id)
+def _promised_without(invoice_id: UUID, without: Payout | None) -> QuerySet[Payout]:
+    return promised(invoice_id).exclude(pk=without.pk) if without else promised(invoice_id)
 
 
-def excess(invoice: Invoice, network: str, *, beside: Payout | None = None) -> Base:
+def excess(invoice: Invoice, network: str, *, without: Payout | None = None) -> Base:
     """Return what was overpaid and is in no payout, at the credited rates, in base units of the network.
 
-    `beside` is a payout that is ignored, with those that refund the order itself: they may come after it, and take the price first.
+    `without` is a payout that is ignored, with those that refund the order itself: they may come after it, and take the price first.
     """
     payments = list(_settled(invoice.pk).prefetch_related("option"))
     rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
     over = Fraction(-invoice.price_minor)
     for payment in payments:
         over += base_to_fiat(payment.amount_base, minor_per_coin=payment.credited_minor_per_coin, network=payment.network)
-    others = _promised_beside(invoice.pk, beside)
-    for payout in others.exclude(kind=Payout.Kind.REFUND) if beside else others:
+    others = _promised_without(invoice.pk, without)
+    for payout in others.exclude(kind=Payout.Kind.REFUND) if without else others:
         rate = rates.get(UNITS[payout.network].coin, payout.minor_per_coin)
         over -= base_to_fiat(payout.amount_base, minor_per_coin=rate, network=payout.network)
     coin = UNITS[network].coin
     return in_base(over / Fraction(rates[coin]), network) if coin in rates and over > 0 else Base(0)
 
 
-def most_of_kind(invoice: Invoice, kind: str, *, beside: Payout | None = None) -> dict[str, Base]:
-    """Return {network: the most that a payout of this kind may be}, in base units; the payout `beside` is ignored.
+def most_of_kind(invoice: Invoice, kind: str, *, without: Payout | None = None) -> dict[str, Base]:
+    """Return {network: the most that a payout of this kind may be}, in base units; the payout `without` is ignored.
 
     An excess is no more than what was overpaid, nor is late money once the invoice has settled: the rest pays the order. Of play money it
     is nothing, once the shop takes real money.
     """
     if is_play_money(invoice):
         return {}
-    most = refundable(invoice.pk, beside=beside)
+    most = refundable(invoice.pk, without=without)
     if kind == Payout.Kind.EXCESS or (kind == Payout.Kind.LATE and invoice.status == Invoice.Status.SETTLED):
-        most = {network: min(amount, excess(invoice, network, beside=beside)) for network, amount in most.items()}
+        most = {network: min(amount, excess(invoice, network, without=without)) for network, amount in most.items()}
     return {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
 
 

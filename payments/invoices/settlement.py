@@ -33,7 +33,7 @@ class Cause:
 
     actor: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What the event tells beside the invoice's new state."""
+    """What the event tells in addition to the invoice's new state."""
     resolved: frozenset[str] = frozenset()
     """Exceptions about which the acting person decides by this act."""
 

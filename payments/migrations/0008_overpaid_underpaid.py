@@ -1,6 +1,6 @@
 """Flags and exceptions say `overpaid` and `underpaid`, in invoices and in the event log, which replays to them.
 
-The log calls a decision of staff what the invoice calls it (`override`, once `mark`), and names two kinds of decisions anew.
+The log calls a decision of staff what the invoice calls it (`override`, once `mark`), and renames two kinds of decisions.
 """
 
 from django.db import migrations

@@ -105,7 +105,7 @@ class NodeRecord:
 class CursorState:
     value: str = ""
     node_id: str = ""
-    """What the node calls itself, then, after a blank, what its adapter remembers beside it; empty where nodes have no names."""
+    """What the node calls itself, then, after a blank, what its adapter remembers with it; empty where nodes have no names."""
     wallets: tuple[IssuingWallet, ...] = ()
     """The wallet in use, then those that were in use before and are still read; empty on networks without wallets."""
 

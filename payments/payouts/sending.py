@@ -120,7 +120,7 @@ def _send_on_chain(payout: Payout, at: datetime) -> None:
         try:
             _store(payout, made, at)
         except (PayoutMoved, NotCovered):
-            chain_payouts.release(coin, made.psbt)  # the payout was changed meanwhile, or its money is gone: this is never sent
+            chain_payouts.release(coin, made.psbt)  # the payout was changed since, or its money is gone: this is never sent
             raise
         if not made.raw:
             return

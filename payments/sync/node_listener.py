@@ -76,7 +76,7 @@ class TriggerFiles:
 
 
 class ZmqListener:
-    """A subscription to the ZMQ of the nodes. ZMQ reconnects after a node was away, and is silent meanwhile."""
+    """A subscription to the ZMQ of the nodes. ZMQ reconnects after a node was away, and is silent until then."""
 
     def __init__(self, addresses: dict[str, list[str]]) -> None:
         import zmq  # only where it is used: each process loads this module

@@ -1,6 +1,6 @@
 """The life of invoices on the database while networks, workers, queue, clock and staff do what they like, and processes die.
 
-Nothing here asks the program how it decides: the networks know what was paid, and sums are made anew from what the rows say.
+Nothing here asks the program how it decides: the networks know what was paid, and sums are made again from what the rows say.
 """
 
 import sys
@@ -180,7 +180,7 @@ class InvoiceLife(InvoiceTruths):
         node.pay((option.destination, amount)) if node is self.chain else node.pay(option.destination, amount)
 
     def one_transaction_pays_several_times(self, number: int, _: object) -> None:
-        """Two invoices, or one twice; and somebody else beside them."""
+        """Two invoices, or one twice; and somebody else with them."""
         paid = [self.some_option(number + other, "BTC").destination for other in ((0, 0), (0, 1), (0, 1, 1))[number % 3]]
         self.chain.pay(("somebody-else", DUE), *((destination, DUE // 2) for destination in paid))
 

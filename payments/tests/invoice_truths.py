@@ -24,7 +24,7 @@ HOLD = timedelta(minutes=120)
 
 
 class InvoiceTruths(RuleBasedStateMachine):
-    """The networks know what was paid, and sums are made anew from what the rows say."""
+    """The networks know what was paid, and sums are made again from what the rows say."""
 
     clock: Clock
     chain: ScriptedChain
@@ -86,7 +86,7 @@ class InvoiceTruths(RuleBasedStateMachine):
         assert told.accepted == {p.reference for p in payments if p.late in ("accepted", "slow")}
 
     def what_is_out_of_line_will_be_found(self, invoice: Invoice, stored: StoredRows) -> None:
-        """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), whatever message was lost."""
+        """I9: by the sweep (touched, overdue) or by the next turn of a follower (deeper), no matter which message was lost."""
         statuses = {payment: stored.standing(payment, invoice) for payment in stored.of[invoice.pk]}
         verdict = evaluate(terms_of(invoice), [received_as(payment, status) for payment, status in statuses.items()], at=self.clock.now)
         in_line = verdict == stored_verdict(invoice) and all(payment.status == status for payment, status in statuses.items())
@@ -108,7 +108,7 @@ class InvoiceTruths(RuleBasedStateMachine):
             assert stored.minor(invoice, safe=True, counted=True) >= ENOUGH_MINOR
 
     def late_money_was_rightly_taken(self, payments: Iterable[Payment], *, by_itself: bool) -> None:
-        """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked anew, at the rate of now."""
+        """I5: soon enough and worth enough, at its quote's rate; or because its buyer asked again, at the rate of now."""
         for payment in payments:
             rate = settings.FIXED_RATES[payment.network.partition("-")[0]] * 100
             if by_itself:
@@ -121,7 +121,7 @@ class InvoiceTruths(RuleBasedStateMachine):
     # --- What must be true when all is quiet ------------------------------------------------------------------------------
 
     def what_is_stored_is_the_truth(self) -> None:
-        """I2, I3, I9: whatever was told, how often and in which order; whoever died meanwhile."""
+        """I2, I3, I9: no matter what was told, how often and in which order, and who died in between."""
         stored = StoredRows(self.options)
         truth = self.truth()
         assert stored.tips["BTC"] == self.chain.tip

@@ -106,7 +106,7 @@ class ScriptedChain(ScriptedNetwork):
     branch: int = 0
     transactions: list[Transaction] = field(default_factory=list)
     is_verifying: bool = False
-    """It reads its chain again, and knows nothing meanwhile."""
+    """It reads its chain again, and knows nothing until then."""
     wallet: int = 0
     """The number of the wallet in use."""
     keeps_wallets: bool = True

@@ -1,4 +1,4 @@
-"""What the database says of invoices and their payments, added up anew from the rows and not by the program."""
+"""What the database says of invoices and their payments, added up again from the rows and not by the program."""
 
 from collections import defaultdict
 from datetime import datetime

@@ -107,7 +107,7 @@ class ProductForm(SlugForm):
             price.initial = minor_to_decimal(self.instance.price_minor, settings.CURRENCY)
         self.fields["price"] = price
         if stock := self.fields.get("stock"):
-            stock.show_hidden_initial = True  # what was shown, to tell what staff changed from what was sold meanwhile
+            stock.show_hidden_initial = True  # what was shown, to tell what staff changed from what was sold since
             stock.widget.attrs["min"] = 0
 
     def clean_stock(self) -> int:

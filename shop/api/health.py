@@ -11,7 +11,7 @@ from shop.health import read_health
 
 
 class Health(ApiView):
-    """Database, cache, search, queue, mail and nodes. 200 while the database answers, whatever else is wrong; 503 when it does not."""
+    """Database, cache, search, queue, mail and nodes. 200 while the database answers, even if other parts fail; 503 when it does not."""
 
     permission_classes = [may("stats:read")]
 

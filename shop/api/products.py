@@ -174,7 +174,7 @@ class OneProduct(ApiView):
 
 
 def _save(product: Product, only: list[str] | None = None) -> None:
-    """Save only the given fields, so that stock sold meanwhile is not put back. Raises Conflict for a SKU or slug that is taken."""
+    """Save only the given fields, so that stock sold since is not put back. Raises Conflict for a SKU or slug that is taken."""
     try:
         in_transaction(partial(_write, product, only))
     except IntegrityError:

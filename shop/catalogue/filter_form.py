@@ -1,4 +1,4 @@
-"""The filters beside a list of products, read from the query string."""
+"""The filters next to a list of products, read from the query string."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -92,7 +92,7 @@ class FilterForm(forms.Form):
         )
 
     def show_counts(self, facets: Facets) -> None:
-        """Write beside each choice how many products it would leave. Without any rating, do not offer ratings."""
+        """Write next to each choice how many products it would leave. Without any rating, do not offer ratings."""
         rating, sort = self.fields["min_rating"], self.fields["sort"]
         assert isinstance(rating, forms.ChoiceField)
         assert isinstance(sort, forms.ChoiceField)

@@ -75,7 +75,7 @@ def find_shown(**known: Any) -> Product | None:
 
 
 def count_categories(found: Found, current: Category | None) -> list[CategoryCount]:
-    """Count the categories to offer beside a list: the path to the current one and its children, or the roots. Leaves empty ones out."""
+    """Count the categories to offer next to a list: the path to the current one and its children, or the roots. Leaves empty ones out."""
     way = found.tree.path(current) if current else []
     below = found.tree.children(current) if current else found.tree.roots
     offered = [(category, depth) for depth, category in enumerate(way)] + [(category, len(way)) for category in below]

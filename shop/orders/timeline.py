@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def staff_detail(self) -> str:
-        """What staff see beside the title: who did it, why, and the hold."""
+        """What staff see next to the title: who did it, why, and the hold."""
         data = self.event.data
         parts = [self.event.actor, data.get("reason", ""), data.get("note", ""), data.get("holdReason", "") if data.get("onHold") else ""]
         return " · ".join(part for part in parts if part)

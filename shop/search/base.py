@@ -79,7 +79,7 @@ class PriceRange:
 
 @dataclass(frozen=True)
 class Facets:
-    """Counts beside the filters. Each is counted without its own filter, so that it shows what the other choices would give."""
+    """Counts next to the filters. Each is counted without its own filter, so that it shows what the other choices would give."""
 
     categories: Mapping[UUID, int] = field(default_factory=dict)
     """By the product's own category; `CategoryTree.sum_up` adds those below."""

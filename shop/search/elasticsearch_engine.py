@@ -176,7 +176,7 @@ class ElasticsearchEngine:
                 serve = {"add": {"index": new, "alias": self.alias}}, {"remove": {"index": new, "alias": filling}}
                 indices.update_aliases(actions=[*serve, *({"remove_index": {"index": name}} for name in old)])
             except NotFoundError as error:
-                raise IndexBusy("Another process built the index meanwhile.") from error
+                raise IndexBusy("Another process built the index at the same time.") from error
             except BaseException:  # also Ctrl-C: what is half filled goes, and the error goes on
                 indices.delete(index=new, ignore_unavailable=True)
                 raise
@@ -200,7 +200,7 @@ class ElasticsearchEngine:
             ):
                 ((_, result),) = answer.items()
                 if result["status"] == 404 and "error" in result:
-                    raise IndexBusy("Another process built the index meanwhile.")
+                    raise IndexBusy("Another process built the index at the same time.")
                 if not done and result["status"] not in (404, 409):
                     raise SearchUnavailable(f"Elasticsearch did not take a product: {result['status']}")
 

@@ -1,4 +1,4 @@
-"""Databases beside the suite's own, for tests that need other processes on one."""
+"""Databases in addition to the suite's own, for tests that need other processes on one."""
 
 import time
 from collections.abc import Iterator

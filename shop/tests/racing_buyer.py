@@ -101,7 +101,7 @@ def prepare_paid(orders: int) -> dict[str, Any]:
 
 
 def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
-    """Work as a follower (a turn, then its invoices) or as a worker (whatever waits) for so long."""
+    """Work as a follower (a turn, then its invoices) or as a worker (what waits) for so long."""
     moved, ends = 0, time.time() + seconds
     while time.time() < ends:
         try:

@@ -101,7 +101,7 @@ WORKERS = {
 PEOPLE = {
     "places an order": (lambda story: None, lambda story: story.place("XRP", story.token)),
     "cancels an order": (lambda story: None, lambda story: cancel_own_order(story.order, at=story.clock.now)),
-    "asks anew": (lambda story: story.runs_out(), lambda story: requote_order(story.order, "XRP", at=story.clock.now)),
+    "asks again": (lambda story: story.runs_out(), lambda story: requote_order(story.order, "XRP", at=story.clock.now)),
     "ships": (
         lambda story: (story.pays(blocks=2), story.works()),
         lambda story: change_status(story.order, "shipped", actor="grace", at=story.clock.now),

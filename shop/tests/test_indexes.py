@@ -1,4 +1,4 @@
-"""The indexes that the busiest queries stand on, on whichever database the suite runs."""
+"""The indexes that the busiest queries stand on, on the database that the suite uses."""
 
 import pytest
 from django.db import connection
@@ -132,7 +132,7 @@ def test_the_most_frequent_queries_use_an_index(query):
         return
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET enable_seqscan = off")  # a table of no rows is read whole, whatever indexes it has
+            cursor.execute("SET enable_seqscan = off")  # a table of no rows is read whole, even if it has indexes
     plan = rows.explain()
     assert "INDEX" in plan.upper(), plan
     assert f"SCAN {rows.model._meta.db_table}\n" not in plan + "\n", plan

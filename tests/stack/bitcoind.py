@@ -112,7 +112,7 @@ class Node:
         self.http = self._client()
 
     def look_far_ahead(self) -> None:
-        """Let the merchant's wallet know the addresses of orders that nobody paid, and those behind them: it looks ten ahead by itself."""
+        """Let the merchant's wallet know the addresses of orders that nobody paid, and those behind them: it looks only ten ahead."""
         self.call("keypoolrefill", 2000, wallet=self.merchant)
 
     def descriptor(self) -> str:

@@ -41,7 +41,7 @@ class CliError(Exception):
 
 class Lnd:
     def __init__(self, name: str, folder: Path, node: Node, *, password: str = "") -> None:
-        """With a password (under 128 letters) it can be locked; without one lnd makes its wallet by itself."""
+        """With a password (under 128 letters) it can be locked; without one lnd makes its own wallet."""
         self.name, self.folder, self.node, self.password = name, folder, node, password
         self.program = find("lnd", "lnd", script="get-lnd.sh")
         self.port, self.peer_port = free_port(), free_port()

@@ -127,9 +127,9 @@ def test_killing_lnd_after_a_payment_loses_no_money(shop: Shop, pair: LightningP
     assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
     pair.shop.kill()
     try:
-        meanwhile = order(shop, product)
-        assert meanwhile.status_code == 201, meanwhile.text
-        assert meanwhile.json()["data"]["payment"]["lightning"] is None
+        in_between = order(shop, product)
+        assert in_between.status_code == 201, in_between.text
+        assert in_between.json()["data"]["payment"]["lightning"] is None
     finally:
         pair.shop.start()
         pair.connect()

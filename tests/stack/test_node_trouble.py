@@ -210,14 +210,14 @@ def test_lightning_payments_settle_while_the_bitcoind_of_lnd_is_down(world: Worl
     world.cable.cut()
     try:
         said = wait_for("LND to lose its chain", lambda: lost(world.said_of("BTC-LN")), seconds=60)
-        assert "Lightning payments still arrive and settle meanwhile" in said
+        assert "Lightning payments still arrive and settle" in said
         assert "! Needs attention" in said
         assert "✓ Active" in world.page("channels")
         assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
         wait_until_settled(world.shop, [bought])
-        meanwhile, request = world.order_with_lightning()
+        in_between, request = world.order_with_lightning()
         assert world.pair.payer.pay(request)["status"] == "SUCCEEDED"
-        wait_until_settled(world.shop, [meanwhile])
+        wait_until_settled(world.shop, [in_between])
         assert "✓ Ready" in world.said_of("BTC")
     finally:
         world.cable.mend()

@@ -39,7 +39,7 @@ def is_running(pid: int) -> bool:
 
 
 def start_and_fail(shop: Shop) -> str:
-    """What it said. It must end by itself with exit code 1."""
+    """What it said. It must end with exit code 1, without a signal."""
     ended = subprocess.run(
         [sys.executable, "manage.py", "serve"], cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=60, check=False
     )

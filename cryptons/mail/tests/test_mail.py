@@ -1,4 +1,4 @@
-"""A mail is written beside what it tells, and sent once."""
+"""A mail is written with what it reports, and sent once."""
 
 import smtplib
 from datetime import timedelta

@@ -9,7 +9,9 @@ from cryptons.encryption import EncryptedField
 
 
 class Command(BaseCommand):
-    help = "Encrypt all encrypted fields with the first FIELD_ENCRYPTION_KEY, also what was stored without one. Stop the shop meanwhile."
+    help = (
+        "Encrypt all encrypted fields with the first FIELD_ENCRYPTION_KEY, also what was stored without one. Stop the shop while it runs."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.FIELD_ENCRYPTION_KEY:

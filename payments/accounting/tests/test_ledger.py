@@ -29,7 +29,7 @@ def all_rows(period=ALWAYS, network=""):
 
 
 def exported(*arguments):
-    """(the rows of the file as dicts, what is said beside it)."""
+    """(the rows of the file as dicts, what is said next to it)."""
     out, said = io.StringIO(newline=""), io.StringIO()
     call_command("export_ledger", *arguments, stdout=out, stderr=said)
     return list(csv.DictReader(io.StringIO(out.getvalue(), newline=""))), said.getvalue()

@@ -1,4 +1,4 @@
-"""What LND paid beside the shop's payouts. A real one is asked in tests/stack/test_reconcile.py, and so are the chains' wallets."""
+"""What LND paid in addition to the shop's payouts. A real one is asked in tests/stack/test_reconcile.py, and so are the chains' wallets."""
 
 from contextlib import nullcontext
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Nodes and channels for staff's programs: over the API, and beside the probe's answer."""
+"""Nodes and channels for staff's programs: over the API, and with the probe's answer."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Signed hints over the API: whoever may gives one, once, and it wakes the followers of the order's networks. It settles nothing."""
+"""Signed hints over the API: who may send one sends it once, and it wakes the followers of the order's networks. It settles nothing."""
 
 import hashlib
 import hmac

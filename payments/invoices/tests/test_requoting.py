@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 SOON = NOW + timedelta(minutes=5)
 TOO_LATE = EXPIRY + timedelta(minutes=61)
-"""Beyond the grace: money that comes now is not taken by itself."""
+"""Beyond the grace: money that comes now is not accepted automatically."""
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 Money that a buyer sends out of MWEB to the shop's address is listed twice. In the mempool there is the MWEB transaction, `receive` without
 a `vout`. Its block then pays it out by an output of the block's last transaction, the HogEx: `immature` for six blocks, afterwards `hogex`,
-`orphan` once a reorg took the block. That output is the money. The wallet goes on telling of the MWEB transaction beside it; one that was
+`orphan` once a reorg took the block. That output is the money. The wallet continues to list the MWEB transaction as well; one that was
 not loaded when the money was sent tells of the output alone.
 """
 

@@ -110,7 +110,7 @@ def is_in_chain(wallet: Conversation, block_hash: str) -> bool:
 
 
 def knows_block(wallet: Conversation, block_hash: str) -> bool:
-    """Return whether the node knows the block, in its chain or beside it."""
+    """Return whether the node knows the block, in its chain or in a branch."""
     try:
         wallet.call("getblockheader", block_hash)
     except RpcError as error:

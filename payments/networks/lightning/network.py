@@ -179,7 +179,7 @@ class LightningNetwork:
 
 
 CHAIN_AWAY = gettext_lazy(
-    "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle meanwhile; "
+    "LND answers, but knows nothing of its chain: is its Bitcoin node down? Lightning payments still arrive and settle; "
     "start that node again soon, because without it nobody watches the channels."
 )
 
@@ -217,7 +217,7 @@ def _with_chain(lnd: Conversation, health: NodeHealth) -> NodeHealth:
         raise
     return replace(
         health,
-        warning="" if info.synced_to_chain else _("LND is still catching up with the chain. Lightning payments arrive meanwhile."),
+        warning="" if info.synced_to_chain else _("LND is still catching up with the chain. Lightning payments arrive all the same."),
         height=info.block_height,
         tip_at=datetime.fromtimestamp(info.best_header_timestamp, UTC) if info.best_header_timestamp else None,
         peers=info.num_peers,

@@ -1,4 +1,4 @@
-"""A server that says whatever bytes a test wants, as slowly as it wants."""
+"""A server that says the bytes that a test wants, as slowly as it wants."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""The one JSON-RPC client, against a server that says whatever bytes the test wants, as slowly as it wants."""
+"""The one JSON-RPC client, against a server that says the bytes that the test wants, as slowly as it wants."""
 
 import contextlib
 import json

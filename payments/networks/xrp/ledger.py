@@ -100,7 +100,7 @@ def read_close_time(xrp: Conversation, ledger: int) -> datetime:
 
 @dataclass(frozen=True)
 class Entry:
-    """One transaction of `account_tx`. Version 1 has `tx` with hash and ledger in it, version 2 `tx_json` with both beside it."""
+    """One transaction of `account_tx`. Version 1 has `tx` with hash and ledger in it, version 2 `tx_json` with both next to it."""
 
     raw: Mapping[str, Any]
 

@@ -195,7 +195,7 @@ def _start(xrp: Conversation, cursor: CursorState) -> tuple[int, str]:
 def _first_start(xrp: Conversation, server: Server) -> int:
     """Return the ledger before the first option was opened; the last ledger if there is no option.
 
-    The server was asked before the options are read, so an option opened meanwhile can only be paid in later ledgers.
+    The server was asked before the options are read, so an option opened in between can only be paid in later ledgers.
     """
     opened = Option.objects.filter(network=XrpNetwork.code, destination__startswith=f"{settings.XRP_ADDRESS}?").order_by("created_at")
     oldest = opened.values_list("created_at", flat=True).first()

@@ -164,7 +164,7 @@ class PayoutLife(RuleBasedStateMachine):
         self.it_might_leave(before, Payout.objects.get(pk=row.pk))
 
     def it_might_leave(self, before, after):
-        """What leaves now is there now, beside all that has left; an excess is beyond the price; nothing leaves what can be paid."""
+        """What leaves now is there now, apart from all that has left; an excess is beyond the price; nothing leaves what can be paid."""
         if before.status not in ("draft", "approved") or after.status not in MAY_HAVE_LEFT:
             return
         assert before.status == "approved"

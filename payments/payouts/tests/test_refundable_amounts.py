@@ -90,7 +90,7 @@ def test_an_excess_that_vanishes_before_it_is_sent_takes_nothing_from_the_order(
     mark_dirty([invoice.pk])
     settle(invoice.pk, at=EXPIRY)
     invoice.refresh_from_db()
-    assert (invoice.status, invoice.flags, most_of_kind(invoice, "excess", beside=payout)) == ("settled", frozenset(), {})
+    assert (invoice.status, invoice.flags, most_of_kind(invoice, "excess", without=payout)) == ("settled", frozenset(), {})
 
 
 def test_a_refunded_excess_of_money_that_is_still_there_does_not_unsettle_the_invoice():

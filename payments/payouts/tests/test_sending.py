@@ -1,4 +1,4 @@
-"""What was approved is sent once in effect, whatever workers and nodes do. Real nodes play the rest in tests/stack/test_payouts.py."""
+"""What was approved is sent once in effect, even if workers or nodes fail. Real nodes play the rest in tests/stack/test_payouts.py."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A local server that plays the four sources of exchange rates, each in its own format, and each in whatever mood a test wants."""
+"""A local server that plays the four sources of exchange rates, each in its own format, and each as a test wants it."""
 
 import json
 import threading

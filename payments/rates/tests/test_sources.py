@@ -54,7 +54,7 @@ BAD_ANSWERS = {
     "too many requests": says(429, {"status": {"error_code": 429, "error_message": "You've exceeded the Rate Limit."}}, Retry_After="60"),
     "too many requests, with status 200": says(200, {"status": {"error_code": 429, "error_message": "Throttled"}}),
     "an error with status 200": says(200, {"error": ["EService:Unavailable"]}),
-    "an error beside a result": says(
+    "an error next to a result": says(
         200,
         {
             "error": ["EGeneral:Internal error"],

@@ -38,7 +38,7 @@ def option(now):
 
 @pytest.fixture(autouse=True)
 def resting_chain(now):
-    """No block comes by itself during a test."""
+    """No block comes during a test unless it asks for one."""
     return SandboxChain.objects.create(network="BTC", height=100, mined_at=now + timedelta(hours=1))
 
 

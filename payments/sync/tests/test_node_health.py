@@ -87,7 +87,7 @@ def test_an_lnd_without_its_bitcoin_node_needs_attention_and_still_serves(lnd, h
 
 def test_an_lnd_that_is_catching_up_is_a_warning(lnd, heard, now):
     lnd.is_synced = False
-    assert report_of(now).warnings == ("LND is still catching up with the chain. Lightning payments arrive meanwhile.",)
+    assert report_of(now).warnings == ("LND is still catching up with the chain. Lightning payments arrive all the same.",)
 
 
 def test_a_node_that_hangs_does_not_hide_the_others(lnd, heard, hanging_bitcoind, now):

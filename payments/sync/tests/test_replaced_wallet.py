@@ -1,6 +1,6 @@
 """A node that re-verifies its chain, another wallet, another chain, a wallet that was created again: no payment is taken for lost.
 
-And an older backup of the shop beside the same node.
+And an older backup of the shop with the same node.
 """
 
 import io

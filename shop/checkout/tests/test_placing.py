@@ -75,7 +75,7 @@ def test_placing_an_order_records_one_event_and_sends_one_mail(cart):
 
 
 def test_the_mail_of_an_order_carries_nothing_that_a_stranger_typed(cart):
-    """Whoever orders names the address that is mailed: the shop must not deliver their text to anybody before it is paid."""
+    """Who orders names the address that is mailed: the shop must not deliver their text to anybody before it is paid."""
     typed = {name: f"typed {name}" for name in ("name", "street", "street2", "city", "region", "postalCode")}
     place(cart, address={**typed, "country": "GB"})
     mail = Mail.objects.get()

@@ -213,7 +213,7 @@ def test_a_status_change_that_loses_a_race_is_repeated(monkeypatch):
     def lose_once(order, *args, **more):
         if not lost:
             lost.append(order)
-            raise OrderMoved("meanwhile")
+            raise OrderMoved("by another process")
         return write(order, *args, **more)
 
     monkeypatch.setattr(orders, "write_order", lose_once)

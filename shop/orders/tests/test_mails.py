@@ -27,7 +27,7 @@ def mail_of(occasion):
 
 
 def links_in(mail, settings):
-    """The same in text and HTML, without the shop's address. A refund's link is made anew each time, so its token stands for an invoice."""
+    """The same in text and HTML, without the shop's address. A refund's link is new each time, so its token stands for an invoice."""
     links = [re.findall(rf'{settings.PUBLIC_URL}(/[^\s"<]*)', part.replace("&amp;", "&")) for part in (mail.text, mail.html)]
 
     def plain(link):

@@ -205,7 +205,7 @@ class Shop(RuleBasedStateMachine):
             self.it_could_leave(payout)
 
     def it_could_leave(self, payout):
-        """What begins to be sent is there beside all that was sent; an excess leaves the price; nothing leaves what can be paid."""
+        """What begins to be sent is there in addition to all that was sent; an excess leaves the price; nothing leaves what can be paid."""
         invoice = Invoice.objects.get(pk=payout.invoice_id)
         assert invoice.status not in ("new", "processing")
         here = invoice.payments.filter(status="settled", is_present=True)

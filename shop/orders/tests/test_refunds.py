@@ -209,7 +209,7 @@ def test_the_buyer_is_mailed_once_that_the_refund_was_sent():
     assert Mail.objects.get(key=f"refund-sent:{payout.pk}").to == "ada@example.com"
 
 
-# --- The whole order, whichever way it ended ------------------------------------------------------------------------------------
+# --- The whole order, however it ended ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("percent", [100, 150])
