@@ -171,7 +171,7 @@ class WorkFilter(admin.SimpleListFilter):
 
 @admin.register(Order)
 class OrderAdmin(AtomicModelAdmin[Order]):
-    list_display = ("number", "placed", "buyer_in_short", "goods", "total", "status_badge", "payment_badge", "hold")
+    list_display = ("number", "placed", "state", "payment_badge", "total", "buyer_in_short", "goods", "hold")
     list_filter = (WorkFilter, "status", "payment_status", "network", "created_at")
     search_fields = ("number", "email", "transaction_hash")
     search_help_text = _("Order number, email, transaction, name, address, product or SKU")
@@ -236,6 +236,11 @@ class OrderAdmin(AtomicModelAdmin[Order]):
     @admin.display(description=_("placed at"), ordering="created_at")
     def placed(self, order: Order) -> str:
         return short_moment(order.created_at)
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, order: Order) -> SafeString:
+        """Show the hold as well: the column with its reason may be out of sight."""
+        return format_html("{} {}", self.status_badge(order), _badge("danger", gettext("On hold")) if order.on_hold else "")
 
     @admin.display(description=_("buyer"), ordering="email")
     def buyer_in_short(self, order: Order) -> SafeString:
