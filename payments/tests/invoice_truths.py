@@ -43,7 +43,8 @@ class InvoiceTruths(RuleBasedStateMachine):
 
     # --- What must be true after each step --------------------------------------------------------------------------------
 
-    def check(self) -> None:
+    def check(self) -> StoredRows:
+        """Return what was read for it."""
         self.learn_options()
         stored = StoredRows(self.options)
         self.each_payment_is_booked_once_where_it_belongs(stored)
@@ -51,6 +52,7 @@ class InvoiceTruths(RuleBasedStateMachine):
             self.the_log_tells_its_state(invoice, stored)
             self.what_is_out_of_line_will_be_found(invoice, stored)
             self.what_settled_has_its_reason(invoice, stored)
+        return stored
 
     def each_payment_is_booked_once_where_it_belongs(self, stored: StoredRows) -> None:
         """I1, I7: by what the networks say was paid, and to whom."""
