@@ -26,6 +26,7 @@ from cryptons.events.public_address import check_url
 from cryptons.events.types import EVENT_TYPES
 from cryptons.events.webhook_models import WebhookDelivery, WebhookEndpoint
 
+SUBJECTS = {"order": _("Orders"), "invoice": _("Invoices"), "payment": _("Payments"), "payout": _("Payouts"), "stock": _("Stock")}
 MAY_VIEW, MAY_CHANGE = "events.view_webhookendpoint", "events.change_webhookendpoint"
 
 
@@ -39,7 +40,7 @@ class EndpointForm(forms.ModelForm[WebhookEndpoint]):
     )
     events = forms.MultipleChoiceField(
         label=_("Events"),
-        choices=[(type, type) for type in EVENT_TYPES],
+        choices=[(words, [(type, type) for type in EVENT_TYPES if type.startswith(f"{name}.")]) for name, words in SUBJECTS.items()],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("What the receiver is told of. Choose no more than it needs."),
     )
@@ -146,6 +147,9 @@ class WebhookEndpointAdmin(AtomicModelAdmin[WebhookEndpoint]):
     search_fields = ("url", "description")
     readonly_fields = ("disabled_by", "failures", "failing_since", "created_at", "acts")
 
+    class Media:
+        css = {"all": ("css/admin_orders.css",)}
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [path("<uuid:pk>/act/<slug:name>/", view(act), name="events_webhookendpoint_act"), *super().get_urls()]
@@ -187,7 +191,7 @@ class WebhookEndpointAdmin(AtomicModelAdmin[WebhookEndpoint]):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(AtomicModelAdmin[WebhookDelivery]):
-    list_display = ("type", "endpoint", "status", "attempts", "answer_status", "error", "created_at")
+    list_display = ("type", "endpoint", "status", "attempts", "answer_status", "created_at")
     list_filter = ("status", "endpoint")
     list_select_related = ("endpoint",)
     search_fields = ("type",)
