@@ -3,7 +3,7 @@
 They write and read what Django's own do (D86 in docs/decisions.md). MongoDB gets those.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.base import ModelState
 
 Row = TypeVar("Row", bound=models.Model)
 Field = models.Field[Any, Any]
@@ -35,6 +36,41 @@ ON_SQLITE: dict[type[Field], type] = {
 """The same, and what Django only writes as text: a UUID as its hexadecimal digits, a time as UTC without its zone."""
 
 
+def new_row(model: type[Row], **values: Any) -> Row:
+    """Make a row that is not stored yet, as the model itself does, which takes four times as long to ask each field for its value.
+
+    A value is named as its attribute (`user_id`), or as its foreign key (`user`). No signals are sent. Raises TypeError for other names.
+    """
+    constants, makers, relations, names = _defaults(model)
+    if not names.issuperset(values):
+        raise TypeError(f"{model.__name__} has no {', '.join(sorted(values.keys() - names))}.")
+    row = model.__new__(model)
+    row._state = ModelState()
+    attributes = row.__dict__
+    attributes.update(constants)
+    for name, attribute in relations:
+        if name in values:
+            row._state.fields_cache[name] = related = values.pop(name)
+            attributes[attribute] = None if related is None else related.pk
+    attributes.update(values)
+    for attribute, make in makers:
+        if attribute not in values:
+            attributes[attribute] = make()
+    return row
+
+
+@cache
+def _defaults(
+    model: type[models.Model],
+) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]], list[tuple[str, str]], frozenset[str]]:
+    """Return the defaults by attribute, what makes those that each row has of its own, the foreign keys, and all names of values."""
+    fields = model._meta.concrete_fields
+    makers = [(field.attname, field.default) for field in fields if field.has_default() and callable(field.default)]
+    constants = {field.attname: field.get_default() for field in fields if field.attname not in dict(makers)}
+    relations = [(field.name, field.attname) for field in fields if field.many_to_one]
+    return constants, makers, relations, frozenset([*constants, *dict(makers), *dict(relations)])
+
+
 def insert(rows: Sequence[models.Model]) -> None:
     """Write new rows of one model, which have their keys, in the caller's transaction. Raises IntegrityError.
 
@@ -48,10 +84,10 @@ def insert(rows: Sequence[models.Model]) -> None:
         return
     sql = _insert_statement(type(rows[0]))
     values = [_values(row, database) for row in rows]
-    with database.cursor() as cursor:
-        if len(rows) == 1:
-            cursor.execute(sql, values[0])
-        else:
+    if len(rows) == 1:
+        execute(sql, values[0])
+    else:
+        with database.cursor() as cursor:
             cursor.executemany(sql, values)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
@@ -65,9 +101,7 @@ def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
     if database.vendor == "mongodb":
         return list(model._default_manager.filter(pk__in=list(keys)))
     assert key is not None
-    with database.cursor() as cursor:
-        cursor.execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, database) for value in keys])
-        stored = cursor.fetchall()
+    _, stored = execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, database) for value in keys])
     return [_row(model, list(values), database) for values in stored]
 
 
@@ -76,9 +110,25 @@ def has_row(model: type[models.Model], column: str, text: str) -> bool:
     database = connections[DEFAULT_DB_ALIAS]
     if database.vendor == "mongodb":
         return model._default_manager.filter(**{column: text}).exists()
-    with database.cursor() as cursor:
-        cursor.execute(_exists_statement(model, column), [text])
-        return cursor.fetchone() is not None
+    return bool(execute(_exists_statement(model, column), [text])[1])
+
+
+def execute(sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
+    """Run a statement with `%s` in the places of its values. Returns how many rows it has changed, and what it has found.
+
+    On SQLite it goes past Django's cursors, which take longer than the statement, unless somebody wants to see each statement.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "sqlite" or database.queries_logged or database.execute_wrappers:
+        with database.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.rowcount, cursor.fetchall() if cursor.description else []
+    if database.connection is None:
+        database.ensure_connection()
+    database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
+        cursor = database.connection.execute(sql.replace("%s", "?"), values)
+        return cursor.rowcount, cursor.fetchall()
 
 
 def _values(row: models.Model, database: BaseDatabaseWrapper) -> list[Any]:

@@ -10,7 +10,7 @@ from cryptons.audit.writing import audit_event
 from cryptons.db import BaseModel
 from cryptons.events.deliveries import queue_deliveries
 from cryptons.events.webhook_models import WebhookDelivery, WebhookEndpoint
-from cryptons.kept_sql import insert
+from cryptons.kept_sql import insert, new_row
 
 __all__ = ["Event", "WebhookDelivery", "WebhookEndpoint", "record"]
 
@@ -40,7 +40,7 @@ def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor
     A `seq` that is taken raises IntegrityError.
     """
     subject_type = type.partition(".")[0]
-    event = Event(subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
+    event = new_row(Event, subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
     insert([event])
     queue_deliveries(type, subject_id, seq, data, at=event.created_at)
     if type != "order.placed":  # staff who buy are buyers

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from cryptons.kept_sql import new_row
 from cryptons.mail.kept_templates import render_kept
 from cryptons.mail.models import Mail
 
@@ -45,4 +46,4 @@ def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any],
         raise ValueError(f"{template}.txt does not begin with a subject.")
     html = render(f"{template}.html", values)
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
-    return Mail(key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)
+    return new_row(Mail, key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from cryptons.coins import BITCOIN, LIGHTNING
 from cryptons.events.models import record
-from cryptons.kept_sql import insert
+from cryptons.kept_sql import insert, new_row
 from cryptons.money import Base, Minor, amount_due, least_payable, limit_to_minor
 from payments.confirmations import confirmations_for
 from payments.errors import IllegalOverride, InvoiceMoved, NodeRejected, NodeUnavailable
@@ -114,7 +114,8 @@ class DraftInvoice:
 
 
 def draft_invoice(offers: Sequence[Offer], *, subject_id: UUID, label: str, price: Minor, at: datetime) -> DraftInvoice:
-    invoice = Invoice(
+    invoice = new_row(
+        Invoice,
         subject_id=subject_id,
         label=label,
         price_minor=price,
@@ -147,7 +148,8 @@ def add_options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> N
 def _options(invoice: Invoice, offers: Iterable[Offer], *, at: datetime) -> list[Option]:
     """Make the options of one quote. They share their time of creation, and the buyer sees them as one QR code."""
     return [
-        Option(
+        new_row(
+            Option,
             invoice=invoice,
             network=offer.network,
             destination=offer.destination,

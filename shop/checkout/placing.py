@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
-from cryptons.kept_sql import find_rows, insert
+from cryptons.kept_sql import find_rows, insert, new_row
 from cryptons.mail.models import Mail
 from cryptons.money import MAX_MINOR, UNITS, Minor
 from payments.errors import PaymentError
@@ -107,7 +107,7 @@ def contents_of(quantities: dict[UUID, int]) -> CartContents:
     if len(products) < len(quantities):
         raise Product.DoesNotExist("Product not found")
     lines = (
-        CartLine(CartItem(product=products[product_id], name=products[product_id].name, quantity=quantity), products[product_id])
+        CartLine(new_row(CartItem, product=products[product_id], name=products[product_id].name, quantity=quantity), products[product_id])
         for product_id, quantity in quantities.items()
     )
     return CartContents(None, tuple(lines))
@@ -173,7 +173,8 @@ def too_small(network: str) -> str:
 def _draft(
     contents: CartContents, buyer: Buyer, offers: Sequence[Offer], slots: Slots, *, number: str, token: UUID | None, at: datetime
 ) -> Draft:
-    order = Order(
+    order = new_row(
+        Order,
         number=number,
         checkout_token=token or uuid4(),
         user=buyer.user,
@@ -188,7 +189,8 @@ def _draft(
         updated_at=at,
     )
     lines = [
-        OrderLine(
+        new_row(
+            OrderLine,
             order=order,
             product=line.product,
             name=line.product.name,

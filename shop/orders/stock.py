@@ -7,6 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from cryptons.kept_sql import execute
 from shop.catalogue.changes import plenty_sold, stock_changed
 from shop.errors import CartChanged, OutOfStock, Shortage
 from shop.models import LOW_STOCK, Order, OrderLine, Product
@@ -64,9 +65,7 @@ def _sell(product_id: UUID, line: OrderLine, *, least: int) -> bool:
         offered = Product.objects.filter(pk=product_id, is_listed=True, price_minor=line.price_minor, stock__gte=least)
         return bool(offered.update(stock=F("stock") - line.quantity))
     key = Product._meta.get_field("id").get_db_prep_value(product_id, database)
-    with database.cursor() as cursor:
-        cursor.execute(SELL, [line.quantity, key, line.price_minor, least])
-        return bool(cursor.rowcount)
+    return bool(execute(SELL, [line.quantity, key, line.price_minor, least])[0])
 
 
 def release_stock(order: Order) -> bool:

@@ -8,11 +8,12 @@ from django.db import IntegrityError
 from accounts.tests.factories import UserFactory
 from cryptons.db import atomic, new_id
 from cryptons.events.models import Event, record
-from cryptons.kept_sql import find_rows, has_row, insert
+from cryptons.kept_sql import find_rows, has_row, insert, new_row
 from cryptons.mail.models import Mail
+from payments.models import Option
 from payments.tests.factories import OptionFactory
 from shop.errors import CartChanged, OutOfStock
-from shop.models import Product, UnpaidSlot
+from shop.models import Order, Product, UnpaidSlot
 from shop.orders.stock import take_stock
 from shop.tests.factories import NOW, OrderLineFactory, ProductFactory
 
@@ -78,6 +79,40 @@ def test_find_rows_reads_what_django_reads(settings, key):
             getattr(stored, field.attname) for field in model._meta.concrete_fields
         ]
         assert found._state.adding is False
+
+
+@pytest.mark.django_db
+def test_new_row_makes_what_the_model_makes():
+    for row in _make_rows():
+        model = type(row)
+        values = {field.name: getattr(row, field.name) for field in model._meta.concrete_fields}
+
+        made, expected = new_row(model, **values), model(**values)
+
+        assert made.__dict__ == {**expected.__dict__, "_state": made._state}
+        assert (made._state.adding, made._state.fields_cache) == (True, expected._state.fields_cache)
+
+
+@pytest.mark.parametrize("model", [Event, Mail, Order, Option])
+def test_new_row_has_the_defaults_of_the_model(model):
+    made, expected = new_row(model), model()
+
+    assert made.__dict__.keys() == expected.__dict__.keys()
+    for field in model._meta.concrete_fields:
+        value, default = getattr(made, field.attname), getattr(expected, field.attname)
+        assert type(value) is type(default) if callable(field.default) else value == default
+    assert new_row(model).pk != made.pk
+
+
+def test_new_row_shares_no_default_with_another_row():
+    new_row(Event).data["on"] = True
+
+    assert new_row(Event).data == {}
+
+
+def test_new_row_refuses_a_name_that_the_model_does_not_have():
+    with pytest.raises(TypeError, match="Event has no kind"):
+        new_row(Event, kind="order.placed")
 
 
 @pytest.mark.django_db
