@@ -14,9 +14,13 @@ LINKS = ("://", "www.")
 
 def text_problem(text: str) -> str:
     """Return what is wrong with the text as a sentence; empty if it can be used."""
-    if any(letter in TURNS or unicodedata.category(letter) in CONTROLS for letter in text):
+    if text.isascii() and text.isprintable():
+        plain = text
+    elif any(letter in TURNS or unicodedata.category(letter) in CONTROLS for letter in text):
         return _("Must be one line of text, without control characters.")
-    if any(link in unicodedata.normalize("NFKC", text).lower() for link in LINKS):
+    else:
+        plain = unicodedata.normalize("NFKC", text)
+    if any(link in plain.lower() for link in LINKS):
         return _("Must not contain a link.")
     return ""
 
