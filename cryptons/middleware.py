@@ -4,11 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
@@ -76,12 +78,20 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if not (settings.DEBUG and response.status_code in (404, 500)):  # Django's own pages then, which have scripts in them
+            response.headers.setdefault("Content-Security-Policy", _content_security_policy())
         return response
+
+
+@cache
+def _content_security_policy() -> str:
+    """Return the policy of all answers. To write it takes longer than all other headers together."""
+    return build_policy()
 
 
 def security_headers() -> dict[str, str]:
     """Return the headers that Django puts on each answer, for what is sent without it; HSTS is among them if PUBLIC_URL is https."""
     request = HttpRequest()
     request.META["HTTP_X_FORWARDED_PROTO"] = "https"  # believed only if PUBLIC_URL is https
-    respond: Any = SecurityMiddleware(CSPMiddleware(SecurityHeadersMiddleware(lambda _request: HttpResponse())))
+    respond: Any = SecurityMiddleware(SecurityHeadersMiddleware(lambda _request: HttpResponse()))
     return {name: value for name, value in respond(request).headers.items() if name != "Content-Type"}

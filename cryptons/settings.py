@@ -126,7 +126,6 @@ MIDDLEWARE = [
     "cryptons.languages.LanguageMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "cryptons.middleware.SecurityHeadersMiddleware",
     "accounts.middleware.ApiKeyMiddleware",
     "cryptons.api.middleware.ApiMiddleware",

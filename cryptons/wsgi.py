@@ -1,10 +1,14 @@
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 from cryptons.signals import web_started
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
 
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+
+from cryptons.handler import Handler  # noqa: E402  # it needs the settings
+
+application = Handler()
 web_started.send(sender=None)

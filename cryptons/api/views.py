@@ -51,6 +51,13 @@ class ApiView(APIView):
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return success({"methods": self.allowed_methods})
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Take the first format for who takes any, as nearly all programs say that they do."""
+        if request.META.get("HTTP_ACCEPT", "*/*") != "*/*":
+            return super().perform_content_negotiation(request, force)
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
+
     def is_restricted(self) -> bool:
         """Return whether this method of the view asks who sends the request."""
         return self.request.method != "OPTIONS" and bool(self.get_permissions())
