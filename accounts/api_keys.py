@@ -29,7 +29,7 @@ from rest_framework.request import Request
 from accounts.models import ApiKey, User
 from accounts.tokens import BAD_TOKEN, USER_CACHE_SECONDS, find_user
 from cryptons.api.permissions import DJANGO_PERMISSIONS, has_permission
-from cryptons.client_address import client_address
+from cryptons.client_address import client_address, read_network
 from cryptons.db import on_commit
 
 PREFIX = "ck_"
@@ -195,7 +195,7 @@ def _forget_key(instance: ApiKey, **_: Any) -> None:
 
 
 def _is_allowed(key: ApiKey, address: IPv4Address | IPv6Address | None) -> bool:
-    return not key.allowed_ips or (address is not None and any(address in ip_network(network) for network in key.allowed_ips))
+    return not key.allowed_ips or (address is not None and any(address in read_network(network) for network in key.allowed_ips))
 
 
 def _note_use(key: ApiKey, address: IPv4Address | IPv6Address | None) -> None:

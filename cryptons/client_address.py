@@ -77,11 +77,13 @@ def _is_trusted(proxies: tuple[str, ...], address: IPv4Address | IPv6Address) ->
 
 @cache
 def _trusted_networks(proxies: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(_network(proxy) for proxy in proxies)
+    return tuple(read_network(proxy) for proxy in proxies)
 
 
-def _network(proxy: str) -> IPv4Network | IPv6Network:
-    network = ip_network(proxy, strict=False)
+@lru_cache(4096)
+def read_network(text: str) -> IPv4Network | IPv6Network:
+    """Read an address or network; IPv4 addresses that IPv6 maps are the IPv4 addresses. Raises ValueError."""
+    network = ip_network(text, strict=False)
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     return network if mapped is None else ip_network((mapped, max(0, network.prefixlen - 96)), strict=False)
 

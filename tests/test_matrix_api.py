@@ -94,6 +94,8 @@ ROUTES: dict[str, dict[str, Route]] = {
     "PATCH /api/products/<str:product_id>": {"product": Route(CATALOGUE)},
     "DELETE /api/products/<str:product_id>": {"new product": Route(CATALOGUE)},
     "POST /api/products/<str:product_id>/images": {"product": Route(CATALOGUE)},
+    "PUT /api/products/<str:product_id>/images/order": {"product": Route(CATALOGUE)},
+    "DELETE /api/products/<str:product_id>/images/<str:image_id>": {"new picture": Route(CATALOGUE)},
     "GET /api/categories": {"": EVERY},
     "POST /api/categories": {"": Route(CATALOGUE)},
     "GET /api/categories/<str:category_id>": {"category": EVERY},
@@ -196,6 +198,7 @@ def test_exactly_those_of_the_table_may_use_each_route_of_the_api(settings):
         for name in ("shop_product", "shop_category", "accounts_apikey", "events_webhookendpoint")
         for person in sorted(ALL)
     }
+    doomed |= {("new picture", person): f"{rows.product.pk}/images/{rows.fresh('shop_productimage').pk}" for person in sorted(ALL)}
     clients: dict[str, Client] = {name: people.program(name) for name in people.names}
     clients |= {min(REFRESH): people.with_refresh_token("superuser"), min(SESSION): people.browser("superuser")}
     clients |= {min(GUEST): ApiClient(HTTP_X_ORDER_KEY=rows.guests.access_token)}

@@ -71,8 +71,9 @@ class OneCategory(ApiView):
 
     @describe("Replace a category", data=CategorySerializer, body=CategoryInput, errors=[400, 404, 409, 415], scope="categories:write")
     def put(self, request: Request, category_id: str) -> Response:
+        """What is left out becomes what a new category has, except for the slug, which stays: the address of the page has it."""
         category = get_or_404(Category.objects.all(), category_id, _("Category not found"))
-        return success(_save_category(category, self.valid(CategoryInput)))
+        return success(_save_category(category, {"parent": None, "position": 0, **self.valid(CategoryInput)}))
 
     @describe("Delete an empty category", data=None, status=204, errors=[404, 409], scope="categories:write")
     def delete(self, request: Request, category_id: str) -> Response:

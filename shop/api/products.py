@@ -9,11 +9,10 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cryptons.api.errors import Conflict, Invalid, NotFound
+from cryptons.api.errors import Conflict, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.permissions import may
 from cryptons.api.schema import NOTHING, TEXT, describe, idempotency_key
@@ -23,7 +22,6 @@ from cryptons.db import in_transaction
 from cryptons.money import parse_fiat
 from payments.rates.current import rates_version
 from shop.api.outputs import (
-    ImageSerializer,
     ProductPageMeta,
     ProductSerializer,
     ProductSuggestionSerializer,
@@ -34,7 +32,6 @@ from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, read_filt
 from shop.api.product_inputs import ProductBatchInput, ProductInput
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed
-from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import find_products, find_shown, read_categories
 from shop.catalogue.slugs import free_slug
 from shop.models import Product
@@ -151,6 +148,7 @@ class OneProduct(ApiView):
 
     @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")
     def put(self, request: Request, product_id: str) -> Response:
+        """What is left out becomes what a new product has, except for the slug, which stays: the address of the page has it."""
         return self._change(product_id, partial=False)
 
     @describe("Update a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")
@@ -167,6 +165,8 @@ class OneProduct(ApiView):
     def _change(self, product_id: str, *, partial: bool) -> Response:
         product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
         values = self.valid(ProductInput, partial=partial)
+        if not partial:
+            values = {"description": "", "stock": 0, "is_listed": True, **values}
         for name, value in values.items():
             setattr(product, name, value)
         _save(product, only=[*values, "updated_at"])
@@ -231,43 +231,6 @@ def _taken(field: str) -> str:
 def _delete(product_id: UUID) -> None:
     product_changed([product_id])
     Product.objects.filter(pk=product_id).delete()
-
-
-IMAGE_INPUT = {
-    "type": "object",
-    "properties": {"image": {"type": "string", "format": "binary"}, "alt": TEXT},
-    "required": ["image"],
-    "additionalProperties": False,
-}
-
-
-class ProductImages(ApiView):
-    permission_classes = [may("images:write")]
-    parser_classes = [MultiPartParser]
-
-    @describe(
-        "Upload a product image",
-        data=ImageSerializer,
-        status=201,
-        body=IMAGE_INPUT,
-        body_type="multipart/form-data",
-        parameters=[idempotency_key("The same key, picture and text: the same image")],
-        errors=[404, 409, 415, 422],
-        scope="images:write",
-    )
-    @idempotent
-    def post(self, request: Request, product_id: str) -> Response:
-        product = get_or_404(Product.objects.all(), product_id, _("Product not found"))
-        upload = request.FILES.get("image")
-        if upload is None:
-            raise Invalid.fields({"image": _("This field is required.")})
-        try:
-            picture = read_upload(upload)
-        except UnusableImage as error:
-            raise Invalid.fields({"image": str(error)}) from error
-        image = store_picture(product, picture, str(request.POST.get("alt", ""))[:160].replace("\x00", ""))
-        product_changed([product.pk])
-        return success(ImageSerializer.serialize(image), status=201)
 
 
 class ProductSuggestions(ApiView):

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from cryptons.response_cache import ready_bytes
-from shop.api import carts, categories, checkout, health, orders, product_filters, products
+from shop.api import carts, categories, checkout, health, orders, product_filters, product_images, products
 from shop.catalogue.reads import lists_and_rates
 from shop.catalogue.version import category_version
 
@@ -14,7 +14,9 @@ urlpatterns = [
     path("products", cached_products(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),
     path("products/<str:product_id>", cached_product(products.OneProduct.as_view())),
-    path("products/<str:product_id>/images", products.ProductImages.as_view()),
+    path("products/<str:product_id>/images", product_images.ProductImages.as_view()),
+    path("products/<str:product_id>/images/order", product_images.ProductImageOrder.as_view()),
+    path("products/<str:product_id>/images/<str:image_id>", product_images.OneProductImage.as_view()),
     path("categories", cached_categories(categories.Categories.as_view())),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
     path("cart", carts.OneCart.as_view()),

@@ -18,7 +18,7 @@ from payments.models import Alert, Cursor, Invoice, Payment, Payout, Rate
 from payments.payouts.refund_links import refund_path
 from payments.tests.factories import PayoutFactory
 from reviews.tests.factories import ReviewFactory
-from shop.models import Cart, Order, Product
+from shop.models import Cart, Order, Product, ProductImage
 from shop.tests.factories import CartItemFactory, CategoryFactory, ProductFactory
 from shop.tests.paying import invoice_of, open_order, pay
 from tests.matrix.people import BUYER, DISABLED, People
@@ -70,5 +70,6 @@ class Rows:
             "events_webhookendpoint": lambda: WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]),
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
+            "shop_productimage": lambda: ProductImage.objects.create(product=self.product, file="a.webp", width=1, height=1),
         }
         return makers[model]()

@@ -2,10 +2,11 @@
 
 import pytest
 
-from accounts.tests.factories import ApiClient, UserFactory
+from accounts.api_keys import make_key
+from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from shop.api.tests.api_calls import assert_error, order_body
 from shop.models import Order
-from shop.tests.factories import OrderFactory
+from shop.tests.factories import OrderFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +102,16 @@ def test_a_user_may_name_another_address_for_the_mails_of_an_order(api, ada, ket
     assert api.post("/api/orders", order_body((kettle, 1), email="office@example.com")).json()["data"]["accessKey"] is None
     order = Order.objects.get()
     assert (order.user, order.email) == (ada, "office@example.com")
+
+
+def test_a_program_that_may_change_orders_places_those_of_many_buyers(settings):
+    """From one address; the limit of each buyer's mail address holds."""
+    settings.UNPAID_ORDERS = 1
+
+    def statuses(scope):
+        program = ApiClient(HTTP_AUTHORIZATION=f"Bearer {make_key(StaffFactory(), 'ERP', [scope])[1]}")
+        buyers = [f"{name}.{scope[-4:]}@example.com" for name in ("ada", "eve", "ada")]
+        return [program.post("/api/orders", order_body((ProductFactory(), 1), email=buyer)).status_code for buyer in buyers]
+
+    assert statuses("orders:write") == [201, 201, 409]
+    assert statuses("orders:read") == [201, 409, 409]

@@ -3,6 +3,7 @@
 import io
 import json
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -27,6 +28,10 @@ def api():
 @pytest.fixture
 def staff():
     return ApiClient(StaffFactory())
+
+
+def picture(product, position):
+    return ProductImage.objects.create(product=product, file="a.webp", width=1, height=1, position=position)
 
 
 def new(within, **more):
@@ -146,9 +151,22 @@ def test_staff_can_create_change_and_delete_products(staff, api):
     patched = staff.patch(f"/api/products/{product_id}", {"price": "39.50"}, content_type="application/json")
     assert (patched.status_code, patched.json()["data"]["price"], patched.json()["data"]["stock"]) == (200, "39.50", 3)
     put = staff.put(f"/api/products/{product_id}", new(category, name="Kettle"), content_type="application/json")
-    assert put.json()["data"]["name"] == "Kettle"
+    assert (put.json()["data"]["name"], put.json()["data"]["slug"]) == ("Kettle", "copper-kettle")
     assert staff.delete(f"/api/products/{product_id}").status_code == 204
     assert api.get(f"/api/products/{product_id}").status_code == 404
+
+
+def test_what_a_replacement_leaves_out_becomes_what_a_new_one_has(staff):
+    category = CategoryFactory()
+    product = ProductFactory(slug="kettle", description="Boils water.", stock=10, is_listed=False)
+    body = {"name": "Kettle", "sku": "KET-1", "price": "49.99", "category": str(category.pk)}
+
+    data = staff.put(f"/api/products/{product.pk}", body, content_type="application/json").json()["data"]
+
+    assert (data["description"], data["stock"], data["isListed"], data["slug"]) == ("", 0, True, "kettle")
+    child = CategoryFactory(slug="pots", parent=category, position=3)
+    replaced = staff.put(f"/api/categories/{child.pk}", {"name": "Pots"}, content_type="application/json").json()["data"]
+    assert replaced == {"id": str(child.pk), "name": "Pots", "slug": "pots", "parent": None, "position": 0}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -213,6 +231,8 @@ def test_adding_changing_and_deleting_in_the_catalogue_each_need_their_own_right
         "add_product": ("POST", "/api/products", new(category)),
         "change_product": ("PATCH", f"/api/products/{product.pk}", {"name": "Kettle"}),
         "add_productimage": ("POST", f"/api/products/{product.pk}/images", {}),
+        "change_productimage": ("PUT", f"/api/products/{product.pk}/images/order", {}),
+        "delete_productimage": ("DELETE", f"/api/products/{product.pk}/images/{picture(product, 0).pk}", {}),
         "delete_product": ("DELETE", f"/api/products/{product.pk}", {}),
         "add_category": ("POST", "/api/categories", {"name": "Pots"}),
         "change_category": ("PUT", f"/api/categories/{category.pk}", {"name": "Pans"}),
@@ -264,6 +284,22 @@ def test_staff_can_upload_a_picture(staff):
     answer = staff.post(f"/api/products/{product.pk}/images", {"image": file, "alt": "A kettle"}, content_type=MULTIPART_CONTENT)
     assert answer.status_code == 201
     assert (answer.json()["data"]["width"], answer.json()["data"]["alt"]) == (800, "A kettle")
+
+
+def test_staff_put_pictures_in_order_and_delete_them(staff):
+    product, other = ProductFactory(), ProductFactory()
+    first, second, third = (picture(product, position) for position in range(3))
+    path = f"/api/products/{product.pk}/images"
+    reorder = partial(staff.put, f"{path}/order", content_type="application/json")
+
+    assert reorder({"images": [str(third.pk), str(first.pk), str(second.pk)]}).status_code == 200
+    for wrong in ([str(first.pk)], [str(first.pk)] * 3, [str(pk) for pk in (first.pk, second.pk, third.pk, picture(other, 0).pk)]):
+        assert reorder({"images": wrong}).json()["error"]["details"][0]["field"] == "images"
+    assert staff.delete(f"{path}/{first.pk}").status_code == 204
+    assert staff.delete(f"{path}/{first.pk}").status_code == 404
+    assert staff.delete(f"/api/products/{other.pk}/images/{second.pk}").status_code == 404
+    shown = staff.get(f"/api/products/{product.pk}").json()["data"]["images"]
+    assert [row["id"] for row in shown] == [str(third.pk), str(second.pk)]
 
 
 def test_an_upload_that_is_repeated_with_its_key_makes_one_picture(staff):
