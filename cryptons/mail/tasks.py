@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from cryptons.mail import sending
-from cryptons.mail.sending import send_due
+from cryptons.mail.sending import BATCH, send_due
 
 SWEEP_SECONDS = 20
 
@@ -14,12 +14,15 @@ _sending = threading.Lock()
 
 @shared_task
 def sweep_mails() -> None:
-    """Send the mails that are due: new ones, and those that failed before. A slow server keeps one thread of a process busy, not all."""
+    """Send the mails that are due: new ones, and those that failed before. A slow server keeps one thread of a process busy, not all.
+
+    The mails that come while the last batch is sent are left to the next sweep: few together cost as much as a full batch.
+    """
     if not _sending.acquire(blocking=False):
         return
     try:
         ends = time.monotonic() + SWEEP_SECONDS
-        while send_due(at=timezone.now()) and time.monotonic() < ends:
+        while send_due(at=timezone.now()) >= BATCH and time.monotonic() < ends:
             pass
     finally:
         _sending.release()
