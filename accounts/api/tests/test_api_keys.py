@@ -147,7 +147,7 @@ def test_a_key_of_staff_who_lack_the_second_factor_may_do_nothing(grace, setting
 
 def test_a_key_can_be_made_for_no_more_than_its_maker_may_do():
     packer = member_of("Packer")
-    assert possible_scopes(packer) == ["orders:read", "orders:write", "stats:read"]
+    assert possible_scopes(packer) == ["orders:read", "orders:write", "products:read", "stats:read"]
     with pytest.raises(NotPermitted):
         key_of(packer, "payments:read")
     assert not ApiKey.objects.exists()
