@@ -1,12 +1,14 @@
 """The front of the running shop: what strangers send slowly, halfway or too large stops nobody else."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -42,11 +44,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, Se
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("REDIS_URL", raising=False)  # one of our own, that can be stopped
         with running(redis_server) as redis:
-            shop = Shop(tmp_path_factory.mktemp("cluster"), "--no-demo", WEB_WORKERS="2", **redis.settings)
+            limits = {"RATE_LIMIT_API": "100/15minutes", "RATE_LIMIT_KEY": "600/15minutes", "TRUSTED_PROXIES": "127.0.0.1"}
+            shop = Shop(tmp_path_factory.mktemp("cluster"), "--no-demo", WEB_WORKERS="2", **limits, **redis.settings)
+            shop.http.event_hooks["request"].append(come_from_anywhere)
             shutil.copytree(data_of_a_first_start(), shop.data)
             shop.start()
             yield shop, redis
             shop.stop()
+
+
+def come_from_anywhere(request: httpx.Request) -> None:
+    """Let a request come from an address of its own, so that it is the first one of its limit."""
+    request.headers["X-Forwarded-For"] = f"2001:db8:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}::1"
 
 
 def connect(shop: Shop, text: str) -> socket.socket:
@@ -169,6 +178,22 @@ def order_if_possible(shop: Shop, product: str) -> httpx.Response | None:
         return order(shop, product)
     except httpx.TransportError:
         return None
+
+
+def test_all_processes_count_the_requests_of_an_address_and_of_a_key_together(cluster: tuple[Shop, Server]):
+    shop, _redis = cluster
+    made = shop.http.post("/api/api-keys", json={"name": "ERP", "scopes": ["orders:read"]}, headers=shop.staff())
+    assert made.status_code == 201, made.text
+    address = {"X-Forwarded-For": "203.0.113.7"}
+
+    def statuses(times: int, headers: dict[str, str]) -> Counter[int]:
+        """Each request on a connection of its own, which either process may take."""
+        with ThreadPoolExecutor(4) as clients:
+            return Counter(clients.map(lambda _: httpx.get(f"{shop.url}/api/rates", headers=headers, timeout=30).status_code, range(times)))
+
+    assert statuses(110, address) == {200: 100, 429: 10}
+    assert statuses(605, {**address, "Authorization": f"Bearer {made.json()['data']['key']}"}) == {200: 600, 429: 5}
+    assert statuses(1, {"X-Forwarded-For": "203.0.113.8"}) == {200: 1}
 
 
 def test_ready_answers_go_on_while_redis_hangs(cluster: tuple[Shop, Server]):
