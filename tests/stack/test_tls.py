@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import Shop, children, data_of_a_first_start, free_port, wait_for
+from tests.running import PATIENCE, Shop, children, data_of_a_first_start, free_port, wait_for
 from tests.stack.test_serve import start_and_fail
 
 
@@ -39,7 +39,7 @@ def shake_hands(port: int, *, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode, context.maximum_version = False, ssl.CERT_NONE, newest
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain, context.wrap_socket(plain) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE) as plain, context.wrap_socket(plain) as connection:
         return connection.version(), connection.selected_alpn_protocol(), connection.getpeercert(binary_form=True)
 
 
