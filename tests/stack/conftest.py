@@ -13,7 +13,7 @@ from tests.running import FIRST_START, Shop, data_of_a_first_start, share_first_
 from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
 
-LONGEST = ("test_many_payments.py", "test_killing.py", "test_outages.py", "test_elasticsearch.py", "test_reconcile.py")
+LONGEST = ("test_many_payments.py", "test_paying.py", "test_outages.py", "test_elasticsearch.py", "test_reconcile.py")
 """Files that several processes begin with: otherwise one would still run when nothing else is left to do."""
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -49,7 +49,7 @@ SHAPES: dict[str, list[Callable[[Path], Server]]] = {"stall": [], "marketplace":
 """The servers that a shop stands on besides the node."""
 
 
-@pytest.fixture(scope="session", params=SHAPES)
+@pytest.fixture(scope="module", params=SHAPES)
 def shop(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Web and worker on the node, with the merchant's public descriptor and an empty catalogue."""
     with ExitStack() as servers:

@@ -1,6 +1,9 @@
 """A buyer pays on a real chain, and the shop finds out."""
 
+import os
+import random
 import re
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -20,6 +23,9 @@ from tests.stack.buying import (
     stock_product,
     wait_until_settled,
 )
+
+KILLS = int(os.environ.get("STACK_KILLS", "8"))
+ORDERS = 50
 
 
 def test_an_order_is_paid_when_its_payment_is_in_a_block(node: Node, shop: Shop):
@@ -125,3 +131,32 @@ def test_simultaneous_orders_succeed_when_the_node_has_not_loaded_the_wallet(sho
         with ThreadPoolExecutor(8) as buyers:
             answers = list(buyers.map(lambda _: order(shop, product).status_code, range(8)))
         assert set(answers) == {201}
+
+
+def test_killing_a_worker_at_any_moment_loses_and_doubles_no_payment(node: Node, shop: Shop):
+    product = stock_product(shop, stock=100)
+    orders = [buy(shop, product) for _ in range(ORDERS)]
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+
+    unpaid = list(orders)
+    killed = 0
+    for turn in range(KILLS):
+        worker = wait_for("a worker", lambda: shop.child("worker"))
+        for each in unpaid[turn * ORDERS // KILLS : (turn + 1) * ORDERS // KILLS]:
+            node.pay(each.address, each.amount)
+        node.mine()
+        time.sleep(chance.uniform(0, 5))
+        os.kill(worker, signal.SIGKILL)
+        killed += 1
+        wait_for("the supervisor to see it", lambda worker=worker: shop.child("worker") != worker)
+    assert killed == KILLS
+    wait_until_settled(shop, orders, seconds=120)
+
+    assert [read_order(shop, each)["paymentStatus"] for each in orders] == ["paid"] * ORDERS
+    assert [read_order(shop, each)["status"] for each in orders] == ["processing"] * ORDERS
+    assert stock_of(shop, product) == 100 - ORDERS
+    wait_for("a mail for each", lambda: confirmations_mailed(shop).keys() >= {each.number for each in orders}, seconds=180)
+    mailed = confirmations_mailed(shop)
+    assert {mailed[each.number] for each in orders} == {1}
