@@ -368,3 +368,12 @@ def test_the_search_of_orders_stays_within_the_filters_of_the_list(client, grace
 
     assert shipped.number in text
     assert waiting.number not in text
+
+
+def test_the_list_shows_a_hold_next_to_the_status(client, grace):
+    OrderFactory(on_hold=True, hold_reason="Its payment is gone.")
+
+    text = client.get(LIST).text
+
+    assert '<span class="badge badge--danger">On hold</span>' in text
+    assert "Its payment is gone." in text
