@@ -279,8 +279,9 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
                 filled.visit("staff", reverse(f"admin:{base}_{page}", args=[row.pk]))
         if allowed["add"]:
             filled.visit("staff", reverse(f"admin:{base}_add"), send=True)
+    endpoint_id = WebhookEndpoint.objects.latest("created_at").pk
     for act in ENDPOINT_ACTIONS:
-        filled.visit("staff", reverse("admin:events_webhookendpoint_act", args=[WebhookEndpoint.objects.latest("created_at").pk, act]))
+        filled.visit("staff", reverse("admin:events_webhookendpoint_act", args=[endpoint_id, act]), name=act)
     filled.visit("staff", reverse("admin:shop_order_history", args=[orders["underpaid"].pk]))
     for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
         filled.visit("staff", reverse(f"admin:{page}"))
