@@ -137,11 +137,11 @@ def renew(cursor: Cursor, *, at: datetime) -> None:
 @contextmanager
 def lease(network: str, *, at: datetime) -> Iterator[Cursor | None]:
     """Lend the network's cursor to this process alone, until the block ends or LEASE has passed; None while another process holds it."""
-    Cursor.objects.get_or_create(network=network)
     holder = uuid4()
     if not _take(network, holder, at=at):
+        Cursor.objects.get_or_create(network=network)
         in_transaction(lambda: Cursor.objects.filter(network=network).update(is_wanted=True))
-        if not _take(network, holder, at=at):  # unless the other poll has just ended
+        if not _take(network, holder, at=at):  # unless the other poll has just ended, or there was none
             yield None
             return
     try:
@@ -212,6 +212,8 @@ def _mark_deeper(network: str, tip_height: int) -> set[UUID]:
     """
     moved = Payment.objects.filter(settles_or_unsettles_at(tip_height), network=network)
     deeper = set(moved.values_list("invoice_id", flat=True))
+    if not deeper:
+        return set()
     waiting = set(Invoice.objects.touched().order_by("id").values_list("pk", flat=True))
     mark_dirty(deeper)
     return deeper - waiting
