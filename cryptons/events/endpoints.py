@@ -46,7 +46,7 @@ def check_number(endpoint: WebhookEndpoint) -> None:
 
 
 def change_endpoint(endpoint: WebhookEndpoint) -> None:
-    """Store address, description, events and whether it is enabled; what is sent meanwhile stays as it is."""
+    """Store address, description, events and whether it is enabled; what a sender stores at the same time stays as it is."""
     with atomic():
         is_new = endpoint._state.adding
         endpoint.events = sorted(set(endpoint.events))
@@ -77,7 +77,7 @@ def rotate_secret(endpoint: WebhookEndpoint, *, at: datetime) -> str:
 
 
 def send_test(endpoint: WebhookEndpoint, *, at: datetime) -> WebhookDelivery:
-    """Queue an event that says nothing, whatever the endpoint has chosen."""
+    """Queue an event that says nothing. The endpoint need not have chosen its type."""
     with atomic():
         delivery = draft_delivery(endpoint.pk, TEST, new_id(), 1, {}, at=at)
         delivery.save(force_insert=True)

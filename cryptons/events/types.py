@@ -31,7 +31,7 @@ FIELDS: dict[str, dict[str, Shape]] = {
     "stock": {"stock": {"type": "integer"}},
     "webhook": {},
 }
-"""What `data` has beside `id` and `seq`, by what the event is about. An event leaves out what it does not tell."""
+"""What `data` has in addition to `id` and `seq`, by what the event is about. An event leaves out what it does not tell."""
 
 ALWAYS = {"order": ("status", "paymentStatus", "onHold"), "invoice": ("status", "flags"), "stock": ("stock",)}
 ALWAYS |= {"payment": ("network", "reference", "amount", "status"), "payout": ("status", "network", "amount")}
