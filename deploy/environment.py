@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 VENV = Path(__file__).resolve().parent.parent / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -13,20 +14,25 @@ PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--qu
 UV = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes", "-r"]
 
 
-def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
-    """Run the command, print a dot each second, and print its output only when it fails. Exits then."""
+def succeeds(title: str, command: list[str], output: IO[str]) -> bool:
+    """Run the command with its output in a file, and print the title, a dot each second, and how long it took."""
     print(f"{title} ", end="", flush=True)
     started = time.monotonic()
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+    while True:
+        try:
+            code = process.wait(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            print(".", end="", flush=True)
+    print(f"{time.monotonic() - started:.1f} s", flush=True)
+    return code == 0
+
+
+def run(title: str, command: list[str], *, if_it_fails: str = "") -> None:
+    """Run the command as `succeeds` does, and print its output only when it fails. Exits then."""
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
-        while True:
-            try:
-                code = process.wait(timeout=1)
-                break
-            except subprocess.TimeoutExpired:
-                print(".", end="", flush=True)
-        print(f"{time.monotonic() - started:.1f} s", flush=True)
-        if code:
+        if not succeeds(title, command, output):
             output.seek(0)
             sys.exit("\n".join([*output.read().splitlines()[-20:], if_it_fails or f"Failed: {' '.join(command)}"]))
 
@@ -48,14 +54,15 @@ def pin_of(package: str, lock: str) -> str:
     return found[0] if found else ""
 
 
-def install_with_uv(lock: str) -> bool:
-    """Install a lock that pins uv with it, in a tenth of pip's time. Returns whether all is there: uv does not know pip's settings."""
+def install_with_uv(title: str, lock: str) -> bool:
+    """Install a lock that pins uv with it, in a quarter of pip's time. Returns whether all is there: uv does not know pip's settings."""
     pin = pin_of("uv", Path(lock).read_text(encoding="utf-8"))
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as first:
+    if not pin:
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as first, tempfile.TemporaryFile("w+") as output:
         first.write(pin)
         first.flush()
-        commands = [[*PIP, first.name], [*UV, lock]]
-        return bool(pin) and all(subprocess.run(each, capture_output=True, check=False).returncode == 0 for each in commands)  # noqa: S603
+        return succeeds("Installing uv", [*PIP, first.name], output) and succeeds(f"{title} with uv", [*UV, lock], output)
 
 
 def main() -> None:
@@ -69,9 +76,9 @@ def main() -> None:
             if_it_fails="Python's venv module is missing or broken. On Debian and Ubuntu: apt-get install python3-venv",
         )
     count = sum("==" in line for line in Path(lock).read_text(encoding="utf-8").splitlines())
-    if not install_with_uv(lock):
-        failed = f"The packages of {lock} could not be installed: is the package index reachable?"
-        run(f"Installing {count} packages", [*PIP, lock], if_it_fails=failed)
+    title = f"Installing {count} packages"
+    if not install_with_uv(title, lock):
+        run(title, [*PIP, lock], if_it_fails=f"The packages of {lock} could not be installed: is the package index reachable?")
     Path(stamp).touch()
 
 
