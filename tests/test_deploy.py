@@ -174,6 +174,16 @@ def test_the_workflow_runs_every_test_suite():
         assert all(part in commands[name] for part in command), name
 
 
+@pytest.mark.parametrize("job", ["stack", "browser"])
+def test_the_workflow_installs_npm_where_tests_need_it(job):
+    """For get-standardwebhooks.sh and its receiver in Node, and for get-axe.sh."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+
+    packages = workflow["jobs"][job]["steps"][0]["run"]
+    assert packages.startswith("apt-get")
+    assert "npm" in packages.split()
+
+
 def test_the_workflow_plays_as_many_sequences_on_each_database_as_the_ci_script():
     test = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))["jobs"]["test"]
     sequences = {row["database"]: str(row["sequences"]) for row in test["strategy"]["matrix"]["include"]}
