@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,8 +83,13 @@ def test_receivers_in_python_and_node_verify_what_the_shop_sends(shop: Shop, tmp
     for receiver in receivers:
         assert len(receiver.printed) == len(EVENTS)
         assert [event for event, *_ in receiver.printed if event.startswith("order.")] == ["order.placed", "order.paid"]
-    answers = shop.get("/api/webhook-deliveries", headers=shop.staff())
-    assert {(row["status"], row["attempts"], row["responseStatus"]) for row in answers} == {("delivered", 1, 204)}
+    wait_for("the shop to note each answer", lambda: all(row["responseStatus"] for row in deliveries(shop)))
+    assert {(row["status"], row["attempts"], row["responseStatus"]) for row in deliveries(shop)} == {("delivered", 1, 204)}
+
+
+def deliveries(shop: Shop) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = shop.get("/api/webhook-deliveries", headers=shop.staff())
+    return rows
 
 
 def listens(port: int) -> bool:
