@@ -32,8 +32,8 @@ class Server(MPServer):
     """All workers accept from one socket, which outlives each of them.
 
     Granian gives each worker on Linux a socket of its own: connections are refused when the last one ends before the next one
-    listens, and lost with a worker that is killed. Here they wait for a moment. When the server stops, each worker stops accepting by
-    itself: were the socket shut down first, each would try to accept again and again until it is killed.
+    listens, and lost with a worker that is killed. Here they wait for a moment. When the server stops, it does not shut the socket
+    down: a worker that was not told to end yet would try to accept again and again until it is killed.
     """
 
     _ssp: Any
