@@ -10,6 +10,7 @@ import socket
 import sys
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from granian.constants import Interfaces
@@ -24,6 +25,8 @@ from cryptons.serving.parent import end_with_parent
 CONNECTIONS = 8192
 """Open at the same time in one process; more wait until some are closed."""
 MAX_HEADERS_BYTES = 65_536
+ACCEPT_SECONDS = 1
+"""After this time a worker that was told to end accepts no more. New connections are then refused, and a proxy asks another server."""
 FINISH_SECONDS = 10
 """How long requests may take to finish when the server stops. The supervisor waits a little longer."""
 
@@ -32,8 +35,8 @@ class Server(MPServer):
     """All workers accept from one socket, which outlives each of them.
 
     Granian gives each worker on Linux a socket of its own: connections are refused when the last one ends before the next one
-    listens, and lost with a worker that is killed. Here they wait for a moment. When the server stops, it does not shut the socket
-    down: a worker that was not told to end yet would try to accept again and again until it is killed.
+    listens, and lost with a worker that is killed. Here they wait for a moment. When the server stops, the socket is shut down only after
+    the workers were told to: one that still accepts would try again and again until it is killed.
     """
 
     _ssp: Any
@@ -44,6 +47,16 @@ class Server(MPServer):
         super()._init_shared_socket()  # type: ignore[no-untyped-call]  # says where to listen
         self._shd, self._ssp = self._ssp.build(), None
         self._sso = socket.socket(fileno=self._shd.get_fd())
+
+    def _drop_shared_socket(self) -> None:
+        """Leave it open: `_stop_workers` comes next."""
+
+    def _stop_workers(self) -> None:
+        refusing = Timer(ACCEPT_SECONDS, self._sso.shutdown, (socket.SHUT_RDWR,))
+        refusing.daemon = True
+        refusing.start()
+        super()._stop_workers()  # type: ignore[no-untyped-call]  # returns when they have ended
+        refusing.cancel()
 
 
 def load_front(_target: str, redirect: socket.socket | None = None) -> Any:

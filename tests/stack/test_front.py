@@ -252,6 +252,8 @@ def test_on_sigterm_what_is_under_way_is_finished_and_nothing_new_is_taken(shop:
 def is_refused(shop: Shop) -> bool:
     try:
         httpx.get(f"{shop.url}/healthz", timeout=1)
-    except httpx.TransportError:
+    except httpx.ConnectError:
         return True
+    except httpx.TransportError:
+        return False
     return False
