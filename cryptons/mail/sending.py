@@ -62,7 +62,7 @@ def send(mail_ids: Sequence[UUID], *, at: datetime) -> int:
                 sent += [mail.pk for mail in mails]
             if time.monotonic() - stored > STORE_SECONDS:
                 count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
-    return count + _store(sent, at=at)
+        return count + _store(sent, at=at)  # before the connection is closed, for which a slow server needs seconds
 
 
 def _bundled(mails: Iterable[Mail]) -> list[list[Mail]]:

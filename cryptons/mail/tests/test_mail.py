@@ -202,6 +202,14 @@ def test_what_was_sent_is_stored_every_second_so_that_a_death_repeats_little(mon
     assert Mail.objects.exclude(sent_at=None).count() == 2
 
 
+def test_what_was_sent_is_stored_before_a_slow_server_closes_the_connection(monkeypatch):
+    unsent = []
+    monkeypatch.setattr(Post, "deliver", staticmethod(lambda mail: None))
+    monkeypatch.setattr(Post, "__exit__", lambda *_: unsent.append(Mail.objects.filter(sent_at=None).count()))
+    assert send([mail.pk for mail in many(3)], at=timezone.now()) == 3
+    assert unsent == [0]
+
+
 def test_mails_that_a_slow_server_leaves_no_time_for_are_due_again_and_have_lost_no_attempt(monkeypatch):
     clock, at = iter(range(0, 1000, 8)), timezone.now().replace(microsecond=0)
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # others look at the clock, too
