@@ -6,7 +6,7 @@ from django.urls import ResolverMatch, get_resolver, get_urlconf
 
 
 class Handler(WSGIHandler):
-    """Django's, which looks for the view of an address of the API only once: the list of all addresses is long."""
+    """Django's handler. It remembers which view answers an address of the API, because the search through all routes takes long."""
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         if not request.path_info.startswith("/api/"):  # that of a page depends on the language as well

@@ -52,7 +52,7 @@ class ApiView(APIView):
         return success({"methods": self.allowed_methods})
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Take the first format for who takes any, as nearly all programs say that they do."""
+        """Take the first format if the client accepts any, as nearly all programs do."""
         if request.META.get("HTTP_ACCEPT", "*/*") != "*/*":
             return super().perform_content_negotiation(request, force)
         renderer = self.get_renderers()[0]

@@ -16,7 +16,7 @@ _sending = threading.Lock()
 def sweep_mails() -> None:
     """Send the mails that are due: new ones, and those that failed before. A slow server keeps one thread of a process busy, not all.
 
-    The mails that come while the last batch is sent are left to the next sweep: few together cost as much as a full batch.
+    Mails that come while the last batch is sent wait for the next sweep, because a batch of few mails costs as much as a full one.
     """
     if not _sending.acquire(blocking=False):
         return
