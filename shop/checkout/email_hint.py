@@ -1,5 +1,7 @@
 """Suggest the domain that was meant when the one of a mail address looks like a slip: `gmial.com`, `hotmail.con`."""
 
+import re
+
 COMMON = (
     "gmail.com",
     "googlemail.com",
@@ -72,6 +74,10 @@ OTHERS = frozenset(
 """Real ones that look like a slip for a common one."""
 SLIPS_OF_COM = frozenset({"con", "cmo", "ocm", "comm", "coom", "vom", "xom", "cpm", "c0m"})
 """No such top-level domain exists."""
+NAMES = {domain.partition(".")[0] for domain in COMMON} - {"gmail", "googlemail"}
+"""Providers that may have a domain in each country; Google has none."""
+COUNTRY = re.compile(r"(?!c[mo]\Z|om\Z)(com?\.)?[a-z]{2}")
+"""The ending of a country, as in `.in` and `.co.jp`, unless it looks like a slip for `com`."""
 SHORT, LONG = 8, 11
 """Domains with fewer letters are too near to real others to guess; in those with so many letters even two slips are no chance."""
 
@@ -81,6 +87,9 @@ def suggest_address(address: str) -> str:
     user, _at, typed = address.rpartition("@")
     typed = typed.lower()
     if typed in COMMON or typed in OTHERS:
+        return ""
+    provider, _dot, place = typed.partition(".")
+    if provider in NAMES and COUNTRY.fullmatch(place):
         return ""
     name, _dot, ending = typed.rpartition(".")
     if ending in SLIPS_OF_COM:

@@ -41,6 +41,19 @@ def test_a_domain_that_may_be_right_is_not_asked_about(typed):
     assert suggest_address(f"ada@{typed}") == ""
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["yahoo.in", "yahoo.ie", "yahoo.co.in", "yahoo.com.br", "hotmail.se", "hotmail.co.jp", "outlook.dk", "protonmail.ch", "t-online.hu"],
+)
+def test_a_providers_domain_in_another_country_is_not_asked_about(typed):
+    assert suggest_address(f"ada@{typed}") == ""
+
+
+@pytest.mark.parametrize("ending", ["co", "cm", "om"])
+def test_an_ending_that_looks_like_com_is_asked_about_though_a_country_has_it(ending):
+    assert suggest_address(f"ada@hotmail.{ending}") == "ada@hotmail.com"
+
+
 @pytest.mark.parametrize("address", ["", "ada", "@", "ada@"])
 def test_what_is_no_address_is_not_asked_about(address):
     assert suggest_address(address) == ""
