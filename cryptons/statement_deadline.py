@@ -2,19 +2,21 @@
 
 A server that hangs keeps its connections open and acknowledges what it is sent, so neither `connect_timeout` nor TCP ends the wait, and
 its own `statement_timeout` ends nothing. MongoDB's driver has a deadline of its own for this (`socketTimeoutMS`). A server that is only
-slow gets a `statement_timeout` as well: otherwise it would go on with statements whose answers nobody waits for.
+slow is asked to cancel the statement: otherwise it would go on with one whose answer nobody waits for. `statement_timeout` would do that
+too, but PgBouncer refuses it among the options of a connection, and what is set later can stay on a connection that others get.
 """
 
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from django.db import connections
-from psycopg import Connection, OperationalError
+from psycopg import Connection, Error, OperationalError
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
 
 STATEMENT_SECONDS = 10
-SERVER_SECONDS = STATEMENT_SECONDS + 1
-"""Later than the process itself, which knows what to tell the person."""
+CANCEL_SECONDS = 1
+"""How long the server may take to accept that it must cancel a statement."""
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ class DeadlineConnection(Connection[Any]):
         except _WaitTimeout as error:
             if timeout is not None:  # psycopg's own, which catches it
                 raise
+            with suppress(Error):  # a server that hangs does not take the request either
+                self.cancel_safe(timeout=CANCEL_SECONDS)
             self.pgconn.finish()
             raise OperationalError(f"The database did not answer within {self.statement_seconds} s.") from error
 
@@ -40,5 +44,3 @@ def limit_statements() -> None:
     for database in connections.settings.values():
         if pool := database["OPTIONS"].get("pool"):
             pool["connection_class"] = DeadlineConnection
-            own = database["OPTIONS"].get("options", "")
-            database["OPTIONS"]["options"] = f"{own} -c statement_timeout={SERVER_SECONDS}s".strip()
