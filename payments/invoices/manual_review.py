@@ -11,7 +11,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from cryptons.db import update_if_unchanged
+from cryptons.audit.writing import audit
+from cryptons.db import atomic, update_if_unchanged
 from cryptons.events.models import Event, record
 from payments.errors import AlertClosed, IllegalOverride, InvoiceMoved, PayoutMoved
 from payments.invoices.assessment import assess
@@ -92,13 +93,17 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
 
 def close_alert(alert_id: UUID, *, actor: str, at: datetime) -> None:
     """Close the alert. Raises AlertClosed when somebody else was first."""
-    if not Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
-        raise AlertClosed(_("This was already closed."))
+    with atomic():
+        if not Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
+            raise AlertClosed(_("This was already closed."))
+        audit("close", Alert.objects.get(pk=alert_id))
 
 
 def open_alert(alert_id: UUID) -> None:
     """Open a closed alert again."""
-    Alert.objects.filter(pk=alert_id).update(closed_at=None, closed_by="")
+    with atomic():
+        if Alert.objects.filter(pk=alert_id).exclude(closed_at=None).update(closed_at=None, closed_by=""):
+            audit("reopen", Alert.objects.get(pk=alert_id))
 
 
 def _check_money_stays(invoice_id: UUID) -> None:

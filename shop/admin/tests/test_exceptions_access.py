@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, UserFactory
+from cryptons.audit.models import Entry
 from payments.alerts import alert
 from payments.models import Alert, Invoice
 from payments.tests.factories import CursorFactory
@@ -26,7 +27,13 @@ def test_an_alert_can_be_closed_and_opened_again(client, grace):
     assert "This was already closed." in client.post(f"{QUEUE}alerts/{pk}/close/", follow=True).text
 
     client.post(f"{QUEUE}alerts/{pk}/open/")
+    client.post(f"{QUEUE}alerts/{pk}/open/")
     assert Alert.objects.get().closed_at is None
+    told = Entry.objects.filter(object_type="alert", object_id=pk, object_name="The node has 1 sat less than the ledger.")
+    assert list(told.order_by("at", "id").values_list("person", "way", "action")) == [
+        ("grace", "admin", "close"),
+        ("grace", "admin", "reopen"),
+    ]
 
 
 def test_the_admin_home_page_counts_what_needs_attention(client, grace):
