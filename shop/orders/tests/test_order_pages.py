@@ -301,3 +301,14 @@ def test_the_pages_of_a_search_keep_the_words(client):
     OrderFactory.create_batch(21, user=ada, shipping_address={**ADDRESS, "city": "Köln"})
 
     assert "?q=k%C3%B6ln&amp;page=2" in client.get("/account/orders/", {"q": "köln"}).text
+
+
+def test_search_and_pages_lead_to_the_list_from_the_answer_to_a_wrong_form_too(client):
+    ada = UserFactory()
+    client.force_login(ada)
+    OrderFactory.create_batch(21, user=ada)
+
+    text = client.post("/orders/find/", {"number": "", "email": "no address"}).text
+
+    assert '<form action="/account/orders/" class="order-search"' in text
+    assert 'href="/account/orders/?page=2"' in text
