@@ -98,7 +98,13 @@ def test_deliveries_show_what_was_sent_and_answered_and_are_sent_again(client):
     client.post(DELIVERIES, {"action": "redeliver", "_selected_action": [str(row.pk)]})
     row.refresh_from_db()
     assert row.status == "waiting"
-    assert client.get(DELIVERIES, {"endpoint__secret__startswith": "whsec_"}).status_code in (302, 400)
+
+
+@pytest.mark.parametrize(("page", "lookup"), [(LIST, "secret__startswith"), (DELIVERIES, "endpoint__secret__startswith")])
+def test_a_list_does_not_tell_whose_secret_begins_with_a_letter(client, settings, page, lookup):
+    settings.FIELD_ENCRYPTION_KEY = []
+    deliver(make_endpoint(FORM["url"]))
+    assert client.get(page, {lookup: "whsec_"}).status_code == 400
 
 
 def test_staff_who_may_only_look_press_nothing(client):
