@@ -24,7 +24,7 @@ from cryptons.formats import money
 from cryptons.money import MAX_MINOR, decimal_to_minor, minor_digits, minor_to_decimal
 from shop.admin.demo import remove_demo_page
 from shop.admin.kept_upload import KeptFileInput
-from shop.catalogue.changes import category_changed, product_changed
+from shop.catalogue.changes import category_changed, product_changed, tell_stock
 from shop.catalogue.images import UnusableImage, read_upload, store_picture
 from shop.catalogue.reads import read_categories
 from shop.catalogue.slugs import free_slug
@@ -266,6 +266,7 @@ class ProductAdmin(AtomicModelAdmin[Product]):
         """Save only what staff changed, and the stock as a difference, so that what was sold in the meantime stays sold."""
         if not change:
             obj.save()
+            tell_stock([obj.pk])
             return
         names = {"price": "price_minor"}
         changed = [names.get(name, name) for name in form.changed_data if name != "stock"]
@@ -274,6 +275,7 @@ class ProductAdmin(AtomicModelAdmin[Product]):
         if not more:
             return
         if Product.objects.filter(pk=obj.pk, stock__gte=-more).update(stock=F("stock") + more, updated_at=timezone.now()):
+            tell_stock([obj.pk])
             audit("change", obj, {"stock": (form.initial.get("stock"), f"{more:+}")})
         else:
             messages.warning(request, gettext("The stock was not changed, because more was sold in the meantime. Please check it again."))

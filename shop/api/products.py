@@ -31,7 +31,7 @@ from shop.api.outputs import (
 from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, read_filters
 from shop.api.product_inputs import ProductBatchInput, ProductInput
 from shop.catalogue import product_cache
-from shop.catalogue.changes import product_changed
+from shop.catalogue.changes import product_changed, tell_stock
 from shop.catalogue.reads import find_products, find_shown, read_categories
 from shop.catalogue.slugs import free_slug
 from shop.models import Product
@@ -186,6 +186,8 @@ def _save(product: Product, only: list[str] | None = None) -> None:
 
 def _write(product: Product, only: list[str] | None) -> None:
     product.save(update_fields=only)
+    if only is None or "stock" in only:
+        tell_stock([product.pk])
     product_changed([product.pk])
 
 
@@ -208,6 +210,7 @@ def _write_batch(rows: list[dict[str, Any]]) -> None:
         if Product.objects.filter(pk=pk).update(**values, updated_at=now):
             told.append((before[pk], values))
     audit_updates(told)
+    tell_stock([product.pk for product, values in told if "stock" in values])
     product_changed(list(before))
 
 

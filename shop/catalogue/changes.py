@@ -32,11 +32,13 @@ from shop.search import engine, indexing
 
 
 def product_changed(ids: Iterable[UUID]) -> None:
-    """Renew public pages and the search index after the commit. Call it for each save, deletion, listing and picture."""
+    """Renew public pages and the search index after the commit. Call it for each save, deletion, listing and picture.
+
+    Who writes the stock calls `tell_stock` as well.
+    """
     changed = list(ids)
     lists_changed()
     if changed:
-        _tell_stock(changed)
         _renew_products(changed, slugs=[])
         _index(changed)
 
@@ -48,7 +50,7 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
     """
     if not differences:
         return
-    _tell_stock(list(differences))
+    tell_stock(list(differences))
     rows = list(Product.objects.filter(pk__in=differences).values_list("pk", "slug", "stock"))
     _renew_products([pk for pk, _, _ in rows], slugs=[slug for _, slug, _ in rows])
     if any(availability(stock) != availability(stock - differences[pk]) for pk, _, stock in rows):
@@ -61,12 +63,15 @@ def stock_changed(differences: Mapping[UUID, int]) -> None:
 def plenty_sold(products: Collection[Product]) -> None:
     """Renew what shows these products after a sale that leaves more than LOW_STOCK of each, so lists and the search stay as they are."""
     if products:
-        _tell_stock([product.pk for product in products])
+        tell_stock([product.pk for product in products])
         _renew_products([product.pk for product in products], slugs=[product.slug for product in products])
 
 
-def _tell_stock(ids: Collection[UUID]) -> None:
-    """Write what webhooks tell of the stock, in the transaction that may have changed it: who changes it next waits for that one."""
+def tell_stock(ids: Collection[UUID]) -> None:
+    """Write what webhooks tell of the stock, in the transaction that has written it: who writes it next waits for that one.
+
+    Without having written it, the stock that is read here may be older than what another transaction tells before this one does.
+    """
     if not is_wanted("stock.changed"):
         return
     at = timezone.now()

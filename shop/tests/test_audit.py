@@ -15,9 +15,9 @@ from cryptons.audit.models import Entry
 from cryptons.audit.settings_log import note_settings
 from cryptons.audit.writing import write
 from cryptons.mail.models import Mail
-from shop.models import Product
 from shop.orders.lifecycle import change_status
 from shop.tests.factories import CategoryFactory, OrderFactory, ProductFactory
+from shop.tests.forms import product_form
 
 pytestmark = pytest.mark.django_db
 
@@ -40,13 +40,6 @@ def acts() -> list[tuple[str, str, str, str]]:
 
 def only() -> Entry:
     return Entry.objects.get()
-
-
-def product_form(product: Product, **values: object) -> dict[str, object]:
-    images = {f"images-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
-    fields = {"name": product.name, "slug": product.slug, "sku": product.sku, "category": str(product.category_id), "description": ""}
-    stock = {"initial-stock": product.stock, "stock": product.stock}
-    return {**fields, "price": "49.99", "is_listed": "on", **stock, **images, **values}
 
 
 def test_a_price_changed_in_the_admin_is_told_with_before_and_after(admin, grace):
