@@ -1,13 +1,15 @@
 """Write a delivery for each endpoint that wants an event, in the event's transaction.
 
 Each process keeps what the endpoints want, so an event costs no query while there is none. A token in the shared cache tells of changes;
-it is read at most once a second, so another process takes so long to notice a new endpoint.
+it is read at most once a second, so another process takes so long to notice a new endpoint. After KEEP_SECONDS it reads the endpoints in
+any case: the cache may have been away when the token was renewed, and MongoDB shows them as they were when the transaction began, which may
+have been before the change that the token tells of.
 """
 
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -22,12 +24,15 @@ from cryptons.kept_sql import insert
 
 TOKEN = "webhook-endpoints"  # noqa: S105 (the key of a cache)
 REMEMBER_SECONDS = 1
+KEEP_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class _Known:
     token: str
     until: float
+    read_at: float
+    """Of the monotonic clock, as is `until`."""
     wanted: Mapping[UUID, frozenset[str]]
     """The types of events that each enabled endpoint wants."""
 
@@ -76,14 +81,14 @@ def draft_delivery(endpoint_id: UUID, type: str, subject_id: UUID, seq: int, dat
 
 def _wanted() -> Mapping[UUID, frozenset[str]]:
     global _known
-    known = _known
-    if known is not None and time.monotonic() < known.until:
+    known, now = _known, time.monotonic()
+    if known is not None and now < known.until:
         return known.wanted
     token = caches["shared"].get(TOKEN) or _renew()  # before the rows: what is kept is at least as new as the token says
-    until = time.monotonic() + REMEMBER_SECONDS
-    wanted = known.wanted if known is not None and known.token == token else dict(_read())
-    _known = _Known(token, until, wanted)
-    return wanted
+    if known is None or known.token != token or now >= known.read_at + KEEP_SECONDS:
+        known = _Known(token, now, now, dict(_read()))
+    _known = replace(known, until=time.monotonic() + REMEMBER_SECONDS)
+    return known.wanted
 
 
 def _read() -> Iterator[tuple[UUID, frozenset[str]]]:

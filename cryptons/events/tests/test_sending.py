@@ -106,6 +106,18 @@ def test_without_an_endpoint_an_event_costs_one_statement(django_assert_num_quer
         record("order.placed", new_id(), seq=0, data=STATE)
 
 
+def test_endpoints_are_read_again_after_a_while_although_the_cache_lost_that_they_changed(endpoint, monkeypatch):
+    monkeypatch.setattr("cryptons.events.deliveries.REMEMBER_SECONDS", 0)
+    record("order.placed", new_id(), seq=0, data=STATE)
+    WebhookEndpoint.objects.update(events=["order.paid"])
+    record("order.placed", new_id(), seq=0, data=STATE)
+    assert WebhookDelivery.objects.count() == 2
+
+    monkeypatch.setattr("cryptons.events.deliveries.KEEP_SECONDS", 0)
+    record("order.placed", new_id(), seq=0, data=STATE)
+    assert WebhookDelivery.objects.count() == 2
+
+
 def test_a_failed_delivery_is_tried_again_under_the_same_id_until_it_is_given_up(receiver, endpoint):
     receiver.status, delivery, at = 500, happen(endpoint), NOW
     for wait in WAITS:
