@@ -6,9 +6,9 @@ const webhook = new Webhook(process.env.WEBHOOK_SECRET);
 const had = new Set(); // yours remembers in its database what it had
 
 createServer(async (request, response) => {
-  let body = "";
-  for await (const part of request.setEncoding("utf8")) body += part;
   try {
+    let body = "";
+    for await (const part of request.setEncoding("utf8")) body += part;
     const { type, data } = webhook.verify(body, request.headers);
     if (!had.has(request.headers["webhook-id"])) console.log(type, data.id, data.seq);
     had.add(request.headers["webhook-id"]);
