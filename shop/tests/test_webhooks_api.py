@@ -90,7 +90,7 @@ def test_a_rotated_secret_is_told_once_and_both_sign_for_a_day(api):
     assert api.get(f"{PATH}/{made['id']}").json()["data"]["oldSecretUntil"] == rotated["oldSecretUntil"]
 
 
-def test_a_test_event_is_queued_whatever_the_endpoint_has_chosen(api):
+def test_a_test_event_is_queued_although_the_endpoint_has_not_chosen_it(api):
     made = api.post(PATH, BODY).json()["data"]
     answer = api.post(f"{PATH}/{made['id']}/test")
     assert answer.status_code == 202
