@@ -7,7 +7,8 @@ process that dies sends it again, under the same webhook-id.
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from random import uniform
 from uuid import UUID
 
@@ -50,6 +51,8 @@ BATCH = 100
 REST = timedelta(minutes=1)
 """The longest rest of a lane after failures in a row, the first of which is followed by FIRST_REST."""
 FIRST_REST = timedelta(seconds=5)
+LONGEST_REST = timedelta(minutes=15)
+"""The longest rest that a receiver can ask for by `Retry-After`."""
 DISABLE_AFTER = timedelta(days=5)
 """Of failures without a success in between."""
 KEEP = timedelta(days=30)
@@ -62,6 +65,8 @@ class Answer:
     """Of HTTP; None if no answer came in time."""
     text: str = ""
     error: str = ""
+    retry_after: str = ""
+    """The header, as it came."""
 
     @property
     def is_success(self) -> bool:
@@ -168,7 +173,8 @@ def _post(client: httpx.Client, endpoint: WebhookEndpoint, delivery: WebhookDeli
                     break
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Answer(None, error=f"{type(error).__name__}: {error}"[:200])
-    return Answer(response.status_code, text[:ANSWER_BYTES].decode(errors="replace").replace("\0", ""))
+    read = text[:ANSWER_BYTES].decode(errors="replace").replace("\0", "")
+    return Answer(response.status_code, read, retry_after=response.headers.get("retry-after", ""))
 
 
 def _note(delivery: WebhookDelivery, answer: Answer, *, at: datetime) -> None:
@@ -200,8 +206,18 @@ def _rest(endpoint: WebhookEndpoint, answer: Answer, *, busy_until: datetime, at
                 _tell_disabled(endpoint, str(by.label), at=at)
                 endpoints_changed()
         return
-    rest = min(FIRST_REST * 2 ** min(endpoint.failures, 10), REST)
+    rest = max(min(FIRST_REST * 2 ** min(endpoint.failures, 10), REST), _asked_rest(answer.retry_after, at=at))
     mine.update(busy_until=at + rest, failures=F("failures") + 1, failing_since=since)
+
+
+def _asked_rest(text: str, *, at: datetime) -> timedelta:
+    """Return how long a `Retry-After` asks for, at most LONGEST_REST: it has seconds or a date. What is neither asks for nothing."""
+    if text.isascii() and text.isdecimal():
+        return min(timedelta(seconds=int(text[:9])), LONGEST_REST)
+    try:
+        return min(parsedate_to_datetime(text).astimezone(UTC) - at, LONGEST_REST)
+    except (ValueError, OverflowError):
+        return timedelta(0)
 
 
 def _tell_disabled(endpoint: WebhookEndpoint, why: str, *, at: datetime) -> None:

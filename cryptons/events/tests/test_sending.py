@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
@@ -248,6 +249,26 @@ def test_a_lane_rests_after_a_failure_and_is_free_after_a_success(receiver, endp
     send_lane(endpoint.pk, at=NOW + timedelta(days=1))
     endpoint.refresh_from_db()
     assert (endpoint.busy_until, endpoint.failures, endpoint.failing_since) == (None, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("600", 600), ("9999999999", 900), ("2", 5), ("-600", 5), ("Tue, 01 Jan 2019 00:00:00 GMT", 5), ("Tue, 99 Jan", 5), ("soon", 5)],
+)
+def test_a_lane_rests_as_long_as_the_receiver_asks_but_no_quarter_of_an_hour(receiver, endpoint, asked, seconds):
+    receiver.status, receiver.headers = 503, {"retry-after": asked}
+    happen(endpoint)
+    send_lane(endpoint.pk, at=NOW)
+    endpoint.refresh_from_db()
+    assert endpoint.busy_until - NOW == timedelta(seconds=seconds)
+
+
+def test_a_receiver_can_ask_for_a_rest_until_a_moment(receiver, endpoint):
+    receiver.status, receiver.headers = 429, {"retry-after": format_datetime(NOW + timedelta(minutes=2), usegmt=True)}
+    happen(endpoint)
+    send_lane(endpoint.pk, at=NOW)
+    endpoint.refresh_from_db()
+    assert endpoint.busy_until - NOW == timedelta(minutes=2)
 
 
 def test_after_days_of_failures_an_endpoint_is_disabled_and_staff_get_one_mail(receiver, endpoint, settings):
