@@ -129,7 +129,7 @@ def _in_turn(endpoint: WebhookEndpoint, *, at: datetime) -> Iterator[WebhookDeli
 def _held_by(endpoint: WebhookEndpoint, subjects: Collection[UUID], *, at: datetime) -> dict[UUID, list[tuple[int, datetime]]]:
     """Return, by subject, `seq` and the next attempt of each delivery that has failed, and that later ones wait for."""
     failed = WebhookDelivery.objects.waiting().filter(
-        endpoint=endpoint.pk, subject_id__in=subjects, next_try_at__gt=at, attempts__gt=0, attempts__lte=HOLDS
+        endpoint=endpoint.pk, subject_id__in=subjects, next_try_at__gt=at, attempts__gt=0, attempts__lt=HOLDS
     )
     held: dict[UUID, list[tuple[int, datetime]]] = {}
     for delivery in failed.only("subject_id", "seq", "next_try_at"):
