@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cryptons.audit.writing import audit
@@ -46,7 +47,10 @@ def check_number(endpoint: WebhookEndpoint) -> None:
 
 
 def change_endpoint(endpoint: WebhookEndpoint) -> None:
-    """Store address, description, events and whether it is enabled; what a sender stores at the same time stays as it is."""
+    """Store address, description, events and whether it is enabled; what a sender stores at the same time stays as it is.
+
+    What waits for an endpoint that is enabled again is due at once.
+    """
     with atomic():
         is_new = endpoint._state.adding
         endpoint.events = sorted(set(endpoint.events))
@@ -55,6 +59,8 @@ def change_endpoint(endpoint: WebhookEndpoint) -> None:
         elif endpoint.disabled_by:
             endpoint.disabled_by, endpoint.failures, endpoint.failing_since = "", 0, None
             WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failures=0, failing_since=None)
+            now = timezone.now()
+            WebhookDelivery.objects.waiting().filter(endpoint=endpoint.pk, next_try_at__gt=now).update(next_try_at=now)
         fields = ["url", "description", "events", "is_enabled", "disabled_by"]
         endpoint.save(force_insert=is_new, update_fields=None if is_new else fields)
         endpoints_changed()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from cryptons.db import in_transaction, new_id
 from cryptons.events import sending
 from cryptons.events.deliveries import draft_delivery
-from cryptons.events.endpoints import new_secret
+from cryptons.events.endpoints import change_endpoint, new_secret
 from cryptons.events.models import WebhookDelivery, WebhookEndpoint, record
 from cryptons.events.sending import ANSWER_BYTES, DISABLE_AFTER, WAITS, due_lanes, forget_old_deliveries, send_lane
 from cryptons.events.tests.receiver import make_endpoint, receiving
@@ -298,6 +298,21 @@ def test_410_disables_an_endpoint_at_once(receiver, endpoint, settings):
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_by) == (False, "receiver")
     assert Mail.objects.get().subject == "A webhook endpoint was disabled"
+
+
+def test_what_waits_for_an_endpoint_is_sent_as_soon_as_it_is_enabled_again(receiver, endpoint):
+    receiver.status = 410
+    happen(endpoint)
+    send_lane(endpoint.pk, at=NOW)
+    WebhookDelivery.objects.update(next_try_at=NOW + timedelta(hours=20))
+    receiver.status = 200
+    endpoint.refresh_from_db()
+    endpoint.is_enabled = True
+
+    change_endpoint(endpoint)
+
+    assert send_lane(endpoint.pk, at=timezone.now()) == 1
+    assert WebhookDelivery.objects.get().status == "delivered"
 
 
 def test_both_secrets_sign_until_the_old_one_ends(receiver, endpoint):
