@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from cryptons.audit.writing import audit
-from cryptons.chunks import CHUNK
+from cryptons.audit.writing import audit, audit_all
+from cryptons.chunks import CHUNK, chunks
 from cryptons.db import atomic, new_id
 from cryptons.events.deliveries import draft_delivery, endpoints_changed
 from cryptons.events.types import TEST
@@ -101,11 +101,12 @@ def redeliver(endpoint: WebhookEndpoint, *, since: datetime, until: datetime, at
 
 def redeliver_some(deliveries: Iterable[WebhookDelivery], *, at: datetime) -> int:
     """Send these again, under the same webhook-id. Returns how many."""
-    rows = list(deliveries)
+    count = 0
     with atomic():
-        for delivery in rows:
-            audit("redeliver", delivery)
-        return _again(WebhookDelivery.objects.filter(pk__in=[delivery.pk for delivery in rows]), at=at)
+        for some in chunks(deliveries):
+            audit_all("redeliver", [(delivery, {}) for delivery in some])
+            count += _again(WebhookDelivery.objects.filter(pk__in=[delivery.pk for delivery in some]), at=at)
+    return count
 
 
 def _again(chosen: QuerySet[WebhookDelivery], *, at: datetime) -> int:

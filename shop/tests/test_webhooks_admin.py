@@ -100,6 +100,14 @@ def test_deliveries_show_what_was_sent_and_answered_and_are_sent_again(client):
     assert row.status == "waiting"
 
 
+def test_many_deliveries_are_sent_again_with_few_statements(django_assert_max_num_queries):
+    endpoint = make_endpoint(FORM["url"])
+    rows = [deliver(endpoint, status="failed", next_try_at=None) for _ in range(20)]
+    with django_assert_max_num_queries(6):
+        assert endpoints.redeliver_some(rows, at=timezone.now()) == 20
+    assert Entry.objects.filter(action="redeliver").count() == 20
+
+
 @pytest.mark.parametrize(("page", "lookup"), [(LIST, "secret__startswith"), (DELIVERIES, "endpoint__secret__startswith")])
 def test_a_list_does_not_tell_whose_secret_begins_with_a_letter(client, settings, page, lookup):
     settings.FIELD_ENCRYPTION_KEY = []
