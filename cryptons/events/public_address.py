@@ -59,7 +59,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_private_allowed(host: str) -> bool:
-    return host.lower().strip("[]").rstrip(".") in settings.WEBHOOK_PRIVATE_HOSTS
+    return host.lower().strip("[]").rstrip(".") in [name.lower() for name in settings.WEBHOOK_PRIVATE_HOSTS]
 
 
 def check_url(text: str) -> None:

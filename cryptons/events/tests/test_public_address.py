@@ -50,7 +50,7 @@ def test_an_address_that_cannot_be_an_endpoint_is_refused(url):
 
 
 def test_a_host_of_the_setting_may_be_private_and_without_tls(settings):
-    settings.WEBHOOK_PRIVATE_HOSTS = ["erp.lan", "10.0.0.1"]
+    settings.WEBHOOK_PRIVATE_HOSTS = ["ERP.lan", "10.0.0.1"]
     check_url("http://erp.lan:8080/hooks")
     check_url("http://10.0.0.1/")
     check_url("https://erp.example/hooks?shop=1")
