@@ -6,7 +6,7 @@ Requests and their answers are stored in `cryptons.models.IdempotentRequest`, by
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -25,6 +25,7 @@ from cryptons.api.envelope import json_bytes
 from cryptons.api.errors import Conflict, IdempotencyMismatch, Invalid
 from cryptons.api.permissions import ORDER_KEY
 from cryptons.chunks import delete_in_chunks
+from cryptons.db import now_as_stored
 from cryptons.models import IdempotentRequest
 
 KEPT = timedelta(hours=24)
@@ -36,8 +37,11 @@ WAIT_SECONDS = 10
 POLL_SECONDS = 0.1
 
 MOST_OVER = 10_000
-over: set[UUID] = set()
-"""The requests that this process could not mark as over, because the database was away: they need not be waited for until ABANDONED."""
+over: dict[UUID, datetime] = {}
+"""The requests that this process could not mark as over, because the database was away: they need not be waited for until ABANDONED.
+
+With the `created_at` of their row, which is another one as soon as another process has begun the request again.
+"""
 
 TOKENS = UUID("6f1d7c1e-6a0e-4d5c-9a54-0d0a7f8e3b11")
 
@@ -70,26 +74,27 @@ def idempotent(view: View) -> View:
         kept = _begin(sender, key, body_hash)
         if kept.status is not None:
             return Response(kept.response, status=kept.status)
-        row = IdempotentRequest.objects.filter(pk=kept.pk)
+        row = IdempotentRequest.objects.filter(pk=kept.pk, created_at=kept.created_at)  # unless another process has begun it again
         try:
             response = call(self, request, *args, token=uuid5(TOKENS, f"{sender} {key}"), **kwargs)
         except BaseException:
-            _end(kept.pk, row.delete)  # nothing was made, so nothing is to be repeated
+            _end(kept, row.delete)  # nothing was made, so nothing is to be repeated
             raise
         body = orjson.loads(json_bytes(response.data))
-        _end(kept.pk, lambda: row.update(status=response.status_code, response=body))
+        _end(kept, lambda: row.update(status=response.status_code, response=body))
         return response
 
     return once
 
 
-def _end(pk: UUID, write: Callable[[], object]) -> None:
+def _end(kept: IdempotentRequest, write: Callable[[], object]) -> None:
     """Write that the request is over, or remember it while the database is away."""
     try:
         write()
     except Error:
-        if len(over) < MOST_OVER:
-            over.add(pk)
+        if len(over) >= MOST_OVER:
+            over.clear()  # most of them nobody has sent again
+        over[kept.pk] = kept.created_at
         raise
 
 
@@ -131,12 +136,12 @@ def _begin(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest:
 
 def _find_or_create(user_id: UUID, key: str, body_hash: str) -> IdempotentRequest | None:
     """Return None while the first request has no answer yet."""
-    now = timezone.now()
+    now = now_as_stored()
     rows = IdempotentRequest.objects.filter(user_id=user_id, key=key)
     kept = rows.first()
     if kept is None:
         try:
-            return IdempotentRequest.objects.create(user_id=user_id, key=key, body_hash=body_hash)
+            return IdempotentRequest.objects.create(user_id=user_id, key=key, body_hash=body_hash, created_at=now)
         except IntegrityError:  # a request with the same key was first
             return _find_or_create(user_id, key, body_hash)
     if kept.created_at < now - KEPT:
@@ -144,21 +149,17 @@ def _find_or_create(user_id: UUID, key: str, body_hash: str) -> IdempotentReques
         return _find_or_create(user_id, key, body_hash)
     if kept.body_hash != body_hash:
         raise IdempotencyMismatch(_("This Idempotency-Key was used for another request."))
-    if kept.status is None:
-        limit = now if _take_over(kept.pk) else now - ABANDONED
-        abandoned = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at__lt=limit)
-        if not abandoned.update(created_at=now):
-            return None
-    return kept
+    return kept if kept.status is not None or _take_over(kept, at=now) else None
 
 
-def _take_over(pk: UUID) -> bool:
-    """Tell whether the request is over without an answer. Of several threads that ask, one gets a yes."""
-    try:
-        over.remove(pk)
-    except KeyError:
+def _take_over(kept: IdempotentRequest, *, at: datetime) -> bool:
+    """Begin a request again that is over without an answer, or was abandoned. Of several that ask, one gets a yes."""
+    is_over = over.pop(kept.pk, None) == kept.created_at
+    if not is_over and kept.created_at >= at - ABANDONED:
         return False
-    return True
+    unchanged = IdempotentRequest.objects.filter(pk=kept.pk, status=None, created_at=kept.created_at)
+    kept.created_at = at
+    return bool(unchanged.update(created_at=at))
 
 
 def forget_old_requests() -> None:

@@ -151,6 +151,33 @@ def test_a_request_that_an_outage_ended_is_done_again_at_once(monkeypatch, failu
     assert not idempotency.over
 
 
+def test_a_request_that_another_process_has_begun_again_is_waited_for(bakery, monkeypatch):
+    """This process still remembers that it could not end it."""
+    asked = Asked()
+    with monkeypatch.context() as outage, pytest.raises(Error):
+        outage.setattr(QuerySet, "update", Mock(side_effect=InterfaceError("away")))
+        bakery.post(asked)
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(seconds=1))
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0)
+
+    with pytest.raises(Conflict):
+        bakery.post(asked)
+    assert len(bakery.tokens) == 1
+    assert not idempotency.over
+
+
+def test_a_late_failure_does_not_end_the_request_that_was_begun_again():
+    class SlowBakery(Bakery):
+        @idempotent
+        def post(self, request, *, token):
+            IdempotentRequest.objects.update(created_at=timezone.now() + timedelta(minutes=2))  # by another process
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        SlowBakery().post(Asked())
+    assert IdempotentRequest.objects.get().status is None
+
+
 def test_guests_with_the_same_key_are_told_apart_by_their_mail_address(bakery):
     guests = [Asked(data={"email": email}, user=AnonymousUser()) for email in ("ada@example.com", "ADA@example.com", "kate@example.com")]
     first, again = bakery.post(guests[0]), bakery.post(guests[0])
