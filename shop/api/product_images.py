@@ -3,6 +3,7 @@
 from functools import partial
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -56,7 +57,7 @@ class ProductImages(ApiView):
         except UnusableImage as error:
             raise Invalid.fields({"image": str(error)}) from error
         image = store_picture(product, picture, str(request.POST.get("alt", ""))[:160].replace("\x00", ""))
-        product_changed([product.pk])
+        in_transaction(partial(_tell_changed, product))
         return success(ImageSerializer.serialize(image), status=201)
 
 
@@ -101,9 +102,15 @@ def _set_order(product: Product, images: list[ProductImage]) -> None:
     for position, image in enumerate(images):
         image.position = position
         image.save(update_fields=["position"])
-    product_changed([product.pk])
+    _tell_changed(product)
 
 
 def _delete(image_id: UUID, product: Product) -> None:
     ProductImage.objects.filter(pk=image_id).delete()
+    _tell_changed(product)
+
+
+def _tell_changed(product: Product) -> None:
+    """Tell that the images have changed, as part of the product, also to those who ask for the products that changed."""
+    Product.objects.filter(pk=product.pk).update(updated_at=timezone.now())
     product_changed([product.pk])

@@ -13,7 +13,7 @@ from PIL import Image
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
 from shop.catalogue.changes import rebuild_search
 from shop.models import Category, Product, ProductImage
-from shop.tests.factories import CategoryFactory, ProductFactory
+from shop.tests.factories import NOW, CategoryFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -300,6 +300,26 @@ def test_staff_put_pictures_in_order_and_delete_them(staff):
     assert staff.delete(f"/api/products/{other.pk}/images/{second.pk}").status_code == 404
     shown = staff.get(f"/api/products/{product.pk}").json()["data"]["images"]
     assert [row["id"] for row in shown] == [str(third.pk), str(second.pk)]
+
+
+def test_a_change_of_the_pictures_is_a_change_of_the_product(staff):
+    """Else who asks for what changed since yesterday keeps the old pictures."""
+    product = ProductFactory()
+    first, second = picture(product, 0), picture(product, 1)
+    path = f"/api/products/{product.pk}/images"
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), "red").save(file, "PNG")
+    file.seek(0)
+    file.name = "kettle.png"
+
+    def is_changed(act):
+        Product.objects.update(updated_at=NOW)
+        assert act().status_code in (200, 201, 204)
+        return Product.objects.get().updated_at != NOW
+
+    assert is_changed(partial(staff.put, f"{path}/order", {"images": [str(second.pk), str(first.pk)]}, content_type="application/json"))
+    assert is_changed(partial(staff.delete, f"{path}/{first.pk}"))
+    assert is_changed(partial(staff.post, path, {"image": file}, content_type=MULTIPART_CONTENT))
 
 
 def test_an_upload_that_is_repeated_with_its_key_makes_one_picture(staff):
