@@ -7,6 +7,7 @@ from typing import IO
 
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
@@ -20,6 +21,8 @@ register_heif_opener(thumbnails=False)
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 MOST_BYTES = 8_000_000
 MOST_PIXELS = 40_000_000
+MOST_POSITION = 32_767
+"""The highest that every database stores; of images with the same one, the older is the first."""
 FULL = 1600
 THUMBNAIL = 480
 """Longest side in pixels."""
@@ -92,10 +95,11 @@ def make_thumbnail(image: Image.Image) -> ContentFile[bytes]:
 
 
 def store_picture(product: Product, image: Image.Image, alt: str) -> ProductImage:
-    """Write the picture and its thumbnail under new names, and last, when they are on the disk, the row that shows them."""
+    """Write the picture, the product's last one, and its thumbnail under new names, and when they are on the disk, the row for them."""
     name = new_id().hex
     full = _shrunk(image, FULL)
-    position = ProductImage.objects.filter(product=product).count()
+    last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
+    position = 0 if last is None else min(last + 1, MOST_POSITION)
     row = ProductImage(product=product, alt=alt, position=position, width=full.width, height=full.height)
     row.thumbnail.save(f"{name}-small.webp", make_thumbnail(full), save=False)
     row.file.save(f"{name}.webp", _webp(full), save=False)

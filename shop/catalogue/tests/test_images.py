@@ -140,3 +140,15 @@ def test_a_picture_is_on_the_disk_before_the_row_that_names_it(settings, monkeyp
     row = store_picture(ProductFactory(), read_upload(picture()), "A red picture")
 
     assert ({file.name for file in flushed}, rows) == ({Path(row.file.path).name, Path(row.thumbnail.path).name}, [0])
+
+
+@pytest.mark.django_db
+def test_a_new_picture_is_the_last_one_after_others_were_deleted():
+    product = ProductFactory()
+    rows = [store_picture(product, read_upload(picture(size=(8, 6))), "") for _ in range(3)]
+    ProductImage.objects.filter(pk__in=[rows[0].pk, rows[1].pk]).delete()
+
+    new = store_picture(product, read_upload(picture(size=(8, 6))), "")
+
+    assert [image.pk for image in product.images.all()] == [rows[2].pk, new.pk]
+    assert new.position == 3
