@@ -59,6 +59,12 @@ def read_shown(product_id: UUID) -> dict[str, Any]:
     return {**shown, "priceInCrypto": coin_prices(parse_fiat(shown["price"], settings.CURRENCY))}
 
 
+def _for_staff(answer: Response) -> Response:
+    """Forbid caches to keep the answer, because it shows what is not public."""
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 class Products(ApiView):
     def get_permissions(self) -> list[Any]:
         if self.request.method in ("POST", "PATCH"):
@@ -82,7 +88,8 @@ class Products(ApiView):
         if filters.is_walk:
             products = filters.select().prefetch_related("category", "images")
             more = {"facets": None, "searchEngine": "database"}
-            return paginated(request, products, ProductSummarySerializer.serialize, by=filters.sorted_by, more=more)
+            page = paginated(request, products, ProductSummarySerializer.serialize, by=filters.sorted_by, more=more)
+            return _for_staff(page) if filters.unlisted else page
         found = find_products(filters.query, tree)
         rows = [ProductSummarySerializer.serialize(product) for product in found.products]
         return success(rows, meta=ProductPageMeta.serialize(found))
@@ -143,7 +150,7 @@ class OneProduct(ApiView):
     def get(self, request: Request, product_id: str) -> Response:
         if asks_unlisted(request):
             products = Product.objects.prefetch_related("category", "images")
-            return success(ProductSerializer.serialize(get_or_404(products, product_id, _("Product not found"))))
+            return _for_staff(success(ProductSerializer.serialize(get_or_404(products, product_id, _("Product not found")))))
         return success(read_shown(parse_id(product_id, _("Product not found"))))
 
     @describe("Replace a product", data=ProductSerializer, body=ProductInput, errors=[400, 404, 409, 415], scope="products:write")

@@ -126,3 +126,9 @@ def test_unlisted_products_are_for_those_who_may_read_products(anybody, path):
     assert anybody.get(path).status_code == 401
     assert ApiClient(UserFactory()).get(path).status_code == 403
     assert ApiClient(UserFactory(is_staff=True)).get(path).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/api/products", "/api/products/{pk}"])
+def test_no_cache_keeps_unlisted_products(packer, path):
+    path = path.format(pk=ProductFactory(is_listed=False).pk)
+    assert "no-store" in packer.get(f"{path}?unlisted=true")["Cache-Control"]
