@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from tests.running import wait_for
+from tests.running import PATIENCE, wait_for
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
@@ -91,7 +91,9 @@ class Browser:
         here = self.find("html")
         self.click(words, within)
         wait_for(
-            f"the page after {words!r}", lambda: is_gone(here) and bool(self.driver.find_elements(By.CSS_SELECTOR, "body")), seconds=20
+            f"the page after {words!r}",
+            lambda: is_gone(here) and bool(self.driver.find_elements(By.CSS_SELECTOR, "body")),
+            seconds=20 * PATIENCE,
         )
 
     def wait_until_shown(self, words: str, *, seconds: float = 40) -> None:
@@ -104,7 +106,7 @@ class Browser:
                 return False
 
         try:
-            wait_for(f"{words!r}", shown, seconds=seconds)
+            wait_for(f"{words!r}", shown, seconds=seconds * PATIENCE)
         except AssertionError:
             raise AssertionError(f"{words!r} never came. The page says:\n{self.text()}") from None
 

@@ -235,7 +235,7 @@ def test_two_simultaneous_presses_of_the_button_make_one_order(cart, monkeypatch
 
     twins = []
     monkeypatch.setattr(placing, "prepare_offers", press_again)
-    monkeypatch.setattr(placing, "_check", lambda contents: None)
+    monkeypatch.setattr(placing, "check_contents", lambda contents: None)
 
     assert place(cart, token=token) == twins[0]
 
