@@ -94,9 +94,10 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
 def close_alert(alert_id: UUID, *, actor: str, at: datetime) -> None:
     """Close the alert. Raises AlertClosed when somebody else was first."""
     with atomic():
-        if not Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
-            raise AlertClosed(_("This was already closed."))
-        audit("close", Alert.objects.get(pk=alert_id))
+        if closed := Alert.objects.filter(pk=alert_id, closed_at=None).update(closed_at=at, closed_by=actor):
+            audit("close", Alert.objects.get(pk=alert_id))
+    if not closed:
+        raise AlertClosed(_("This was already closed."))
 
 
 def open_alert(alert_id: UUID) -> None:
