@@ -52,8 +52,8 @@ class Post:
             return
         try:
             self._send(settings.MAIL_SERVER, plain_address(mail.to), content.replace(b"\n", b"\r\n"))
-        except BaseException:
-            self._close()  # the next mail must not suffer from what came over this connection
+        except BaseException:  # the server's or the network's (OSError), an address that cannot be read, or the end of the process
+            self._close()  # the next mail must not suffer from what came over this connection; the caller gets the error
             raise
 
     def _send(self, server: MailServer, to: str, content: bytes) -> None:
