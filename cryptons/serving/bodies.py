@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,17 +17,17 @@ FORM_SECONDS = 30
 UPLOAD_SECONDS = 300
 HELD_BYTES = 256_000_000
 """Of all bodies of one process together."""
+DISCARD_SECONDS = 5
+"""How long the rest of a refused body is read."""
 
 _UPLOAD_ROUTES = re.compile(r"(/[a-z]{2,3}(-[a-z0-9]+)?)?/admin/|/api/(v1/)?products/[^/]+/images/?$")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class BodySource(Protocol):
-    """What granian's RSGI protocol offers: the chunks of a body as they arrive."""
+    """What granian's RSGI protocol offers: the chunks of a body as they arrive. They can be asked for once."""
 
-    def __aiter__(self) -> "BodySource": ...
-
-    async def __anext__(self) -> bytes: ...
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -68,21 +69,22 @@ class BodyReader:
         if _is_empty(headers, limit):
             return b""
         declared = _declared(headers)
+        rest = _chunks(source)
         if declared is None and limit.bytes and not headers.get("content-type", "").startswith("application/json"):
-            raise Refused(NO_LENGTH)
+            raise Refused(NO_LENGTH, rest)
         if declared is not None and declared > limit.bytes:
-            raise Refused(TOO_LARGE)
+            raise Refused(TOO_LARGE, rest)
         chunks: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(limit.seconds):
-                async for chunk in source:
+                async for chunk in rest:
                     size += len(chunk)
                     self._free -= len(chunk)
                     if size > limit.bytes:
-                        raise Refused(TOO_LARGE)
+                        raise Refused(TOO_LARGE, rest)
                     if self._free < 0:
-                        raise Refused(BUSY)
+                        raise Refused(BUSY, rest)
                     chunks.append(chunk)
             if declared is not None and size < declared:
                 raise ClientGone
@@ -95,6 +97,26 @@ class BodyReader:
 
     def release(self, body: bytes) -> None:
         self._free += len(body)
+
+
+async def _chunks(source: BodySource) -> AsyncIterator[bytes]:
+    """Yield the chunks. Of this iterator the rest can be asked for later."""
+    async for chunk in source:
+        yield chunk
+
+
+async def discard(rest: AsyncIterator[bytes]) -> None:
+    """Read what is still to come of a refused body, up to a bound.
+
+    A server that closes a connection on which bytes still arrive resets it, and the answer is lost: a proxy then says 502.
+    """
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            async for chunk in rest:
+                size += len(chunk)
+                if size > UPLOAD_BYTES:
+                    return
 
 
 def _is_empty(headers: Mapping[str, str], limit: BodyLimit) -> bool:

@@ -20,7 +20,7 @@ from cryptons import middleware
 from cryptons.api.limits import count_at_once
 from cryptons.client_address import client_ip
 from cryptons.page_holes import COOKIE, NOBODY, Visitor, read_visitor
-from cryptons.serving.bodies import BodyReader, ClientGone, body_limit
+from cryptons.serving.bodies import BodyReader, ClientGone, body_limit, discard
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
 from cryptons.serving.files import Pictures, read_static_files
 from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, new_request_id
@@ -78,6 +78,8 @@ class Front:
             await self._call(scope, exchange, headers)
         except Refused as refused:
             self._refuse(scope, exchange, refused.reason)
+            if refused.rest is not None:
+                await discard(refused.rest)
         except ClientGone:
             exchange.response_empty(400, [("Server", ""), ("Connection", "close")])
 

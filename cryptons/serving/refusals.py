@@ -1,5 +1,6 @@
 """Answers of the front itself, written once for each language, so that a refusal costs no thread and no template."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -38,9 +39,11 @@ REASONS = (TOO_LARGE, NO_LENGTH, TOO_SLOW, BUSY, FAILED)
 
 
 class Refused(Exception):
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, rest: AsyncIterator[bytes] | None = None) -> None:
+        """`rest` is what is still to come of the request's body."""
         super().__init__(reason.message)
         self.reason = reason
+        self.rest = rest
 
 
 @dataclass(frozen=True)

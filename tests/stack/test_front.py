@@ -88,6 +88,14 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shop: Shop):
         assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_body_that_is_too_large_is_answered_also_when_it_is_sent_whole(shop: Shop):
+    for size in (1_100_000, 9_000_000) * 5:
+        head = f"POST /api/auth/login HTTP/1.1\r\nHost: 127.0.0.1:{shop.port}\r\nContent-Length: {size}\r\n\r\n"
+        with connect(shop, head) as connection:
+            connection.sendall(b"x" * size)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_without_a_length_is_refused_when_it_grows_too_large(shop: Shop):
     with connect(shop, f"{CHUNKED}Host: 127.0.0.1:{shop.port}\r\n\r\n") as connection:
         for _ in range(20):

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from cryptons.serving.bodies import FORM, NO_BODY, UPLOAD, BodyLimit, BodyReader, ClientGone, body_limit
+from cryptons.serving.bodies import FORM, NO_BODY, UPLOAD, BodyLimit, BodyReader, ClientGone, body_limit, discard
 from cryptons.serving.refusals import BUSY, NO_LENGTH, TOO_LARGE, TOO_SLOW, Refused
 from cryptons.serving.tests.exchange import Exchange
 
@@ -51,6 +51,33 @@ def test_a_body_that_is_declared_too_large_is_refused_unread():
 
     assert refused(exchange, {"content-length": "1000001"}) is TOO_LARGE
     assert exchange.chunks_read == 0
+
+
+def test_the_rest_of_a_refused_body_can_still_be_read():
+    exchange = Exchange((b"x" * 1001, b"rest", b"of it"))
+
+    async def refuse_and_discard():
+        with pytest.raises(Refused) as raised:
+            await BodyReader().read(exchange, CHUNKED, BodyLimit(1000, 5))
+        await discard(raised.value.rest)
+
+    asyncio.run(refuse_and_discard())
+    assert exchange.chunks_read == 3
+
+
+def test_only_so_much_of_a_refused_body_is_read(monkeypatch):
+    monkeypatch.setattr("cryptons.serving.bodies.UPLOAD_BYTES", 1000)
+    exchange = Exchange((b"x" * 600, b"x" * 600, b"never read"))
+
+    asyncio.run(discard(aiter(exchange)))
+
+    assert exchange.chunks_read == 2
+
+
+def test_a_refused_body_is_read_only_for_a_while(monkeypatch):
+    monkeypatch.setattr("cryptons.serving.bodies.DISCARD_SECONDS", 0.01)
+
+    asyncio.run(asyncio.wait_for(discard(aiter(Exchange((b"x",), never_ends=True))), 10))
 
 
 def test_a_body_without_a_length_is_refused_at_the_first_byte_over_the_limit():

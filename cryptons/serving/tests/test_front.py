@@ -83,6 +83,18 @@ def test_a_refusal_is_the_apis_envelope_under_api():
     assert json.loads(sent.body)["error"]["code"] == "PAYLOAD_TOO_LARGE"
 
 
+def test_the_rest_of_a_refused_body_is_read_after_the_answer_so_that_a_proxy_gets_that():
+    class Answered(Exchange):
+        async def __aiter__(self):
+            assert self.status == 413
+            async for chunk in super().__aiter__():
+                yield chunk
+
+    sent = ask(front(Application()), GivenScope("POST", "/api/auth/login", [("content-length", "1100000")]), Answered((b"x", b"y")))
+
+    assert sent.chunks_read == 2
+
+
 def test_a_refusal_is_a_page_in_the_language_of_the_address_elsewhere():
     sent = ask(front(Application()), GivenScope("POST", "/de/cart/add/", [("content-length", "5000000")]))
 
