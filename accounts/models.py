@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +27,8 @@ class ShopUserManager(UserManager["User"]):
         return self.get(models.Q(email=name) if "@" in name else models.Q(username=name))
 
 
+UNTOUCHED = frozenset({"last_login", "token_generation", "has_second_factor"})
+"""Columns that change without anybody editing the user."""
 ENDING = ("password", "is_active", "is_staff")
 """The columns of a user of which a change can end all logins."""
 
@@ -46,6 +49,8 @@ class User(BaseModel, AbstractUser):
     token_generation = models.PositiveIntegerField(default=0, editable=False)
     """Tokens and sessions of an older generation are refused. See `end_logins`."""
     has_second_factor = models.BooleanField(_("second factor"), default=False, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    """When this user was last edited; not the last login."""
 
     objects: ClassVar[ShopUserManager] = ShopUserManager()
 
@@ -81,6 +86,9 @@ class User(BaseModel, AbstractUser):
             self._remember(ENDING)
             return
         written = self._loaded_columns() - {"token_generation", "has_second_factor"} if update_fields is None else set(update_fields)
+        if not written <= UNTOUCHED:
+            self.updated_at = timezone.now()
+            written.add("updated_at")
         if not self._ends_logins(written):
             super().save(update_fields=written, **kwargs)
         else:

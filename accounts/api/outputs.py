@@ -27,6 +27,8 @@ class PersonalDataSerializer(Output):
 class ProfileSerializer(UserSerializer):
     emailVerified = serializers.BooleanField(source="has_verified_email")
     profile = PersonalDataSerializer(source="*")
+    createdAt = serializers.DateTimeField(source="date_joined")
+    updatedAt = serializers.DateTimeField(source="updated_at", help_text="The last edit; not the last login")
 
 
 class TokensSerializer(Output):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -178,6 +179,20 @@ def test_the_profile_never_shows_a_password(api):
     answer = ApiClient(user).get("/api/auth/profile")
     assert answer.json()["data"]["profile"] == {"firstName": "Kate", "lastName": "", "phone": "", "address": None}
     assert "password" not in answer.content.decode()
+
+
+def test_the_profile_says_when_it_was_last_edited_which_a_login_does_not_count_as(api):
+    long_ago = timezone.now() - timedelta(days=9)
+    user = UserFactory(username="kate")
+    User.objects.filter(pk=user.pk).update(updated_at=long_ago)
+    client = ApiClient(user)
+
+    assert login(api, "kate").status_code == 200
+    before = datetime.fromisoformat(client.get("/api/auth/profile").json()["data"]["updatedAt"])
+    client.put("/api/auth/profile", {"firstName": "Kate"}, content_type="application/json")
+    after = datetime.fromisoformat(client.get("/api/auth/profile").json()["data"]["updatedAt"])
+
+    assert abs(before - long_ago) < timedelta(seconds=1) < timedelta(days=8) < after - before
 
 
 @pytest.mark.parametrize("path", ["profile", "logout", "password"])
