@@ -22,6 +22,7 @@ class ShopConfig(AppConfig):
         from payments import subject
         from shop import errors
         from shop.cart import merging  # noqa: F401 (the receivers connect)
+        from shop.catalogue import picture_files  # noqa: F401
         from shop.models import Category, Product, ProductImage
         from shop.orders.subject import OrderSubject
 

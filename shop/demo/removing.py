@@ -1,6 +1,6 @@
 """Take the demo catalogue away again. What staff changed, and what was ordered or rated, stays."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db.models import ManyToOneRel, Q
 from django.utils.text import slugify
 
 from cryptons.chunks import chunks
-from cryptons.db import in_transaction, on_commit
+from cryptons.db import in_transaction
 from cryptons.money import limit_to_minor
 from shop.catalogue.changes import product_changed
 from shop.catalogue.version import catalogue_changed
@@ -93,19 +92,9 @@ def remove_demo() -> DemoCatalogue:
 
 def _delete(products: list[Product]) -> None:
     ids = [product.pk for product in products]
-    images = ProductImage.objects.filter(product__in=ids)
-    files = {name for image in images for name in (image.file.name, image.thumbnail.name) if name}
-    images.delete()
+    ProductImage.objects.filter(product__in=ids).delete()
     Product.objects.filter(pk__in=ids).delete()
     product_changed(ids)
-    on_commit(lambda: _delete_files(files))
-
-
-def _delete_files(names: Iterable[str]) -> None:
-    """Delete the files that no other product shows."""
-    for name in names:
-        if not ProductImage.objects.filter(file=name).exists() and not ProductImage.objects.filter(thumbnail=name).exists():
-            default_storage.delete(name)
 
 
 def _delete_empty_categories() -> None:
