@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.addresses import LENGTHS, address_problems, clean_address
+from accounts.addresses import COUNTRIES, LENGTHS, address_problems, clean_address
 from accounts.api_keys import SCOPES, network_problem
 from accounts.models import User
 from accounts.plain_text import text_problem
@@ -59,11 +59,13 @@ class AddressSerializer(Input):
 
     name = StrictString(max_length=LENGTHS["name"])
     street = StrictString(max_length=LENGTHS["street"])
-    street2 = StrictString(max_length=LENGTHS["street2"], required=False)
+    street2 = StrictString(max_length=LENGTHS["street2"], required=False, allow_blank=True)
     city = StrictString(max_length=LENGTHS["city"])
-    region = StrictString(max_length=LENGTHS["region"], required=False, help_text="A state's code in Australia, Canada and the USA")
-    postalCode = StrictString(max_length=LENGTHS["postalCode"], required=False)
-    country = StrictString(min_length=2, max_length=2, help_text="ISO 3166-1 alpha-2, or XK")
+    region = StrictString(
+        max_length=LENGTHS["region"], required=False, allow_blank=True, help_text="A state's code in Australia, Canada and the USA"
+    )
+    postalCode = StrictString(max_length=LENGTHS["postalCode"], required=False, allow_blank=True)
+    country = serializers.ChoiceField(choices=sorted(COUNTRIES), help_text="ISO 3166-1 alpha-2, or XK")
 
 
 @extend_schema_field(AddressSerializer)

@@ -11,7 +11,7 @@ from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 
-from cryptons.api.inputs import Input
+from cryptons.api.inputs import Input, StrictString
 from cryptons.api.outputs import ListMeta, Output
 
 Shape = dict[str, Any]
@@ -19,7 +19,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Shape = {"type": "string"}
 WHOLE: Shape = {"type": "integer"}
-MOMENT: Shape = {"type": "string", "example": "2026-11-01", "pattern": r"^\d{4}-\d{2}-\d{2}([T ][0-9:.]+(Z|[+-]\d{2}:\d{2})?)?$"}
+_DAY = r"(2009|20[1-9]\d|2[1-9]\d\d|[3-8]\d{3})-((0[1-9]|1[0-2])-(0[1-9]|[12]\d)|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)"
+_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
+MOMENT: Shape = {"type": "string", "example": "2026-11-01", "pattern": f"^{_DAY}([T ]{_TIME})?$"}
 TIME: Shape = {"type": "string", "format": "date-time"}
 
 PAGE = OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}, description="Number of the page")
@@ -147,6 +149,21 @@ class _ClosedInput(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         return {**schema, "additionalProperties": False}
 
 
+class _Text(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Where an empty text is refused, spaces alone are refused as well, unless they count."""
+
+    target_class = StrictString
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Shape:
+        schema: Shape = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+        if not self.target.allow_blank:
+            schema["minLength"] = max(1, schema.get("minLength", 0))
+            if self.target.trim_whitespace and "format" not in schema:
+                schema["pattern"] = r"\S"
+        return schema
+
+
 class _PlainChoice(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Enumerations stand where they are used, without labels."""
 
@@ -166,3 +183,13 @@ def classes_without_description() -> list[type]:
 def without_alias(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
     """Leave out /api/v1/, which serves the same routes as /api/."""
     return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
+
+
+def allow_empty_parameters(result: Shape, **_: Any) -> Shape:
+    """Say of each parameter of an address that an empty one is as good as none: one of drf-spectacular's POSTPROCESSING_HOOKS."""
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "query":
+                    parameter["allowEmptyValue"] = True
+    return result

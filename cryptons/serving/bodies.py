@@ -21,7 +21,7 @@ DISCARD_SECONDS = 5
 """How long the rest of a refused body is read."""
 
 _UPLOAD_ROUTES = re.compile(r"(/[a-z]{2,3}(-[a-z0-9]+)?)?/admin/|/api/(v1/)?products/[^/]+/images/?$")
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class BodySource(Protocol):

@@ -71,3 +71,14 @@ def test_the_document_is_also_served_under_v1(client):
     assert client.get("/api/v1/schema").json()["paths"].keys() == client.get("/api/schema").json()["paths"].keys()
     assert client.get("/api/v1/docs").status_code == 200
     assert b'"/api/schema"' in client.get("/api/v1/docs/settings.js").content
+
+
+def test_text_that_must_not_be_empty_and_empty_parameters_are_described(client):
+    document = client.get("/api/schema").json()
+    login = document["components"]["schemas"]["LoginInput"]["properties"]
+    assert login["email"].items() >= {"minLength": 1, "pattern": r"\S"}.items()
+    assert "pattern" not in login["password"]  # a password may be spaces
+    assert {parameter["name"]: parameter.get("allowEmptyValue") for parameter in document["paths"]["/api/orders"]["get"]["parameters"]}[
+        "since"
+    ]
+    assert client.get("/api/products?updatedSince=").status_code == 200

@@ -16,6 +16,7 @@ CHUNKED = {"transfer-encoding": "chunked", "content-type": "application/json"}
     [
         ("GET", "/", {}, NO_BODY),
         ("HEAD", "/api/products", TOKEN, NO_BODY),
+        ("TRACE", "/api/products", {}, FORM),  # read, so that the answer is that there is no such method
         ("POST", "/cart/add/", COOKIE, FORM),
         ("POST", "/api/auth/login", {}, FORM),
         ("POST", "/admin/shop/product/1/change/", COOKIE, UPLOAD),
