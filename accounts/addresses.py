@@ -129,6 +129,13 @@ def country_name(code: str) -> str:
     return english if language == "en" else Locale.parse(language, sep="-").territories.get(code, english)
 
 
-def countries() -> list[tuple[str, str]]:
+def countries() -> tuple[tuple[str, str], ...]:
     """List all countries as (code, name), by name in the active language, accents aside."""
-    return sorted(((code, country_name(code)) for code in COUNTRIES), key=lambda country: unicodedata.normalize("NFKD", country[1]))
+    return _countries_in(get_language() or settings.LANGUAGE_CODE)
+
+
+@lru_cache(maxsize=32)
+def _countries_in(language: str) -> tuple[tuple[str, str], ...]:
+    """List them in the active language, which this is: they are sorted once."""
+    names = ((code, country_name(code)) for code in COUNTRIES)
+    return tuple(sorted(names, key=lambda country: unicodedata.normalize("NFKD", country[1])))

@@ -4,6 +4,9 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -109,6 +112,23 @@ class EmailForm(forms.Form):
         return str(self.cleaned_data["email"]).lower()
 
 
+SELECTED = SafeString(" selected")
+
+
+class LongSelect(forms.Select):
+    """A `<select>` of many options without groups, in one piece: Django renders a template for each, most of a checkout page's time."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        chosen = self.format_value(value)
+        options = ((key, SELECTED if str(key) in chosen else "", label) for key, label in self.choices)
+        return format_html(
+            '<select name="{}"{}>{}\n</select>',
+            name,
+            flatatt(self.build_attrs(self.attrs, attrs)),
+            format_html_join("", '\n  <option value="{}"{}>{}</option>', options),
+        )
+
+
 def _country_choices() -> list[tuple[str, StrOrPromise]]:
     return [("", _("Choose a country")), *countries()]
 
@@ -126,7 +146,7 @@ class AddressForm(forms.Form):
     """Ask for a shipping address; `address()` returns it as accounts and orders store it."""
 
     name = forms.CharField(label=_("Full name"), max_length=LENGTHS["name"], widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    country = forms.ChoiceField(label=_("Country"), choices=_country_choices, widget=forms.Select(attrs={"autocomplete": "country"}))
+    country = forms.ChoiceField(label=_("Country"), choices=_country_choices, widget=LongSelect(attrs={"autocomplete": "country"}))
     street = forms.CharField(
         label=_("Street and number"), max_length=LENGTHS["street"], widget=forms.TextInput(attrs={"autocomplete": "address-line1"})
     )
