@@ -52,6 +52,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "sweep order links": _every(5, "shop.tasks.sweep_order_links"),
         "sweep search": _every(10, "shop.tasks.sweep_search"),
         "sweep orders": _every(600, "shop.tasks.sweep_orders"),
+        "count orders": _every(10, "shop.tasks.count_orders"),
         "seal audit": _every(60, "cryptons.audit.tasks.seal_audit"),
         "watch address gaps": _every(600, "payments.tasks.watch_address_gaps"),
         "watch stock": _every(300, "shop.tasks.watch_stock"),
@@ -68,6 +69,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "check audit": _daily(3, 47, "cryptons.audit.tasks.check_audit"),
         "reconcile books": _daily(4, 17, "payments.tasks.reconcile_books"),
         "reconcile payouts": _daily(4, 37, "payments.tasks.reconcile_payouts"),
+        "check figures": _daily(4, 57, "shop.tasks.check_figures"),
     }
 
 

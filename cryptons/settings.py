@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "accounts",
     "payments",
     "shop",
+    "shop.figures",
     "reviews",
 ]
 

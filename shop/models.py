@@ -176,6 +176,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def on_hold(self) -> Self:
         return self.filter(on_hold=True)
 
+    def uncounted(self) -> Self:
+        """Select the orders with changes that the figures do not include yet."""
+        return self.filter(uncounted__gt=0)
+
 
 class Order(BaseModel):
     class Status(models.TextChoices):
@@ -225,6 +229,8 @@ class Order(BaseModel):
     shipping_address = EncryptedJSONField(_("shipping address"), default=dict)
     note = models.TextField(_("note"), blank=True, help_text=_("For staff only."))
     version = models.PositiveIntegerField(default=1)
+    uncounted = models.PositiveIntegerField(default=1, editable=False)
+    """Not 0 while it has changes that the figures do not include. Each change also changes this number."""
     created_at = models.DateTimeField(_("placed at"), default=timezone.now, db_index=True)
     updated_at = models.DateTimeField(_("changed at"), default=timezone.now)
 
@@ -239,6 +245,7 @@ class Order(BaseModel):
             models.Index(fields=["status", "on_hold"], name="order_work"),
             models.Index(fields=["updated_at", "id"], name="order_changed"),
             models.Index(fields=["updated_at"], condition=models.Q(on_hold=True), name="order_held"),
+            models.Index(fields=["id"], condition=models.Q(uncounted__gt=0), name="order_uncounted"),
         ]
 
     def __str__(self) -> str:
@@ -278,6 +285,8 @@ class OrderLine(BaseModel):
     product = models.ForeignKey(Product, null=True, verbose_name=_("product"), on_delete=models.SET_NULL, related_name="+")
     name = models.CharField(_("name"), max_length=160)
     sku = models.CharField(_("SKU"), max_length=64)
+    category_id = models.UUIDField(null=True, editable=False)
+    """The product's category when it was bought: a category can be deleted, and what was sold in it stays sold."""
     price_minor = models.BigIntegerField(_("price"))
     quantity = models.PositiveIntegerField(_("quantity"))
 

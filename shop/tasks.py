@@ -8,10 +8,20 @@ from shop.cart import contents as carts
 from shop.catalogue import changes, low_stock
 from shop.catalogue.tasks import index_products
 from shop.checkout import unpaid_limits
+from shop.figures import counting, nightly
 from shop.orders import lifecycle, order_link
 from shop.search.base import IndexBusy, SearchUnavailable
 
-__all__ = ["forget_old_carts", "index_products", "sweep_order_links", "sweep_orders", "sweep_search", "watch_stock"]
+__all__ = [
+    "check_figures",
+    "count_orders",
+    "forget_old_carts",
+    "index_products",
+    "sweep_order_links",
+    "sweep_orders",
+    "sweep_search",
+    "watch_stock",
+]
 
 
 @shared_task
@@ -31,6 +41,16 @@ def sweep_orders() -> None:
 @shared_task
 def sweep_order_links() -> None:
     order_link.answer_link_requests(at=timezone.now())
+
+
+@shared_task
+def count_orders() -> None:
+    counting.count_orders()
+
+
+@shared_task
+def check_figures() -> None:
+    nightly.check_figures(at=timezone.now())
 
 
 @shared_task

@@ -120,6 +120,8 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/payouts": {"": Route(READS_MONEY), "file": Route(READS_MONEY)},
     "POST /api/payouts": {"": Route(NODES)},
     "GET /api/rates": {"": EVERY},
+    "GET /api/admin/stats": {"": Route(TELLERS)},
+    "GET /api/admin/analytics": {"": Route(TELLERS), "file": Route(TELLERS)},
     "GET /api/admin/health": {"": Route(TELLERS)},
     "GET /api/admin/lightning": {"": Route(NODES)},
     "POST /api/webhooks/payment": {"": UNSIGNED},

@@ -103,7 +103,7 @@ def test_the_schedule_lies_in_memory_and_all_that_is_not_daily_is_due_at_the_sta
 
     assert isinstance(scheduler, MemoryScheduler)
     due = {name for name, entry in scheduler.schedule.items() if entry.is_due().is_due}
-    assert due == set(settings.CELERY_BEAT_SCHEDULE) - {"check audit", "reconcile books", "reconcile payouts"}
+    assert due == set(settings.CELERY_BEAT_SCHEDULE) - {"check audit", "check figures", "reconcile books", "reconcile payouts"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from cryptons.response_cache import ready_bytes
-from shop.api import carts, categories, checkout, health, orders, product_filters, product_images, products
+from shop.api import carts, categories, checkout, figures, health, orders, product_filters, product_images, products
 from shop.catalogue.reads import lists_and_rates
 from shop.catalogue.version import category_version
 
@@ -10,6 +10,8 @@ cached_product = ready_bytes(versions=products.version_of, strict=True)
 cached_categories = ready_bytes(versions=category_version, strict=True)
 
 urlpatterns = [
+    path("admin/stats", figures.ShopStats.as_view()),
+    path("admin/analytics", figures.ShopAnalytics.as_view()),
     path("admin/health", health.Health.as_view()),
     path("products", cached_products(products.Products.as_view())),
     path("products/suggest", products.ProductSuggestions.as_view()),

@@ -195,6 +195,7 @@ def _draft(
             product=line.product,
             name=line.product.name,
             sku=line.product.sku,
+            category_id=line.product.category_id,
             price_minor=line.price_minor,
             quantity=line.quantity,
         )

@@ -26,7 +26,7 @@ from shop.orders.mails import (
     mail_staff_of_sale,
     received_key,
 )
-from shop.orders.state import CLOSED, PAID, write_order
+from shop.orders.state import CLOSED, PAID, mark_uncounted, write_order
 from shop.orders.stock import hold_stock, release_stock
 
 Status = Order.Status
@@ -61,6 +61,8 @@ def follow_invoice(invoice: Invoice, *, at: datetime) -> None:
             write_order(order, _event(changes), at=at, **changes)
         except OrderMoved as error:
             raise InvoiceMoved(str(error)) from error
+    else:
+        mark_uncounted(order)
     if shortage and "hold_reason" in changes:
         mail_staff_of_hold(order)
     elif "orders" in settings.STAFF_MAILS and changes.get("status") == Status.PROCESSING:
@@ -105,6 +107,7 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
     order = Order.objects.filter(pk=invoice.subject_id).first()
     if order is None:
         return
+    mark_uncounted(order)
     if payout.status == Payout.Status.DRAFT and not payout.destination:
         mail_refund_asked(order, payout)
     if payout.status != Payout.Status.SENT:

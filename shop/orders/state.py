@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from cryptons.db import in_transaction, retry_when, update_if_unchanged
@@ -42,11 +42,16 @@ def write_order(order: Order, event: str, *, at: datetime, actor: str = "", reas
 
     `note` is for staff only, `reason` also for the buyer where a mail tells it.
     """
-    if not update_if_unchanged(order, updated_at=at, **values):
+    if not update_if_unchanged(order, updated_at=at, uncounted=order.version + 1, **values):
         raise OrderMoved(_("Order %(number)s was changed at the same time.") % {"number": order.number})
     words = {name: text for name, text in (("reason", reason), ("note", note)) if text}
     record(event, order.pk, seq=order.version, data=state_of(order) | words, actor=actor)
     return order
+
+
+def mark_uncounted(order: Order) -> None:
+    """Let the figures read the order's invoices and payouts again. For changes of these with which the order itself stays as it is."""
+    Order.objects.filter(pk=order.pk).update(uncounted=F("uncounted") + 1)
 
 
 def state_of(order: Order) -> dict[str, Any]:

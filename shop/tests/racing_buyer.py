@@ -31,6 +31,9 @@ from payments.sync.follower import LeaseLost, poll  # noqa: E402
 from payments.sync.webhook_hints import is_first  # noqa: E402
 from shop.checkout.placing import place_order  # noqa: E402
 from shop.errors import ShopError  # noqa: E402
+from shop.figures.counting import count_orders  # noqa: E402
+from shop.figures.models import Figure  # noqa: E402
+from shop.figures.recounting import differences  # noqa: E402
 from shop.models import Cart, Order, Product  # noqa: E402
 from shop.orders.lifecycle import cancel_own_order  # noqa: E402
 from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory  # noqa: E402
@@ -116,8 +119,17 @@ def follow_and_settle(seconds: float, role: str) -> dict[str, int]:
     return {"moved": moved}
 
 
+def count_figures(seconds: float) -> int:
+    """Work for so long as a worker that counts orders. Returns how many it counted."""
+    counted, ends = 0, time.time() + seconds
+    while time.time() < ends:
+        counted += count_orders()
+    return counted
+
+
 def count_settled(product: str) -> dict[str, Any]:
     invoices = list(Invoice.objects.values_list("pk", flat=True))
+    count_orders()
     per_invoice = Counter(Event.objects.filter(type="invoice.settled", subject_id__in=invoices).values_list("subject_id", flat=True))
     return {
         "statuses": sorted(set(Invoice.objects.values_list("status", flat=True))),
@@ -125,6 +137,8 @@ def count_settled(product: str) -> dict[str, Any]:
         "mails": Mail.objects.filter(key__startswith="payment-confirmed").count(),
         "processing": Order.objects.filter(status="processing", holds_stock=True).count(),
         "stock": Product.objects.get(pk=product).stock,
+        "sold": sum(Figure.objects.filter(of="product").values_list("units", flat=True)),
+        "differences": [str(difference) for difference in differences()],
     }
 
 

@@ -11,7 +11,9 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Invoice
 from payments.tests.factories import EXPIRY, NOW
-from shop.models import Order
+from shop.figures.counting import count_orders
+from shop.figures.models import Figure
+from shop.models import Order, OrderLine
 from shop.orders.timeline import read_timeline
 
 keys = import_module("shop.migrations.0004_mail_keys")
@@ -55,6 +57,10 @@ def test_the_data_of_an_older_shop_is_kept_by_the_migrations(models_before, clie
     order = models_before.get_model("shop", "Order").objects.create(
         email="ada@example.org", network="BTC", total_minor=10_000, currency="USD", payment_status="underpaid"
     )
+    category = models_before.get_model("shop", "Category").objects.create(name="Kettles", slug="kettles")
+    goods = {"name": "Copper Kettle", "sku": "KETTLE", "price_minor": 10_000}
+    product = models_before.get_model("shop", "Product").objects.create(slug="kettle", category=category, **goods)
+    models_before.get_model("shop", "OrderLine").objects.create(order=order, product=product, quantity=1, **goods)
     invoice = models_before.get_model("payments", "Invoice").objects.create(
         subject_id=order.pk,
         label=f"order_{order.number}",
@@ -85,3 +91,4 @@ def test_the_data_of_an_older_shop_is_kept_by_the_migrations(models_before, clie
     assert Mail.objects.get().key == f"payment_underpaid:{invoice.pk}"
     assert [entry.title for entry in read_timeline(Order.objects.get(pk=order.pk))] == ["Part of the price was paid"]
     assert client.get(f"/orders/{order.access_token}/", follow=True).status_code == 200
+    assert (OrderLine.objects.get().category_id, count_orders(), Figure.objects.get().placed) == (category.pk, 1, 1)

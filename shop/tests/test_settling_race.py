@@ -1,4 +1,7 @@
-"""Two followers and four workers settle the same invoices at once: separate processes on one database. STACK_SETTLED says how many (40)."""
+"""Two followers and four workers settle the same invoices at once, while two count the orders: separate processes on one database.
+
+STACK_SETTLED says how many invoices (40).
+"""
 
 import os
 
@@ -12,7 +15,7 @@ INVOICES = int(os.environ.get("STACK_SETTLED", "40"))
 ROLES = ("follower", "follower", "worker", "worker", "worker", "worker")
 
 
-def test_each_invoice_is_settled_once_with_one_event_one_mail_and_one_stock_effect(buyers):
+def test_each_invoice_is_settled_once_with_one_event_one_mail_one_stock_effect_and_one_sale(buyers):
     made = buyers[0].ask("prepare_paid", orders=INVOICES)
     assert made["stock"] == 0
 
@@ -20,7 +23,9 @@ def test_each_invoice_is_settled_once_with_one_event_one_mail_and_one_stock_effe
     for _ in range(5):
         for process, role in zip(working, ROLES, strict=True):
             process.tell("follow_and_settle", seconds=3, role=role)
-        for process in working:
+        for process in buyers[len(ROLES) :]:
+            process.tell("count_figures", seconds=3)
+        for process in buyers:
             process.answer()
         counted = buyers[0].ask("count_settled", product=made["product"])
         if counted["statuses"] == ["settled"]:
@@ -32,4 +37,6 @@ def test_each_invoice_is_settled_once_with_one_event_one_mail_and_one_stock_effe
         "mails": INVOICES,
         "processing": INVOICES,
         "stock": 0,
+        "sold": INVOICES,
+        "differences": [],
     }

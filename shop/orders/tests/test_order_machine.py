@@ -27,6 +27,8 @@ from payments.sync.facts import mark_dirty, mark_slow, store_facts
 from shop.checkout.placing import place_order
 from shop.checkout.requoting import ask_for_rest, requote_order
 from shop.errors import ShopError
+from shop.figures.models import Figure
+from shop.figures.tests.by_hand import check_against_orders
 from shop.models import Cart, Order, Product
 from shop.orders.lifecycle import cancel_abandoned_orders, cancel_own_order, change_status, needs_reason, release_hold
 from shop.orders.reconciliation import check_orders
@@ -56,8 +58,9 @@ class Shop(RuleBasedStateMachine):
     def teardown(self):
         if sys.exc_info()[0] is None:
             type(self).lived += 1
+            check_against_orders()
         shop_settings.FIXED_RATES = self.rates
-        for model in (Payout, Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor):
+        for model in (Payout, Payment, Option, Invoice, Event, Mail, Order, Cart, Product, Cursor, Figure):
             model.objects.all().delete()
 
     def some_order(self, data):
@@ -223,6 +226,11 @@ class Shop(RuleBasedStateMachine):
                 for money in here.prefetch_related("option")
             ]
             assert sum(values) > invoice.price_minor
+
+    @precondition(lambda self: self.orders)
+    @rule()
+    def the_figures_are_counted(self):
+        check_against_orders()
 
     @rule(more=st.integers(1, 2))
     def staff_restock(self, more):
