@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from tests.matrix.answers import FACTOR, LOGIN, NEW_CODE, YES, check, meaning, skip_pages
@@ -50,6 +52,8 @@ DELETABLE = (
 )
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
 REASON = {"reason": "They asked for it.", "version": "1"}
+NOTHING_DONE = ("No action selected.", "Items must be selected")
+"""How the admin begins to say that a press had no effect; it is a redirect as after an action."""
 
 
 @dataclass(frozen=True)
@@ -234,23 +238,36 @@ class Admin:
                 self.menus.setdefault(name, {})[person] = set(re.findall(r'value="(\w+)"', menu[0]))
         return answer
 
-    def press(self, row: str, action: str, person: str) -> Any:
+    def press(self, row: str, action: str, person: str, pk: Any = None) -> Any:
         """Send an action of a list as if its menu had offered it."""
         return self.people.browser(person).post(
             reverse(f"admin:{row}_changelist"),
-            {"action": action, "_selected_action": str(self.ids[row]), "post": "yes", "confirmed": "1", **REASON},
+            {"action": action, "_selected_action": str(pk or self.ids[row]), "post": "yes", "confirmed": "1", **REASON},
         )
 
     def refused_actions(self) -> set[str]:
-        """Send each action as each person who may, which changes rows, and return those that were refused."""
+        """Send each action as each person who may, which changes rows, and return those that were refused or had no effect."""
         wrong = set()
         for row, menu in ACTIONS.items():
             for action, who in menu.items():
                 for person in sorted(who):
                     expected = NEW_CODE if MODELS[row].asks and person in OLD_CODE else YES
-                    if (answer := meaning(self.press(row, action, person))) != expected:
+                    if (answer := self.effect(row, action, person)) != expected:
                         wrong.add(f"{action} of {row} as {person}: {answer}, not {expected}")
         return wrong
+
+    def effect(self, row: str, action: str, person: str) -> str:
+        """Press an action for a row that is there, and say what became of it."""
+        pk = self.rows.fresh(row).pk if row in DELETABLE else self.ids[row]
+        session = self.people.browser(person).session
+        session.pop("_messages", None)  # of earlier presses: nobody read the pages after them
+        session.save()
+        answer = self.press(row, action, person, pk)
+        told = meaning(answer)
+        if told == YES and any(str(said).startswith(NOTHING_DONE) for said in get_messages(answer.wsgi_request)):
+            return "nothing was done"
+        is_left = told == YES and action == "delete_selected" and apps.get_model(row.replace("_", ".")).objects.filter(pk=pk).exists()
+        return "the row is still there" if is_left else told
 
     def dead_links(self) -> set[str]:
         """Follow all links of the admin that were on the pages that somebody may see, and return those that refuse them."""
