@@ -196,9 +196,9 @@ def cost_of_a_round() -> float:
     """Return the median duration of a slow round in milliseconds."""
     from django.utils import timezone
 
-    from payments.sync.lightning_sweep import check_open_options
+    from payments.sync.option_sweep import check_open_options
 
-    return statistics.median(milliseconds(lambda: check_open_options(at=timezone.now())) for _ in range(ROUNDS))
+    return statistics.median(milliseconds(lambda: check_open_options("BTC-LN", at=timezone.now())) for _ in range(ROUNDS))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,21 @@ class Unit:
 
     network: str
     coin: str
-    name: str
+    english_name: str
     base_name: str
     digits: int
     dust_base: int
     """Amounts up to this are not worth a payment of their own."""
+
+    @property
+    def name(self) -> str:
+        """In the active language; the names of coins are the same in all."""
+        return _("Card") if self.network == CARD else self.english_name
+
+    @property
+    def symbol(self) -> str:
+        """What people read behind an amount: cards pay in the shop's currency."""
+        return str(settings.CURRENCY) if self.network == CARD else self.coin
 
     @property
     def base_per_coin(self) -> int:
@@ -87,6 +97,11 @@ class KeyKind:
     script: str
     """The descriptor around the key."""
 
+
+CARD = "CARD"
+"""The network of payments by card. It carries no coin: its money is the shop's currency, in cents."""
+CARD_UNIT = Unit(CARD, CARD, "Card", "cent", 2, 49)
+"""A processor charges no less than half a unit of most currencies."""
 
 LEGACY, WRAPPED, SEGWIT = "pkh({key}/0/*)", "sh(wpkh({key}/0/*))", "wpkh({key}/0/*)"
 BITCOIN_KEYS = {
@@ -235,6 +250,11 @@ XRP = Coin(
 )
 
 COINS: dict[str, Coin] = {coin.code: coin for coin in (BITCOIN, LITECOIN, XRP)}
+
+
+def paid_with() -> list[str]:
+    """Return what an order can be paid with: a coin, or a card."""
+    return [*COINS, CARD]
 
 
 def core_coins() -> list[CoreCoin]:

@@ -148,9 +148,9 @@ def choice(name: str, default: str, options: Collection[str]) -> str:
     return _parsed(name, default, lambda value: value if value in options else None, "one of " + ", ".join(options))
 
 
-def url(name: str, *, like: str, needs_port: bool = False) -> str:
+def url(name: str, default: str = "", *, like: str, needs_port: bool = False) -> str:
     """Read the address of an HTTP server. The error does not repeat the value, which may have a password."""
-    value = text(name).strip()
+    value = text(name, default).strip()
     try:
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not value.isprintable()):

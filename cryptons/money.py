@@ -10,7 +10,7 @@ from typing import NewType
 
 from django.utils.translation import gettext as _
 
-from cryptons.coins import COINS, LIGHTNING
+from cryptons.coins import CARD_UNIT, COINS, LIGHTNING
 from cryptons.currencies import MINOR_DIGITS
 
 Minor = NewType("Minor", int)
@@ -22,7 +22,7 @@ Base = NewType("Base", int)
 MAX_MINOR = Minor(10**15)
 """Larger than any price or order that the shop accepts; keeps every sum inside 64 bits."""
 
-UNITS = {unit.network: unit for coin in COINS.values() for unit in coin.units}
+UNITS = {unit.network: unit for unit in (*(unit for coin in COINS.values() for unit in coin.units), CARD_UNIT)}
 
 
 def minor_digits(currency: str) -> int:

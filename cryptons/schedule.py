@@ -44,6 +44,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
     return {
         "follow networks": _every(follow_seconds, "payments.tasks.follow_networks"),
         "look after Lightning": _every(lightning_seconds, "payments.tasks.look_after_lightning", expires=30),
+        "look after cards": _every(60, "payments.tasks.look_after_cards"),
         "sweep invoices": _every(5, "payments.tasks.sweep_invoices"),
         "sweep payouts": _every(5, "payments.tasks.sweep_payouts"),
         "sweep mails": _every(5, "cryptons.mail.tasks.sweep_mails"),

@@ -356,6 +356,10 @@ if bool(XRP_URL) != bool(XRP_ADDRESS):
     _missing, _given = ("XRP_ADDRESS", "XRP_URL") if XRP_URL else ("XRP_URL", "XRP_ADDRESS")
     raise ImproperlyConfigured(f"{_missing} must be set when {_given} is.")
 
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.words("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_URL = env.url("STRIPE_API_URL", "https://api.stripe.com", like="https://api.stripe.com")
+
 # The sandbox stands in for each network, but only while no real node is configured: see payments.networks.
 SANDBOX = env.boolean("SANDBOX", DEBUG)
 _has_node = any(env.text(name) for name in node_settings())

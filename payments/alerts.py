@@ -26,7 +26,7 @@ EXCEPTIONS = {
     ),
     "underpaid": _("Only a part of the price was paid in time."),
     "overpaid": _("More was received than was asked for."),
-    "reorged": _("A reorg removed a payment that had settled. Do not ship until it settles again."),
+    "reorged": _("A payment that had settled was taken back, by a reorg or by a bank. Do not ship until it settles again."),
     "double_spent": _("The payment was double spent before it was confirmed."),
 }
 FAILING_FOR = timedelta(minutes=10)

@@ -15,6 +15,7 @@ from payments.networks.bitcoin.wallet import wallet_problem
 from payments.networks.lightning.macaroons import ESTIMATE, PAY_OUT, RECEIVE, needless
 from payments.networks.lightning.rpc import credential
 from payments.networks.registry import is_sandbox, offered_networks
+from payments.networks.stripe.keys import counts_currency, takes_play_money, takes_real_money
 from payments.rates.current import MIN_SOURCES
 from payments.rates.sources import KNOWN, sources
 
@@ -29,6 +30,27 @@ def check_networks(**_: Any) -> list[CheckMessage]:
         return []
     hint = f"Set {_any_node_setting()} to a node, or SANDBOX=true to try the shop out with play money."
     return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
+
+
+@register()
+def check_cards(**_: Any) -> list[CheckMessage]:
+    """Check the keys of Stripe: those of its test mode are play money, so a shop that takes real money does not offer cards by them."""
+    if not settings.STRIPE_SECRET_KEY:
+        return []
+    if not (takes_real_money() or takes_play_money()):
+        hint = "Copy it whole from Stripe's dashboard, under Developers, API keys."
+        return [Error("STRIPE_SECRET_KEY must be a secret or restricted key: sk_… or rk_….", hint=hint, id="payments.E008")]
+    if not counts_currency():
+        text = f"Stripe counts {settings.CURRENCY} in another unit than the shop, so cards are not offered."
+        return [Warning(text, hint="Cards can be taken in currencies with two decimals.", id="payments.W010")]
+    found: list[CheckMessage] = []
+    if takes_play_money() and not is_sandbox():
+        text = "STRIPE_SECRET_KEY is a key of Stripe's test mode, and this shop takes real money: cards are not offered."
+        found.append(Warning(text, hint="Set a live key, sk_live_… or rk_live_….", id="payments.W011"))
+    if not settings.STRIPE_WEBHOOK_SECRET:
+        text = "STRIPE_WEBHOOK_SECRET is not set: card payments are noticed by polling alone."
+        found.append(Warning(text, hint="Make a webhook endpoint in Stripe's dashboard, see docs/cards.md.", id="payments.W012"))
+    return found
 
 
 @register()

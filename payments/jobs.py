@@ -13,8 +13,8 @@ class Jobs(Protocol):
     def follow_network(self, network: str) -> None:
         """Poll the network, because a hint says that it has news."""
 
-    def close_lightning(self, invoice_id: UUID) -> None:
-        """Cancel the Lightning invoices of an invoice that needs no more money."""
+    def close_options(self, invoice_id: UUID) -> None:
+        """Close the options of an invoice that needs no more money, where a network can."""
 
     def send_payout(self, payout_id: UUID) -> None:
         """Send a payout that is due."""
@@ -26,7 +26,7 @@ class NoJobs(Jobs):
     def follow_network(self, network: str) -> None:
         pass
 
-    def close_lightning(self, invoice_id: UUID) -> None:
+    def close_options(self, invoice_id: UUID) -> None:
         pass
 
     def send_payout(self, payout_id: UUID) -> None:

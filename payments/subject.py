@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from django.conf import settings
+
 from payments.models import Invoice, Payout
 
 
@@ -46,6 +48,9 @@ class Subject(Protocol):
     def on_payout(self, payout: Payout, *, at: datetime) -> None:
         """Follow a payout that has changed; it has its new values. Raises PayoutMoved on a lost race."""
 
+    def return_url(self, label: str) -> str:
+        """Return where a page outside the shop sends the buyer back to, by the label of the invoice, which may not be stored yet."""
+
     def check(self, since: datetime, until: datetime) -> Iterable[SubjectProblem]:
         """Compare the subjects created from `since` on and before `until` with their invoices, for the reconciliation."""
 
@@ -67,6 +72,9 @@ class NoSubject(Subject):
 
     def on_payout(self, payout: Payout, *, at: datetime) -> None:
         pass
+
+    def return_url(self, label: str) -> str:
+        return str(settings.PUBLIC_URL)
 
     def check(self, since: datetime, until: datetime) -> Iterable[SubjectProblem]:
         return ()

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 
 from cryptons.celery import enqueue
 from cryptons.chunks import chunks
-from cryptons.coins import LIGHTNING
+from cryptons.coins import CARD, LIGHTNING
 from cryptons.db import on_commit, retry_when
 from payments import jobs
 from payments.accounting.nightly import reconcile_recent, reconcile_recent_payouts
@@ -28,7 +28,7 @@ from payments.sync import webhook_hints
 from payments.sync.address_gap import alert_of_gaps
 from payments.sync.facts import mark_slow
 from payments.sync.follower import is_wanted, poll
-from payments.sync.lightning_sweep import check_open_options, close_options
+from payments.sync.option_sweep import check_open_options, close_options
 
 BATCH = 50
 """Invoices of one message: few enough that workers share the load, many enough that messages do not cost more than the work."""
@@ -83,12 +83,19 @@ def settle_one(invoice_id: UUID) -> None:
 def look_after_lightning() -> None:
     """Check the open Lightning invoices. Run by beat. If LND does not answer, the follower reports it."""
     with suppress(NodeUnavailable, NodeRejected):
-        queue_settling(check_open_options(at=timezone.now()))
+        queue_settling(check_open_options(LIGHTNING, at=timezone.now()))
 
 
 @shared_task
-def close_lightning(invoice_id: str) -> None:
-    """Cancel the Lightning invoices of an invoice that needs no more money. After a failure the next sweep of Lightning repeats it."""
+def look_after_cards() -> None:
+    """Check the open card payments. Run by beat. If Stripe does not answer, the follower reports it."""
+    with suppress(NodeUnavailable, NodeRejected):
+        queue_settling(check_open_options(CARD, at=timezone.now()))
+
+
+@shared_task
+def close_invoice_options(invoice_id: str) -> None:
+    """Close the options of an invoice that needs no more money. After a failure the next sweep of its network repeats it."""
     with suppress(NodeUnavailable, NodeRejected):
         queue_settling(close_options(UUID(invoice_id), at=timezone.now()))
 
@@ -170,9 +177,9 @@ class CeleryJobs(jobs.Jobs):
     def follow_network(self, network: str) -> None:
         enqueue(follow_network, network, expires=60)
 
-    def close_lightning(self, invoice_id: UUID) -> None:
-        if LIGHTNING in offered_networks():
-            on_commit(lambda: enqueue(close_lightning, str(invoice_id)))
+    def close_options(self, invoice_id: UUID) -> None:
+        if not {LIGHTNING, CARD}.isdisjoint(offered_networks()):
+            on_commit(lambda: enqueue(close_invoice_options, str(invoice_id)))
 
     def send_payout(self, payout_id: UUID) -> None:
         on_commit(lambda: enqueue(send_payout, str(payout_id)))

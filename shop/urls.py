@@ -24,6 +24,7 @@ urlpatterns = [
     path("checkout/", checkout_pages.checkout, name="checkout"),
     path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
     path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),
+    path("pay/return/<str:token>/", pay.pay_return, name="pay_return"),
     path("pay/<uuid:invoice_id>/status", pay.pay_status, name="pay_status"),
     path("sandbox/<uuid:invoice_id>/", pay.sandbox_play, name="sandbox_play"),
     path("pay/<uuid:invoice_id>/quote/", quote_page.quote, name="quote"),

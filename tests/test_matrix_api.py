@@ -125,6 +125,7 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/admin/health": {"": Route(TELLERS)},
     "GET /api/admin/lightning": {"": Route(NODES)},
     "POST /api/webhooks/payment": {"": UNSIGNED},
+    "POST /api/webhooks/stripe": {"": UNSIGNED},
     "GET /api/webhook-endpoints": {"": HOOKS},
     "POST /api/webhook-endpoints": {"": HOOKS},
     "GET /api/webhook-endpoints/<str:endpoint_id>": {"endpoint": HOOKS},

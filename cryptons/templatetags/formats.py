@@ -25,8 +25,8 @@ def coin(amount: int, network: str) -> str:
 
 @register.filter
 def coin_of(network: str) -> str:
-    """`BTC` for Bitcoin's chain and for Lightning."""
-    return UNITS[network].coin
+    """`BTC` for Bitcoin's chain and for Lightning; the shop's currency for cards."""
+    return UNITS[network].symbol
 
 
 @register.filter(is_safe=True)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
-from cryptons.coins import LIGHTNING, CoreCoin, core_coins
+from cryptons.coins import CARD, LIGHTNING, CoreCoin, core_coins
 from cryptons.formats import coins, plain_decimal
 from payments.accounting.comparison import Difference, Kind
 from payments.accounting.periods import Period
@@ -20,7 +20,8 @@ from payments.networks.bitcoin.wallet import open_payout_wallet
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.lightning.history import RECORDS_TIMEOUT, read_payments
 from payments.networks.lightning.rpc import open_lnd
-from payments.networks.registry import is_sandbox
+from payments.networks.registry import is_sandbox, offered_networks
+from payments.networks.stripe.refunds import read_refund
 
 
 def reconcile_payouts(period: Period, *, network: str = "") -> Report:
@@ -47,7 +48,24 @@ def reconcile_payouts(period: Period, *, network: str = "") -> Report:
                 unread[f"{LIGHTNING} payouts"] = str(error)
         elif over_lightning:
             left_out.append(_("Payouts over Lightning are left out, because LND_PAYOUT_MACAROON is not set here."))
+    if CARD in offered_networks() and network in ("", CARD):
+        try:
+            differences += _compare_cards(sent.filter(network=CARD))
+        except (NodeUnavailable, NodeRejected) as error:
+            unread[f"{CARD} payouts"] = str(error)
     return Report(tuple(differences), {}, unread, tuple(left_out))
+
+
+def _compare_cards(payouts: Iterable[Payout]) -> Iterator[Difference]:
+    """Compare refunds with those of Stripe. What was refunded there and not by a payout is a fact about its payment."""
+    for payout in payouts:
+        made = read_refund(payout.reference or "")
+        if made is None or made.status == "failed":
+            text = _("%(payout)s, but Stripe has no such refund, or it has failed. Check it in Stripe's dashboard.")
+            yield _difference(payout, text % {"payout": _sent(payout)})
+        elif made.amount != payout.amount_base:
+            words = {"payout": _sent(payout), "amount": f"{coins(made.amount, CARD)} {CARD}"}
+            yield _difference(payout, _("%(payout)s, but Stripe refunded %(amount)s.") % words)
 
 
 def _compare_on_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> Iterator[Difference]:

@@ -24,7 +24,7 @@ FLAGS: dict[str, str | Promise] = {
     "late": _("late"),
     "slow": _("slow to confirm"),
     "manual": _("decided by staff"),
-    "reorged": _("removed by a reorg"),
+    "reorged": _("taken back"),
     "double_spent": _("double spent"),
 }
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.login_steps import ask_again
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
-from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
+from cryptons.coins import CARD, LIGHTNING, CoreCoin, configured_coin
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS, format_coin
 from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, FeeForm, ManualSendForm, SignedForm
@@ -94,7 +94,7 @@ ACTIONS = {
             label=_("Set destination"),
             question=_("Where should this payout be sent?"),
             done=_("The destination is set."),
-            fits=lambda payout: payout.status == Status.DRAFT and not payout.approved_by,
+            fits=lambda payout: payout.status == Status.DRAFT and not payout.approved_by and payout.network != CARD,
             run=lambda payout, sent: set_destination(
                 payout.pk, sent.values["destination"], network=payout.network, actor=sent.actor, at=sent.at
             ),
@@ -139,7 +139,7 @@ ACTIONS = {
                 "higher."
             ),
             done=_("The higher fee is allowed."),
-            fits=lambda payout: payout.status in NOT_SENT_YET and not payout.psbt and bool(payout.destination),
+            fits=lambda payout: payout.status in NOT_SENT_YET and not payout.psbt and bool(payout.destination) and payout.network != CARD,
             run=lambda payout, sent: allow_fee(payout.pk, sent.values["fee"], actor=sent.actor, reason=sent.values["reason"], at=sent.at),
             form=FeeForm,
         ),
@@ -148,7 +148,7 @@ ACTIONS = {
             label=_("Record as sent manually"),
             question=_("Was this payout sent from another wallet? The shop will not send it."),
             done=_("The payout is recorded as sent."),
-            fits=lambda payout: payout.status in (Status.APPROVED, Status.FAILED),
+            fits=lambda payout: payout.status in (Status.APPROVED, Status.FAILED) and payout.network != CARD,
             run=_record_sent_by_hand,
             form=ManualSendForm,
         ),
@@ -191,7 +191,7 @@ def draft_path(invoice_id: UUID, kind: str) -> str:
 
 
 def amount_words(payout: Payout) -> str:
-    coin = {"amount": plain_decimal(payout.amount_text), "coin": UNITS[payout.network].coin}
+    coin = {"amount": plain_decimal(payout.amount_text), "coin": UNITS[payout.network].symbol}
     return gettext("%(amount)s %(coin)s over Lightning") % coin if payout.network == LIGHTNING else f"{coin['amount']} {coin['coin']}"
 
 
@@ -333,9 +333,8 @@ def _draft(request: HttpRequest, invoice_id: UUID, kind: str, sent: Confirmed) -
         )
     except PaymentError as error:
         raise forms.ValidationError(str(error)) from error
-    messages.success(
-        request, gettext("The payout is drafted. The buyer is asked by email for a destination; you can set it for them, too.")
-    )
+    done = gettext("The payout is drafted. The buyer is asked by email for a destination; you can set it for them, too.")
+    messages.success(request, gettext("The payout is drafted.") if payout.destination else done)
     return redirect("admin:payments_payout_change", payout.pk) if request.user.has_perm("payments.view_payout") else None
 
 

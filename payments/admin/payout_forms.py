@@ -110,7 +110,7 @@ class DraftForm(ReasonForm):
 
     def _words(self, network: str) -> str:
         most = self.most[network]
-        words = {"network": UNITS[network].name, "amount": f"{coins(most, network)} {UNITS[network].coin}"}
+        words = {"network": UNITS[network].name, "amount": f"{coins(most, network)} {UNITS[network].symbol}"}
         try:
             value = round_half_up(base_to_fiat(most, minor_per_coin=self._rate(network), network=network))
         except RateUnavailable:

@@ -113,7 +113,7 @@ class PayoutAdmin(ReadOnly):
     def fee(self, payout: Payout) -> str:
         if payout.status in NOT_SENT_YET:
             return " ".join(fee_words(payout))
-        return "–" if payout.fee_base is None else f"{coins(payout.fee_base, payout.network)} {UNITS[payout.network].coin}"
+        return "–" if payout.fee_base is None else f"{coins(payout.fee_base, payout.network)} {UNITS[payout.network].symbol}"
 
     @admin.display(description=_("drafted by"))
     def people(self, payout: Payout) -> str:

@@ -84,7 +84,8 @@ class Payouts(ApiView):
         if done is not None:
             return success(PayoutSerializer.serialize(done), status=201)
         if not can_be_refunded_over(network):
-            raise Invalid.fields({"network": _("This shop has no Lightning node, so it cannot pay over Lightning.")})
+            problem = _("This shop does not take %(network)s at the moment.") % {"network": UNITS[network].name}
+            raise Invalid.fields({"network": problem})
         amount = _amount(values["amount"], network) if values.get("amount") else None
         destination = values.get("destination", "")
         if destination:

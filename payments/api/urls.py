@@ -11,5 +11,6 @@ urlpatterns = [
     path("payouts", Payouts.as_view()),
     path("rates", rates.Rates.as_view()),
     path("webhooks/payment", webhooks.PaymentWebhook.as_view()),
+    path("webhooks/stripe", webhooks.StripeWebhook.as_view()),
     path("sandbox/pay", sandbox.SandboxPay.as_view()),
 ]

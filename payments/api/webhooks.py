@@ -1,9 +1,10 @@
-"""The webhook by which others report payments. A report is a hint: the networks are read, and what they say decides."""
+"""The webhooks by which others report payments. A report is a hint: the networks are read, and what they say decides."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
@@ -17,8 +18,12 @@ from cryptons.api.outputs import DECIMAL
 from cryptons.api.schema import TEXT, TIME, describe
 from cryptons.api.views import ApiView, success
 from cryptons.celery import enqueue
+from cryptons.coins import CARD
 from payments.api.outputs import WebhookReceiptSerializer
+from payments.errors import HintNotSigned
 from payments.models import Invoice
+from payments.networks.registry import offered_networks
+from payments.networks.stripe.signature import signed_at
 from payments.sync.webhook_hints import check_signature, is_first, is_fresh, networks_of
 from payments.tasks import follow_network
 
@@ -103,6 +108,53 @@ class PaymentWebhook(ApiView):
         for network in networks:
             enqueue(follow_network, network, expires=60)
         return success(_receipt(networks), status=202)
+
+
+STRIPE_HEADER = OpenApiParameter(
+    "stripe-signature", TEXT, location="header", description="`t=` Unix seconds `,v1=` HMAC-SHA256 in hex of `t.body`; several `v1`"
+)
+
+
+class StripeEventInput(Input):
+    """An event of Stripe. Nothing but its id and its signature is read."""
+
+    id = StrictString(max_length=128)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value({"id": data.get("id")} if isinstance(data, dict) else data)
+
+
+class StripeWebhook(ApiView):
+    authentication_classes = ()
+
+    @describe(
+        "Report an event of Stripe",
+        data=WebhookReceiptSerializer,
+        status=202,
+        also=[200],
+        body=StripeEventInput,
+        parameters=[STRIPE_HEADER],
+        errors=[400, 401, 415],
+    )
+    def post(self, request: Request) -> Response:
+        """Tells the shop to ask Stripe for its newest events now. What Stripe's API says decides, not what this message says.
+
+        202: it will be asked. 200: nothing happens, because the message is older than five minutes, was received before, or cards are off.
+        """
+        now, body = timezone.now(), request.body
+        request.data  # noqa: B018  # a body that is not JSON is a 400 even without a signature
+        sent_at = signed_at(settings.STRIPE_WEBHOOK_SECRET, body, request.headers.get("stripe-signature", ""))
+        if sent_at is None:
+            raise HintNotSigned
+        event_id = self.valid(StripeEventInput)["id"]
+        if not is_fresh(sent_at, at=now):
+            return success(_receipt(ignored="stale"))
+        if not is_first(event_id, at=now):
+            return success(_receipt(ignored="duplicate"))
+        networks = [CARD] if CARD in offered_networks() else []
+        for network in networks:
+            enqueue(follow_network, network, expires=60)
+        return success(_receipt(networks), status=202 if networks else 200)
 
 
 def _receipt(queued: Sequence[str] = (), ignored: str | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
-from cryptons.coins import LIGHTNING
+from cryptons.coins import CARD, LIGHTNING
 from cryptons.money import Base, amount_due, format_coin, least_payable
 from payments.confirmations import confirmations_shown
 from payments.invoices.assessment import received_as
@@ -58,6 +58,8 @@ class QuoteView:
     destination: str
     payment_request: str
     """The BOLT11 invoice that pays the same; empty without Lightning, and once a part was paid: it asks for all."""
+    page_url: str
+    """The address of the page that charges a card; empty for coins, and when its amount is no longer what remains to be paid."""
     due_base: Base
     expires_at: datetime
 
@@ -79,6 +81,8 @@ class QuoteView:
 
     @property
     def uri(self) -> str:
+        if self.network == CARD:
+            return self.page_url
         return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
 
 
@@ -145,6 +149,7 @@ def view_new_quote(invoice: Invoice, options: Sequence[Option]) -> QuoteView:
         network=option.network,
         destination=option.destination,
         payment_request=next((option.payment_request for option in options if option.network == LIGHTNING), ""),
+        page_url=option.payment_request if option.network == CARD else "",
         due_base=Base(option.due_base),
         expires_at=invoice.expires_at,
     )
@@ -164,6 +169,7 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
     view = BuyerView(
         invoice_id=invoice_id,
         payment_request=lightning,
+        page_url=newest["payment_request"] if newest["network"] == CARD else "",
         counted_minor=min(_counted(payments), newest["invoice__paid_seen_minor"]),
         confirmations=_confirmations(payments, options.values(), newest["invoice__confirmations_needed"]),
         payout_status=newest["payout_status"] or "",
@@ -174,7 +180,7 @@ def read_buyer_view(invoice_id: UUID) -> BuyerView:
         **{name: newest[name] for name in OPTION_FIELDS},
         **{name: newest[f"invoice__{name}"] for name in INVOICE_FIELDS},
     )
-    return view if view.remaining_base == view.due_base else replace(view, payment_request="")
+    return view if view.remaining_base == view.due_base else replace(view, payment_request="", page_url="")
 
 
 def _read_rows(invoice_id: UUID) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from cryptons.coins import BITCOIN, LIGHTNING
+from cryptons.coins import BITCOIN, CARD, LIGHTNING
 from cryptons.events.models import record
 from cryptons.kept_sql import insert, new_row
 from cryptons.money import Base, Minor, amount_due, least_payable, limit_to_minor
@@ -24,6 +24,7 @@ from payments.networks.base import DestinationRequest
 from payments.networks.cursors import known_block
 from payments.networks.registry import failing_networks, get_network, is_play_money, is_sandbox, offered_networks
 from payments.rates.current import rate_for
+from payments.subject import subject
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,11 @@ def prepare_offer(network: str, price: Minor, *, label: str, at: datetime, is_re
     due = max(due, least_payable(network)) if is_rest else due
     expires_at = at + timedelta(minutes=settings.INVOICE_MINUTES)
     request = DestinationRequest(
-        label=label, amount_base=due, expires_at=expires_at, known_block="" if is_sandbox() else known_block(network)
+        label=label,
+        amount_base=due,
+        expires_at=expires_at,
+        known_block="" if is_sandbox() else known_block(network),
+        return_url=subject().return_url(label) if network == CARD else "",
     )
     for _attempt in range(MOST_USED_DESTINATIONS):
         destination = node.open_destination(request)

@@ -46,7 +46,7 @@ class LateMoney:
 
     @property
     def amount_text(self) -> str:
-        return f"{format_coin(self.payment.amount_base, self.payment.network)} {UNITS[self.payment.network].coin}"
+        return f"{format_coin(self.payment.amount_base, self.payment.network)} {UNITS[self.payment.network].symbol}"
 
     @property
     def whole_minor(self) -> int:

@@ -129,7 +129,7 @@ def apply_verdict(assessment: Assessment, cause: Cause = FACTS) -> None:
     if reviewed.is_new_to_staff:
         mail_exception(invoice)
     if invoice.status != Invoice.Status.NEW:
-        jobs().close_lightning(invoice.pk)
+        jobs().close_options(invoice.pk)
     subject().on_invoice(invoice, at=at)
 
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from cryptons.coins import LIGHTNING
+from cryptons.coins import CARD, LIGHTNING
 from cryptons.db import BaseModel
 from cryptons.money import format_coin
 from payments.fields import FlagsField
@@ -117,9 +117,9 @@ class Option(BaseModel):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="options")
     network = models.CharField(_("network"), max_length=10)
     destination = models.CharField(_("destination"), max_length=200)
-    """Address; payment hash (BTC-LN); or `address?dt=tag` (XRP). Never used for a second option."""
+    """Address; payment hash (BTC-LN); `address?dt=tag` (XRP); or Stripe's Checkout Session (CARD). Never used for a second option."""
     payment_request = models.TextField(blank=True)
-    """What a wallet reads when it is more than the destination: the BOLT11 request."""
+    """What a wallet reads when it is more than the destination: the BOLT11 request; for a card, the page that charges it."""
     due_base = models.BigIntegerField()
     minor_per_coin = models.DecimalField(max_digits=24, decimal_places=8)
     """The locked rate: minor units of the invoice's currency for one coin."""
@@ -138,7 +138,10 @@ class Option(BaseModel):
         verbose_name = _("payment option")
         verbose_name_plural = _("payment options")
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(network=LIGHTNING, is_closed=False), name="option_open_lightning")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(network=LIGHTNING, is_closed=False), name="option_open_lightning"),
+            models.Index(fields=["id"], condition=models.Q(network=CARD, is_closed=False), name="option_open_card"),
+        ]
         constraints = [models.UniqueConstraint(fields=["network", "destination"], name="option_destination")]
 
     def __str__(self) -> str:
@@ -169,7 +172,7 @@ class Payment(BaseModel):
 
     network = models.CharField(_("network"), max_length=10)
     reference = models.CharField(_("transaction"), max_length=128)
-    """`txid:vout`, payment hash, or XRP transaction hash."""
+    """`txid:vout`, payment hash, XRP transaction hash, or Stripe's PaymentIntent."""
     option = models.ForeignKey(Option, on_delete=models.PROTECT, related_name="payments")
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, verbose_name=_("invoice"), related_name="payments")
     amount_base = models.BigIntegerField()

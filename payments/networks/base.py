@@ -1,7 +1,7 @@
 """Define what the shop asks of a network. Each adapter turns its node's raw answers into these values."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -21,6 +21,8 @@ class DestinationRequest:
     expires_at: datetime
     known_block: str = ""
     """A block that the node must know; empty on networks without blocks, and before the first poll."""
+    return_url: str = ""
+    """Where a network with a page of its own sends the buyer back to; empty for the others."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Destination:
     text: str
     """What identifies it at the node: an address, a payment hash, `address?dt=tag`."""
     payment_request: str = ""
+    """What a wallet reads, or the address of the page on which a card is charged."""
     wallet: str = ""
     """The name of the wallet that issued it, where a node has several."""
 
@@ -84,6 +87,8 @@ class Fact:
     """The network itself calls it final; chains leave this False and let the depth decide."""
     label: str = ""
     """What the wallet calls the destination."""
+    is_reversible: bool = False
+    """A part of it, or all, can be taken back even when it is safe, as the payments of cards can."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ class FactPage:
     """The chain's height at the moment of the facts; None where depth means nothing."""
     unread: tuple[str, ...] = ()
     """References of payments that could not be read, for staff to check."""
+    notices: Mapping[str, str] = field(default_factory=dict)
+    """What staff must know in addition: a sentence by the key of its alert."""
 
 
 @dataclass(frozen=True)
@@ -184,3 +191,29 @@ class Network(Protocol):
         """
 
     def health(self) -> NodeHealth: ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a network says of destinations that may still take money."""
+
+    facts: tuple[Fact, ...]
+    ended: frozenset[str]
+    """The destinations that take no more money."""
+    unknown: frozenset[str]
+    """The destinations that the node does not know."""
+    unread: frozenset[str]
+    """The destinations whose answer could not be read."""
+
+
+class ClosingNetwork(Network, Protocol):
+    """A network that refuses payments to a destination once it is closed."""
+
+    def standing(self, destinations: Sequence[str]) -> Standing:
+        """Ask for each of these destinations whether it was paid and whether it still takes money."""
+
+    def has_met(self, cursor: CursorState) -> bool:
+        """Return whether what this node does not know was deleted there: the follower's last poll used the same node.
+
+        Asks no node; raises NodeRejected.
+        """

@@ -1,10 +1,10 @@
-"""JSON-RPC over HTTP with one deadline for the whole answer: the way to bitcoind, litecoind and rippled.
+"""JSON over HTTP with one deadline for the whole answer: the way to Stripe, and as JSON-RPC to bitcoind, litecoind and rippled.
 
 Nothing is sent twice: a request that was given up may have been carried out.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ class HttpAnswer:
     """The JSON, its numbers with a point as Decimal; None when it is not JSON."""
 
 
-class JsonRpcClient:
+class HttpClient:
     """One connection to a node, made at the first call and used again by the next ones. Not thread-safe."""
 
     def __init__(self, url: str, *, node: str, login: tuple[str, str] | None = None) -> None:
@@ -47,16 +47,16 @@ class JsonRpcClient:
         self._deadline = Deadline()
         self._http = httpx.Client(
             auth=httpx.BasicAuth(*login) if login else None,
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity"},
             transport=DeadlineTransport(self._deadline),
             trust_env=False,
         )
 
-    def post(self, question: dict[str, Any], *, within: timedelta, path: str = "") -> HttpAnswer:
-        """Send the question and read the whole answer within that time. Raises NodeUnavailable."""
+    def send(self, method: str, path: str, *, within: timedelta, content: str = "", headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send the request and read the whole answer within that time. Raises NodeUnavailable."""
         self._deadline.start(within)
         try:
-            with self._http.stream("POST", f"{self._url}{path}", content=json.dumps(question)) as answer:
+            with self._http.stream(method, f"{self._url}{path}", content=content, headers=headers) as answer:
                 body = self._read(answer.iter_raw())
         except httpx.TimeoutException as error:
             raise NodeUnavailable(_("%(node)s does not answer in time.") % {"node": self._node}) from error
@@ -78,6 +78,12 @@ class JsonRpcClient:
 
     def close(self) -> None:
         self._http.close()
+
+
+class JsonRpcClient(HttpClient):
+    def post(self, question: dict[str, Any], *, within: timedelta, path: str = "") -> HttpAnswer:
+        """Send the question and read the whole answer within that time. Raises NodeUnavailable."""
+        return self.send("POST", path, within=within, content=json.dumps(question), headers={"Content-Type": "application/json"})
 
 
 def _origin(error: BaseException) -> BaseException:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from cryptons.coins import BITCOIN, COINS, LIGHTNING, XRP, core_coins, node_settings
+from cryptons.coins import BITCOIN, CARD, COINS, LIGHTNING, XRP, core_coins, node_settings
 from cryptons.money import UNITS
 from payments.errors import NetworkNotOffered
 from payments.models import Cursor, Invoice
-from payments.networks.base import Network
+from payments.networks.base import ClosingNetwork, Network
 from payments.networks.bitcoin.network import BitcoinNetwork
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.sandbox.network import SandboxNetwork
+from payments.networks.stripe.keys import counts_currency, takes_play_money, takes_real_money
+from payments.networks.stripe.network import CardNetwork
 
 NODE_SETTINGS = tuple(node_settings())
 
@@ -38,8 +40,14 @@ def _real_networks() -> dict[str, Network]:
 
 
 def is_sandbox() -> bool:
-    """Return whether the sandbox's networks serve: only if SANDBOX allows it and no real node is configured."""
-    return bool(settings.SANDBOX) and not any(getattr(settings, name) for name in NODE_SETTINGS)
+    """Return whether the sandbox's networks serve: only if SANDBOX allows it, and no real node and no live key of Stripe is configured."""
+    return bool(settings.SANDBOX) and not any(getattr(settings, name) for name in NODE_SETTINGS) and not takes_real_money()
+
+
+def _cards() -> dict[str, Network]:
+    """Return the network of cards where its key fits the shop: a test key's money is play money, so only the sandbox takes it."""
+    fits = takes_play_money() if is_sandbox() else takes_real_money()
+    return {CARD: CardNetwork()} if fits and counts_currency() else {}
 
 
 def is_play_money(invoice: Invoice) -> bool:
@@ -49,8 +57,14 @@ def is_play_money(invoice: Invoice) -> bool:
 
 def networks() -> dict[str, Network]:
     if is_sandbox():
-        return {coin.code: SandboxNetwork(coin) for coin in COINS.values()}
-    return _real_networks()
+        return {coin.code: SandboxNetwork(coin) for coin in COINS.values()} | _cards()
+    return _real_networks() | _cards()
+
+
+def closing_network(code: str) -> ClosingNetwork | None:
+    """Return the adapter of a network whose destinations can be closed; None where the shop does not take it."""
+    network = networks().get(code)
+    return network if isinstance(network, LightningNetwork | CardNetwork) else None
 
 
 def offered_networks() -> tuple[str, ...]:

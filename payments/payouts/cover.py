@@ -1,13 +1,16 @@
 """Check that the money of a payout is there and is not needed: at each of its steps, in the same transaction."""
 
+from uuid import UUID
+
 from django.utils.translation import gettext as _
 
+from cryptons.coins import CARD
 from cryptons.db import update_if_unchanged
 from cryptons.formats import coins
 from cryptons.money import UNITS
-from payments.errors import NotCovered, PayoutMoved
-from payments.invoices.refundable import NOT_SENT_YET, STILL_PAYABLE, most_of_kind
-from payments.models import Invoice, Payout
+from payments.errors import NotCovered, PayoutMoved, PayoutRefused
+from payments.invoices.refundable import NOT_SENT_YET, STILL_PAYABLE, most_of_kind, promised
+from payments.models import Invoice, Payment, Payout
 
 
 def kind_problem(invoice: Invoice, kind: str) -> str:
@@ -33,7 +36,24 @@ def cover_problem(payout: Payout, invoice: Invoice) -> str:
     return _(
         "What this payout sends back is no longer there: of %(amount)s %(coin)s, only %(left)s can be refunded now. Nothing is sent. "
         "Withdraw this payout, or wait until the money is confirmed again."
-    ) % {"amount": coins(payout.amount_base, payout.network), "left": coins(left, payout.network), "coin": UNITS[payout.network].coin}
+    ) % {"amount": coins(payout.amount_base, payout.network), "left": coins(left, payout.network), "coin": UNITS[payout.network].symbol}
+
+
+def card_payment(invoice_id: UUID, amount: int, named: str = "") -> str:
+    """Return the reference of the card payment that a refund of this amount sends back: the one that is named, else the newest that can.
+
+    Raises PayoutRefused: one refund cannot send back more than is left of one payment.
+    """
+    paid = Payment.objects.filter(invoice=invoice_id, network=CARD, status=Payment.Status.SETTLED, is_present=True)
+    left = dict(paid.order_by("first_seen_at").values_list("reference", "amount_base"))
+    for reference, promised_base in promised(invoice_id).filter(network=CARD).values_list("destination", "amount_base"):
+        if reference in left:
+            left[reference] -= promised_base
+    fits = [reference for reference, base in left.items() if base >= amount and named in ("", reference)]
+    if not fits:
+        most = coins(max(left.values(), default=0), CARD)
+        raise PayoutRefused(_("One refund to a card can send back at most %(most)s of this order.") % {"most": most})
+    return fits[-1]
 
 
 def confirm_cover(payout: Payout) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from cryptons.coins import BITCOIN, COINS, LIGHTNING, Coin, CoreCoin
+from cryptons.coins import BITCOIN, CARD, COINS, LIGHTNING, Coin, CoreCoin
 from payments.errors import NodeUnavailable
 from payments.models import Option, Payout
 from payments.networks.address_format import is_address
@@ -19,8 +19,8 @@ LEAST_TIME = timedelta(minutes=10)
 
 
 def can_be_refunded_over(network: str) -> bool:
-    """Return whether a refund can be made over the network: Lightning needs a node, every coin can also be sent by hand."""
-    return network != LIGHTNING or LIGHTNING in offered_networks()
+    """Return whether a refund can be made over the network: Lightning and cards need it, every coin can also be sent by hand."""
+    return network not in (LIGHTNING, CARD) or network in offered_networks()
 
 
 class BadDestination(ValueError):
@@ -30,6 +30,8 @@ class BadDestination(ValueError):
 def check_destination(network: str, text: str, amount_base: int, *, at: datetime) -> str:
     """Return the destination as it is stored. Raises BadDestination, and NodeUnavailable when the node must be asked and is away."""
     text = text.strip()
+    if network == CARD:
+        return text  # the payment that is refunded; payments.payouts.cover finds it
     if not text:
         raise BadDestination(_("Please enter an address."))
     if network == LIGHTNING:

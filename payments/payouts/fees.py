@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from cryptons.coins import LIGHTNING, configured_coin
+from cryptons.coins import CARD, LIGHTNING, configured_coin
 from cryptons.formats import coins
 from cryptons.money import UNITS, Base, fiat_to_base, limit_to_minor
 from payments.errors import NodeRejected, NodeUnavailable
@@ -72,6 +72,8 @@ def _is_over_our_lnd(payout: Payout) -> bool:
 
 def fee_words(payout: Payout) -> list[str]:
     """Say what a payout that is not sent yet costs about, what it may cost at most, and what follows from that."""
+    if payout.network == CARD:
+        return [_("none: Stripe takes nothing for a refund, and keeps the fee of the payment")]
     words = {"limit": coins(fee_limit_of(payout), payout.network), "coin": UNITS[payout.network].coin}
     if not (is_sandbox() or configured_coin(payout.network) or _is_over_our_lnd(payout)):
         return [_("set by the wallet from which you send it, because the shop has no node that sends %(coin)s") % words]

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from cryptons.client_address import client_ip
-from cryptons.coins import BITCOIN, LIGHTNING
+from cryptons.coins import BITCOIN, CARD, LIGHTNING
 from cryptons.formats import coins
 from cryptons.money import UNITS, Base
 from cryptons.page_limits import TooManyForms, count_against
@@ -48,12 +48,14 @@ class RefundWay:
 
     @property
     def label(self) -> str:
-        return f"{coins(self.amount_base, self.network)} {UNITS[self.network].coin}"
+        return f"{coins(self.amount_base, self.network)} {UNITS[self.network].symbol}"
 
     @property
     def words(self) -> str:
         if self.network == LIGHTNING:
             return _("%(amount)s, to a Lightning invoice") % {"amount": self.label}
+        if self.network == CARD:
+            return _("%(amount)s, to the card that paid") % {"amount": self.label}
         return _("%(amount)s, to your %(coin)s address") % {"amount": self.label, "coin": UNITS[self.network].name}
 
 
@@ -74,11 +76,21 @@ class RefundForm(forms.Form):
         field.choices = [(way.network, way.words) for way in ways]
         if len(ways) == 1:
             field.widget = forms.HiddenInput()
+        if self.needs_no_address:
+            del self.fields["destination"]
+
+    @property
+    def needs_no_address(self) -> bool:
+        """Whether all of it goes back to the card that paid."""
+        return set(self.ways) == {CARD}
 
     def clean(self) -> dict[str, object]:
         cleaned = super().clean() or {}
         network, text = cleaned.get("network"), cleaned.get("destination")
-        if network and text:
+        if network == CARD:
+            cleaned["destination"] = ""
+            self.errors.pop("destination", None)
+        elif network and text:
             try:
                 cleaned["destination"] = check_destination(network, text, self.ways[network].amount_base, at=timezone.now())
             except BadDestination as error:
@@ -111,7 +123,8 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
     payout = _open_payout(invoice.pk)
     ways = refund_ways(invoice, payout)
     is_answered = payout is not None and payout.status != Payout.Status.SENT and bool(payout.destination)
-    can_change = payout is None or payout.status == Payout.Status.SENT or (payout.status == Payout.Status.DRAFT and not payout.approved_by)
+    is_open_draft = payout is not None and payout.status == Payout.Status.DRAFT and not payout.approved_by and payout.network != CARD
+    can_change = payout is None or payout.status == Payout.Status.SENT or is_open_draft
     chosen = payout.network if payout else ""
     form = RefundForm(request.POST or None, ways, chosen if chosen in [way.network for way in ways] else ways[0].network if ways else "")
     if request.method == "POST" and can_change and ways and form.is_valid():

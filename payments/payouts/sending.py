@@ -16,15 +16,16 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from cryptons.coins import LIGHTNING, CoreCoin, configured_coin
+from cryptons.coins import CARD, LIGHTNING, CoreCoin, configured_coin
 from cryptons.db import in_transaction
 from cryptons.money import UNITS, Base
-from payments.errors import NodeRejected, NodeUnavailable, NotCovered, PayoutMoved, PayoutRefused
+from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, NotCovered, PayoutMoved, PayoutRefused
 from payments.invoices.refundable import NOT_SENT_YET
 from payments.models import Invoice, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning import payouts as lightning_payouts
-from payments.networks.registry import is_play_money, is_sandbox
+from payments.networks.registry import get_network, is_play_money, is_sandbox
+from payments.networks.stripe.refunds import refund
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
 from payments.payouts.fees import fee_limit_of, fee_problem, no_route_problem
@@ -56,7 +57,7 @@ def send(payout_id: UUID, *, at: datetime) -> None:
         _sender_for(payout)(payout, at)
     except NotCovered as error:
         _stop(payout_id, str(error), at)
-    except (NodeUnavailable, NodeRejected) as error:
+    except (NetworkNotOffered, NodeUnavailable, NodeRejected) as error:
         later = at + WAITS[min(payout.attempts, len(WAITS)) - 1]
         Payout.objects.filter(pk=payout.pk, version=payout.version).update(next_try_at=later, error=str(error)[:300])
         logger.warning("a payout waits", extra={"network": payout.network, "error": str(error)})
@@ -87,6 +88,8 @@ def _stop(payout_id: UUID, problem: str, at: datetime) -> None:
 
 
 def _sender_for(payout: Payout) -> Callable[[Payout, datetime], None]:
+    if payout.network == CARD:
+        return _refund_card
     if is_sandbox():
         return _send_in_sandbox
     return _send_over_lightning if payout.network == LIGHTNING else _send_on_chain
@@ -253,6 +256,20 @@ def _conclude_lightning(payout: Payout, outcome: lightning_payouts.Outcome, at: 
         _wait_for_fees(payout, no_route_problem(payout), at, status=Status.APPROVED, reference=None)
         return
     _conclude(payout, outcome.status, outcome.problem, outcome.fee_msat, at)
+
+
+# --- Cards --------------------------------------------------------------------------------------------------------------------
+
+
+def _refund_card(payout: Payout, at: datetime) -> None:
+    get_network(CARD)
+    if payout.status == Status.APPROVED:
+        _move(payout, Status.SENDING, at, next_try_at=at + HOLD, error="")
+    outcome = refund(payout.destination, payout.amount_base, payout.pk)
+    if outcome.status == "sent":
+        in_transaction(lambda: mark_sent(payout, outcome.reference, fee_base=0, at=at))
+    else:
+        _conclude(payout, outcome.status, outcome.problem, None, at)
 
 
 # --- How it ended -------------------------------------------------------------------------------------------------------------

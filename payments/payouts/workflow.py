@@ -15,7 +15,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from cryptons.coins import LIGHTNING
+from cryptons.coins import CARD, LIGHTNING
 from cryptons.db import in_transaction, new_id, retry_when, update_if_unchanged
 from cryptons.events.models import record
 from cryptons.formats import coins, money
@@ -27,7 +27,7 @@ from payments.invoices.manual_review import follow_payout
 from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYABLE, most_of_kind, promised
 from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
-from payments.payouts.cover import confirm_cover, kind_problem
+from payments.payouts.cover import card_payment, confirm_cover, kind_problem
 from payments.payouts.people import BUYER, account_of, needs_another_person
 from payments.rates.current import is_fresh, latest_rate
 from payments.subject import subject
@@ -66,6 +66,7 @@ def draft_payout(
         if problem := kind_problem(invoice, kind):
             raise PayoutRefused(problem)
         amount = _amount(invoice, kind, network, amount_base)
+        goes_to = card_payment(invoice.pk, amount, destination) if network == CARD else destination
         option = Option.objects.filter(invoice=invoice).latest("created_at")
         value = _value_of(amount, network, invoice.currency, (option.minor_per_coin, option.rate_sources), at=at)
         if invoice.needs_settling or not update_if_unchanged(invoice):
@@ -75,7 +76,7 @@ def draft_payout(
             invoice=invoice,
             kind=kind,
             network=network,
-            destination=destination,
+            destination=goes_to,
             amount_base=amount,
             currency=invoice.currency,
             **value,
@@ -96,7 +97,7 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
     if most is None:
         raise PayoutRefused(
             _("%(invoice)s has no settled %(coin)s that could be refunded.")
-            % {"invoice": invoice.order_number, "coin": UNITS[network].coin}
+            % {"invoice": invoice.order_number, "coin": UNITS[network].symbol}
         )
     amount = most if requested is None else Base(requested)
     dust = UNITS[network].dust_base
@@ -106,7 +107,7 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
             % {
                 "least": coins(dust + 1, network),
                 "most": coins(most, network),
-                "coin": UNITS[network].coin,
+                "coin": UNITS[network].symbol,
                 "invoice": invoice.order_number,
             }
         )
@@ -147,6 +148,8 @@ def set_destination(payout_id: UUID, destination: str, *, network: str | None = 
         payout = Payout.objects.get(pk=payout_id)
         if payout.status != Payout.Status.DRAFT or payout.approved_by:
             raise PayoutRefused(_("This payout was already approved: its destination can no longer be changed."))
+        if payout.network == CARD:
+            raise PayoutRefused(_("A card payment is refunded to the card that paid it."))
         amount = payout.amount_base
         if network and network != payout.network:
             if UNITS[network].coin != UNITS[payout.network].coin:
@@ -279,6 +282,8 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
 
     def record_sent() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
+        if payout.network == CARD:
+            raise PayoutRefused(_("A card payment is refunded by Stripe, which the shop asks. A refund in Stripe's dashboard is noticed."))
         if payout.status not in (Payout.Status.APPROVED, Payout.Status.FAILED):
             raise PayoutRefused(
                 _("Only a payout that is approved or has failed can be recorded as sent manually: the status of this one is “%(status)s”.")

@@ -13,7 +13,7 @@ from django.core.cache import caches
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from cryptons.coins import COINS
+from cryptons.coins import CARD, COINS
 from cryptons.money import UNITS, minor_digits
 from payments.errors import RateUnavailable
 from payments.models import Rate
@@ -53,8 +53,10 @@ def rate_for(network: str, *, at: datetime) -> CurrentRate:
 
 
 def latest_rate(network: str, *, at: datetime) -> CurrentRate | None:
-    """Return the newest rate, even if it is too old to price an order."""
+    """Return the newest rate, even if it is too old to price an order. Cards pay in the shop's currency: one is one."""
     coin = UNITS[network].coin
+    if network == CARD:
+        return CurrentRate(Decimal(10 ** minor_digits(settings.CURRENCY)), at, {})
     return _fixed(coin, at) if settings.FIXED_RATES else _stored(coin)
 
 

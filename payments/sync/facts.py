@@ -18,7 +18,7 @@ from payments.networks.base import Fact
 MOST_SLOW = 1000
 """Payments of one network that become slow in one sweep; the next sweep takes the rest."""
 
-FACT_FIELDS = ("height", "block_hash", "is_present", "is_conflicted", "is_safe")
+FACT_FIELDS = ("amount_base", "height", "block_hash", "is_present", "is_conflicted", "is_safe")
 
 
 def store_facts(network: str, facts: Iterable[Fact]) -> set[UUID]:
@@ -63,7 +63,12 @@ def _is_news(fact: Fact, payment: Payment) -> bool:
 
 
 def _new_value(fact: Fact, payment: Payment, name: str) -> Any:
-    """Return what the fact makes of this field. A payment that is gone stays double spent: the node may say so only once, when asked."""
+    """Return what the fact makes of this field. A payment that is gone stays double spent: the node may say so only once, when asked.
+
+    The amount stays as it was booked, except where a part of it can be taken back.
+    """
+    if name == "amount_base" and not (fact.is_reversible and fact.is_present):
+        return payment.amount_base
     if name == "is_conflicted" and payment.is_conflicted and not fact.is_present:
         return True
     return getattr(fact, name)
@@ -124,10 +129,9 @@ def _new_payment(network: str, fact: Fact, option: Option) -> Payment:
         reference=fact.reference,
         option=option,
         invoice_id=option.invoice_id,
-        amount_base=fact.amount_base,
         first_seen_at=first_seen_at,
         held_until=None if is_confirmed(fact) else _held_until(first_seen_at, option),
         settles_at_height=_settles_at(fact, option),
-        is_final=fact.is_safe,
+        is_final=fact.is_safe and not fact.is_reversible,
         **{name: getattr(fact, name) for name in FACT_FIELDS},
     )

@@ -120,7 +120,7 @@ def _write_one_at_a_time(cursor: Cursor, page: FactPage, *, at: datetime) -> set
 
 def _unsettled(network: str, *, at: datetime) -> dict[str, KnownPayment]:
     """Return the payments to ask for: those that are not final, and those that went lately, whose double spend may become known later."""
-    there = Payment.objects.filter(network=network, is_final=False, is_present=True)
+    there = Payment.objects.filter(network=network, is_final=False, is_present=True, is_safe=False)
     gone = Payment.objects.filter(
         network=network, status=Payment.Status.GONE, is_conflicted=False, is_final=False, updated_at__gte=at - LOOK_AGAIN
     )
@@ -179,6 +179,8 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
     note_clock(cursor, page.facts, at=at)
     for reference in page.unread:
         alert_unreadable(network, reference, at=at)
+    for key, sentence in page.notices.items():
+        alert(key, sentence, at=at)
     if page.tip_height is not None:
         Payment.objects.filter(becomes_final_at(page.tip_height), network=network).update(is_final=True)
     return touched

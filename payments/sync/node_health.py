@@ -14,7 +14,8 @@ from cryptons.money import UNITS
 from payments.models import Cursor, Invoice, Payment
 from payments.networks.base import CursorState, Network, NodeHealth
 from payments.networks.cursors import left_behind
-from payments.networks.registry import is_sandbox, networks
+from payments.networks.registry import networks
+from payments.networks.sandbox.network import SandboxNetwork
 from payments.polling import is_silent
 from payments.sync.address_gap import address_gap, gap_warning, has_addresses
 from payments.sync.node_clock import clock_trouble
@@ -88,9 +89,9 @@ def read_nodes(*, at: datetime) -> list[NodeReport]:
 
 
 def _ask(offered: dict[str, Network]) -> dict[str, tuple[NodeHealth, timedelta]]:
-    if is_sandbox():  # its records are in our own database
-        return {network: _timed(node) for network, node in offered.items()}
-    return gather_within({network: partial(_timed, node) for network, node in offered.items()}, within=WITHIN)
+    ours = {network: node for network, node in offered.items() if isinstance(node, SandboxNetwork)}  # its records are in our own database
+    theirs = {network: partial(_timed, node) for network, node in offered.items() if network not in ours}
+    return {network: _timed(node) for network, node in ours.items()} | (gather_within(theirs, within=WITHIN) if theirs else {})
 
 
 def _timed(node: Network) -> tuple[NodeHealth, timedelta]:

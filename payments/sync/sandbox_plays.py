@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.coins import CARD
 from cryptons.money import Base
 from payments.errors import NetworkNotOffered, UnknownPlay
 from payments.invoices.buyer_view import read_buyer_view
@@ -31,7 +32,7 @@ PLAYS = {
 def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
     """Simulate an act on an invoice. The follower reads its result as from a real node.
 
-    Raises NetworkNotOffered when the sandbox is off, Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS.
+    Raises NetworkNotOffered when the sandbox is off, Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS, and for cards.
     """
     if not is_sandbox():
         raise NetworkNotOffered(gettext("This shop has no sandbox: it takes real payments."))
@@ -39,6 +40,8 @@ def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
         raise UnknownPlay(gettext("The sandbox cannot play “%(play)s”. It plays %(plays)s.") % {"play": act, "plays": ", ".join(PLAYS)})
     invoice = Invoice.objects.get(pk=invoice_id)
     option = Option.objects.filter(invoice=invoice).latest("created_at")
+    if option.network == CARD:
+        raise UnknownPlay(gettext("The sandbox simulates coins. Pay on Stripe's page with one of its test cards."))
     _ACTS[act](invoice, option, at)
 
 

@@ -45,7 +45,7 @@ class RecordingJobs(NoJobs):
         self.closed: list[UUID] = []
         self.sent: list[UUID] = []
 
-    def close_lightning(self, invoice_id: UUID) -> None:
+    def close_options(self, invoice_id: UUID) -> None:
         self.closed.append(invoice_id)
 
     def send_payout(self, payout_id: UUID) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from cryptons.coins import BITCOIN, LITECOIN
 from cryptons.serving.preparation import check_system
-from payments.checks import check_descriptor, check_hints, check_networks, check_node, check_rate_sources, check_sandbox
+from payments.checks import check_cards, check_descriptor, check_hints, check_networks, check_node, check_rate_sources, check_sandbox
 from payments.errors import NodeRejected, NodeUnavailable
 
 
@@ -113,3 +113,22 @@ def test_each_node_is_checked_and_named(settings):
         f"The {name} node does not answer (ConnectionRefusedError). The shop starts, and takes {name} once it does."
         for name in ("Bitcoin", "Litecoin")
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "currency", "sandbox", "found"),
+    [
+        ("", "USD", False, []),
+        ("sk_live_1", "USD", False, []),
+        ("rk_test_1", "USD", True, []),
+        ("sk_test_1", "USD", False, ["payments.W011"]),
+        ("pk_live_1", "USD", False, ["payments.E008"]),
+        ("sk_live_1", "JPY", False, ["payments.W010"]),
+    ],
+)
+def test_the_key_of_stripe_must_fit_the_shop(settings, key, currency, sandbox, found):
+    settings.STRIPE_SECRET_KEY, settings.CURRENCY, settings.SANDBOX = key, currency, sandbox
+    settings.STRIPE_WEBHOOK_SECRET = ["whsec_1"]
+    assert ids(check_cards()) == found
+    settings.STRIPE_WEBHOOK_SECRET = []
+    assert ids(check_cards()) == found + (["payments.W012"] if key and not {"payments.E008", "payments.W010"} & set(found) else [])

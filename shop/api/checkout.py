@@ -15,7 +15,7 @@ from cryptons.api.outputs import DecimalText, Output
 from cryptons.api.permissions import Anybody
 from cryptons.api.schema import NOTHING, describe
 from cryptons.api.views import ApiView, success
-from cryptons.coins import COINS
+from cryptons.coins import paid_with
 from cryptons.money import UNITS, format_coin, format_rate
 from shop.api.orders import ItemInput, sum_quantities
 from shop.api.outputs import PriceText
@@ -38,7 +38,7 @@ class QuotedAmountSerializer(Output):
     """What would be due over one network. With a `problem` it cannot be used now, and has no amount if there is no rate."""
 
     network = serializers.ChoiceField(list(UNITS))
-    cryptocurrency = serializers.ChoiceField(list(COINS), help_text="To be ordered with")
+    cryptocurrency = serializers.ChoiceField(paid_with(), help_text="To be ordered with")
     amount = DecimalText(allow_null=True)
     rate = DecimalText(allow_null=True)
     rateSources = serializers.DictField(child=serializers.CharField(), source="sources")
@@ -69,7 +69,7 @@ class OrderQuoteInput(Input):
     """These items; without `items`, those in the user's cart. An address is checked as that of an order is."""
 
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
-    cryptocurrency = serializers.ChoiceField(choices=list(COINS), required=False, help_text="Without it, the amounts in all coins")
+    cryptocurrency = serializers.ChoiceField(choices=paid_with(), required=False, help_text="Without it, the amounts in all coins")
     shippingAddress = AddressField(required=False)
 
 

@@ -20,7 +20,7 @@ from cryptons.api.permissions import ORDER_KEY, Anybody, OrderHolder, OrderReade
 from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
-from cryptons.coins import COINS
+from cryptons.coins import paid_with
 from cryptons.db import now_as_stored
 from payments.models import Invoice
 from shop.api.order_filters import FILTERS, read_filters
@@ -49,7 +49,7 @@ class OrderInput(Input):
 
     email = StrictEmail(max_length=254, required=False)
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
-    cryptocurrency = serializers.ChoiceField(choices=list(COINS))
+    cryptocurrency = serializers.ChoiceField(choices=paid_with())
     shippingAddress = AddressField()
 
 
@@ -71,7 +71,7 @@ class StatusInput(Input):
 
 
 class QuoteInput(Input):
-    cryptocurrency = serializers.ChoiceField(choices=list(COINS), required=False)
+    cryptocurrency = serializers.ChoiceField(choices=paid_with(), required=False)
 
 
 class Nothing(Input):

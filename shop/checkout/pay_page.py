@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from cryptons.api.limits import count
 from cryptons.celery import enqueue
 from cryptons.client_address import client_ip
-from cryptons.coins import LIGHTNING
+from cryptons.coins import CARD, LIGHTNING
 from cryptons.formats import money, plain_decimal
 from cryptons.money import UNITS
 from cryptons.page_holes import COOKIE
@@ -34,7 +34,8 @@ from payments.sync.sandbox_plays import PLAYS, play
 from payments.tasks import follow_networks
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.models import Order
-from shop.orders.access import may_change_payment
+from shop.orders.access import may_change_payment, read_return_token
+from shop.orders.state import current_invoice
 
 STATUS_LIMIT = "600/minute"
 """For one client address: enough for thirty buyers behind it that each ask every three seconds."""
@@ -142,8 +143,11 @@ def _open(view: BuyerView, *, at: datetime) -> PayState:
             "You can use it at today's rate: the next page shows what it is worth."
         )
         return PayState("late", "warning", _("Your payment arrived late"), text, seconds=3, quote_words=_use_it())
+    if view.network == CARD and not view.page_url:
+        text = _("Something was paid since this quote was made. Get a new quote for the rest.")
+        return PayState("card-rest", "warning", _("This quote no longer fits"), text, seconds=3, quote_words=_("Get a new quote"))
     if view.counted_minor:
-        rest = {"amount": plain_decimal(view.remaining_text), "coin": UNITS[view.network].coin}
+        rest = {"amount": plain_decimal(view.remaining_text), "coin": UNITS[view.network].symbol}
         text = _("Part of the price has arrived. Please send the rest to this address before the quote expires.")
         return asking("underpaid", "warning", _("%(amount)s %(coin)s still to pay") % rest, text)
     if "double_spent" in view.flags:
@@ -158,6 +162,8 @@ def _is_stuck(view: BuyerView) -> bool:
 
 
 def _how_to_pay(view: BuyerView) -> str:
+    if view.network == CARD:
+        return _("You pay on the page of our payment provider, Stripe, and come back here. We never see the number of your card.")
     if view.network == LIGHTNING:
         return _("Scan the code with your Lightning wallet, or copy the invoice into it.")
     if view.payment_request:
@@ -191,6 +197,9 @@ def _expired(view: BuyerView, *, at: datetime) -> PayState:
         title = _("%(paid)s of %(price)s received") % amounts
         return PayState("underpaid", "warning", title, text, seconds=seconds, quote_words=_("Pay the rest"), can_request_refund=True)
     new_quote = partial(PayState, seconds=seconds, quote_words=_("Get a new quote"))
+    if view.network == CARD and "reorged" in view.flags:
+        text = _("The bank has taken the payment back. Please contact us, or pay again by a new quote.")
+        return new_quote("taken-back", "danger", _("Your payment is no longer valid"), text)
     if "reorged" in view.flags or "double_spent" in view.flags:
         text = _("The coins that you sent were spent elsewhere. Please do not use this address any more; a new quote has a new address.")
         return new_quote("double-spent-expired", "danger", _("Your payment is no longer valid"), text)
@@ -216,6 +225,17 @@ def pay(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         context["ways"] = ways_to_pay(view.remaining_minor)
         context["chosen"] = usable(context["ways"], view.network)
     return _update_header(render(request, "shop/pay.html", context), context["state"])
+
+
+@require_safe
+@private_link
+def pay_return(request: HttpRequest, token: str) -> HttpResponse:
+    """Lead a buyer who comes back from the page that charges cards to the page that waits for the fact. Nothing is believed of it."""
+    order = Order.objects.filter(number=read_return_token(token)).first()
+    invoice = current_invoice(order) if order else None
+    if invoice is None:
+        raise Http404(_("There is no such payment."))
+    return redirect("shop:pay", invoice.pk)
 
 
 @require_safe
@@ -279,7 +299,8 @@ def _context(view: BuyerView, number: str, *, at: datetime) -> dict[str, Any]:
         "rate": money(int(view.minor_per_coin), view.currency),
         "is_delayed": is_delayed,
         "seen": hashlib.sha256(repr(shown).encode()).hexdigest()[:16],
-        "qr": qr_svg(view.uri) if state.asks_for_money else "",
+        "is_card": view.network == CARD,
+        "qr": qr_svg(view.uri) if state.asks_for_money and view.network != CARD else "",
         "paid_percent": int(view.paid_share * 100),
         "order_number": number,
         **_urls(view, number),

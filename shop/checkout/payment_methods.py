@@ -21,8 +21,8 @@ class Way:
 
     @property
     def icon(self) -> str:
-        """The path of the coin's picture in the static files."""
-        return COINS[self.coin].icon
+        """The path of its picture in the static files."""
+        return COINS[self.coin].icon if self.coin in COINS else "img/card.svg"
 
 
 def ways_to_pay(price_minor: int, *, failed: Mapping[str, str] | None = None) -> list[Way]:

@@ -7,6 +7,7 @@ the key is in no log, history or Referer header.
 from collections.abc import Callable
 from functools import wraps
 
+from django.core.signing import BadSignature, Signer
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,6 +20,7 @@ SESSION_KEY = "orders"
 LINKS_KEY = "order_links"
 """In the session: the orders whose private link this visitor opened, newest last."""
 MOST_ORDERS = 20
+RETURN_SALT = "shop.pay_return"
 WAITING = (Order.PaymentStatus.UNPAID, Order.PaymentStatus.UNDERPAID)
 
 OrderPage = Callable[[HttpRequest, Order], HttpResponse]
@@ -40,6 +42,19 @@ def open_orders(request: HttpRequest) -> QuerySet[Order]:
     Those of opened links are left out: anybody can send the link of their own order, and nobody must be led to pay for it.
     """
     return _orders(request, SESSION_KEY).filter(status=Order.Status.PENDING, payment_status__in=WAITING)
+
+
+def return_token(number: str) -> str:
+    """Sign an order's number, for the address to which a card's page sends the buyer back. It opens no more than the pay page."""
+    return Signer(salt=RETURN_SALT).sign(number)
+
+
+def read_return_token(token: str) -> str:
+    """Return the order's number; empty for a token that this shop did not sign."""
+    try:
+        return Signer(salt=RETURN_SALT).unsign(token)
+    except BadSignature:
+        return ""
 
 
 def _orders(request: HttpRequest, *names: str) -> QuerySet[Order]:

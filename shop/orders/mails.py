@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.addresses import country_name
+from cryptons.coins import CARD
 from cryptons.formats import coins, long_moment, money, plain_decimal, text_list
 from cryptons.languages import path_of
 from cryptons.mail.models import Mail
@@ -43,7 +44,7 @@ def order_received(order: Order, invoice: Invoice, option: Option) -> Mail:
     context = {
         "order": {"number": order.number},
         **_contents(order),
-        "amount": f"{plain_decimal(option.due_text)} {UNITS[option.network].coin}",
+        "amount": f"{plain_decimal(option.due_text)} {UNITS[option.network].symbol}",
         "until": long_moment(invoice.expires_at),
         "pay_url": _link("pay", order, invoice),
         "order_url": _order_url(order),
@@ -95,8 +96,9 @@ def mail_refund_sent(order: Order, payout: Payout) -> None:
 
 
 def _back(payout: Payout) -> dict[str, str]:
-    amount = f"{plain_decimal(payout.amount_text)} {UNITS[payout.network].coin}"
-    return {"amount": amount, "destination": payout.destination, "reference": payout.reference or ""}
+    amount = f"{plain_decimal(payout.amount_text)} {UNITS[payout.network].symbol}"
+    destination = _("the card that paid") if payout.network == CARD else payout.destination
+    return {"amount": amount, "destination": destination, "reference": payout.reference or ""}
 
 
 @_in_the_buyers_language
@@ -207,13 +209,13 @@ def _link(page: str, order: Order, invoice: Invoice) -> str:
 def _received(invoice: Invoice) -> str:
     """Write each payment that is present: `0.001 BTC and 0.5 LTC`."""
     payments = Payment.objects.filter(invoice=invoice, is_present=True)
-    return text_list([f"{plain_decimal(payment.amount_text)} {UNITS[payment.network].coin}" for payment in payments])
+    return text_list([f"{plain_decimal(payment.amount_text)} {UNITS[payment.network].symbol}" for payment in payments])
 
 
 def _left(invoice: Invoice) -> str:
     """Write what is neither refunded nor promised to be, of all payments together."""
     here = unreturned(invoice.pk).items()
-    return text_list([f"{coins(in_base(amount, coin), coin)} {coin}" for coin, amount in here if amount])
+    return text_list([f"{coins(in_base(amount, coin), coin)} {UNITS[coin].symbol}" for coin, amount in here if amount])
 
 
 def _mail(template: str, key: str, order: Order, **context: Any) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from cryptons.coins import CARD
 from cryptons.mail.models import Mail
 from payments.errors import InvoiceMoved, LateMoneyRefused, PaymentError, PayoutMoved
 from payments.invoices.refundable import NOTHING_WENT, promised, refundable
@@ -206,6 +207,8 @@ def _hold_reason(order: Order, invoice: Invoice, shortage: str) -> str:
         return double_spent if "double_spent" in invoice.flags and invoice.needs_decision else ""
     if "reorged" in invoice.flags and invoice.paid_safe_minor >= invoice.price_minor:
         return _("Money of this order was refunded, and a payment was taken back after that, so the rest does not pay it.")
+    if "reorged" in invoice.flags and order.network == CARD:
+        return _("The bank has taken the card payment back. Wait until it settles again.")
     if "reorged" in invoice.flags:
         return _("A chain reorganisation removed the payment's block. Wait until it settles again.")
     if "double_spent" in invoice.flags:

@@ -82,7 +82,7 @@ def test_a_buyer_with_a_keyboard_comes_from_home_to_the_pay_page(open_browser: C
         tab_to(shopper, name)
         press(shopper, ADDRESS[words] if words else "Germany")
     tab_to(shopper, "Continue to payment method")
-    enter(shopper, "Choose a coin")
+    enter(shopper, "Choose how to pay")
 
     tab_to(shopper, "Bitcoin")
     press(shopper, Keys.ARROW_DOWN)

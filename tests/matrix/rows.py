@@ -19,6 +19,7 @@ from payments.payouts.refund_links import refund_path
 from payments.tests.factories import PayoutFactory
 from reviews.tests.factories import ReviewFactory
 from shop.models import Cart, Order, Product, ProductImage
+from shop.orders.access import return_token
 from shop.tests.factories import CartItemFactory, CategoryFactory, ProductFactory
 from shop.tests.paying import invoice_of, open_order, pay
 from tests.matrix.people import BUYER, DISABLED, People
@@ -56,6 +57,9 @@ class Rows:
 
     def _order(self, sku: str, *, user: User | None = None) -> Order:
         return open_order(user=user, product__sku=sku, product__stock=1_000)
+
+    def return_token(self) -> str:
+        return return_token(self.paid.number)
 
     def refund_path(self) -> str:
         return refund_path(self.invoice.pk)

@@ -23,6 +23,7 @@ from payments.networks.base import (
     IssuingWallet,
     NodeHealth,
     NodeRecord,
+    Standing,
     taken_over,
 )
 from payments.networks.lightning.history import RECORDS_TIMEOUT, read_records
@@ -54,6 +55,9 @@ HEALTH = timedelta(seconds=1.2)
 """All that LND is asked for its health."""
 INFO = timedelta(seconds=0.8)
 """GetInfo hangs for as long as lnd waits for its Bitcoin node."""
+
+
+ENDED = (Invoice.SETTLED, Invoice.CANCELED)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class LightningNetwork:
     def facts_since(self, cursor: CursorState, unsettled: Collection[str]) -> FactPage:
         """Return the invoices that were settled after the cursor's settle index. Source: LND `GetState`, `SubscribeInvoices`.
 
-        LND's indexes are exclusive, and 0 returns no older invoices: `payments.sync.lightning_sweep` finds those. The stream of an LND
+        LND's indexes are exclusive, and 0 returns no older invoices: `payments.sync.option_sweep` finds those. The stream of an LND
         that hangs is as silent as one without news, so LND is asked for its state first.
         """
         with open_lnd(within=TURN) as lnd:
@@ -150,6 +154,13 @@ class LightningNetwork:
                     if not _is_unknown(error):
                         raise
         return invoices
+
+    def standing(self, destinations: Sequence[str]) -> Standing:
+        known = self.look_up(destinations)
+        unread: set[str] = set()
+        facts = self.facts_of(known.values(), unread)
+        ended = frozenset(name for name, invoice in known.items() if invoice.state in ENDED)
+        return Standing(facts, ended, frozenset(destinations) - known.keys(), frozenset(unread))
 
     def has_met(self, cursor: CursorState) -> bool:
         """Return whether the follower's last poll used the same node and credentials. Asks no node; raises NodeRejected."""

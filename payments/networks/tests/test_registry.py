@@ -75,3 +75,21 @@ def test_lightning_is_a_separate_choice_while_the_bitcoin_node_fails(nodes):
 def test_lightning_is_a_separate_choice_without_a_bitcoin_node(settings):
     settings.LND_HOST = "127.0.0.1"
     assert [state.code for state in network_states()] == ["BTC-LN"]
+
+
+def test_a_test_key_takes_cards_in_the_sandbox_alone(settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_1"
+    assert is_sandbox()
+    assert offered_networks() == ("BTC", "LTC", "XRP", "CARD")
+    settings.LND_HOST = "127.0.0.1"
+    assert offered_networks() == ("BTC-LN",)
+    settings.LND_HOST, settings.SANDBOX = "", False
+    assert offered_networks() == ()
+
+
+def test_a_live_key_ends_the_sandbox_and_takes_cards(settings):
+    settings.STRIPE_SECRET_KEY = "rk_live_1"
+    assert not is_sandbox()
+    assert [state.name for state in network_states()] == ["Card"]
+    settings.CURRENCY = "JPY"
+    assert offered_networks() == ()

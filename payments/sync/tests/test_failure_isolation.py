@@ -20,7 +20,7 @@ from payments.networks.sandbox import network as sandbox
 from payments.networks.sandbox.network import receive
 from payments.payouts.tests.payout_steps import covered_payout
 from payments.sync.follower import poll
-from payments.sync.lightning_sweep import check_open_options
+from payments.sync.option_sweep import check_open_options
 from payments.tasks import settle_invoices, sweep_invoices, sweep_payouts
 from payments.tests.factories import DUE, NOW, OptionFactory, PaymentFactory
 
@@ -281,7 +281,7 @@ def test_an_option_that_lnd_cannot_look_up_does_not_end_the_lightning_sweep(lnd,
         lnd.add(other.destination)
         lnd.pay(other.destination, now)
 
-    touched = check_open_options(at=now)
+    touched = check_open_options("BTC-LN", at=now)
 
     assert touched == {other.invoice_id for other in others}
     assert not Option.objects.get(pk=strange.pk).is_closed

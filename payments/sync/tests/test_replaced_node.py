@@ -13,8 +13,8 @@ from payments.invoices.settlement import settle
 from payments.models import Alert, Cursor, Invoice, Option, Payment
 from payments.networks.lightning.tests.lnd_server import lnd_of  # noqa: F401
 from payments.sync.follower import poll
-from payments.sync.lightning_sweep import check_open_options, close_options
 from payments.sync.node_health import read_nodes
+from payments.sync.option_sweep import check_open_options, close_options
 from payments.sync.replaced_node import replaced_at
 from payments.tests.factories import InvoiceFactory, OptionFactory
 
@@ -59,7 +59,7 @@ def test_a_payment_on_the_new_node_is_found_by_the_sweep_and_settles(lnd, lnd_of
 
     # The node's very first settlement: its stream tells of no index below 1.
     assert poll(NETWORK, at=now + timedelta(seconds=10)) == set()
-    assert check_open_options(at=now + timedelta(seconds=11)) == {option.invoice_id}
+    assert check_open_options("BTC-LN", at=now + timedelta(seconds=11)) == {option.invoice_id}
 
     assert settle(option.invoice_id, at=now + timedelta(seconds=12)).status == "settled"
     assert is_closed(option)
@@ -135,9 +135,9 @@ def test_a_payment_to_the_former_node_is_found_when_that_node_is_back(lnd, lnd_o
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now)
     lnd_of("a mistake")
-    check_open_options(at=now + timedelta(seconds=4))
+    check_open_options("BTC-LN", at=now + timedelta(seconds=4))
     poll(NETWORK, at=now + timedelta(seconds=5))
-    check_open_options(at=now + timedelta(seconds=6))
+    check_open_options("BTC-LN", at=now + timedelta(seconds=6))
     lnd.pay(option.destination, now + timedelta(minutes=1))
     settle(option.invoice_id, at=now + timedelta(minutes=16))
     close_options(option.invoice_id, at=now + timedelta(minutes=16))
@@ -145,7 +145,7 @@ def test_a_payment_to_the_former_node_is_found_when_that_node_is_back(lnd, lnd_o
 
     lnd.configure(settings)
     poll(NETWORK, at=now + timedelta(minutes=20))
-    assert check_open_options(at=now + timedelta(minutes=20)) == {option.invoice_id}
+    assert check_open_options("BTC-LN", at=now + timedelta(minutes=20)) == {option.invoice_id}
 
     assert Payment.objects.get().amount_base == 200_000_000
     verdict = settle(option.invoice_id, at=now + timedelta(minutes=20))
@@ -157,7 +157,7 @@ def test_an_option_that_an_unreplaced_node_forgot_is_closed(lnd, now):
     poll(NETWORK, at=now)
     option = open_option(lnd, 7, at=now, status="expired")
     lnd.invoices.clear()
-    check_open_options(at=now)
+    check_open_options("BTC-LN", at=now)
     assert is_closed(option)
 
 
@@ -166,9 +166,9 @@ def test_the_former_nodes_invoices_are_closed_when_their_monitoring_ends(lnd, ln
     option = open_option(lnd, 7, at=now, status="expired")
     lnd_of("the new")
     poll(NETWORK, at=now + timedelta(seconds=5))
-    check_open_options(at=now + timedelta(days=29))
+    check_open_options("BTC-LN", at=now + timedelta(days=29))
     assert not is_closed(option)
-    check_open_options(at=now + timedelta(days=31))
+    check_open_options("BTC-LN", at=now + timedelta(days=31))
     assert is_closed(option)
 
 

@@ -238,7 +238,7 @@ def test_a_reorg_is_shown_once_not_again_as_an_order_on_hold(client, grace):
     pay(order)
     tell(order)
     text = shown(client)
-    assert "A reorg removed a payment that had settled" in text
+    assert "A payment that had settled was taken back" in text
     assert "Orders on hold" not in text
     pay(order)
     assert "There is nothing to do." in shown(client)

@@ -279,7 +279,7 @@ def test_staff_are_mailed_about_a_reorg_after_settlement(settings):
     order = placed()
     pay(order)
     tell(order)
-    assert "removed a payment that had settled" in mail_of("exception").text
+    assert "A payment that had settled was taken back" in mail_of("exception").text
 
 
 @pytest.mark.parametrize(("language", "prefix", "amount"), [("de", "/de", "59,98\u00a0$"), ("", "", "$59.98")])

@@ -6,9 +6,9 @@ from django.utils import timezone
 from cryptons.db import new_id
 from payments.models import Cursor, Option
 from payments.networks.lightning.tests.lnd_server import lnd, lnd_of  # noqa: F401
-from payments.sync import lightning_sweep
+from payments.sync import option_sweep
 from payments.sync.follower import LEASE, lease
-from payments.sync.lightning_sweep import check_open_options
+from payments.sync.option_sweep import check_open_options
 from payments.tests.factories import OptionFactory
 from payments.tests.scripted import Clock
 
@@ -31,7 +31,7 @@ def now(clock):
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr(lightning_sweep, "BATCH", 1)
+    monkeypatch.setattr(option_sweep, "BATCH", 1)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def options(lnd, now):
 
 def each_part(monkeypatch, act):
     """`act` with the number of the part, after LND was asked for it."""
-    as_ever, parts = lightning_sweep._check, []
+    as_ever, parts = option_sweep._check, []
 
     def look_after(lnd, batch, *, at):
         touched = as_ever(lnd, batch, at=at)
@@ -54,7 +54,7 @@ def each_part(monkeypatch, act):
         act(len(parts))
         return touched
 
-    monkeypatch.setattr(lightning_sweep, "_check", look_after)
+    monkeypatch.setattr(option_sweep, "_check", look_after)
     return parts
 
 
@@ -67,14 +67,14 @@ def test_a_second_lightning_sweep_cannot_begin_while_one_is_running(options, clo
             second.append(theirs)
 
     each_part(monkeypatch, slowly)
-    touched = check_open_options(at=now)
+    touched = check_open_options("BTC-LN", at=now)
 
     assert second == [None] * OPTIONS
     assert touched == {option.invoice_id for option in options}
     assert Cursor.objects.get(network="LN round").holder is None
 
 
-def test_a_lightning_sweep_that_lost_its_lease_stops_and_keeps_its_results(options, now, monkeypatch):
+def test_a_option_sweep_that_lost_its_lease_stops_and_keeps_its_results(options, now, monkeypatch):
     other = new_id()
 
     def lose(number):
@@ -82,7 +82,7 @@ def test_a_lightning_sweep_that_lost_its_lease_stops_and_keeps_its_results(optio
             Cursor.objects.filter(network="LN round").update(holder=other)
 
     parts = each_part(monkeypatch, lose)
-    touched = check_open_options(at=now)
+    touched = check_open_options("BTC-LN", at=now)
 
     assert len(parts) == 2
     assert touched == {option.invoice_id for option in options[:2]}
