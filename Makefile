@@ -72,5 +72,5 @@ protos: $(VENV)/develops ## Make the code of LND's messages from payments/networ
 	@$(VENV)/bin/uv tool run --quiet --from grpcio-tools==1.76.0 --with mypy-protobuf==5.1.0 python -m grpc_tools.protoc -I. \
 		--python_out=. --mypy_out=. payments/networks/lightning/lnd/*.proto
 
-bench: $(VENV)/develops ## Measure the web server, a thousand connections, Lighthouse's scores, pages, orders and 100,000 open invoices
+bench: $(VENV)/develops ## Measure the web server, thousands of connections, Lighthouse's scores, pages, orders and 100,000 open invoices
 	@exec $(IN) -m benchmarks

@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("front", "connections", "lighthouse", "catalogue", "orders", "followers"):
+for name in ("front", "connections", "streams", "lighthouse", "catalogue", "orders", "followers"):
     print(f"\n--- {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)  # noqa: S603

@@ -111,6 +111,7 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/orders/<str:order_id>": {"buyer's order": OWN_OR_STAFF, "guest's order": Route(GUEST | TELLERS, refusal=HIDDEN)},
     "GET /api/orders/<str:order_id>/events": {"buyer's order": OWN_OR_STAFF, "guest's order": Route(GUEST | TELLERS, refusal=HIDDEN)},
     "GET /api/orders/<str:order_id>/payment": {"buyer's order": OWN_OR_STAFF, "guest's order": Route(GUEST | TELLERS, refusal=HIDDEN)},
+    "GET /api/orders/<str:order_id>/stream": {"buyer's order": OWN_OR_STAFF, "guest's order": Route(GUEST | TELLERS, refusal=HIDDEN)},
     "POST /api/orders/<str:order_id>/payment": {"buyer's order": OWN, "guest's order": Route(GUEST, refusal=HIDDEN)},
     "POST /api/orders/<str:order_id>/cancel": {"buyer's order": OWN, "guest's order": Route(GUEST, refusal=HIDDEN)},
     "PUT /api/orders/<str:order_id>/status": {"buyer's order": Route(ORDERS)},

@@ -79,13 +79,14 @@ def describe(
     guests: Shape | None = None,
     file: bool = False,
     cached: bool = False,
+    stream: bool = False,
 ) -> Callable[[View], View]:
     """Describe one method of a view: what it takes, and what it answers with `status` or one of `also`.
 
     `data` is one object, with `many` a page of them, with `by_key` an object of them; `None` is an answer without a body. `errors` are
     those in addition to ANYWHERE; `login` adds 401 and 403; `scope` is that of an API key which is as good as a login; `guests` is what may
     be sent instead of both: ORDER_KEY or NOTHING. `file`: `?format=csv` answers the same as a file; `cached`: the answer has an ETag, and
-    a 304 without a body confirms the client's copy.
+    a 304 without a body confirms the client's copy; `stream`: it is a stream of server-sent events, whose shape the view's docstring says.
     """
     login = login or bool(scope)
     answers: dict[Any, Any] = {}
@@ -93,6 +94,8 @@ def describe(
         answers |= {(code, "application/json"): envelope(data, many, by_key, meta)} if data is not None else {code: None}
     if file:
         answers[(status, "text/csv")] = TEXT
+    if stream:
+        answers = {(status, "text/event-stream"): TEXT}
     if cached:
         answers[304] = None
     for code in sorted({*errors, *ANYWHERE, *([401, 403] if login else [])}):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from cryptons.audit.writing import audit_event
 from cryptons.db import BaseModel
 from cryptons.events.deliveries import queue_deliveries
+from cryptons.events.stream_hints import hint_streams
 from cryptons.events.webhook_models import WebhookDelivery, WebhookEndpoint
 from cryptons.kept_sql import insert, new_row
 
@@ -35,14 +36,15 @@ class Event(BaseModel):
 
 
 def record(type: str, subject_id: UUID, *, seq: int, data: dict[str, Any], actor: str = "") -> Event:
-    """Write one event, and what webhooks tell of it, in the caller's transaction. `type` is `subject.what_happened`.
+    """Write one event, and what webhooks tell of it, in the caller's transaction; open streams get a hint.
 
-    A `seq` that is taken raises IntegrityError.
+    `type` is `subject.what_happened`. A `seq` that is taken raises IntegrityError.
     """
     subject_type = type.partition(".")[0]
     event = new_row(Event, subject_type=subject_type, subject_id=subject_id, seq=seq, type=type, data=data, actor=actor)
     insert([event])
     queue_deliveries(type, subject_id, seq, data, at=event.created_at)
+    hint_streams()
     if type != "order.placed":  # staff who buy are buyers
         audit_event(type, subject_id, data, actor=actor, before=lambda: _data_before(event))
     return event

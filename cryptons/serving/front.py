@@ -23,6 +23,8 @@ from cryptons.page_holes import COOKIE, NOBODY, Visitor, read_visitor
 from cryptons.serving.bodies import BodyReader, ClientGone, body_limit, discard
 from cryptons.serving.bounded_pool import BoundedPool, PoolFull
 from cryptons.serving.files import Pictures, read_static_files
+from cryptons.serving.live_answers import LiveResponse
+from cryptons.serving.live_streams import LiveStreams
 from cryptons.serving.ready_answers import Key, ReadyAnswer, ReadyAnswers, answer_of, new_request_id
 from cryptons.serving.redirect import HttpRedirect
 from cryptons.serving.refusals import BUSY, FAILED, Reason, Refusals, Refused
@@ -56,6 +58,8 @@ class Front:
         self._files = read_static_files(Path(settings.STATIC_ROOT), settings.STATIC_URL)
         self._pictures = Pictures()
         self._answers = ReadyAnswers()
+        self._streams = LiveStreams()
+        self.end_streams = self._streams.end_all
         self._personal_cookies = (f"{settings.SESSION_COOKIE_NAME}=", "messages=")
 
         self._making: dict[Key, asyncio.Event] = {}
@@ -165,7 +169,12 @@ class Front:
             making.set()
         if visitor is NOBODY and call.file and call.status == 200:
             self._pictures.keep(scope.path, call.file, call.headers)
-        await call.send()
+        if isinstance(call.response, LiveResponse) and scope.method == "GET":
+            endless = [(name, value) for name, value in call.headers if name.lower() != "content-length"]
+            client = _client(scope.client, headers.get("x-forwarded-for", ""))
+            await self._streams.hold(exchange, call.response, endless, client)
+        else:
+            await call.send()
 
     def _refuse(self, scope: Scope, exchange: Exchange, reason: Reason) -> None:
         refusal = self._refusals.answer(reason, scope.path)

@@ -34,8 +34,14 @@ BUSY = Reason(
     gettext_noop("Very busy"),
     gettext_noop("The shop is very busy at the moment. Please try again in a few seconds."),
 )
+TOO_MANY_STREAMS = Reason(
+    429,
+    "RATE_LIMITED",
+    gettext_noop("Too many streams"),
+    gettext_noop("Too many streams are open from this address. Please close some, or try again later."),
+)
 FAILED = Reason(500, "INTERNAL_ERROR", gettext_noop("Error"), gettext_noop("Internal Server Error"))
-REASONS = (TOO_LARGE, NO_LENGTH, TOO_SLOW, BUSY, FAILED)
+REASONS = (TOO_LARGE, NO_LENGTH, TOO_SLOW, BUSY, TOO_MANY_STREAMS, FAILED)
 
 
 class Refused(Exception):
@@ -81,6 +87,6 @@ def _page(reason: Reason, language: str) -> Refusal:
 def _headers(reason: Reason, content_type: str) -> list[tuple[str, str]]:
     """The connection is closed, because the rest of the request may still be on its way."""
     headers = [("Server", ""), ("Content-Type", content_type), *security_headers().items()]
-    if reason is BUSY:
+    if reason in (BUSY, TOO_MANY_STREAMS):
         headers.append(("Retry-After", str(RETRY_SECONDS)))
     return [*headers, ("Connection", "close")]

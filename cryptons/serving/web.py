@@ -65,16 +65,20 @@ def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     from django.conf import settings
     from django.db import connection
 
-    from cryptons.serving.direct_answers import answer_directly
-    from cryptons.serving.front import Front
     from cryptons.wsgi import application
 
     if connection.vendor == "postgresql":
         from cryptons.statement_deadline import limit_statements
 
         limit_statements()
+
+    from cryptons.serving.direct_answers import answer_directly
+    from cryptons.serving.front import Front  # after Django is loaded: it needs models
+    from cryptons.serving.worker_signals import call_on_stop
+
     front = Front(application, threads=settings.WEB_THREADS, redirect=redirect)
     front.start_verifying()
+    call_on_stop(front.end_streams)
     answer_directly(front.send_at_once)
     gc.freeze()  # what was loaded stays: the collector need not look through it after every few hundred requests
     return front

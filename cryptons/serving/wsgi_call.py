@@ -33,6 +33,12 @@ class Scope(Protocol):
     headers: Any
 
 
+class Transport(Protocol):
+    """The body of an answer that is sent piece by piece. Raises granian's RSGIProtocolClosed when the client is gone."""
+
+    async def send_bytes(self, data: bytes) -> None: ...
+
+
 class Exchange(Protocol):
     """granian's RSGI protocol object: one request's body, and the ways to answer it."""
 
@@ -45,6 +51,10 @@ class Exchange(Protocol):
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
 
     def response_file(self, status: int, headers: Headers, file: str) -> None: ...
+
+    def response_stream(self, status: int, headers: Headers) -> Transport: ...
+
+    async def client_disconnect(self) -> None: ...
 
 
 def clean_headers(scope: Scope) -> dict[str, str]:

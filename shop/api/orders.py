@@ -1,11 +1,14 @@
 """Orders: a user's own, a guest's by its key, and all of them for staff."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,23 +20,33 @@ from cryptons.api.errors import Conflict, NotFound
 from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import ORDER_KEY, Anybody, OrderHolder, OrderReader, has_permission, is_person, may
-from cryptons.api.schema import NOTHING, describe, describe_page, idempotency_key
+from cryptons.api.schema import NOTHING, TEXT, describe, describe_page, idempotency_key
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
 from cryptons.api.views import ApiView, get_or_404, paginated, success
 from cryptons.coins import paid_with
 from cryptons.db import now_as_stored
+from cryptons.serving.live_answers import LiveAnswer, live_response
 from payments.models import Invoice
 from shop.api.order_filters import FILTERS, read_filters
-from shop.api.outputs import OrderEventSerializer, OrderPaymentSerializer, OrderSerializer, PlacedOrderSerializer, read_payment
+from shop.api.outputs import (
+    OrderEventSerializer,
+    OrderPaymentSerializer,
+    OrderSerializer,
+    PlacedOrderSerializer,
+    read_payment,
+    write_update,
+)
 from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
 from shop.checkout.unpaid_limits import NOBODY, TooManyUnpaid, Visitor, visitor_of
 from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
+from shop.orders.live import read_order_marks
 from shop.orders.timeline import entry_of, titled_events
 
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
+LAST_EVENT = OpenApiParameter("Last-Event-ID", TEXT, OpenApiParameter.HEADER, description="The id of the last event that came")
 QUOTE_KEY = idempotency_key("The same key and body: the same quote")
 
 
@@ -214,6 +227,36 @@ class OrderEvents(ApiView):
     def get(self, request: Request, order_id: str) -> Response:
         order = get_or_404(_readable(request), order_id, _("Order not found"))
         return paginated(request, titled_events(order), lambda event: OrderEventSerializer.serialize(entry_of(event)), by="seq")
+
+
+class OrderStream(ApiView):
+    permission_classes = [OrderHolder]
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Take no notice of what the client accepts: it gets a stream if all is well, and otherwise JSON."""
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
+
+    @describe(
+        "Follow an order",
+        data=None,
+        stream=True,
+        parameters=[LAST_EVENT],
+        errors=[404],
+        login=True,
+        scope="orders:read",
+        guests=BY_ORDER_KEY,
+    )
+    def get(self, request: Request, order_id: str) -> HttpResponse:
+        """A stream of server-sent events: the state of now, and again after each change of it, until the client leaves.
+
+        Each event is of the type `order`. Its data is a JSON object: `order` is what "Get an order" answers, and `payment` what "Get the
+        status of an invoice" answers for the newest invoice, with its confirmations; null without one. Its id stands for the state: a
+        client that comes back with it as `Last-Event-ID` gets the next event when something has changed. Lines that begin with a colon
+        are comments, and say that the connection lives. The stream ends after five minutes, and its client opens it again.
+        """
+        order = get_or_404(_readable(request), order_id, _("Order not found"))
+        return live_response(request, LiveAnswer("order", order.pk, read_order_marks, partial(write_update, order.pk)))
 
 
 class OrderPayment(ApiView):

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
+from uuid import UUID
 
 from django.conf import settings
 from rest_framework import serializers
 
 from accounts.api.inputs import AddressField
+from cryptons.api.envelope import json_bytes
 from cryptons.api.outputs import AmountText, DecimalText, ListMeta, Output
 from cryptons.api.views import cursor_after
 from cryptons.languages import path_of
 from cryptons.money import UNITS, format_fiat, indicative_coin_price
-from payments.api.outputs import STATES, NodeSerializer
+from payments.api.outputs import STATES, InvoiceStatusSerializer, NodeSerializer
 from payments.invoices.buyer_view import BuyerView, QuoteView, read_buyer_view
 from payments.models import Invoice
 from payments.networks.registry import is_sandbox
@@ -306,6 +308,14 @@ def read_payment(order: Order) -> BuyerView:
     if invoice is None:
         raise Invoice.DoesNotExist
     return read_buyer_view(invoice.pk)
+
+
+def write_update(order_id: UUID) -> str:
+    """Write what a stream of the order says as it is now. Raises Order.DoesNotExist."""
+    order = Order.objects.prefetch_related("lines").get(pk=order_id)
+    invoice = current_invoice(order)
+    payment = InvoiceStatusSerializer.serialize(read_buyer_view(invoice.pk)) if invoice else None
+    return json_bytes({"order": OrderSerializer.serialize(order), "payment": payment}).decode()
 
 
 class OrderEventSerializer(Output):

@@ -30,5 +30,6 @@ urlpatterns = [
     path("orders/<str:order_id>/status", orders.OrderStatus.as_view()),
     path("orders/<str:order_id>/cancel", orders.OrderCancellation.as_view()),
     path("orders/<str:order_id>/events", orders.OrderEvents.as_view()),
+    path("orders/<str:order_id>/stream", orders.OrderStream.as_view()),
     path("orders/<str:order_id>/payment", orders.OrderPayment.as_view()),
 ]

@@ -35,6 +35,7 @@ from payments.tasks import follow_networks
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.models import Order
 from shop.orders.access import may_change_payment, read_return_token
+from shop.orders.live import page_stream
 from shop.orders.state import current_invoice
 
 STATUS_LIMIT = "600/minute"
@@ -242,13 +243,28 @@ def pay_return(request: HttpRequest, token: str) -> HttpResponse:
 @private_link
 def pay_status(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     """Send the live part of the page. Answers 204 while it is still what `seen` names."""
-    allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))
-    if not allowed:
-        return HttpResponse(_("Too many requests. Please wait."), status=429, headers=headers, content_type="text/plain")
+    if refusal := _refuse_often(request):
+        return refusal
     context = _context(_read_view(invoice_id), request.GET.get("order", ""), at=timezone.now())
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
     return _update_header(render(request, "shop/pay.html#live", {**context, "is_fragment": True}), context["state"])
+
+
+@require_safe
+@private_link
+def pay_stream(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """Tell the page when to ask for its live part."""
+    if refusal := _refuse_often(request):
+        return refusal
+    return page_stream(request, _read_view(invoice_id).subject_id)
+
+
+def _refuse_often(request: HttpRequest) -> HttpResponse | None:
+    allowed, headers = count(STATUS_LIMIT, "pay", client_ip(request))
+    if allowed:
+        return None
+    return HttpResponse(_("Too many requests. Please wait."), status=429, headers=headers, content_type="text/plain")
 
 
 def _update_header(response: HttpResponse, state: PayState) -> HttpResponse:

@@ -23,6 +23,7 @@ from shop.orders.buyer_view import can_cancel, can_request_refund, can_requote, 
 from shop.orders.forms import FindForm
 from shop.orders.lifecycle import cancel_own_order
 from shop.orders.listing import find_orders, goods_in_short
+from shop.orders.live import page_stream, read_order_marks
 from shop.orders.mails import mail_refund_link
 from shop.orders.order_link import ask_for_link
 from shop.orders.state import current_invoice, received_payments
@@ -39,9 +40,13 @@ LONGEST_QUERY = 100
 @private_link
 @order_page
 def order(request: HttpRequest, order: Order) -> HttpResponse:
+    seen = read_order_marks([order.pk]).get(order.pk, "")
+    order.refresh_from_db()  # after the mark, so that nothing old is shown under a new one
+    order.refresh_from_db()
     invoice = current_invoice(order)
     context = {
         "order": order,
+        "seen": seen,
         "lines": order.lines.prefetch_related("product__images"),
         "payments": received_payments(order),
         "country": country_name(order.shipping_address.get("country", "")),
@@ -60,6 +65,13 @@ def order(request: HttpRequest, order: Order) -> HttpResponse:
     if order.payment_status not in WAITING:
         response.delete_cookie(COOKIE)  # the next page makes its header again, without this order
     return response
+
+
+@require_safe
+@private_link
+@order_page
+def order_stream(request: HttpRequest, order: Order) -> HttpResponse:
+    return page_stream(request, order.pk)
 
 
 @require_safe

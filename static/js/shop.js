@@ -4,6 +4,7 @@
   "use strict";
 
   const DOUBLE_CLICK_MS = 3000;
+  const SLOW_POLLING_MS = 30000;
   const words = document.body.dataset;
   const pad = (number) => String(number).padStart(2, "0");
 
@@ -120,6 +121,35 @@
     document.getElementById("suggestions")?.replaceChildren();
   }
 
+  // A stream tells when the live part of a page has changed. While it is open, polling is slow; when it is refused or breaks, polling
+  // goes on as without it. A hidden page polls, because a browser opens few connections to a server for all its tabs together.
+  let stream = null;
+  let askedAt = 0;
+
+  function followChanges() {
+    const address = document.hidden ? "" : document.querySelector("[data-stream]")?.dataset.stream;
+    if (address && stream?.address === address && stream.readyState !== EventSource.CLOSED) return;
+    stream?.close();
+    stream = null;
+    if (!address) return;
+    stream = new EventSource(address);
+    stream.address = address;
+    stream.addEventListener("change", () => {
+      document.querySelectorAll("[data-stream]").forEach((live) => htmx.trigger(live, "live"));
+    });
+  }
+
+  function slowDownPolling(event) {
+    const { elt, triggeringEvent } = event.detail;
+    if (!("stream" in elt.dataset)) return;
+    const isPolling = !triggeringEvent;
+    const isFollowed = stream?.readyState === EventSource.OPEN;
+    if (isPolling && isFollowed && Date.now() < askedAt + SLOW_POLLING_MS) event.preventDefault();
+    else askedAt = Date.now();
+  }
+
+  document.addEventListener("visibilitychange", followChanges);
+  document.addEventListener("htmx:configRequest", slowDownPolling);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
@@ -196,6 +226,7 @@
     offerCopying(document);
     offerSteppers(document);
     restoreFocus(event.target);
+    followChanges();
     tick();
   });
 
@@ -203,6 +234,7 @@
   offerSteppers(document);
   document.querySelector("main [aria-invalid=true]")?.focus();
   openFacets(document);
+  followChanges();
   tick();
   setInterval(tick, 1000);
 })();

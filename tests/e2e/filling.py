@@ -64,7 +64,9 @@ NOT_PAGES = {
     "shop:find_order": "a form of the page of orders",
     "shop:order_again": "a button",
     "shop:order_pay": "leads to the pay page",
+    "shop:order_stream": "events",
     "shop:pay_status": "a part of the pay page",
+    "shop:pay_stream": "events",
     "shop:sandbox_play": "a button",
     "shop:suggest": "a part of every page",
 }

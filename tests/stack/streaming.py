@@ -1,9 +1,10 @@
-"""The web server with an application whose every answer is a long stream: `python -m tests.stack.streaming PORT`."""
+"""The web server with an application of streams, exports and events: `python -m tests.stack.streaming PORT`."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import django
 
@@ -19,17 +20,32 @@ class Export:
             yield BLOCK
 
 
-def export(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Export:
+def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    if environ["PATH_INFO"] == "/events":
+        return tell_now(start_response)
     start_response("200 OK", [("Content-Type", "text/csv")])
     return Export()
+
+
+def tell_now(start_response: Callable[..., Any]) -> Iterable[bytes]:
+    from django.http import HttpRequest
+
+    from cryptons.serving.live_answers import LiveAnswer, live_response
+
+    response = live_response(HttpRequest(), LiveAnswer("change", uuid4(), lambda topics: dict.fromkeys(topics, "1"), lambda: "now"))
+    start_response("200 OK", [*response.items()])
+    return response
 
 
 def load(_target: str) -> Any:
     os.environ["DJANGO_SETTINGS_MODULE"] = "cryptons.settings"
     django.setup()
     from cryptons.serving.front import Front
+    from cryptons.serving.worker_signals import call_on_stop
 
-    return Front(export, threads=2)
+    front = Front(stream, threads=2)
+    call_on_stop(front.end_streams)
+    return front
 
 
 def main() -> None:

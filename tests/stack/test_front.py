@@ -1,5 +1,6 @@
 """The front of the running shop: what strangers send slowly, halfway or too large stops nobody else."""
 
+import json
 import os
 import secrets
 import shutil
@@ -13,13 +14,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.running import ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
 from tests.servers import Server, redis_server, running
-from tests.stack.buying import buy_as_a_guest, order, stock_product
+from tests.stack.buying import Bought, buy, buy_as_a_guest, order, stock_product
 from tests.stack.streaming import BLOCK, BLOCKS
 from tests.stack.test_serve import family
 
@@ -150,6 +152,18 @@ def test_clients_that_do_not_read_their_exports_take_neither_memory_nor_threads(
     wait_for("the files of those who left to be closed", lambda: open_files(process) <= files)
 
 
+def test_on_sigterm_streams_of_events_end_at_once_and_the_server_with_them(export_server: tuple[str, int]):
+    url, process = export_server
+    with httpx.stream("GET", f"{url}events", timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert [next(lines) for _ in range(4)] == ["retry: 3000", "", "event: change", "id: 1"]
+
+        os.kill(process, signal.SIGTERM)
+
+        assert list(lines) == ["data: now", ""]
+    wait_for("the server to end", lambda: not Path(f"/proc/{process}").exists(), seconds=8)
+
+
 def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
@@ -217,6 +231,26 @@ def test_ready_answers_go_on_while_redis_hangs(cluster: tuple[Shop, Server]):
     finally:
         os.kill(redis.pid, signal.SIGCONT)
     wait_for("Redis to be used again", lambda: order(shop, stock_product(shop, stock=5)).status_code == 201)
+
+
+def test_events_reach_the_streams_of_all_processes(cluster: tuple[Shop, Server]):
+    shop, _redis = cluster
+    bought = buy(shop, stock_product(shop, stock=5))
+
+    with ExitStack() as clients:
+        streams = [follow(clients, shop, bought) for _ in range(8)]  # each on a connection of its own, which either process may take
+        assert {next(stream)["order"]["status"] for stream in streams} == {"pending"}
+        moved = {"status": "processing", "reason": "A friend."}
+        assert shop.http.put(f"/api/orders/{bought.id}/status", headers=shop.staff(), json=moved).status_code == 200
+        assert {next(stream)["order"]["status"] for stream in streams} == {"processing"}
+
+
+def follow(clients: ExitStack, shop: Shop, bought: Bought) -> Iterator[dict[str, Any]]:
+    """Open a stream of the order, and yield the data of its events."""
+    path = f"{shop.url}/api/orders/{bought.id}/stream"
+    answer = clients.enter_context(httpx.stream("GET", path, headers=shop.buyer(), timeout=30))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    return (json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line.startswith("data: "))
 
 
 def test_http2_is_spoken_without_tls_to_a_proxy_that_knows_it(shop: Shop):

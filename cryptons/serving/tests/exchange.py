@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+from granian._granian import RSGIProtocolClosed
+
 from cryptons.serving.front import Front
 from cryptons.serving.wsgi_call import Headers
 
@@ -48,6 +50,7 @@ class Exchange:
         self.cookies: list[str] = []
         self.body = b""
         self.file = ""
+        self.is_left = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
@@ -73,6 +76,18 @@ class Exchange:
             opened = Path(file).open("rb", buffering=0)  # noqa: SIM115  # closed in _read
             self._reading = threading.Thread(target=self._read, args=[opened])
             self._reading.start()
+
+    def response_stream(self, status: int, headers: Headers) -> "Exchange":
+        self.response_empty(status, headers)
+        return self
+
+    async def send_bytes(self, data: bytes) -> None:
+        if self.is_left.is_set():
+            raise RSGIProtocolClosed
+        self.body += data
+
+    async def client_disconnect(self) -> None:
+        await self.is_left.wait()
 
     def _read(self, pipe: FileIO) -> None:
         with pipe:

@@ -160,7 +160,7 @@ def test_the_live_part_is_sent_only_when_something_has_changed(client):
 
 def test_the_live_part_is_polled_until_the_order_is_paid(client):
     order = open_order()
-    assert 'hx-trigger="every 3s"' in look(client, order).text
+    assert f'hx-trigger="every 3s, live" hx-swap="outerHTML" data-stream="/pay/{invoice_of(order).pk}/stream"' in look(client, order).text
     pay(order)
     text = look(client, order).text
     assert "Paid" in text
