@@ -3,10 +3,13 @@
 They write and read what Django's own do (D86 in docs/decisions.md). MongoDB gets those.
 """
 
+import json
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -16,24 +19,18 @@ from django.db.models.base import ModelState
 Row = TypeVar("Row", bound=models.Model)
 Field = models.Field[Any, Any]
 
-TEXT_OR_TRUTH: dict[type[Field], type] = {
-    models.CharField: str,
-    models.EmailField: str,
-    models.SlugField: str,
-    models.TextField: str,
-    models.BooleanField: bool,
-}
-"""Fields of which a value of this very type goes into the database as it is."""
-ON_SQLITE: dict[type[Field], type] = {
-    **TEXT_OR_TRUTH,
-    models.BigIntegerField: int,
-    models.IntegerField: int,
-    models.PositiveIntegerField: int,
-    models.PositiveSmallIntegerField: int,
-    models.UUIDField: UUID,
-    models.DateTimeField: datetime,
-}
-"""The same, and what Django only writes as text: a UUID as its hexadecimal digits, a time as UTC without its zone."""
+TEXT = (models.CharField, models.EmailField, models.SlugField, models.TextField)
+NUMBERS = (models.BigIntegerField, models.IntegerField, models.PositiveIntegerField, models.PositiveSmallIntegerField)
+
+
+class Conversions(NamedTuple):
+    """The places of the columns that the driver takes in another form than a row has it."""
+
+    uuids: list[int]
+    times: list[int]
+    jsons: list[int]
+    others: list[int]
+    """What Django converts."""
 
 
 def new_row(model: type[Row], **values: Any) -> Row:
@@ -85,7 +82,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     sql = _insert_statement(type(rows[0]))
     values = [_values(row, database) for row in rows]
     if len(rows) == 1:
-        execute(sql, values[0])
+        _execute(database, sql, values[0])
     else:
         with database.cursor() as cursor:
             cursor.executemany(sql, values)
@@ -101,7 +98,7 @@ def find_rows(model: type[Row], keys: Collection[UUID]) -> list[Row]:
     if database.vendor == "mongodb":
         return list(model._default_manager.filter(pk__in=list(keys)))
     assert key is not None
-    _, stored = execute(_select_statement(model, len(keys)), [key.get_db_prep_value(value, database) for value in keys])
+    _, stored = _execute(database, _select_statement(model, len(keys)), [key.get_db_prep_value(value, database) for value in keys])
     return [_row(model, list(values), database) for values in stored]
 
 
@@ -110,52 +107,82 @@ def has_row(model: type[models.Model], column: str, text: str) -> bool:
     database = connections[DEFAULT_DB_ALIAS]
     if database.vendor == "mongodb":
         return model._default_manager.filter(**{column: text}).exists()
-    return bool(execute(_exists_statement(model, column), [text])[1])
+    return bool(_execute(database, _exists_statement(model, column), [text])[1])
 
 
 def execute(sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
-    """Run a statement with `%s` in the places of its values. Returns how many rows it has changed, and what it has found.
+    """Run a statement with `%s` in the places of its values. Returns how many rows it has changed, and what it has found."""
+    return _execute(connections[DEFAULT_DB_ALIAS], sql, values)
 
-    On SQLite it goes past Django's cursors, which take longer than the statement, unless somebody wants to see each statement.
-    """
-    database = connections[DEFAULT_DB_ALIAS]
-    if database.vendor != "sqlite" or database.queries_logged or database.execute_wrappers:
+
+def _execute(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
+    """On SQLite it goes past Django's cursors, which take longer than the statement, unless somebody wants to see each statement."""
+    if database.vendor != "sqlite" or database.execute_wrappers or database.queries_logged:
         with database.cursor() as cursor:
             cursor.execute(sql, values)
             return cursor.rowcount, cursor.fetchall() if cursor.description else []
     if database.connection is None:
         database.ensure_connection()
     database.validate_no_broken_transaction()
-    with database.wrap_database_errors:
+    try:
         cursor = database.connection.execute(sql.replace("%s", "?"), values)
-        return cursor.rowcount, cursor.fetchall()
+        return cursor.rowcount, cursor.fetchall() if cursor.description else []
+    except sqlite3.Error:
+        with database.wrap_database_errors:
+            raise
 
 
 def _values(row: models.Model, database: BaseDatabaseWrapper) -> list[Any]:
     """Return what the columns of a new row get, as the driver takes it."""
-    values = []
-    for name, plain, field in _columns(type(row), database.vendor):
-        value = row.__dict__[name]
-        kind: object = value.__class__
-        if kind is not plain or (plain is datetime and value.tzinfo is not UTC):
-            value = field.get_db_prep_save(field.pre_save(row, add=True), database)
-        elif plain is UUID:
-            value = value.hex
-        elif plain is datetime:
-            value = str(value.replace(tzinfo=None))
-        values.append(value)
+    fields, names = _columns(type(row))
+    values: list[Any] = list(map(row.__dict__.__getitem__, names))
+    uuids, times, jsons, others = _conversions(type(row), tuple(map(type, values)), database.vendor)
+    for place in uuids:
+        values[place] = values[place].hex
+    for place in times:
+        at = values[place]
+        values[place] = str(at.replace(tzinfo=None)) if at.tzinfo is UTC else fields[place].get_db_prep_save(at, database)
+    for place in jsons:
+        values[place] = json.dumps(values[place])
+    for place in others:
+        values[place] = fields[place].get_db_prep_save(fields[place].pre_save(row, add=True), database)
     return values
 
 
 @cache
-def _columns(model: type[models.Model], vendor: str) -> list[tuple[str, type | None, Any]]:
-    """List attribute, plain type (None if Django must always convert) and field of each column."""
-    plain = ON_SQLITE if vendor == "sqlite" else TEXT_OR_TRUTH
+def _columns(model: type[models.Model]) -> tuple[list[Any], list[str]]:
+    """Return the field of each column, and its attribute."""
+    fields = model._meta.local_concrete_fields
+    return list(fields), [field.attname for field in fields]
 
-    def plain_type(field: Any) -> type | None:
-        return None if getattr(field, "auto_now", False) else plain.get(type(field.target_field if field.is_relation else field))
 
-    return [(field.attname, plain_type(field), field) for field in model._meta.local_concrete_fields]
+@lru_cache(1000)
+def _conversions(model: type[models.Model], kinds: tuple[type, ...], vendor: str) -> Conversions:
+    """Find out which columns are to be converted in a row whose values have these types.
+
+    SQLite takes a UUID as its hexadecimal digits, a time as UTC without its zone, and numbers and NULL as they are.
+    """
+    found = Conversions([], [], [], [])
+    for place, (field, kind) in enumerate(zip(_columns(model)[0], kinds, strict=True)):
+        target: type[Field] = type(field.target_field if field.is_relation else field)
+        is_set_by_django = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+        if not is_set_by_django and kind is (str if target in TEXT else bool if target is models.BooleanField else None):
+            continue
+        if is_set_by_django or vendor != "sqlite":
+            found.others.append(place)
+        elif target is models.UUIDField and kind is UUID:
+            found.uuids.append(place)
+        elif target is models.DateTimeField and kind is datetime:
+            found.times.append(place)
+        elif target is models.JSONField and kind is dict and field.encoder is None:
+            found.jsons.append(place)
+        elif not (
+            (target in TEXT and issubclass(kind, str))
+            or (target in NUMBERS and kind is int)
+            or (target in (*TEXT, *NUMBERS, models.UUIDField, models.DateTimeField) and kind is NoneType)
+        ):
+            found.others.append(place)
+    return found
 
 
 def _row(model: type[Row], values: list[Any], database: BaseDatabaseWrapper) -> Row:
