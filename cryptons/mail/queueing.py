@@ -1,7 +1,7 @@
 """Queue a mail as a row in the transaction of the change that it reports; a sweep sends it within seconds."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -39,11 +39,11 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], 
 
 def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], is_kept: bool = False) -> Mail:
     """Return the mail, not stored yet. `is_kept`: the template takes nothing but texts, as `render_kept` asks."""
-    render: Callable[..., str] = render_kept if is_kept else render_to_string
     values = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, **context}
-    subject, _, text = render(f"{template}.txt", values).lstrip().partition("\n")
+    templates = (f"{template}.txt", f"{template}.html")
+    written, html = render_kept(templates, values) if is_kept else [render_to_string(name, values) for name in templates]
+    subject, _, text = written.lstrip().partition("\n")
     if not subject.startswith(SUBJECT):
         raise ValueError(f"{template}.txt does not begin with a subject.")
-    html = render(f"{template}.html", values)
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
     return new_row(Mail, key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)

@@ -28,17 +28,17 @@ def values_of(*names):
 def test_it_writes_what_the_template_writes(template, language):
     with translation.override(language):
         for names in ([name] for name in NASTY):
-            assert render_kept(template, values_of(*names)) == render_to_string(template, values_of(*names))
-        assert render_kept(template, values_of(*NASTY)) == render_to_string(template, values_of(*NASTY))
+            assert render_kept([template], values_of(*names)) == [render_to_string(template, values_of(*names))]
+        assert render_kept([template], values_of(*NASTY)) == [render_to_string(template, values_of(*NASTY))]
 
 
 def test_texts_are_inserted_without_running_the_template_again(monkeypatch):
-    first = render_kept("shop/mail/order_received.html", values_of("Copper Kettle"))
+    [first] = render_kept(["shop/mail/order_received.html"], values_of("Copper Kettle"))
     monkeypatch.setattr("cryptons.mail.kept_templates.render_to_string", None)
 
-    assert render_kept("shop/mail/order_received.html", values_of("Steel Kettle")) == first.replace("Copper Kettle", "Steel Kettle")
+    assert render_kept(["shop/mail/order_received.html"], values_of("Steel Kettle")) == [first.replace("Copper Kettle", "Steel Kettle")]
 
 
 def test_what_is_no_text_is_refused():
     with pytest.raises(TypeError, match="takes texts only, not 3"):
-        render_kept("shop/mail/order_received.txt", {"total": 3})
+        render_kept(["shop/mail/order_received.txt"], {"total": 3})
