@@ -1,12 +1,29 @@
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 from django.urls import ResolverMatch, get_resolver, get_urlconf
+
+
+class Headers(HttpHeaders):
+    @classmethod
+    @lru_cache(200)
+    def parse_header_name(cls, header: str) -> str | None:
+        """Return the header of a name in WSGI's environment, None for another name. Nearly all requests have the same ones."""
+        return super().parse_header_name(header)
+
+
+class Request(WSGIRequest):
+    @cached_property
+    def headers(self) -> Headers:
+        return Headers(self.META)
 
 
 class Handler(WSGIHandler):
     """Django's handler. It remembers which view answers an address of the API, because the search through all routes takes long."""
+
+    request_class = Request
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         if not request.path_info.startswith("/api/"):  # that of a page depends on the language as well
