@@ -1,6 +1,8 @@
 """The log: one line an event, to the standard error."""
 
 import logging
+from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -9,6 +11,16 @@ from cryptons.log_redaction import redact_keys
 
 EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]
 """What of a log record's `extra` is written."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request that this thread answers, or has answered last."""
+
+
+def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the request in a log line. structlog's own contextvars look through all variables of the thread for it."""
+    if request := request_id.get():
+        event["request_id"] = request
+    return event
 
 
 class WithoutRefusals(logging.Filter):
@@ -23,7 +35,7 @@ class WithoutRefusals(logging.Filter):
 def logging_config(level: str, *, for_people: bool) -> dict[str, Any]:
     """Return Django's LOGGING. A line is text `for_people`, otherwise JSON."""
     steps: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(allow=EXTRA_FIELDS),

@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-import structlog
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
+from cryptons import logs
 from cryptons.audit.acting import acting
 
 logger = logging.getLogger("cryptons.middleware")
@@ -37,8 +37,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = request_id_of(request.headers.get("X-Request-ID", "")) or uuid4().hex
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        logs.request_id.set(request_id)
         started = time.perf_counter()
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id

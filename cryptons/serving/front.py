@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
-from cryptons import middleware
+from cryptons import logs, middleware
 from cryptons.api.limits import count_at_once
 from cryptons.client_address import client_ip
 from cryptons.page_holes import COOKIE, NOBODY, Visitor, read_visitor
@@ -112,8 +111,9 @@ class Front:
             more += counted.items()
         status = answer.send(exchange, scope.method, headers, visitor, more)
         if middleware.logger.isEnabledFor(logging.INFO):
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                middleware.log_request(scope.method, scope.path, status, time.perf_counter())
+            before = logs.request_id.set(request_id)
+            middleware.log_request(scope.method, scope.path, status, time.perf_counter())
+            logs.request_id.reset(before)
         return True
 
     def _send_file(self, scope: Scope, exchange: Exchange, headers: Mapping[str, str]) -> bool:
