@@ -1,5 +1,6 @@
 """What people may write where others read it in a mail or on a label: one line of text, without links."""
 
+import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
@@ -9,7 +10,7 @@ CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters (line breaks among them), halves of surrogate pairs, separators of lines and paragraphs."""
 TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They turn the direction of the text after them. Joiners, which languages and emojis need, are of the same category and allowed."""
-LINKS = ("://", "www.")
+LINK = re.compile(r"://|www\.", re.IGNORECASE)
 
 
 def text_problem(text: str) -> str:
@@ -20,7 +21,7 @@ def text_problem(text: str) -> str:
         return _("Must be one line of text, without control characters.")
     else:
         plain = unicodedata.normalize("NFKC", text)
-    if any(link in plain.lower() for link in LINKS):
+    if LINK.search(plain):
         return _("Must not contain a link.")
     return ""
 

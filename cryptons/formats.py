@@ -33,7 +33,7 @@ def _locale(code: str) -> Locale:
 def _international() -> Locale:
     """Return the language; for English, which is read everywhere, the one with `26 November 2026`, 24 hours and `a, b and c`."""
     language = _language()
-    return Locale("en", "GB") if language.language == "en" else language
+    return _locale("en-GB") if language.language == "en" else language
 
 
 def money(amount: int, currency: str = "") -> str:

@@ -58,6 +58,10 @@ class StrictUUID(StrictString):
 
     _uuid = serializers.UUIDField()
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators = []  # those of a string look for letters that a UUID cannot have
+
     def to_internal_value(self, data: Any) -> Any:
         return self._uuid.to_internal_value(super().to_internal_value(data))
 

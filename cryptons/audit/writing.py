@@ -66,9 +66,11 @@ def audit_event(event: str, subject_id: UUID, data: Mapping[str, Any], *, actor:
 
     `before` reads what the event before it said.
     """
-    who = current_actor()
     kind = event.partition(".")[0]
-    if kind != "payout" and not (who.is_staff and actor):
+    if kind != "payout" and not actor:
+        return
+    who = current_actor()
+    if kind != "payout" and not who.is_staff:
         return
     if not who.name:
         who = Actor(who.way, None, actor, who.address)

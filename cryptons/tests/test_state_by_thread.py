@@ -9,7 +9,6 @@ from django.db import connections
 from django.test import override_settings
 from django.urls import base as urls
 from django.utils import timezone, translation
-from django.utils.translation import trans_real
 
 
 def test_django_looks_up_state_without_asking_for_an_event_loop():
@@ -35,5 +34,5 @@ def test_settings_are_read_without_a_call_of_python_and_can_be_overridden():
     with override_settings(SHOP_NAME="Kettles"):
         assert settings.SHOP_NAME == "Kettles"
 
-    assert settings.SHOP_NAME == before
+    assert before == settings.SHOP_NAME
     assert type(settings).__getattribute__ is object.__getattribute__

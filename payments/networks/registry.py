@@ -1,6 +1,7 @@
 """List the networks that the shop takes, with the adapter of each."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from payments.networks.stripe.keys import counts_currency, takes_play_money, tak
 from payments.networks.stripe.network import CardNetwork
 
 NODE_SETTINGS = tuple(node_settings())
+_read_nodes = attrgetter(*NODE_SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def _real_networks() -> dict[str, Network]:
 
 def is_sandbox() -> bool:
     """Return whether the sandbox's networks serve: only if SANDBOX allows it, and no real node and no live key of Stripe is configured."""
-    return bool(settings.SANDBOX) and not any(getattr(settings, name) for name in NODE_SETTINGS) and not takes_real_money()
+    return bool(settings.SANDBOX) and not any(_read_nodes(settings)) and not takes_real_money()
 
 
 def _cards() -> dict[str, Network]:

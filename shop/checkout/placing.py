@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from cryptons.db import in_transaction, retry_when
@@ -28,6 +30,8 @@ from shop.orders.mail_limits import count_mail
 from shop.orders.mails import order_received
 from shop.orders.state import state_of
 from shop.orders.stock import take_stock
+
+PLACED_AT_ONCE = gettext_lazy("The order could not be placed because of another one at the same time. Please try again.")
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         return Placed(draft.order, view_new_quote(draft.invoice.invoice, draft.invoice.options))
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
-    failure = OrderMoved(_("The order could not be placed because of another one at the same time. Please try again."))
+    failure = OrderMoved(PLACED_AT_ONCE)
     try:
         return retry_when(IntegrityError, place, attempts=2, failure=failure)
     except (ShopError, PaymentError):
@@ -210,7 +214,7 @@ def _draft(
 
 def _set_lines(order: Order, lines: list[OrderLine]) -> None:
     """Let the mail and the answer read these lines as if they had been prefetched; Django has no public function for rows at hand."""
-    rows = order.lines.all()
+    rows: QuerySet[OrderLine] = QuerySet(OrderLine)
     rows._result_cache = lines
     order._prefetched_objects_cache = {"lines": rows}  # type: ignore[attr-defined]
 
