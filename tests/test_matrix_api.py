@@ -67,7 +67,6 @@ OWN_OR_STAFF = Route(BUYER | TELLERS, refusal=HIDDEN)
 ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/schema": {"": EVERY},
     "GET /api/docs": {"": EVERY},
-    "GET /api/docs/settings.js": {"": EVERY},
     "POST /api/auth/register": {"": EVERY},
     "POST /api/auth/login": {"": EVERY},
     "POST /api/auth/refresh": {"": EVERY},

@@ -1,6 +1,6 @@
 from django.urls import include, path, re_path
 
-from cryptons.api.docs import docs, docs_settings, schema
+from cryptons.api.docs import docs, schema
 from cryptons.api.errors import not_found
 
 urlpatterns = [
@@ -10,6 +10,5 @@ urlpatterns = [
     path("", include("cryptons.events.api.urls")),
     path("schema", schema, name="api_schema"),
     path("docs", docs, name="api_docs"),
-    path("docs/settings.js", docs_settings, name="api_docs_settings"),
     re_path(r"^.*$", not_found),
 ]
