@@ -42,6 +42,9 @@ ANYWHERE = (400, 408, 411, 413, 429, 500, 503)
 """Any route may answer these: an unknown parameter; a body that is late, of unknown length or too large; too many requests, a defect, an
 overload or outage."""
 
+UNREAD = (414, 431)
+"""An address or headers that are so long that the server does not read them: an answer without a body."""
+
 LIMIT_HEADERS = [
     OpenApiParameter(name, WHOLE, OpenApiParameter.HEADER, response=[429], description=description)
     for name, description in (
@@ -98,6 +101,7 @@ def describe(
         answers = {(status, "text/event-stream"): TEXT}
     if cached:
         answers[304] = None
+    answers |= dict.fromkeys(UNREAD)
     for code in sorted({*errors, *ANYWHERE, *([401, 403] if login else [])}):
         answers[(code, "application/json")] = ERROR
     extended = extend_schema(

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from cryptons.api.outputs import AmountText, DecimalText, Output
@@ -20,6 +21,7 @@ from payments.sync.node_health import NodeReport
 STATES = ("ok", "attention", "trouble")
 
 
+@extend_schema_serializer(component_name="InvoiceView")  # generated clients name the `status` of an `Invoice` so
 class InvoiceStatusSerializer(Output):
     """The state of an invoice for anybody who has its id."""
 

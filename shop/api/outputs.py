@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.api.inputs import AddressField
@@ -260,6 +261,7 @@ class OrderSerializer(Output):
         return order.transaction_hash or None
 
 
+@extend_schema_serializer(component_name="PaymentRequest")  # generated clients would name its `status` like an order's `paymentStatus`
 class OrderPaymentSerializer(Output):
     """How an order is to be paid: the newest quote of its invoice."""
 
