@@ -1,0 +1,122 @@
+"""One shop in the sandbox and those who build on its API: the examples of docs/api.md, generated clients, a fuzzer."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.programs import find
+from tests.running import ROOT, STAFF, Shop, data_of_a_first_start, free_port, wait_for
+from tests.stack.buying import stock_product
+from tests.stack.test_payouts import admin_of, press
+
+EXAMPLES = ROOT / "docs/examples"
+BUYERS_ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    settings = {"SANDBOX": "true", "FOLLOW_SECONDS": "1", "WEBHOOK_PRIVATE_HOSTS": "127.0.0.1", "RATE_LIMIT_KEY": "1000000/minute"}
+    shop = Shop(tmp_path_factory.mktemp("shop"), "--no-demo", **settings)
+    shutil.copytree(data_of_a_first_start(), shop.data)
+    shop.start()
+    stock_product(shop, stock=1000)
+    yield shop
+    shop.stop()
+
+
+@pytest.fixture(scope="module")
+def tools() -> Path:
+    return Path(find("The tools of the API", script="get-api-tools.sh"))
+
+
+@pytest.fixture(scope="module")
+def document(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("document") / "openapi.json"
+    file.write_text(shop.http.get("/api/schema").text)
+    return file
+
+
+def start(shop: Shop, key: str, log: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start an example, whose lines go to the file."""
+    environment = {"PATH": os.environ["PATH"], "SHOP": shop.url, "API_KEY": key, "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as output:
+        return subprocess.Popen([sys.executable, EXAMPLES / name, *arguments], env=environment, stdout=output)
+
+
+def run(shop: Shop, key: str, log: Path, name: str, *arguments: str) -> list[str]:
+    """Run an example to its end, and return the lines that it prints."""
+    assert start(shop, key, log, name, *arguments).wait(60) == 0, log.read_text()
+    return log.read_text().splitlines()
+
+
+def make_key(shop: Shop, log: Path) -> str:
+    (key,) = run(shop, "", log, "make_key.py", STAFF["email"], STAFF["password"])
+    return key
+
+
+def test_the_examples_of_the_documents_sell_watch_refund_synchronise_and_receive(shop: Shop, tmp_path: Path):
+    log, received = tmp_path / "log", tmp_path / "received"
+    key = make_key(shop, log)
+    receiver = start(shop, key, received, "receive.py", str(free_port()))
+    try:
+        wait_for("the receiver to listen", lambda: "Waiting for events" in received.read_text())
+        sold = run(shop, key, log, "sell.py", "thing")
+        order, access_key = sold[-1].split()[-2:]
+        watcher = start(shop, key, log, "watch.py", order, access_key)
+        wait_for("the payment to be seen", lambda: " pending" in log.read_text() or " paid" in log.read_text())
+        invoice = shop.get(f"/api/orders/{order}/payment", headers={"X-Order-Key": access_key})["invoiceId"]
+        shop.http.post("/api/sandbox/pay", json={"invoiceId": invoice, "play": "confirm"})
+        assert watcher.wait(60) == 0
+        assert log.read_text().endswith(" paid\n")
+        wait_for(
+            "both events", lambda: [line.split()[0] for line in received.read_text().splitlines()[1:]] == ["order.placed", "order.paid"]
+        )
+    finally:
+        receiver.terminate()
+        receiver.wait()
+
+    refund = start(shop, key, log, "refund.py", order, BUYERS_ADDRESS)
+    page = wait_for("the draft", lambda: re.search(r"/admin/payments/payout/[0-9a-f-]+", log.read_text()))
+    assert page
+    press(admin_of(shop), f"{page[0]}/act/approve/")
+    assert refund.wait(60) == 0
+    assert log.read_text().splitlines()[-1].startswith("sent ")
+
+    stock_product(shop, stock=2, price="20.00")
+    copy = tmp_path / "catalogue.json"
+    assert run(shop, key, log, "synchronise.py", str(copy)) == ["2 products read", "1 prices changed"]
+    run(shop, key, log, "synchronise.py", str(copy))
+    assert "21.00" in {product["price"] for product in json.loads(copy.read_text()).values()}
+
+
+def test_a_generated_typescript_client_compiles_and_orders(shop: Shop, tools: Path, document: Path, tmp_path: Path):
+    programs = tools / "node_modules/.bin"
+    shutil.copy(ROOT / "tests/stack/api_clients/smoke.mts", tmp_path)
+    strictly = ["--strict", "--noEmitOnError", "--skipLibCheck", "false", "--target", "es2022", "--module", "nodenext"]
+    subprocess.run([programs / "openapi-typescript", document, "-o", tmp_path / "api.d.ts"], check=True)
+    compiled = subprocess.run([programs / "tsc", *strictly, "smoke.mts"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert compiled.returncode == 0, compiled.stdout
+    subprocess.run([find("Node", "node", "nodejs"), "smoke.mjs"], cwd=tmp_path, env={"SHOP": shop.url}, check=True)
+
+
+def test_a_generated_python_client_has_the_right_types_and_orders(shop: Shop, tools: Path, document: Path, tmp_path: Path):
+    python, smoke = tools / "python/bin/python", ROOT / "tests/stack/api_clients/smoke.py"
+    environment = {"PATH": f"{tools}/python/bin:{os.environ['PATH']}"}
+    command = [tools / "python/bin/openapi-python-client", "generate", "--meta", "none", "--fail-on-warning", "--path", document]
+    subprocess.run([*command, "--output-path", tmp_path / "client_of_the_shop"], env=environment, check=True)
+    paths = environment | {
+        "MYPYPATH": str(tmp_path),
+        "PYTHONPATH": str(tmp_path),
+        "SHOP": shop.url,
+        "API_KEY": make_key(shop, tmp_path / "key"),
+    }
+    checked = ["-m", "mypy", "--strict", "--config-file=", f"--python-executable={python}", "--follow-imports=silent", smoke]
+    subprocess.run([sys.executable, *checked], cwd=tmp_path, env=paths, check=True)
+    subprocess.run([python, smoke], env=paths, check=True)
