@@ -21,14 +21,14 @@ from payments.rates.sources import KNOWN, sources
 
 
 def _any_node_setting() -> str:
-    return get_text_list(node_settings(), "or")
+    return get_text_list([*node_settings(), "STRIPE_SECRET_KEY"], "or")
 
 
 @register()
 def check_networks(**_: Any) -> list[CheckMessage]:
     if offered_networks() or is_sandbox():
         return []
-    hint = f"Set {_any_node_setting()} to a node, or SANDBOX=true to try the shop out with play money."
+    hint = f"Set {_any_node_setting()}, or SANDBOX=true to try the shop out with play money."
     return [Warning("No way to pay is configured, so nothing can be bought.", hint=hint, id="payments.W001")]
 
 
@@ -113,7 +113,7 @@ def check_sandbox(**_: Any) -> list[CheckMessage]:
 def _sandbox_warning() -> list[CheckMessage]:
     if not is_sandbox():
         return []
-    hint = f"Set SANDBOX=false, and a node: {_any_node_setting()}."
+    hint = f"Set SANDBOX=false, and one of {_any_node_setting()}."
     return [Warning("SANDBOX IS ON: anybody can simulate a payment, and its order is processed as paid.", hint=hint, id="payments.W009")]
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.utils import timezone
 
+from accounts.tests.factories import ApiClient, UserFactory
 from cryptons.mail.models import Mail
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option
@@ -14,6 +15,7 @@ from payments.sync.follower import poll
 from shop.checkout.tests.test_checkout_pages import fill_in, form_of, order
 from shop.models import Order
 from shop.orders.access import return_token
+from shop.tests.factories import ADDRESS, ProductFactory
 from tests.fake_stripe import TEST_KEY
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,6 +65,18 @@ def test_an_order_is_paid_by_card_and_refunded_to_it(client, item, stripe, setti
     answer = client.post(ask.redirect_chain[-1][0], {"network": "CARD"}, follow=True)
     assert "We received your request" in answer.text
     assert "the card that paid" in answer.text
+
+
+def test_an_order_over_the_api_is_quoted_and_placed_with_a_card(stripe):
+    api = ApiClient(UserFactory(email="ada@example.com"))
+    items = [{"productId": str(ProductFactory().pk), "quantity": 2}]
+    (quoted,) = api.post("/api/checkout/quote", {"items": items, "cryptocurrency": "CARD"}).json()["data"]["amounts"]
+    assert (quoted["network"], quoted["cryptocurrency"], quoted["amount"], quoted["rate"]) == ("CARD", "CARD", "99.98", "1.00")
+
+    placed = api.post("/api/orders", {"items": items, "cryptocurrency": "CARD", "shippingAddress": ADDRESS}).json()["data"]
+    option, payment = Option.objects.get(), placed["payment"]
+    assert (placed["cryptocurrency"], payment["network"], payment["amount"], payment["lightning"]) == ("CARD", "CARD", "99.98", None)
+    assert (payment["uri"], payment["address"], payment["sandbox"]) == (option.payment_request, option.destination, True)
 
 
 def test_a_stripe_that_is_away_keeps_the_cart_and_offers_the_coins(client, item, stripe):

@@ -226,6 +226,19 @@ def test_a_refund_goes_to_the_card_that_paid_and_nowhere_else(stripe, option):
         record_sent_by_hand(payout.pk, "re_1", actor="anna", reason="sent", at=now)
 
 
+def test_staff_are_told_of_a_refund_that_fails_after_it_was_sent_and_not_of_those_of_other_shops(stripe, option):
+    intent = paid(stripe, option)
+    refund = stripe.refund_in_dashboard(intent, 2_500)
+    refund["status"] = "failed"
+    stripe.tell("refund.failed", refund)
+    others = CardNetwork().open_destination(request_for(timezone.now(), label="order_ELSEWHERE"))
+    stripe.sessions[others.text]["metadata"] = {"shop": "https://another.example"}
+    stripe.dispute(stripe.pay(others.text), DUE)
+    follow()
+    assert "$25.00" in Alert.objects.get().text
+    assert Payment.objects.get().amount_base == DUE
+
+
 # --- The books ---
 
 
