@@ -69,6 +69,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "forget old carts": _every(3600, "shop.tasks.forget_old_carts"),
         "check audit": _daily(3, 47, "cryptons.audit.tasks.check_audit"),
         "reconcile books": _daily(4, 17, "payments.tasks.reconcile_books"),
+        "recount ratings": _daily(3, 57, "reviews.tasks.recount_ratings"),
         "reconcile payouts": _daily(4, 37, "payments.tasks.reconcile_payouts"),
         "check figures": _daily(4, 57, "shop.tasks.check_figures"),
     }

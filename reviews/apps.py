@@ -1,5 +1,13 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ReviewsConfig(AppConfig):
     name = "reviews"
+    verbose_name = _("Reviews")
+
+    def ready(self) -> None:
+        from reviews import voting, writing
+
+        writing.follow_deletions()
+        voting.follow_deletions()

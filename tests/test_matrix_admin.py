@@ -47,6 +47,7 @@ DELETABLE = (
     "accounts_user of staff",
     "auth_group",
     "events_webhookendpoint",
+    "reviews_review",
     "shop_category",
     "shop_product",
 )
@@ -83,6 +84,7 @@ MODELS = {
     "payments_payment": Rights(READS_MONEY),
     "payments_payout": Rights(BOOKS),
     "payments_rate": Rights(BOOKS),
+    "reviews_review": Rights(CATALOGUE, change=CATALOGUE, delete=CATALOGUE),
     "shop_category": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
     "shop_order": Rights(ORDERS | BOOKS, change=ORDERS),
     "shop_product": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
@@ -92,6 +94,7 @@ ACTIONS = {
     "auth_group": {"delete_selected": ROOT},
     "events_webhookdelivery": {"redeliver": OWNER},
     "mail_mail": {"send_again": SUPPORT},
+    "reviews_review": dict.fromkeys(("approve_selected", "reject_selected", "delete_selected"), CATALOGUE),
     "shop_category": {"delete_selected": CATALOGUE},
     "shop_order": dict.fromkeys(("ship_selected", "deliver_selected", "cancel_selected", "release_selected"), ORDERS),
     "shop_product": dict.fromkeys(("delete_selected", "list_products", "unlist_products"), CATALOGUE),
@@ -120,6 +123,7 @@ APPS = {
     "events": OWNER,
     "mail": SUPPORT,
     "payments": READS_MONEY,
+    "reviews": CATALOGUE,
     "shop": GOODS | ORDERS | BOOKS,
 }
 PAGES = {
@@ -140,6 +144,7 @@ PAGES = {
     "admin:payments_payout_act": [Page(NODES, row="payments_payout", names=(*MONEY_LEAVES, "withdraw"), asks=MONEY_LEAVES)],
     "admin:payments_payout_draft": [Page(NODES, row="payments_invoice", names=("excess", "late", "refund"))],
     "admin:payments_payout_psbt": [Page(NODES, row="payout to sign", methods=READ)],
+    "admin:reviews_review_act": [Page(CATALOGUE, row="reviews_review", names=("approve", "reject"), methods=SEND)],
     "admin:shop_order_act": [Page(ORDERS, row="shop_order", names=("ship", "deliver", "release", "process", "cancel"))],
     "admin:shop_product_demo": [Page(CATALOGUE)],
     "exceptions:queue": [Page(READS_MONEY, methods=READ)],

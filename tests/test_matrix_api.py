@@ -124,6 +124,15 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/admin/analytics": {"": Route(TELLERS), "file": Route(TELLERS)},
     "GET /api/admin/health": {"": Route(TELLERS)},
     "GET /api/admin/lightning": {"": Route(NODES)},
+    "GET /api/reviews": {"": Route(CATALOGUE)},
+    "POST /api/reviews": {"": USERS},
+    "GET /api/reviews/product/<str:product_id>": {"product": EVERY},
+    "PATCH /api/reviews/<str:review_id>": {"buyer's review": Route(BUYER)},
+    "DELETE /api/reviews/<str:review_id>": {"new review": Route(CATALOGUE)},
+    "POST /api/reviews/<str:review_id>/helpful": {"buyer's review": USERS},
+    "DELETE /api/reviews/<str:review_id>/helpful": {"buyer's review": USERS},
+    "POST /api/reviews/<str:review_id>/approve": {"buyer's review": Route(CATALOGUE)},
+    "POST /api/reviews/<str:review_id>/reject": {"buyer's review": Route(CATALOGUE)},
     "POST /api/webhooks/payment": {"": UNSIGNED},
     "POST /api/webhooks/stripe": {"": UNSIGNED},
     "GET /api/webhook-endpoints": {"": HOOKS},
@@ -156,6 +165,7 @@ def bodies(rows: Rows, person: str) -> dict[str, Any]:
         "POST /api/webhook-endpoints": {"url": "https://erp.example/hooks", "events": ["order.paid"]},
         "PATCH /api/webhook-endpoints/<str:endpoint_id>": {"description": f"ERP of {person}"},
         "POST /api/webhook-endpoints/<str:endpoint_id>/redeliver": {"since": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
+        "POST /api/reviews": {"productId": str(rows.product.pk), "rating": 4, "comment": "Pours well."},
         "POST /api/cart/items": item,
         "PUT /api/cart/items/<str:item_id>": {"quantity": 2},
         "POST /api/checkout/quote": {"items": [item]},
@@ -194,11 +204,12 @@ def test_exactly_those_of_the_table_may_use_each_route_of_the_api(settings):
         "guest's order": rows.guests.pk,
         "invoice": rows.invoice.pk,
         "endpoint": rows.endpoint.pk,
+        "buyer's review": rows.review.pk,
         "delivery": rows.delivery.pk,
     }
     doomed = {
         (f"new {name.rpartition('_')[2]}", person): rows.fresh(name).pk
-        for name in ("shop_product", "shop_category", "accounts_apikey", "events_webhookendpoint")
+        for name in ("shop_product", "shop_category", "accounts_apikey", "events_webhookendpoint", "reviews_review")
         for person in sorted(ALL)
     }
     doomed |= {("new picture", person): f"{rows.product.pk}/images/{rows.fresh('shop_productimage').pk}" for person in sorted(ALL)}

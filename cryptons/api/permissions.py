@@ -22,7 +22,7 @@ DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
     "orders:write": "shop.change_order",
     "payments:read": "payments.view_payment",
     "nodes:read": "payments.view_cursor",
-    "reviews:moderate": "reviews.change_review",
+    "reviews:moderate": {"PATCH": "reviews.change_review", "DELETE": "reviews.delete_review"},
     "stats:read": "shop.view_order",
     "payouts:send": "payments.add_payout",
     "webhooks:write": {**_writing("events", "webhookendpoint"), "GET": "events.view_webhookendpoint"},

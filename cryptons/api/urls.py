@@ -6,6 +6,7 @@ from cryptons.api.errors import not_found
 urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("shop.api.urls")),
+    path("", include("reviews.api.urls")),
     path("", include("payments.api.urls")),
     path("", include("cryptons.events.api.urls")),
     path("schema", schema, name="api_schema"),

@@ -26,7 +26,14 @@ from cryptons.events.public_address import check_url
 from cryptons.events.types import EVENT_TYPES
 from cryptons.events.webhook_models import WebhookDelivery, WebhookEndpoint
 
-SUBJECTS = {"order": _("Orders"), "invoice": _("Invoices"), "payment": _("Payments"), "payout": _("Payouts"), "stock": _("Stock")}
+SUBJECTS = {
+    "order": _("Orders"),
+    "invoice": _("Invoices"),
+    "payment": _("Payments"),
+    "payout": _("Payouts"),
+    "stock": _("Stock"),
+    "review": _("Reviews"),
+}
 MAY_VIEW, MAY_CHANGE = "events.view_webhookendpoint", "events.change_webhookendpoint"
 
 

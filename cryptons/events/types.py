@@ -29,12 +29,19 @@ FIELDS: dict[str, dict[str, Shape]] = {
     },
     "payout": {"status": TEXT, "network": TEXT, "amount": TEXT, "reference": TEXT},
     "stock": {"stock": {"type": "integer"}},
+    "review": {
+        "productId": {"type": "string", "format": "uuid"},
+        "rating": {"type": "integer", "description": "Stars, from 1 to 5"},
+        "approved": {**TRUTH, "description": "Whether everybody sees it"},
+        "verifiedPurchase": TRUTH,
+    },
     "webhook": {},
 }
 """What `data` has in addition to `id` and `seq`, by what the event is about. An event leaves out what it does not tell."""
 
 ALWAYS = {"order": ("status", "paymentStatus", "onHold"), "invoice": ("status", "flags"), "stock": ("stock",)}
 ALWAYS |= {"payment": ("network", "reference", "amount", "status"), "payout": ("status", "network", "amount")}
+ALWAYS |= {"review": ("productId", "rating", "approved", "verifiedPurchase")}
 
 IDS = {
     "order": "The order",
@@ -42,6 +49,7 @@ IDS = {
     "payment": "The invoice that it pays",
     "payout": "The payout",
     "stock": "The product",
+    "review": "The review",
     "webhook": "A new id for each test",
 }
 
@@ -56,6 +64,7 @@ _EVENTS = {
         "draft destination agreed approved sending sent failed unknown withdrawn stopped covered fee_too_high fee_allowed try_again updated"
     ),
     "stock": "changed",
+    "review": "submitted updated approved rejected deleted",
 }
 EVENT_TYPES = tuple(f"{subject}.{event}" for subject, events in _EVENTS.items() for event in events.split())
 """What an endpoint can choose."""

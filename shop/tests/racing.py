@@ -38,14 +38,17 @@ class Buyer:
 
 
 @contextmanager
-def buyers_on(database: str, folder: Path) -> Iterator[list[Buyer]]:
-    """Processes that one process forks after it has imported the shop, which takes each of them longer than a race."""
+def buyers_on(database: str, folder: Path, program: str = "shop.tests.racing_buyer") -> Iterator[list[Buyer]]:
+    """Processes that one process forks after it has imported the shop, which takes each of them longer than a race.
+
+    `program` has what they do.
+    """
     pairs = [socket.socketpair() for _ in range(PROCESSES)]
     theirs = [their_end.fileno() for _, their_end in pairs]
     environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": database, "CELERY_BROKER_URL": "memory://"}
     errors = folder / "errors"
     with errors.open("w") as log:
-        command = [sys.executable, "-m", "shop.tests.racing_buyer", *map(str, theirs)]
+        command = [sys.executable, "-m", program, *map(str, theirs)]
         parent = subprocess.Popen(command, env=environment, stderr=log, pass_fds=theirs)
     for _, their_end in pairs:
         their_end.close()

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -153,16 +153,16 @@ def ask_again(act: Callable[..., Any], **options: Any) -> Any:
     return act(**options)
 
 
-def serve(end: int) -> None:
+def serve(end: int, acts: Mapping[str, Any]) -> None:
     """Answer at this end of a socket until the other one is closed."""
     with socket.socket(fileno=end) as connection, connection.makefile("rw", encoding="utf-8") as lines:
         print(json.dumps("ready"), file=lines, flush=True)
         for line in lines:
             act, options = json.loads(line)
-            print(json.dumps(ask_again(globals()[act], **options)), file=lines, flush=True)
+            print(json.dumps(ask_again(acts[act], **options)), file=lines, flush=True)
 
 
-def main() -> None:
+def main(acts: Mapping[str, Any]) -> None:
     """Migrate the database, then fork a process for each socket whose number is an argument.
 
     The migration has a process of its own too, because a connection to a database must not be forked.
@@ -176,7 +176,7 @@ def main() -> None:
         if not os.fork():
             for other in set(ends) - {end}:
                 os.close(other)
-            serve(end)
+            serve(end, acts)
             os._exit(0)
     for end in ends:
         os.close(end)
@@ -185,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())

@@ -17,6 +17,7 @@ from cryptons.mail.models import Mail
 from payments.models import Alert, Cursor, Invoice, Payment, Payout, Rate
 from payments.payouts.refund_links import refund_path
 from payments.tests.factories import PayoutFactory
+from reviews.models import Review
 from reviews.tests.factories import ReviewFactory
 from shop.models import Cart, Order, Product, ProductImage
 from shop.orders.access import return_token
@@ -32,7 +33,7 @@ class Rows:
         buyer, self.root = people.users[min(BUYER)], people.users["superuser"]
         self.product: Product = ProductFactory.create(stock=1_000)
         self.unlisted: Product = ProductFactory.create(is_listed=False)
-        ReviewFactory.create(product=self.product, user=buyer)
+        self.review: Review = ReviewFactory.create(product=self.product, user=buyer, approved=True)
         self.cart_item = CartItemFactory.create(cart=Cart.objects.get_or_create(user=buyer)[0], product=self.product)
         self.order = self._order("BUYER", user=buyer)
         self.paid = self._order("PAID", user=buyer)
@@ -72,6 +73,7 @@ class Rows:
             "accounts_user of staff": StaffFactory.create,
             "auth_group": lambda: Group.objects.create(name=f"Helpers {Group.objects.count()}"),
             "events_webhookendpoint": lambda: WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]),
+            "reviews_review": ReviewFactory.create,
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
             "shop_productimage": lambda: ProductImage.objects.create(product=self.product, file="a.webp", width=1, height=1),
