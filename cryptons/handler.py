@@ -1,7 +1,8 @@
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.request import HttpHeaders
 from django.urls import ResolverMatch, get_resolver, get_urlconf
 
@@ -18,6 +19,13 @@ class Request(WSGIRequest):
     @cached_property
     def headers(self) -> Headers:
         return Headers(self.META)
+
+
+def set_missing(response: HttpResponse, headers: Mapping[str, str]) -> None:
+    """Add the headers that the response does not have. Their names and values are ASCII: Django would convert each to find that out."""
+    stored: dict[str, tuple[str, str]] = response.headers._store
+    for name, value in headers.items():
+        stored.setdefault(name.lower(), (name, value))
 
 
 class Handler(WSGIHandler):

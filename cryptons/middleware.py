@@ -15,6 +15,7 @@ from django.middleware.security import SecurityMiddleware
 
 from cryptons import logs
 from cryptons.audit.acting import acting
+from cryptons.handler import set_missing
 
 logger = logging.getLogger("cryptons.middleware")
 
@@ -75,8 +76,7 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        set_missing(response, HEADERS)
         if not (settings.DEBUG and response.status_code in (404, 500)):  # Django's own pages then, which have scripts in them
             response.headers.setdefault("Content-Security-Policy", _content_security_policy())
         return response

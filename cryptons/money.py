@@ -96,8 +96,8 @@ def parse_coin(amount: Decimal | str, network: str) -> Base:
 
 def fiat_to_base(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:
     """Convert a fiat price to base units, rounding up so that the shop is never short a unit."""
-    exact = Fraction(price) * UNITS[network].base_per_coin / Fraction(minor_per_coin)
-    return Base(-(-exact.numerator // exact.denominator))
+    numerator, denominator = minor_per_coin.as_integer_ratio()
+    return Base(-(-price * UNITS[network].base_per_coin * denominator // numerator))
 
 
 def amount_due(price: Minor | int, *, minor_per_coin: Decimal, network: str) -> Base:

@@ -12,6 +12,7 @@ from cryptons.api.envelope import error_response
 from cryptons.api.errors import handle, is_api
 from cryptons.api.limits import count, too_many_requests
 from cryptons.client_address import client_ip
+from cryptons.handler import set_missing
 
 
 class ApiMiddleware:
@@ -26,8 +27,7 @@ class ApiMiddleware:
         if not allowed:
             return error_response(429, "RATE_LIMITED", too_many_requests(headers), headers)
         response = self.get_response(request)
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
+        set_missing(response, headers)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -31,7 +31,8 @@ _BASE58 = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
 
 
 def _random(letters: str, count: int) -> str:
-    return "".join([letters[byte % len(letters)] for byte in secrets.token_bytes(count)])
+    most = len(letters)
+    return "".join([letters[byte % most] for byte in secrets.token_bytes(count)])
 
 
 class SandboxNetwork:
