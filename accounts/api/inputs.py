@@ -57,6 +57,8 @@ class NewPassword(StrictString):
 class AddressSerializer(Input):
     """An address for parcels. A field without a value is left out; the country decides whether it needs `postalCode` and `region`."""
 
+    example = {"name": "Ada Lovelace", "street": "12 Example Road", "city": "London", "postalCode": "N1 1AA", "country": "GB"}
+
     name = StrictString(max_length=LENGTHS["name"])
     street = StrictString(max_length=LENGTHS["street"])
     street2 = StrictString(max_length=LENGTHS["street2"], required=False, allow_blank=True)
@@ -78,6 +80,8 @@ class AddressField(serializers.JSONField):
 
 
 class RegisterInput(Input):
+    example = {"username": "ada", "email": "ada@example.com", "password": "kettle-and-thread"}
+
     username = serializers.RegexField(USERNAME, min_length=3, max_length=150, validators=[plain_text])
     email = StrictEmail(max_length=254)
     password = NewPassword()
@@ -92,6 +96,8 @@ class RegisterInput(Input):
 
 
 class LoginInput(Input):
+    example = {"email": "ada@example.com", "password": "kettle-and-thread"}
+
     email = StrictString(required=False, max_length=254)
     username = StrictString(required=False, max_length=254)
     password = StrictString(max_length=128, trim_whitespace=False)
@@ -107,31 +113,45 @@ class LoginInput(Input):
 
 
 class RefreshInput(Input):
+    example = {"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9…"}
+
     refresh = StrictString(max_length=4000)
 
 
 class LogoutInput(Input):
+    example = {"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9…"}
+
     refresh = StrictString(max_length=4000, required=False)
 
 
 class PasswordInput(Input):
+    example = {"currentPassword": "kettle-and-thread", "newPassword": "thread-and-kettle"}
+
     currentPassword = StrictString(max_length=128, trim_whitespace=False)
     newPassword = NewPassword()
 
 
 class AddressOfAccountInput(Input):
+    example = {"email": "ada@example.com"}
+
     email = StrictEmail(max_length=254)
 
 
 class LinkKeyInput(Input):
+    example = {"key": "MDFhMjFjM2U-d0k2mz-5d1f0c"}
+
     key = StrictString(max_length=200, help_text="What stands after `/account/link/` in the mail")
 
 
 class LinkPasswordInput(LinkKeyInput):
+    example = {"key": "MDFhMjFjM2U-d0k2mz-5d1f0c", "newPassword": "thread-and-kettle"}
+
     newPassword = StrictString(max_length=128, trim_whitespace=False, write_only=True)
 
 
 class NewEmailInput(Input):
+    example = {"email": "ada@example.org", "currentPassword": "kettle-and-thread"}
+
     email = StrictEmail(max_length=254)
     currentPassword = StrictString(max_length=128, trim_whitespace=False)
 
@@ -140,6 +160,8 @@ class NewEmailInput(Input):
 
 
 class ApiKeyInput(Input):
+    example = {"name": "ERP", "scopes": ["products:read", "products:write"], "allowedIps": ["192.0.2.0/24"]}
+
     name = StrictString(max_length=100, validators=[plain_text])
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=len(SCOPES))
     expiresAt = serializers.DateTimeField(required=False, allow_null=True, help_text="Without it the key does not expire")
@@ -157,6 +179,8 @@ class ApiKeyInput(Input):
 
 
 class ProfileInput(Input):
+    example = {"firstName": "Ada", "lastName": "Lovelace", "phone": "+44 20 7946 0000", "address": AddressSerializer.example}
+
     firstName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])
     lastName = StrictString(max_length=150, required=False, allow_blank=True, validators=[plain_text])
     phone = StrictString(max_length=40, required=False, allow_blank=True, validators=[plain_text])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
@@ -69,6 +69,8 @@ class StrictUUID(StrictString):
 class Input(serializers.Serializer[Any]):
     """Takes an object, and refuses unknown fields. One error tells of all that is wrong with the fields."""
 
+    example: ClassVar[dict[str, Any] | None] = None
+    """A body that is accepted, for the OpenAPI document."""
     is_kept = False
     """Whether one instance checks the bodies of all requests: its fields ask neither for the request nor for the whole body."""
 

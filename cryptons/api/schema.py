@@ -146,14 +146,15 @@ def describe_page(summary: str, *, data: type[Output], parameters: Sequence[Open
 
 
 class _ClosedInput(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """A body with an unknown field is refused, and the document says so."""
+    """A body with an unknown field is refused, and the document says so, with an example."""
 
     target_class = Input
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Shape:
         schema: Shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
-        return {**schema, "additionalProperties": False}
+        examples = {} if self.target.example is None else {"examples": [self.target.example]}
+        return {**schema, "additionalProperties": False, **examples}
 
 
 class _Text(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

@@ -43,6 +43,8 @@ PAYOUTS = Listing(
 
 
 class PayoutInput(Input):
+    example = {"invoiceId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "kind": "excess", "network": "BTC", "reason": "Paid too much"}
+
     invoiceId = StrictUUID()
     kind = serializers.ChoiceField(Payout.Kind.values)
     network = serializers.ChoiceField(list(UNITS))

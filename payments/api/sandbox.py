@@ -19,6 +19,8 @@ from payments.tasks import follow_networks
 
 
 class PlayInput(Input):
+    example = {"invoiceId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "play": "exact"}
+
     invoiceId = StrictUUID()
     play = serializers.ChoiceField(list(PLAYS))
 

@@ -62,6 +62,11 @@ class HintData(Input):
 
 
 class HintInput(Input):
+    example = {
+        "event": "payment.received",
+        "data": {"orderId": "2611-K3TTLE", "transactionHash": "", "amount": "0.00041234", "confirmations": 1},
+    }
+
     event = StrictString(max_length=80)
     data = HintData()  # type: ignore[assignment]  # the name of the field
     signature = StrictString(
@@ -117,6 +122,8 @@ STRIPE_HEADER = OpenApiParameter(
 
 class StripeEventInput(Input):
     """An event of Stripe. Nothing but its id and its signature is read."""
+
+    example = {"id": "evt_1QxKettle"}
 
     id = StrictString(max_length=128)
 

@@ -18,11 +18,15 @@ from shop.models import MAX_QUANTITY, CartItem, Product
 
 
 class AddInput(Input):
+    example = {"productId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "quantity": 2}
+
     productId = StrictUUID()
     quantity = StrictInteger(min_value=1, max_value=MAX_QUANTITY, required=False)
 
 
 class QuantityInput(Input):
+    example = {"quantity": 3}
+
     quantity = StrictInteger(min_value=0, max_value=MAX_QUANTITY)
 
 

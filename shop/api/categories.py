@@ -26,6 +26,8 @@ from shop.models import Category
 
 
 class CategoryInput(Input):
+    example = {"name": "Kettles", "slug": "kettles", "position": 1}
+
     name = StrictString(max_length=80)
     slug = serializers.SlugField(max_length=80, required=False, allow_unicode=True)
     parent = StrictUUID(required=False, allow_null=True)  # type: ignore[assignment]

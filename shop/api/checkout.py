@@ -68,6 +68,8 @@ class OrderQuoteSerializer(Output):
 class OrderQuoteInput(Input):
     """These items; without `items`, those in the user's cart. An address is checked as that of an order is."""
 
+    example = {"items": [{"productId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "quantity": 1}], "cryptocurrency": "BTC"}
+
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=paid_with(), required=False, help_text="Without it, the amounts in all coins")
     shippingAddress = AddressField(required=False)

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.inputs import AddressField
+from accounts.api.inputs import AddressField, AddressSerializer
 from accounts.models import User
 from accounts.tokens import actor_name, api_user
 from cryptons.api.errors import Conflict, NotFound
@@ -51,12 +51,21 @@ QUOTE_KEY = idempotency_key("The same key and body: the same quote")
 
 
 class ItemInput(Input):
+    example = {"productId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "quantity": 1}
+
     productId = StrictUUID()
     quantity = StrictInteger(min_value=1, max_value=MAX_QUANTITY)
 
 
 class OrderInput(Input):
     """An order of these items; without `items`, of those in the user's cart. A guest's order needs `items` and `email`."""
+
+    example = {
+        "email": "ada@example.com",
+        "items": [ItemInput.example],
+        "cryptocurrency": "BTC",
+        "shippingAddress": AddressSerializer.example,
+    }
 
     is_kept = True
 
@@ -74,6 +83,8 @@ class GuestOrderInput(OrderInput):
 
 
 class StatusInput(Input):
+    example = {"status": "shipped", "note": "Two parcels"}
+
     status = serializers.ChoiceField(choices=Order.Status.values)
     reason = StrictString(
         required=False,
@@ -84,11 +95,13 @@ class StatusInput(Input):
 
 
 class QuoteInput(Input):
+    example = {"cryptocurrency": "LTC"}
+
     cryptocurrency = serializers.ChoiceField(choices=paid_with(), required=False)
 
 
 class Nothing(Input):
-    pass
+    example = {}
 
 
 def _own(request: Request) -> QuerySet[Order]:

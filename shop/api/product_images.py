@@ -62,6 +62,8 @@ class ProductImages(ApiView):
 
 
 class ImageOrderInput(Input):
+    example = {"images": ["01a21c3e-c0fd-70d0-8283-c19ad8f36555"]}
+
     images = serializers.ListField(child=StrictUUID(), max_length=MOST_IMAGES, help_text="The ids of all images of the product")
 
 

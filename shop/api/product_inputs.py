@@ -44,6 +44,8 @@ def _readable(amount_minor: int) -> str:
 
 
 class ProductInput(Input):
+    example = {"name": "Kettle", "sku": "KETTLE", "price": "49.99", "category": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "stock": 12}
+
     name = StrictString(max_length=160)
     sku = StrictString(max_length=64)
     slug = serializers.SlugField(max_length=180, required=False, allow_unicode=True)
@@ -62,6 +64,8 @@ class ProductInput(Input):
 
 class ProductRowInput(ProductInput):
     """One product of many, by its `id`, and what changes of it."""
+
+    example = {"id": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", "price": "39.50"}
 
     id = StrictUUID(source="product")
 
@@ -98,6 +102,8 @@ class RowList(serializers.ListField):
 
 
 class ProductBatchInput(Input):
+    example = {"products": [ProductRowInput.example]}
+
     products = RowList(child=ProductRowInput(), min_length=1, max_length=MOST_ROWS)
 
     def validate_products(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

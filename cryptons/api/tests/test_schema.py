@@ -5,6 +5,8 @@ import re
 import pytest
 from django.core.management import call_command
 
+from tests.api_contract import read_document, validate
+
 pytestmark = pytest.mark.django_db
 
 
@@ -85,3 +87,12 @@ def test_text_that_must_not_be_empty_and_empty_parameters_are_described(client):
         "since"
     ]
     assert client.get("/api/products?updatedSince=").status_code == 200
+
+
+def test_the_examples_of_bodies_are_allowed_by_their_schemas():
+    document = read_document()
+    schemas = document["components"]["schemas"]
+    assert {"OrderInput", "ProductInput", "LoginInput", "PayoutInput"} <= {name for name, schema in schemas.items() if "examples" in schema}
+    for name, schema in schemas.items():
+        for example in schema.get("examples", ()):
+            assert validate(document, {"$ref": f"#/components/schemas/{name}"}, example) == [], name

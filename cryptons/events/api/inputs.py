@@ -20,6 +20,8 @@ def endpoint_url(text: str) -> None:
 
 
 class WebhookEndpointInput(Input):
+    example = {"url": "https://erp.example.com/cryptons", "events": ["order.paid", "stock.changed"], "description": "ERP"}
+
     url = StrictString(max_length=URL_LENGTH, validators=[endpoint_url], help_text="Begins with https://, and its host is public")
     events = serializers.ListField(child=serializers.ChoiceField(EVENT_TYPES), min_length=1, max_length=len(EVENT_TYPES))
     description = StrictString(max_length=200, required=False, allow_blank=True)
@@ -27,6 +29,8 @@ class WebhookEndpointInput(Input):
 
 
 class WebhookEndpointChangesInput(Input):
+    example = {"events": ["order.paid"], "enabled": True}
+
     url = StrictString(max_length=URL_LENGTH, validators=[endpoint_url], required=False)
     events = serializers.ListField(child=serializers.ChoiceField(EVENT_TYPES), min_length=1, max_length=len(EVENT_TYPES), required=False)
     description = StrictString(max_length=200, required=False, allow_blank=True)
@@ -34,6 +38,8 @@ class WebhookEndpointChangesInput(Input):
 
 
 class PeriodInput(Input):
+    example = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
+
     since = serializers.DateTimeField(help_text="The first moment")
     until = serializers.DateTimeField(help_text="The moment after the last")
 
