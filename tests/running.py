@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
+BUYER = {"username": "buyer", "email": "buyer@example.com", "password": "thread-and-kettle"}
 STAFF = {"username": "admin", "email": "admin@example.com", "password": "kettle-and-thread"}
 
 FIRST_START = "STACK_FIRST_START"
@@ -161,7 +162,7 @@ class Shop:
 
     def buyer(self) -> dict[str, str]:
         """Headers of a request by the one shopper who has an account."""
-        return self._login("/api/auth/register", {"username": "buyer", "email": "buyer@example.com", "password": "thread-and-kettle"}, 201)
+        return self._login("/api/auth/register", BUYER, 201)
 
     def _login(self, path: str, body: dict[str, str], status: int) -> dict[str, str]:
         if path not in self._logins:

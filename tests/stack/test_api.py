@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.programs import find
-from tests.running import ROOT, STAFF, Shop, data_of_a_first_start, free_port, wait_for
+from tests.running import BUYER, ROOT, STAFF, Shop, data_of_a_first_start, free_port, wait_for
 from tests.stack.buying import stock_product
 from tests.stack.test_payouts import admin_of, press
 
 EXAMPLES = ROOT / "docs/examples"
+FUZZING = ROOT / "tests/stack/fuzzing"
+FUZZ_EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
+"""How many requests are made up for each operation; without it few, and always the same."""
 BUYERS_ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 
 
@@ -120,3 +123,33 @@ def test_a_generated_python_client_has_the_right_types_and_orders(shop: Shop, to
     checked = ["-m", "mypy", "--strict", "--config-file=", f"--python-executable={python}", "--follow-imports=silent", smoke]
     subprocess.run([sys.executable, *checked], cwd=tmp_path, env=paths, check=True)
     subprocess.run([python, smoke], env=paths, check=True)
+
+
+@pytest.mark.parametrize("who", ["anonymous", "user", "staff", "key"])
+def test_made_up_requests_find_no_answer_that_the_document_does_not_describe(shop: Shop, tools: Path, tmp_path: Path, who: str):
+    people = {"user": shop.buyer, "staff": shop.staff, "key": lambda: {"Authorization": f"Bearer {make_key(shop, tmp_path / 'key')}"}}
+    headers = people[who]() if who in people else {}
+    much = ["--phases=coverage,fuzzing,stateful", f"--max-examples={FUZZ_EXAMPLES}", "--generation-database=none"]
+    little = ["--phases=fuzzing,stateful", "--max-examples=2", "--generation-deterministic"]
+    command = [tools / "python/bin/schemathesis", f"--config-file={FUZZING}/schemathesis.toml", "run", f"{shop.url}/api/schema"]
+    options = [f"--url={shop.url}", "--checks=all", "--continue-on-failure", "--no-shrink", "--no-color", "--warnings=off"]
+    sent = [f"--header={name}: {value}" for name, value in headers.items()]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(FUZZING),
+        "SCHEMATHESIS_HOOKS": "hooks",
+        "FUZZ_SHOP": shop.url,
+    }
+    if login := {"user": BUYER, "staff": STAFF}.get(who):
+        environment["FUZZ_LOGIN"] = json.dumps({name: login[name] for name in ("email", "password")})
+    done = subprocess.run(
+        [*command, *options, *(much if FUZZ_EXAMPLES else little), *sent],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(re.findall(r"\d+ generated.*", done.stdout))
+    if done.returncode:
+        pytest.fail(f"{done.stdout[-8000:]}{done.stderr[-2000:]}", pytrace=False)
