@@ -32,7 +32,9 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("add change", "payments.payout")
     | _may("view add change delete", "accounts.user")
     | _may("view add delete", "accounts.apikey")
-    | _may("view add change delete", "events.webhookendpoint"),
+    | _may("view add change delete", "events.webhookendpoint")
+    | _may("view change delete", "verification.verification")
+    | _may("view", "verification.document"),
 }
 """The rights of each group, by its name: `app.act_model`. Rights over staff are not among them: only a superuser has those."""
 

@@ -22,6 +22,7 @@ from accounts.login_limits import TooManyTries
 from accounts.login_steps import BACKEND, next_url, page_user, proceed
 from accounts.mail_limits import count_link_mail
 from accounts.registration import Taken, WrongPassword, change_password, check_login, register
+from accounts.verification.gate import OFF
 from cryptons.api.limits import count, too_many_attempts
 from cryptons.client_address import client_ip
 
@@ -110,7 +111,8 @@ def profile_page(request: HttpRequest) -> HttpResponse:
         form.save(commit=False).save(update_fields=form.Meta.fields)  # not a password or a right that has changed since it was read
         messages.success(request, _("Saved."))
         return redirect("accounts:profile")
-    return render(request, "accounts/profile.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "verifies_identity": settings.VERIFICATION_PROVIDER != OFF}
+    return render(request, "accounts/profile.html", context, status=400 if form.errors else 200)
 
 
 @login_required

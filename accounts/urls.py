@@ -1,6 +1,7 @@
 from django.urls import path
 
 from accounts import email_pages, factor_pages, link_pages, pages
+from accounts.verification.pages import verification_page
 
 app_name = "accounts"
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("email/", email_pages.email_page, name="email"),
     path("email/verify/", email_pages.send_verification_page, name="send_verification"),
     path("password/", pages.password_page, name="password"),
+    path("verification/", verification_page, name="verification"),
     path("second-factor/", factor_pages.second_factor_page, name="second_factor"),
     path("second-factor/set-up/", factor_pages.set_up_page, name="set_up_second_factor"),
     path("second-factor/code/", factor_pages.ask_again_page, name="ask_again"),

@@ -13,7 +13,7 @@ from cryptons.public_url import host_name
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 ENCODED = "# as %23, / as %2F, ? as %3F, @ as %40, : as %3A, [ as %5B, ] as %5D and % as %25"
 LONGEST_NAME = 100
-STAFF_MAILS = ("orders", "stock", "payments", "payouts", "alerts", "outages", "webhooks")
+STAFF_MAILS = ("orders", "stock", "payments", "payouts", "alerts", "outages", "webhooks", "verification")
 """The kinds of mails to staff."""
 
 

@@ -66,6 +66,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "forget old webhooks": _every(3600, "payments.tasks.forget_old_webhooks"),
         "forget old tokens": _every(3600, "accounts.tasks.forget_old_tokens"),
         "forget old links": _every(3600, "accounts.tasks.forget_old_links"),
+        "erase verification data": _every(3600, "accounts.verification.tasks.erase_verification_data"),
         "forget old carts": _every(3600, "shop.tasks.forget_old_carts"),
         "check audit": _daily(3, 47, "cryptons.audit.tasks.check_audit"),
         "reconcile books": _daily(4, 17, "payments.tasks.reconcile_books"),

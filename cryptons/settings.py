@@ -116,6 +116,7 @@ INSTALLED_APPS = [
     "cryptons.events",
     "cryptons.mail",
     "accounts",
+    "accounts.verification",
     "payments",
     "shop",
     "shop.figures",
@@ -246,6 +247,19 @@ _two_factor = "required" if _public.scheme == "https" else "optional"
 STAFF_TWO_FACTOR = env.choice("STAFF_TWO_FACTOR", _two_factor, ("required", "optional"))
 JWT_ACCESS_LIFETIME = timedelta(seconds=env.integer("JWT_ACCESS_LIFETIME", 86_400, minimum=60, maximum=31_536_000))
 JWT_REFRESH_LIFETIME = timedelta(seconds=env.integer("JWT_REFRESH_LIFETIME", 30 * 86_400, minimum=60, maximum=31_536_000))
+
+VERIFICATION_PROVIDER = env.choice("VERIFICATION_PROVIDER", "off", ("off", "manual", "sumsub"))
+VERIFICATION_LIMIT = env.decimal("VERIFICATION_LIMIT", "0", minimum="0", maximum="10000000")
+VERIFICATION_DAILY_LIMIT = env.decimal("VERIFICATION_DAILY_LIMIT", "0", minimum="0", maximum="10000000")
+VERIFICATION_MONTHLY_LIMIT = env.decimal("VERIFICATION_MONTHLY_LIMIT", "0", minimum="0", maximum="100000000")
+VERIFICATION_KEEP_DAYS = env.integer("VERIFICATION_KEEP_DAYS", 30, minimum=1, maximum=3_650)
+VERIFICATION_DIR = DATA_DIR / "verification"
+SUMSUB_URL = env.url("SUMSUB_URL", like="https://api.sumsub.com") or "https://api.sumsub.com"
+SUMSUB_APP_TOKEN = env.text("SUMSUB_APP_TOKEN")
+SUMSUB_SECRET_KEY = env.text("SUMSUB_SECRET_KEY")
+SUMSUB_WEBHOOK_SECRET = env.text("SUMSUB_WEBHOOK_SECRET")
+SUMSUB_LEVEL = env.text("SUMSUB_LEVEL")
+SANCTIONS_LIST = env.text("SANCTIONS_LIST")
 
 # --- Security headers -----------------------------------------------------------------------------------------------------
 

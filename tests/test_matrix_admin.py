@@ -13,6 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
+from accounts.verification.models import Document
 from tests.matrix.answers import FACTOR, LOGIN, NEW_CODE, YES, check, meaning, skip_pages
 from tests.matrix.people import (
     BOOKS,
@@ -50,6 +51,7 @@ DELETABLE = (
     "reviews_review",
     "shop_category",
     "shop_product",
+    "verification_verification",
 )
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
 REASON = {"reason": "They asked for it.", "version": "1"}
@@ -88,6 +90,7 @@ MODELS = {
     "shop_category": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
     "shop_order": Rights(ORDERS | BOOKS, change=ORDERS),
     "shop_product": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
+    "verification_verification": Rights(OWNER, delete=OWNER),
 }
 ACTIONS = {
     "accounts_user": {"log_out_everywhere": OWNER, "reset_second_factor": ROOT, "delete_selected": OWNER},
@@ -125,6 +128,7 @@ APPS = {
     "payments": READS_MONEY,
     "reviews": CATALOGUE,
     "shop": GOODS | ORDERS | BOOKS,
+    "verification": OWNER,
 }
 PAGES = {
     "admin:index": [Page(STAFF, methods=READ)],
@@ -147,6 +151,8 @@ PAGES = {
     "admin:reviews_review_act": [Page(CATALOGUE, row="reviews_review", names=("approve", "reject"), methods=SEND)],
     "admin:shop_order_act": [Page(ORDERS, row="shop_order", names=("ship", "deliver", "release", "process", "cancel"))],
     "admin:shop_product_demo": [Page(CATALOGUE)],
+    "admin:verification_verification_act": [Page(OWNER, row="verification_verification", names=("approve", "reject", "refuse"))],
+    "admin:verification_verification_document": [Page(OWNER, row="verification_verification", names=("identity document",), methods=READ)],
     "exceptions:queue": [Page(READS_MONEY, methods=READ)],
     "exceptions:ask": [Page(NODES, row="payments_invoice")],
     "exceptions:alert_close": [Page(NODES, row="payments_alert", methods=SEND)],
@@ -189,6 +195,7 @@ class Admin:
             "type of product": ContentType.objects.get_for_model(rows.product).pk,
             "product": rows.product.pk,
         }
+        self.ids["identity document"] = Document.objects.get(verification=self.ids["verification_verification"]).pk
         self.doomed = {
             (name, person): rows.fresh(name).pk for name in DELETABLE for person in sorted(MODELS[name].delete) if is_here(person)
         }
@@ -295,6 +302,7 @@ def test_a_new_page_of_the_admin_needs_a_line_in_the_table():
 
 def test_exactly_those_of_the_table_open_each_page_of_the_admin(settings, monkeypatch):
     settings.STAFF_TWO_FACTOR, settings.SANDBOX = "required", True
+    settings.VERIFICATION_PROVIDER, settings.FIELD_ENCRYPTION_KEY = "manual", ["k" * 32]
     pages = Admin()
     skip_pages(monkeypatch, lambda: pages.is_read)
     check(pages.expected, pages.ask)

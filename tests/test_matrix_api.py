@@ -135,6 +135,7 @@ ROUTES: dict[str, dict[str, Route]] = {
     "POST /api/reviews/<str:review_id>/reject": {"buyer's review": Route(CATALOGUE)},
     "POST /api/webhooks/payment": {"": UNSIGNED},
     "POST /api/webhooks/stripe": {"": UNSIGNED},
+    "POST /api/webhooks/sumsub": {"": UNSIGNED},
     "GET /api/webhook-endpoints": {"": HOOKS},
     "POST /api/webhook-endpoints": {"": HOOKS},
     "GET /api/webhook-endpoints/<str:endpoint_id>": {"endpoint": HOOKS},
@@ -190,7 +191,7 @@ def test_a_new_route_needs_a_line_in_the_table():
 
 
 def test_exactly_those_of_the_table_may_use_each_route_of_the_api(settings):
-    settings.STAFF_TWO_FACTOR, settings.SANDBOX = "required", True
+    settings.STAFF_TWO_FACTOR, settings.SANDBOX, settings.VERIFICATION_PROVIDER = "required", True, "sumsub"
     settings.RATE_LIMIT_API = settings.RATE_LIMIT_AUTH = "100000/minute"
     people = People()
     rows = Rows(people)

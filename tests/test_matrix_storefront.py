@@ -60,6 +60,7 @@ PAGES = {
     "accounts:email": OWN_FORM,
     "accounts:send_verification": [Page(LOGGED_IN, methods=SEND)],
     "accounts:password": OWN_FORM,
+    "accounts:verification": OWN_FORM,
     "accounts:set_up_second_factor": [Page(LOGGED_IN, methods=BOTH, answer=FACTOR)],
     "accounts:second_factor": OWN_FORM,
     "accounts:ask_again": OWN_FORM,
@@ -106,7 +107,7 @@ def test_a_new_page_needs_a_line_in_the_table():
 
 
 def test_exactly_those_of_the_table_see_each_page(settings, monkeypatch):
-    settings.STAFF_TWO_FACTOR, settings.SANDBOX = "required", True
+    settings.STAFF_TWO_FACTOR, settings.SANDBOX, settings.VERIFICATION_PROVIDER = "required", True, "manual"
     Path(settings.MEDIA_ROOT).mkdir()
     (Path(settings.MEDIA_ROOT) / "cup.webp").write_bytes(b"RIFF")
     people = People()

@@ -5,6 +5,7 @@ from cryptons.api.errors import not_found
 
 urlpatterns = [
     path("", include("accounts.api.urls")),
+    path("", include("accounts.verification.urls")),
     path("", include("shop.api.urls")),
     path("", include("reviews.api.urls")),
     path("", include("payments.api.urls")),

@@ -9,7 +9,7 @@ from cryptons.audit.writing import as_text, write
 from cryptons.db import in_transaction
 
 ACTION = "settings"
-SECRET = re.compile(r"PASS|SECRET|KEY|MACAROON")
+SECRET = re.compile(r"PASS|SECRET|KEY|MACAROON|TOKEN")
 LOGIN_IN_ADDRESS = re.compile(r"//[^/@]*@")
 
 

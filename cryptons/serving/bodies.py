@@ -20,7 +20,7 @@ HELD_BYTES = 256_000_000
 DISCARD_SECONDS = 5
 """How long the rest of a refused body is read."""
 
-_UPLOAD_ROUTES = re.compile(r"(/[a-z]{2,3}(-[a-z0-9]+)?)?/admin/|/api/(v1/)?products/[^/]+/images/?$")
+_UPLOAD_ROUTES = re.compile(r"(/[a-z]{2,3}(-[a-z0-9]+)?)?/(admin/|account/verification/$)|/api/(v1/)?products/[^/]+/images/?$")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -42,7 +42,7 @@ UPLOAD = BodyLimit(UPLOAD_BYTES, UPLOAD_SECONDS)
 
 
 def body_limit(method: str, path: str, headers: Mapping[str, str]) -> BodyLimit:
-    """Return how much the route takes. Only a request with a cookie or a token may upload pictures: the rest is refused unread."""
+    """Return how much the route takes. Only a request with a cookie or a token may upload files: the rest is refused unread."""
     if method in _SAFE:
         return NO_BODY
     if ("cookie" in headers or "authorization" in headers) and _UPLOAD_ROUTES.match(path):

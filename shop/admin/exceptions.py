@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.verification.errors import NotAdmitted
 from cryptons.admin_actions import ConfirmationPage, Confirmed, confirm
 from cryptons.formats import money, plain_decimal
 from payments.admin.decisions import DECISIONS, PERMISSION, decision_path, invoice_facts
@@ -129,7 +130,7 @@ def ask(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
             done = gettext("%(order)s: What was received is enough at today's rate.")
         messages.success(request, done % {"order": asked.number, "email": asked.email})
 
-    return confirm(request, lambda: _describe_ask(read_case(invoice_id)), run, refusals=(ShopError, PaymentError))
+    return confirm(request, lambda: _describe_ask(read_case(invoice_id)), run, refusals=(ShopError, PaymentError, NotAdmitted))
 
 
 def _describe_ask(case: Case) -> ConfirmationPage:

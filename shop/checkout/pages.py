@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.addresses import country_name
 from accounts.models import User
 from accounts.tokens import forget_user
+from accounts.verification.errors import NotAdmitted, VerificationNeeded
 from cryptons.money import UNITS
 from cryptons.page_limits import CHECKOUT, TooManyForms, count_form
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
@@ -119,6 +120,8 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             return _without_cart(request, now)
         changes = price_changes(now, chosen["agreed"])
         return _review(request, now, buyer, chosen=network, problem=str(error), changes=changes, status=409)
+    except NotAdmitted as error:
+        return _review(request, contents, buyer, chosen=network, problem=str(error), next_step=next_step(error), status=403)
     except TooManyUnpaid as error:
         mine = [order for order in error.orders if may_change_payment(request, order)]
         return _review(request, contents, buyer, chosen=network, problem=str(error), open_orders=mine, status=409)
@@ -131,6 +134,11 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
         User.objects.filter(pk=user.pk).update(address=buyer["address"])
         forget_user(user.pk)
     return _to_payment(placed.order)
+
+
+def next_step(error: NotAdmitted) -> str:
+    """Return where the buyer is verified, if that is what the order needs."""
+    return error.url if isinstance(error, VerificationNeeded) else ""
 
 
 def _cannot_be_reached(network: str) -> str:
@@ -163,6 +171,7 @@ def _review(
     failed: dict[str, str] | None = None,
     changes: list[tuple[str, int, int]] | None = None,
     open_orders: Sequence[Order] = (),
+    next_step: str = "",
     status: int = 200,
 ) -> HttpResponse:
     ways = ways_to_pay(contents.total_minor, failed=failed)
@@ -178,6 +187,7 @@ def _review(
         "problem": problem or next(iter((failed or {}).values()), ""),
         "changes": changes or [],
         "open_orders": open_orders,
+        "next_step": next_step,
         "token": uuid.uuid4(),
         "minutes": settings.INVOICE_MINUTES,
     }

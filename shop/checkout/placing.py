@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from accounts.verification.errors import NotAdmitted
+from accounts.verification.gate import Admission, admit
 from cryptons.db import in_transaction, retry_when
 from cryptons.events.models import record
 from cryptons.kept_sql import find_rows, insert, new_row
@@ -79,7 +81,8 @@ def place_order(
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
-    Raises ShopError's children, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart is kept.
+    Raises children of ShopError and NotAdmitted, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart
+    is kept.
     """
     return _place(lambda: read_cart(cart), Buyer(email, user, address, language, visitor), network, at=at, token=token, agreed=agreed)
 
@@ -129,20 +132,21 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         check_contents(contents)
+        admission = admit(buyer.user.pk if buyer.user else None, buyer.email, buyer.address, contents.total_minor, at=at)
         slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
         offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at, checks_use=next(attempts) > 0)
         if offers[0].due_base <= UNITS[network].dust_base:
             raise OutOfRange(too_small(network))
         draft = _draft(contents, buyer, offers, slots, number=number, token=token, at=at)
-        in_transaction(partial(_write, contents, draft))
+        in_transaction(partial(_write, contents, draft, admission))
         return Placed(draft.order, view_new_quote(draft.invoice.invoice, draft.invoice.options))
 
     # IntegrityError: the button was pressed twice and the other request placed it; or the node gave its address away.
     failure = OrderMoved(PLACED_AT_ONCE)
     try:
         return retry_when(IntegrityError, place, attempts=2, failure=failure)
-    except (ShopError, PaymentError):
+    except (ShopError, PaymentError, NotAdmitted):
         # A second press finds the cart empty, the stock taken or the node silent, after the first one won.
         placed = placed_order(token, buyer.user) if token else None
         if placed is None:
@@ -219,13 +223,14 @@ def _set_lines(order: Order, lines: list[OrderLine]) -> None:
     order._prefetched_objects_cache = {"lines": rows}  # type: ignore[attr-defined]
 
 
-def _write(contents: CartContents, draft: Draft) -> None:
+def _write(contents: CartContents, draft: Draft, admission: Admission) -> None:
     order = draft.order
     take_stock(draft.lines)
     insert([order])
     insert(draft.lines)
     invoice = open_invoice(draft.invoice)
     draft.slots.take(order, until=invoice.expires_at)
+    admission.take(order.pk)
     record("order.placed", order.pk, seq=order.version, data=state_of(order), actor=order.user.get_username() if order.user else "")
     if draft.mail is not None:
         insert([draft.mail])

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.verification.errors import NotAdmitted
 from cryptons.money import UNITS
 from cryptons.page_limits import CHECKOUT, TooManyForms, count_against, count_form
 from cryptons.private_link import private_link
@@ -61,6 +62,8 @@ def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str)
     except TooManyUnpaid as error:
         mine = [other for other in error.orders if may_change_payment(request, other)]
         return _show(request, invoice, order, chosen=network, problem=str(error), open_orders=mine, status=409)
+    except NotAdmitted as error:
+        return _show(request, invoice, order, chosen=network, problem=str(error), status=403)
     except (ShopError, PaymentError) as error:
         return _show(request, invoice, order, chosen=network, problem=str(error), status=409)
     if Invoice.objects.filter(pk=invoice.pk).exclude(status=Invoice.Status.NEW).exists():

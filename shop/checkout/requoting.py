@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
+from accounts.verification.gate import Admission, admit
 from cryptons.db import in_transaction, retry_when
 from cryptons.formats import clock
 from payments.errors import InvoiceMoved, QuoteRefused
@@ -39,7 +40,7 @@ def ask_for_rest(order_id: UUID, network: str = "", *, version: int, actor: str,
 def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str = BUYER, visitor: Visitor = NOBODY) -> Order:
     """Make a new quote in the given network, else in the order's own. Asks the node first; then writes everything, or nothing.
 
-    Raises IllegalTransition, OutOfStock, TooManyUnpaid, TooManyUnits, OrderMoved, Order.DoesNotExist, and what
+    Raises IllegalTransition, OutOfStock, TooManyUnpaid, TooManyUnits, OrderMoved, Order.DoesNotExist, NotAdmitted's children, and what
     payments.invoices.requoting.prepare_quote raises.
     """
 
@@ -48,12 +49,13 @@ def requote_order(order_id: UUID, network: str = "", *, at: datetime, actor: str
         invoice = current_invoice(order)
         if invoice is None:
             raise IllegalTransition(_("This order has no payment."))
+        admission = admit(order.user_id, order.email, order.shipping_address, order.total_minor, at=at, order_id=order.pk)
         slots = Slots()
         if actor == BUYER:
             _check_reservation(order, invoice, at=at)
             slots = _find_slots(order, visitor, at=at)
         quote = prepare_quote(invoice.pk, network or order.network, at=at)
-        return in_transaction(lambda: _write(order_id, quote, slots, at=at, actor=actor))
+        return in_transaction(lambda: _write(order_id, quote, slots, admission, at=at, actor=actor))
 
     # IntegrityError: the node gave its address away to another invoice at the same moment.
     failure = OrderMoved(_("The payment was changed at the same time. Please check it again."))
@@ -88,12 +90,13 @@ def _find_slots(order: Order, visitor: Visitor, *, at: datetime) -> Slots:
     return find_slots(visitor, wanted, email=order.email, account=order.user_id, at=at, order=order)
 
 
-def _write(order_id: UUID, quote: Quote, slots: Slots, *, at: datetime, actor: str) -> Order:
+def _write(order_id: UUID, quote: Quote, slots: Slots, admission: Admission, *, at: datetime, actor: str) -> Order:
     """Write the quote and the order. If enough was paid already, only `shop.orders.payment.follow_invoice` changes the order."""
     order = _open_order(order_id)
     if actor == BUYER:
         _check_reservation(order, quote.preview.invoice, at=at)
     hold_stock(order)
+    admission.take(order.pk)
     if quote.offers:
         slots.take_again(order, until=quote.offers[0].expires_at)
         has_part = quote.preview.counted_minor > 0

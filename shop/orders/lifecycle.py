@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from accounts.verification import gate
 from payments.invoices.opening import MONITOR, PLAY_MONEY, cancel_invoice
 from payments.invoices.refundable import promised, refundable
 from payments.models import Invoice, Payment, Payout
@@ -189,6 +190,8 @@ def _cancel(order: Order, *, actor: str, reason: str, note: str = "", at: dateti
             values |= {"on_hold": True, "hold_reason": _("Cancelled after a payment was received: refund it.")}
     write_order(order, "order.cancelled", at=at, actor=actor, reason=reason, note=note, **values)
     release_stock(order)
+    if not has_money:
+        gate.release(order.pk)
     if invoice is not None and (invoice.status == Invoice.Status.NEW or (invoice.status == Invoice.Status.EXPIRED and not has_money)):
         cancel_invoice(invoice.pk, actor=actor, reason=reason or _order_was_cancelled(), at=at, despite_money=has_money)
         order.refresh_from_db()

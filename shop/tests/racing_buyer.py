@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from django.core.management import call_command  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from accounts.verification.errors import NotAdmitted  # noqa: E402
 from cryptons.db import is_outage  # noqa: E402
 from cryptons.events.models import Event  # noqa: E402
 from cryptons.mail.models import Mail  # noqa: E402
@@ -62,6 +64,17 @@ def hoard(cart: str, email: str, most: int, at: float) -> str:
         try:
             place_order(Cart.objects.get(pk=cart), email=email, user=None, address=ADDRESS, network="BTC", at=timezone.now())
         except ShopError as error:
+            return type(error).__name__
+    return "ordered"
+
+
+def spend(cart: str, email: str, at: float) -> str:
+    """Place the order in a shop where a buyer who is not verified may spend 100.00 a day: two of the kettles."""
+    time.sleep(max(0, at - time.time()))
+    with override_settings(VERIFICATION_PROVIDER="manual", VERIFICATION_DAILY_LIMIT=Decimal(100)):
+        try:
+            place_order(Cart.objects.get(pk=cart), email=email, user=None, address=ADDRESS, network="BTC", at=timezone.now())
+        except (ShopError, NotAdmitted) as error:
             return type(error).__name__
     return "ordered"
 

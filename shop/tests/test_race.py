@@ -59,6 +59,17 @@ def test_a_visitor_who_orders_many_times_at_once_passes_neither_the_number_nor_t
         assert (len(counted["orders"]), counted["stock"]) == (2, left - 2)
 
 
+def test_buyers_of_one_address_who_order_at_once_stay_below_the_limit_of_the_day_together(buyers):
+    """Eight carts of 49.99, of which two are within the limit. Their mail addresses differ."""
+    product, carts = buyers[0].ask("prepare", left=100, buyers=PROCESSES).values()
+
+    outcome = at_once(buyers, "spend", *({"cart": cart, "email": f"buyer{n}@example.com"} for n, cart in enumerate(carts)))
+    rest = {buyers[0].ask("spend", cart=cart, email="last@example.com", at=0) for cart in carts}
+
+    assert set(outcome) | rest <= {"ordered", "VerificationNeeded", "CartBlocked", "OrderMoved"}
+    assert len(buyers[0].ask("count", product=product)["orders"]) == 2
+
+
 @pytest.mark.parametrize("race", range(ROUNDS))
 def test_a_webhook_that_many_processes_receive_at_once_counts_once(buyers, race):
     outcome = at_once(buyers, "hear", *[{"webhook_id": f"msg_{race}"}] * PROCESSES)

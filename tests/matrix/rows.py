@@ -9,6 +9,8 @@ from django.utils import timezone
 from accounts.api_keys import make_key
 from accounts.models import User
 from accounts.tests.factories import StaffFactory, UserFactory
+from accounts.verification.documents import PDF, write_files
+from accounts.verification.models import Document, Verification
 from cryptons.audit.models import Entry
 from cryptons.audit.writing import write
 from cryptons.events.endpoints import send_test
@@ -62,6 +64,12 @@ class Rows:
     def return_token(self) -> str:
         return return_token(self.paid.number)
 
+    def _verification(self) -> Verification:
+        """Make one with a document, which FIELD_ENCRYPTION_KEY encrypts."""
+        row = Verification.objects.create(user=UserFactory.create(), provider="manual", status=Verification.Status.PENDING)
+        Document.objects.bulk_create(write_files(row, {"front": (b"%PDF-1.4 %%EOF", PDF)}, at=timezone.now()))
+        return row
+
     def refund_path(self) -> str:
         return refund_path(self.invoice.pk)
 
@@ -76,6 +84,7 @@ class Rows:
             "reviews_review": ReviewFactory.create,
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
+            "verification_verification": self._verification,
             "shop_productimage": lambda: ProductImage.objects.create(product=self.product, file="a.webp", width=1, height=1),
         }
         return makers[model]()

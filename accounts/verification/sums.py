@@ -1,0 +1,149 @@
+"""How much a buyer who is not verified may order in a day and a month.
+
+An order is added to the sums of its account, its mail address and its delivery address, by updates that change no row which would pass the
+limit. So of several orders at once, no more are placed than the limit allows.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.verification.models import CountedOrder, SpendingSum
+from cryptons.chunks import delete_in_chunks
+from cryptons.db import atomic
+from cryptons.email_domain import readable_email
+from cryptons.money import limit_to_minor
+
+KEEP = timedelta(days=62)
+"""After the end of its period, a sum is kept for so long: its orders may still be cancelled."""
+LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"})
+"""Letters that Unicode does not take apart."""
+WORD = re.compile(r"\w+")
+
+ONE_ORDER = _("Orders of more than %(limit)s need a verified buyer.")
+
+
+class LimitPassed(Exception):
+    """With the order, a sum would be above its limit. `rule` says which, with `%(limit)s`."""
+
+    def __init__(self, rule: str | Promise, most_minor: int) -> None:
+        super().__init__(str(rule))
+        self.rule, self.most_minor = rule, most_minor
+
+
+@dataclass(frozen=True)
+class _Limit:
+    rule: str | Promise
+    most_minor: int
+    keys: tuple[str, ...]
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The sums to which an order is added; none for a buyer without limits."""
+
+    total_minor: int = 0
+    limits: tuple[_Limit, ...] = ()
+
+    def take(self, order_id: UUID) -> None:
+        """Add the order to its sums, in its transaction. Raises LimitPassed."""
+        for limit in self.limits:
+            has_room = SpendingSum.objects.filter(key__in=limit.keys, total_minor__lte=limit.most_minor - self.total_minor)
+            if has_room.update(total_minor=F("total_minor") + self.total_minor) < len(limit.keys):
+                raise LimitPassed(limit.rule, limit.most_minor)
+        if self.limits:
+            keys = [key for limit in self.limits for key in limit.keys]
+            CountedOrder.objects.create(order_id=order_id, keys=keys, total_minor=self.total_minor)
+
+
+def prepare_claim(user_id: UUID | None, email: str, address: Mapping[str, str], total_minor: int, *, at: datetime) -> Claim:
+    """Make the rows of the sums, outside of the order's transaction. Raises LimitPassed if the order has no room in them already."""
+    if settings.VERIFICATION_LIMIT and total_minor > (most := _minor(settings.VERIFICATION_LIMIT)):
+        raise LimitPassed(ONE_ORDER, most)
+    limits = tuple(_limits(_parties(user_id, email, address), at))
+    for limit in limits:
+        stored = dict(SpendingSum.objects.filter(key__in=limit.keys).values_list("key", "total_minor"))
+        if max([*stored.values(), 0]) + total_minor > limit.most_minor:
+            raise LimitPassed(limit.rule, limit.most_minor)
+        for key in limit.keys:
+            if key not in stored:
+                _make_row(key, limit.ends_at)
+    return Claim(total_minor, limits)
+
+
+def is_counted(order_id: UUID) -> bool:
+    return CountedOrder.objects.filter(order_id=order_id).exists()
+
+
+def release(order_id: UUID) -> None:
+    """Take an order that was cancelled without a payment out of its sums, in the transaction of the cancellation."""
+    counted = CountedOrder.objects.filter(order_id=order_id).first()
+    if counted is not None and CountedOrder.objects.filter(pk=counted.pk).delete()[0]:
+        SpendingSum.objects.filter(key__in=counted.keys).update(total_minor=F("total_minor") - counted.total_minor)
+
+
+def forget_old_sums(*, at: datetime) -> None:
+    delete_in_chunks(CountedOrder.objects.filter(created_at__lt=at - 2 * KEEP))
+    delete_in_chunks(SpendingSum.objects.filter(ends_at__lt=at - KEEP))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a name or address in small letters without accents and signs: `Łódź-Widzew` becomes `lodz`, `widzew`."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(LETTERS))
+    return WORD.findall("".join(sign for sign in decomposed if not unicodedata.combining(sign)).replace("_", " "))
+
+
+def place_of(address: Mapping[str, str]) -> str:
+    """Return where an address is: street, postal code (the city, where there is none) and country, however they are written.
+
+    The order of the street's words does not matter, nor do the flat, the name and the region: they are easily written otherwise.
+    """
+    street = " ".join(sorted(words_of(address.get("street", ""))))
+    code = "".join(words_of(address.get("postalCode", ""))) or " ".join(words_of(address.get("city", "")))
+    return f"{street}|{code}|{address.get('country', '').upper()}"
+
+
+def _parties(user_id: UUID | None, email: str, address: Mapping[str, str]) -> list[str]:
+    parties = [f"mail:{readable_email(email.strip()).lower()}", f"address:{place_of(address)}"]
+    return [*parties, f"account:{user_id}"] if user_id else parties
+
+
+def _limits(parties: list[str], at: datetime) -> Iterator[_Limit]:
+    day = timezone.localtime(at, timezone.get_default_timezone()).replace(hour=0, minute=0, second=0, microsecond=0)
+    next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if settings.VERIFICATION_DAILY_LIMIT:
+        rule = _("Orders of more than %(limit)s in one day need a verified buyer.")
+        yield _limit(rule, settings.VERIFICATION_DAILY_LIMIT, f"{day:%Y-%m-%d}", parties, day + timedelta(days=1))
+    if settings.VERIFICATION_MONTHLY_LIMIT:
+        rule = _("Orders of more than %(limit)s in one month need a verified buyer.")
+        yield _limit(rule, settings.VERIFICATION_MONTHLY_LIMIT, f"{day:%Y-%m}", parties, next_month)
+
+
+def _limit(rule: str | Promise, most: Decimal, period: str, parties: list[str], ends_at: datetime) -> _Limit:
+    keys = sorted(salted_hmac("spending", f"{period} {party}", algorithm="sha256").hexdigest() for party in parties)
+    return _Limit(rule, _minor(most), tuple(keys), ends_at)
+
+
+def _minor(limit: Decimal) -> int:
+    return limit_to_minor(limit, settings.CURRENCY)
+
+
+def _make_row(key: str, ends_at: datetime) -> None:
+    try:
+        with atomic():
+            SpendingSum.objects.create(key=key, ends_at=ends_at)
+    except IntegrityError:
+        pass  # another order made it

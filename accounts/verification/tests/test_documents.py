@@ -1,0 +1,42 @@
+import io
+
+import pytest
+
+from accounts.verification import documents
+from accounts.verification.documents import read_file, read_upload, write_files
+from accounts.verification.errors import UnusableDocument
+from accounts.verification.models import Verification
+from cryptons.db import new_id
+from shop.tests.factories import NOW
+
+
+def test_files_are_known_by_their_content(photo):
+    assert read_upload(io.BytesIO(photo)) == (photo, "image/jpeg")
+    assert read_upload(io.BytesIO(b"%PDF-1.7 ... %%EOF\n"))[1] == "application/pdf"
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", b"<html>%PDF-1.4 %%EOF", b"%PDF-1.7 cut", b"GIF89a\1\0", b"\xff\xd8\xff\xe0broken"])
+def test_other_files_are_refused(content):
+    with pytest.raises(UnusableDocument, match="not a complete JPEG, PNG, WebP or PDF file"):
+        read_upload(io.BytesIO(content))
+
+
+def test_a_file_or_picture_that_is_too_large_is_refused(photo, monkeypatch):
+    monkeypatch.setattr(documents, "MOST_PIXELS", 1_000)
+    with pytest.raises(UnusableDocument, match="million pixels"):
+        read_upload(io.BytesIO(photo))
+
+    monkeypatch.setattr(documents, "MOST_BYTES", 500)
+    with pytest.raises(UnusableDocument, match="larger than"):
+        read_upload(io.BytesIO(photo))
+
+
+def test_a_stored_document_is_encrypted_and_bound_to_its_row(by_hand, settings, photo):
+    first, other = write_files(Verification(pk=new_id()), {"front": (photo, "image/jpeg"), "back": (b"%PDF", "application/pdf")}, at=NOW)
+    files = {file.name: file for file in settings.VERIFICATION_DIR.iterdir()}
+
+    assert read_file(first) == photo
+    assert photo not in files[str(first.pk)].read_bytes()
+    files[str(other.pk)].replace(files[str(first.pk)])
+    with pytest.raises(ValueError, match="MAC check failed"):
+        read_file(first)
