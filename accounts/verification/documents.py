@@ -23,6 +23,7 @@ from accounts.verification.models import Document, Verification
 from cryptons.atomic_file import atomic_file
 from cryptons.db import new_id, on_commit
 from cryptons.encryption import seal, unseal
+from cryptons.signals import encryption_rotated
 
 MOST_BYTES = 5_000_000
 MOST_PIXELS = 60_000_000
@@ -59,20 +60,29 @@ def write_files(verification: Verification, uploads: Mapping[str, tuple[bytes, s
     for kind, (content, content_type) in uploads.items():
         row = Document(pk=new_id(), verification=verification, kind=kind, content_type=content_type, size=len(content), added_at=at)
         with atomic_file(_path(row), is_durable=True) as part:
-            part.write_text(seal(base64.b64encode(content).decode(), _bound_to(row)), encoding="ascii")
+            part.write_text(seal(base64.b64encode(content).decode(), _bound_to(row.pk)), encoding="ascii")
         rows.append(row)
     return rows
 
 
 def read_file(document: Document) -> bytes:
     """Decrypt the document. Raises OSError if its file is missing, ValueError if it was changed, ImproperlyConfigured without its key."""
-    return base64.b64decode(unseal(_path(document).read_text(encoding="ascii"), _bound_to(document)))
+    return base64.b64decode(unseal(_path(document).read_text(encoding="ascii"), _bound_to(document.pk)))
 
 
 @receiver(post_delete, sender=Document)
 def _erase_file(instance: Document, **_: Any) -> None:
     path = _path(instance)  # after the commit the row has no key any more
     on_commit(lambda: path.unlink(missing_ok=True))
+
+
+@receiver(encryption_rotated)
+def _encrypt_again(**_: Any) -> None:
+    """Encrypt all files with the first FIELD_ENCRYPTION_KEY."""
+    for file in settings.VERIFICATION_DIR.glob("*-*"):
+        plain = unseal(file.read_text(encoding="ascii"), _bound_to(file.name))
+        with atomic_file(file, is_durable=True) as part:
+            part.write_text(seal(plain, _bound_to(file.name)), encoding="ascii")
 
 
 def erase_forgotten_files() -> None:
@@ -92,6 +102,6 @@ def _path(document: Document) -> Path:
     return folder / str(document.pk)
 
 
-def _bound_to(document: Document) -> str:
-    """Return what a file is encrypted for, so that it cannot be put in the place of another."""
-    return f"verification.document.{document.pk}"
+def _bound_to(key: object) -> str:
+    """Return what the file of a document is encrypted for, so that it cannot be put in the place of another."""
+    return f"verification.document.{key}"

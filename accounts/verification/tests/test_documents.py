@@ -7,6 +7,7 @@ from accounts.verification.documents import read_file, read_upload, write_files
 from accounts.verification.errors import UnusableDocument
 from accounts.verification.models import Verification
 from cryptons.db import new_id
+from cryptons.signals import encryption_rotated
 from shop.tests.factories import NOW
 
 
@@ -29,6 +30,16 @@ def test_a_file_or_picture_that_is_too_large_is_refused(photo, monkeypatch):
     monkeypatch.setattr(documents, "MOST_BYTES", 500)
     with pytest.raises(UnusableDocument, match="larger than"):
         read_upload(io.BytesIO(photo))
+
+
+def test_the_command_that_rotates_the_keys_encrypts_the_files_with_the_new_one(by_hand, settings, photo):
+    (row,) = write_files(Verification(pk=new_id()), {"front": (photo, "image/jpeg")}, at=NOW)
+    settings.FIELD_ENCRYPTION_KEY = ["n" * 32, *settings.FIELD_ENCRYPTION_KEY]
+
+    encryption_rotated.send(None)
+
+    del settings.FIELD_ENCRYPTION_KEY[1]
+    assert read_file(row) == photo
 
 
 def test_a_stored_document_is_encrypted_and_bound_to_its_row(by_hand, settings, photo):

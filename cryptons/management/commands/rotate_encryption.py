@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cryptons.chunks import chunks
 from cryptons.encryption import EncryptedField
+from cryptons.signals import encryption_rotated
 
 
 class Command(BaseCommand):
@@ -27,3 +28,4 @@ class Command(BaseCommand):
                     rows.filter(pk=row["pk"]).order_by().update(**{name: row[name] for name in names})
                 count += len(keys)
             self.stdout.write(f"{model._meta.label}: {count} rows, {', '.join(names)}.")
+        encryption_rotated.send(type(self))

@@ -25,11 +25,13 @@ CHUNKED = {"transfer-encoding": "chunked", "content-type": "application/json"}
         ("POST", "/api/products/1/images", TOKEN, UPLOAD),
         ("POST", "/api/v1/products/1/images", TOKEN, UPLOAD),
         ("POST", "/api/products/1/images", {}, FORM),
+        ("POST", "/de/account/verification/", COOKIE, UPLOAD),
+        ("POST", "/account/verification/", {}, FORM),
         ("POST", "/search/admin/", COOKIE, FORM),
         ("PUT", "/api/products/1", TOKEN, FORM),
     ],
 )
-def test_each_route_has_a_limit_and_only_pictures_of_people_with_a_login_may_be_large(method, path, headers, limit):
+def test_each_route_has_a_limit_and_only_files_of_people_with_a_login_may_be_large(method, path, headers, limit):
     assert body_limit(method, path, headers) is limit
 
 
