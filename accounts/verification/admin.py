@@ -74,7 +74,7 @@ class VerificationAdmin(AtomicModelAdmin[Verification]):
     list_filter = ("status", "provider")
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
-    ordering = ("-submitted_at",)
+    ordering = ("-pk",)
     fields = ("buyer", "status", "reason", "documents", "provider", "applicant_id", "submitted_at", "decided_at", "decided_by", "decisions")
     readonly_fields = fields
 
