@@ -1,4 +1,5 @@
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,7 +9,8 @@ from accounts.verification.errors import UnusableDocument
 from accounts.verification.models import Verification
 from cryptons.db import new_id
 from cryptons.signals import encryption_rotated
-from shop.tests.factories import NOW
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 
 def test_files_are_known_by_their_content(photo):
