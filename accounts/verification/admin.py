@@ -91,7 +91,7 @@ class VerificationAdmin(AtomicModelAdmin[Verification]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return settings.VERIFICATION_PROVIDER != OFF and super().has_module_permission(request)
 
-    def get_fields(self, request: HttpRequest, obj: Verification | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Verification | None = None) -> Any:
         """Leave out what leads to pages that are not this person's."""
         needed = {"documents": LOOK, "decisions": DECIDE}
         return [name for name in self.fields if name not in needed or request.user.has_perm(needed[name])]
