@@ -64,7 +64,6 @@ ALLOWED_HOSTS = [*read_allowed_hosts(env.words("ALLOWED_HOSTS")), _public.host, 
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- manage.py serve ------------------------------------------------------------------------------------------------------
-
 WEB_WORKERS = env.integer("WEB_WORKERS", 1, minimum=1, maximum=256)
 WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
 WORKER_THREADS = env.integer("WORKER_THREADS", 2, minimum=1, maximum=256)
@@ -73,7 +72,6 @@ ADMIN_EMAIL = env.text("ADMIN_EMAIL")
 ADMIN_PASSWORD = env.text("ADMIN_PASSWORD")
 
 # --- The shop -------------------------------------------------------------------------------------------------------------
-
 SHOP_NAME = read_shop_name(env.text("SHOP_NAME", "Cryptons"))
 CURRENCY = env.text("CURRENCY", "USD").strip().upper()
 if CURRENCY not in MINOR_DIGITS:
@@ -96,7 +94,6 @@ except (ZoneInfoNotFoundError, ValueError, OSError):
     raise ImproperlyConfigured(f"TIME_ZONE must be a name such as Europe/Berlin or UTC, not {TIME_ZONE!r}.") from None
 
 # --- Django ---------------------------------------------------------------------------------------------------------------
-
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -182,7 +179,6 @@ STORAGES = {
 }
 
 # --- Database, cache, queue ---------------------------------------------------------------------------------------------
-
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'cryptons.sqlite3'}")
 DATABASES = {"default": read_database("DATABASE_URL", DATABASE_URL)}
 _preference = env.choice("DATABASE_READ_PREFERENCE", "primary", READ_PREFERENCES)
@@ -231,7 +227,6 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # its mailboxes would be files that are never emptied
 
 # --- People ---------------------------------------------------------------------------------------------------------------
-
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -253,16 +248,12 @@ VERIFICATION_LIMIT = env.decimal("VERIFICATION_LIMIT", "0", minimum="0", maximum
 VERIFICATION_DAILY_LIMIT = env.decimal("VERIFICATION_DAILY_LIMIT", "0", minimum="0", maximum="10000000")
 VERIFICATION_MONTHLY_LIMIT = env.decimal("VERIFICATION_MONTHLY_LIMIT", "0", minimum="0", maximum="100000000")
 VERIFICATION_KEEP_DAYS = env.integer("VERIFICATION_KEEP_DAYS", 30, minimum=1, maximum=3_650)
-VERIFICATION_DIR = DATA_DIR / "verification"
 SUMSUB_URL = env.url("SUMSUB_URL", like="https://api.sumsub.com") or "https://api.sumsub.com"
-SUMSUB_APP_TOKEN = env.text("SUMSUB_APP_TOKEN")
-SUMSUB_SECRET_KEY = env.text("SUMSUB_SECRET_KEY")
-SUMSUB_WEBHOOK_SECRET = env.text("SUMSUB_WEBHOOK_SECRET")
-SUMSUB_LEVEL = env.text("SUMSUB_LEVEL")
-SANCTIONS_LIST = env.text("SANCTIONS_LIST")
+SUMSUB_APP_TOKEN, SUMSUB_SECRET_KEY = env.text("SUMSUB_APP_TOKEN"), env.text("SUMSUB_SECRET_KEY")
+SUMSUB_WEBHOOK_SECRET, SUMSUB_LEVEL = env.text("SUMSUB_WEBHOOK_SECRET"), env.text("SUMSUB_LEVEL")
+SANCTIONS_LIST, VERIFICATION_DIR = env.text("SANCTIONS_LIST"), DATA_DIR / "verification"
 
 # --- Security headers -----------------------------------------------------------------------------------------------------
-
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -299,7 +290,6 @@ CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS = api.CORS_HEADERS, api.CORS_EXPOSED
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 
 # --- REST API -------------------------------------------------------------------------------------------------------------
-
 RATE_LIMIT_API = env.rate_limit("RATE_LIMIT_API", "100/15minutes")
 RATE_LIMIT_KEY = env.rate_limit("RATE_LIMIT_KEY", "600/minute")
 RATE_LIMIT_AUTH = env.rate_limit("RATE_LIMIT_AUTH", "5/15minutes")
@@ -320,7 +310,6 @@ SIMPLE_JWT = {
 SPECTACULAR_SETTINGS = {**api.SPECTACULAR, "TITLE": SHOP_NAME}
 
 # --- Mail -----------------------------------------------------------------------------------------------------------------
-
 EMAIL_URL = env.text("EMAIL_URL")
 MAIL_SERVER = read_mail_server(EMAIL_URL) if EMAIL_URL else None
 MAIL_DOMAIN = _public.mail_domain
@@ -357,10 +346,8 @@ def _core_settings(coin: CoreCoin) -> dict[str, object]:
 for _coin in core_coins():
     globals().update(_core_settings(_coin))
 
-LND_HOST = env.text("LND_HOST")
-LND_TLS_CERT = env.text("LND_TLS_CERT")
-LND_MACAROON = env.text("LND_MACAROON")
-LND_PAYOUT_MACAROON = env.text("LND_PAYOUT_MACAROON")
+LND_HOST, LND_TLS_CERT = env.text("LND_HOST"), env.text("LND_TLS_CERT")
+LND_MACAROON, LND_PAYOUT_MACAROON = env.text("LND_MACAROON"), env.text("LND_PAYOUT_MACAROON")
 if LND_HOST and not LND_MACAROON:
     raise ImproperlyConfigured("LND_MACAROON must be set when LND_HOST is: the path or hex of a macaroon that may make invoices.")
 
@@ -409,6 +396,5 @@ NODE_TIMEOUT_SECONDS = env.integer("NODE_TIMEOUT_SECONDS", 5, minimum=1, maximum
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule(follow_seconds=FOLLOW_SECONDS, lightning_seconds=LIGHTNING_ROUND_SECONDS)
 
 # --- Logs -----------------------------------------------------------------------------------------------------------------
-
 LOG_LEVEL = env.choice("LOG_LEVEL", "WARNING", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(LOG_LEVEL, for_people=DEBUG)
