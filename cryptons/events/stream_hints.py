@@ -89,13 +89,11 @@ class RedisHints:
             return
 
     def wait(self, seconds: float) -> bool:
-        from redis.exceptions import RedisError
-
         try:
             if self._subscription is None:
                 self._subscription = self._subscribe()
             return self._next(seconds)
-        except (RedisError, OSError):
+        except Exception:  # the driver has many of its own, and those of sockets: the connection is made again
             self.close()
             time.sleep(seconds)
             return False

@@ -144,20 +144,22 @@ class LiveStreams:
                     time.sleep(max(0.0, looked_at + TURN_SECONDS - time.monotonic()))
                     looked_at = time.monotonic()
                     loop.call_soon_threadsafe(self._tell, _look(watched))
-        except RuntimeError:  # the loop is closed: the process ends
-            return
+        except Exception:  # of a loop that is closed because the process ends; or a defect: the next stream starts another thread
+            self._is_watched = False
+            if not loop.is_closed():
+                logger.exception("Open streams are no longer told what has changed.")
         finally:
             hints().close()
             connections.close_all()
 
 
 async def _send(exchange: Exchange, response: LiveResponse, headers: Headers, stream: _Stream) -> None:
-    transport = exchange.response_stream(response.status_code, headers)
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_SECONDS * random.uniform(0.8, 1)  # noqa: S311  # those that began together need not end together
     leaving = asyncio.ensure_future(exchange.client_disconnect())
     leaving.add_done_callback(lambda _: stream.end())
     try:
+        transport = exchange.response_stream(response.status_code, headers)
         await transport.send_bytes(response.content)
         while not stream.is_ended and (left := until - loop.time()) > 0:
             event = await stream.next(min(left, HEARTBEAT_SECONDS))
