@@ -9,7 +9,7 @@ from payments.models import Alert, Invoice, Payout
 from payments.payouts.workflow import approve_payout, draft_payout, mark_sent
 from shop.figures import counting
 from shop.figures.counting import count_orders
-from shop.figures.models import CountedOrder, Figure, FigureState
+from shop.figures.models import Figure, FigureState
 from shop.figures.nightly import check_figures
 from shop.figures.recounting import differences, recount
 from shop.figures.sales import Refund, Sale, split
@@ -110,20 +110,6 @@ def test_a_crash_while_counting_leaves_the_figures_and_the_order_as_they_were(mo
     monkeypatch.undo()
     assert Order.objects.uncounted().count() == 1
     assert figure() == (1, 1, 2, 9_998, 0, 0)
-
-
-def test_an_order_that_changes_while_it_is_counted_is_counted_again(monkeypatch):
-    order = placed()
-    claim = counting._claim
-
-    def change_first(waiting):
-        Order.objects.filter(pk=waiting.pk).update(uncounted=waiting.uncounted + 1)
-        return claim(waiting)
-
-    monkeypatch.setattr(counting, "_claim", change_first)
-    assert (count_orders(), CountedOrder.objects.count()) == (0, 0)
-    monkeypatch.undo()
-    assert (count_orders(), CountedOrder.objects.get().order_id) == (1, order.pk)
 
 
 def test_the_nightly_check_alerts_of_a_difference_and_a_recount_mends_it(capsys):
