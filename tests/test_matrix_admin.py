@@ -150,6 +150,7 @@ PAGES = {
     "admin:payments_payout_psbt": [Page(NODES, row="payout to sign", methods=READ)],
     "admin:reviews_review_act": [Page(CATALOGUE, row="reviews_review", names=("approve", "reject"), methods=SEND)],
     "admin:shop_order_act": [Page(ORDERS, row="shop_order", names=("ship", "deliver", "release", "process", "cancel"))],
+    "admin:shop_order_figures": [Page(ORDERS | BOOKS, methods=READ)],
     "admin:shop_product_demo": [Page(CATALOGUE)],
     "admin:verification_verification_act": [Page(OWNER, row="verification_verification", names=("approve", "reject", "refuse"))],
     "admin:verification_verification_document": [Page(OWNER, row="verification_verification", names=("identity document",), methods=READ)],

@@ -25,6 +25,7 @@ from cryptons.audit.writing import audit
 from cryptons.formats import money, short_moment
 from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
+from shop.admin.figures import download_figures
 from shop.admin.order_lines import LineInline
 from shop.errors import ShopError
 from shop.models import Order
@@ -309,7 +310,12 @@ class OrderAdmin(AtomicModelAdmin[Order]):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("<uuid:pk>/<slug:name>/do/", self.admin_site.admin_view(self.act_on_one), name="shop_order_act"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("figures/", view(download_figures), name="shop_order_figures"),
+            path("<uuid:pk>/<slug:name>/do/", view(self.act_on_one), name="shop_order_act"),
+            *super().get_urls(),
+        ]
 
     def act_on_one(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Ask to confirm the action of an order page's button, and run it."""
