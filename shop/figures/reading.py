@@ -10,8 +10,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import User
-from cryptons.coins import COINS
-from cryptons.money import format_fiat
+from cryptons.money import UNITS, format_fiat
 from shop.figures.models import Figure
 from shop.figures.sales import AMOUNTS, day_of
 from shop.models import LOW_STOCK, Category, Order, Product
@@ -133,7 +132,7 @@ def _grouped(rows: QuerySet[Figure], of: Of, currency: str) -> list[tuple[str, A
 
 
 def _coins(rows: QuerySet[Figure], currency: str) -> list[Part]:
-    return [Part(key, COINS[key].name if key in COINS else key, amounts) for key, amounts in _grouped(rows, Of.COIN, currency)]
+    return [Part(key, UNITS[key].name if key in UNITS else key, amounts) for key, amounts in _grouped(rows, Of.COIN, currency)]
 
 
 def _products(rows: QuerySet[Figure], currency: str) -> list[Part]:
