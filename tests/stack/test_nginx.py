@@ -15,7 +15,7 @@ import pytest
 
 from tests.programs import find
 from tests.running import ROOT, Shop, data_of_a_first_start, free_port, wait_for
-from tests.stack.buying import hidden
+from tests.stack.buying import buy, hidden, stock_product
 from tests.stack.test_tls import issue, shake_hands
 
 KEY = "k" * 43
@@ -57,6 +57,7 @@ def nginx(name: str, folder: Path, port: int, changes: Mapping[str, str]) -> Ite
 
 @dataclass
 class Chain:
+    shop: Shop
     folder: Path
     http: int
     https: int
@@ -77,7 +78,7 @@ class Chain:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     folder = tmp_path_factory.mktemp("nginx")
     issue(folder, "shop.example")
-    trusted = {"RATE_LIMIT_API": "100/hour", "TRUSTED_PROXIES": "127.0.0.1"}
+    trusted = {"RATE_LIMIT_API": "100/hour", "TRUSTED_PROXIES": "127.0.0.1", "STAFF_TWO_FACTOR": "optional"}
     shop = Shop(folder / "shop", "--no-demo", PUBLIC_URL="https://shop.example", SANDBOX="true", **trusted)
     shop.url = "https://shop.example"
     shutil.copytree(data_of_a_first_start(), shop.data)
@@ -102,7 +103,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     try:
         shop.start()
         with nginx("cryptons.conf", folder / "cryptons", inner, of_docker), nginx("tls.conf", folder / "tls", https, in_front):
-            yield Chain(folder, http, https)
+            yield Chain(shop, folder, http, https)
     finally:
         shop.stop()
 
@@ -145,6 +146,15 @@ def test_a_body_that_is_too_large_is_refused_by_nginx_and_a_smaller_one_by_the_s
         assert browser.post("/api/auth/login", content=b"x" * 1_100_000).json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
         refused = browser.post("/cart/add/", content=b"x" * 11_000_000)
     assert (refused.status_code, refused.headers["content-type"]) == (413, "text/html")  # not the shop's page, which has a charset
+
+
+def test_events_pass_both_proxies_as_they_happen(chain: Chain):
+    with chain.client("127.0.0.8") as chain.shop.http:
+        bought = buy(chain.shop, stock_product(chain.shop, stock=1))
+        with chain.shop.http.stream("GET", f"/api/orders/{bought.id}/stream", headers=chain.shop.buyer()) as answer:
+            told = next(line for line in answer.iter_lines() if line.startswith("data: "))
+
+    assert bought.number in told
 
 
 def test_the_logs_name_pages_without_the_keys_in_their_addresses(chain: Chain):
