@@ -56,6 +56,7 @@ def beat_schedule(*, follow_seconds: int, lightning_seconds: int) -> dict[str, E
         "count orders": _every(10, "shop.tasks.count_orders"),
         "seal audit": _every(60, "cryptons.audit.tasks.seal_audit"),
         "watch address gaps": _every(600, "payments.tasks.watch_address_gaps"),
+        "ask for reviews": _every(3600, "reviews.tasks.ask_for_reviews"),
         "watch stock": _every(300, "shop.tasks.watch_stock"),
         "watch disk": _every(60, "payments.tasks.watch_disk"),
         "refresh rates": _every(60, "payments.tasks.refresh_stored_rates"),

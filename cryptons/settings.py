@@ -312,9 +312,9 @@ SPECTACULAR_SETTINGS = {**api.SPECTACULAR, "TITLE": SHOP_NAME}
 # --- Mail -----------------------------------------------------------------------------------------------------------------
 EMAIL_URL = env.text("EMAIL_URL")
 MAIL_SERVER = read_mail_server(EMAIL_URL) if EMAIL_URL else None
-MAIL_DOMAIN = _public.mail_domain
+MAIL_DIR, MAIL_DOMAIN = DATA_DIR / "mail", _public.mail_domain
 MAIL_FROM = read_sender(env.text("MAIL_FROM"), shop_name=SHOP_NAME, domain=MAIL_DOMAIN)
-MAIL_DIR = DATA_DIR / "mail"
+REVIEW_MAIL_DAYS = env.integer("REVIEW_MAIL_DAYS", 0, minimum=0, maximum=365)
 MAIL_KEEP_DAYS = env.integer("MAIL_KEEP_DAYS", 90, minimum=1, maximum=36_500)
 STAFF_EMAIL = read_staff_addresses(env.words("STAFF_EMAIL"))
 STAFF_MAILS = read_staff_mails(env.words("STAFF_MAILS", ",".join(ALL_STAFF_MAILS)))

@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         path("account/", include("accounts.urls")),
         path("", include("payments.urls")),
         path("", include("shop.urls")),
+        path("", include("reviews.urls")),
         prefix_default_language=False,
     ),
 ]

@@ -44,7 +44,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Review)
 class ReviewAdmin(AtomicModelAdmin[Review]):
-    list_display: tuple[str, ...] = ("written", "product", "stars", "beginning", "author", "state", "decide")
+    list_display: tuple[str, ...] = ("written", "state", "decide", "stars", "product", "beginning", "author")
     list_filter = (StateFilter, "rating", "verified_purchase", "created_at")
     list_select_related = ("product", "user")
     list_per_page = 50
@@ -62,7 +62,8 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
         return False
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        return self.list_display if request.user.has_perm(CHANGE) else self.list_display[:-1]
+        may_decide = request.user.has_perm(CHANGE)
+        return tuple(name for name in self.list_display if may_decide or name != "decide")
 
     def get_fields(self, request: HttpRequest, obj: Review | None = None) -> Any:
         return self.fields if request.user.has_perm(CHANGE) else self.fields[:-1]

@@ -3,10 +3,17 @@
 import logging
 
 from celery import shared_task
+from django.utils import timezone
 
+from reviews import asking
 from reviews.ratings import recount
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task
+def ask_for_reviews() -> None:
+    asking.ask_for_reviews(at=timezone.now())
 
 
 @shared_task

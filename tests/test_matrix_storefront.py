@@ -6,9 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.signing import dumps
 from django.urls import reverse
 
 from accounts.links import Kind, make_link
+from reviews.asking import SALT
 from shop.tests.paying import invoice_of
 from tests.matrix.answers import FACTOR, LOGIN, YES, check, meaning, skip_pages
 from tests.matrix.people import BUYER, EVERYBODY, GUEST, LOGGED_IN, NOBODY, People
@@ -65,6 +67,11 @@ PAGES = {
     "accounts:second_factor": OWN_FORM,
     "accounts:ask_again": OWN_FORM,
     "payments:refund": [Page(EVERYBODY, "refund link", BOTH), Page(NOBODY, "invoice", BOTH, refusal=HIDDEN)],
+    "reviews:list": [Page(EVERYBODY, "product")],
+    "reviews:helpful": [Page(LOGGED_IN, "review", SEND)],
+    "reviews:write": [Page(LOGGED_IN, "product", BOTH)],
+    "reviews:delete": [Page(LOGGED_IN, "product", SEND)],
+    "reviews:no_mails": [Page(EVERYBODY, "stop link", BOTH), Page(NOBODY, "no link", BOTH, refusal=HIDDEN)],
     "shop:home": ALL,
     "shop:category": [Page(EVERYBODY, "category")],
     "shop:product": [Page(EVERYBODY, "product")],
@@ -121,6 +128,8 @@ def test_exactly_those_of_the_table_see_each_page(settings, monkeypatch):
         "product": rows.product.slug,
         "invoice": rows.invoice.pk,
         "return token": rows.return_token(),
+        "review": rows.review.pk,
+        "stop link": dumps(str(people.users["buyer"].pk), salt=SALT),
         "refund link": rows.refund_path().rstrip("/").rpartition("/")[2],
         "buyer's invoice": invoice_of(rows.order).pk,
         "guest's invoice": invoice_of(rows.guests).pk,
