@@ -39,7 +39,7 @@ def test_a_german_buyer_gets_german_pages_and_mail_from_home_page_to_payment(cli
     refused = client.post("/de/checkout/", {**ADDRESS, "email": "ada@example"}).text
     assert "Geben Sie eine gültige E-Mail-Adresse ein." in refused
     review = client.post("/de/checkout/", {**ADDRESS, "email": "ada@example.com"}, follow=True).text
-    assert "Kryptowährung wählen" in review
+    assert "Zahlungsart wählen" in review
     assert "Zahlungspflichtig bestellen: 99,98\u00a0$" in re.sub(r"\s*\n\s*", " ", review)
 
     form = {name: re.search(f'name="{name}" value="([^"]*)"', review)[1] for name in ("token", "agreed")}
