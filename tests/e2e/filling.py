@@ -14,6 +14,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
+from django.core import signing
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
@@ -25,6 +26,8 @@ from accounts.login_steps import PENDING, PENDING_SECONDS
 from accounts.models import SecondFactor, User
 from accounts.second_factor import begin
 from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
+from accounts.verification.admin import ACTIONS as VERDICTS
+from accounts.verification.models import Verification
 from cryptons.events.admin import ACTIONS as ENDPOINT_ACTIONS
 from cryptons.events.endpoints import send_test
 from cryptons.events.models import WebhookEndpoint
@@ -34,6 +37,7 @@ from payments.admin.payout_actions import draft_path
 from payments.models import Alert, Option, Payout, Rate
 from payments.payouts.refund_links import refund_path
 from payments.payouts.workflow import draft_payout
+from reviews.asking import SALT
 from reviews.tests.factories import ReviewFactory
 from shop.admin.orders import ACTIONS as ORDER_ACTIONS
 from shop.catalogue.changes import rebuild_search
@@ -52,6 +56,9 @@ NOT_PAGES = {
     "admin:login": "leads to the shop's login",
     "admin:logout": "a button",
     "admin:password_change": "leads to the shop's page",
+    "admin:reviews_review_act": "a button",
+    "admin:shop_order_figures": "a file",
+    "admin:verification_verification_document": "a file",
     "admin:view_on_site": "leads to the shop",
     "admin:audit_entry_export": "a file",
     "admin:payments_payment_export": "a file",
@@ -60,11 +67,14 @@ NOT_PAGES = {
     "admin:payments_payout_psbt": "a file",
     "exceptions:alert_close": "a button",
     "exceptions:alert_open": "a button",
+    "reviews:delete": "a button",
+    "reviews:helpful": "a button",
     "shop:cart_add": "a button",
     "shop:find_order": "a form of the page of orders",
     "shop:order_again": "a button",
     "shop:order_pay": "leads to the pay page",
     "shop:order_stream": "events",
+    "shop:pay_return": "leads to the pay page",
     "shop:pay_status": "a part of the pay page",
     "shop:pay_stream": "events",
     "shop:sandbox_play": "a button",
@@ -163,6 +173,8 @@ def fill() -> Filled:
     anonymous_pages(filled, kettle)
     guest_pages(filled, kettle)
     buyer_pages(filled, buyer, orders)
+    review_pages(filled, kettle)
+    verification_pages(filled)
     login_pages(filled)
     admin_pages(filled, staff, orders, payouts(orders))
     error_pages(filled)
@@ -225,6 +237,26 @@ def buyer_pages(filled: Filled, buyer: User, orders: dict[str, Order]) -> None:
     for name, send in (("late", False), ("overpaid", False), ("waiting", False), ("refunding", False), ("late", True)):
         invoice = invoice_of(orders[name])
         filled.visit("buyer", refund_path(invoice.pk), name=name, send=send, lands=f"/refund/{invoice.pk}/")
+
+
+def review_pages(filled: Filled, kettle: Product) -> None:
+    filled.visit("anonymous", f"/p/{kettle.slug}/reviews/", f"/p/{kettle.slug}/reviews/?sort=lowest")
+    filled.visit("anonymous", reverse("reviews:no_mails", args=[signing.dumps(str(UserFactory.create().pk), salt=SALT)]))
+    filled.visit("buyer", f"/p/{kettle.slug}/review/", name="to change")
+    newcomer = UserFactory.create()
+    filled.person("reviewer", client_of(newcomer))
+    filled.visit("reviewer", f"/p/{kettle.slug}/review/")
+    filled.visit("reviewer", f"/p/{kettle.slug}/review/", send=True)
+
+
+def verification_pages(filled: Filled) -> None:
+    filled.visit("buyer", "/account/verification/", "/de/account/verification/")
+    filled.visit("buyer", "/account/verification/", send=True)
+    for status in (Verification.Status.PENDING, Verification.Status.REJECTED, Verification.Status.APPROVED):
+        user = UserFactory.create()
+        Verification.objects.create(user=user, provider="manual", status=status, reason="The photo is blurred.")
+        filled.person(status, client_of(user))
+        filled.visit(status, "/account/verification/", name=status)
 
 
 def login_pages(filled: Filled) -> None:
@@ -313,6 +345,9 @@ def acts_of_staff(filled: Filled, orders: dict[str, Order], rows: list[Payout]) 
                 ask(decision.name, decision_path(invoice.pk, decision.name))
     for name in ("late", "underpaid-expired"):
         filled.visit("staff", reverse("exceptions:ask", args=[invoice_of(orders[name]).pk]), name=name)
+    waiting = Verification.objects.get(status=Verification.Status.PENDING)
+    for verdict in VERDICTS:
+        ask(f"verification {verdict}", reverse("admin:verification_verification_act", args=[waiting.pk, verdict]))
     for kind, name in (("late", "late"), ("excess", "overpaid")):
         filled.visit("staff", draft_path(invoice_of(orders[name]).pk, kind), name=kind)
     for payout in rows:
