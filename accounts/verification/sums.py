@@ -30,6 +30,8 @@ KEEP = timedelta(days=62)
 """After the end of its period, a sum is kept for so long: its orders may still be cancelled."""
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"})
 """Letters that Unicode does not take apart."""
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Marks and letters that nobody sees, as joiners and soft hyphens of the category Cf: without them a name is still the same one."""
 WORD = re.compile(r"\w+")
 
 ONE_ORDER = _("Orders of more than %(limit)s need a verified buyer.")
@@ -101,9 +103,13 @@ def forget_old_sums(*, at: datetime) -> None:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a name or address in small letters without accents and signs: `Łódź-Widzew` becomes `lodz`, `widzew`."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(LETTERS))
-    return WORD.findall("".join(sign for sign in decomposed if not unicodedata.combining(sign)).replace("_", " "))
+    """Return the words of a name or address in small letters without accents and signs: `Łódź-Widzew` becomes `lodz`, `widzew`.
+
+    What nobody sees is left out, so that it cannot hide a name.
+    """
+    decomposed = unicodedata.normalize("NFKD", UNSEEN.sub("", text).casefold().translate(LETTERS))
+    seen = (sign for sign in decomposed if not unicodedata.combining(sign) and unicodedata.category(sign) != "Cf")
+    return WORD.findall("".join(seen).replace("_", " ").casefold())  # NFKD makes capitals of letters for formulas
 
 
 def place_of(address: Mapping[str, str]) -> str:

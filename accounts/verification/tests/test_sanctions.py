@@ -18,6 +18,7 @@ def listed(tmp_path):
     ("buyer", "entry"),
     [
         ({"name": "IVAN S. PETROV"}, "Petrov, Iván"),
+        ({"name": "Iv\u200dan \U0001d40fet\u00adr\u3164ov\ufe0f"}, "Petrov, Iván"),
         ({"name": "Ivan Petrovic"}, ""),
         ({"name": "Monopole"}, "Monopole"),
         ({"name": "Ada Monopole"}, ""),
