@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from accounts.verification.sums import words_of
-from cryptons.email_domain import readable_email
+from accounts.verification.sums import mailbox_of, words_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class SanctionsList:
 
         An entry matches a name or an address that has all of its words, in any order; one of a single word only a name of just that.
         """
-        if (mail := readable_email(email.strip()).lower()) in self.emails:
+        if (mail := mailbox_of(email)) in self.emails:
             return mail
         texts = [frozenset(words_of(name)) for name in names]
         place = frozenset(words_of(" ".join(address)))
@@ -78,7 +77,7 @@ def current_list(path: str) -> SanctionsList:
 def _parse(path: str) -> SanctionsList:
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
         texts = list(_cells(file) if path.lower().endswith(".csv") else _lines(file))
-    emails = frozenset(readable_email(text).lower() for text in texts if "@" in text and " " not in text)
+    emails = frozenset(mailbox_of(text) for text in texts if "@" in text and " " not in text)
     whole = {words: text for text in texts if (words := frozenset(words_of(text))) and "@" not in text}
     if not emails and not whole:
         raise UnreadableList("it has no entry")

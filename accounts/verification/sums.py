@@ -122,8 +122,14 @@ def place_of(address: Mapping[str, str]) -> str:
     return f"{street}|{code}|{address.get('country', '').upper()}"
 
 
+def mailbox_of(email: str) -> str:
+    """Return the mailbox that a mail address leads to: in small letters, with a readable domain, and without the tag of `name+tag@`."""
+    name, at, domain = readable_email(email.strip()).lower().rpartition("@")
+    return f"{name.partition('+')[0] or name}{at}{domain}"
+
+
 def _parties(user_id: UUID | None, email: str, address: Mapping[str, str]) -> list[str]:
-    parties = [f"mail:{readable_email(email.strip()).lower()}", f"address:{place_of(address)}"]
+    parties = [f"mail:{mailbox_of(email)}", f"address:{place_of(address)}"]
     return [*parties, f"account:{user_id}"] if user_id else parties
 
 

@@ -25,6 +25,7 @@ def listed(tmp_path):
         ({"address": ("Harbour Road 7", "220030", "Minsk")}, "7 Harbour Road, Minsk"),
         ({"address": ("Harbour Road 8", "220030", "Minsk")}, ""),
         ({"email": "Mule@xn--bcher-kva.example"}, "mule@bücher.example"),
+        ({"email": "mule+shop@bücher.example"}, "mule@bücher.example"),
     ],
 )
 def test_a_name_an_address_or_a_mail_address_matches_however_it_is_written(listed, buyer, entry):
