@@ -48,7 +48,7 @@ def read_upload(file: IO[bytes]) -> tuple[bytes, str]:
             if image.width * image.height > MOST_PIXELS:
                 raise UnusableDocument(_("The picture has more than %(count)s million pixels.") % {"count": MOST_PIXELS // 1_000_000})
             image.verify()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError, ValueError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError, ValueError, IndexError) as error:
         raise UnusableDocument(_("This is not a complete JPEG, PNG, WebP or PDF file.")) from error
     return content, IMAGES[str(image.format)]
 

@@ -11,6 +11,7 @@ from cryptons.db import new_id
 from cryptons.signals import encryption_rotated
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+PNG_WITHOUT_PIXELS = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000a0000000a0802000000025058ea0000000049454e44ae426082")
 
 
 def test_files_are_known_by_their_content(photo):
@@ -18,7 +19,10 @@ def test_files_are_known_by_their_content(photo):
     assert read_upload(io.BytesIO(b"%PDF-1.7 ... %%EOF\n"))[1] == "application/pdf"
 
 
-@pytest.mark.parametrize("content", [b"", b"<svg/>", b"<html>%PDF-1.4 %%EOF", b"%PDF-1.7 cut", b"GIF89a\1\0", b"\xff\xd8\xff\xe0broken"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<svg/>", b"<html>%PDF-1.4 %%EOF", b"%PDF-1.7 cut", b"GIF89a\1\0", b"\xff\xd8\xff\xe0broken", PNG_WITHOUT_PIXELS],
+)
 def test_other_files_are_refused(content):
     with pytest.raises(UnusableDocument, match="not a complete JPEG, PNG, WebP or PDF file"):
         read_upload(io.BytesIO(content))
