@@ -78,8 +78,10 @@ def _erase_file(instance: Document, **_: Any) -> None:
 
 @receiver(encryption_rotated)
 def _encrypt_again(**_: Any) -> None:
-    """Encrypt all files with the first FIELD_ENCRYPTION_KEY."""
+    """Encrypt all files with the first FIELD_ENCRYPTION_KEY, but no part of one that a process left which died while it wrote."""
     for file in settings.VERIFICATION_DIR.glob("*-*"):
+        if file.suffix == ".part":
+            continue
         plain = unseal(file.read_text(encoding="ascii"), _bound_to(file.name))
         with atomic_file(file, is_durable=True) as part:
             part.write_text(seal(plain, _bound_to(file.name)), encoding="ascii")

@@ -40,6 +40,7 @@ def test_a_file_or_picture_that_is_too_large_is_refused(photo, monkeypatch):
 
 def test_the_command_that_rotates_the_keys_encrypts_the_files_with_the_new_one(by_hand, settings, photo):
     (row,) = write_files(Verification(pk=new_id()), {"front": (photo, "image/jpeg")}, at=NOW)
+    (settings.VERIFICATION_DIR / f"{row.pk}.0123.part").write_text("of a process that died")
     settings.FIELD_ENCRYPTION_KEY = ["n" * 32, *settings.FIELD_ENCRYPTION_KEY]
 
     encryption_rotated.send(None)
