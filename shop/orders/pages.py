@@ -42,7 +42,6 @@ LONGEST_QUERY = 100
 def order(request: HttpRequest, order: Order) -> HttpResponse:
     seen = read_order_marks([order.pk]).get(order.pk, "")
     order.refresh_from_db()  # after the mark, so that nothing old is shown under a new one
-    order.refresh_from_db()
     invoice = current_invoice(order)
     context = {
         "order": order,
