@@ -99,13 +99,19 @@ class RedisHints:
             return False
 
     def _subscribe(self) -> Any:
-        """Open a connection of our own: the circuit breaker of the others takes a quiet minute for a server that hangs."""
+        """Open a connection of our own: the circuit breaker of the others takes a quiet minute for a server that hangs.
+
+        It is tried once. By default the driver tries for minutes, and nobody would look at the database for so long.
+        """
         from redis import Redis
+        from redis.backoff import NoBackoff
         from redis.exceptions import RedisError
+        from redis.retry import Retry
 
         from cryptons.redis_connection import WAIT_SECONDS
 
-        redis: Any = Redis.from_url(self._url, socket_connect_timeout=WAIT_SECONDS)
+        once = Retry(NoBackoff(), 0)
+        redis: Any = Redis.from_url(self._url, socket_connect_timeout=WAIT_SECONDS, socket_timeout=WAIT_SECONDS, retry=once)
         subscription = redis.pubsub(ignore_subscribe_messages=True)
         try:
             subscription.subscribe(CHANGED)
