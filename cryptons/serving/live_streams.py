@@ -102,16 +102,23 @@ class LiveStreams:
         stream.is_ended = self._is_ending
         self._open.add(stream)
         self._of_client[client] += 1
-        if not self._is_watched:
-            self._is_watched = True
-            threading.Thread(target=self._watch, args=[asyncio.get_running_loop()], name="Streams", daemon=True).start()
         try:
+            if not self._is_watched:
+                self._start_watching()
             await _send(exchange, response, headers, stream)
         finally:
             self._open.discard(stream)
             self._of_client[client] -= 1
             if not self._of_client[client]:
                 del self._of_client[client]
+
+    def _start_watching(self) -> None:
+        self._is_watched = True
+        try:
+            threading.Thread(target=self._watch, args=[asyncio.get_running_loop()], name="Streams", daemon=True).start()
+        except RuntimeError:  # the system allows no more threads
+            self._is_watched = False
+            raise
 
     def end_all(self) -> None:
         """End all streams because the process ends. Their clients come back, to another process."""

@@ -228,3 +228,20 @@ def test_a_stream_that_begins_while_the_process_ends_is_only_the_state_of_now(sh
     asyncio.run(follow())
 
     assert exchange.body == FIRST
+
+
+def test_when_no_thread_can_start_the_stream_does_not_count_and_the_next_one_tries_again(shop, monkeypatch):
+    def cannot_start(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def follow():
+        streams = LiveStreams()
+        request = HttpRequest()
+        response = live_response(request, LiveAnswer("change", TOPIC, shop.read_marks, lambda: "now"))
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", cannot_start)
+            with pytest.raises(RuntimeError):
+                await streams.hold(Exchange(), response, [], "192.0.2.7")
+        return streams._open, dict(streams._of_client), streams._is_watched
+
+    assert asyncio.run(follow()) == (set(), {}, False)
