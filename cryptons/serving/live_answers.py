@@ -30,7 +30,7 @@ class LiveAnswer:
     """Return the data of an event: the state of now. Called after the mark was read, so that nothing old has a new mark."""
 
     def event(self, mark: str) -> bytes:
-        lines = "\n".join(f"data: {line}" for line in self.write().splitlines())
+        lines = "\n".join(f"data: {line}" for line in self.write().split("\n"))  # not at others, such as U+2028, which JSON may have
         return f"event: {self.name}\nid: {mark}\n{lines}\n\n".encode()
 
 

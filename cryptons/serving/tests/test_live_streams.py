@@ -245,3 +245,9 @@ def test_when_no_thread_can_start_the_stream_does_not_count_and_the_next_one_tri
         return streams._open, dict(streams._of_client), streams._is_watched
 
     assert asyncio.run(follow()) == (set(), {}, False)
+
+
+def test_the_data_of_an_event_keeps_the_separators_that_are_part_of_a_text():
+    live = LiveAnswer("order", TOPIC, dict, lambda: '{"name": "Tea\u2028pot\x85"}')
+
+    assert live.event("a").decode() == 'event: order\nid: a\ndata: {"name": "Tea\u2028pot\x85"}\n\n'
