@@ -131,6 +131,11 @@ class LiveStreams:
         self._is_watched = bool(self._open)
         return [(stream, stream.live, stream.mark) for stream in self._open]
 
+    def _abandon(self) -> None:
+        self._is_watched = False
+        for stream in self._open:
+            stream.end()
+
     def _tell(self, news: list[tuple[_Stream, str, bytes]]) -> None:
         for stream, mark, event in news:
             if event:
@@ -151,10 +156,10 @@ class LiveStreams:
                     time.sleep(max(0.0, looked_at + TURN_SECONDS - time.monotonic()))
                     looked_at = time.monotonic()
                     loop.call_soon_threadsafe(self._tell, _look(watched))
-        except Exception:  # of a loop that is closed because the process ends; or a defect: the next stream starts another thread
-            self._is_watched = False
+        except Exception:  # of a loop that is closed because the process ends; or a defect: clients come back, and start another thread
             if not loop.is_closed():
-                logger.exception("Open streams are no longer told what has changed.")
+                logger.exception("Open streams are ended, because what has changed cannot be looked for.")
+                loop.call_soon_threadsafe(self._abandon)
         finally:
             hints().close()
             connections.close_all()

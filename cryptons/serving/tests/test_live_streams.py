@@ -206,6 +206,21 @@ def test_streams_go_on_after_an_outage_of_what_they_are_read_from(shop, caplog):
     asyncio.run(follow())
 
 
+def test_streams_end_when_the_thread_that_looks_for_changes_fails(shop, monkeypatch):
+    def fail(hints):
+        raise OSError("no hints")
+
+    monkeypatch.setattr(NoHints, "say_open", fail)
+
+    async def follow():
+        front = Front(shop, threads=1)
+        front.__rsgi_init__(asyncio.get_running_loop())
+        await asyncio.wait_for(front.__rsgi__(GivenScope(), Exchange()), 10)
+        return front._streams._is_watched
+
+    assert asyncio.run(follow()) is False
+
+
 def test_the_thread_ends_with_the_last_stream(shop):
     async def follow():
         async with opened(Front(shop, threads=1), GivenScope()):
