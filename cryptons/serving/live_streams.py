@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db import close_old_connections, connections
 from granian._granian import RSGIProtocolClosed
 
+from cryptons.db import is_outage
 from cryptons.events.stream_hints import hints
 from cryptons.serving.live_answers import LiveAnswer, LiveResponse, MarkReader
 from cryptons.serving.refusals import BUSY, TOO_MANY_STREAMS, Refused
@@ -207,8 +208,19 @@ def _news(watched: list[_Watched]) -> Iterator[tuple[_Stream, str, bytes]]:
             continue
         key = (live.name, live.topic, mark)
         if mark and key not in events:
-            events[key] = live.event(mark)
+            events[key] = _event(live, mark)
         yield stream, mark, events.get(key, b"")
+
+
+def _event(live: LiveAnswer, mark: str) -> bytes:
+    """Make the event; none, which ends its streams, if that fails by a defect: the streams of other topics are told theirs."""
+    try:
+        return live.event(mark)
+    except Exception as error:  # of this topic alone, such as a row that has just gone; an outage of the database is one of all topics
+        if is_outage(error):
+            raise
+        logger.exception("The event of a stream cannot be written.", extra={"reference": str(live.topic)})
+        return b""
 
 
 def _call(loop: asyncio.AbstractEventLoop, act: Callable[[], T]) -> T:

@@ -24,7 +24,7 @@ class Shop:
     def __init__(self):
         self.marks = {TOPIC: "a", OTHER: "a"}
         self.read, self.written = [], []
-        self.failure = None
+        self.failure = self.broken = None
 
     def read_marks(self, topics):
         self.read.append(set(topics))
@@ -37,6 +37,8 @@ class Shop:
 
         def write():
             self.written.append(topic)
+            if topic == self.broken:
+                raise ValueError("a defect")
             return f"now\n{self.marks[topic]}"
 
         request = HttpRequest()
@@ -202,6 +204,17 @@ def test_streams_go_on_after_an_outage_of_what_they_are_read_from(shop, caplog):
             await until(lambda: "no database" in caplog.text)
             shop.failure = None
             await until(lambda: event("b") in stream.body)
+
+    asyncio.run(follow())
+
+
+def test_a_topic_whose_event_cannot_be_written_ends_its_own_streams_only(shop):
+    async def follow():
+        front = Front(shop, threads=1)
+        async with opened(front, GivenScope(path="/other"), GivenScope()) as (_, one):
+            shop.broken = OTHER
+            shop.marks = {TOPIC: "b", OTHER: "b"}
+            await until(lambda: event("b") in one.body and len(front._streams._open) == 1)
 
     asyncio.run(follow())
 
