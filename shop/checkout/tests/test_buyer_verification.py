@@ -152,6 +152,16 @@ def test_who_is_on_the_sanctions_list_cannot_order_and_staff_are_told_once(setti
     place(name="Grace Hopper")
 
 
+def test_an_account_whose_mail_address_is_on_the_sanctions_list_cannot_order_with_another_one(settings, tmp_path):
+    settings.SANCTIONS_LIST, user = str(tmp_path / "list.txt"), UserFactory()
+    (tmp_path / "list.txt").write_text(f"{user.email}\n", encoding="utf-8")
+
+    with pytest.raises(OrderRefused):
+        place(user=user, email="somebody.else@example.com")
+
+    place(email="somebody.else@example.com")
+
+
 def test_a_sanctions_list_that_cannot_be_read_stops_all_orders(settings, tmp_path):
     settings.SANCTIONS_LIST, settings.STAFF_EMAIL = str(tmp_path / "none"), ["grace@example.com"]
 
