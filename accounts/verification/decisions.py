@@ -72,12 +72,15 @@ def decide(
 ) -> None:
     """Store a decision, or another state that the provider told. `version`: as the person saw the row; `by`: empty for the provider.
 
-    A provider's event that is older than the newest one, or the same, changes nothing. Raises VerificationMoved, DoesNotExist.
+    A provider's event changes nothing if it is older than the newest one, or the same, or if staff have refused the buyer for good. Raises
+    VerificationMoved, DoesNotExist.
     """
 
     def write() -> None:
         row = Verification.objects.get(pk=verification_id)
         if event_at is not None and row.event_at is not None and event_at <= row.event_at:
+            return
+        if event_at is not None and row.status == Status.REFUSED and row.decided_by != row.provider:
             return
         before = row.status
         values: dict[str, Any] = {"status": status, "reason": reason[:300]}

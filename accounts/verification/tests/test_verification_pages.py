@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from accounts.verification import sumsub
+from accounts.verification.decisions import decide
 from accounts.verification.models import Document, Verification
 from accounts.verification.tasks import erase_verification_data
 from accounts.verification.tests.fake_sumsub import digest, event, fake_sumsub, use
@@ -157,6 +158,18 @@ def test_sumsub_gets_the_buyer_and_its_signed_answers_decide_in_their_order(clie
     assert Mail.objects.count() == 3
     settings.VERIFICATION_PROVIDER = "manual"
     assert report(green)[0] == 404
+
+
+def test_no_answer_of_sumsub_lifts_what_staff_refused_for_good(client, user, settings):
+    use(settings)
+    row = Verification.objects.create(user=user, provider="sumsub", applicant_id="applicant0", status=Status.REJECTED)
+    decide(row.pk, Status.REFUSED, reason="Forged.", by="grace", at=timezone.now())
+    green = event(user.pk, "10:00:00.500")
+
+    assert client.post("/api/webhooks/sumsub", green, "application/json", headers=digest(green)).status_code == 200
+
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.decided_by) == (Status.REFUSED, "Forged.", "grace")
 
 
 def test_while_the_provider_is_away_the_page_says_so(client, user, settings, monkeypatch):
