@@ -4,7 +4,7 @@ import re
 from collections.abc import MutableMapping
 from typing import Any
 
-KEYS = re.compile(r"(?<!/api)(/(?:refund|orders|account/link)/|[?&;]order=)[^/&\s\"'<]{16,}")
+KEYS = re.compile(r"(?<!/api)(/(?:refund|orders|account/link|reviews/no-mails)/|[?&;]order=)[^/&\s\"'<]{16,}")
 
 
 def without_keys(text: str) -> str:

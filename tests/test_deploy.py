@@ -137,6 +137,7 @@ def test_the_logs_of_nginx_have_no_keys_of_private_links(name):
     assert logged(f"/de/orders/{key}/cancel/") == "/de/orders/-/cancel/"
     assert logged(f"/refund/{key}/") == "/refund/-/"
     assert logged(f"/de/account/link/{key}.{key}/") == "/de/account/link/-/"
+    assert logged(f"/de/reviews/no-mails/{key}:1x:{key}/") == "/de/reviews/no-mails/-/"
     assert logged("/account/orders/") == "/account/orders/"
     (line,) = re.findall(r"log_format without_keys '(.*)';", proxy)
     assert not set(re.findall(r"\$\w+", line)) & {"$request", "$request_uri", "$uri", "$args", "$http_referer"}
