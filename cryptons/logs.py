@@ -9,7 +9,7 @@ import structlog
 
 from cryptons.log_redaction import redact_keys
 
-EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference"]
+EXTRA_FIELDS = ["method", "path", "status", "ms", "network", "coin", "source", "error", "reference", "head", "problem", "products"]
 """What of a log record's `extra` is written."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
