@@ -19,6 +19,7 @@ from accounts.verification.gate import verification_url
 from accounts.verification.models import Document, Verification
 from cryptons.audit.writing import audit
 from cryptons.db import atomic, in_transaction, update_if_unchanged
+from cryptons.failure_isolation import isolate
 from cryptons.mail.queueing import queue_mail
 from cryptons.mail.staff import mail_staff
 
@@ -101,7 +102,8 @@ def erase_old_documents(*, at: datetime) -> None:
     """Erase documents that are old enough. A buyer about whom nobody decided in time is asked to send them again."""
     old = Document.objects.filter(added_at__lt=at - timedelta(days=settings.VERIFICATION_KEEP_DAYS))
     for verification_id in {*old.values_list("verification", flat=True)}:
-        in_transaction(partial(_erase, verification_id, at=at))
+        with isolate("erasing documents", verification_id):
+            in_transaction(partial(_erase, verification_id, at=at))
 
 
 def _erase(verification_id: UUID, *, at: datetime) -> None:

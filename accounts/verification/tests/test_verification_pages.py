@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, UserFactory
-from accounts.verification import sumsub
+from accounts.verification import decisions, sumsub
 from accounts.verification.decisions import decide
 from accounts.verification.models import Document, Verification
 from accounts.verification.tasks import erase_verification_data
@@ -129,6 +129,24 @@ def test_documents_go_after_their_time_and_with_the_account(client, user, by_han
 
     other.delete()
     assert (list(settings.VERIFICATION_DIR.iterdir()), Verification.objects.filter(user=user.pk).count()) == ([], 1)
+
+
+def test_documents_that_cannot_be_erased_do_not_keep_those_of_others(client, user, by_hand, photo, monkeypatch):
+    for buyer in (user, UserFactory()):
+        send(client, buyer, front=photo)
+    Document.objects.update(added_at=timezone.now() - timedelta(days=31))
+    stuck, erase = user.verification.pk, decisions._erase
+
+    def fail_for_one(verification_id, *, at):
+        if verification_id == stuck:
+            raise OSError("The disk is read-only.")
+        erase(verification_id, at=at)
+
+    monkeypatch.setattr(decisions, "_erase", fail_for_one)
+
+    erase_verification_data()
+
+    assert list(Document.objects.values_list("verification", flat=True)) == [stuck]
 
 
 def test_sumsub_gets_the_buyer_and_its_signed_answers_decide_in_their_order(client, user, settings, monkeypatch):
