@@ -1,5 +1,6 @@
 """Reviews for staff: read, approved, rejected and deleted; their words belong to who wrote them."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -113,14 +114,17 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
 
     @admin.display(description=_("decide"))
     def decide(self, review: Review) -> SafeString:
-        """Show a button for each decision that is not the one that stands. They send the form around them, which has the token."""
+        """Show a button for each decision that is not the one that stands. They send the form around them, which has the token.
+
+        The address has the review's version, so that nobody decides about words that were changed after the page was shown.
+        """
         offered = []
         if not review.approved:
             offered.append(("approve", gettext("Approve")))
         if review.approved or review.decided_at is None:
             offered.append(("reject", gettext("Reject")))
-        buttons = ((reverse("admin:reviews_review_act", args=[review.pk, name]), words) for name, words in offered)
-        return format_html_join(" ", '<button class="button" formaction="{}">{}</button>', buttons)
+        buttons = ((reverse("admin:reviews_review_act", args=[review.pk, name]), review.version, words) for name, words in offered)
+        return format_html_join(" ", '<button class="button" formaction="{}?version={}">{}</button>', buttons)
 
     # --- What staff do ---
 
@@ -135,7 +139,8 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
         review = self.get_object(request, str(pk))
         if review is None:
             raise Http404(gettext("There is no such review."))
-        self._decide(request, name, [review])
+        version = request.GET.get("version", "")
+        self._decide(request, name, [review], version=int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0)
         return redirect("admin:reviews_review_changelist")
 
     @admin.action(description=_("Approve"), permissions=["change"])
@@ -146,19 +151,19 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
     def reject_selected(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
         self._decide(request, "reject", reviews)
 
-    def _decide(self, request: HttpRequest, name: str, reviews: "QuerySet[Review] | list[Review]") -> None:
+    def _decide(self, request: HttpRequest, name: str, reviews: "QuerySet[Review] | list[Review]", *, version: int = 0) -> None:
         """Decide about each. Shows the error of one that was changed or deleted in between, and goes on with the others."""
         at, done = now_as_stored(), 0
         for review in reviews:
-            done += self._decide_one(request, name, review, at)
+            done += self._decide_one(request, name, review, at, version)
         if done:
             approved = ngettext("%(count)d review approved.", "%(count)d reviews approved.", done)
             rejected = ngettext("%(count)d review rejected.", "%(count)d reviews rejected.", done)
             messages.success(request, (approved if name == "approve" else rejected) % {"count": done})
 
-    def _decide_one(self, request: HttpRequest, name: str, review: Review, at: datetime) -> bool:
+    def _decide_one(self, request: HttpRequest, name: str, review: Review, at: datetime, version: int) -> bool:
         try:
-            DECISIONS[name](review.pk, actor=request.user.get_username(), at=at)
+            DECISIONS[name](review.pk, actor=request.user.get_username(), at=at, version=version)
         except ShopError as error:
             messages.error(request, str(error))
         except Review.DoesNotExist:

@@ -13,6 +13,7 @@ from reviews.asking import ask_for_reviews
 from reviews.models import Review, ReviewMailOptOut
 from reviews.moderation import approve_review
 from reviews.tests.factories import ReviewFactory
+from reviews.writing import edit_review
 from shop.catalogue.changes import rebuild_search, sweep_search
 from shop.models import Order
 from shop.tests.factories import OrderFactory, OrderLineFactory
@@ -132,7 +133,7 @@ def test_staff_decide_with_one_click_or_about_many(client, kettle):
     page = client.get("/admin/reviews/review/?state=waiting").text
     act = f"/admin/reviews/review/{one.pk}/approve/do/"
 
-    assert f'formaction="{act}"' in page
+    assert f'formaction="{act}?version=1"' in page
     assert "Reviews to decide about <strong>2</strong>" in re.sub(r"\s+", " ", client.get("/admin/").text)
     client.post(act)
     client.post("/admin/reviews/review/", {"action": "reject_selected", "_selected_action": [str(other.pk)]})
@@ -144,3 +145,17 @@ def test_staff_decide_with_one_click_or_about_many(client, kettle):
     client.post("/admin/reviews/review/", {"action": "delete_selected", "_selected_action": [str(one.pk)], "post": "yes"})
     kettle.refresh_from_db()
     assert kettle.rating_count == 0
+
+
+def test_staff_do_not_approve_words_that_were_changed_after_they_saw_the_list(client, kettle):
+    client.force_login(StaffFactory(username="grace"))
+    review = ReviewFactory(product=kettle, comment="Pours well.")
+    act = f"/admin/reviews/review/{review.pk}/approve/do/"
+    edit_review(review.pk, at=timezone.now(), comment="Buy pills.")
+
+    answer = client.post(f"{act}?version=1", follow=True)
+
+    assert "The review was changed by someone else. Look at it again." in answer.text
+    assert not Review.objects.get().approved
+    client.post(f"{act}?version=2")
+    assert Review.objects.get().approved
