@@ -1,12 +1,16 @@
 """The page on which buyers have their identity verified."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from accounts.login_steps import page_user
@@ -21,10 +25,24 @@ LIMIT = "10/hour"
 TEMPLATE = "accounts/identity.html"
 
 
+class InMemory(MemoryFileUploadHandler):
+    """Keeps each upload in memory. Django's own handlers write what is larger than 2.5 MB to the disk, where a killed process leaves it."""
+
+    def handle_raw_input(self, *_: Any, **__: Any) -> None:
+        self.activated = True
+
+
+@csrf_exempt  # `_answer` checks the token, once the form may be read
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def verification_page(request: HttpRequest) -> HttpResponse:
+    request.upload_handlers = [InMemory(request)]
+    return _answer(request)
+
+
+@csrf_protect
+def _answer(request: HttpRequest) -> HttpResponse:
     """Show how far the verification is, and take what the provider needs. The provider's own page is a link: no form may lead there."""
     provider = current_provider()
     if provider is None:

@@ -1,13 +1,16 @@
 """What buyers and staff do about a verification, and what is left of it."""
 
+import io
 import os
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from accounts.verification import decisions, sumsub
@@ -93,6 +96,26 @@ def test_a_buyer_sends_documents_staff_look_and_decide(client, user, by_hand, se
 
 def _path(row, kind):
     return reverse("admin:verification_verification_document", args=[row.pk, row.documents.get(kind=kind).pk])
+
+
+def test_no_document_is_written_to_the_disk_before_it_is_encrypted(client, user, by_hand, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a file outside of the memory")
+
+    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryUploadedFile", refuse)
+    data = io.BytesIO()
+    Image.effect_noise((1800, 1800), 90).save(data, "PNG")
+
+    assert len(data.getvalue()) > 2_700_000
+    assert send(client, user, front=data.getvalue()).status_code == 302
+    assert Document.objects.get().size == len(data.getvalue())
+
+
+def test_documents_are_taken_only_with_the_token_of_the_form(user, by_hand, photo):
+    client = Client(enforce_csrf_checks=True)
+
+    assert send(client, user, front=photo).status_code == 403
+    assert not Document.objects.exists()
 
 
 def test_who_may_see_verifications_may_not_therefore_see_documents_or_decide(client, user, by_hand, photo):
