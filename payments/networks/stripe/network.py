@@ -72,13 +72,15 @@ class CardNetwork:
         The key is made of the request, so a request that is sent again makes no second session.
         """
         number = request.label.removeprefix(ORDER_LABEL)
-        names = {"order": request.label, "shop": settings.PUBLIC_URL}
+        currency = settings.CURRENCY.lower()
+        names = {"order": request.label, "shop": settings.PUBLIC_URL, "currency": currency}
         with open_stripe(within=CHECKOUT) as stripe:
             session = stripe.post(
                 "/v1/checkout/sessions",
                 key=f"{request.label}-{request.amount_base}-{request.expires_at.timestamp():.0f}",
                 mode="payment",
                 submit_type="pay",
+                adaptive_pricing={"enabled": "false"},
                 payment_method_types=["card"],
                 client_reference_id=request.label,
                 metadata=names,
@@ -87,7 +89,7 @@ class CardNetwork:
                     {
                         "quantity": 1,
                         "price_data": {
-                            "currency": settings.CURRENCY.lower(),
+                            "currency": currency,
                             "unit_amount": request.amount_base,
                             "product_data": {"name": _("Order %(number)s") % {"number": number}},
                         },

@@ -83,9 +83,15 @@ def _charge(session: Session) -> dict[str, Any] | None:
     charge: dict[str, Any] = intent["latest_charge"]
     if not charge["captured"] or charge["status"] != "succeeded":
         return None
-    if charge["currency"] != session["currency"]:
-        raise ValueError(f"{intent['id']} was paid in {charge['currency']}, and {session['currency']} was asked for.")
+    asked = _asked_currency(session)
+    if charge["currency"] != asked:
+        raise ValueError(f"{intent['id']} was paid in {charge['currency']}, and {asked} was asked for.")
     return charge
+
+
+def _asked_currency(session: Session) -> str:
+    """Return the currency of the request: with Stripe's Adaptive Pricing, that of the session becomes the one in which the buyer pays."""
+    return str((session["metadata"] or {}).get("currency") or session["currency"])
 
 
 def _left(stripe: Conversation, session: Session, charge: dict[str, Any]) -> int:

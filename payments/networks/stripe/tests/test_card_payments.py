@@ -48,6 +48,7 @@ def test_a_session_names_its_order_and_a_request_that_is_sent_again_makes_no_sec
     assert [*stripe.sessions] == [first.text]
     session = stripe.sessions[first.text]
     assert (session["amount_total"], session["currency"], session["client_reference_id"]) == (DUE, "usd", "order_7K3M9-2QFXA")
+    assert stripe.requests[0][2]["adaptive_pricing"] == {"enabled": "false"}
     assert session["expires_at"] >= int(now.timestamp()) + 1800
     assert first.payment_request == session["url"]
     assert CardNetwork().open_destination(request_for(now, amount=DUE + 1)).text != first.text
@@ -91,6 +92,14 @@ def test_the_amount_that_was_charged_counts_and_not_the_one_that_was_asked(strip
 
 def test_a_charge_in_another_currency_pays_nothing_and_staff_are_told(stripe, option):
     stripe.pay(option.destination, currency="jpy")
+    follow()
+    assert not Payment.objects.exists()
+    assert option.destination in Alert.objects.get().text
+
+
+def test_a_session_that_stripe_converted_to_the_buyers_currency_pays_nothing_and_staff_are_told(stripe, option):
+    stripe.sessions[option.destination] |= {"currency": "jpy", "amount_total": 1_500_000}
+    stripe.pay(option.destination)
     follow()
     assert not Payment.objects.exists()
     assert option.destination in Alert.objects.get().text
