@@ -26,6 +26,8 @@ from payments.sync.replaced_node import replaced_at
 
 LEASES = {LIGHTNING: "LN round", CARD: "card round"}
 BATCH = 50
+CARD_BATCH = 10
+"""Stripe is asked for each option separately, and for all of a batch in one turn."""
 
 
 def check_open_options(network: str, *, at: datetime) -> set[UUID]:
@@ -94,9 +96,10 @@ def _check_all(node: ClosingNetwork, options: list[Option], *, at: datetime) -> 
 def _open_options(network: str) -> Iterator[list[Option]]:
     """Yield the options that the network may still accept payments for, in batches."""
     last: UUID | None = None
+    most = min(BATCH, CARD_BATCH) if network == CARD else BATCH
     while True:
         rest = Option.objects.filter(network=network, is_closed=False).order_by("id")
-        batch = list((rest.filter(pk__gt=last) if last else rest).prefetch_related("invoice")[:BATCH])
+        batch = list((rest.filter(pk__gt=last) if last else rest).prefetch_related("invoice")[:most])
         if not batch:
             return
         yield batch

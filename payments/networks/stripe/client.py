@@ -62,10 +62,13 @@ class Conversation:
                 return
             page = self.get(path, limit=PAGE, starting_after=page["data"][-1]["id"], **values)
 
+    @property
+    def time_left(self) -> timedelta:
+        return timedelta(seconds=self._ends - time.monotonic())
+
     def _ask(self, method: str, path: str, content: str = "", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         if not _circuit.allows():
             raise NodeUnavailable(_("%(node)s does not answer in time.") % {"node": "Stripe"})
-        left = timedelta(seconds=self._ends - time.monotonic())
         common = {
             "Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}",
             "Stripe-Version": VERSION,
@@ -75,7 +78,7 @@ class Conversation:
             answer = self._http.send(
                 method,
                 path,
-                within=min(left, timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)),
+                within=min(self.time_left, timedelta(seconds=settings.NODE_TIMEOUT_SECONDS)),
                 content=content,
                 headers={**common, **(headers or {})},
             )

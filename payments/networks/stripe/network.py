@@ -37,6 +37,8 @@ SHORTEST, LONGEST = timedelta(minutes=31), timedelta(hours=23, minutes=50)
 """For how long Stripe lets a session be open: from 30 minutes to a day. A shorter quote's session is closed by the sweep."""
 EVENTS = 25
 """Of one turn; the next turn reads on."""
+ENOUGH = TURN / 2
+"""With less time than that left, a turn ends after the events that it has read."""
 TYPES = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -115,11 +117,13 @@ class CardNetwork:
 
         An event only names a payment; the facts are those of the session now. So events may be doubled or out of order.
         """
-        read = _Read()
+        read, value = _Read(), cursor.value
         with open_stripe(within=TURN) as stripe:
-            events = _events_after(stripe, cursor.value)
             sessions: dict[str, Session] = {}
-            for event in reversed(events):
+            for event in reversed(_events_after(stripe, cursor.value)):
+                if value != cursor.value and stripe.time_left < ENOUGH:
+                    break
+                value = str(event["id"])
                 with reading(name_of(event, "id"), read.unread):
                     session = _session_named(stripe, event["data"]["object"])
                     if session is not None:
@@ -127,7 +131,6 @@ class CardNetwork:
                         if is_ours(session):
                             _note(event, read.notices)
             _add_facts(stripe, sessions.values(), read)
-        value = str(events[0]["id"]) if events else cursor.value
         return FactPage(tuple(read.facts), CursorState(value), None, tuple(sorted(read.unread)), read.notices)
 
     def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:

@@ -10,13 +10,15 @@ from payments.accounting.periods import Period
 from payments.accounting.reconcile import reconcile
 from payments.errors import NodeRejected, NodeUnavailable, PayoutRefused
 from payments.invoices.settlement import settle
-from payments.models import Alert, Invoice, Option, Payment, Payout
+from payments.models import Alert, Cursor, Invoice, Option, Payment, Payout
+from payments.networks.stripe import network
 from payments.networks.stripe.network import CardNetwork
 from payments.networks.stripe.tests.conftest import DUE, request_for
 from payments.payouts.sending import send
 from payments.payouts.workflow import approve_payout, draft_payout, record_sent_by_hand, set_destination
 from payments.sync.follower import poll
 from payments.sync.option_sweep import check_open_options
+from payments.tests.factories import OptionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +85,14 @@ def test_the_sweep_expires_the_session_when_its_quote_ends(stripe, option, now):
     assert Option.objects.get().is_closed
 
 
+def test_the_sweep_asks_stripe_about_few_options_in_one_turn(stripe, option, now, monkeypatch):
+    OptionFactory.create_batch(10, network="CARD", invoice=option.invoice)
+    asked, standing = [], CardNetwork.standing
+    monkeypatch.setattr(CardNetwork, "standing", lambda self, destinations: asked.append(len(destinations)) or standing(self, destinations))
+    check_open_options("CARD", at=now)
+    assert asked == [10, 1]
+
+
 @pytest.mark.parametrize(("amount", "status", "flags"), [(9_000, "new", set()), (20_000, "settled", {"overpaid"})])
 def test_the_amount_that_was_charged_counts_and_not_the_one_that_was_asked(stripe, option, amount, status, flags):
     stripe.pay(option.destination, amount=amount)
@@ -120,6 +130,18 @@ def test_an_event_cursor_that_stripe_has_forgotten_begins_with_the_newest_events
     follow()
     stripe.events.clear()
     stripe.pay(option.destination)
+    follow()
+    assert invoice_of(option).status == "settled"
+
+
+def test_a_turn_without_time_for_all_events_goes_on_with_the_next_ones(stripe, option, monkeypatch):
+    monkeypatch.setattr(network, "ENOUGH", timedelta(days=1))
+    others = [stripe.tell("charge.succeeded", {"object": "charge", "payment_intent": None})["id"] for _ in range(2)]
+    stripe.pay(option.destination)
+    for event_id in others:
+        follow()
+        assert Cursor.objects.get(network="CARD").value == event_id
+    assert not Payment.objects.exists()
     follow()
     assert invoice_of(option).status == "settled"
 
