@@ -180,8 +180,9 @@ class FakeStripe:
         if f"{prefix}payment_intent.latest_charge.refunds" not in asked.get("expand", {}).values() or not session["payment_intent"]:
             return session
         intent = self.intents[session["payment_intent"]]
-        refunds = [row for row in self.refunds.values() if row["payment_intent"] == intent["id"]]
-        return {**session, "payment_intent": {**intent, "latest_charge": {**intent["latest_charge"], "refunds": {"data": refunds}}}}
+        made = [row for row in reversed(self.refunds.values()) if row["payment_intent"] == intent["id"]]
+        refunds = {"object": "list", "data": made[:10], "has_more": len(made) > 10}
+        return {**session, "payment_intent": {**intent, "latest_charge": {**intent["latest_charge"], "refunds": refunds}}}
 
     def _refund(self, asked: dict[str, Any]) -> Row:
         with self.lock:

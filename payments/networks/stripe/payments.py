@@ -96,10 +96,11 @@ def _asked_currency(session: Session) -> str:
 
 def _left(stripe: Conversation, session: Session, charge: dict[str, Any]) -> int:
     """Return what is left of the charge, in cents."""
+    refunds = charge["refunds"]["data"]
+    if charge["refunds"]["has_more"]:  # a charge names its newest ones alone
+        refunds = stripe.pages("/v1/refunds", payment_intent=session["payment_intent"]["id"])
     elsewhere: int = sum(
-        refund["amount"]
-        for refund in charge["refunds"]["data"]
-        if refund["status"] not in GIVEN_UP and not (refund["metadata"] or {}).get("payout")
+        refund["amount"] for refund in refunds if refund["status"] not in GIVEN_UP and not (refund["metadata"] or {}).get("payout")
     )
     disputes = disputes_of(stripe, session) if charge["disputed"] else []
     taken: int = sum(dispute["amount"] for dispute in disputes if dispute["status"] in TAKEN_BACK)

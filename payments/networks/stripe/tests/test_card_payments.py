@@ -184,6 +184,14 @@ def test_a_refund_in_the_dashboard_takes_its_part_back(stripe, option):
     assert Payment.objects.get().status == "gone"
 
 
+def test_each_of_many_refunds_in_the_dashboard_counts(stripe, option):
+    intent = paid(stripe, option)
+    for _ in range(12):
+        stripe.refund_in_dashboard(intent, 100)
+    follow()
+    assert Payment.objects.get().amount_base == DUE - 1_200
+
+
 # --- Refunds ---
 
 
