@@ -9,14 +9,39 @@ from django.db import connections
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import base as urls
+from django.urls import set_script_prefix, set_urlconf
 from django.utils import timezone, translation
+from django.utils.translation import trans_real
 
 from cryptons.handler import set_missing
 
 
-def test_django_looks_up_state_without_asking_for_an_event_loop():
-    for place in (connections._connections, timezone._active, urls._prefixes, urls._urlconfs):  # type: ignore[attr-defined]
-        assert isinstance(place, threading.local)
+def test_django_keeps_what_belongs_to_a_thread_in_the_places_that_the_shop_gives_it():
+    """Fails when an update of Django renames one of them: the shop's place would then be there, and not be used."""
+    kept = {
+        connections: connections._connections,  # type: ignore[attr-defined]
+        caches: caches._connections,  # type: ignore[attr-defined]
+        translation: trans_real._active,  # type: ignore[attr-defined]
+        timezone: timezone._active,  # type: ignore[attr-defined]
+        set_script_prefix: urls._prefixes,  # type: ignore[attr-defined]
+        set_urlconf: urls._urlconfs,  # type: ignore[attr-defined]
+    }
+
+    def use():
+        found = connections["default"], caches["default"]
+        set_script_prefix("/shop/")
+        set_urlconf("cryptons.urls")
+        with translation.override("de"), timezone.override("Asia/Tokyo"):
+            return found, {place: dict(vars(local)) for place, local in kept.items()}
+
+    with ThreadPoolExecutor(1) as pool:  # a thread of its own has used nothing yet
+        (connection, cache), used = pool.submit(use).result()
+
+    assert {type(local) for local in kept.values()} == {threading.local}
+    assert (used[connections]["default"], used[caches]["default"]) == (connection, cache)
+    assert used[translation]["value"].language() == "de"
+    assert used[timezone]["value"].key == "Asia/Tokyo"
+    assert (used[set_script_prefix], used[set_urlconf]) == ({"value": "/shop/"}, {"value": "cryptons.urls"})
 
 
 def test_threads_share_neither_language_nor_connections():
