@@ -117,6 +117,7 @@ def test_a_stream_tells_each_change_once_and_makes_it_once_for_all_who_get_the_s
 
 def test_open_streams_hold_no_thread_of_the_pool_and_are_read_together(shop, monkeypatch):
     monkeypatch.setattr(live_streams, "MOST_OF_ONE_CLIENT", 100)
+    before = set(threading.enumerate())  # those of the pools of other tests may still be ending
 
     async def follow():
         front = Front(shop, threads=1)
@@ -125,7 +126,8 @@ def test_open_streams_hold_no_thread_of_the_pool_and_are_read_together(shop, mon
             late = Exchange()
             await front.__rsgi__(GivenScope("HEAD"), late)
             await until(lambda: len(shop.read) > 2)
-            return begun, late.status, [thread.name for thread in threading.enumerate() if thread.name.startswith(("Web", "Streams"))]
+            new = [thread.name for thread in threading.enumerate() if thread not in before]
+            return begun, late.status, [name for name in new if name.startswith(("Web", "Streams"))]
 
     begun, status, threads = asyncio.run(follow())
 
@@ -169,7 +171,7 @@ def test_too_many_streams_are_refused_those_of_one_address_and_those_of_the_proc
 
 
 def test_a_stream_ends_after_its_time_with_comments_until_then(shop, monkeypatch):
-    monkeypatch.setattr(live_streams, "STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(live_streams, "STREAM_SECONDS", 1)
     monkeypatch.setattr(live_streams, "HEARTBEAT_SECONDS", 0.01)
     exchange = Exchange()
 
