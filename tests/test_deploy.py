@@ -177,12 +177,23 @@ def test_the_workflow_runs_every_test_suite():
 
 @pytest.mark.parametrize("job", ["stack", "browser"])
 def test_the_workflow_installs_npm_where_tests_need_it(job):
-    """For get-standardwebhooks.sh and its receiver in Node, and for get-axe.sh."""
+    """For get-standardwebhooks.sh and its receiver in Node, get-api-tools.sh, and get-axe.sh."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
 
     packages = workflow["jobs"][job]["steps"][0]["run"]
     assert packages.startswith("apt-get")
     assert "npm" in packages.split()
+
+
+@pytest.mark.parametrize("tool", ["standardwebhooks", "api-tools"])
+def test_the_workflow_keeps_what_npm_and_pip_installed_for_the_next_run(tool):
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["stack"]["steps"]
+    (kept,) = [step["with"]["path"].split() for step in steps if step.get("uses", "").startswith("actions/cache@")]
+    folder = re.search(r"\.cache/([a-z-]+)\$", (ROOT / f"tests/stack/tools/get-{tool}.sh").read_text(encoding="utf-8"))
+
+    assert folder
+    assert f"~/.cache/{folder[1]}*" in kept
 
 
 def test_the_workflow_plays_as_many_sequences_on_each_database_as_the_ci_script():
