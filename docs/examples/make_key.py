@@ -1,4 +1,4 @@
-"""Make an API key for the other examples: `python make_key.py EMAIL PASSWORD`."""
+"""Make an API key for the other examples: `python make_key.py EMAIL PASSWORD`, or the username of staff for EMAIL."""
 
 import sys
 
