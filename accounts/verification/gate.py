@@ -50,7 +50,7 @@ FREE = Admission()
 def admit(
     user_id: UUID | None, email: str, address: Mapping[str, str], total_minor: int, *, at: datetime, order_id: UUID | None = None
 ) -> Admission:
-    """Return the order's admission. `order_id`: of one that is placed already and shall get another invoice.
+    """Return the order's admission. `order_id`: of one that is placed already and gets another invoice.
 
     Raises VerificationNeeded, OrderRefused, ScreeningUnavailable.
     """

@@ -70,7 +70,7 @@ def _check_all(node: ClosingNetwork, options: list[Option], *, at: datetime) -> 
         return _check(node, options, at=at)
     except NodeUnavailable:
         raise
-    except Exception as error:
+    except Exception as error:  # of one option, or a defect: it is found below, where each is checked alone
         if is_outage(error):
             raise
         log_failure("looking after many payment options", node.code, error)
@@ -81,7 +81,7 @@ def _check_all(node: ClosingNetwork, options: list[Option], *, at: datetime) -> 
             touched |= _check(node, [option], at=at)
         except NodeUnavailable:
             raise
-        except Exception as error:
+        except Exception as error:  # it is logged, and staff are told, once the others are checked
             if is_outage(error):
                 raise
             failed.append((option, error))

@@ -1,4 +1,4 @@
-"""Stripe's webhooks: whoever signed one sends it once, and it makes the follower ask Stripe. It settles nothing."""
+"""Stripe's webhooks: a signed one is taken once, and makes the follower ask Stripe. It settles nothing."""
 
 import json
 from datetime import timedelta

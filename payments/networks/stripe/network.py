@@ -165,7 +165,7 @@ class CardNetwork:
 
 
 def _session_end(expires_at: datetime) -> datetime:
-    """Return when the session ends by itself. The same for a request that is sent again, which would otherwise be another one."""
+    """Return when Stripe ends the session. The same for a request that is sent again, which would otherwise be another one."""
     quote = timedelta(minutes=settings.INVOICE_MINUTES)
     return expires_at - quote + min(max(quote, SHORTEST), LONGEST)
 
@@ -197,7 +197,7 @@ def _add_facts(stripe: Conversation, sessions: Iterable[Session], read: _Read) -
 
 
 def _note(event: dict[str, Any], notices: dict[str, str]) -> None:
-    """Write down what staff must do about a dispute or a refund that failed, whatever becomes of the invoice."""
+    """Write down what staff must do about a dispute or a refund that failed, also if the invoice stays as it is."""
     thing = event["data"]["object"]
     if event["type"] not in ("charge.dispute.created", "refund.failed"):
         return

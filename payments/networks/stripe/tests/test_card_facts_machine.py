@@ -1,4 +1,4 @@
-"""Whatever is paid, taken back and told, in any order, doubled or lost: the shop has what Stripe has."""
+"""The shop has what Stripe has after any payments, disputes and refunds, with events in any order, doubled or lost."""
 
 from datetime import timedelta
 

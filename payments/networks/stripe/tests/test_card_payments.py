@@ -202,7 +202,7 @@ def approved(option, *, amount=None):
 
 
 @pytest.mark.parametrize("trouble", [[], [500], [0, 500], [0, -500]])
-def test_a_refund_is_made_once_whatever_stripe_answers(stripe, option, trouble):
+def test_a_refund_is_made_once_after_any_answer_of_stripe(stripe, option, trouble):
     intent = paid(stripe, option)
     payout = approved(option, amount=4_000)
     stripe.troubles = list(trouble)
