@@ -1,4 +1,4 @@
-"""The merchant's sanctions list: buyers and addresses with whom the shop does no business.
+"""The merchant's sanctions list: names and addresses of those with whom the shop does no business.
 
 A text file has a name, postal address or mail address a line; `#` begins a comment. A `.csv` file has a first line with the names of its
 columns, of which `name`, `address` and `email` are read. The file is read again when it has changed.
