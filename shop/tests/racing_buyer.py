@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -68,12 +68,16 @@ def hoard(cart: str, email: str, most: int, at: float) -> str:
     return "ordered"
 
 
-def spend(cart: str, email: str, at: float) -> str:
-    """Place the order in a shop where a buyer who is not verified may spend 100.00 a day: two of the kettles."""
+def spend(cart: str, email: str, moment: float, at: float) -> str:
+    """Place the order in a shop where a buyer who is not verified may spend 100.00 a day: two of the kettles.
+
+    `moment` says which day it is, the same for all who race.
+    """
     time.sleep(max(0, at - time.time()))
     with override_settings(VERIFICATION_PROVIDER="manual", VERIFICATION_DAILY_LIMIT=Decimal(100)):
         try:
-            place_order(Cart.objects.get(pk=cart), email=email, user=None, address=ADDRESS, network="BTC", at=timezone.now())
+            today = datetime.fromtimestamp(moment, UTC)
+            place_order(Cart.objects.get(pk=cart), email=email, user=None, address=ADDRESS, network="BTC", at=today)
         except (ShopError, NotAdmitted) as error:
             return type(error).__name__
     return "ordered"

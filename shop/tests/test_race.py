@@ -62,9 +62,10 @@ def test_a_visitor_who_orders_many_times_at_once_passes_neither_the_number_nor_t
 def test_buyers_of_one_address_who_order_at_once_stay_below_the_limit_of_the_day_together(buyers):
     """Eight carts of 49.99, of which two are within the limit. Their mail addresses differ."""
     product, carts = buyers[0].ask("prepare", left=100, buyers=PROCESSES).values()
+    day = {"moment": time.time()}  # a midnight in between would begin a new sum
 
-    outcome = at_once(buyers, "spend", *({"cart": cart, "email": f"buyer{n}@example.com"} for n, cart in enumerate(carts)))
-    rest = {buyers[0].ask("spend", cart=cart, email="last@example.com", at=0) for cart in carts}
+    outcome = at_once(buyers, "spend", *({"cart": cart, "email": f"buyer{n}@example.com", **day} for n, cart in enumerate(carts)))
+    rest = {buyers[0].ask("spend", cart=cart, email="last@example.com", **day, at=0) for cart in carts}
 
     assert set(outcome) | rest <= {"ordered", "VerificationNeeded", "CartBlocked", "OrderMoved"}
     assert len(buyers[0].ask("count", product=product)["orders"]) == 2
