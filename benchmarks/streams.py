@@ -68,7 +68,7 @@ def place(count: int) -> list[Any]:
 
     Product.objects.update(stock=10 * count)
     product = Product.objects.earliest("created_at")
-    address = {"name": "Ada", "line1": "1 High Street", "city": "London", "postcode": "N1 1AA", "country": "GB"}
+    address = {"name": "Ada", "street": "1 High Street", "city": "London", "postalCode": "N1 1AA", "country": "GB"}
     buyer: dict[str, Any] = {"user": None, "address": address, "network": "BTC"}
     return [order_products({product.pk: 1}, email=f"ada{n}@example.com", at=timezone.now(), **buyer).order for n in range(count)]
 
