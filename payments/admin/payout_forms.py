@@ -118,9 +118,7 @@ class DraftForm(ReasonForm):
         return gettext("%(network)s: at most %(amount)s, today worth %(value)s") % {**words, "value": money(value, self.currency)}
 
     def _rate(self, network: str) -> Decimal:
-        if self.currency != settings.CURRENCY:
-            raise RateUnavailable(gettext("There are no rates in this currency."))
-        return rate_for(network, at=timezone.now()).minor_per_coin
+        return rate_for(network, at=timezone.now(), currency=self.currency).minor_per_coin
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from django.db.models import QuerySet
 
+from cryptons.coins import CARD
 from cryptons.money import UNITS, base_to_fiat
 from payments.confirmations import payment_status
 from payments.invoices.evaluation import GONE, Received, Terms, Verdict, completes, evaluate
@@ -117,17 +118,18 @@ def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
 
 
 def _excess_without_cover(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
-    """Return the value of excess payouts that were sent and that the remaining payments no longer cover, because a payment is gone since.
+    """Return the value of excess payouts that were sent, if the remaining payments no longer cover them: one is gone since, or smaller.
 
-    One that was not sent yet takes nothing from the order: it stops (payments.payouts.cover).
+    Then all that went is missing, not only what is not covered: the price is short of it. A payout that was not sent yet takes nothing from
+    the order: it stops (payments.payouts.cover).
     """
     here = [payment for payment in payments if payment.is_present]
-    if len(here) == len(payments):
-        return Fraction(0)
+    if len(here) == len(payments) and all(payment.network != CARD for payment in here):
+        return Fraction(0)  # only the bank of a card takes back a part of a payment
     beyond = sum((_value(payment) for payment in here), Fraction(-invoice.price_minor))
     sent = promised(invoice.pk).filter(kind=Payout.Kind.EXCESS).exclude(status__in=NOT_SENT_YET)
     went = _worth(sent, payments)
-    return max(Fraction(0), went - max(Fraction(0), beyond))
+    return went if went - beyond >= 1 else Fraction(0)  # less than a minor unit is rounding
 
 
 def _worth(payouts: QuerySet[Payout], payments: Iterable[Payment]) -> Fraction:

@@ -20,7 +20,8 @@ def may_accept(payment: Payment, *, at: datetime) -> bool:
     if is_too_late and payment.late != Payment.Late.ACCEPTED:
         return False
     try:
-        return has_kept_its_worth(payment.credited_minor_per_coin, rate_for(payment.network, at=at).minor_per_coin)
+        rate = rate_for(payment.network, at=at, currency=payment.invoice.currency)
+        return has_kept_its_worth(payment.credited_minor_per_coin, rate.minor_per_coin)
     except RateUnavailable:
         return False
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -119,6 +120,8 @@ def _check(invoice: Invoice) -> None:
         raise QuoteRefused(str(PLAY_MONEY))
     if invoice.status in REFUSALS:
         raise QuoteRefused(str(REFUSALS[Invoice.Status(invoice.status)]))
+    if invoice.currency != settings.CURRENCY:
+        raise QuoteRefused(_("The shop's prices are in another currency now. Please order again."))
     _check_that_nothing_is_refunded(invoice.pk)
     if count_quotes(invoice.pk) >= MOST_QUOTES:
         raise QuoteRefused(

@@ -42,8 +42,13 @@ class CurrentRate:
     """Each source's raw quote in the shop's currency."""
 
 
-def rate_for(network: str, *, at: datetime) -> CurrentRate:
-    """Return a rate that is fresh enough to price an invoice. Raises RateUnavailable."""
+def rate_for(network: str, *, at: datetime, currency: str = "") -> CurrentRate:
+    """Return a rate that is fresh enough to price an invoice in this currency; by default, the shop's. Raises RateUnavailable.
+
+    There are rates in the shop's currency only: an invoice may be of a time when the shop had another one.
+    """
+    if currency and currency != settings.CURRENCY:
+        raise RateUnavailable(_("There are no rates in this currency."))
     rate = latest_rate(network, at=at)
     if rate is None or not is_fresh(rate.quoted_at, at):
         coin = UNITS[network].coin

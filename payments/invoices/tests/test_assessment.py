@@ -196,8 +196,8 @@ def test_only_a_refund_from_before_the_invoice_settled_reduces_what_was_received
     assert returned(invoice) == expected
 
 
-@pytest.mark.parametrize(("stays", "expected"), [(DUE * 3 // 2, 0), (DUE * 5 // 4, 2_500), (DUE, 5_000), (DUE // 2, 5_000)])
-def test_a_refunded_excess_counts_as_returned_as_far_as_the_remaining_payments_do_not_cover_it(stays, expected):
+@pytest.mark.parametrize(("stays", "expected"), [(DUE * 3 // 2, 0), (DUE * 5 // 4, 5_000), (DUE, 5_000), (DUE // 2, 5_000)])
+def test_a_refunded_excess_counts_as_returned_once_the_remaining_payments_do_not_cover_it(stays, expected):
     payment = PaymentFactory(amount_base=stays)
     PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2, status="sent")
     assert returned(payment.invoice) == 0
@@ -211,6 +211,20 @@ def test_a_refunded_excess_counts_as_returned_as_far_as_the_remaining_payments_d
 def test_an_excess_needs_cover_once_it_is_being_sent(status, expected):
     payment = PaymentFactory(is_present=False)
     PayoutFactory(invoice=payment.invoice, kind="excess", status=status)
+    assert returned(payment.invoice) == expected
+
+
+def test_a_price_that_an_uncovered_excess_leaves_short_is_not_paid():
+    payment = PaymentFactory(amount_base=DUE * 5 // 4)
+    PaymentFactory(option=payment.option, amount_base=DUE // 4, is_present=False)
+    PayoutFactory(invoice=payment.invoice, kind="excess", amount_base=DUE // 2, status="sent")
+    assert assess(payment.invoice, NOW + timedelta(hours=9)).verdict.flags >= {"underpaid"}
+
+
+@pytest.mark.parametrize(("left", "expected"), [(15_000, 0), (12_500, 5_000)])
+def test_an_excess_that_was_refunded_to_a_card_needs_cover_when_the_bank_takes_a_part_of_the_payment_back(left, expected):
+    payment = PaymentFactory(network="CARD", amount_base=left, minor_per_coin=Decimal(100))
+    PayoutFactory(invoice=payment.invoice, network="CARD", kind="excess", amount_base=5_000, status="sent")
     assert returned(payment.invoice) == expected
 
 

@@ -60,6 +60,11 @@ def test_late_money_is_not_accepted_without_a_fresh_rate(settings):
     assert settle(late_payment().invoice_id, at=LATE).status == "expired"
 
 
+def test_late_money_is_not_compared_with_a_rate_in_another_currency(settings):
+    settings.CURRENCY, settings.FIXED_RATES = "JPY", {"BTC": Decimal(7_000_000)}
+    assert settle(late_payment().invoice_id, at=LATE).status == "expired"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_shop_that_refuses_late_money_is_not_asked_again(monkeypatch):
     payment, shop = late_payment(), RecordingSubject(refusal="sold out")

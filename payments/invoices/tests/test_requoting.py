@@ -171,6 +171,13 @@ def test_money_that_came_meanwhile_is_evaluated_before_a_new_quote():
         prepare_quote(payment.invoice_id, "BTC", at=SOON)
 
 
+def test_an_invoice_of_another_currency_gets_no_new_quote_because_there_are_no_rates_for_it(settings):
+    option = OptionFactory()
+    settings.CURRENCY, settings.FIXED_RATES = "EUR", {"BTC": Decimal(40_000)}
+    with pytest.raises(QuoteRefused, match="another currency"):
+        prepare_quote(option.invoice_id, "BTC", at=TOO_LATE)
+
+
 @pytest.mark.parametrize("status", ["processing", "settled", "cancelled", "invalid"])
 def test_a_paid_or_closed_invoice_gets_no_new_quote(status):
     option = OptionFactory()
