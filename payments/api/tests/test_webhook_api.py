@@ -284,4 +284,4 @@ def test_webhooks_count_towards_the_rate_limit(settings, queued):
 
 def test_the_openapi_document_lists_the_statuses_of_the_webhook():
     responses = ApiClient().get("/api/schema").json()["paths"][PATH]["post"]["responses"]
-    assert set(responses) == {"200", "202", "400", "401", "404", "408", "411", "413", "415", "429", "500", "503"}
+    assert set(responses) == {"200", "202", "400", "401", "404", "408", "411", "413", "414", "415", "429", "431", "500", "503"}
