@@ -28,9 +28,8 @@ PAGES = "pages.json"
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The web server of a shop that has something to show on every page. It has no worker, so nothing moves."""
-    shop = Shop(
-        tmp_path_factory.mktemp("filled"), SANDBOX="true", VERIFICATION_PROVIDER="manual", DJANGO_SETTINGS_MODULE="cryptons.settings"
-    )
+    verification = {"VERIFICATION_PROVIDER": "manual", "FIELD_ENCRYPTION_KEY": "k" * 32}
+    shop = Shop(tmp_path_factory.mktemp("filled"), SANDBOX="true", DJANGO_SETTINGS_MODULE="cryptons.settings", **verification)
     with shop.log.open("ab") as log, (shop.folder / PAGES).open("w") as pages:
         call = partial(subprocess.run, cwd=ROOT, env=shop.environment, stderr=log, check=True)
         call([sys.executable, "manage.py", "prepare"], stdout=log)
