@@ -22,6 +22,12 @@ HTMLFormElement.prototype.submit.call(forms.at(-1));
 """
 
 
+HAS_ITS_COLOURS = """
+const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+return !window.ui || document.documentElement.classList.contains("dark-mode") === dark;
+"""
+"""Swagger UI's colours follow the device's by a script, which hears of a change a moment later."""
+
 PAGES = "pages.json"
 
 
@@ -96,6 +102,7 @@ def test_every_page_keeps_the_rules_of_wcag_on_phone_and_desktop_light_and_dark(
     for page, looks in open_pages(browser, shop_pages):
         for name in looks:
             look(browser, name)
+            wait_for("the page's colours", lambda: browser.driver.execute_script(HAS_ITS_COLOURS))
             for violation in violations(browser):
                 found[violation].append(f"{page} ({name})")
             wide = browser.driver.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
