@@ -16,8 +16,10 @@ from django.utils.translation import trans_real
 from cryptons.handler import set_missing
 
 
-def test_django_keeps_what_belongs_to_a_thread_in_the_places_that_the_shop_gives_it():
+def test_django_keeps_what_belongs_to_a_thread_in_the_places_that_the_shop_gives_it(monkeypatch):
     """Fails when an update of Django renames one of them: the shop's place would then be there, and not be used."""
+    for place, name in ((caches, "_connections"), (trans_real, "_active")):  # a test that overrides settings gives them Django's again
+        monkeypatch.setattr(place, name, threading.local())
     kept = {
         connections: connections._connections,  # type: ignore[attr-defined]
         caches: caches._connections,  # type: ignore[attr-defined]
