@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
 from tests.e2e.test_accounts import log_in
-from tests.running import STAFF, Shop
+from tests.running import STAFF, Shop, wait_for
 
 ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
 
@@ -104,6 +104,11 @@ def ship(staff: Browser, number: str) -> None:
     staff.wait_until_shown("Shipped")
 
 
+def is_confirmed(staff: Browser) -> bool:
+    staff.driver.refresh()
+    return "Confirmed" in staff.text()
+
+
 @pytest.mark.parametrize(
     ("size", "javascript"), [pytest.param(PHONE, True, id="phone"), pytest.param(DESKTOP, False, id="without-javascript")]
 )
@@ -129,6 +134,7 @@ def test_a_guest_can_change_the_coin_and_staff_can_accept_a_late_payment(
     staff.wait_until_shown("Payments to decide about")
     staff.open("/admin/exceptions/")
     staff.press("Ask for the rest", within="body")
+    wait_for("the payment to be confirmed", lambda: is_confirmed(staff))  # until then the page may change once more
     staff.find(".submit-row [type=submit]").click()
     staff.wait_until_shown("What was received is enough at today's rate.")
 
