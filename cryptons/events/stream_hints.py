@@ -93,7 +93,7 @@ class RedisHints:
             if self._subscription is None:
                 self._subscription = self._subscribe()
             return self._next(seconds)
-        except Exception:  # the driver has many of its own, and those of sockets: the connection is made again
+        except Exception:  # RedisError, OSError, or what the driver meets in a connection that is gone: the next call makes another one
             self.close()
             time.sleep(seconds)
             return False

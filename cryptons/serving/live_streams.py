@@ -157,7 +157,7 @@ class LiveStreams:
                     time.sleep(max(0.0, looked_at + TURN_SECONDS - time.monotonic()))
                     looked_at = time.monotonic()
                     loop.call_soon_threadsafe(self._tell, _look(watched))
-        except Exception:  # of a loop that is closed because the process ends; or a defect: clients come back, and start another thread
+        except Exception:  # RuntimeError of a loop that the end of the process closed; else a defect: all streams end, clients come back
             if not loop.is_closed():
                 logger.exception("Open streams are ended, because what has changed cannot be looked for.")
                 loop.call_soon_threadsafe(self._abandon)
@@ -188,7 +188,7 @@ def _look(watched: list[_Watched]) -> list[tuple[_Stream, str, bytes]]:
     """Return the streams whose mark has changed, with the new one and its event; no event if there is nothing to follow any more."""
     try:
         return list(_news(watched))
-    except Exception:  # of the database, or a defect in what writes an event: streams go on, and the next turns try again
+    except Exception:  # DatabaseError, PyMongoError, or a defect in what reads the marks: streams stay open, and the next turn tries again
         logger.exception("Open streams cannot be told what has changed.")
         time.sleep(REST_SECONDS)
         return []
