@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 from uuid import UUID
 
@@ -224,7 +224,11 @@ def _event(live: LiveAnswer, mark: str) -> bytes:
 
 
 def _call(loop: asyncio.AbstractEventLoop, act: Callable[[], T]) -> T:
-    """Call something on the loop, from another thread. Raises RuntimeError when the loop is closed."""
+    """Call something on the loop, from another thread. Raises RuntimeError when the loop is closed, also if that comes before the call."""
     called: Future[T] = Future()
     loop.call_soon_threadsafe(lambda: called.set_result(act()))
+    while not (done := wait([called], timeout=TURN_SECONDS).done) and not loop.is_closed():
+        pass
+    if not done:
+        raise RuntimeError("The event loop is closed.")
     return called.result()

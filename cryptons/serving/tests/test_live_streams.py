@@ -236,13 +236,31 @@ def test_streams_end_when_the_thread_that_looks_for_changes_fails(shop, monkeypa
     assert asyncio.run(follow()) is False
 
 
+def streams_threads():
+    return {thread for thread in threading.enumerate() if thread.name == "Streams"}
+
+
 def test_the_thread_ends_with_the_last_stream(shop):
+    before = streams_threads()  # those of other tests may still be ending
+
     async def follow():
         async with opened(Front(shop, threads=1), GivenScope()):
-            assert "Streams" in [thread.name for thread in threading.enumerate()]
-        await until(lambda: "Streams" not in [thread.name for thread in threading.enumerate()])
+            (thread,) = streams_threads() - before
+        await until(lambda: not thread.is_alive())
 
     asyncio.run(follow())
+
+
+def test_the_thread_ends_although_its_loop_is_closed_before_it_is_answered(shop):
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=LiveStreams()._watch, args=[loop], name="Streams", daemon=True)
+    thread.start()
+    time.sleep(0.1)  # it has asked the loop, which answers nobody
+    assert thread.is_alive()
+    loop.close()
+    thread.join(10)
+
+    assert not thread.is_alive()
 
 
 def test_a_stream_that_begins_while_the_process_ends_is_only_the_state_of_now(shop):
