@@ -27,7 +27,7 @@ FIRST_START = "STACK_FIRST_START"
 """Names the folder of the first start that processes share."""
 
 PATIENCE = int(os.environ.get("STACK_PATIENCE", "1"))
-"""How many times longer things may take where others use the machine as well."""
+"""How many times longer things may take where others use the machine as well; `wait_for` multiplies by it."""
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
 
     A look that takes long is repeated less often, because it would slow down what it waits for.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         began = time.monotonic()
         seen = look()
@@ -51,7 +51,7 @@ def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
         if seen:
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}; seen last: {seen!r}")
+            raise AssertionError(f"Waited {seconds * PATIENCE:.0f} s in vain for {what}; seen last: {seen!r}")
         time.sleep(max(0.1, 3 * took))
 
 

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from tests.running import PATIENCE, wait_for
+from tests.running import wait_for
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
@@ -93,7 +93,7 @@ class Browser:
         wait_for(
             f"the page after {words!r}",
             lambda: is_gone(here) and bool(self.driver.find_elements(By.CSS_SELECTOR, "body")),
-            seconds=20 * PATIENCE,
+            seconds=20,
         )
 
     def wait_until_shown(self, words: str, *, seconds: float = 40) -> None:
@@ -106,7 +106,7 @@ class Browser:
                 return False
 
         try:
-            wait_for(f"{words!r}", shown, seconds=seconds * PATIENCE)
+            wait_for(f"{words!r}", shown, seconds=seconds)
         except AssertionError:
             raise AssertionError(f"{words!r} never came. The page says:\n{self.text()}") from None
 

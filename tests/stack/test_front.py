@@ -19,13 +19,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
+from tests.running import PATIENCE, ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
 from tests.servers import Server, redis_server, running
 from tests.stack.buying import Bought, buy, buy_as_a_guest, order, stock_product
 from tests.stack.streaming import BLOCK, BLOCKS
 from tests.stack.test_serve import family
 
 HALF_A_BODY = "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: 900000\r\nContent-Type: {type}\r\n\r\nproduct=1&"
+PATIENT_SECONDS = 3 * PATIENCE
+"""What a shopper may wait while the shop is in trouble."""
 CHUNKED = "POST /api/auth/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
@@ -61,7 +63,7 @@ def come_from_anywhere(request: httpx.Request) -> None:
 
 
 def connect(shop: Shop, text: str) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", shop.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", shop.port), timeout=30)
     connection.sendall(text.encode())
     return connection
 
@@ -80,9 +82,9 @@ def test_half_sent_bodies_and_headers_stop_nothing(shop: Shop):
             open_connections.enter_context(connect(shop, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{shop.port}\r\nX-Slow: "))
 
         for path in ("/healthz", "/", "/account/login/", "/checkout/"):
-            assert shop.http.get(path, timeout=3).status_code in (200, 302)
+            assert shop.http.get(path, timeout=PATIENT_SECONDS).status_code in (200, 302)
         pay_page, browser = buy_as_a_guest(shop, product)
-        assert browser.get(pay_page, timeout=3).status_code == 200
+        assert browser.get(pay_page, timeout=PATIENT_SECONDS).status_code == 200
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shop: Shop):
@@ -227,7 +229,7 @@ def test_ready_answers_go_on_while_redis_hangs(cluster: tuple[Shop, Server]):
     os.kill(redis.pid, signal.SIGSTOP)
     try:
         for path in paths * 50:
-            assert shop.http.get(path, timeout=3).status_code == 200
+            assert shop.http.get(path, timeout=PATIENT_SECONDS).status_code == 200
     finally:
         os.kill(redis.pid, signal.SIGCONT)
     wait_for("Redis to be used again", lambda: order(shop, stock_product(shop, stock=5)).status_code == 201)

@@ -109,7 +109,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 
 def test_http_is_redirected_to_https_of_the_shops_own_name(chain: Chain):
-    answer = httpx.get(f"http://127.0.0.1:{chain.http}/p/tent/?a=1", headers={"Host": "evil.example"})
+    answer = httpx.get(f"http://127.0.0.1:{chain.http}/p/tent/?a=1", headers={"Host": "evil.example"}, timeout=30)
 
     assert (answer.status_code, answer.headers["location"]) == (301, "https://shop.example/p/tent/?a=1")
 

@@ -54,7 +54,7 @@ def renew_while_the_new_worker_is_slow(shop: Shop) -> None:
     try:
         wait_for("the end of the first worker", lambda: old not in children(web))
         for port in (shop.port, int(shop.environment["HTTP_REDIRECT_PORT"])):
-            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
     finally:
         os.kill(new, signal.SIGCONT)
 
@@ -63,7 +63,7 @@ def test_a_shop_speaks_tls_itself_and_takes_a_renewed_certificate_without_a_rest
     shutil.copytree(data_of_a_first_start(), shop.data)
     shop.start()
     try:
-        client = httpx.Client(verify=ssl.create_default_context(cafile=shop.environment["TLS_CERTIFICATE"]), timeout=10)
+        client = httpx.Client(verify=ssl.create_default_context(cafile=shop.environment["TLS_CERTIFICATE"]), timeout=30)
         home = client.get(f"{shop.url}/")
         assert home.status_code == 200
         assert home.headers["strict-transport-security"].startswith("max-age=31536000")
@@ -73,7 +73,7 @@ def test_a_shop_speaks_tls_itself_and_takes_a_renewed_certificate_without_a_rest
         with pytest.raises(ssl.SSLError):
             shake_hands(shop.port, newest=ssl.TLSVersion.TLSv1_2)
 
-        plain = httpx.get(f"http://127.0.0.1:{shop.environment['HTTP_REDIRECT_PORT']}/search?q=kettle")
+        plain = httpx.get(f"http://127.0.0.1:{shop.environment['HTTP_REDIRECT_PORT']}/search?q=kettle", timeout=30)
         assert (plain.status_code, plain.headers["location"]) == (308, f"{shop.url}/search?q=kettle")
 
         renew_while_the_new_worker_is_slow(shop)

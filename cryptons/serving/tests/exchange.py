@@ -95,7 +95,7 @@ class Exchange:
 
     def read_stream(self) -> bytes:
         """Return all that came through the pipe, which is then closed."""
-        self._reading.join(10)
+        self._reading.join(60)
         return self.body
 
 

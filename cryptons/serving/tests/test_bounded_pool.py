@@ -17,12 +17,12 @@ def test_what_a_call_that_was_never_begun_holds_is_free_while_the_threads_still_
 
     def hang():
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     async def give_up():
         pool = BoundedPool("Test", threads=1, waiting=1, begin_seconds=0.05)
         hanging = asyncio.ensure_future(pool.run(hang))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         body = Body()
         kept = weakref.ref(body)
         with pytest.raises(PoolFull):

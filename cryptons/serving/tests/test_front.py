@@ -107,7 +107,7 @@ def test_a_health_check_that_hangs_is_a_503_and_the_next_ones_as_well_until_it_e
     go_on = threading.Event()
 
     def application(environ, start_response):
-        go_on.wait(10)
+        go_on.wait(60)
         start_response("200 OK", [])
         return [b"well"]
 
@@ -133,7 +133,7 @@ class Hanging(Application):
 
     def __call__(self, environ, start_response):
         self.begun.set()
-        self.go_on.wait(10)
+        self.go_on.wait(60)
         return super().__call__(environ, start_response)
 
 
@@ -144,7 +144,7 @@ def test_a_request_that_no_thread_begins_in_time_is_told_to_come_back_and_is_nev
         door = front(application, threads=1)
         first, second, third = Exchange(), Exchange(), Exchange()
         hanging = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/hangs"), first))
-        await asyncio.to_thread(application.begun.wait, 10)
+        await asyncio.to_thread(application.begun.wait, 60)
         door._pool._begin_seconds = 0
         await door.__rsgi__(GivenScope(path="/waits"), second)
         door._pool._begin_seconds = 10
@@ -166,7 +166,7 @@ def test_when_too_many_wait_the_next_is_told_to_come_back():
         door = front(application, threads=1)
         waiting = [Exchange() for _ in range(129)]
         tasks = [asyncio.ensure_future(door.__rsgi__(GivenScope(), exchange)) for exchange in waiting]
-        await asyncio.to_thread(application.begun.wait, 10)
+        await asyncio.to_thread(application.begun.wait, 60)
         late, probe = Exchange(), Exchange()
         await door.__rsgi__(GivenScope(), late)
         probing = asyncio.ensure_future(door.__rsgi__(GivenScope(path="/healthz"), probe))
@@ -219,7 +219,8 @@ def test_all_cookies_are_sent():
 
 
 def test_one_thread_makes_an_old_answer_again_for_all_who_ask_for_it():
-    calls = []
+    calls, all_have_asked = [], threading.Event()
+    all_have_asked.set()
     ready = Ready("1", lambda: "1", b"page", None, "text/plain", "public", '"e"', time.monotonic_ns() + 10**12, time.monotonic_ns())
 
     class Answer(list):
@@ -230,7 +231,7 @@ def test_one_thread_makes_an_old_answer_again_for_all_who_ask_for_it():
         start_response("200 OK", [("Content-Type", "text/plain")])
         answer = Answer([ready.body])
         answer.ready = ready
-        time.sleep(0.05)  # the others have asked
+        all_have_asked.wait(60)
         ready.verified_at = time.monotonic_ns()
         return answer
 
@@ -239,7 +240,12 @@ def test_one_thread_makes_an_old_answer_again_for_all_who_ask_for_it():
         first, others = Exchange(), [Exchange() for _ in range(20)]
         await door.__rsgi__(GivenScope(), first)
         distrust()
-        await asyncio.gather(*(door.__rsgi__(GivenScope(), exchange) for exchange in others))
+        all_have_asked.clear()
+        asked = asyncio.gather(*(door.__rsgi__(GivenScope(), exchange) for exchange in others))
+        for _ in range(50):  # turns of the loop
+            await asyncio.sleep(0)
+        all_have_asked.set()
+        await asked
         return [first, *others]
 
     sent = asyncio.run(ask_all())

@@ -84,11 +84,11 @@ async def opened(front, *scopes):
     await until(lambda: all(exchange.status for exchange in exchanges))
     yield exchanges
     front.end_streams()
-    await asyncio.wait_for(asyncio.gather(*asked), 10)
+    await asyncio.wait_for(asyncio.gather(*asked), 60)
 
 
 async def until(is_so):
-    for _ in range(1_000):
+    for _ in range(6_000):
         if is_so():
             return
         await asyncio.sleep(0.01)
@@ -178,7 +178,7 @@ def test_a_stream_ends_after_its_time_with_comments_until_then(shop, monkeypatch
     async def follow():
         front = Front(shop, threads=1)
         front.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.wait_for(front.__rsgi__(GivenScope(), exchange), 10)
+        await asyncio.wait_for(front.__rsgi__(GivenScope(), exchange), 60)
 
     asyncio.run(follow())
 
@@ -193,7 +193,7 @@ def test_a_stream_of_what_is_gone_ends(shop):
         asked = asyncio.ensure_future(front.__rsgi__(GivenScope(), exchange))
         await until(lambda: exchange.status)
         del shop.marks[TOPIC]
-        await asyncio.wait_for(asked, 10)
+        await asyncio.wait_for(asked, 60)
 
     asyncio.run(follow())
 
@@ -230,7 +230,7 @@ def test_streams_end_when_the_thread_that_looks_for_changes_fails(shop, monkeypa
     async def follow():
         front = Front(shop, threads=1)
         front.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.wait_for(front.__rsgi__(GivenScope(), Exchange()), 10)
+        await asyncio.wait_for(front.__rsgi__(GivenScope(), Exchange()), 60)
         return front._streams._is_watched
 
     assert asyncio.run(follow()) is False
@@ -258,7 +258,7 @@ def test_the_thread_ends_although_its_loop_is_closed_before_it_is_answered(shop)
     time.sleep(0.1)  # it has asked the loop, which answers nobody
     assert thread.is_alive()
     loop.close()
-    thread.join(10)
+    thread.join(60)
 
     assert not thread.is_alive()
 
@@ -271,7 +271,7 @@ def test_a_stream_that_begins_while_the_process_ends_is_only_the_state_of_now(sh
         streams.end_all()
         request = HttpRequest()
         response = live_response(request, LiveAnswer("change", TOPIC, shop.read_marks, lambda: "now\na"))
-        await asyncio.wait_for(streams.hold(exchange, response, [], "192.0.2.7"), 10)
+        await asyncio.wait_for(streams.hold(exchange, response, [], "192.0.2.7"), 60)
 
     asyncio.run(follow())
 

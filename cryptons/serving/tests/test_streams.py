@@ -161,7 +161,7 @@ def test_a_stream_ends_where_the_disk_is_full_and_leaves_no_file_open(sizes, sta
     async def answer():
         door, exchange = Front(application, threads=2), Exchange()
         door.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.wait_for(door.__rsgi__(GivenScope(), exchange), 5)
+        await asyncio.wait_for(door.__rsgi__(GivenScope(), exchange), 60)
         return exchange
 
     before = os.listdir("/dev/fd")

@@ -29,7 +29,7 @@ def supervisor(said: list[str]) -> Iterator[Supervisor]:
 
 
 def look_until(supervisor: Supervisor, truth: Callable[[], bool]) -> None:
-    for _ in range(2000):
+    for _ in range(6000):
         if truth():
             return
         supervisor.look_after()

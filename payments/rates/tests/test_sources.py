@@ -142,7 +142,7 @@ def sources_of(told):
 
 def test_all_sources_are_asked_concurrently(exchanges):
     """No source answers before all twelve requests have arrived."""
-    together = threading.Barrier(len(NAMES) * len(COINS), timeout=10)
+    together = threading.Barrier(len(NAMES) * len(COINS), timeout=60)
 
     def waits(handler):
         together.wait()

@@ -114,7 +114,7 @@ def test_a_burst_of_zmq_messages_is_received_completely(node, listener):
     node.wait_for_a_listener()
     for _ in range(500):
         node.publish(b"sequence")
-    while hear(listener) and listener._poller.poll(200):
+    while hear(listener) and listener._poller.poll(1000):
         pass
     assert listener.receive() == set()
 

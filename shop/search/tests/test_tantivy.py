@@ -66,7 +66,7 @@ def test_a_killed_writer_leaves_no_lock_on_the_index(build_index):
 
     writer = context.Process(target=hold)
     writer.start()
-    assert held.wait(10)
+    assert held.wait(60)
     writer.kill()
     writer.join()
 
