@@ -18,14 +18,15 @@ from django.utils.translation import gettext as _
 
 from cryptons.coins import CARD, LIGHTNING, CoreCoin, configured_coin
 from cryptons.db import in_transaction
+from cryptons.formats import coins
 from cryptons.money import UNITS, Base
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, NotCovered, PayoutMoved, PayoutRefused
 from payments.invoices.refundable import NOT_SENT_YET
-from payments.models import Invoice, Payout
+from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import get_network, is_play_money, is_sandbox
-from payments.networks.stripe.refunds import refund
+from payments.networks.stripe.refunds import read_left, refund
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
 from payments.payouts.fees import fee_limit_of, fee_problem, no_route_problem
@@ -264,12 +265,32 @@ def _conclude_lightning(payout: Payout, outcome: lightning_payouts.Outcome, at: 
 def _refund_card(payout: Payout, at: datetime) -> None:
     get_network(CARD)
     if payout.status == Status.APPROVED:
+        _check_card_payment(payout.destination)
         _move(payout, Status.SENDING, at, next_try_at=at + HOLD, error="")
     outcome = refund(payout.destination, payout.amount_base, payout.pk)
     if outcome.status == "sent":
         in_transaction(lambda: mark_sent(payout, outcome.reference, fee_base=0, at=at))
     else:
         _conclude(payout, outcome.status, outcome.problem, None, at)
+
+
+def _check_card_payment(intent_id: str) -> None:
+    """Make sure that the shop knows all that was taken out of the payment, above all after a backup was restored.
+
+    Otherwise a refund that the backup does not have would be made again. Raises NodeUnavailable: the follower reads the facts, and then
+    the payout's cover is checked with them.
+    """
+    known = Payment.objects.filter(network=CARD, reference=intent_id).values_list("amount_base", flat=True).first()
+    left = read_left(intent_id)
+    if known is not None and left is not None and left < known:
+        words = {"left": coins(left, CARD), "known": coins(known, CARD), "currency": settings.CURRENCY}
+        raise NodeUnavailable(
+            _(
+                "At Stripe %(left)s %(currency)s are left of this payment, and the shop knows of %(known)s %(currency)s. Use “Ask the node "
+                "now” on the invoice if this does not change within minutes."
+            )
+            % words
+        )
 
 
 # --- How it ended -------------------------------------------------------------------------------------------------------------

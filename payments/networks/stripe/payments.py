@@ -1,16 +1,19 @@
 """Read what Stripe knows of card payments: Checkout Sessions with their PaymentIntent, its charge, refunds and disputes.
 
 A payment is worth what of its charge was neither taken back by the bank nor refunded outside the shop. The shop's own refunds are payouts,
-which are counted apart; they carry the payout's id.
+which are counted apart; they carry the payout's id. A refund of a payout that the shop does not have, because a backup was restored, counts
+as one from outside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from cryptons.money import Base
+from payments.models import Payout
 from payments.networks.base import ORDER_LABEL, Fact, NodeRecord
 from payments.networks.stripe.client import Conversation, StripeRefused
 
@@ -99,12 +102,26 @@ def _left(stripe: Conversation, session: Session, charge: dict[str, Any]) -> int
     refunds = charge["refunds"]["data"]
     if charge["refunds"]["has_more"]:  # a charge names its newest ones alone
         refunds = stripe.pages("/v1/refunds", payment_intent=session["payment_intent"]["id"])
-    elsewhere: int = sum(
-        refund["amount"] for refund in refunds if refund["status"] not in GIVEN_UP and not (refund["metadata"] or {}).get("payout")
-    )
+    made = [(_payout_of(refund), refund["amount"]) for refund in refunds if refund["status"] not in GIVEN_UP]
+    ours = _our_payouts(payout_id for payout_id, _ in made if payout_id)
+    elsewhere: int = sum(amount for payout_id, amount in made if payout_id not in ours)
     disputes = disputes_of(stripe, session) if charge["disputed"] else []
     taken: int = sum(dispute["amount"] for dispute in disputes if dispute["status"] in TAKEN_BACK)
     return max(0, int(charge["amount_captured"]) - elsewhere - taken)
+
+
+def _payout_of(refund: dict[str, Any]) -> UUID | None:
+    """Return the payout that made the refund; None for one made in Stripe's dashboard."""
+    try:
+        return UUID(str((refund["metadata"] or {}).get("payout")))
+    except ValueError:
+        return None
+
+
+def _our_payouts(ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the payouts that the shop has and counts. It stores a payout before it asks Stripe for the refund."""
+    counted = Payout.objects.exclude(status__in=(Payout.Status.FAILED, Payout.Status.WITHDRAWN))
+    return set(counted.filter(pk__in=[*ids]).values_list("pk", flat=True))
 
 
 def is_ours(session: Session) -> bool:

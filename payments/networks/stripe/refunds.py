@@ -7,7 +7,7 @@ from uuid import UUID
 
 from payments.errors import NodeUnavailable
 from payments.networks.stripe.client import Conversation, StripeRefused, open_stripe
-from payments.networks.stripe.payments import GIVEN_UP
+from payments.networks.stripe.payments import GIVEN_UP, fact_of, session_of
 
 WITHIN = timedelta(seconds=60)
 """Less than other workers leave the payout alone."""
@@ -40,6 +40,17 @@ def refund(intent_id: str, amount: int, payout_id: UUID) -> Outcome:
             except NodeUnavailable as error:
                 return Outcome("unknown", problem=str(error))
         return _outcome(made)
+
+
+def read_left(intent_id: str) -> int | None:
+    """Ask Stripe what is left of a payment, in cents, as a fact counts it; None if Stripe has no such payment.
+
+    Raises NodeUnavailable, NodeRejected.
+    """
+    with open_stripe(within=WITHIN) as stripe:
+        session = session_of(stripe, intent_id)
+        fact = fact_of(stripe, session) if session is not None else None
+        return None if fact is None else fact.amount_base
 
 
 def find_refund(stripe: Conversation, intent_id: str, payout_id: UUID) -> dict[str, Any] | None:

@@ -201,7 +201,7 @@ def approved(option, *, amount=None):
     return approve_payout(payout.pk, actor="anna", at=now)
 
 
-@pytest.mark.parametrize("trouble", [[], [500], [0, 500], [0, -500]])
+@pytest.mark.parametrize("trouble", [[], [500], [0, 500], [0, 0, 500], [0, 0, -500]])
 def test_a_refund_is_made_once_after_any_answer_of_stripe(stripe, option, trouble):
     intent = paid(stripe, option)
     payout = approved(option, amount=4_000)
@@ -221,7 +221,7 @@ def test_a_refund_is_made_once_after_any_answer_of_stripe(stripe, option, troubl
 def test_a_refund_is_found_again_after_stripe_has_forgotten_its_key(stripe, option):
     paid(stripe, option)
     payout = approved(option)
-    stripe.troubles = [0, -500]
+    stripe.troubles = [0, 0, -500]
     at = timezone.now() + timedelta(seconds=1)
     send(payout.pk, at=at)
     stripe.kept.clear()
@@ -233,11 +233,45 @@ def test_a_refund_is_found_again_after_stripe_has_forgotten_its_key(stripe, opti
 def test_a_refund_that_stripe_refuses_has_failed(stripe, option):
     intent = paid(stripe, option)
     payout = approved(option)
-    stripe.refund_in_dashboard(intent, DUE)
+    stripe.troubles = [0, 0, 400]
     send(payout.pk, at=timezone.now() + timedelta(seconds=1))
     payout.refresh_from_db()
-    assert payout.status == "failed"
-    assert "already been refunded" in payout.error
+    assert (payout.status, payout.error) == ("failed", "Stripe refuses: trouble")
+    assert not stripe.refunds
+
+
+def test_a_refund_of_money_that_stripe_returned_in_the_meantime_waits_and_then_stops(stripe, option):
+    intent = paid(stripe, option)
+    payout = approved(option, amount=4_000)
+    stripe.refund_in_dashboard(intent, 7_000)
+    send(payout.pk, at=timezone.now() + timedelta(seconds=1))
+    payout.refresh_from_db()
+    assert payout.status == "approved"
+    assert "30.00 USD are left" in payout.error
+    follow()
+    send(payout.pk, at=timezone.now() + timedelta(minutes=1))
+    payout.refresh_from_db()
+    assert (payout.status, payout.blocked_by) == ("approved", "cover")
+    assert len(stripe.refunds) == 1
+
+
+@pytest.mark.parametrize("became_of_it", ["missing", "withdrawn"])
+def test_a_refund_that_a_restored_backup_does_not_have_is_not_made_again(stripe, option, became_of_it):
+    paid(stripe, option)
+    lost = approved(option, amount=4_000)
+    send(lost.pk, at=timezone.now() + timedelta(seconds=1))
+    if became_of_it == "missing":
+        lost.delete()
+    else:
+        Payout.objects.update(status="withdrawn", reference=None)
+    payout = approved(option, amount=7_000)
+    send(payout.pk, at=timezone.now() + timedelta(seconds=1))
+    follow()
+    send(payout.pk, at=timezone.now() + timedelta(minutes=1))
+    payout.refresh_from_db()
+    assert (payout.status, payout.blocked_by) == ("approved", "cover")
+    assert [refund["amount"] for refund in stripe.refunds.values()] == [4_000]
+    assert Payment.objects.get().amount_base == DUE - 4_000
 
 
 def test_a_refund_whose_payment_was_disputed_stops(stripe, option):
