@@ -41,8 +41,9 @@ class StripeRefused(NodeRejected):
 class Conversation:
     """A connection that lasts no longer than `within` in total; each request takes at most NODE_TIMEOUT_SECONDS."""
 
-    def __init__(self, *, within: timedelta) -> None:
+    def __init__(self, *, within: timedelta, circuit: CircuitBreaker | None) -> None:
         self._ends = time.monotonic() + within.total_seconds()
+        self._circuit = circuit
         self._http = HttpClient(settings.STRIPE_API_URL, node="Stripe")
 
     def get(self, path: str, **values: Value) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Conversation:
         return timedelta(seconds=self._ends - time.monotonic())
 
     def _ask(self, method: str, path: str, content: str = "", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        if not _circuit.allows():
+        if self._circuit and not self._circuit.allows():
             raise NodeUnavailable(_("%(node)s does not answer in time.") % {"node": "Stripe"})
         common = {
             "Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}",
@@ -83,9 +84,11 @@ class Conversation:
                 headers={**common, **(headers or {})},
             )
         except NodeUnavailable:
-            _circuit.record_failure()
+            if self._circuit:
+                self._circuit.record_failure()
             raise
-        _circuit.record_success()
+        if self._circuit:
+            self._circuit.record_success()
         return _content(answer)
 
     def close(self) -> None:
@@ -124,9 +127,12 @@ def _content(answer: HttpAnswer) -> dict[str, Any]:
 
 
 @contextmanager
-def open_stripe(*, within: timedelta) -> Iterator[Conversation]:
-    """Connect to Stripe. Raises NodeUnavailable, NodeRejected; also for an answer that lacks what the caller reads in it."""
-    stripe = Conversation(within=within)
+def open_stripe(*, within: timedelta, is_probe: bool = False) -> Iterator[Conversation]:
+    """Connect to Stripe. Raises NodeUnavailable, NodeRejected; also for an answer that lacks what the caller reads in it.
+
+    A probe waits for less than others do, so that its failure stops nobody else.
+    """
+    stripe = Conversation(within=within, circuit=None if is_probe else _circuit)
     try:
         yield stripe
     except (LookupError, TypeError, ValueError, AttributeError) as error:

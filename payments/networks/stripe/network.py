@@ -157,7 +157,7 @@ class CardNetwork:
 
     def health(self) -> NodeHealth:
         try:
-            with open_stripe(within=HEALTH) as stripe:
+            with open_stripe(within=HEALTH, is_probe=True) as stripe:
                 stripe.get("/v1/events", limit=1)
         except (NodeUnavailable, NodeRejected) as error:
             return NodeHealth(problem=str(error))

@@ -329,3 +329,12 @@ def test_payments_and_refunds_are_reconciled_with_stripe(stripe, option, now):
     stripe.refunds.clear()
     assert [difference.kind.name for difference in reconcile(period, at=later, network="CARD").alarms] == ["LOST_ORDER"]
     assert [difference.kind.name for difference in reconcile_payouts(period, network="CARD").alarms] == ["PAYOUT"]
+
+
+# --- Health ---
+
+
+def test_a_look_at_stripes_health_that_fails_keeps_no_buyer_from_paying(stripe, now, monkeypatch):
+    monkeypatch.setattr(network, "HEALTH", timedelta(0))
+    assert CardNetwork().health().problem
+    assert CardNetwork().open_destination(request_for(now)).payment_request
