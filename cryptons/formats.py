@@ -15,7 +15,9 @@ from babel.numbers import format_decimal
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
+from cryptons.coins import CARD
 from cryptons.money import format_coin, minor_digits, minor_to_decimal
 
 _MINUS = "\u2212"
@@ -54,6 +56,12 @@ def _money(amount: int, currency: str, language: Locale) -> str:
 def coins(amount: int, network: str) -> str:
     """Write base units in coins, with all digits."""
     return plain_decimal(format_coin(amount, network))
+
+
+def network_amount(amount: int, network: str) -> str:
+    """Write base units with the network they went over: `0.5 BTC-LN`, `12.00 EUR by card`."""
+    words = {"amount": coins(amount, network), "currency": settings.CURRENCY}
+    return _("%(amount)s %(currency)s by card") % words if network == CARD else f"{words['amount']} {network}"
 
 
 def plain_decimal(text: str) -> str:

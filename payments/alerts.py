@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.db import in_transaction
 from cryptons.failure_isolation import isolate
-from cryptons.formats import plain_decimal, short_moment
+from cryptons.formats import network_amount, short_moment
 from cryptons.mail.staff import mail_staff
 from payments.models import Alert, Invoice, Payout
 
@@ -101,7 +101,7 @@ def mail_failing(network: str, *, since: datetime, error: str, at: datetime) -> 
 def mail_payout_trouble(payout: Payout) -> None:
     """Email staff once when a payout failed, once when it is not known whether it was sent, and when it is blocked."""
     with override(settings.LANGUAGE_CODE):
-        words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "error": payout.error}
+        words = {"amount": network_amount(payout.amount_base, payout.network), "error": payout.error}
         if payout.blocked_by:
             subject = gettext("A payout has stopped")
             text = gettext("A payout of %(amount)s is not sent. %(error)s") % words
@@ -131,7 +131,7 @@ def mail_payout_trouble(payout: Payout) -> None:
 def mail_payout_waits(payout: Payout) -> None:
     """Email staff once when a payout waits for approval, once for a second person, and once for a signature."""
     with override(settings.LANGUAGE_CODE):
-        words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "name": payout.approved_by}
+        words = {"amount": network_amount(payout.amount_base, payout.network), "name": payout.approved_by}
         if payout.status == Payout.Status.DRAFT and payout.destination and not payout.approved_by:
             step, subject = "approval", gettext("A payout is waiting for approval")
             text = gettext("A payout of %(amount)s is sent as soon as staff approve it.") % words

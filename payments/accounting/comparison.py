@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from cryptons.formats import coins, money
+from cryptons.formats import money, network_amount
 from payments.accounting.periods import Period
 from payments.invoices.evaluation import GONE, SETTLED, Received, Terms
 from payments.networks.base import ORDER_LABEL, NodeRecord
@@ -109,7 +109,7 @@ def compare(
 
 def _missing_in_shop(network: str, entry: NodeRecord, owner: Owner | None) -> Difference:
     facts = {
-        "amount": f"{coins(entry.amount_base, network)} {network}",
+        "amount": network_amount(entry.amount_base, network),
         "destination": entry.destination,
         "time": _moment(entry.received_at),
     }
@@ -140,7 +140,7 @@ def _missing_at_node(network: str, payment: StoredPayment) -> Difference:
         "The shop has %(amount)s as %(status)s for %(invoice)s at %(time)s, and the node has no record of it. Do not ship. Check whether "
         "the node or the wallet was replaced."
     ) % {
-        "amount": f"{coins(payment.amount_base, network)} {network}",
+        "amount": network_amount(payment.amount_base, network),
         "status": payment.status,
         "invoice": payment.owner.label,
         "time": _moment(payment.first_seen_at),
@@ -153,8 +153,8 @@ def _compare_one(network: str, entry: NodeRecord, payment: StoredPayment) -> lis
     if entry.amount_base != payment.amount_base:
         differences[Kind.AMOUNT] = _("%(invoice)s: The node received %(theirs)s, the shop has %(ours)s.") % {
             "invoice": payment.owner.label,
-            "theirs": f"{coins(entry.amount_base, network)} {network}",
-            "ours": f"{coins(payment.amount_base, network)} {network}",
+            "theirs": network_amount(entry.amount_base, network),
+            "ours": network_amount(payment.amount_base, network),
         }
     if entry.destination != payment.destination:
         differences[Kind.DESTINATION] = _("%(invoice)s: The node received it at %(theirs)s, the shop has it at %(ours)s.") % {

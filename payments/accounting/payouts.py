@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.chunks import chunks
 from cryptons.coins import CARD, LIGHTNING, CoreCoin, core_coins
-from cryptons.formats import coins, plain_decimal
+from cryptons.formats import network_amount
 from payments.accounting.comparison import Difference, Kind
 from payments.accounting.periods import Period
 from payments.accounting.reconcile import Report
@@ -64,7 +64,7 @@ def _compare_cards(payouts: Iterable[Payout]) -> Iterator[Difference]:
             text = _("%(payout)s, but Stripe has no such refund, or it has failed. Check it in Stripe's dashboard.")
             yield _difference(payout, text % {"payout": _sent(payout)})
         elif made.amount != payout.amount_base:
-            words = {"payout": _sent(payout), "amount": f"{coins(made.amount, CARD)} {CARD}"}
+            words = {"payout": _sent(payout), "amount": network_amount(made.amount, CARD)}
             yield _difference(payout, _("%(payout)s, but Stripe refunded %(amount)s.") % words)
 
 
@@ -82,7 +82,7 @@ def _compare_on_chain(coin: CoreCoin, payouts: list[Payout], period: Period) -> 
         elif outputs.get(payout.destination) != payout.amount_base:
             words = {
                 "payout": _sent(payout),
-                "amount": f"{coins(outputs.get(payout.destination, 0), coin.code)} {coin.code}",
+                "amount": network_amount(outputs.get(payout.destination, 0), coin.code),
                 "destination": payout.destination,
             }
             yield _difference(payout, _("%(payout)s, but its transaction pays %(amount)s to %(destination)s.") % words)
@@ -98,7 +98,7 @@ def _unknown_spending(coin: CoreCoin, since: datetime, until: datetime) -> Itera
     for txid, paid in spent.items():
         if txid not in known:
             outputs = [
-                _("%(amount)s to %(address)s") % {"amount": f"{coins(amount, coin.code)} {coin.code}", "address": address}
+                _("%(amount)s to %(address)s") % {"amount": network_amount(amount, coin.code), "address": address}
                 for address, amount in paid.items()
             ]
             text = _(
@@ -129,7 +129,7 @@ def _unknown_lightning_spending(since: datetime, until: datetime) -> Iterator[Di
     for payment_hash, spending in spent.items():
         if payment_hash not in known:
             words = {
-                "amount": f"{coins(spending.amount_msat, LIGHTNING)} {LIGHTNING}",
+                "amount": network_amount(spending.amount_msat, LIGHTNING),
                 "time": f"{spending.begun_at:%Y-%m-%d %H:%M:%S}",
             }
             if spending.is_settled:
@@ -154,7 +154,7 @@ def _known_references(network: str, references: Iterable[str]) -> set[str | None
 
 
 def _sent(payout: Payout) -> str:
-    words = {"amount": f"{plain_decimal(payout.amount_text)} {payout.network}", "invoice": payout.invoice.order_number}
+    words = {"amount": network_amount(payout.amount_base, payout.network), "invoice": payout.invoice.order_number}
     return _("%(amount)s was sent for %(invoice)s") % words
 
 

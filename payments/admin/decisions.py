@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
 from cryptons.db import in_transaction
-from cryptons.formats import money, plain_decimal, short_moment
+from cryptons.formats import money, network_amount, short_moment
 from payments.admin.base import flag_words
 from payments.alerts import exception_words
 from payments.errors import PaymentError
@@ -183,7 +183,7 @@ def invoice_facts(invoice: Invoice, problem: str) -> list[tuple[str, list[str]]]
 
 def _payment_words(payment: Payment) -> str:
     words = {
-        "amount": f"{plain_decimal(payment.amount_text)} {payment.network}",
+        "amount": network_amount(payment.amount_base, payment.network),
         "status": payment.get_status_display(),
         "time": short_moment(payment.first_seen_at),
         "decision": payment.get_late_display(),

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.login_steps import ask_again
 from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
 from cryptons.coins import CARD, LIGHTNING, CoreCoin, configured_coin
-from cryptons.formats import money, plain_decimal
+from cryptons.formats import money, network_amount, plain_decimal
 from cryptons.money import UNITS, format_coin
 from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, FeeForm, ManualSendForm, SignedForm
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
@@ -340,9 +340,9 @@ def _draft(request: HttpRequest, invoice_id: UUID, kind: str, sent: Confirmed) -
 
 def _received(invoice: Invoice) -> list[str]:
     payments = Payment.objects.filter(invoice=invoice, status=Payment.Status.SETTLED)
-    return [f"{plain_decimal(payment.amount_text)} {payment.network}" for payment in payments]
+    return [network_amount(payment.amount_base, payment.network) for payment in payments]
 
 
 def _promised(invoice: Invoice) -> list[str]:
     payouts = promised(invoice.pk).order_by("created_at")
-    return [f"{plain_decimal(payout.amount_text)} {payout.network} ({payout.get_status_display()})" for payout in payouts]
+    return [f"{network_amount(payout.amount_base, payout.network)} ({payout.get_status_display()})" for payout in payouts]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from cryptons.chunks import chunks
 from cryptons.coins import COINS, XRP
 from cryptons.db import on_commit
-from cryptons.formats import coins
+from cryptons.formats import network_amount
 from payments.alerts import alert
 from payments.models import Alert, Option, Payment
 from payments.networks.base import ORDER_LABEL, Fact
@@ -74,7 +74,7 @@ def _sentence(network: str, fact: Fact) -> str:
             "shop does not know: was it restored from a backup? Find the buyer in your mails, and send the goods or the money. Transaction "
             "%(transaction)s."
         ) % {
-            "amount": f"{coins(fact.amount_base, network)} {network}",
+            "amount": network_amount(fact.amount_base, network),
             "address": fact.destination,
             "time": f"{fact.first_seen_at:%Y-%m-%d %H:%M:%S}",
             "order": fact.label.removeprefix(ORDER_LABEL),
@@ -82,7 +82,7 @@ def _sentence(network: str, fact: Fact) -> str:
         }
     address, tag = split_destination(fact.destination)
     words = {
-        "amount": f"{coins(fact.amount_base, network)} {network}",
+        "amount": network_amount(fact.amount_base, network),
         "address": address,
         "tag": tag,
         "time": f"{fact.first_seen_at:%Y-%m-%d %H:%M:%S}",
