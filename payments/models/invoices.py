@@ -208,7 +208,7 @@ class Payment(BaseModel):
         ordering = ["first_seen_at", "id"]
         constraints = [models.UniqueConstraint(fields=["network", "reference"], name="payment_reference")]
         indexes = [
-            models.Index(fields=["network"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
+            models.Index(fields=["network", "is_safe"], condition=models.Q(is_final=False, is_present=True), name="payment_not_final"),
             models.Index(fields=["network", "status", "settles_at_height"], name="payment_settles_at"),
             models.Index(fields=["network", "held_until"], name="payment_held"),
             models.Index(fields=["first_seen_at", "id"], name="payment_first_seen"),

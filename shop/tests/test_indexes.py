@@ -32,6 +32,7 @@ CONTRACT = [
     (Order, ["created_at"], False),
     (Cart, ["user"], True),
     (Payment, ["network", "reference"], True),
+    (Payment, ["network", "is_safe"], False),
     (Option, ["network", "destination"], True),
     (Event, ["subject_id", "seq"], True),
 ]
