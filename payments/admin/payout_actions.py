@@ -26,10 +26,10 @@ from cryptons.formats import money, network_amount, plain_decimal
 from cryptons.money import UNITS, format_coin
 from payments.admin.payout_forms import ApprovalForm, DestinationForm, DraftForm, FeeForm, ManualSendForm, SignedForm
 from payments.errors import NodeRejected, NodeUnavailable, PaymentError, PayoutRefused
-from payments.invoices.refundable import NOT_SENT_YET, most_of_kind, promised, staffs_kinds
+from payments.invoices.refundable import NOT_SENT_YET, promised, staffs_kinds
 from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
-from payments.payouts.cover import cover_problem, kind_problem
+from payments.payouts.cover import cover_problem, kind_problem, most_of_one_payout
 from payments.payouts.destinations import can_be_refunded_over
 from payments.payouts.fees import fee_words
 from payments.payouts.sending import accept_signed
@@ -286,7 +286,7 @@ def draft(request: HttpRequest, invoice_id: UUID, kind: str) -> HttpResponse:
     if kind not in DRAFTS:
         raise Http404(gettext("There is no such payout."))
     back = reverse("admin:payments_invoice_change", args=[invoice_id])
-    most = {network: amount for network, amount in most_of_kind(invoice, kind).items() if can_be_refunded_over(network)}
+    most = {network: amount for network, amount in most_of_one_payout(invoice, kind).items() if can_be_refunded_over(network)}
     if not most:
         messages.error(request, gettext("This invoice has no settled money that could be refunded."))
         return redirect(back)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from cryptons.coins import CARD
 from cryptons.db import update_if_unchanged
 from cryptons.formats import coins
-from cryptons.money import UNITS
+from cryptons.money import UNITS, Base
 from payments.errors import NotCovered, PayoutMoved, PayoutRefused
 from payments.invoices.refundable import NOT_SENT_YET, STILL_PAYABLE, most_of_kind, promised
 from payments.models import Invoice, Payment, Payout
@@ -44,16 +44,30 @@ def card_payment(invoice_id: UUID, amount: int, named: str = "") -> str:
 
     Raises PayoutRefused: one refund cannot send back more than is left of one payment.
     """
-    paid = Payment.objects.filter(invoice=invoice_id, network=CARD, status=Payment.Status.SETTLED, is_present=True)
-    left = dict(paid.order_by("first_seen_at").values_list("reference", "amount_base"))
-    for reference, promised_base in promised(invoice_id).filter(network=CARD).values_list("destination", "amount_base"):
-        if reference in left:
-            left[reference] -= promised_base
+    left = left_of_card_payments(invoice_id)
     fits = [reference for reference, base in left.items() if base >= amount and named in ("", reference)]
     if not fits:
         most = coins(max(left.values(), default=0), CARD)
         raise PayoutRefused(_("One refund to a card can send back at most %(most)s of this order.") % {"most": most})
     return fits[-1]
+
+
+def left_of_card_payments(invoice_id: UUID) -> dict[str, int]:
+    """Return {reference: cents} of the card payments that can be refunded, the oldest first, less what payouts send back of each."""
+    paid = Payment.objects.filter(invoice=invoice_id, network=CARD, status=Payment.Status.SETTLED, is_present=True)
+    left = dict(paid.order_by("first_seen_at").values_list("reference", "amount_base"))
+    for reference, promised_base in promised(invoice_id).filter(network=CARD).values_list("destination", "amount_base"):
+        if reference in left:
+            left[reference] -= promised_base
+    return left
+
+
+def most_of_one_payout(invoice: Invoice, kind: str) -> dict[str, Base]:
+    """Return {network: the most that one payout of this kind may be}: to cards no more than what is left of one payment."""
+    most = most_of_kind(invoice, kind)
+    if CARD in most:
+        most[CARD] = Base(min(most[CARD], max(left_of_card_payments(invoice.pk).values(), default=0)))
+    return {network: amount for network, amount in most.items() if amount > UNITS[network].dust_base}
 
 
 def confirm_cover(payout: Payout) -> None:

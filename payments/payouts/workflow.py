@@ -27,7 +27,7 @@ from payments.invoices.manual_review import follow_payout
 from payments.invoices.refundable import NOT_SENT_YET, NOTHING_WENT, STILL_PAYABLE, most_of_kind, promised
 from payments.jobs import jobs
 from payments.models import Cursor, Invoice, Option, Payout
-from payments.payouts.cover import card_payment, confirm_cover, kind_problem
+from payments.payouts.cover import card_payment, confirm_cover, kind_problem, most_of_one_payout
 from payments.payouts.people import BUYER, account_of, needs_another_person
 from payments.rates.current import is_fresh, latest_rate
 from payments.subject import subject
@@ -51,7 +51,7 @@ def draft_payout(
     at: datetime,
     payout_id: UUID | None = None,
 ) -> Payout:
-    """Draft a payout to a buyer. Without an amount it is all that this kind of payout allows.
+    """Draft a payout to a buyer. Without an amount it is the most that one payout of this kind can be.
 
     `destination` was checked by payments.payouts.destinations. Raises PayoutRefused, Invoice.DoesNotExist, InvoiceMoved.
     """
@@ -99,7 +99,7 @@ def _amount(invoice: Invoice, kind: str, network: str, requested: int | None) ->
             _("%(invoice)s has no settled %(coin)s that could be refunded.")
             % {"invoice": invoice.order_number, "coin": UNITS[network].symbol}
         )
-    amount = most if requested is None else Base(requested)
+    amount = most_of_one_payout(invoice, kind).get(network, most) if requested is None else Base(requested)
     dust = UNITS[network].dust_base
     if not dust < amount <= most:
         raise PayoutRefused(

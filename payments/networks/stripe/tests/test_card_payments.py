@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from payments.accounting.payouts import reconcile_payouts
@@ -272,6 +273,19 @@ def test_a_refund_that_a_restored_backup_does_not_have_is_not_made_again(stripe,
     assert (payout.status, payout.blocked_by) == ("approved", "cover")
     assert [refund["amount"] for refund in stripe.refunds.values()] == [4_000]
     assert Payment.objects.get().amount_base == DUE - 4_000
+
+
+def test_an_order_paid_with_two_cards_is_refunded_one_payment_at_a_time(stripe, option, admin_client):
+    stripe.pay(option.destination, amount=4_000)
+    second = CardNetwork().open_destination(request_for(timezone.now(), amount=6_000))
+    OptionFactory.create(network="CARD", destination=second.text, due_base=6_000, minor_per_coin=100, invoice=option.invoice)
+    stripe.pay(second.text)
+    follow()
+    assert invoice_of(option).status == "settled"
+    form = admin_client.get(reverse("admin:payments_payout_draft", args=[option.invoice_id, "refund"])).context["form"]
+    assert form["amount"].initial == "60.00"
+    drafts = [draft_payout(option.invoice_id, kind="refund", network="CARD", actor="anna", at=timezone.now()) for _ in range(2)]
+    assert [payout.amount_base for payout in drafts] == [6_000, 4_000]
 
 
 def test_a_refund_whose_payment_was_disputed_stops(stripe, option):
