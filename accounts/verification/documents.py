@@ -27,7 +27,9 @@ from cryptons.signals import encryption_rotated
 
 MOST_BYTES = 5_000_000
 MOST_PIXELS = 60_000_000
-IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+FORMATS = ("JPEG", "PNG", "WEBP")
+IMAGES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+"""Types by the name of what was read: a JPEG file with several pictures, as the cameras of phones make them, is called MPO."""
 PDF = "application/pdf"
 ACCEPT = ".jpg,.jpeg,.png,.webp,.pdf"
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -44,10 +46,11 @@ def read_upload(file: IO[bytes]) -> tuple[bytes, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=tuple(IMAGES))
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
             if image.width * image.height > MOST_PIXELS:
                 raise UnusableDocument(_("The picture has more than %(count)s million pixels.") % {"count": MOST_PIXELS // 1_000_000})
             image.verify()
+            Image.open(io.BytesIO(content), formats=FORMATS).load()  # verify() reads no pixels of JPEG and WebP
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError, ValueError, IndexError) as error:
         raise UnusableDocument(_("This is not a complete JPEG, PNG, WebP or PDF file.")) from error
     return content, IMAGES[str(image.format)]

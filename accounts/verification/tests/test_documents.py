@@ -2,6 +2,7 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+from PIL import Image
 
 from accounts.verification import documents
 from accounts.verification.documents import read_file, read_upload, write_files
@@ -26,6 +27,22 @@ def test_files_are_known_by_their_content(photo):
 def test_other_files_are_refused(content):
     with pytest.raises(UnusableDocument, match="not a complete JPEG, PNG, WebP or PDF file"):
         read_upload(io.BytesIO(content))
+
+
+def test_a_photo_of_a_phone_that_holds_a_second_picture_is_a_jpeg():
+    file = io.BytesIO()
+    Image.new("RGB", (60, 60)).save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (30, 30))])
+    assert read_upload(io.BytesIO(file.getvalue()))[1] == "image/jpeg"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_that_was_cut_off_is_refused(kind):
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(whole, kind)
+    content = whole.getvalue()
+    assert read_upload(io.BytesIO(content))
+    with pytest.raises(UnusableDocument, match="not a complete"):
+        read_upload(io.BytesIO(content[: len(content) // 2]))
 
 
 def test_a_file_or_picture_that_is_too_large_is_refused(photo, monkeypatch):
