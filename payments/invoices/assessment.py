@@ -111,6 +111,8 @@ def _read_statuses(invoice: Invoice) -> dict[Payment, str]:
 
 def _returned(invoice: Invoice, payments: Collection[Payment]) -> Fraction:
     """Return the value of payouts that reduce what was received. A refund after the invoice settled does not."""
+    if not payments:
+        return Fraction(0)
     payouts = promised(invoice.pk).exclude(kind=Payout.Kind.EXCESS)
     if invoice.settled_at is not None:
         payouts = payouts.filter(created_at__lt=invoice.settled_at)
@@ -135,8 +137,6 @@ def _excess_without_cover(invoice: Invoice, payments: Collection[Payment]) -> Fr
 def _worth(payouts: QuerySet[Payout], payments: Iterable[Payment]) -> Fraction:
     """Value payouts in the invoice's minor units, at the rate at which money of that coin was credited."""
     rates = {UNITS[payment.network].coin: payment.credited_minor_per_coin for payment in payments}
-    if not rates:
-        return Fraction(0)
     values = (
         base_to_fiat(amount, minor_per_coin=rates[UNITS[network].coin], network=network)
         for network, amount in payouts.order_by().values_list("network", "amount_base")

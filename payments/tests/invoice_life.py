@@ -34,6 +34,7 @@ from payments.tests.factories import DUE, InvoiceFactory, OptionFactory
 from payments.tests.invoice_truths import InvoiceTruths
 from payments.tests.scripted import Clock, ScriptedChain, ScriptedLedger
 from tests.interrupting import Queue, dies_before, meets
+from tests.rows import all_columns
 
 ENOUGH = DUE - DUE // 200
 """The least that is enough, in satoshis: half a percent may be missing."""
@@ -365,4 +366,4 @@ class InvoiceLife(InvoiceTruths):
 
     def everything(self) -> list[list[dict[str, Any]]]:
         models: tuple[type[Model], ...] = (Invoice, Payment, Event)
-        return [list(model._default_manager.order_by("pk").values()) for model in models]
+        return [all_columns(model) for model in models]

@@ -18,6 +18,7 @@ from payments.sync.follower import LOOK_AGAIN
 from payments.tests.replaying import replay
 from payments.tests.scripted import Clock, ScriptedChain, Transaction
 from payments.tests.stored_rows import ENOUGH_MINOR, StoredRows
+from tests.rows import all_rows
 
 GRACE = timedelta(minutes=60)
 HOLD = timedelta(minutes=120)
@@ -35,7 +36,7 @@ class InvoiceTruths(RuleBasedStateMachine):
 
     def learn_options(self) -> None:
         """I7: each destination is one option's, and stays so."""
-        found = list(Option.objects.order_by("created_at", "id"))
+        found = sorted(all_rows(Option), key=lambda option: (option.created_at, option.pk))
         options = {(option.network, option.destination): option for option in found}
         assert len(options) == len(found)
         assert all(options[key].pk == option.pk for key, option in self.options.items())
@@ -69,7 +70,7 @@ class InvoiceTruths(RuleBasedStateMachine):
         assert {f"unclaimed XRP {reference}" for network, reference in truth if not self.is_ours(truth[network, reference])} >= alerts
 
     def unmatched_alerts(self) -> set[str]:
-        return set(Alert.objects.exclude(key__startswith="wallet-replaced ").values_list("key", flat=True))
+        return {alert.key for alert in all_rows(Alert) if not alert.key.startswith("wallet-replaced ")}
 
     def is_ours(self, fact: Fact) -> bool:
         return any(destination == fact.destination for _, destination in self.options)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cryptons.events.models import Event
 from payments.models import Cursor, Invoice, Option, Payment
+from tests.rows import all_rows
 
 ENOUGH_MINOR = 9_950
 """The least that is enough, in cents: half a percent may be missing."""
@@ -18,13 +19,13 @@ class StoredRows:
 
     def __init__(self, options: dict[tuple[str, str], Option]) -> None:
         by_id = {option.pk: option for option in options.values()}
-        self.invoices = list(Invoice.objects.all())
+        self.invoices = all_rows(Invoice)
         self.invoice = {invoice.pk: invoice for invoice in self.invoices}
-        self.payments = list(Payment.objects.all())
-        self.tips = dict(Cursor.objects.values_list("network", "tip_height"))
+        self.payments = all_rows(Payment)
+        self.tips = {cursor.network: cursor.tip_height for cursor in all_rows(Cursor)}
         self.events: defaultdict[UUID, list[Event]] = defaultdict(list)
         self.of: defaultdict[UUID, list[Payment]] = defaultdict(list)
-        for event in Event.objects.order_by("seq"):
+        for event in sorted(all_rows(Event), key=lambda event: event.seq):
             self.events[event.subject_id].append(event)
         for payment in self.payments:
             payment.option = by_id[payment.option_id]

@@ -25,6 +25,7 @@ from shop.orders.lifecycle import cancel_own_order, change_status, release_hold
 from shop.orders.payment import payment_status
 from shop.orders.state import state_of
 from shop.tests.factories import ADDRESS, ProductFactory
+from tests.rows import all_columns, all_rows
 
 ORDERS = {
     **INVOICES,
@@ -63,8 +64,8 @@ class OrderLife(InvoiceLife):
         return *super().refusals(), ShopError
 
     def some_order(self, number: int) -> UUID:
-        orders = list(Order.objects.order_by("created_at", "id").values_list("pk", flat=True))
-        return orders[number % len(orders)]
+        orders = sorted((order.created_at, order.pk) for order in all_rows(Order))
+        return orders[number % len(orders)][1]
 
     # --- What happens in a shop ---------------------------------------------------------------------------------------------
 
@@ -115,9 +116,9 @@ class OrderLife(InvoiceLife):
 
     def check(self) -> StoredRows:
         stored = super().check()
-        orders = {order.pk: order for order in Order.objects.all()}
+        orders = {order.pk: order for order in all_rows(Order)}
         self.no_stock_is_lost_or_made(orders)
-        self.mails = set(Mail.objects.values_list("key", flat=True))
+        self.mails = {mail.key for mail in all_rows(Mail)}
         self.types = {order: {event.type for event in stored.events[order]} for order in orders}
         for order in orders.values():
             self.its_log_tells_its_state(order, stored)
@@ -129,7 +130,8 @@ class OrderLife(InvoiceLife):
 
     def no_stock_is_lost_or_made(self, orders: dict[UUID, Order]) -> None:
         """I6."""
-        left = Product.objects.get().stock
+        [product] = all_rows(Product)
+        left = product.stock
         assert left >= 0
         assert left + sum(order.holds_stock for order in orders.values()) == self.supply
 
@@ -168,12 +170,14 @@ class OrderLife(InvoiceLife):
 
     def what_is_stored_is_the_truth(self) -> None:
         super().what_is_stored_is_the_truth()
-        for order in Order.objects.all():
-            assert order.payment_status == payment_status(Invoice.objects.get(subject_id=order.pk))
+        invoices = {invoice.subject_id: invoice for invoice in all_rows(Invoice)}
+        for order in all_rows(Order):
+            assert order.payment_status == payment_status(invoices[order.pk])
         files = {file.stem for file in Path(settings.MAIL_DIR).glob("*")}
-        assert files >= {str(pk) for pk in Mail.objects.filter(bundle="").values_list("pk", flat=True)}
-        assert not Mail.objects.filter(sent_at=None).exists()
+        mails = all_rows(Mail)
+        assert files >= {str(mail.pk) for mail in mails if mail.bundle == ""}
+        assert all(mail.sent_at for mail in mails)
 
     def everything(self) -> list[list[dict[str, Any]]]:
         models: tuple[type[Model], ...] = (Invoice, Payment, Event, Order, Product, Mail)
-        return [list(model._default_manager.order_by("pk").values()) for model in models]
+        return [all_columns(model) for model in models]

@@ -10,6 +10,7 @@ from cryptons.events.models import Event
 from cryptons.mail.models import Mail
 from payments.models import Invoice, Option, Payment, Payout
 from shop.models import Order, OrderLine, Product
+from tests.rows import all_rows, columns
 
 
 class ShopRows:
@@ -33,6 +34,6 @@ class ShopRows:
             self.events[event.subject_id].append(event)
 
     def _read(self, model: type[Model]) -> list[Any]:
-        rows = list(model._default_manager.order_by("pk"))
-        self.values[model.__name__] = [{name: value for name, value in vars(row).items() if name != "_state"} for row in rows]
+        rows = sorted(all_rows(model), key=lambda row: row.pk)
+        self.values[model.__name__] = [columns(row) for row in rows]
         return rows
