@@ -17,6 +17,8 @@ FORM_SECONDS = 30
 UPLOAD_SECONDS = 300
 HELD_BYTES = 256_000_000
 """Of all bodies of one process together."""
+UNUSED_BYTES = 64_000
+"""Of a GET's body, which means nothing: some clients send `{}`. More is refused."""
 DISCARD_SECONDS = 5
 """How long the rest of a refused body is read."""
 
@@ -70,6 +72,8 @@ class BodyReader:
             return b""
         declared = _declared(headers)
         rest = _chunks(source)
+        if not limit.bytes:
+            return await _skip(rest, declared, limit)
         if declared is None and limit.bytes and not headers.get("content-type", "").startswith("application/json"):
             raise Refused(NO_LENGTH, rest)
         if declared is not None and declared > limit.bytes:
@@ -103,6 +107,20 @@ async def _chunks(source: BodySource) -> AsyncIterator[bytes]:
     """Yield the chunks. Of this iterator the rest can be asked for later."""
     async for chunk in source:
         yield chunk
+
+
+async def _skip(rest: AsyncIterator[bytes], declared: int | None, limit: BodyLimit) -> bytes:
+    """Read a body that is not used, so that the connection can go on. Returns none of it. Raises Refused."""
+    size = declared or 0
+    try:
+        async with asyncio.timeout(limit.seconds):
+            while size <= UNUSED_BYTES and (chunk := await anext(rest, None)) is not None:
+                size += len(chunk) if declared is None else 0
+    except TimeoutError as error:
+        raise Refused(TOO_SLOW) from error
+    if size > UNUSED_BYTES:
+        raise Refused(TOO_LARGE, rest)
+    return b""
 
 
 async def discard(rest: AsyncIterator[bytes]) -> None:

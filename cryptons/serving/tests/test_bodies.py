@@ -94,10 +94,20 @@ def test_a_body_that_does_not_arrive_in_time_is_refused():
     assert refused(Exchange((b"x",), never_ends=True), {"content-length": "9"}, BodyLimit(10, 0.01)) is TOO_SLOW
 
 
-def test_a_get_request_has_no_body():
+def test_what_a_get_request_sends_is_not_used():
     assert read(Exchange((b"never read",)), {}, NO_BODY) == b""
-    assert refused(Exchange((b"x",)), {"content-length": "1"}, NO_BODY) is TOO_LARGE
-    assert refused(Exchange((b"x",)), CHUNKED, NO_BODY) is TOO_LARGE
+    sent = Exchange((b"{", b"}"))
+    assert read(sent, {"content-length": "2"}, NO_BODY) == b""
+    assert sent.chunks_read == 2
+    assert read(Exchange((b"{}",)), CHUNKED, NO_BODY) == b""
+
+
+def test_a_get_request_that_sends_much_is_refused():
+    large = Exchange((b"x" * 40_000, b"x" * 40_000, b"never read"))
+    assert refused(large, CHUNKED, NO_BODY) is TOO_LARGE
+    assert large.chunks_read == 2
+    assert refused(Exchange((b"never read",)), {"content-length": "64001"}, NO_BODY) is TOO_LARGE
+    assert refused(Exchange((b"x",), never_ends=True), {"content-length": "2"}, BodyLimit(0, 0.01)) is TOO_SLOW
 
 
 def test_json_of_http2_needs_no_length():
