@@ -36,7 +36,11 @@ SPECTACULAR: dict[str, object] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/",
     "PREPROCESSING_HOOKS": ["cryptons.api.schema.without_alias"],
-    "POSTPROCESSING_HOOKS": ["cryptons.api.schema.allow_empty_parameters", "cryptons.events.types.add_webhooks"],
+    "POSTPROCESSING_HOOKS": [
+        "cryptons.api.schema.allow_empty_parameters",
+        "cryptons.api.links.add_links",
+        "cryptons.events.types.add_webhooks",
+    ],
     "GET_LIB_DOC_EXCLUDES": "cryptons.api.schema.classes_without_description",
     "APPEND_COMPONENTS": COMPONENTS,
 }
