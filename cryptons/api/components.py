@@ -20,6 +20,16 @@ COMPONENTS = {
         "Error": {
             "type": "object",
             "required": ["success", "error"],
+            "examples": [
+                {
+                    "success": False,
+                    "error": {
+                        "code": "VALIDATION_ERROR",
+                        "message": "Some values cannot be accepted.",
+                        "details": [{"field": "items.0.quantity", "message": "Ensure this value is greater than or equal to 1."}],
+                    },
+                }
+            ],
             "properties": {
                 "success": {"type": "boolean", "const": False},
                 "error": {

@@ -40,6 +40,7 @@ SPECTACULAR: dict[str, object] = {
         "cryptons.api.schema.allow_empty_parameters",
         "cryptons.api.links.add_links",
         "cryptons.events.types.add_webhooks",
+        "cryptons.api.examples.add_examples",
     ],
     "GET_LIB_DOC_EXCLUDES": "cryptons.api.schema.classes_without_description",
     "APPEND_COMPONENTS": COMPONENTS,

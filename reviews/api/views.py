@@ -39,11 +39,15 @@ def plain_comment(text: str) -> None:
 
 
 class ReviewChange(Input):
+    example = {"rating": 5, "comment": "Boils fast and looks good."}
+
     rating = StrictInteger(min_value=LEAST, max_value=MOST)
     comment = StrictString(max_length=MAX_COMMENT, allow_blank=True, required=False, validators=[plain_comment])
 
 
 class ReviewInput(ReviewChange):
+    example = {"productId": "01a21c3e-c0fd-70d0-8283-c19ad8f36555", **ReviewChange.example}
+
     productId = StrictUUID()
 
 
