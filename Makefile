@@ -59,11 +59,11 @@ format: $(VENV)/develops ## Put the code in shape
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command "make locks" pyproject.toml
-locks: $(VENV)/develops ## Resolve pyproject.toml into requirements*.txt (UPGRADE=--upgrade takes newer versions)
-	@$(LOCK) $(UPGRADE) -o requirements.txt
-	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+LOCK = pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
+locks: $(VENV)/develops ## Resolve pyproject.toml into requirements*.txt (UPGRADE=--upgrade takes newer versions), and the API's tools
+	@$(VENV)/bin/uv $(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
+	@$(VENV)/bin/uv $(LOCK) $(UPGRADE) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(VENV)/bin/uv --directory tests/stack/tools/api_tools $(LOCK) --no-header $(UPGRADE) requirements.in -o requirements.txt
 
 messages: $(VENV)/develops ## Collect what people read into locale/, and compile it (ARGS="--language fr" begins another language)
 	@exec $(IN) manage.py messages $(ARGS)
