@@ -178,6 +178,11 @@ def is_outage(error: BaseException) -> bool:
     )
 
 
+def is_row_gone(error: BaseException) -> bool:
+    """Return whether a save found no row, because it was deleted after it was read: Django has no class of its own for that."""
+    return type(error) is DatabaseError and "did not affect any rows" in str(error)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     at: BaseException | None = error
     while at is not None:

@@ -15,7 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from cryptons.api.envelope import error_response, failed
-from cryptons.db import is_outage
+from cryptons.db import is_outage, is_row_gone
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], Mapping[str, str]]:
         return known[0], failed(known[1], str(error), known[2](error)), {}
     if isinstance(error, exceptions.ValidationError):
         return 400, failed("VALIDATION_ERROR", _("Some values cannot be accepted."), list(rows(error.detail))), {}
-    if isinstance(error, Http404 | ObjectDoesNotExist | exceptions.NotFound):
+    if isinstance(error, Http404 | ObjectDoesNotExist | exceptions.NotFound) or is_row_gone(error):
         return 404, failed("NOT_FOUND", _("Not found")), {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return 401, failed("UNAUTHORIZED", _sentence(error)), {"WWW-Authenticate": "Bearer"}

@@ -11,6 +11,7 @@ from django.test.client import MULTIPART_CONTENT
 from PIL import Image
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
+from shop.api import products
 from shop.catalogue.changes import rebuild_search
 from shop.models import Category, Product, ProductImage
 from shop.tests.factories import NOW, CategoryFactory, ProductFactory
@@ -378,3 +379,15 @@ def test_a_change_of_a_product_is_visible_at_once(api, staff, django_capture_on_
     with django_capture_on_commit_callbacks(execute=True):
         staff.patch(path, {"name": "New name"}, content_type="application/json")
     assert api.get(path).json()["data"]["name"] == "New name"
+
+
+def test_a_product_that_is_deleted_while_it_is_changed_is_not_found(staff, monkeypatch):
+    product = ProductFactory()
+    save = products._save
+
+    def delete_first(changed, only):
+        Product.objects.filter(pk=changed.pk).delete()
+        save(changed, only)
+
+    monkeypatch.setattr(products, "_save", delete_first)
+    assert staff.patch(f"/api/products/{product.pk}", {"stock": 3}, content_type="application/json").status_code == 404
