@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cryptons.audit.writing import audit, audit_all
-from cryptons.chunks import CHUNK, chunks
+from cryptons.chunks import CHUNK, chunks, delete_in_chunks
 from cryptons.db import atomic, new_id
 from cryptons.events.deliveries import draft_delivery, endpoints_changed
 from cryptons.events.types import TEST
@@ -67,7 +67,10 @@ def change_endpoint(endpoint: WebhookEndpoint) -> None:
 
 
 def remove_endpoint(endpoint: WebhookEndpoint) -> None:
-    """Delete the endpoint and its deliveries."""
+    """Delete the endpoint, after its deliveries, of which there may be very many: nothing is sent while they go."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(is_enabled=False, disabled_by=WebhookEndpoint.DisabledBy.STAFF)
+    endpoints_changed()
+    delete_in_chunks(endpoint.deliveries.all())
     with atomic():
         endpoint.delete()
         endpoints_changed()
@@ -111,8 +114,9 @@ def redeliver_some(deliveries: Iterable[WebhookDelivery], *, at: datetime) -> in
 
 def _again(chosen: QuerySet[WebhookDelivery], *, at: datetime) -> int:
     """Let them be due, a chunk in each statement; what was sent in between is sent once more."""
-    keys = list(chosen.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(keys), CHUNK):
-        some = WebhookDelivery.objects.filter(pk__in=keys[start : start + CHUNK])
+    count, rest = 0, chosen.order_by("pk")
+    while keys := list(rest.values_list("pk", flat=True)[:CHUNK]):
+        some = WebhookDelivery.objects.filter(pk__in=keys)
         some.update(status=WebhookDelivery.Status.WAITING, attempts=0, next_try_at=at, error="")
-    return len(keys)
+        count, rest = count + len(keys), rest.filter(pk__gt=keys[-1])
+    return count

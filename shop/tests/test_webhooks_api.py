@@ -114,6 +114,23 @@ def test_one_delivery_and_those_of_a_period_are_sent_again_under_their_ids(api):
     assert Entry.objects.filter(action="redeliver").count() == 2
 
 
+def test_many_deliveries_are_sent_again_and_deleted_a_few_at_a_time(api, monkeypatch):
+    monkeypatch.setattr("cryptons.chunks.CHUNK", 2)
+    monkeypatch.setattr("cryptons.events.endpoints.CHUNK", 2)
+    endpoint, other, now = make_endpoint(BODY["url"]), make_endpoint(BODY["url"]), timezone.now()
+    for to in (endpoint, endpoint, other, endpoint, endpoint, endpoint):
+        row = draft_delivery(to.pk, "order.paid", new_id(), 1, {}, at=now)
+        row.status, row.next_try_at = "delivered", None
+        row.save(force_insert=True)
+
+    period = {"since": now.isoformat(), "until": (now + timedelta(hours=1)).isoformat()}
+    assert api.post(f"{PATH}/{endpoint.pk}/redeliver", period).json()["data"] == {"count": 5}
+    assert WebhookDelivery.objects.due(timezone.now()).count() == 5
+
+    assert api.delete(f"{PATH}/{endpoint.pk}").status_code == 204
+    assert [delivery.endpoint_id for delivery in WebhookDelivery.objects.all()] == [other.pk]
+
+
 def test_deliveries_are_filtered_and_what_is_no_filter_is_refused(api):
     now, subject = timezone.now(), new_id()
     first, second = make_endpoint("https://erp.example/1"), make_endpoint("https://erp.example/2")
