@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from cryptons.api.errors import Invalid
 from cryptons.api.schema import MOMENT, TEXT, UPDATED_SINCE, one_of
-from cryptons.email_domain import readable_email
+from cryptons.email_domain import ascii_email, readable_email
 from payments.accounting.periods import Period, parse_moment
 from shop.models import Order
 from shop.orders.order_link import normalize
@@ -60,8 +60,17 @@ class OrderFilters:
         if self.payment_status:
             orders = orders.filter(payment_status=self.payment_status)
         if self.search:
-            orders = orders.filter(Q(number=normalize(self.search)) | Q(email__iexact=readable_email(self.search)))
+            orders = orders.filter(Q(number=normalize(self.search)) | _of_email(self.search))
         return orders
+
+
+def _of_email(address: str) -> Q:
+    """Return what selects the address in both forms of its domain: old orders have it as it was typed."""
+    readable = readable_email(address)
+    try:
+        return Q(email__iexact=readable) | Q(email__iexact=ascii_email(readable))
+    except ValueError:  # also idna's: no domain of any address
+        return Q(email__iexact=readable)
 
 
 def read_filters(request: Request) -> OrderFilters:

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_orders_can_be_filtered(staff, query, numbers):
     )
     OrderFactory(number="HELD1-00000", email="bob@example.com", on_hold=True, created_at=day + timedelta(days=2))
     assert found(staff, query) == numbers
+
+
+@pytest.mark.parametrize("typed", ["ada@bücher.example", "ADA@xn--bcher-kva.example"])
+def test_an_order_is_found_by_both_forms_of_its_mail_address_although_an_old_one_has_the_form_of_mail_servers(staff, typed):
+    OrderFactory(number="OLDER-00000", email="ada@xn--bcher-kva.example", created_at=NOW - timedelta(days=1))
+    OrderFactory(number="NEWER-00000", email="ada@bücher.example", created_at=NOW)
+    assert found(staff, f"search={quote(typed)}") == ["NEWER-00000", "OLDER-00000"]
+    assert found(staff, f"search={quote('ada@bü' + 'ü' * 99 + '.example')}") == []
 
 
 def test_filters_show_users_no_orders_but_their_own(api, ada):
