@@ -7,6 +7,7 @@ from django.db import IntegrityError
 from django.db.models import F
 
 from cryptons.db import in_transaction
+from cryptons.kept_sql import insert, new_row
 from shop.figures.models import CountedOrder, Figure, FigureState
 from shop.figures.sales import Sale, Tally, lines_of, read_sales
 from shop.models import Order
@@ -51,18 +52,18 @@ def _count_batch() -> int:
     Order.objects.filter(pk__in=ids).update(uncounted=0)
     orders = list(Order.objects.filter(pk__in=ids).only(*FIELDS))
     counted = {row.order_id: Sale.from_json(row.sale) for row in CountedOrder.objects.filter(order__in=ids)}
-    sales, lines, tally, new = read_sales(orders), lines_of(orders), Tally(), []
-    for order in orders:
+    sales, tally, new = read_sales(orders), Tally(), []
+    changed = [order for order in orders if sales[order.pk] != counted.get(order.pk)]
+    lines = lines_of([order for order in changed if any(sale and sale.paid for sale in (sales[order.pk], counted.get(order.pk)))])
+    for order in changed:
         sale, before = sales[order.pk], counted.get(order.pk)
-        if sale == before:
-            continue
         if before is None:
-            new.append(CountedOrder(order=order, sale=sale.as_json()))
+            new.append(new_row(CountedOrder, order_id=order.pk, sale=sale.as_json()))
         else:
             tally.add(order, lines[order.pk], before, sign=-1)
             CountedOrder.objects.filter(order=order.pk).update(sale=sale.as_json())
         tally.add(order, lines[order.pk], sale)
-    CountedOrder.objects.bulk_create(new)
+    insert(new)
     _write(tally)
     return len(orders)
 

@@ -66,12 +66,13 @@ class Sale:
 
 def read_sales(orders: Sequence[Order]) -> dict[UUID, Sale]:
     """Read what these orders add now, by their ids."""
-    invoices = list(Invoice.objects.filter(subject_id__in=[order.pk for order in orders]).only("pk", "subject_id", "settled_at"))
-    owners = {invoice.pk: invoice.subject_id for invoice in invoices}
+    invoices = Invoice.objects.filter(subject_id__in=[order.pk for order in orders]).values_list("pk", "subject_id", "settled_at")
+    owners: dict[UUID, UUID] = {}
     settled: dict[UUID, datetime] = {}
-    for invoice in invoices:
-        if invoice.settled_at is not None:
-            settled[invoice.subject_id] = min(invoice.settled_at, settled.get(invoice.subject_id, invoice.settled_at))
+    for invoice_id, order_id, settled_at in invoices:
+        owners[invoice_id] = order_id
+        if settled_at is not None:
+            settled[order_id] = min(settled_at, settled.get(order_id, settled_at))
     values, refunds = _paid_values(owners), _refunds(owners)
     return {order.pk: _sale(order, settled.get(order.pk), values[order.pk], refunds[order.pk]) for order in orders}
 
