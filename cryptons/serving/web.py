@@ -3,7 +3,6 @@
 The first process only holds granian's workers, so it starts itself again with what the settings say, and without Django.
 """
 
-import gc
 import os
 import resource
 import socket
@@ -19,6 +18,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from cryptons.serving.certificate import watch_certificate
+from cryptons.serving.garbage import collect_rarely
 from cryptons.serving.listening import Listening
 from cryptons.serving.parent import end_with_parent
 
@@ -80,7 +80,7 @@ def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     front.start_verifying()
     call_on_stop(front.end_streams)
     answer_directly(front.send_at_once)
-    gc.freeze()  # what was loaded stays: the collector need not look through it after every few hundred requests
+    collect_rarely()
     return front
 
 

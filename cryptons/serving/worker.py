@@ -17,6 +17,7 @@ from celery.beat import EmbeddedService
 from celery.exceptions import SecurityWarning
 from django.core.exceptions import ImproperlyConfigured
 
+from cryptons.serving.garbage import collect_rarely
 from cryptons.serving.parent import end_with_parent
 from cryptons.watchdog import MemoryScheduler, end_hard
 
@@ -73,6 +74,7 @@ def main() -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
+    collect_rarely()
     worker.start()
     sys.exit(worker.exitcode)
 
