@@ -23,7 +23,7 @@ run: $(VENV)/runs ## Start the shop: PORT, HOST, DATA_DIR and the names in .env.
 
 DB ?= sqlite
 test: $(VENV)/develops ## Run the unit and integration tests (ARGS="-k cart" picks some; DB=postgres, DB=mongodb)
-	@exec $(IN) -m tests.servers run $(DB) -- $(IN) -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@exec $(IN) -m tests.servers run $(DB) -- $(IN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 stack: $(VENV)/develops ## Start all real servers that this machine can get, and show how to reach them
 	@exec $(IN) -m tests.servers up
