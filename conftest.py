@@ -28,6 +28,8 @@ from cryptons.events.deliveries import forget_endpoints
 from cryptons.response_cache import forget_all
 from shop.catalogue import version as catalogue_version
 from shop.search import engine
+from shop.settings.current import keep_settings
+from shop.settings.models import ShopSettings
 
 # What a property says holds on a machine of any speed.
 hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -123,10 +125,12 @@ def _empty_caches() -> Iterator[None]:
     """Nothing that a test leaves in memory reaches the next one, nor does the language of its last request."""
     forget_counts()
     forget_endpoints()
+    keep_settings(ShopSettings())  # as it is: no test begins with a row of them
     yield
     for cache in caches.all():
         cache.clear()
     forget_all()
+    keep_settings(None)
     translation.deactivate()
     catalogue_version._known, catalogue_version._owes = None, False
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
@@ -25,6 +24,7 @@ from accounts.one_time_codes import app_uri, grouped
 from accounts.registration import WrongPassword, check_current_password
 from accounts.second_factor import begin, check_code, confirm, count_recovery_codes, mark_fresh, pending, remove, renew_recovery_codes
 from cryptons.qr_code import qr_svg
+from cryptons.shop_identity import shop_name
 
 WRONG_CODE = gettext_lazy("This code is wrong or was used before.")
 
@@ -148,7 +148,7 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "secret": grouped(factor.secret),
-        "qr": qr_svg(app_uri(factor.secret, account=user.username, shop=settings.SHOP_NAME)),
+        "qr": qr_svg(app_uri(factor.secret, account=user.username, shop=shop_name())),
     }
     return render(request, "accounts/set_up_second_factor.html", context, status=400 if form.errors else 200)
 

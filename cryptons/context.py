@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from cryptons.languages import twins
+from cryptons.shop_identity import shop_name
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     """
     is_shared = getattr(request, "is_shared", False)
     return {
-        "shop_name": settings.SHOP_NAME,
+        "shop_name": shop_name(),
         "currency": settings.CURRENCY,
         "public_url": settings.PUBLIC_URL,
         "default_language": settings.LANGUAGE_CODE,

@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "payments",
     "shop",
     "shop.figures",
+    "shop.settings",
     "reviews",
 ]
 
@@ -155,9 +156,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "cryptons.context.site",
                 "payments.context.networks",
-                "shop.context.cart_count",
-                "shop.context.open_order",
-                "shop.context.navigation",
+                "shop.context.shop",
             ],
         },
     }

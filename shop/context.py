@@ -1,3 +1,5 @@
+"""The template context of the shop's pages. Nothing is read before a template shows it."""
+
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
@@ -7,21 +9,23 @@ from shop.cart.contents import count_items
 from shop.catalogue.reads import read_categories
 from shop.catalogue.version import category_version
 from shop.orders.access import open_order_number
+from shop.settings.current import current_settings
 
 
-def cart_count(request: HttpRequest) -> dict[str, object]:
-    """Add `cart_count`, read only when a template shows it, and never for a visitor without a session."""
-    return {"cart_count": SimpleLazyObject(lambda: count_items(request)) if settings.SESSION_COOKIE_NAME in request.COOKIES else 0}
+def shop(request: HttpRequest) -> dict[str, object]:
+    """Add what each page of the shop may show.
 
-
-def open_order(request: HttpRequest) -> dict[str, object]:
-    """Add `open_order`, the number of the visitor's order that waits for its payment, read only when a template shows it."""
-    return {"open_order": SimpleLazyObject(lambda: open_order_number(request)) if settings.SESSION_COOKIE_NAME in request.COOKIES else ""}
-
-
-def navigation(request: HttpRequest) -> dict[str, object]:
-    """Add `navigation`, the root categories as `{"name", "slug"}`, read once for each version of the tree."""
-    return {"navigation": SimpleLazyObject(_roots)}
+    - `cart_count`, and `open_order`, the number of the visitor's order that waits for its payment: nothing without a session.
+    - `navigation`: the root categories as `{"name", "slug"}`, read once for each version of the tree.
+    - `shop`: the merchant's own settings.
+    """
+    has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return {
+        "cart_count": SimpleLazyObject(lambda: count_items(request)) if has_session else 0,
+        "open_order": SimpleLazyObject(lambda: open_order_number(request)) if has_session else "",
+        "navigation": SimpleLazyObject(_roots),
+        "shop": SimpleLazyObject(current_settings),
+    }
 
 
 def _roots() -> list[dict[str, str]]:

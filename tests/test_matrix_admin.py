@@ -14,6 +14,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from accounts.verification.models import Document
+from shop.settings.models import ONLY as SETTINGS
 from tests.matrix.answers import FACTOR, LOGIN, NEW_CODE, YES, check, meaning, skip_pages
 from tests.matrix.people import (
     BOOKS,
@@ -87,6 +88,7 @@ MODELS = {
     "payments_payout": Rights(BOOKS),
     "payments_rate": Rights(BOOKS),
     "reviews_review": Rights(CATALOGUE, change=CATALOGUE, delete=CATALOGUE),
+    "settings_shopsettings": Rights(OWNER, change=OWNER),
     "shop_category": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
     "shop_order": Rights(ORDERS | BOOKS, change=ORDERS),
     "shop_product": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
@@ -127,6 +129,7 @@ APPS = {
     "mail": SUPPORT,
     "payments": READS_MONEY,
     "reviews": CATALOGUE,
+    "settings": OWNER,
     "shop": GOODS | ORDERS | BOOKS,
     "verification": OWNER,
 }
@@ -192,6 +195,7 @@ class Admin:
             "payments_payout": rows.draft.pk,
             "payments_rate": rows.rate.pk,
             "payout to sign": rows.signing.pk,
+            "settings_shopsettings": SETTINGS,
             "shop_order": rows.paid.pk,
             "type of product": ContentType.objects.get_for_model(rows.product).pk,
             "product": rows.product.pk,

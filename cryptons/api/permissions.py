@@ -23,6 +23,7 @@ DJANGO_PERMISSIONS: dict[str, str | Mapping[str, str]] = {
     "payments:read": "payments.view_payment",
     "nodes:read": "payments.view_cursor",
     "reviews:moderate": {"PATCH": "reviews.change_review", "DELETE": "reviews.delete_review"},
+    "settings:write": "settings.change_shopsettings",
     "stats:read": "shop.view_order",
     "payouts:send": "payments.add_payout",
     "webhooks:write": {**_writing("events", "webhookendpoint"), "GET": "events.view_webhookendpoint"},

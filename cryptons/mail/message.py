@@ -13,6 +13,7 @@ from django.core.mail.message import sanitize_address
 
 from cryptons.email_domain import ascii_email
 from cryptons.mail.models import Mail
+from cryptons.shop_identity import mail_sender
 
 PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 LONGEST_PLAIN_SUBJECT = 65
@@ -32,7 +33,7 @@ def message_bytes(mail: Mail) -> bytes:
     boundary = secrets.token_hex(16)  # so that neither text has it
     head = (
         f'Content-Type: multipart/alternative; boundary="{boundary}"\nMIME-Version: 1.0\n'
-        f"Subject: {_subject(mail.subject)}\nFrom: {settings.MAIL_FROM}\nTo: {plain_address(mail.to)}\n"
+        f"Subject: {_subject(mail.subject)}\nFrom: {mail_sender()}\nTo: {plain_address(mail.to)}\n"
         f"Message-ID: {message_id(mail)}\nDate: {format_datetime(mail.created_at)}\n"
     )
     parts = (head.encode("ascii"), _part("plain", mail.text), _part("html", mail.html))

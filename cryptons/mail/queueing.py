@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from cryptons.kept_sql import new_row
 from cryptons.mail.kept_templates import render_kept
 from cryptons.mail.models import Mail
+from cryptons.shop_identity import mail_footer, shop_name
 
 SUBJECT = "Subject: "
 BLANK_LINES = re.compile(r"\n{3,}")
@@ -39,11 +40,13 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], 
 
 def render_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], is_kept: bool = False) -> Mail:
     """Return the mail, not stored yet. `is_kept`: the template takes nothing but texts, as `render_kept` asks."""
-    values = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, **context}
+    values = {"shop_name": shop_name(), "public_url": settings.PUBLIC_URL, "mail_footer": mail_footer(), **context}
     templates = (f"{template}.txt", f"{template}.html")
     written, html = render_kept(templates, values) if is_kept else [render_to_string(name, values) for name in templates]
     subject, _, text = written.lstrip().partition("\n")
     if not subject.startswith(SUBJECT):
         raise ValueError(f"{template}.txt does not begin with a subject.")
     plain = BLANK_LINES.sub("\n\n", text.strip()) + "\n"
+    if footer := values["mail_footer"]:
+        plain += f"\n-- \n{footer}\n"
     return new_row(Mail, key=key, to=to, subject=subject.removeprefix(SUBJECT).strip()[:200], text=plain, html=html)

@@ -17,6 +17,7 @@ from cryptons.chunks import CHUNK
 from cryptons.failure_isolation import log_failure
 from cryptons.mail.models import Mail
 from cryptons.mail.post import Post, connection_to
+from cryptons.shop_identity import mail_sender, shop_name
 
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440)]
 """Before each further try; after the last one staff must look."""
@@ -81,7 +82,7 @@ def _as_one(mails: Sequence[Mail]) -> Mail:
     with override(settings.LANGUAGE_CODE):
         words = ngettext("%(subject)s, and %(count)d more", "%(subject)s, and %(count)d more", more)
         bundle.subject = words % {"subject": bundle.subject[:150], "count": more}
-        context = {"shop_name": settings.SHOP_NAME, "public_url": settings.PUBLIC_URL, "mails": shown, "hidden": len(mails) - len(shown)}
+        context = {"shop_name": shop_name(), "public_url": settings.PUBLIC_URL, "mails": shown, "hidden": len(mails) - len(shown)}
         bundle.text = render_to_string("mail/bundle.txt", context).strip() + "\n"
         bundle.html = render_to_string("mail/bundle.html", context)
     return bundle
@@ -111,7 +112,7 @@ def _store(sent: Collection[UUID], *, at: datetime) -> int:
 def send_unrecorded(subject: str, text: str, *, to: Collection[str]) -> None:
     """Email each address without a row in the database. Does nothing without a mail server. Raises OSError."""
     if to and (server := settings.MAIL_SERVER):
-        mails = [EmailMultiAlternatives(subject, text, settings.MAIL_FROM, [address]) for address in to]
+        mails = [EmailMultiAlternatives(subject, text, mail_sender(), [address]) for address in to]
         connection_to(server).send_messages(mails)
 
 

@@ -13,7 +13,7 @@ def mail_staff(kind: str, key: str, subject: str, text: str, *, path: str) -> li
     """
     if kind not in settings.STAFF_MAILS:
         return []
-    context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path}
+    context = {"subject": subject, "body": text, "url": settings.PUBLIC_URL + path, "mail_footer": ""}
     bundle = "" if kind == "outages" else f"staff:{kind}"
     keys = {f"{key}+{number}" if number else key: address for number, address in enumerate(settings.STAFF_EMAIL)}
     with override(settings.LANGUAGE_CODE):

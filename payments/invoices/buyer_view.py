@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
 from cryptons.coins import CARD, LIGHTNING
 from cryptons.money import Base, amount_due, format_coin, least_payable
+from cryptons.shop_identity import shop_name
 from payments.confirmations import confirmations_shown
 from payments.invoices.assessment import received_as
 from payments.invoices.evaluation import GONE
@@ -83,7 +83,7 @@ class QuoteView:
     def uri(self) -> str:
         if self.network == CARD:
             return self.page_url
-        return payment_uri(self.network, self.destination, self.remaining_base, label=settings.SHOP_NAME, lightning=self.payment_request)
+        return payment_uri(self.network, self.destination, self.remaining_base, label=shop_name(), lightning=self.payment_request)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Versions of what public pages show: texts that all processes share. What was cached under an older version is no longer shown.
 
-`catalogue_version` belongs to lists, `category_version` to the tree of categories, and each product has a version of its own. A page
-belongs to the versions of all that it shows.
+`catalogue_version` belongs to lists, `category_version` to the tree of categories, `settings_version` to the shop's own settings, and
+each product has a version of its own. A page belongs to the versions of all that it shows.
 
 On one machine versions are numbers in memory that its processes share: reading one costs less than a microsecond and never waits, and a
 change is seen at once. With Redis, where several machines may serve the shop, they are tokens in the shared cache, which each process
@@ -23,7 +23,7 @@ from cryptons.replica import has_replica
 from cryptons.response_cache import OUTAGE, distrust
 from cryptons.version_file import VersionFile
 
-LISTS, CATEGORIES, PRODUCTS = KEYS = ("catalogue-version", "category-version", "product-versions")
+LISTS, CATEGORIES, SETTINGS, PRODUCTS = KEYS = ("catalogue-version", "category-version", "settings-version", "product-versions")
 """With Redis, the last one is renewed with the version of any product: until then a process need not read a product's version again."""
 INDEX_BEHIND = "search-index-behind"
 REMEMBER_SECONDS = 1
@@ -62,6 +62,11 @@ def category_version() -> str:
     return _version(CATEGORIES)
 
 
+def settings_version() -> str:
+    """Return the version of the shop's own settings; read it before the row."""
+    return _version(SETTINGS)
+
+
 def product_version(name: str) -> str:
     """Return the version of one product, by id or slug as its address has it; read it before the row."""
     return _version(_product_key(name))
@@ -80,6 +85,11 @@ def refresh_versions() -> None:
 def catalogue_changed() -> None:
     """Renew all public pages after the commit, or at once without a transaction: both versions that a product's page belongs to."""
     on_commit(lambda: _renew(CATEGORIES, LISTS))
+
+
+def settings_changed() -> None:
+    """Renew the shop's own settings after the commit, and all public pages, each of which shows some of them."""
+    on_commit(lambda: _renew(CATEGORIES, LISTS, SETTINGS))
 
 
 def lists_changed() -> None:
@@ -113,7 +123,7 @@ def tell_what_is_owed() -> None:
     """Renew all public pages if a renewal failed."""
     global _owes
     if _owes:
-        _owes = not _store(CATEGORIES, LISTS)
+        _owes = not _store(CATEGORIES, LISTS, SETTINGS)
 
 
 def _version(key: str) -> str:
@@ -128,7 +138,7 @@ def _file() -> VersionFile | None:
 
 @cache
 def _open_file(path: Path) -> VersionFile:
-    return VersionFile(path, own=(LISTS, CATEGORIES))
+    return VersionFile(path, own=(LISTS, CATEGORIES, SETTINGS))
 
 
 def _number(file: VersionFile, key: str) -> str:

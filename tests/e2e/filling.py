@@ -45,6 +45,9 @@ from shop.demo.goods import DEPARTMENTS
 from shop.demo.loading import load
 from shop.models import Category, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
+from shop.settings.changes import change_settings
+from shop.settings.colours import LIGHT, readable
+from shop.settings.models import ShopSettings
 from shop.tests.factories import ADDRESS
 from shop.tests.paying import TIP, invoice_of, placed, run_out, tell
 
@@ -164,6 +167,7 @@ def fill() -> Filled:
         del DEPARTMENTS[department]
     load(lambda _: None)
     rebuild_search()
+    say_who_sells()
     kettle = Product.objects.get(sku="KIT-KETTLE")
     Product.objects.filter(pk=kettle.pk).update(stock=1000)
     buyer = UserFactory.create(username="buyer", first_name="Ada", last_name="Lovelace", address=ADDRESS)
@@ -182,6 +186,13 @@ def fill() -> Filled:
     names = {name for name in page_names(get_resolver().url_patterns) if not name.endswith("_history")}  # one template: an order's is seen
     filled.missing = sorted(names - seen - {*filled.refused, *NOT_PAGES})
     return filled
+
+
+def say_who_sells() -> None:
+    """Give the shop colours, words and a seller of its own. The colour is the lightest that may be used."""
+    accent = readable("#c05000", LIGHT, towards="#000000")
+    seller = {"company": "Kettle & Thread GmbH", "address": "Hauptstr. 1\n10115 Berlin", "vat_id": "DE123456789"}
+    change_settings({"accent": accent, "home_text": {"en": "Tea, and all it needs."}, "email": "shop@thread.example", **seller})
 
 
 def anonymous_pages(filled: Filled, kettle: Product) -> None:
@@ -308,7 +319,8 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
             if not allowed.get(page, True):
                 filled.refused.append(f"admin:{base}_{page}")
             elif not needs_row:
-                filled.visit("staff", reverse(f"admin:{base}_{page}"))
+                lands = reverse("admin:settings_shopsettings_change", args=[row.pk]) if model is ShopSettings and row else ""
+                filled.visit("staff", reverse(f"admin:{base}_{page}"), lands=lands)
             elif row:
                 filled.visit("staff", reverse(f"admin:{base}_{page}", args=[row.pk]))
         if allowed["add"]:

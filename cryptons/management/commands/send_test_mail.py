@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from cryptons.email_domain import ascii_email, validate_mail_address
 from cryptons.mail.sending import send_unrecorded
 from cryptons.mail.trouble import trouble_words
+from cryptons.shop_identity import mail_sender, shop_name
 
 
 class Command(BaseCommand):
@@ -26,12 +27,10 @@ class Command(BaseCommand):
             try:
                 validate_mail_address(address)
                 send_unrecorded(
-                    f"Test mail of {settings.SHOP_NAME}", f"The mails of {settings.PUBLIC_URL} arrive here.\n", to=[ascii_email(address)]
+                    f"Test mail of {shop_name()}", f"The mails of {settings.PUBLIC_URL} arrive here.\n", to=[ascii_email(address)]
                 )
             except ValidationError as error:
                 raise CommandError(f"{address} is no mail address.") from error
             except OSError as error:
                 raise CommandError(trouble_words(error, server)) from error
-            self.stdout.write(
-                f"Sent to {address} from {settings.MAIL_FROM} by {server.host}:{server.port}. Look into the spam folder, too."
-            )
+            self.stdout.write(f"Sent to {address} from {mail_sender()} by {server.host}:{server.port}. Look into the spam folder, too.")

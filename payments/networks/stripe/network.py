@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.coins import CARD
 from cryptons.formats import money
+from cryptons.shop_identity import shop_name
 from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.base import (
     ORDER_LABEL,
@@ -86,7 +87,7 @@ class CardNetwork:
                 payment_method_types=["card"],
                 client_reference_id=request.label,
                 metadata=names,
-                payment_intent_data={"metadata": names, "description": f"{settings.SHOP_NAME} {number}"},
+                payment_intent_data={"metadata": names, "description": f"{shop_name()} {number}"},
                 line_items=[
                     {
                         "quantity": 1,

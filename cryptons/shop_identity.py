@@ -1,0 +1,44 @@
+"""Who the shop is, for all that is not about goods: its name on pages and in mails, and what stands below each mail.
+
+What the merchant set in the admin comes first, which the shop's app reads; where nothing is set, the environment's SHOP_NAME counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formataddr, parseaddr
+
+from django.conf import settings
+
+
+@dataclass(frozen=True)
+class Identity:
+    name: str = ""
+    """Empty: SHOP_NAME."""
+    mail_footer: str = ""
+    """In the active language."""
+
+
+_read: Callable[[], Identity] = Identity
+
+
+def register(read: Callable[[], Identity]) -> None:
+    """Set what reads the merchant's words. It is called for each page and mail, so it must not query each time, nor raise."""
+    global _read
+    _read = read
+
+
+def shop_name() -> str:
+    return _read().name or str(settings.SHOP_NAME)
+
+
+def mail_footer() -> str:
+    return _read().mail_footer
+
+
+def mail_sender() -> str:
+    """Return MAIL_FROM. If its name is SHOP_NAME, the sender is called as the shop is now."""
+    name, address = parseaddr(settings.MAIL_FROM)
+    current = shop_name()
+    if name != settings.SHOP_NAME or current == name:
+        return str(settings.MAIL_FROM)
+    return formataddr((current, address))
