@@ -1,6 +1,7 @@
 """Reviews for staff: read, approved, rejected and deleted; their words belong to who wrote them."""
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from shop.errors import ShopError
 
 DECISIONS = {"approve": approve_review, "reject": reject_review}
 CHANGE = "reviews.change_review"
+DELETE_WITH_IT = ("shop.delete_product", "accounts.delete_user")
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -61,6 +63,10 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Review | None = None) -> bool:
+        """A review goes with its product and its author: who may delete these may not be kept from it."""
+        return super().has_delete_permission(request, obj) or any(request.user.has_perm(name) for name in DELETE_WITH_IT)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         may_decide = request.user.has_perm(CHANGE)
@@ -124,7 +130,8 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
         if review.approved or review.decided_at is None:
             offered.append(("reject", gettext("Reject")))
         buttons = ((reverse("admin:reviews_review_act", args=[review.pk, name]), review.version, words) for name, words in offered)
-        return format_html_join(" ", '<button class="button" formaction="{}?version={}">{}</button>', buttons)
+        seen = format_html('<input type="hidden" name="version-{}" value="{}">', review.pk, review.version)  # for those that are selected
+        return seen + format_html_join(" ", '<button class="button" formaction="{}?version={}">{}</button>', buttons)
 
     # --- What staff do ---
 
@@ -139,22 +146,21 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
         review = self.get_object(request, str(pk))
         if review is None:
             raise Http404(gettext("There is no such review."))
-        version = request.GET.get("version", "")
-        self._decide(request, name, [review], version=int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0)
+        self._decide(request, name, [(review, _version(request.GET.get("version")))])
         return redirect("admin:reviews_review_changelist")
 
     @admin.action(description=_("Approve"), permissions=["change"])
     def approve_selected(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
-        self._decide(request, "approve", reviews)
+        self._decide(request, "approve", _as_seen(request, reviews))
 
     @admin.action(description=_("Reject"), permissions=["change"])
     def reject_selected(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
-        self._decide(request, "reject", reviews)
+        self._decide(request, "reject", _as_seen(request, reviews))
 
-    def _decide(self, request: HttpRequest, name: str, reviews: "QuerySet[Review] | list[Review]", *, version: int = 0) -> None:
-        """Decide about each. Shows the error of one that was changed or deleted in between, and goes on with the others."""
+    def _decide(self, request: HttpRequest, name: str, reviews: Iterable[tuple[Review, int]]) -> None:
+        """Decide about each, in its version. Shows the error of one that was changed or deleted in between, and goes on with the others."""
         at, done = now_as_stored(), 0
-        for review in reviews:
+        for review, version in reviews:
             done += self._decide_one(request, name, review, at, version)
         if done:
             approved = ngettext("%(count)d review approved.", "%(count)d reviews approved.", done)
@@ -172,6 +178,16 @@ class ReviewAdmin(AtomicModelAdmin[Review]):
             self.log_change(request, review, gettext("Approve") if name == "approve" else gettext("Reject"))
             return True
         return False
+
+
+def _as_seen(request: HttpRequest, reviews: QuerySet[Review]) -> Iterator[tuple[Review, int]]:
+    """Yield each with the version that the list showed; with 0 for one of another page, if all of them were selected."""
+    for review in reviews:
+        yield review, _version(request.POST.get(f"version-{review.pk}"))
+
+
+def _version(text: str | None) -> int:
+    return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
 def _badge(tone: str, words: str) -> SafeString:

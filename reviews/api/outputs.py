@@ -27,6 +27,7 @@ class ReviewSerializer(Output):
 
 class ModeratedReviewSerializer(ReviewSerializer):
     status = serializers.ChoiceField(STATUSES)
+    version = serializers.IntegerField(help_text="Rises with each change of the review and each decision")
 
     def read_status(self, review: Review) -> str:
         if review.approved:

@@ -1,5 +1,6 @@
 """Reviews: everybody reads those that are approved, users write them, `reviews:moderate` decides about them."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from cryptons.api.idempotency import idempotent
 from cryptons.api.inputs import Input, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import Authenticated, has_permission, is_person, may
 from cryptons.api.schema import AFTER, LIMIT, PAGE, describe, describe_page, idempotency_key, one_of
-from cryptons.api.views import ApiView, get_or_404, paginated, parse_id, success
+from cryptons.api.views import ApiView, get_or_404, paginated, parse_id, success, whole_parameter
 from cryptons.db import now_as_stored
 from reviews.api.outputs import STATUSES, ModeratedReviewSerializer, ProductReviewsMeta, ReviewSerializer
 from reviews.comment import comment_problem
@@ -31,6 +32,11 @@ from shop.models import Product
 
 SORTS = {"newest": "-created_at", "helpful": "-helpful_votes", "highest": "-rating", "lowest": "rating"}
 MODERATE = "reviews:moderate"
+VERSION = OpenApiParameter(
+    "version",
+    {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    description="Of the review as you have read it: if its author has changed it since, the answer is 409 and nothing is decided",
+)
 
 
 def plain_comment(text: str) -> None:
@@ -76,6 +82,13 @@ def _choice(request: Request, name: str, known: Any) -> str:
 def _find(review_id: str, *, only_published: bool = False) -> Review:
     reviews = Review.objects.published() if only_published else Review.objects.all()
     return get_or_404(reviews.select_related("user"), review_id, _("Review not found"))
+
+
+def _decide(decide: Callable[..., Review], request: Request, review_id: str) -> Response:
+    """Approve or reject the review, in the version that the query names, if it names one."""
+    version = whole_parameter(request, "version", 0, least=1, most=999_999_999)
+    pk = parse_id(review_id, _("Review not found"))
+    return success(ModeratedReviewSerializer.serialize(decide(pk, actor=actor_name(request), at=now_as_stored(), version=version)))
 
 
 class ProductReviews(ApiView):
@@ -168,18 +181,16 @@ class HelpfulVotes(ApiView):
 class ReviewApproval(ApiView):
     permission_classes = [may(MODERATE, "PATCH")]
 
-    @describe("Approve a review", data=ModeratedReviewSerializer, errors=[404, 409], scope=MODERATE)
+    @describe("Approve a review", data=ModeratedReviewSerializer, parameters=[VERSION], errors=[400, 404, 409], scope=MODERATE)
     def post(self, request: Request, review_id: str) -> Response:
         """Show it in the shop. Approving it again changes nothing."""
-        pk = parse_id(review_id, _("Review not found"))
-        return success(ModeratedReviewSerializer.serialize(approve_review(pk, actor=actor_name(request), at=now_as_stored())))
+        return _decide(approve_review, request, review_id)
 
 
 class ReviewRejection(ApiView):
     permission_classes = [may(MODERATE, "PATCH")]
 
-    @describe("Reject a review", data=ModeratedReviewSerializer, errors=[404, 409], scope=MODERATE)
+    @describe("Reject a review", data=ModeratedReviewSerializer, parameters=[VERSION], errors=[400, 404, 409], scope=MODERATE)
     def post(self, request: Request, review_id: str) -> Response:
         """Keep it out of the shop, until its author changes it."""
-        pk = parse_id(review_id, _("Review not found"))
-        return success(ModeratedReviewSerializer.serialize(reject_review(pk, actor=actor_name(request), at=now_as_stored())))
+        return _decide(reject_review, request, review_id)

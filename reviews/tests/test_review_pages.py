@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory
@@ -159,3 +160,32 @@ def test_staff_do_not_approve_words_that_were_changed_after_they_saw_the_list(cl
     assert not Review.objects.get().approved
     client.post(f"{act}?version=2")
     assert Review.objects.get().approved
+
+
+def test_staff_do_not_approve_many_of_which_one_was_changed_after_they_saw_the_list(client, kettle):
+    client.force_login(StaffFactory(username="grace"))
+    changed, other = ReviewFactory(product=kettle, comment="Pours well."), ReviewFactory(product=kettle)
+    seen = dict(re.findall(r'name="(version-[^"]+)" value="(\d+)"', client.get("/admin/reviews/review/").text))
+    assert len(seen) == 2
+    edit_review(changed.pk, at=timezone.now(), comment="Buy pills.")
+
+    chosen = {"action": "approve_selected", "_selected_action": [str(changed.pk), str(other.pk)], **seen}
+    answer = client.post("/admin/reviews/review/", chosen, follow=True)
+
+    assert "The review was changed by someone else. Look at it again." in answer.text
+    assert list(Review.objects.published()) == [other]
+
+
+@pytest.mark.parametrize("app", ["shop/product", "accounts/user"])
+def test_staff_who_may_delete_products_and_users_delete_their_reviews_with_them(client, kettle, app):
+    rights = Permission.objects.filter(codename__in=("view_product", "delete_product", "view_user", "delete_user"))
+    grace = StaffFactory(username="grace", is_superuser=False)
+    grace.user_permissions.set(rights)
+    client.force_login(grace)
+    review = ReviewFactory(product=kettle)
+    row = kettle if app == "shop/product" else review.user
+
+    client.post(f"/admin/{app}/{row.pk}/delete/", {"post": "yes"})
+
+    assert not type(row).objects.filter(pk=row.pk).exists()
+    assert not Review.objects.exists()
