@@ -112,6 +112,8 @@ def helpful(request: HttpRequest, pk: UUID) -> HttpResponse:
         else:
             vote(user, review)
             messages.success(request, _("Thank you for your vote."))
+    except Review.DoesNotExist as error:
+        raise Http404(_("Review not found")) from error
     except ShopError as error:
         messages.error(request, str(error))
     return redirect(f"{review.product.get_absolute_url()}#reviews")

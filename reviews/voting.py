@@ -17,7 +17,7 @@ from shop.catalogue.version import products_changed
 
 
 def vote(user: User, review: Review) -> None:
-    """Count the user's vote. Raises AlreadyVoted, OwnReview."""
+    """Count the user's vote. Raises AlreadyVoted, OwnReview; Review.DoesNotExist if the review has just been deleted."""
     if review.user_id == user.pk:
         raise OwnReview(_("You cannot vote for your own review."))
     try:
@@ -39,6 +39,8 @@ def follow_deletions() -> None:
 
 
 def _create(user: User, review: Review) -> None:
+    if not Review.objects.filter(pk=review.pk).update(helpful_votes=F("helpful_votes") + 1):  # a deletion waits for this write
+        raise Review.DoesNotExist
     HelpfulVote.objects.create(user=user, review=review)
     _count(review.pk)
 

@@ -66,11 +66,14 @@ def rewrite(act: Callable[[], Review | None]) -> Review:
 
     Raises Review.DoesNotExist if it returns None.
     """
-    failure = ReviewMoved(_("The review was changed by someone else. Look at it again."))
-    review = retry_when(ReviewMoved, lambda: in_transaction(act), failure=failure)
+    review = retry_when(ReviewMoved, lambda: in_transaction(act), failure=_moved())
     if review is None:
         raise Review.DoesNotExist
     return review
+
+
+def _moved() -> ReviewMoved:
+    return ReviewMoved(_("The review was changed by someone else. Look at it again."))
 
 
 def write(review: Review, event: str, *, actor: str = "", **values: Any) -> None:
@@ -93,7 +96,8 @@ def tell(event: str, review: Review, *, actor: str = "", seq: int = 0) -> None:
 
 
 def delete_review(review_id: UUID) -> None:
-    in_transaction(Review.objects.filter(pk=review_id).delete)
+    """Delete the review with its votes; once more if somebody votes at the same moment."""
+    retry_when(IntegrityError, partial(in_transaction, Review.objects.filter(pk=review_id).delete), failure=_moved())
 
 
 def follow_deletions() -> None:

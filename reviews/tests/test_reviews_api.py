@@ -6,7 +6,7 @@ from accounts.tests.factories import ApiClient, UserFactory
 from cryptons.audit.models import Entry
 from cryptons.events.models import Event, WebhookDelivery
 from cryptons.events.tests.receiver import make_endpoint
-from reviews.models import Review
+from reviews.models import HelpfulVote, Review
 from reviews.tests.factories import ReviewFactory
 from shop.models import Order
 from shop.tests.factories import OrderFactory, OrderLineFactory, ProductFactory
@@ -59,6 +59,27 @@ def test_a_review_is_shown_and_counted_while_it_is_approved(api, ada, moderator,
     assert set(WebhookDelivery.objects.values_list("type", flat=True)) == {f"review.{event}" for event in events}
     acts = Entry.objects.filter(object_type="review").order_by("at").values_list("action", "person")
     assert list(acts) == [("review.approved", "grace"), ("review.rejected", "grace")]
+
+
+@pytest.mark.parametrize("act", ["approve", "reject"])
+def test_a_decision_that_names_a_version_is_about_no_other_one(api, moderator, kettle, act):
+    address = f"{URL}/{api.post(URL, body(kettle)).json()['data']['id']}"
+    version = moderator.get(URL).json()["data"][0]["version"]
+    api.patch(address, {"comment": "Buy pills."}, content_type="application/json")
+
+    assert moderator.post(f"{address}/{act}?version={version}").status_code == 409
+    assert Review.objects.get().decided_at is None
+    assert moderator.post(f"{address}/{act}?version=x").status_code == 400
+    assert moderator.post(f"{address}/{act}?version={version + 1}").json()["data"]["version"] == version + 2
+
+
+def test_a_vote_for_a_review_that_is_being_deleted_is_not_found(api, kettle, monkeypatch):
+    review = ReviewFactory(product=kettle, approved=True)
+    monkeypatch.setattr("reviews.api.views._find", lambda *_args, **_options: review)
+    Review.objects.filter(pk=review.pk).delete()
+
+    assert api.post(f"{URL}/{review.pk}/helpful").status_code == 404
+    assert not HelpfulVote.objects.exists()
 
 
 def test_a_user_reviews_a_product_once(api, kettle):
