@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from cryptons.chunks import CHUNK, chunks, delete_in_chunks
+from cryptons.chunks import CHUNK, chunks
 from cryptons.db import in_transaction
 from payments.models import Invoice, Payout
 from shop.figures.counting import FIELDS, count_orders, make_state
@@ -18,6 +19,10 @@ from shop.models import Order
 
 MARGIN = timedelta(days=2)
 """An order is read from that much earlier, because of time zones. What it adds to an earlier day is not compared."""
+
+
+class RecountReplaced(Exception):
+    """Another recount has begun after this one, and counts all orders."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,38 @@ def recount() -> int:
     """Empty the figures and count all orders again. Can be repeated when it was interrupted. Returns how many orders were counted.
 
     Nobody counts while they are emptied, and in the time after that they rise to what they must be: orders may go on being placed.
+    Raises RecountReplaced when another recount begins.
     """
     make_state()
-    in_transaction(lambda: FigureState.objects.update(turn=F("turn") + 1, is_recounting=True))
-    delete_in_chunks(Figure.objects.all())
-    delete_in_chunks(CountedOrder.objects.all())
+    turn = in_transaction(_begin)
+    turn = _empty(CountedOrder.objects.all(), _empty(Figure.objects.all(), turn))
     for ids in chunks(_ids(Order.objects.filter(uncounted=0))):
         Order.objects.filter(pk__in=ids, uncounted=0).update(uncounted=1)
-    in_transaction(lambda: FigureState.objects.update(turn=F("turn") + 1, is_recounting=False))
+    in_transaction(partial(_take_turn, turn, is_recounting=False))
     return count_orders(most_batches=None)
+
+
+def _begin() -> int:
+    """Stop the counting, and another recount that is under way. Returns the turn of this one, in the caller's transaction."""
+    FigureState.objects.update(turn=F("turn") + 1, is_recounting=True)
+    return FigureState.objects.get().turn
+
+
+def _take_turn(turn: int, **values: Any) -> None:
+    """Take the next turn in the caller's transaction, during which no other recount can begin. Raises RecountReplaced if one has begun."""
+    if not FigureState.objects.filter(turn=turn, is_recounting=True).update(turn=turn + 1, **values):
+        raise RecountReplaced
+
+
+def _empty(rows: QuerySet[Any], turn: int) -> int:
+    """Delete the rows, a chunk in each turn. Those of another recount, which may count again already, stay. Returns the next turn."""
+    while in_transaction(partial(_delete_some, rows, turn)):
+        turn += 1
+    return turn + 1
+
+
+def _delete_some(rows: QuerySet[Any], turn: int) -> bool:
+    _take_turn(turn)
+    keys = list(rows.order_by().values_list("pk", flat=True)[:CHUNK])
+    rows.filter(pk__in=keys).delete()
+    return bool(keys)

@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from cryptons.db import in_transaction
 from payments.models import Alert, Invoice, Payout
 from payments.payouts.workflow import approve_payout, draft_payout, mark_sent
-from shop.figures import counting
+from shop.figures import counting, recounting
 from shop.figures.counting import count_orders
-from shop.figures.models import Figure, FigureState
+from shop.figures.models import CountedOrder, Figure, FigureState
 from shop.figures.nightly import check_figures
 from shop.figures.recounting import differences, recount
 from shop.figures.sales import Refund, Sale, split
@@ -142,6 +143,28 @@ def test_a_recount_that_was_interrupted_is_told_and_can_be_repeated(monkeypatch)
     check_figures(at=NOW)
     assert "not completed" in Alert.objects.get().text
     assert recount() == 1
+    assert figure()[0] == 1
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_recount_stops_when_another_one_begins(monkeypatch, ends):
+    """The other one has just begun, or has counted all orders already."""
+    placed()
+    count_orders()
+    empty, others = recounting._empty, [recount if ends else lambda: in_transaction(recounting._begin)]
+
+    def empty_after_another_began(rows, turn):
+        if others:
+            others.pop()()
+        return empty(rows, turn)
+
+    monkeypatch.setattr(recounting, "_empty", empty_after_another_began)
+    with pytest.raises(CommandError, match="Another recount"):
+        call_command("recount_figures")
+
+    assert (FigureState.objects.get().is_recounting, CountedOrder.objects.count()) == (not ends, 1)
+    if not ends:
+        recount()
     assert figure()[0] == 1
 
 

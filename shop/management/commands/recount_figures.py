@@ -1,10 +1,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from shop.figures.counting import count_orders
-from shop.figures.recounting import differences, recount
+from shop.figures.recounting import RecountReplaced, differences, recount
 
 
 class Command(BaseCommand):
@@ -18,7 +18,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
         if not check:
-            self.stdout.write(f"{recount()} orders were counted.")
+            try:
+                self.stdout.write(f"{recount()} orders were counted.")
+            except RecountReplaced as error:
+                raise CommandError("Another recount was begun after this one, and counts all orders.") from error
             return
         count_orders(most_batches=None)
         found = differences()
