@@ -64,6 +64,19 @@ def admit(
         raise _needed(error, user_id) from None
 
 
+def need_of(
+    user_id: UUID | None, total_minor: int, *, at: datetime, email: str = "", address: Mapping[str, str] | None = None
+) -> VerificationNeeded | None:
+    """Return what `admit` would raise about an order of this sum, so that buyers learn of it before they order. Writes nothing."""
+    if settings.VERIFICATION_PROVIDER == OFF or (user_id and is_verified(user_id)):
+        return None
+    try:
+        sums.check_room(user_id, email, address or {}, total_minor, at=at)
+    except sums.LimitPassed as error:
+        return _needed(error, user_id)
+    return None
+
+
 def release(order_id: UUID) -> None:
     """Stop counting an order, in the transaction that cancels it without a payment."""
     if settings.VERIFICATION_PROVIDER != OFF:

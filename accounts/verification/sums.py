@@ -73,17 +73,33 @@ class Claim:
 
 def prepare_claim(user_id: UUID | None, email: str, address: Mapping[str, str], total_minor: int, *, at: datetime) -> Claim:
     """Make the rows of the sums, outside of the order's transaction. Raises LimitPassed if the order has no room in them already."""
-    if settings.VERIFICATION_LIMIT and total_minor > (most := _minor(settings.VERIFICATION_LIMIT)):
-        raise LimitPassed(ONE_ORDER, most)
-    limits = tuple(_limits(_parties(user_id, email, address), at))
+    limits, stored = _room(user_id, email, address, total_minor, at=at)
     for limit in limits:
-        stored = dict(SpendingSum.objects.filter(key__in=limit.keys).values_list("key", "total_minor"))
-        if max([*stored.values(), 0]) + total_minor > limit.most_minor:
-            raise LimitPassed(limit.rule, limit.most_minor)
         for key in limit.keys:
             if key not in stored:
                 _make_row(key, limit.ends_at)
     return Claim(total_minor, limits)
+
+
+def check_room(user_id: UUID | None, email: str, address: Mapping[str, str], total_minor: int, *, at: datetime) -> None:
+    """Raise LimitPassed if an order of this sum would have no room now. Writes nothing; what is not known yet may be empty."""
+    _room(user_id, email, address, total_minor, at=at)
+
+
+def _room(
+    user_id: UUID | None, email: str, address: Mapping[str, str], total_minor: int, *, at: datetime
+) -> tuple[tuple[_Limit, ...], dict[str, int]]:
+    """Return the limits of an order, and the sums that are stored. Raises LimitPassed if it has no room in them."""
+    if settings.VERIFICATION_LIMIT and total_minor > (most := _minor(settings.VERIFICATION_LIMIT)):
+        raise LimitPassed(ONE_ORDER, most)
+    limits = tuple(_limits(_parties(user_id, email, address), at))
+    stored: dict[str, int] = {}
+    for limit in limits:
+        sums = dict(SpendingSum.objects.filter(key__in=limit.keys).values_list("key", "total_minor"))
+        if max([*sums.values(), 0]) + total_minor > limit.most_minor:
+            raise LimitPassed(limit.rule, limit.most_minor)
+        stored |= sums
+    return limits, stored
 
 
 def is_counted(order_id: UUID) -> bool:
@@ -129,8 +145,9 @@ def mailbox_of(email: str) -> str:
 
 
 def _parties(user_id: UUID | None, email: str, address: Mapping[str, str]) -> list[str]:
-    parties = [f"mail:{mailbox_of(email)}", f"address:{place_of(address)}"]
-    return [*parties, f"account:{user_id}"] if user_id else parties
+    mail = [f"mail:{mailbox_of(email)}"] if email else []
+    place = [f"address:{place_of(address)}"] if address else []
+    return [*mail, *place, *([f"account:{user_id}"] if user_id else [])]
 
 
 def _limits(parties: list[str], at: datetime) -> Iterator[_Limit]:

@@ -18,6 +18,7 @@ from accounts.addresses import country_name
 from accounts.models import User
 from accounts.tokens import forget_user
 from accounts.verification.errors import NotAdmitted, VerificationNeeded
+from accounts.verification.gate import need_of
 from cryptons.money import UNITS
 from cryptons.page_limits import CHECKOUT, TooManyForms, count_form
 from payments.errors import NetworkNotOffered, NodeRejected, NodeUnavailable, RateUnavailable
@@ -56,7 +57,9 @@ def checkout(request: HttpRequest) -> HttpResponse:
             "save_address": form.cleaned_data.get("save_address", False),
         }
         return redirect("shop:checkout_payment")
-    return render(request, "shop/checkout.html", {"form": form, "cart": contents}, status=400 if form.errors else 200)
+    need = need_of(user.pk if user else None, contents.total_minor, at=timezone.now())
+    context = {"form": form, "cart": contents, "need": need}
+    return render(request, "shop/checkout.html", context, status=400 if form.errors else 200)
 
 
 def _initial(user: User | None, kept: dict[str, Any] | None) -> dict[str, Any]:
@@ -83,7 +86,10 @@ def checkout_payment(request: HttpRequest) -> HttpResponse:
     if not buyer:
         return redirect("shop:checkout")
     if request.method != "POST":
-        return _review(request, contents, buyer)
+        user = _user(request)
+        known = {"email": buyer["email"], "address": buyer["address"]}
+        need = need_of(user.pk if user else None, contents.total_minor, at=timezone.now(), **known)
+        return _review(request, contents, buyer, problem=str(need or ""), next_step=need.url if need else "")
     try:
         count_form(request, CHECKOUT)
     except TooManyForms as error:

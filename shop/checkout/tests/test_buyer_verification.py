@@ -125,9 +125,13 @@ def test_the_checkout_says_what_to_do_and_keeps_the_cart(limits, settings, clien
     session = client.session
     session[SESSION_KEY] = str(cart.pk)
     session.save()
+    first = client.get("/checkout/")
     client.post("/checkout/", {"email": "ada@example.com", **ADDRESS})
     page = client.get("/checkout/payment/")
 
+    for warned in (first, page):
+        assert "Please log in or make an account, and verify your identity" in warned.text
+    assert (SpendingSum.objects.count(), first.status_code, page.status_code) == (0, 200, 200)
     form = {"token": page.context["token"], "agreed": page.context["cart"].agreed, "network": "BTC"}
     answer = client.post("/checkout/payment/", form)
 
