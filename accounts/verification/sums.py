@@ -1,7 +1,8 @@
 """How much a buyer who is not verified may order in a day and a month.
 
 An order is added to the sums of its account, its mail address and its delivery address, by updates that change no row which would pass the
-limit. So of several orders at once, no more are placed than the limit allows.
+limit. So of several orders at once, no more are placed than the limit allows. Anybody may order with anybody's mail address: so its sum
+never stops the account that has confirmed the address, whose orders are only added to it.
 """
 
 import re
@@ -20,6 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from accounts.verification.models import CountedOrder, SpendingSum
 from cryptons.chunks import delete_in_chunks
 from cryptons.db import atomic
@@ -50,6 +52,9 @@ class _Limit:
     rule: str | Promise
     most_minor: int
     keys: tuple[str, ...]
+    """Of the sums that must have room."""
+    others: tuple[str, ...]
+    """Of those to which the order is only added."""
     ends_at: datetime
 
 
@@ -66,8 +71,10 @@ class Claim:
             has_room = SpendingSum.objects.filter(key__in=limit.keys, total_minor__lte=limit.most_minor - self.total_minor)
             if has_room.update(total_minor=F("total_minor") + self.total_minor) < len(limit.keys):
                 raise LimitPassed(limit.rule, limit.most_minor)
+            if limit.others:
+                SpendingSum.objects.filter(key__in=limit.others).update(total_minor=F("total_minor") + self.total_minor)
         if self.limits:
-            keys = [key for limit in self.limits for key in limit.keys]
+            keys = [key for limit in self.limits for key in (*limit.keys, *limit.others)]
             CountedOrder.objects.create(order_id=order_id, keys=keys, total_minor=self.total_minor)
 
 
@@ -75,7 +82,7 @@ def prepare_claim(user_id: UUID | None, email: str, address: Mapping[str, str], 
     """Make the rows of the sums, outside of the order's transaction. Raises LimitPassed if the order has no room in them already."""
     limits, stored = _room(user_id, email, address, total_minor, at=at)
     for limit in limits:
-        for key in limit.keys:
+        for key in (*limit.keys, *limit.others):
             if key not in stored:
                 _make_row(key, limit.ends_at)
     return Claim(total_minor, limits)
@@ -92,13 +99,12 @@ def _room(
     """Return the limits of an order, and the sums that are stored. Raises LimitPassed if it has no room in them."""
     if settings.VERIFICATION_LIMIT and total_minor > (most := _minor(settings.VERIFICATION_LIMIT)):
         raise LimitPassed(ONE_ORDER, most)
-    limits = tuple(_limits(_parties(user_id, email, address), at))
+    limits = tuple(_limits(_parties(user_id, email, address), own=_has_confirmed(user_id, email), at=at))
     stored: dict[str, int] = {}
     for limit in limits:
-        sums = dict(SpendingSum.objects.filter(key__in=limit.keys).values_list("key", "total_minor"))
-        if max([*sums.values(), 0]) + total_minor > limit.most_minor:
+        stored |= dict(SpendingSum.objects.filter(key__in=(*limit.keys, *limit.others)).values_list("key", "total_minor"))
+        if max(stored.get(key, 0) for key in limit.keys) + total_minor > limit.most_minor:
             raise LimitPassed(limit.rule, limit.most_minor)
-        stored |= sums
     return limits, stored
 
 
@@ -150,20 +156,27 @@ def _parties(user_id: UUID | None, email: str, address: Mapping[str, str]) -> li
     return [*mail, *place, *([f"account:{user_id}"] if user_id else [])]
 
 
-def _limits(parties: list[str], at: datetime) -> Iterator[_Limit]:
+def _has_confirmed(user_id: UUID | None, email: str) -> bool:
+    """Return whether the mail address belongs to the account for certain."""
+    known = User.objects.filter(pk=user_id).values_list("verified_email", flat=True).first() if user_id and email else ""
+    return bool(known) and mailbox_of(str(known)) == mailbox_of(email)
+
+
+def _limits(parties: list[str], *, own: bool, at: datetime) -> Iterator[_Limit]:
     day = timezone.localtime(at, timezone.get_default_timezone()).replace(hour=0, minute=0, second=0, microsecond=0)
     next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     if settings.VERIFICATION_DAILY_LIMIT:
         rule = _("Orders of more than %(limit)s in one day need a verified buyer.")
-        yield _limit(rule, settings.VERIFICATION_DAILY_LIMIT, f"{day:%Y-%m-%d}", parties, day + timedelta(days=1))
+        yield _limit(rule, settings.VERIFICATION_DAILY_LIMIT, f"{day:%Y-%m-%d}", parties, own, day + timedelta(days=1))
     if settings.VERIFICATION_MONTHLY_LIMIT:
         rule = _("Orders of more than %(limit)s in one month need a verified buyer.")
-        yield _limit(rule, settings.VERIFICATION_MONTHLY_LIMIT, f"{day:%Y-%m}", parties, next_month)
+        yield _limit(rule, settings.VERIFICATION_MONTHLY_LIMIT, f"{day:%Y-%m}", parties, own, next_month)
 
 
-def _limit(rule: str | Promise, most: Decimal, period: str, parties: list[str], ends_at: datetime) -> _Limit:
-    keys = sorted(salted_hmac("spending", f"{period} {party}", algorithm="sha256").hexdigest() for party in parties)
-    return _Limit(rule, _minor(most), tuple(keys), ends_at)
+def _limit(rule: str | Promise, most: Decimal, period: str, parties: list[str], own: bool, ends_at: datetime) -> _Limit:
+    keys = {salted_hmac("spending", f"{period} {party}", algorithm="sha256").hexdigest(): party for party in sorted(parties)}
+    others = tuple(key for key, party in keys.items() if own and party.startswith("mail:"))
+    return _Limit(rule, _minor(most), tuple(sorted(keys.keys() - {*others})), others, ends_at)
 
 
 def _minor(limit: Decimal) -> int:

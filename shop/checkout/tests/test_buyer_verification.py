@@ -80,6 +80,27 @@ def test_orders_of_a_day_are_summed_by_mail_address_and_by_delivery_address(limi
         place(1, **second)
 
 
+def test_a_guest_with_the_mail_address_of_an_account_uses_up_nothing_of_its_owner(limits):
+    owner = UserFactory(email="ada@example.com", verified_email="ada@example.com")
+    place(email="ada+x@example.com")
+    elsewhere = {"street": "14 Example Road", "postalCode": "N2 2BB"}
+
+    place(user=owner, **elsewhere)
+
+    with pytest.raises(VerificationNeeded):
+        place(1, user=owner, street="16 Example Road")
+    with pytest.raises(VerificationNeeded):
+        place(1, street="18 Example Road")
+    assert max(totals()) == 2 * 9_998
+
+
+def test_a_mail_address_that_the_account_has_not_confirmed_shares_its_sum_with_guests(limits):
+    place()
+
+    with pytest.raises(VerificationNeeded):
+        place(1, user=UserFactory(email="ada@example.com", verified_email=""), street="14 Example Road")
+
+
 def test_an_order_that_is_cancelled_unpaid_no_longer_counts(limits):
     order = place(user=UserFactory())
     assert totals() == [9_998] * 6
