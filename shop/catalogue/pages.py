@@ -26,6 +26,7 @@ from shop.catalogue.reads import (
     read_categories,
     read_similar,
 )
+from shop.catalogue.structured_data import product_json_ld
 from shop.catalogue.version import catalogue_version
 from shop.models import MAX_QUANTITY
 from shop.search import PriceRange, Query
@@ -85,10 +86,11 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     product = find_shown(slug=slug)
     if product is None:
         raise Http404(_("Product not found"))
-    path = read_categories().path(product.category)
+    path, images = read_categories().path(product.category), list(product.images.all())
     context = {
         "product": product,
-        "images": list(product.images.all()),
+        "images": images,
+        "json_ld": product_json_ld(product, images),
         "coin_prices": read_coin_prices(product.price_minor),
         "similar": read_similar(product),
         "most": max(1, min(product.stock, MAX_QUANTITY)),
