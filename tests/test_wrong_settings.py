@@ -1,7 +1,6 @@
 """The start takes each value of a setting, or stops with a sentence that names the setting. Never a traceback."""
 
 import re
-import runpy
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ from django.test import override_settings
 from cryptons.serving.preparation import check_staff_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "cryptons" / "settings.py"
+CODE = compile(SETTINGS.read_text(encoding="utf-8"), SETTINGS, "exec")
 NAMES = re.findall(r"^#([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
 WRONG = ["-1", "1e999", "9" * 5000, "müller 中", "\udcff", "line\nbreak", 'a,b;c:d@e"', "/dev/null/x", "http://["]
 WRONG_ADDRESSES = [
@@ -66,7 +67,8 @@ def our_checks() -> Iterator[Any]:
 
 def start() -> None:
     """Read the settings, and check them as the start does."""
-    values = {name: value for name, value in runpy.run_path(str(ROOT / "cryptons" / "settings.py")).items() if name.isupper()}
+    values: dict[str, Any] = {"__name__": "settings", "__file__": str(SETTINGS)}
+    exec(CODE, values)
     tested = {name: value for name, value in values.items() if name in NAMES or name in ("FIXED_RATES",)}
     with override_settings(**tested):
         for check in our_checks():
