@@ -16,6 +16,7 @@ from cryptons.formats import money
 from cryptons.money import MAX_MINOR
 from shop.errors import CartFull, NotSold, OutOfStock, Shortage
 from shop.models import MAX_QUANTITY, Cart, CartItem, Product
+from shop.pricing.totals import Totals, totals
 
 MAX_LINES = 100
 SESSION_KEY = "cart"
@@ -73,8 +74,12 @@ class CartContents:
     lines: tuple[CartLine, ...]
 
     @cached_property
+    def totals(self) -> Totals:
+        return totals(self.lines)
+
+    @property
     def total_minor(self) -> int:
-        return sum(line.total_minor for line in self.lines)
+        return self.totals.total_minor
 
     @property
     def count(self) -> int:
