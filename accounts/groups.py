@@ -15,18 +15,19 @@ def _may(acts: str, *models: str) -> set[str]:
 
 
 _GOODS = ("shop.product", "shop.productimage", "shop.category")
+_VOUCHERS = ("shop.voucher", "shop.vouchergoods")
 _ORDERS = ("shop.order", "shop.orderline")
 _BOOKS = ("payments.invoice", "payments.option", "payments.payment", "payments.payout", "payments.rate")
 _NODES = ("payments.cursor", "payments.alert")
 
 READY_GROUPS: dict[str, set[str]] = {
     "Packer": _may("view", *_GOODS, *_ORDERS) | _may("change", "shop.order"),
-    "Catalogue": _may("view add change delete", *_GOODS, "reviews.review"),
+    "Catalogue": _may("view add change delete", *_GOODS, *_VOUCHERS, "reviews.review"),
     "Bookkeeper": _may("view", *_ORDERS, *_BOOKS),
     "Support": _may("view", *_GOODS, *_ORDERS, "payments.invoice", "payments.option", "payments.payment", "accounts.user", "mail.mail")
     | _may("change", "shop.order", "mail.mail"),
     "Payments": _may("view", *_ORDERS, *_BOOKS, *_NODES) | _may("change", "payments.invoice") | _may("add change", "payments.payout"),
-    "Owner": _may("view add change delete", *_GOODS, "reviews.review")
+    "Owner": _may("view add change delete", *_GOODS, *_VOUCHERS, "reviews.review")
     | _may("view", *_ORDERS, *_BOOKS, *_NODES, "auth.group", "mail.mail", "audit.entry")
     | _may("change", "shop.order", "payments.invoice", "mail.mail")
     | _may("add change", "payments.payout")

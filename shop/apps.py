@@ -23,11 +23,14 @@ class ShopConfig(AppConfig):
         from shop import errors
         from shop.cart import merging  # noqa: F401 (the receivers connect)
         from shop.catalogue import picture_files  # noqa: F401
-        from shop.models import Category, Product, ProductImage
+        from shop.models import Category, Product, ProductImage, Voucher, VoucherGoods
         from shop.orders.subject import OrderSubject
 
         watch(Product, ("name", "slug", "sku", "description", "price_minor", "category", "stock", "is_listed"))
         watch(Category, ("name", "slug", "parent", "position"))
+        terms = ("percent", "amount_minor", "minimum_minor", "starts_at", "ends_at", "most_uses", "is_once_a_person", "is_active")
+        watch(Voucher, ("code", *terms))
+        watch(VoucherGoods, ("voucher", "product", "category"))
         watch(ProductImage, ("product", "file", "alt", "position"))
         subject.register(OrderSubject())
         translate(errors.ShopError, 409, "CONFLICT")

@@ -69,6 +69,10 @@ class OutOfRange(ShopError):
     """The order's total is more than the shop can take, or less than the network can carry."""
 
 
+class VoucherRefused(ShopError):
+    """The voucher cannot be used for this order, now or at all. Use another one, or none."""
+
+
 class IllegalTransition(ShopError):
     """The order's status does not allow this change."""
 

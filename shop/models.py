@@ -17,6 +17,8 @@ from cryptons.waiting_requests import WaitingRequest
 
 MAX_QUANTITY = 1_000_000
 """Of one product in a cart."""
+MAX_CODE = 32
+"""Characters of a voucher's code."""
 LOW_STOCK: int = settings.LOW_STOCK
 """With this many or fewer, pages say "Only 3 left", and staff are told."""
 
@@ -137,6 +139,7 @@ class Cart(BaseModel):
         settings.AUTH_USER_MODEL, null=True, blank=True, verbose_name=_("user"), on_delete=models.CASCADE, related_name="cart"
     )
     updated_at = models.DateTimeField(_("changed at"), default=timezone.now, db_index=True)
+    voucher_code = models.CharField(_("voucher"), max_length=MAX_CODE, blank=True, default="")
 
     class Meta:
         verbose_name = _("cart")
@@ -223,7 +226,13 @@ class Order(BaseModel):
     """Why the order must not ship although it is paid; a sentence for staff in the shop's language."""
     holds_stock = models.BooleanField(default=False)
     """Whether the lines' quantities are taken out of the products' stock. Only a conditional update changes it."""
+    voucher_id = models.UUIDField(null=True, editable=False)
+    """No foreign key: a voucher can be deleted, and an index on this would cost each order."""
+    voucher_code = models.CharField(_("voucher"), max_length=MAX_CODE, blank=True, default="")
+    discount_minor = models.BigIntegerField(_("discount"), default=0)
+    """What its lines' discounts add up to."""
     total_minor = models.BigIntegerField(_("total"))
+    """What the buyer pays: the lines less their discounts."""
     currency = models.CharField(_("currency"), max_length=3)
     transaction_hash = models.CharField(_("transaction"), max_length=128, blank=True)
     shipping_address = EncryptedJSONField(_("shipping address"), default=dict)
@@ -250,6 +259,10 @@ class Order(BaseModel):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def subtotal_minor(self) -> int:
+        return self.total_minor + self.discount_minor
 
 
 class OrderLinkRequest(WaitingRequest):
@@ -289,6 +302,8 @@ class OrderLine(BaseModel):
     """The product's category when it was bought: a category can be deleted, and what was sold in it stays sold."""
     price_minor = models.BigIntegerField(_("price"))
     quantity = models.PositiveIntegerField(_("quantity"))
+    discount_minor = models.BigIntegerField(_("discount"), default=0)
+    """Its part of the order's discount, off all pieces together."""
 
     class Meta:
         verbose_name = _("order line")
@@ -300,7 +315,72 @@ class OrderLine(BaseModel):
 
     @property
     def total_minor(self) -> int:
+        """The price of all pieces, before the discount."""
         return self.price_minor * self.quantity
+
+
+class Voucher(BaseModel):
+    """A code that takes something off the price of an order: so many percent, or an amount."""
+
+    code = models.CharField(_("code"), max_length=MAX_CODE, unique=True)
+    """In capital letters."""
+    percent = models.PositiveSmallIntegerField(_("percent"), default=0)
+    """0 when an amount is taken off."""
+    amount_minor = models.BigIntegerField(_("amount"), default=0)
+    starts_at = models.DateTimeField(_("valid from"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("valid until"), null=True, blank=True)
+    minimum_minor = models.BigIntegerField(_("minimum"), default=0)
+    most_uses = models.PositiveIntegerField(
+        _("number of orders"), null=True, blank=True, help_text=_("How many orders can use it. Empty: as many as want to.")
+    )
+    uses = models.PositiveIntegerField(_("used"), default=0, editable=False)
+    """By the orders that hold their stock: they take and release both together."""
+    is_once_a_person = models.BooleanField(
+        _("once a person"), default=False, help_text=_("Each email address and each account can use it for one order.")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("voucher")
+        verbose_name_plural = _("vouchers")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class VoucherGoods(BaseModel):
+    """A product, or a category with all below it, that a voucher is for. A voucher without such rows is for all products."""
+
+    voucher = models.ForeignKey(Voucher, on_delete=models.CASCADE, related_name="goods")
+    product = models.ForeignKey(Product, null=True, blank=True, verbose_name=_("product"), on_delete=models.SET_NULL, related_name="+")
+    """Null as well once it was deleted: the row stays, so that the voucher does not become one for all products."""
+    category = models.ForeignKey(Category, null=True, blank=True, verbose_name=_("category"), on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        verbose_name = _("product or category")
+        verbose_name_plural = _("only for these products and categories")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return str(self.product or self.category or "–")
+
+
+class VoucherPerson(BaseModel):
+    """A person who has used a voucher that each person can use once. The unique index lets one of two orders at once have it."""
+
+    voucher = models.ForeignKey(Voucher, on_delete=models.CASCADE, related_name="+", editable=False)
+    person = models.CharField(max_length=64, editable=False)
+    """A keyed hash of a mail address or an account."""
+    order = models.ForeignKey(Order, null=True, on_delete=models.SET_NULL, related_name="+", editable=False)
+    """The order that uses it; null after that order released it."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["voucher", "person"], name="voucher_person")]
+
+    def __str__(self) -> str:
+        return self.person
 
 
 class PriceCurrency(BaseModel):

@@ -21,6 +21,7 @@ urlpatterns = [
     path("search/suggest", pages.suggest, name="suggest"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),
+    path("cart/voucher/", cart_pages.cart_voucher, name="cart_voucher"),
     path("checkout/", checkout_pages.checkout, name="checkout"),
     path("checkout/payment/", checkout_pages.checkout_payment, name="checkout_payment"),
     path("pay/<uuid:invoice_id>/", pay.pay, name="pay"),

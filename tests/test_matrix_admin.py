@@ -52,6 +52,7 @@ DELETABLE = (
     "reviews_review",
     "shop_category",
     "shop_product",
+    "shop_voucher",
     "verification_verification",
 )
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
@@ -92,6 +93,7 @@ MODELS = {
     "shop_category": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
     "shop_order": Rights(ORDERS | BOOKS, change=ORDERS),
     "shop_product": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
+    "shop_voucher": Rights(CATALOGUE, CATALOGUE, CATALOGUE, CATALOGUE),
     "verification_verification": Rights(OWNER, delete=OWNER),
 }
 ACTIONS = {
@@ -103,6 +105,7 @@ ACTIONS = {
     "shop_category": {"delete_selected": CATALOGUE},
     "shop_order": dict.fromkeys(("ship_selected", "deliver_selected", "cancel_selected", "release_selected"), ORDERS),
     "shop_product": dict.fromkeys(("delete_selected", "list_products", "unlist_products"), CATALOGUE),
+    "shop_voucher": {"delete_selected": CATALOGUE},
 }
 """What the menu of each list offers to whom. The other lists have none."""
 

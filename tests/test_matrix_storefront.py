@@ -80,6 +80,7 @@ PAGES = {
     "shop:suggest": ALL,
     "shop:cart": FORM_OF_ALL,
     "shop:cart_add": SENT_BY_ALL,
+    "shop:cart_voucher": SENT_BY_ALL,
     "shop:checkout": FORM_OF_ALL,
     "shop:checkout_payment": FORM_OF_ALL,
     "shop:pay": [Page(EVERYBODY, "invoice")],

@@ -1,3 +1,3 @@
-from shop.admin import catalogue, orders
+from shop.admin import catalogue, orders, vouchers
 
-__all__ = ["catalogue", "orders"]
+__all__ = ["catalogue", "orders", "vouchers"]

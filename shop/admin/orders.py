@@ -253,7 +253,11 @@ class OrderAdmin(AtomicModelAdmin[Order]):
 
     @admin.display(description=_("total"), ordering="total_minor")
     def total(self, order: Order) -> str:
-        return money(order.total_minor, order.currency)
+        total = money(order.total_minor, order.currency)
+        if not order.discount_minor:
+            return total
+        values = {"total": total, "code": order.voucher_code, "discount": money(-order.discount_minor, order.currency)}
+        return gettext("%(total)s (voucher %(code)s: %(discount)s)") % values
 
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, order: Order) -> SafeString:

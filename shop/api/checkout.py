@@ -19,6 +19,7 @@ from cryptons.coins import paid_with
 from cryptons.money import UNITS, format_coin, format_rate
 from shop.api.orders import ItemInput, sum_quantities
 from shop.api.outputs import PriceText
+from shop.api.vouchers import VoucherField, read_voucher
 from shop.cart.contents import MAX_LINES, read_cart
 from shop.checkout.placing import contents_of
 from shop.checkout.quoting import OrderQuote, QuotedAmount, quote_order
@@ -57,9 +58,15 @@ class QuotedAmountSerializer(Output):
 
 class OrderQuoteSerializer(Output):
     items = QuotedItemSerializer(source="lines", many=True)
-    totalAmount = PriceText(source="total_minor")
+    subtotal = PriceText(source="totals.subtotal_minor")
+    discount = PriceText(source="totals.discount_minor")
+    voucher = serializers.CharField(allow_null=True)
+    totalAmount = PriceText(source="totals.total_minor")
     currency = serializers.CharField()
     amounts = QuotedAmountSerializer(many=True)
+
+    def read_voucher(self, quote: OrderQuote) -> str | None:
+        return quote.voucher_code or None
 
     def read_currency(self, quote: OrderQuote) -> str:
         return settings.CURRENCY
@@ -73,6 +80,7 @@ class OrderQuoteInput(Input):
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=paid_with(), required=False, help_text="Without it, the amounts in all coins")
     shippingAddress = AddressField(required=False)
+    voucher = VoucherField(required=False)
 
 
 class GuestQuoteInput(OrderQuoteInput):
@@ -97,11 +105,13 @@ class CheckoutQuote(ApiView):
         """Total and amounts at the current rates, without placing an order: nothing is reserved, and an order may get another rate."""
         user = request.user if isinstance(request.user, User) else None
         values = self.valid(OrderQuoteInput if user else GuestQuoteInput)
+        voucher, now = read_voucher(request, values), timezone.now()
         try:
-            contents = (
-                contents_of(sum_quantities(values["items"])) if "items" in values else read_cart(Cart.objects.filter(user=user).first())
-            )
+            if "items" in values:
+                contents = contents_of(sum_quantities(values["items"]), voucher, at=now)
+            else:
+                contents = read_cart(Cart.objects.filter(user=user).first(), voucher, at=now)
         except Product.DoesNotExist:
             raise NotFound(_("Product not found")) from None
-        quote = quote_order(contents, values.get("cryptocurrency", ""), at=timezone.now())
+        quote = quote_order(contents, values.get("cryptocurrency", ""), at=now)
         return success(OrderQuoteSerializer.serialize(quote), headers={"Cache-Control": "no-store"})

@@ -36,6 +36,7 @@ from shop.api.outputs import (
     read_payment,
     write_update,
 )
+from shop.api.vouchers import VoucherField, read_voucher
 from shop.cart.contents import MAX_LINES, cart_of
 from shop.checkout.placing import order_products, place_order
 from shop.checkout.requoting import requote_order
@@ -73,6 +74,7 @@ class OrderInput(Input):
     items = serializers.ListField(child=ItemInput(), required=False, min_length=1, max_length=MAX_LINES)
     cryptocurrency = serializers.ChoiceField(choices=paid_with())
     shippingAddress = AddressField()
+    voucher = VoucherField(required=False)
 
 
 class GuestOrderInput(OrderInput):
@@ -159,6 +161,7 @@ class Orders(ApiView):
             "at": now_as_stored(),
             "token": token if "Idempotency-Key" in request.headers else None,
             "visitor": _visitor(request),
+            "voucher": read_voucher(request, values),
         }
         try:
             if "items" in values:

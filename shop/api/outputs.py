@@ -224,6 +224,9 @@ class CartSerializer(Output):
     id = serializers.UUIDField(source="cart.pk")
     userId = serializers.UUIDField(source="cart.user_id", allow_null=True)
     items = CartItemSerializer(source="lines", many=True)
+    subtotal = PriceText(source="subtotal_minor")
+    discount = PriceText(source="discount_minor", help_text="Of its voucher")
+    voucher = serializers.CharField(allow_null=True, help_text="Entered on the cart's page")
     total = PriceText(source="total_minor")
     updatedAt = serializers.DateTimeField(source="cart.updated_at")
 
@@ -245,6 +248,9 @@ class OrderSerializer(Output):
     userId = serializers.UUIDField(source="user_id", allow_null=True)
     orderNumber = serializers.CharField(source="number")
     items = OrderItemSerializer(source="lines", many=True)
+    subtotal = DecimalText(help_text="The price of all items")
+    discount = DecimalText()
+    voucher = serializers.CharField(allow_null=True, help_text="The code of the voucher that gave the discount")
     totalAmount = DecimalText()
     cryptocurrency = serializers.CharField(source="network")
     status = serializers.ChoiceField(Order.Status.values)
@@ -253,6 +259,15 @@ class OrderSerializer(Output):
     shippingAddress = AddressField(source="shipping_address")
     createdAt = serializers.DateTimeField(source="created_at")
     updatedAt = serializers.DateTimeField(source="updated_at")
+
+    def read_subtotal(self, order: Order) -> str:
+        return format_fiat(order.subtotal_minor, order.currency)
+
+    def read_discount(self, order: Order) -> str:
+        return format_fiat(order.discount_minor, order.currency)
+
+    def read_voucher(self, order: Order) -> str | None:
+        return order.voucher_code or None
 
     def read_totalAmount(self, order: Order) -> str:
         return format_fiat(order.total_minor, order.currency)

@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from cryptons.formats import money
 from cryptons.money import MAX_MINOR
-from shop.errors import CartFull, NotSold, OutOfStock, Shortage
+from shop.errors import CartFull, NotSold, OutOfStock, Shortage, VoucherRefused
 from shop.models import MAX_QUANTITY, Cart, CartItem, Product
 from shop.pricing.totals import Totals, totals
+from shop.pricing.vouchers import AppliedVoucher, apply_voucher
 
 MAX_LINES = 100
 SESSION_KEY = "cart"
@@ -72,14 +73,33 @@ class CartContents:
 
     cart: Cart | None
     lines: tuple[CartLine, ...]
+    applied: AppliedVoucher | None = None
+    """The voucher that the buyer entered, even if it is refused now."""
 
     @cached_property
     def totals(self) -> Totals:
-        return totals(self.lines)
+        return self.applied.totals if self.applied else totals(self.lines)
+
+    @property
+    def subtotal_minor(self) -> int:
+        return self.totals.subtotal_minor
+
+    @property
+    def discount_minor(self) -> int:
+        return self.totals.discount_minor
 
     @property
     def total_minor(self) -> int:
         return self.totals.total_minor
+
+    @property
+    def voucher_code(self) -> str:
+        return self.applied.code if self.applied else ""
+
+    @property
+    def voucher(self) -> str | None:
+        """The code, as the API has it."""
+        return self.voucher_code or None
 
     @property
     def count(self) -> int:
@@ -91,6 +111,8 @@ class CartContents:
         problems = [line.problem for line in self.lines if line.problem]
         if self.total_minor > MAX_MINOR:
             problems.append(_("An order can have a total of at most %(limit)s. Please lower a quantity.") % {"limit": money(MAX_MINOR)})
+        if self.lines and self.applied and self.applied.refusal:
+            problems.append(f"{self.applied.refusal} {_('Please remove the voucher or enter another one.')}")
         return tuple(problems)
 
     @property
@@ -99,8 +121,9 @@ class CartContents:
 
     @property
     def agreed(self) -> str:
-        """The products, quantities and prices that the buyer sees and agrees to, as text for a hidden field."""
-        return ",".join(f"{line.item.product_id}:{line.quantity}:{line.price_minor}" for line in self.lines)
+        """The products, quantities, prices and discount that the buyer sees and agrees to, as text for a hidden field."""
+        parts = [f"{line.item.product_id}:{line.quantity}:{line.price_minor}" for line in self.lines]
+        return ",".join([*parts, f"{self.voucher_code}:{self.discount_minor}"] if self.voucher_code else parts)
 
 
 def find_cart(request: HttpRequest) -> Cart | None:
@@ -125,9 +148,21 @@ def cart_of(user: User) -> Cart:
     return Cart.objects.get_or_create(user=user)[0]
 
 
-def read_cart(cart: Cart | None) -> CartContents:
+def read_cart(cart: Cart | None, voucher: str = "", *, at: datetime | None = None) -> CartContents:
+    """Read the cart as it is now, with the voucher of this code instead of its own."""
     items = CartItem.objects.filter(cart=cart).prefetch_related("product") if cart else ()
-    return CartContents(cart, tuple(CartLine(item, item.product) for item in items))
+    lines = tuple(CartLine(item, item.product) for item in items)
+    code = voucher or (cart.voucher_code if cart else "")
+    return CartContents(cart, lines, apply_voucher(code, lines, at=at or timezone.now()) if code else None)
+
+
+def set_voucher(cart: Cart, code: str, *, at: datetime) -> None:
+    """Use the voucher for this cart; without a code, none. Raises VoucherRefused, and then changes nothing."""
+    if code:
+        applied = read_cart(cart, code, at=at).applied
+        if applied and applied.refusal:
+            raise VoucherRefused(applied.refusal)
+    Cart.objects.filter(pk=cart.pk).update(voucher_code=code, updated_at=at)
 
 
 def count_items(request: HttpRequest) -> int:

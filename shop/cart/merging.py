@@ -42,7 +42,7 @@ def _move_lines(guest: Cart, cart: Cart) -> list[str]:
     for item in moving:
         notes.append(_merge_line(cart, item, mine.get(item.product_id), has_room=len(mine) < MAX_LINES))
         mine.setdefault(item.product_id, item)
-    Cart.objects.filter(pk=cart.pk).update(updated_at=timezone.now())
+    Cart.objects.filter(pk=cart.pk).update(updated_at=timezone.now(), voucher_code=guest.voucher_code or cart.voucher_code)
     return [note for note in notes if note]
 
 

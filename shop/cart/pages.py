@@ -9,17 +9,20 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from cryptons.page_limits import CART, TooManyForms, count_form
-from shop.cart.contents import CartContents, CartLine, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity
+from shop.cart.contents import CartContents, CartLine, add_to_cart, count_items, find_cart, open_cart, read_cart, set_quantity, set_voucher
 from shop.cart.forms import AddForm, QuantityForm
 from shop.cart.same_origin import same_origin_only
-from shop.errors import ShopError
+from shop.cart.voucher_limit import count_code
+from shop.errors import ShopError, VoucherRefused
 from shop.models import MAX_QUANTITY, CartItem, Product
+from shop.pricing.vouchers import as_code
 
 REMOVED_KEY = "cart_removed"
 QUANTITY = "quantity-"
@@ -97,6 +100,24 @@ def cart_add(request: HttpRequest) -> HttpResponse:
     except ShopError as error:
         return _answer(request, product=product, problem=str(error))
     return _answer(request, product=product)
+
+
+@require_POST
+def cart_voucher(request: HttpRequest) -> HttpResponse:
+    """Use the voucher that was typed, or with the button named `remove` none."""
+    back = "shop:checkout_payment" if request.POST.get("back") == "payment" else "shop:cart"
+    code = "" if "remove" in request.POST else as_code(request.POST.get("code", ""))
+    cart = find_cart(request)
+    try:
+        if code:
+            count_code(request)
+        if cart and (code or "remove" in request.POST):
+            set_voucher(cart, code, at=timezone.now())
+    except TooManyForms as error:
+        return error.answer(_show(request, problem=str(error)))
+    except VoucherRefused as error:
+        messages.error(request, str(error))
+    return redirect(back)
 
 
 def _is_htmx(request: HttpRequest) -> bool:

@@ -26,12 +26,14 @@ from payments.invoices.buyer_view import QuoteView, view_new_quote
 from payments.invoices.opening import DraftInvoice, Offer, draft_invoice, open_invoice, prepare_offers
 from shop.cart.contents import CartContents, CartLine, read_cart
 from shop.checkout.unpaid_limits import NOBODY, Slots, Visitor, find_slots
-from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage
+from shop.errors import CartBlocked, CartChanged, NotSold, OrderMoved, OutOfRange, OutOfStock, ShopError, Shortage, VoucherRefused
 from shop.models import Cart, CartItem, Order, OrderLine, Product, new_order_number
 from shop.orders.mail_limits import count_mail
 from shop.orders.mails import order_received
 from shop.orders.state import state_of
 from shop.orders.stock import take_stock
+from shop.pricing.voucher_uses import check_person, take_voucher
+from shop.pricing.vouchers import apply_voucher
 
 PLACED_AT_ONCE = gettext_lazy("The order could not be placed because of another one at the same time. Please try again.")
 
@@ -76,15 +78,18 @@ def place_order(
     agreed: str = "",
     language: str = "",
     visitor: Visitor = NOBODY,
+    voucher: str = "",
 ) -> Placed:
     """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
+    `voucher`: the code of one instead of the cart's own.
     Raises children of ShopError and NotAdmitted, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart
     is kept.
     """
-    return _place(lambda: read_cart(cart), Buyer(email, user, address, language, visitor), network, at=at, token=token, agreed=agreed)
+    buyer = Buyer(email, user, address, language, visitor)
+    return _place(lambda: read_cart(cart, voucher, at=at), buyer, network, at=at, token=token, agreed=agreed)
 
 
 def order_products(
@@ -97,10 +102,11 @@ def order_products(
     at: datetime,
     token: UUID | None = None,
     visitor: Visitor = NOBODY,
+    voucher: str = "",
 ) -> Placed:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
     buyer = Buyer(email, user, address, visitor=visitor)
-    return _place(lambda: contents_of(quantities), buyer, network, at=at, token=token, agreed="")
+    return _place(lambda: contents_of(quantities, voucher, at=at), buyer, network, at=at, token=token, agreed="")
 
 
 def placed_order(token: UUID, user: User | None) -> Order | None:
@@ -108,16 +114,16 @@ def placed_order(token: UUID, user: User | None) -> Order | None:
     return Order.objects.filter(checkout_token=token, user=user).first()
 
 
-def contents_of(quantities: dict[UUID, int]) -> CartContents:
+def contents_of(quantities: dict[UUID, int], voucher: str = "", *, at: datetime) -> CartContents:
     """Return these products in a cart that is not stored. Raises Product.DoesNotExist."""
     products = {product.pk: product for product in find_rows(Product, quantities) if product.is_listed}
     if len(products) < len(quantities):
         raise Product.DoesNotExist("Product not found")
-    lines = (
+    lines = tuple(
         CartLine(new_row(CartItem, product=products[product_id], name=products[product_id].name, quantity=quantity), products[product_id])
         for product_id, quantity in quantities.items()
     )
-    return CartContents(None, tuple(lines))
+    return CartContents(None, lines, apply_voucher(voucher, lines, at=at) if voucher else None)
 
 
 def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: datetime, token: UUID | None, agreed: str) -> Placed:
@@ -132,6 +138,8 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         check_contents(contents)
+        if contents.applied and contents.applied.voucher:
+            check_person(contents.applied.voucher, email=buyer.email, account=buyer.user.pk if buyer.user else None)
         admission = admit(buyer.user.pk if buyer.user else None, buyer.email, buyer.address, contents.total_minor, at=at)
         slots = _find_slots(contents, buyer, at=at)
         number = new_order_number()
@@ -160,7 +168,7 @@ def _find_slots(contents: CartContents, buyer: Buyer, *, at: datetime) -> Slots:
 
 
 def check_contents(contents: CartContents) -> None:
-    """Raise CartBlocked, NotSold, OutOfStock or OutOfRange if this cannot be ordered now."""
+    """Raise CartBlocked, NotSold, OutOfStock, VoucherRefused or OutOfRange if this cannot be ordered now."""
     if not contents.lines:
         raise CartBlocked(_("Your cart is empty."))
     for line in contents.lines:
@@ -169,6 +177,8 @@ def check_contents(contents: CartContents) -> None:
     shortages = [Shortage(line.name, line.most, product_id=line.item.product_id) for line in contents.lines if line.quantity > line.most]
     if shortages:
         raise OutOfStock(shortages)
+    if contents.applied and contents.applied.refusal:
+        raise VoucherRefused(contents.applied.refusal)
     if not 0 < contents.total_minor <= MAX_MINOR:
         raise OutOfRange(_("An order of this total cannot be taken. Please change the quantities."))
 
@@ -190,6 +200,9 @@ def _draft(
         language=buyer.language,
         network=offers[0].network,
         holds_stock=True,
+        voucher_id=contents.applied.voucher.pk if contents.applied and contents.applied.voucher else None,
+        voucher_code=contents.voucher_code,
+        discount_minor=contents.discount_minor,
         total_minor=contents.total_minor,
         currency=settings.CURRENCY,
         shipping_address=buyer.address,
@@ -206,8 +219,9 @@ def _draft(
             category_id=line.product.category_id,
             price_minor=line.price_minor,
             quantity=line.quantity,
+            discount_minor=priced.discount_minor,
         )
-        for line in contents.lines
+        for line, priced in zip(contents.lines, contents.totals.lines, strict=True)
         if line.product is not None
     ]
     _set_lines(order, lines)
@@ -225,6 +239,8 @@ def _set_lines(order: Order, lines: list[OrderLine]) -> None:
 
 def _write(contents: CartContents, draft: Draft, admission: Admission) -> None:
     order = draft.order
+    if contents.applied and contents.applied.voucher:
+        take_voucher(order, contents.applied.voucher)
     take_stock(draft.lines)
     insert([order])
     insert(draft.lines)
@@ -236,6 +252,8 @@ def _write(contents: CartContents, draft: Draft, admission: Admission) -> None:
         insert([draft.mail])
     if contents.cart is not None:
         _empty(contents.cart, {line.item.pk: line.quantity for line in contents.lines})
+        if contents.cart.voucher_code:
+            Cart.objects.filter(pk=contents.cart.pk).update(voucher_code="")
 
 
 def _empty(cart: Cart, ordered: dict[UUID, int]) -> None:

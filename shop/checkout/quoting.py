@@ -10,6 +10,7 @@ from payments.networks.registry import NetworkState, get_network, network_states
 from payments.rates.current import CurrentRate, rate_for
 from shop.cart.contents import CartContents, CartLine
 from shop.checkout.placing import check_contents, too_small
+from shop.pricing.totals import Totals
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class QuotedAmount:
 @dataclass(frozen=True)
 class OrderQuote:
     lines: tuple[CartLine, ...]
-    total_minor: int
+    totals: Totals
+    voucher_code: str
     amounts: tuple[QuotedAmount, ...]
 
 
@@ -49,7 +51,8 @@ def quote_order(contents: CartContents, coin: str = "", *, at: datetime) -> Orde
     if coin:
         get_network(coin)
     states = [state for state in network_states() if not coin or UNITS[state.code].coin == coin]
-    return OrderQuote(contents.lines, contents.total_minor, tuple(map(partial(_amount, contents.total_minor, at), states)))
+    amounts = tuple(map(partial(_amount, contents.total_minor, at), states))
+    return OrderQuote(contents.lines, contents.totals, contents.voucher_code, amounts)
 
 
 def _amount(total_minor: int, at: datetime, state: NetworkState) -> QuotedAmount:

@@ -151,7 +151,7 @@ class Tally:
             for key in set(keys):
                 count(of, sale.paid, key, orders=1)
             for key, line in zip(keys, lines, strict=True):
-                count(of, sale.paid, key, units=line.quantity, revenue_minor=line.total_minor)
+                count(of, sale.paid, key, units=line.quantity, revenue_minor=line.total_minor - line.discount_minor)
         self.names |= {line.sku: line.name for line in lines}
 
     def left(self) -> dict[Key, dict[str, int]]:

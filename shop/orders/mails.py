@@ -239,7 +239,12 @@ def _contents(order: Order) -> dict[str, Any]:
     lines = [
         {"quantity": str(line.quantity), "name": line.name, "total": money(line.total_minor, order.currency)} for line in order.lines.all()
     ]
-    return {"lines": lines, "total": money(order.total_minor, order.currency)}
+    less = {
+        "subtotal": money(order.subtotal_minor, order.currency),
+        "voucher": order.voucher_code,
+        "discount": money(-order.discount_minor, order.currency),
+    }
+    return {"lines": lines, "total": money(order.total_minor, order.currency), **(less if order.discount_minor else {})}
 
 
 def _order_url(order: Order) -> str:

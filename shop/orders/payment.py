@@ -15,7 +15,7 @@ from payments.invoices.refundable import NOTHING_WENT, promised, refundable
 from payments.invoices.requoting import preview_quote
 from payments.models import Invoice, Payment, Payout
 from payments.networks.registry import is_play_money
-from shop.errors import OrderMoved, OutOfStock
+from shop.errors import OrderMoved, OutOfStock, VoucherRefused
 from shop.models import Order
 from shop.orders.mails import (
     expired_key,
@@ -146,7 +146,7 @@ def take_stock_again(invoice: Invoice) -> None:
         raise LateMoneyRefused(_("Order %(number)s is cancelled.") % {"number": order.number})
     try:
         hold_stock(order)
-    except OutOfStock as error:
+    except (OutOfStock, VoucherRefused) as error:
         raise LateMoneyRefused(str(error)) from error
 
 
@@ -179,6 +179,8 @@ def _follow_with_stock(order: Order, invoice: Invoice) -> str:
             hold_stock(order)
         except OutOfStock as error:
             return f"{_('Paid, but out of stock.')} {error}"
+        except VoucherRefused as error:
+            return f"{_('Paid, but others have used its voucher. Let more orders use it, or refund this one.')} {error}"
     elif invoice.status in CLOSED and order.status == Status.PENDING:
         release_stock(order)
     return ""

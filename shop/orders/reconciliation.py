@@ -25,7 +25,7 @@ def _check(ids: list[Any]) -> Iterator[SubjectProblem]:
     orders = Order.objects.filter(pk__in=ids).order_by("created_at", "pk")
     lines: dict[Any, int] = {}
     for line in OrderLine.objects.filter(order__in=ids):
-        lines[line.order_id] = lines.get(line.order_id, 0) + line.total_minor
+        lines[line.order_id] = lines.get(line.order_id, 0) + line.total_minor - line.discount_minor
     invoices: dict[Any, list[Invoice]] = {}
     for invoice in Invoice.objects.filter(subject_id__in=ids):
         invoices.setdefault(invoice.subject_id, []).append(invoice)

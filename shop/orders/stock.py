@@ -9,23 +9,31 @@ from django.utils.translation import gettext as _
 
 from cryptons.kept_sql import execute
 from shop.catalogue.changes import plenty_sold, stock_changed
-from shop.errors import CartChanged, OutOfStock, Shortage
+from shop.errors import CartChanged, OutOfStock, Shortage, VoucherRefused
 from shop.models import LOW_STOCK, Order, OrderLine, Product
+from shop.pricing.voucher_uses import release_voucher, take_voucher_again
 
 SELL = "UPDATE shop_product SET stock = stock - %s WHERE id = %s AND is_listed AND price_minor = %s AND stock >= %s"
 """What Django compiles, which takes longer than to run it (D86)."""
 
 
 def hold_stock(order: Order) -> None:
-    """Reserve the quantities of all lines or of none, in the caller's transaction. Does nothing if the order holds its stock already.
+    """Reserve the quantities of all lines or of none, and use the order's voucher, in the caller's transaction.
 
-    Raises OutOfStock with nothing reserved, so a caller can go on in the same transaction.
+    Does nothing if the order holds its stock already. Raises OutOfStock and VoucherRefused with nothing reserved, so a caller can go on
+    in the same transaction.
     """
     if not Order.objects.filter(pk=order.pk, holds_stock=False).update(holds_stock=True):
         return
+    try:
+        take_voucher_again(order)
+    except VoucherRefused:
+        Order.objects.filter(pk=order.pk).update(holds_stock=False)
+        raise
     lines = list(order.lines.all())
     shortages = [Shortage(line.name, 0) for line in lines if line.product_id is None] or _take(_quantities(lines))
     if shortages:
+        release_voucher(order)
         Order.objects.filter(pk=order.pk).update(holds_stock=False)
         raise OutOfStock(shortages)
     order.holds_stock = True
@@ -69,9 +77,10 @@ def _sell(product_id: UUID, line: OrderLine, *, least: int) -> bool:
 
 
 def release_stock(order: Order) -> bool:
-    """Return the lines' quantities to stock, in the caller's transaction. False if that was done before."""
+    """Return the lines' quantities to stock and the voucher's use, in the caller's transaction. False if that was done before."""
     if not Order.objects.filter(pk=order.pk, holds_stock=True).update(holds_stock=False):
         return False
+    release_voucher(order)
     quantities = _quantities(OrderLine.objects.filter(order=order))
     _put_back(quantities)
     stock_changed(quantities)

@@ -36,15 +36,20 @@ from shop.errors import ShopError  # noqa: E402
 from shop.figures.counting import count_orders  # noqa: E402
 from shop.figures.models import Figure  # noqa: E402
 from shop.figures.recounting import differences  # noqa: E402
-from shop.models import Cart, Order, Product  # noqa: E402
+from shop.models import Cart, Order, Product, Voucher  # noqa: E402
 from shop.orders.lifecycle import cancel_own_order  # noqa: E402
 from shop.tests.factories import ADDRESS, CartItemFactory, ProductFactory  # noqa: E402
 
 
-def prepare(left: int, buyers: int) -> dict[str, Any]:
-    """A product of which so many are left, and a cart with one of it for each buyer."""
+def prepare(left: int, buyers: int, voucher: str = "", uses: int = 0) -> dict[str, Any]:
+    """A product of which so many are left, and a cart with one of it for each buyer, with a voucher of so many uses."""
+    if voucher:
+        Voucher.objects.create(code=voucher, percent=10, most_uses=uses)
     product = ProductFactory.create(stock=left, slug=f"race-{time.time_ns()}", sku=f"RACE-{time.time_ns()}")
-    return {"product": str(product.pk), "carts": [str(CartItemFactory.create(product=product).cart_id) for _ in range(buyers)]}
+    return {
+        "product": str(product.pk),
+        "carts": [str(CartItemFactory.create(product=product, cart__voucher_code=voucher).cart_id) for _ in range(buyers)],
+    }
 
 
 def buy(cart: str, at: float) -> str:
@@ -106,6 +111,11 @@ def count(product: str) -> dict[str, Any]:
         "holding": orders.filter(holds_stock=True).count(),
         "invoices": Invoice.objects.filter(subject_id__in=list(orders.values_list("pk", flat=True))).count(),
     }
+
+
+def count_voucher(code: str) -> list[int]:
+    """How often it says that it was used, and in how many orders it was."""
+    return [Voucher.objects.get(code=code).uses, Order.objects.filter(voucher_code=code, discount_minor__gt=0).count()]
 
 
 def prepare_paid(orders: int) -> dict[str, Any]:

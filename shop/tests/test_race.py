@@ -33,6 +33,17 @@ def test_the_last_piece_is_sold_to_one_of_many_buyers(buyers, race):
 
 
 @pytest.mark.parametrize("race", range(ROUNDS))
+def test_a_voucher_is_used_as_often_as_it_may_by_many_buyers(buyers, race):
+    """Three uses for eight buyers, each of whom comes back when the database was busy."""
+    _product, carts = buyers[0].ask("prepare", left=100, buyers=PROCESSES, voucher=f"RACE{race}", uses=3).values()
+
+    outcome = at_once(buyers, "buy", *({"cart": cart} for cart in carts))
+
+    assert outcome == ["VoucherRefused"] * (PROCESSES - 3) + ["ordered"] * 3
+    assert buyers[0].ask("count_voucher", code=f"RACE{race}") == [3, 3]
+
+
+@pytest.mark.parametrize("race", range(ROUNDS))
 def test_a_cart_that_is_ordered_twice_at_once_makes_one_order(buyers, race):
     product, carts = buyers[0].ask("prepare", left=5, buyers=1).values()
 

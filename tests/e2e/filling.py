@@ -43,7 +43,7 @@ from shop.admin.orders import ACTIONS as ORDER_ACTIONS
 from shop.catalogue.changes import rebuild_search
 from shop.demo.goods import DEPARTMENTS
 from shop.demo.loading import load
-from shop.models import Category, Order, Product
+from shop.models import Category, Order, Product, Voucher
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.settings.changes import change_settings
 from shop.settings.colours import LIGHT, readable
@@ -73,6 +73,7 @@ NOT_PAGES = {
     "reviews:delete": "a button",
     "reviews:helpful": "a button",
     "shop:cart_add": "a button",
+    "shop:cart_voucher": "a form of the cart",
     "shop:find_order": "a form of the page of orders",
     "shop:order_again": "a button",
     "shop:order_pay": "leads to the pay page",
@@ -300,6 +301,7 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
     Rate.objects.get_or_create(coin="BTC", defaults={"currency": "USD", "minor_per_coin": 6_500_000, "quoted_at": timezone.now()})
     send_test(WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]), at=timezone.now())
     Alert.objects.create(key="e2e:1", text="The node's records have a payment that the ledger lacks: 0.5 BTC.")
+    Voucher.objects.create(code="SPRING", percent=10)
     client = filled.person("staff", client_of(staff))
     form = {"name": "ERP", "scopes": ["orders:read"], "expires_at_0": "", "expires_at_1": "", "allowed_ips": ""}
     filled.texts["a new API key"] = client.post("/admin/accounts/apikey/add/", form).text

@@ -21,8 +21,9 @@ from payments.payouts.refund_links import refund_path
 from payments.tests.factories import PayoutFactory
 from reviews.models import Review
 from reviews.tests.factories import ReviewFactory
-from shop.models import Cart, Order, Product, ProductImage
+from shop.models import Cart, Order, Product, ProductImage, Voucher
 from shop.orders.access import return_token
+from shop.pricing.vouchers import new_code
 from shop.tests.factories import CartItemFactory, CategoryFactory, ProductFactory
 from shop.tests.paying import invoice_of, open_order, pay
 from tests.matrix.people import BUYER, DISABLED, People
@@ -84,6 +85,7 @@ class Rows:
             "reviews_review": ReviewFactory.create,
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
+            "shop_voucher": lambda: Voucher.objects.create(code=new_code(), percent=10),
             "verification_verification": self._verification,
             "shop_productimage": lambda: ProductImage.objects.create(product=self.product, file="a.webp", width=1, height=1),
         }

@@ -23,7 +23,7 @@ def item(ada):
 
 def test_a_user_has_an_empty_cart_before_adding_anything(api, ada):
     cart = api.get("/api/cart").json()["data"]
-    assert set(cart) == {"id", "userId", "items", "total", "updatedAt"}
+    assert set(cart) == {"id", "userId", "items", "subtotal", "discount", "voucher", "total", "updatedAt"}
     assert (cart["id"], cart["userId"], cart["items"], cart["total"]) == (str(cart_of(ada).pk), str(ada.pk), [], "0.00")
 
 

@@ -44,6 +44,9 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
                 "cryptocurrency": "BTC",
             }
         ],
+        "subtotal": "99.98",
+        "discount": "0.00",
+        "voucher": None,
         "totalAmount": "99.98",
         "cryptocurrency": "BTC",
         "status": "pending",

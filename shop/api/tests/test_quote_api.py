@@ -82,7 +82,7 @@ def test_what_cannot_be_ordered_is_not_quoted(api):
         ({}, "items"),
         ({"items": []}, "items"),
         ({"items": [{"productId": "x", "quantity": 1}]}, "items.0.productId"),
-        ({"voucher": "SPRING"}, "voucher"),
+        ({"coupon": "SPRING"}, "coupon"),
         ({"cryptocurrency": "DOGE"}, "cryptocurrency"),
         ({"shippingAddress": {"name": "Ada"}}, "shippingAddress.street"),
     ],

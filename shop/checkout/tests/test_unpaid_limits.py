@@ -190,8 +190,8 @@ def test_requests_at_the_same_time_do_not_pass_the_share(kettle, monkeypatch):
 def test_pieces_of_an_order_placed_after_the_stock_was_read_count_once(kettle, monkeypatch):
     read = placing.read_cart
 
-    def meet(cart):
-        contents = read(cart)
+    def meet(*args, **named):
+        contents = read(*args, **named)
         monkeypatch.setattr(placing, "read_cart", read)
         place(kettle, quantity=10)
         return contents

@@ -54,5 +54,7 @@ def figures_by_hand() -> Sums:
         count("all", order, day, orders=1, revenue_minor=order.total_minor, units=sum(line.quantity for line in lines))
         for line in lines:
             for of, key in (("product", line.sku), ("category", str(line.category_id))):
-                count(of, order, day, key, orders=1, units=line.quantity, revenue_minor=line.price_minor * line.quantity)
+                count(
+                    of, order, day, key, orders=1, units=line.quantity, revenue_minor=line.price_minor * line.quantity - line.discount_minor
+                )
     return sums
