@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin import NamedSplitDateTime
 from cryptons.amount_field import AmountField
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.formats import money
@@ -22,6 +23,8 @@ CODE = re.compile(r"[0-9A-Z-]{3,}")
 
 
 class VoucherForm(forms.ModelForm[Voucher]):
+    starts_at = forms.SplitDateTimeField(label=_("valid from"), required=False, widget=NamedSplitDateTime)
+    ends_at = forms.SplitDateTimeField(label=_("valid until"), required=False, widget=NamedSplitDateTime)
     amount = AmountField(required=False)
     minimum = AmountField(required=False)
 
@@ -95,7 +98,8 @@ class LabelledFormSet(forms.BaseInlineFormSet[VoucherGoods, Voucher, forms.Model
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():
-            field.widget.attrs.setdefault("aria-label", field.label)
+            # The admin wraps the box of a foreign key, and hands it no attributes.
+            getattr(field.widget, "widget", field.widget).attrs.setdefault("aria-label", field.label)
 
 
 class GoodsInline(admin.TabularInline[VoucherGoods, Voucher]):
@@ -103,7 +107,8 @@ class GoodsInline(admin.TabularInline[VoucherGoods, Voucher]):
     form = GoodsForm
     formset = LabelledFormSet
     extra = 1
-    autocomplete_fields = ("product", "category")
+    raw_id_fields = ("product",)
+    """Not autocomplete_fields: in a table, their boxes have no name for screen readers."""
 
 
 @admin.register(Voucher)
