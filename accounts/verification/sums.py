@@ -103,7 +103,7 @@ def _room(
     stored: dict[str, int] = {}
     for limit in limits:
         stored |= dict(SpendingSum.objects.filter(key__in=(*limit.keys, *limit.others)).values_list("key", "total_minor"))
-        if max(stored.get(key, 0) for key in limit.keys) + total_minor > limit.most_minor:
+        if max((stored.get(key, 0) for key in limit.keys), default=0) + total_minor > limit.most_minor:
             raise LimitPassed(limit.rule, limit.most_minor)
     return limits, stored
 

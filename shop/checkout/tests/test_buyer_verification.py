@@ -163,6 +163,17 @@ def test_the_checkout_says_what_to_do_and_keeps_the_cart(limits, settings, clien
     assert Cart.objects.get().items.exists()
 
 
+@pytest.mark.parametrize(("quantity", "is_warned"), [(2, False), (3, True)])
+def test_a_guest_of_whom_nothing_is_known_yet_sees_the_checkout(limits, client, quantity, is_warned):
+    session = client.session
+    session[SESSION_KEY] = str(CartItemFactory(quantity=quantity).cart.pk)
+    session.save()
+
+    page = client.get("/checkout/")
+
+    assert (page.status_code, "Please log in or make an account" in page.text) == (200, is_warned)
+
+
 def test_who_is_on_the_sanctions_list_cannot_order_and_staff_are_told_once(settings, tmp_path):
     settings.SANCTIONS_LIST, settings.STAFF_EMAIL = str(tmp_path / "list.txt"), ["grace@example.com"]
     (tmp_path / "list.txt").write_text("Lovelace, Ada\n", encoding="utf-8")
