@@ -40,7 +40,7 @@ def new_code() -> str:
 
 def as_code(typed: str) -> str:
     """Return the code as it is stored."""
-    return "".join(typed.split()).upper()[:MAX_CODE]
+    return "".join(typed.replace("\x00", "").split()).upper()[:MAX_CODE]
 
 
 def apply_voucher(code: str, lines: Sequence[ProductLine], *, at: datetime) -> AppliedVoucher:
