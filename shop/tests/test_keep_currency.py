@@ -5,7 +5,7 @@ from django.db import IntegrityError
 
 from cryptons.management.commands import prepare, serve
 from cryptons.serving import preparation
-from shop.models import PriceCurrency
+from shop.models import PriceCurrency, Voucher
 from shop.tests.factories import OrderFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,3 +65,20 @@ def test_each_start_looks_at_the_currency_right_after_the_migrations(run, monkey
     monkeypatch.setattr(preparation, "keep_currency", stop)
     with pytest.raises(Reached):
         run()
+
+
+@pytest.mark.parametrize("terms", [{"amount_minor": 500}, {"percent": 10, "minimum_minor": 500}])
+def test_the_currency_stays_while_a_voucher_has_an_amount(settings, terms):
+    start(settings, "USD")
+    voucher = Voucher.objects.create(code="SPRING", **terms)
+    with pytest.raises(ImproperlyConfigured, match=r"^CURRENCY must stay USD: "):
+        start(settings, "JPY")
+    voucher.delete()
+    start(settings, "JPY")
+
+
+def test_the_currency_can_change_while_vouchers_have_only_percent(settings):
+    start(settings, "USD")
+    Voucher.objects.create(code="SPRING", percent=10)
+    start(settings, "JPY")
+    assert PriceCurrency.objects.get().currency == "JPY"

@@ -3,19 +3,22 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
+from django.db.models import Q
 
-from shop.models import Order, PriceCurrency, Product
+from shop.models import Order, PriceCurrency, Product, Voucher
 
 
 class Command(BaseCommand):
-    help = "Remember the currency of the prices, and refuse another one as long as there are products. Each start does it."
+    help = "Remember the currency of the prices, and refuse another one as long as there are any. Each start does it."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        has_prices, kept = Product.objects.exists(), known_currency()
+        kept = known_currency()
+        has_prices = Product.objects.exists() or Voucher.objects.filter(Q(amount_minor__gt=0) | Q(minimum_minor__gt=0)).exists()
         if has_prices and kept not in ("", settings.CURRENCY):
             raise ImproperlyConfigured(
-                f"CURRENCY must stay {kept}: all prices of this shop are numbers of that currency, and would mean other amounts in "
-                f"{settings.CURRENCY}. Set CURRENCY={kept}. Or start once with it, delete all products in the admin, and then change it."
+                f"CURRENCY must stay {kept}: all prices and vouchers of this shop are numbers of that currency, and would mean other "
+                f"amounts in {settings.CURRENCY}. Set CURRENCY={kept}. Or start once with it, delete all products, and all vouchers with "
+                "an amount or a minimum, in the admin, and then change it."
             )
         if kept != settings.CURRENCY or not PriceCurrency.objects.exists():
             PriceCurrency.objects.update_or_create(only="prices", defaults={"currency": settings.CURRENCY})
