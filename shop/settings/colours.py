@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 HEX = re.compile(r"#[0-9a-f]{6}")
 LEAST_CONTRAST = Decimal("4.5")
@@ -33,6 +34,7 @@ def readable(colour: str, backgrounds: tuple[str, ...], *, towards: str) -> str:
     return next(step for step in steps if least_contrast(step, backgrounds) >= LEAST_CONTRAST)
 
 
+@lru_cache(8)  # every page has it, and to find a tone that can be read takes longer than to make a page
 def colour_styles(accent: str, accent_dark: str) -> str:
     """Return the CSS that replaces the shop's own colours of links, buttons and the home page; empty without a colour."""
     if not accent:
