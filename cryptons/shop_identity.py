@@ -37,8 +37,7 @@ def mail_footer() -> str:
 
 def mail_sender() -> str:
     """Return MAIL_FROM. If its name is SHOP_NAME, the sender is called as the shop is now."""
-    name, address = parseaddr(settings.MAIL_FROM)
-    current = shop_name()
-    if name != settings.SHOP_NAME or current == name:
+    address = parseaddr(settings.MAIL_FROM)[1]
+    if formataddr((settings.SHOP_NAME, address)) != settings.MAIL_FROM:
         return str(settings.MAIL_FROM)
-    return formataddr((current, address))
+    return formataddr((shop_name(), address))
