@@ -89,7 +89,7 @@ def catalogue_changed() -> None:
 
 def settings_changed() -> None:
     """Renew the shop's own settings after the commit, and all public pages, each of which shows some of them."""
-    on_commit(lambda: _renew(CATEGORIES, LISTS, SETTINGS))
+    on_commit(lambda: _renew(SETTINGS, CATEGORIES, LISTS))  # a page that is made in between is kept under an old version
 
 
 def lists_changed() -> None:
@@ -123,7 +123,7 @@ def tell_what_is_owed() -> None:
     """Renew all public pages if a renewal failed."""
     global _owes
     if _owes:
-        _owes = not _store(CATEGORIES, LISTS, SETTINGS)
+        _owes = not _store(SETTINGS, CATEGORIES, LISTS)
 
 
 def _version(key: str) -> str:

@@ -103,6 +103,6 @@ def _write(values: Mapping[str, Any], version: int | None) -> ShopSettings:
     elif not update_if_unchanged(row, **values, updated_at=timezone.now()):
         raise SettingsMoved
     audit("add" if is_new else "change", row, changes)
-    delete_unused([before[name] for name in ("logo", "favicon") if name in changes])
     settings_changed()
+    delete_unused([before[name] for name in ("logo", "favicon") if name in changes])
     return row

@@ -14,6 +14,9 @@ from cryptons.audit.models import Entry
 from cryptons.mail.message import message_bytes
 from cryptons.mail.models import Mail
 from cryptons.mail.queueing import queue_mail
+from cryptons.mail_address import read_sender
+from cryptons.shop_identity import mail_sender
+from shop.catalogue import version
 from shop.settings import current
 from shop.settings.changes import SettingsMoved, change_settings, clean
 from shop.settings.models import ONLY, ShopSettings
@@ -86,6 +89,15 @@ def test_another_process_sees_a_change_by_its_version(monkeypatch):
     monkeypatch.setattr(current, "_kept", kept)  # what a process keeps that made neither change
 
     assert current.current_settings().name == "Cups"
+
+
+def test_a_page_that_another_process_makes_during_a_change_is_not_kept_for_the_version_after_it(monkeypatch):
+    renewed = []
+    monkeypatch.setattr(version, "_renew", lambda *keys: renewed.extend(keys))
+
+    change_settings({"name": "Kettles"})
+
+    assert renewed == [version.SETTINGS, version.CATEGORIES, version.LISTS]
 
 
 def test_during_an_outage_the_shop_keeps_the_settings_that_it_had(monkeypatch):
@@ -237,6 +249,14 @@ def test_lines_end_as_everywhere_and_spaces_around_a_text_go():
     assert problems == {}
 
 
+def test_pages_do_not_compute_the_tones_of_a_colour_each_time(client, monkeypatch):
+    change_settings({"accent": "#123456"})
+    client.get("/cart/")
+    monkeypatch.setattr("shop.settings.colours.contrast", None)
+
+    assert ":root{--brand:#123456" in client.get("/cart/").text
+
+
 def test_the_colour_that_the_error_names_is_accepted():
     _cleaned, problems = clean({"accent": "#ffcc00"})
 
@@ -269,6 +289,14 @@ def test_without_an_end_of_their_own_mails_end_with_the_seller():
     queue_mail("key", to="ada@example.com", template="mail/staff", context={"subject": "Hi", "body": "Hello.", "url": "http://x"})
 
     assert Mail.objects.get().text.endswith("\n-- \nThread GmbH\nDE123456789\n")
+
+
+def test_a_sender_with_the_name_of_the_environment_gets_the_new_one_in_any_script(settings):
+    settings.SHOP_NAME = "Müllers Laden"
+    settings.MAIL_FROM = read_sender("", shop_name=settings.SHOP_NAME, domain="shop.example")
+    change_settings({"name": "Kettles"})
+
+    assert mail_sender() == "Kettles <shop@shop.example>"
 
 
 def test_a_sender_with_a_name_of_its_own_keeps_it(settings):
