@@ -58,7 +58,7 @@ def buyers_on(database: str, folder: Path, program: str = "shop.tests.racing_buy
     for buyer, (our_end, _) in zip(buyers, pairs, strict=True):
         buyer.lines.close()
         our_end.close()
-    parent.wait(timeout=20)
+    parent.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
