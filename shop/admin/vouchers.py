@@ -140,6 +140,15 @@ class VoucherAdmin(AtomicModelAdmin[Voucher]):
     def discount(self, voucher: Voucher) -> str:
         return f"{voucher.percent}\xa0%" if voucher.percent else money(voucher.amount_minor)
 
+    @admin.display(description=_("amount"))
+    def amount(self, voucher: Voucher) -> str:
+        """For those who may only look; others have a field of the form."""
+        return money(voucher.amount_minor)
+
+    @admin.display(description=_("minimum"))
+    def minimum(self, voucher: Voucher) -> str:
+        return money(voucher.minimum_minor)
+
     @admin.display(description=_("used"))
     def used(self, voucher: Voucher) -> str:
         return str(voucher.uses) if voucher.most_uses is None else f"{voucher.uses} / {voucher.most_uses}"

@@ -1,6 +1,7 @@
 """Vouchers on the pages of the shop, in the API and in the admin."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from accounts.tests.factories import ApiClient, StaffFactory, UserFactory
@@ -193,3 +194,15 @@ def test_the_cart_in_the_api_has_the_voucher(spring):
     data = ApiClient(user).get("/api/cart").json()["data"]
     assert (data["subtotal"], data["discount"], data["voucher"], data["total"]) == ("99.98", "10.00", "SPRING", "89.98")
     assert CartItem.objects.get() == item
+
+
+def test_staff_who_may_only_look_at_vouchers_see_their_amounts(client):
+    spring = Voucher.objects.create(code="SPRING", amount_minor=1_234, minimum_minor=5_678)
+    staff = StaffFactory(is_superuser=False)
+    staff.user_permissions.add(Permission.objects.get(codename="view_voucher"))
+    client.force_login(staff)
+
+    page = client.get(reverse("admin:shop_voucher_change", args=[spring.pk]))
+
+    assert "$12.34" in page.text
+    assert "$56.78" in page.text
