@@ -15,13 +15,15 @@ from shop.pricing.vouchers import as_code
 
 class VoucherField(StrictString):
     def __init__(self, **options: Any) -> None:
-        words = "The code of a voucher, in small or capital letters. Without it, the one that was entered on the cart's page"
-        super().__init__(max_length=MAX_CODE, help_text=words, **options)
+        words = "The code of a voucher, in small or capital letters. Without it, that of the cart's page; an empty one means none"
+        super().__init__(max_length=MAX_CODE, allow_blank=True, help_text=words, **options)
 
 
-def read_voucher(request: Request, values: Mapping[str, Any]) -> str:
-    """Return the code as it is stored; empty without one. Raises RateLimited, but not for programs that may change orders."""
-    code = as_code(values.get("voucher", ""))
+def read_voucher(request: Request, values: Mapping[str, Any]) -> str | None:
+    """Return the code as it is stored; None for that of the cart. Raises RateLimited, but not for programs that may change orders."""
+    if "voucher" not in values:
+        return None
+    code = as_code(values["voucher"])
     if code and (is_person(request.user) or not has_permission(request.user, "orders:write")):
         try:
             count_code(request._request)

@@ -148,11 +148,11 @@ def cart_of(user: User) -> Cart:
     return Cart.objects.get_or_create(user=user)[0]
 
 
-def read_cart(cart: Cart | None, voucher: str = "", *, at: datetime | None = None) -> CartContents:
-    """Read the cart as it is now, with the voucher of this code instead of its own."""
+def read_cart(cart: Cart | None, voucher: str | None = None, *, at: datetime | None = None) -> CartContents:
+    """Read the cart as it is now, with the voucher of this code instead of its own; with none for an empty code."""
     items = CartItem.objects.filter(cart=cart).prefetch_related("product") if cart else ()
     lines = tuple(CartLine(item, item.product) for item in items)
-    code = voucher or (cart.voucher_code if cart else "")
+    code = (cart.voucher_code if cart else "") if voucher is None else voucher
     return CartContents(cart, lines, apply_voucher(code, lines, at=at or timezone.now()) if code else None)
 
 

@@ -78,13 +78,13 @@ def place_order(
     agreed: str = "",
     language: str = "",
     visitor: Visitor = NOBODY,
-    voucher: str = "",
+    voucher: str | None = None,
 ) -> Placed:
     """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
-    `voucher`: the code of one instead of the cart's own.
+    `voucher`: the code of one instead of the cart's own; empty for none.
     Raises children of ShopError and NotAdmitted, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart
     is kept.
     """
@@ -102,7 +102,7 @@ def order_products(
     at: datetime,
     token: UUID | None = None,
     visitor: Visitor = NOBODY,
-    voucher: str = "",
+    voucher: str | None = None,
 ) -> Placed:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
     buyer = Buyer(email, user, address, visitor=visitor)
@@ -114,7 +114,7 @@ def placed_order(token: UUID, user: User | None) -> Order | None:
     return Order.objects.filter(checkout_token=token, user=user).first()
 
 
-def contents_of(quantities: dict[UUID, int], voucher: str = "", *, at: datetime) -> CartContents:
+def contents_of(quantities: dict[UUID, int], voucher: str | None = None, *, at: datetime) -> CartContents:
     """Return these products in a cart that is not stored. Raises Product.DoesNotExist."""
     products = {product.pk: product for product in find_rows(Product, quantities) if product.is_listed}
     if len(products) < len(quantities):

@@ -206,3 +206,15 @@ def test_staff_who_may_only_look_at_vouchers_see_their_amounts(client):
 
     assert "$12.34" in page.text
     assert "$56.78" in page.text
+
+
+@pytest.mark.parametrize(("more", "discount"), [({}, "10.00"), ({"voucher": ""}, "0.00")])
+def test_an_empty_code_in_the_api_leaves_out_the_voucher_of_the_cart(spring, more, discount):
+    user = UserFactory()
+    CartItemFactory(cart__user=user, cart__voucher_code="SPRING", quantity=2)
+    api = ApiClient(user)
+
+    quote = api.post("/api/checkout/quote", more)
+    placed = api.post("/api/orders", {"cryptocurrency": "BTC", "shippingAddress": ADDRESS, **more})
+
+    assert (quote.json()["data"]["discount"], placed.json()["data"]["discount"]) == (discount, discount)
