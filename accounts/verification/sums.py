@@ -2,7 +2,8 @@
 
 An order is added to the sums of its account, its mail address and its delivery address, by updates that change no row which would pass the
 limit. So of several orders at once, no more are placed than the limit allows. Anybody may order with anybody's mail address: so its sum
-never stops the account that has confirmed the address, whose orders are only added to it.
+never stops an account that has confirmed the address, whose orders are only added to it. All accounts that confirmed addresses of one
+mailbox, as `name+tag@`, share a sum of their own.
 """
 
 import re
@@ -99,7 +100,8 @@ def _room(
     """Return the limits of an order, and the sums that are stored. Raises LimitPassed if it has no room in them."""
     if settings.VERIFICATION_LIMIT and total_minor > (most := _minor(settings.VERIFICATION_LIMIT)):
         raise LimitPassed(ONE_ORDER, most)
-    limits = tuple(_limits(_parties(user_id, email, address), own=_has_confirmed(user_id, email), at=at))
+    own = _has_confirmed(user_id, email)
+    limits = tuple(_limits(_parties(user_id, email, address, own=own), own=own, at=at))
     stored: dict[str, int] = {}
     for limit in limits:
         stored |= dict(SpendingSum.objects.filter(key__in=(*limit.keys, *limit.others)).values_list("key", "total_minor"))
@@ -150,10 +152,11 @@ def mailbox_of(email: str) -> str:
     return f"{name.partition('+')[0] or name}{at}{domain}"
 
 
-def _parties(user_id: UUID | None, email: str, address: Mapping[str, str]) -> list[str]:
+def _parties(user_id: UUID | None, email: str, address: Mapping[str, str], *, own: bool = False) -> list[str]:
     mail = [f"mail:{mailbox_of(email)}"] if email else []
+    owner = [f"owner:{mailbox_of(email)}"] if own else []
     place = [f"address:{place_of(address)}"] if address else []
-    return [*mail, *place, *([f"account:{user_id}"] if user_id else [])]
+    return [*mail, *owner, *place, *([f"account:{user_id}"] if user_id else [])]
 
 
 def _has_confirmed(user_id: UUID | None, email: str) -> bool:

@@ -101,6 +101,14 @@ def test_a_mail_address_that_the_account_has_not_confirmed_shares_its_sum_with_g
         place(1, user=UserFactory(email="ada@example.com", verified_email=""), street="14 Example Road")
 
 
+def test_accounts_that_confirmed_addresses_of_one_mailbox_share_a_sum(limits):
+    first, second = (UserFactory(email=f"ada+{tag}@example.com", verified_email=f"ada+{tag}@example.com") for tag in "12")
+    place(user=first, email=first.email)
+
+    with pytest.raises(VerificationNeeded):
+        place(1, user=second, email=second.email, street="14 Example Road")
+
+
 def test_an_order_that_is_cancelled_unpaid_no_longer_counts(limits):
     order = place(user=UserFactory())
     assert totals() == [9_998] * 6
