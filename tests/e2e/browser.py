@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from tests.running import wait_for
+from tests.running import PATIENCE, wait_for
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
@@ -42,7 +42,8 @@ class Browser:
         if not javascript:
             options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
         self.driver = Chrome(options=options, service=ChromeService(program("chromedriver")))
-        self.driver.set_page_load_timeout(30)
+        self.driver.set_page_load_timeout(30 * PATIENCE)
+        self.driver.set_script_timeout(100)  # below the 120 s that Selenium waits for any answer
 
     def open(self, path: str) -> None:
         self.driver.get(self.url + path)
