@@ -20,10 +20,11 @@ class PaymentsConfig(AppConfig):
         beat_init.connect(start_listening)
         web_started.connect(start_watching)
 
-        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkNotOffered):
+        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable):
             translate(away, 503, "SERVICE_UNAVAILABLE")
         for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused, errors.PayoutMoved, errors.PayoutRefused):
             translate(refusal, 409, "CONFLICT")
         translate(errors.IllegalOverride, 409, "ILLEGAL_TRANSITION")
         translate(errors.HintNotSigned, 401, "UNAUTHORIZED")
         translate(errors.UnknownPlay, 400, "VALIDATION_ERROR")
+        translate(errors.NetworkNotOffered, 400, "VALIDATION_ERROR", lambda error: [{"field": "cryptocurrency", "message": str(error)}])

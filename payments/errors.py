@@ -1,5 +1,6 @@
 """Errors that payments raise on purpose. They know nothing of HTTP: the API and the pages turn them into answers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -34,7 +35,12 @@ class RateUnavailable(PaymentError):
 
 
 class NetworkNotOffered(PaymentError):
-    """The shop does not take this network: no node is configured for it."""
+    """The shop does not take this network: no node is configured for it. Retrying will not help; the text names what the shop takes."""
+
+    def __init__(self, name: str, offered: Sequence[str]) -> None:
+        refused = _("This shop does not take %(network)s.") % {"network": name}
+        others = _("It takes: %(networks)s.") % {"networks": ", ".join(offered)} if offered else _("It takes no payments at the moment.")
+        super().__init__(f"{refused} {others}")
 
 
 class InvoiceMoved(PaymentError):

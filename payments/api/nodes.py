@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cryptons.api.errors import NotFound
 from cryptons.api.permissions import may
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
 from cryptons.coins import LIGHTNING
 from payments.api.outputs import LiquiditySerializer, NodeSerializer
-from payments.errors import NetworkNotOffered
 from payments.networks.lightning.network import LightningNetwork
 from payments.networks.registry import networks
 from payments.sync.node_health import read_nodes
@@ -36,9 +36,9 @@ def recent_nodes() -> list[dict[str, Any]]:
 class LightningLiquidity(ApiView):
     permission_classes = [may("nodes:read")]
 
-    @describe("Get the liquidity of Lightning", data=LiquiditySerializer, scope="nodes:read")
+    @describe("Get the liquidity of Lightning", data=LiquiditySerializer, errors=[404], scope="nodes:read")
     def get(self, request: Request) -> Response:
         lnd = networks().get(LIGHTNING)
         if not isinstance(lnd, LightningNetwork):
-            raise NetworkNotOffered(_("No LND is configured."))
+            raise NotFound(_("No LND is configured."))
         return success(LiquiditySerializer.serialize(lnd.liquidity()), headers={"Cache-Control": "no-store"})

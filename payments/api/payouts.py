@@ -25,6 +25,7 @@ from cryptons.money import UNITS, parse_coin
 from payments.accounting.ledger import COLUMNS, ledger
 from payments.api.listing import Listing
 from payments.api.outputs import PayoutSerializer
+from payments.errors import NetworkNotOffered
 from payments.models import Invoice, Payment, Payout
 from payments.payouts.destinations import BadDestination, can_be_refunded_over, check_destination
 from payments.payouts.workflow import draft_payout
@@ -86,8 +87,8 @@ class Payouts(ApiView):
         if done is not None:
             return success(PayoutSerializer.serialize(done), status=201)
         if not can_be_refunded_over(network):
-            problem = _("This shop does not take %(network)s at the moment.") % {"network": UNITS[network].name}
-            raise Invalid.fields({"network": problem})
+            offered = [unit.name for code, unit in UNITS.items() if can_be_refunded_over(code)]
+            raise Invalid.fields({"network": str(NetworkNotOffered(UNITS[network].name, offered))})
         amount = _amount(values["amount"], network) if values.get("amount") else None
         destination = values.get("destination", "")
         if destination:

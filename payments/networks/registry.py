@@ -75,11 +75,10 @@ def offered_networks() -> tuple[str, ...]:
 
 def get_network(code: str) -> Network:
     """Return the adapter of the network. Raises NetworkNotOffered."""
-    try:
-        return networks()[code]
-    except KeyError:
-        name = UNITS[code].name if code in UNITS else code
-        raise NetworkNotOffered(_("This shop does not take %(network)s at the moment.") % {"network": name}) from None
+    offered = networks()
+    if code not in offered:
+        raise NetworkNotOffered(UNITS[code].name if code in UNITS else code, [UNITS[other].name for other in offered])
+    return offered[code]
 
 
 def failing_networks() -> set[str]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cryptons.coins import CARD
 from cryptons.money import Base
-from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.errors import UnknownPlay
 from payments.invoices.buyer_view import read_buyer_view
 from payments.invoices.settlement import settle
 from payments.models import Invoice, Option, SandboxTransaction
@@ -32,10 +32,10 @@ PLAYS = {
 def play(invoice_id: UUID, act: str, *, at: datetime) -> None:
     """Simulate an act on an invoice. The follower reads its result as from a real node.
 
-    Raises NetworkNotOffered when the sandbox is off, Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS, and for cards.
+    Raises Invoice.DoesNotExist, and UnknownPlay for an act that is not in PLAYS, for cards, and when the sandbox is off.
     """
     if not is_sandbox():
-        raise NetworkNotOffered(gettext("This shop has no sandbox: it takes real payments."))
+        raise UnknownPlay(gettext("This shop has no sandbox: it takes real payments."))
     if act not in _ACTS:
         raise UnknownPlay(gettext("The sandbox cannot play “%(play)s”. It plays %(plays)s.") % {"play": act, "plays": ", ".join(PLAYS)})
     invoice = Invoice.objects.get(pk=invoice_id)

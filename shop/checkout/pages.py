@@ -118,8 +118,10 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
         )
     except (NodeUnavailable, NodeRejected):
         return _review(request, contents, buyer, chosen=network, failed={network: _cannot_be_reached(network)})
-    except (RateUnavailable, NetworkNotOffered) as error:
+    except RateUnavailable as error:
         return _review(request, contents, buyer, chosen=network, failed={network: str(error)})
+    except NetworkNotOffered as error:
+        return _review(request, contents, buyer, chosen=network, failed={network: str(error)}, status=400)
     except (CartChanged, OrderMoved, OutOfRange) as error:
         now = read_cart(find_cart(request))
         if not now.can_be_ordered:

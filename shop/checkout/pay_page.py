@@ -26,7 +26,7 @@ from cryptons.page_holes import COOKIE
 from cryptons.page_limits import CART, limit_forms
 from cryptons.private_link import private_link
 from cryptons.qr_code import qr_svg
-from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.errors import UnknownPlay
 from payments.invoices.buyer_view import BuyerView, read_buyer_view
 from payments.models import Invoice, Payout
 from payments.polling import is_silent
@@ -281,7 +281,7 @@ def sandbox_play(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     action = request.POST.get("play", "")
     try:
         play(invoice_id, action, at=timezone.now())
-    except (NetworkNotOffered, UnknownPlay, Invoice.DoesNotExist) as error:
+    except (UnknownPlay, Invoice.DoesNotExist) as error:
         raise Http404(str(error)) from error
     enqueue(follow_networks)
     messages.info(request, _("Sandbox: %(action)s. This page refreshes in a few seconds.") % {"action": PLAYS[action]})

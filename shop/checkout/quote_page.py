@@ -57,8 +57,10 @@ def _requote(request: HttpRequest, invoice: Invoice, order: Order, network: str)
         requote_order(order.pk, network, at=timezone.now(), visitor=visitor_of(request))
     except (NodeUnavailable, NodeRejected):
         return _show(request, invoice, order, chosen=network, failed={network: _cannot_be_reached(network)}, status=503)
-    except (RateUnavailable, NetworkNotOffered) as error:
+    except RateUnavailable as error:
         return _show(request, invoice, order, chosen=network, failed={network: str(error)}, status=503)
+    except NetworkNotOffered as error:
+        return _show(request, invoice, order, chosen=network, failed={network: str(error)}, status=400)
     except TooManyUnpaid as error:
         mine = [other for other in error.orders if may_change_payment(request, other)]
         return _show(request, invoice, order, chosen=network, problem=str(error), open_orders=mine, status=409)

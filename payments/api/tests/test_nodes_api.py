@@ -46,9 +46,9 @@ def test_listing_channels_needs_permission(lnd, who, status):
     assert lnd.asked == []
 
 
-def test_listing_channels_without_lnd_is_answered_with_503():
+def test_listing_channels_without_lnd_is_answered_with_404():
     answer = ApiClient(staff_who_may("view_cursor")).get("/api/admin/lightning")
-    assert (answer.status_code, answer.json()["error"]["message"]) == (503, "No LND is configured.")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "No LND is configured.")
 
 
 def test_listing_channels_of_an_unreachable_lnd_names_the_problem(lnd):

@@ -57,6 +57,12 @@ def test_no_quote_is_made_while_the_network_is_unavailable(api, ada, monkeypatch
     assert_error(api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "XRP"}), 503, "SERVICE_UNAVAILABLE")
 
 
+def test_a_quote_in_a_coin_that_the_shop_does_not_take_is_refused(api, ada):
+    order = placed(user=ada)
+    error = assert_error(api.post(f"/api/orders/{order.pk}/payment", {"cryptocurrency": "CARD"}), 400, "VALIDATION_ERROR")
+    assert error["details"][0]["message"].endswith("It takes: Bitcoin, Litecoin, XRP.")
+
+
 def test_only_the_buyer_can_change_the_payment_of_an_order(api, ada):
     staff, order = StaffFactory(), placed(user=ada)
     for other in (UserFactory(), staff):

@@ -132,9 +132,16 @@ def test_ordering_an_unknown_product_is_not_found(api, kettle):
     assert assert_error(api.post("/api/orders", order_body((kettle, 1), (ghost, 1))), 404, "NOT_FOUND")["message"] == "Product not found"
 
 
-def test_ordering_with_a_coin_that_is_unavailable_gets_a_503(api, kettle, settings):
+def test_ordering_with_a_coin_that_the_shop_does_not_take_is_refused_and_names_those_that_it_takes(api, kettle, settings):
+    settings.XRP_URL = "http://127.0.0.1:9"
+    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 400, "VALIDATION_ERROR")
+    assert error["message"] == "This shop does not take Bitcoin. It takes: XRP."
+
+
+def test_ordering_where_no_payment_is_taken_says_so(api, kettle, settings):
     settings.SANDBOX = False
-    assert_error(api.post("/api/orders", order_body((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
+    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 400, "VALIDATION_ERROR")
+    assert error["message"] == "This shop does not take Bitcoin. It takes no payments at the moment."
 
 
 @pytest.mark.parametrize("error", [NodeUnavailable("away"), RateUnavailable("no rate")])

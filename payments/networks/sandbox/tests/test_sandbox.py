@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from cryptons.coins import BITCOIN, LITECOIN, XRP, Chain, CoreCoin
-from payments.errors import NetworkNotOffered, UnknownPlay
+from payments.errors import UnknownPlay
 from payments.invoices.settlement import settle
 from payments.models import Invoice, SandboxChain
 from payments.networks.base import DestinationRequest
@@ -100,7 +100,7 @@ def test_an_unknown_scenario_is_refused(invoice, act):
 @pytest.mark.parametrize("act", PLAYS)
 def test_no_scenario_can_be_played_where_the_shop_takes_real_money(invoice, settings, act):
     settings.BITCOIN_RPC_HOST = "127.0.0.1"
-    with pytest.raises(NetworkNotOffered):
+    with pytest.raises(UnknownPlay):
         play(invoice.pk, act, at=timezone.now())
 
 
