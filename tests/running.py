@@ -27,7 +27,10 @@ FIRST_START = "STACK_FIRST_START"
 """Names the folder of the first start that processes share."""
 
 PATIENCE = int(os.environ.get("STACK_PATIENCE", "1"))
-"""How many times longer things may take where others use the machine as well; `wait_for` multiplies by it."""
+"""How many times longer things may take where others use the machine as well; `wait_for` and every other limit multiply by it."""
+
+LONGEST = 60 * PATIENCE
+"""Seconds of a limit that no claim is about: it only ends what would hang forever."""
 
 T = TypeVar("T")
 
@@ -84,7 +87,7 @@ class Shop:
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=LONGEST)
         self._logins: dict[str, dict[str, str]] = {}
 
     def start(self) -> None:
@@ -100,7 +103,7 @@ class Shop:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 120 * PATIENCE
         while f"is open: {self.url}" not in self.said(told):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
@@ -116,10 +119,10 @@ class Shop:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(30)
+            return self.process.wait(LONGEST)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError("The shop did not stop within 30 s.") from None
+            raise AssertionError(f"The shop did not stop within {LONGEST} s.") from None
 
     def child(self, name: str) -> int | None:
         """The pid of its `web` or `worker` process, None while there is none."""

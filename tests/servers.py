@@ -30,7 +30,7 @@ import pymongo
 import redis
 
 from tests.programs import COMPOSE, TOOLS, Missing, command_of, find
-from tests.running import ROOT, free_port, wait_for
+from tests.running import LONGEST, ROOT, free_port, wait_for
 
 if TYPE_CHECKING:
     from tests.stack.bitcoind import Node
@@ -59,7 +59,7 @@ class Server:
             return
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(LONGEST)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -147,7 +147,7 @@ def _postgres_folder(folder: Path) -> Path:
 def _fill(command: list[str], folder: Path) -> None:
     made = spawn(Path(command[0]).name, command, folder, as_nobody=True)
     assert made.process is not None
-    if made.process.wait(120):
+    if made.process.wait(2 * LONGEST):
         raise AssertionError(f"{made.name} failed: {(folder.parent / f'{folder.name}.log').read_text()[-1000:]}")
 
 
@@ -215,7 +215,7 @@ def elasticsearch(folder: Path, *, port: int = 0) -> Server:
     url = f"http://127.0.0.1:{port}"
     wait_until_it_answers(
         server,
-        lambda: httpx.get(f"{url}/_cluster/health?wait_for_status=yellow&timeout=20s", timeout=30).raise_for_status(),
+        lambda: httpx.get(f"{url}/_cluster/health?wait_for_status=yellow&timeout=20s", timeout=LONGEST).raise_for_status(),
         httpx.HTTPError,
     )
     server.settings["ELASTICSEARCH_URL"] = url

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
 from tests.e2e.test_buying import check_out, take_the_kettle
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 
 
 def stay_on_the_page(buyer: Browser) -> None:
@@ -28,7 +28,7 @@ def wait_until_it_says(buyer: Browser, words: str) -> None:
 
 
 def let_quotes_expire(shop: Shop) -> None:
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=30)) as database, database:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database, database:
         database.execute("update payments_invoice set expires_at = datetime('now'), version = version + 1 where status = 'new'")
 
 

@@ -17,7 +17,7 @@ from selenium.webdriver.support.ui import Select
 from tests.e2e.browser import DESKTOP, PHONE, Browser
 from tests.e2e.test_accounts import PASSWORD, log_in, register
 from tests.e2e.test_buying import ADDRESS
-from tests.running import STAFF, Shop, wait_for
+from tests.running import LONGEST, STAFF, Shop, wait_for
 
 SECONDS = 30
 """For which an authenticator app shows a code."""
@@ -71,7 +71,7 @@ def let_the_code_grow_old(shop: Shop) -> None:
     signer = TimestampSigner(
         key=(shop.data / "secret_key").read_text().strip(), salt="django.contrib.sessions.SessionStore", fallback_keys=[]
     )
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=30)) as database, database:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database, database:
         for session, data in database.execute("select session_key, session_data from django_session").fetchall():
             values = signer.unsign_object(data, serializer=JSONSerializer)
             if "second_factor_at" in values:

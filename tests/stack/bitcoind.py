@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.programs import COMPOSE, command_of
-from tests.running import free_port, wait_for
+from tests.running import LONGEST, free_port, wait_for
 
 MOST_OUTPUTS = 200
 """Of one transaction."""
@@ -53,7 +53,7 @@ class Node:
         return os.environ.get(f"{self.prefix}_RPC_{name}", default)
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(auth=(self.user, self.password), timeout=60)
+        return httpx.Client(auth=(self.user, self.password), timeout=LONGEST)
 
     def settings(self) -> dict[str, str]:
         """What the shop is told, to watch the merchant's addresses."""
@@ -162,7 +162,7 @@ class Node:
             pytest.fail("This test stops and starts the node: it needs one of its own.", pytrace=False)
         self.call("stop")
         self.http.close()  # litecoind waits for its clients
-        self.process.wait(60)
+        self.process.wait(LONGEST)
         self.process = None
         self.http = self._client()
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pymongo
 
-from tests.running import STAFF, Shop, wait_for
+from tests.running import LONGEST, STAFF, Shop, wait_for
 
 ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
 
@@ -84,7 +84,7 @@ def buy_as_a_guest(shop: Shop, product: str, *, coin: str = "BTC") -> tuple[str,
 
 def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Client]:
     """The page that asks a guest how to pay."""
-    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
     added = browser.post("/cart/add/", data={"product": product, "quantity": "1"}, headers={"Sec-Fetch-Site": "same-origin"})
     assert added.status_code == 200, added.text
     first = browser.get("/checkout/")
@@ -95,7 +95,7 @@ def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Clien
 
 def staff_browser(shop: Shop) -> httpx.Client:
     """A browser that is logged in as staff."""
-    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
     form = hidden(browser.get("/account/login/"))
     browser.post("/account/login/", data={**form, "name": STAFF["username"], "password": STAFF["password"]})
     return browser
@@ -131,7 +131,7 @@ def standing(shop: Shop, bought: Bought) -> tuple[str, list[str]]:
 
 
 def wait_until(shop: Shop, bought: Bought, status: str, *flags: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONGEST
     while (seen := standing(shop, bought)) != (status, sorted(flags)):
         assert time.monotonic() < deadline, f"It is {seen}, not {status} {flags}."
         time.sleep(0.1)
@@ -178,7 +178,7 @@ def let_expire(shop: Shop, invoice: str, moment: datetime | None = None) -> None
             changed = database["payments_invoice"].update_one({"id": key}, {"$set": {"expires_at": at}}).matched_count
             database["payments_option"].update_many({"invoice_id": key}, {"$set": {"expires_at": at}})
     else:
-        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as rows:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST) as rows:
             values = [f"{at:%Y-%m-%d %H:%M:%S.%f}", key]
             changed = rows.execute("update payments_invoice set expires_at = ? where id = ?", values).rowcount
             rows.execute("update payments_option set expires_at = ? where invoice_id = ?", values)
@@ -194,7 +194,7 @@ def let_hold_end(shop: Shop, invoice: str) -> None:
             payments = server.get_default_database()["payments_payment"]
             changed = payments.update_one({"invoice_id": key, "held_until": {"$ne": None}}, {"$set": {"held_until": at}}).matched_count
     else:
-        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20) as rows:
+        with sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST) as rows:
             values = [f"{at:%Y-%m-%d %H:%M:%S.%f}", key]
             held = "update payments_payment set held_until = ? where invoice_id = ? and held_until is not null"
             changed = rows.execute(held, values).rowcount

@@ -75,7 +75,7 @@ def new_addresses(labels: Sequence[str]) -> list[str]:
     with open_wallet(BITCOIN):  # which makes it, if it is not there yet
         asked = [{"method": "getnewaddress", "params": [label, "bech32"], "id": number} for number, label in enumerate(labels)]
         url = f"http://{BITCOIN.host}:{BITCOIN.port}/wallet/{BITCOIN.wallet}"
-        told = httpx.post(url, json=asked, auth=(BITCOIN.user, BITCOIN.password), timeout=120).json()
+        told = httpx.post(url, json=asked, auth=(BITCOIN.user, BITCOIN.password), timeout=600).json()
     return [str(each["result"]) for each in told]
 
 

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from contextlib import closing
 
-from tests.running import ROOT, Shop
+from tests.running import LONGEST, ROOT, Shop
 from tests.stack.buying import Bought
 
 
 def manage(shop: Shop, *arguments: str) -> tuple[int, str, str]:
     """(exit code, standard output, standard error)."""
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=5 * LONGEST, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -33,13 +33,13 @@ def notes(shop: Shop) -> str:
 
 def change_ledger(shop: Shop, statement: str, *values: object) -> None:
     """As nobody should: behind the shop's back."""
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=60)) as database:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database:
         assert database.execute(statement, values).rowcount == 1
         database.commit()
 
 
 def read_ledger(shop: Shop, query: str, *values: object) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=60)) as database:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database:
         return database.execute(query, values).fetchall()
 
 

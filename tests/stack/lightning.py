@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from tests.programs import find
-from tests.running import free_port, wait_for
+from tests.running import LONGEST, free_port, wait_for
 from tests.servers import Server, spawn
 from tests.stack.bitcoind import Node
 
@@ -106,14 +106,14 @@ class Lnd:
         credentials = grpc.ssl_channel_credentials(self.certificate.read_bytes())
         with grpc.secure_channel(self.host, credentials) as channel:
             generate: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/lnrpc.WalletUnlocker/GenSeed")
-            seed = generate(b"", timeout=60)
+            seed = generate(b"", timeout=LONGEST)
             wallet = _field(1, self.password.encode()) + b"".join(_field(2, word) for word in _values(1, seed))
             initialise: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/lnrpc.WalletUnlocker/InitWallet")
-            initialise(wallet, timeout=60)
+            initialise(wallet, timeout=LONGEST)
 
     def unlock(self) -> None:
         command = [*self.lncli(), "unlock", "--stdin"]
-        subprocess.run(command, input=f"{self.password}\n", text=True, check=True, capture_output=True, timeout=120)
+        subprocess.run(command, input=f"{self.password}\n", text=True, check=True, capture_output=True, timeout=2 * LONGEST)
 
     def lncli(self) -> list[str]:
         return [str(Path(self.program).with_name("lncli")), f"--rpcserver={self.host}", f"--lnddir={self.folder}", "--network=regtest"]
@@ -121,7 +121,7 @@ class Lnd:
     def cli(self, *arguments: str) -> Any:
         """What lncli answers, read as JSON. Raises CliError."""
         command = [*self.lncli(), *arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=2 * LONGEST)
         if done.returncode:
             raise CliError(done.stderr.strip())
         try:

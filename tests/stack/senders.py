@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.running import ROOT, Shop, data_of_a_first_start
+from tests.running import LONGEST, ROOT, Shop, data_of_a_first_start
 from tests.stack.bitcoind import Node
 
 
@@ -108,7 +108,7 @@ class PayoutLedger:
     def row(self, payout_id: str) -> dict[str, Any]:
         if "DATABASE_URL" in self.shop.environment:
             return dict(self._ask("row", payout_id))
-        with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=20)) as database:
+        with closing(sqlite3.connect(self.shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database:
             database.row_factory = sqlite3.Row
             found = database.execute("select * from payments_payout where id = ?", [payout_id.replace("-", "")]).fetchone()
         return dict(found)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.programs import find
-from tests.running import BUYER, ROOT, STAFF, Shop, data_of_a_first_start, free_port, wait_for
+from tests.running import BUYER, LONGEST, ROOT, STAFF, Shop, data_of_a_first_start, free_port, wait_for
 from tests.stack.buying import ADDRESS, stock_product
 from tests.stack.test_payouts import admin_of, press
 
@@ -62,7 +62,7 @@ def start(shop: Shop, key: str, log: Path, name: str, *arguments: str) -> subpro
 
 def run(shop: Shop, key: str, log: Path, name: str, *arguments: str) -> list[str]:
     """Run an example to its end, and return the lines that it prints."""
-    assert start(shop, key, log, name, *arguments).wait(60) == 0, log.read_text()
+    assert start(shop, key, log, name, *arguments).wait(LONGEST) == 0, log.read_text()
     return log.read_text().splitlines()
 
 
@@ -83,7 +83,7 @@ def test_the_examples_of_the_documents_sell_watch_refund_synchronise_and_receive
         wait_for("the payment to be seen", lambda: " pending" in log.read_text() or " paid" in log.read_text())
         invoice = shop.get(f"/api/orders/{order}/payment", headers={"X-Order-Key": access_key})["invoiceId"]
         shop.http.post("/api/sandbox/pay", json={"invoiceId": invoice, "play": "confirm"})
-        assert watcher.wait(60) == 0
+        assert watcher.wait(LONGEST) == 0
         assert log.read_text().endswith(" paid\n")
         wait_for(
             "both events", lambda: [line.split()[0] for line in received.read_text().splitlines()[1:]] == ["order.placed", "order.paid"]
@@ -96,7 +96,7 @@ def test_the_examples_of_the_documents_sell_watch_refund_synchronise_and_receive
     page = wait_for("the draft", lambda: re.search(r"/admin/payments/payout/[0-9a-f-]+", log.read_text()))
     assert page
     press(admin_of(shop), f"{page[0]}/act/approve/")
-    assert refund.wait(60) == 0
+    assert refund.wait(LONGEST) == 0
     assert log.read_text().splitlines()[-1].startswith("sent ")
 
     stock_product(shop, stock=2, price="20.00")

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import PATIENCE, ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
+from tests.running import LONGEST, PATIENCE, ROOT, Shop, children, command, data_of_a_first_start, free_port, wait_for
 from tests.servers import Server, redis_server, running
 from tests.stack.buying import Bought, buy, buy_as_a_guest, order, stock_product
 from tests.stack.streaming import BLOCK, BLOCKS
@@ -63,7 +63,7 @@ def come_from_anywhere(request: httpx.Request) -> None:
 
 
 def connect(shop: Shop, text: str) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", shop.port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", shop.port), timeout=LONGEST)
     connection.sendall(text.encode())
     return connection
 
@@ -137,7 +137,7 @@ def export_server(tmp_path: Path) -> Iterator[tuple[str, int]]:
 
 def is_whole(url: str) -> bool:
     try:
-        return len(httpx.get(url, timeout=60).content) == BLOCKS * len(BLOCK)
+        return len(httpx.get(url, timeout=LONGEST).content) == BLOCKS * len(BLOCK)
     except httpx.ConnectError:
         return False
 
@@ -148,7 +148,7 @@ def test_clients_that_do_not_read_their_exports_take_neither_memory_nor_threads(
 
     with ExitStack() as clients:
         for _ in range(5):  # more than there are threads
-            assert clients.enter_context(httpx.stream("GET", url, timeout=60)).status_code == 200
+            assert clients.enter_context(httpx.stream("GET", url, timeout=LONGEST)).status_code == 200
         assert is_whole(url)
         assert megabytes(process) - before < 60
     wait_for("the files of those who left to be closed", lambda: open_files(process) <= files)
@@ -156,7 +156,7 @@ def test_clients_that_do_not_read_their_exports_take_neither_memory_nor_threads(
 
 def test_on_sigterm_streams_of_events_end_at_once_and_the_server_with_them(export_server: tuple[str, int]):
     url, process = export_server
-    with httpx.stream("GET", f"{url}events", timeout=30) as stream:
+    with httpx.stream("GET", f"{url}events", timeout=LONGEST) as stream:
         lines = stream.iter_lines()
         assert [next(lines) for _ in range(4)] == ["retry: 3000", "", "event: change", "id: 1"]
 
@@ -213,7 +213,9 @@ def test_all_processes_count_the_requests_of_an_address_and_of_a_key_together(cl
     def statuses(times: int, headers: dict[str, str]) -> Counter[int]:
         """Each request on a connection of its own, which either process may take."""
         with ThreadPoolExecutor(4) as clients:
-            return Counter(clients.map(lambda _: httpx.get(f"{shop.url}/api/rates", headers=headers, timeout=30).status_code, range(times)))
+            return Counter(
+                clients.map(lambda _: httpx.get(f"{shop.url}/api/rates", headers=headers, timeout=LONGEST).status_code, range(times))
+            )
 
     assert statuses(110, address) == {200: 100, 429: 10}
     assert statuses(605, {**address, "Authorization": f"Bearer {made.json()['data']['key']}"}) == {200: 600, 429: 5}
@@ -250,7 +252,7 @@ def test_events_reach_the_streams_of_all_processes(cluster: tuple[Shop, Server])
 def follow(clients: ExitStack, shop: Shop, bought: Bought) -> Iterator[dict[str, Any]]:
     """Open a stream of the order, and yield the data of its events."""
     path = f"{shop.url}/api/orders/{bought.id}/stream"
-    answer = clients.enter_context(httpx.stream("GET", path, headers=shop.buyer(), timeout=30))
+    answer = clients.enter_context(httpx.stream("GET", path, headers=shop.buyer(), timeout=LONGEST))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
     return (json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line.startswith("data: "))
 
@@ -280,7 +282,7 @@ def test_on_sigterm_what_is_under_way_is_finished_and_nothing_new_is_taken(shop:
     body = b"product=1&" + b"x" * 899_990
     with half_a_body(shop, "/cart/add/", FORM) as under_way:
         shop.http.get("/healthz")
-        stopped = threading.Thread(target=shop.process.wait, args=(30,))
+        stopped = threading.Thread(target=shop.process.wait, args=(LONGEST,))
         shop.process.send_signal(signal.SIGTERM)
         stopped.start()
         wait_for("the server to take nothing new", lambda: is_refused(shop))

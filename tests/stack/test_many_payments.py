@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import ROOT, Shop, wait_for
+from tests.running import LONGEST, ROOT, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import confirmations_mailed
 from tests.stack.conftest import open_node, shop_on
@@ -45,7 +45,7 @@ class Clerk:
     def leave(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(LONGEST)
 
 
 @contextmanager

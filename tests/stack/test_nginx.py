@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.programs import find
-from tests.running import ROOT, Shop, data_of_a_first_start, free_port, wait_for
+from tests.running import LONGEST, ROOT, Shop, data_of_a_first_start, free_port, wait_for
 from tests.stack.buying import buy, hidden, stock_product
 from tests.stack.test_tls import issue, shake_hands
 
@@ -68,7 +68,7 @@ class Chain:
         context = ssl.create_default_context(cafile=self.folder / "tls.pem")
         headers = {"Host": "shop.example", "Origin": "https://shop.example", "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "http"}
         transport = httpx.HTTPTransport(verify=context, local_address=address)
-        return httpx.Client(base_url=f"https://127.0.0.1:{self.https}", headers=headers, transport=transport, timeout=30)
+        return httpx.Client(base_url=f"https://127.0.0.1:{self.https}", headers=headers, transport=transport, timeout=LONGEST)
 
     def logged(self) -> str:
         return "".join((self.folder / name / "access.log").read_text() for name in ("cryptons", "tls"))
@@ -109,7 +109,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 
 def test_http_is_redirected_to_https_of_the_shops_own_name(chain: Chain):
-    answer = httpx.get(f"http://127.0.0.1:{chain.http}/p/tent/?a=1", headers={"Host": "evil.example"}, timeout=30)
+    answer = httpx.get(f"http://127.0.0.1:{chain.http}/p/tent/?a=1", headers={"Host": "evil.example"}, timeout=LONGEST)
 
     assert (answer.status_code, answer.headers["location"]) == (301, "https://shop.example/p/tent/?a=1")
 

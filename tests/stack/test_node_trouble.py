@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import PATIENCE, STAFF, Shop, wait_for
+from tests.running import LONGEST, PATIENCE, STAFF, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, hidden, invoice_status, order, stock_product, wait_until_settled
 from tests.stack.cable import Cable
@@ -105,7 +105,7 @@ def shop(world: World) -> Shop:
 
 
 def log_in(shop: Shop) -> httpx.Client:
-    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
     form = browser.get("/admin/")
     home = browser.post(form.url.path, data={**hidden(form), "name": STAFF["username"], "password": STAFF["password"]})
     assert home.url.path == "/admin/", home.text

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import STAFF, Shop, wait_for
+from tests.running import LONGEST, STAFF, Shop, wait_for
 from tests.stack.bitcoind import Node, restart
 from tests.stack.buying import buy, hidden, read_order, stock_product
 from tests.stack.chain import Coin, take_back, take_coin
@@ -49,7 +49,7 @@ def watching_shop(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def admin_of(shop: Shop) -> httpx.Client:
-    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
     form = hidden(browser.get("/account/login/"))
     done = browser.post("/account/login/", data={**form, "name": STAFF["username"], "password": STAFF["password"]})
     assert done.status_code == 200
@@ -107,7 +107,7 @@ def test_a_buyer_who_gives_an_address_is_refunded_the_excess(shop: Shop, node: N
     assert (drafted["status"], drafted["destination"]) == ("draft", None)
     home = node.call("getnewaddress", wallet=node.buyers)
 
-    buyer = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=30)
+    buyer = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
     link = refund_link(shop, bought.number)
     mistyped = home[:-1] + ("q" if home[-1] != "q" else "p")
     wrong = buyer.post(link, data={**hidden(buyer.get(link)), "network": "BTC", "destination": mistyped})
@@ -294,7 +294,7 @@ def test_a_payout_on_the_chain_is_paid_once_when_its_sender_is_killed(node: Node
 
     def until_the_node_has_it(known: int) -> None:
         """Asked as fast as it answers: the database is about to be told."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LONGEST
         while len(node.call("getrawmempool")) == known and time.monotonic() < deadline:
             pass
 
@@ -327,7 +327,7 @@ def test_a_payout_over_lightning_is_paid_once_when_its_sender_is_killed(node: No
 
     def until_lnd_is_asked(payout_id: str) -> None:
         """The intent is stored, and the payment is about to begin, under way, or about to be noted."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LONGEST
         while ledger.status(payout_id) == "approved" and time.monotonic() < deadline:
             pass
         time.sleep(chance.uniform(0, 0.08))

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, buy, read_order, standing, stock_of, stock_product, wait_until
 from tests.stack.conftest import shop_on
@@ -53,7 +53,7 @@ def test_play_money_is_neither_refunded_nor_shipped_once_a_node_is_configured(sh
     overpaid, unpaid = buy(shop, product), buy(shop, product)
     overpay(shop, overpaid)
     link = refund_link(shop)
-    assert 'name="destination"' in httpx.get(shop.url + link, follow_redirects=True, timeout=30).text
+    assert 'name="destination"' in httpx.get(shop.url + link, follow_redirects=True, timeout=LONGEST).text
 
     said = take_real_money(shop, node)
 
@@ -63,7 +63,7 @@ def test_play_money_is_neither_refunded_nor_shipped_once_a_node_is_configured(sh
     for bought in (overpaid, unpaid):
         assert (read_order(shop, bought)["status"], read_order(shop, bought)["paymentStatus"]) == ("cancelled", "unpaid")
     wait_for("the stock to be on sale again", lambda: stock_of(shop, product) == 5)
-    assert 'name="destination"' not in httpx.get(shop.url + link, follow_redirects=True, timeout=30).text
+    assert 'name="destination"' not in httpx.get(shop.url + link, follow_redirects=True, timeout=LONGEST).text
     body = {
         "invoiceId": overpaid.invoice,
         "kind": "excess",

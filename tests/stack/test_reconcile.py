@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
 from tests.stack.chain import coins, mine_without, take_back, take_coin
@@ -252,7 +252,7 @@ def test_a_payment_by_lnd_without_a_payout_is_reported_unless_it_fails(shop: Sho
             assert differences(shop, "--network", "BTC-LN", "--until", "2020-02-01", "--since", "2020-01-01") == []
         finally:
             pair.payer.cli("cancelinvoice", flying)
-        assert sender.wait(60) != 0
+        assert sender.wait(LONGEST) != 0
     assert set(unordered_over_lightning(shop)) - set(before) == {gone["r_hash"]}
 
     _, *said = manage(shop, "reconcile")

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import ROOT, Shop, children, data_of_a_first_start, wait_for
+from tests.running import LONGEST, ROOT, Shop, children, data_of_a_first_start, wait_for
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def is_running(pid: int) -> bool:
 def start_and_fail(shop: Shop) -> str:
     """What it said. It must end with exit code 1, without a signal."""
     ended = subprocess.run(
-        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=shop.environment, capture_output=True, text=True, timeout=LONGEST, check=False
     )
     assert ended.returncode == 1
     return ended.stderr
@@ -57,7 +57,7 @@ def test_a_signal_stops_every_process_of_the_shop(shop: Shop, number: signal.Sig
 
     shop.process.send_signal(number)
 
-    assert shop.process.wait(30) == 0
+    assert shop.process.wait(LONGEST) == 0
     assert [pid for pid in processes if is_running(pid)] == []
     with socket.socket() as client:
         assert client.connect_ex(("127.0.0.1", shop.port)) != 0
@@ -125,7 +125,7 @@ def test_a_worker_whose_tasks_never_end_is_killed_and_restarted(shop: Shop, tmp_
 
 
 def last_turn(shop: Shop) -> object:
-    with contextlib.closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database:
+    with contextlib.closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database:
         return database.execute("select max(answered_at) from payments_cursor").fetchone()[0]
 
 

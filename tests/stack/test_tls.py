@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import PATIENCE, Shop, children, data_of_a_first_start, free_port, wait_for
+from tests.running import LONGEST, Shop, children, data_of_a_first_start, free_port, wait_for
 from tests.stack.test_serve import start_and_fail
 
 
@@ -39,7 +39,7 @@ def shake_hands(port: int, *, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode, context.maximum_version = False, ssl.CERT_NONE, newest
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE) as plain, context.wrap_socket(plain) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=LONGEST) as plain, context.wrap_socket(plain) as connection:
         return connection.version(), connection.selected_alpn_protocol(), connection.getpeercert(binary_form=True)
 
 
@@ -54,7 +54,7 @@ def renew_while_the_new_worker_is_slow(shop: Shop) -> None:
     try:
         wait_for("the end of the first worker", lambda: old not in children(web))
         for port in (shop.port, int(shop.environment["HTTP_REDIRECT_PORT"])):
-            socket.create_connection(("127.0.0.1", port), timeout=30).close()
+            socket.create_connection(("127.0.0.1", port), timeout=LONGEST).close()
     finally:
         os.kill(new, signal.SIGCONT)
 
@@ -63,7 +63,7 @@ def test_a_shop_speaks_tls_itself_and_takes_a_renewed_certificate_without_a_rest
     shutil.copytree(data_of_a_first_start(), shop.data)
     shop.start()
     try:
-        client = httpx.Client(verify=ssl.create_default_context(cafile=shop.environment["TLS_CERTIFICATE"]), timeout=30)
+        client = httpx.Client(verify=ssl.create_default_context(cafile=shop.environment["TLS_CERTIFICATE"]), timeout=LONGEST)
         home = client.get(f"{shop.url}/")
         assert home.status_code == 200
         assert home.headers["strict-transport-security"].startswith("max-age=31536000")
@@ -73,7 +73,7 @@ def test_a_shop_speaks_tls_itself_and_takes_a_renewed_certificate_without_a_rest
         with pytest.raises(ssl.SSLError):
             shake_hands(shop.port, newest=ssl.TLSVersion.TLSv1_2)
 
-        plain = httpx.get(f"http://127.0.0.1:{shop.environment['HTTP_REDIRECT_PORT']}/search?q=kettle", timeout=30)
+        plain = httpx.get(f"http://127.0.0.1:{shop.environment['HTTP_REDIRECT_PORT']}/search?q=kettle", timeout=LONGEST)
         assert (plain.status_code, plain.headers["location"]) == (308, f"{shop.url}/search?q=kettle")
 
         renew_while_the_new_worker_is_slow(shop)

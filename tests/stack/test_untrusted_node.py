@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 from tests.stack.acceptance.watching import wait_for_a_turn
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, buy, invoice_status, standing, stock_product, wait_until, wait_until_settled
@@ -55,7 +55,7 @@ def statuses(shop: Shop, orders: list[Bought]) -> list[str]:
 
 
 def alerts(shop: Shop, kind: str) -> list[str]:
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as rows:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as rows:
         return [text for (text,) in rows.execute("select text from payments_alert where key like ?", [f"{kind}%"])]
 
 

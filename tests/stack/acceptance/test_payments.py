@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, Shop, wait_for
+from tests.running import LONGEST, ROOT, Shop, wait_for
 from tests.stack.acceptance.watching import rows, wait_for_a_turn, wait_for_money
 from tests.stack.bitcoind import Node
 from tests.stack.buying import (
@@ -296,7 +296,7 @@ def test_killing_a_worker_between_facts_and_verdict_loses_no_payment(shop: Shop,
 def test_a_shop_that_started_in_the_sandbox_follows_its_node(shop: Shop, node: Node, product: str):
     """The sandbox keeps a moment where a node's block is kept."""
     bought = buy(shop, product)
-    with shop.without("worker"), closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database, database:
+    with shop.without("worker"), closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database, database:
         database.execute("update payments_cursor set value = '2026-11-24T12:00:00+00:00' where network = 'BTC'")
 
     node.pay(bought.address, bought.amount)
@@ -324,7 +324,7 @@ def test_two_simultaneous_followers_record_each_payment_once(shop: Shop, node: N
     node.mine()
 
     for follower in followers:
-        _, said = follower.communicate(timeout=120)
+        _, said = follower.communicate(timeout=2 * LONGEST)
         assert follower.returncode == 0, said.decode()
     wait_until_settled(shop, bought)
     assert [settled_events(shop, each.invoice) for each in bought] == [1] * 20

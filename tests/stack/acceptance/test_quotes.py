@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 from tests.stack.acceptance.watching import rows, wait_for_money
 from tests.stack.bitcoind import Node
 from tests.stack.buying import (
@@ -305,7 +305,7 @@ def test_restarting_lnd_during_a_payment_loses_no_money(shop: Shop, pair: Lightn
     pair.shop.start()
     pair.connect()
     pair.wait_until_usable()
-    payer.join(60)
+    payer.join(LONGEST)
 
     if told["status"] == "SUCCEEDED":
         wait_until(shop, bought, "settled")

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.running import Shop, wait_for
+from tests.running import LONGEST, Shop, wait_for
 from tests.stack.buying import (
     Bought,
     paid_in_dollars,
@@ -25,5 +25,5 @@ def wait_for_a_turn(shop: Shop) -> None:
 
 
 def rows(shop: Shop, question: str, *values: object) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=20)) as database:
+    with closing(sqlite3.connect(shop.data / "cryptons.sqlite3", timeout=LONGEST)) as database:
         return database.execute(question, values).fetchall()
