@@ -37,6 +37,8 @@ MANAGE = "api-keys:write"
 SCOPES = sorted(DJANGO_PERMISSIONS.keys() - {MANAGE})
 """What a key can be made for. No key makes keys."""
 NOTE_USE_AFTER = timedelta(minutes=1)
+KNOWN_SECONDS = 86_400
+"""How long a key is asked for although its address has sent too many unknown ones."""
 
 
 class NotPermitted(Exception):
@@ -171,6 +173,11 @@ def find_holder(text: str, address: IPv4Address | IPv6Address | None, *, is_fres
     return KeyHolder(key, maker)
 
 
+def is_known(text: str) -> bool:
+    """Return whether this key was used within a day. Asks the cache alone."""
+    return cache.has_key(f"known-key:{_digest(text)}")
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -184,6 +191,7 @@ def _find_key(digest: str, *, is_fresh: bool) -> ApiKey | None:
     key = ApiKey.objects.filter(digest=digest).first()
     if key is not None:
         cache.set(name, {field.attname: field.value_from_object(key) for field in fields}, USER_CACHE_SECONDS)
+        cache.set(f"known-key:{digest}", True, KNOWN_SECONDS)
     return key
 
 

@@ -14,9 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import SimpleLazyObject
 
-from accounts.api_keys import holder_of, sent_key
+from accounts.api_keys import holder_of, is_known, sent_key
 from accounts.models import User
+from cryptons.api.envelope import error_response
 from cryptons.api.errors import is_api
+from cryptons.api.limits import count, take_back, too_many_requests
+from cryptons.client_address import client_ip
 from cryptons.db import is_outage
 
 LOGOUTS = {"accounts:logout", "admin:logout"}
@@ -71,14 +74,27 @@ def _user_of(request: HttpRequest) -> User | AnonymousUser:
 
 
 class ApiKeyMiddleware:
-    """Count a request with a good API key by the limit of that key, and not by that of its address."""
+    """Count a request with a good API key by the limit of that key, and not by that of its address.
+
+    An address that has sent too many unknown keys is refused before the database is asked for another one.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_api(request) and sent_key(request) and (key_id := self._key_id(request)):
+        text = sent_key(request) if is_api(request) else ""
+        if not text:
+            return self.get_response(request)
+        unknown = (settings.RATE_LIMIT_API, "unknown-key", client_ip(request))
+        if is_new := not is_known(text):
+            allowed, headers = count(*unknown)
+            if not allowed:
+                return error_response(429, "RATE_LIMITED", too_many_requests(headers), headers)
+        if key_id := self._key_id(request):
             request.rate_limit = (settings.RATE_LIMIT_KEY, "key", key_id)  # type: ignore[attr-defined]
+            if is_new:
+                take_back(*unknown)
         return self.get_response(request)
 
     def _key_id(self, request: HttpRequest) -> str:

@@ -195,6 +195,27 @@ def test_a_wrong_key_is_counted_for_its_address(settings):
     assert [program(f"ck_{n}").get(ROUTE).status_code for n in range(3)] == [401, 401, 429]
 
 
+def test_an_address_that_sent_too_many_wrong_keys_is_refused_without_a_query_and_known_keys_go_on(
+    grace, settings, django_assert_num_queries
+):
+    settings.RATE_LIMIT_API = "2/minute"
+    used, text = key_of(grace), key_of(grace)
+    program(used).get(ROUTE)
+    for n in range(2):
+        program(f"ck_{n}").get(ROUTE)
+    with django_assert_num_queries(0):
+        answer = program("ck_another").get(ROUTE)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)
+    assert program(used).get(ROUTE).status_code == 200
+    assert program(text).get(ROUTE).status_code == 429, "it may be a guess"
+    assert program(text, REMOTE_ADDR="192.0.2.9").get(ROUTE).status_code == 200, "another address"
+
+
+def test_good_keys_do_not_count_as_wrong_ones(grace, settings):
+    settings.RATE_LIMIT_API = "2/minute"
+    assert {program(key_of(grace)).get(ROUTE).status_code for _ in range(4)} == {200}
+
+
 def test_what_a_key_changes_is_in_the_audit_log_with_the_keys_name(grace):
     body = {"name": "Teas", "slug": "teas"}
     assert program(key_of(grace, "categories:write")).post("/api/categories", body).status_code == 201
