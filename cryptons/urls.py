@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         path("admin/login/", RedirectView.as_view(pattern_name="accounts:login", query_string=True)),
         path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
         path("admin/exceptions/", include("shop.admin.exceptions")),
+        path("admin/opening/", include("shop.admin.opening")),
         path("admin/", admin.site.urls),
         path("account/", include("accounts.urls")),
         path("", include("payments.urls")),

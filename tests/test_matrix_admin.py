@@ -160,6 +160,7 @@ PAGES = {
     "admin:shop_product_demo": [Page(CATALOGUE)],
     "admin:verification_verification_act": [Page(OWNER, row="verification_verification", names=("approve", "reject", "refuse"))],
     "admin:verification_verification_document": [Page(OWNER, row="verification_verification", names=("identity document",), methods=READ)],
+    "opening:steps": [Page(OWNER, methods=READ)],
     "exceptions:queue": [Page(READS_MONEY, methods=READ)],
     "exceptions:ask": [Page(NODES, row="payments_invoice")],
     "exceptions:alert_close": [Page(NODES, row="payments_alert", methods=SEND)],

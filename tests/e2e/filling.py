@@ -334,6 +334,7 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
     for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
         filled.visit("staff", reverse(f"admin:{page}"))
     filled.visit("staff", reverse("admin:auth_user_password_change", args=[staff.pk]), "/admin/exceptions/", "/de/admin/exceptions/")
+    filled.visit("staff", reverse("opening:steps"))
     filled.visit("staff", "/admin/nothing-here/")
     acts_of_staff(filled, orders, rows)
 
