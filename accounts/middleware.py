@@ -23,7 +23,7 @@ from cryptons.client_address import client_ip
 from cryptons.db import is_outage
 
 LOGOUTS = {"accounts:logout", "admin:logout"}
-STAFF_PAGES = {"admin", "exceptions"}
+STAFF_PAGES = {"admin", "exceptions", "opening"}
 """Namespaces of addresses. What staff may do elsewhere depends on permissions, which `User.has_perm` refuses."""
 
 

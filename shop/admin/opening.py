@@ -6,12 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from shop.opening import PERMISSION, opening_steps
 
 app_name = "opening"
 
 
+@require_safe
 def opening_page(request: HttpRequest) -> HttpResponse:
     """Show all steps to those who may change the settings."""
     if not request.user.has_perm(PERMISSION):
