@@ -9,6 +9,7 @@ import redis
 from cryptons import redis_connection
 from cryptons.circuit_breaker import CircuitBreaker
 from cryptons.redis_connection import connection_class
+from tests.running import wait_for
 
 
 class Hanging:
@@ -54,8 +55,8 @@ def now(monkeypatch):
     return now
 
 
-def client_of(url):
-    return redis.Redis.from_url(url, connection_class=connection_class(url), socket_timeout=0.2, protocol=2)
+def client_of(url, *, seconds=0.2):
+    return redis.Redis.from_url(url, connection_class=connection_class(url), socket_timeout=seconds, protocol=2)
 
 
 def ask(client):
@@ -68,7 +69,7 @@ def ask(client):
 
 def test_redis_is_not_asked_again_at_once_after_a_timeout(server, now):
     assert not ask(client_of(server.url))
-    assert len(server.taken) == 1
+    wait_for("the server to notice", lambda: server.taken)
 
     for _ in range(3):
         assert not ask(client_of(server.url))
@@ -76,14 +77,14 @@ def test_redis_is_not_asked_again_at_once_after_a_timeout(server, now):
 
 
 def test_redis_is_asked_again_once_the_circuit_has_closed(server, now):
-    client = client_of(server.url)
-    assert not ask(client)
+    assert not ask(client_of(server.url))
     server.speaks = True
+    client = client_of(server.url, seconds=60)
     assert not ask(client)
 
     now[0] += 2
     assert ask(client)
-    assert ask(client_of(server.url))
+    assert ask(client_of(server.url, seconds=60))
 
 
 def test_a_refused_connection_does_not_open_the_circuit(now):

@@ -21,6 +21,8 @@ from payments.networks.tests.byte_server import ByteServer
 
 SECONDS = 0.5
 """Of the deadline in the tests of it."""
+SOON = 15
+"""Seconds in which a call ends on any machine. Without the deadline none of these servers would let it end so soon."""
 
 
 @pytest.fixture
@@ -119,18 +121,24 @@ def test_a_connection_that_the_node_closed_between_two_calls_is_opened_again(ser
 
 
 def test_the_call_after_a_timeout_does_not_read_the_late_answer(serve, connect):
-    answers = iter([0.8, 0])
+    is_given_up, is_late = threading.Event(), threading.Event()
 
     def late(connection):
-        server.stopping.wait(pause := next(answers))
-        connection.sendall(http(b'{"result": "late"}' if pause else b'{"result": "new"}'))
+        if is_given_up.is_set():
+            connection.sendall(http(b'{"result": "new"}'))
+            return
+        is_given_up.wait(60)
+        with contextlib.suppress(OSError):
+            connection.sendall(http(b'{"result": "late"}'))
+        is_late.set()
 
     server = serve(late)
     client = connect(server.url)
 
     with pytest.raises(NodeUnavailable):
-        ask(client, seconds=0.3)
-    time.sleep(0.8)
+        ask(client, seconds=SECONDS)
+    is_given_up.set()
+    is_late.wait(SOON)
 
     assert ask(client).content == {"result": "new"}
 
@@ -220,7 +228,7 @@ def test_the_deadline_covers_the_whole_answer(serve, connect, trouble):
     with pytest.raises(NodeUnavailable, match=r"^The node does not answer in time\.$"):
         ask(connect(server.url), seconds=SECONDS)
 
-    assert SECONDS <= time.monotonic() - began < SECONDS + 0.4
+    assert SECONDS <= time.monotonic() - began < SOON
 
 
 def test_the_deadline_covers_a_node_that_does_not_read(connect):
@@ -230,7 +238,7 @@ def test_the_deadline_covers_a_node_that_does_not_read(connect):
         client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(NodeUnavailable, match="in time"):
             client.post({"params": "x" * 20_000_000}, within=timedelta(seconds=SECONDS))
-    assert time.monotonic() - began < SECONDS + 0.6
+    assert time.monotonic() - began < SOON
 
 
 def test_the_deadline_covers_a_connection_that_is_not_accepted(connect):
@@ -245,7 +253,7 @@ def test_the_deadline_covers_a_connection_that_is_not_accepted(connect):
             began = time.monotonic()
             with pytest.raises(NodeUnavailable, match="in time"):
                 ask(connect(f"http://127.0.0.1:{full.getsockname()[1]}"), seconds=SECONDS)
-            assert time.monotonic() - began < SECONDS + 0.4
+            assert time.monotonic() - began < SOON
 
 
 def test_the_deadline_covers_the_tls_handshake(serve, connect):
@@ -253,7 +261,7 @@ def test_the_deadline_covers_the_tls_handshake(serve, connect):
         began = time.monotonic()
         with pytest.raises(NodeUnavailable, match="in time"):
             ask(connect(f"https://127.0.0.1:{silent.getsockname()[1]}"), seconds=SECONDS)
-        assert time.monotonic() - began < SECONDS + 0.4
+        assert time.monotonic() - began < SOON
 
 
 def test_no_request_is_sent_after_the_deadline(serve, connect):

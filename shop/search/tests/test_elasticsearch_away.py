@@ -80,7 +80,8 @@ def be_another(visitor: socket.socket) -> None:
 @pytest.fixture
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     peer = Peer(request.param)
-    asked = {"hosts": [peer.url], "request_timeout": 0.3, "max_retries": 0, "retry_on_timeout": False}
+    patience = 0.3 if request.param in (hang, drip) else 60
+    asked = {"hosts": [peer.url], "request_timeout": patience, "max_retries": 0, "retry_on_timeout": False}
     connections.configure(page=asked, default=asked)
     yield peer
     peer.socket.close()
@@ -120,6 +121,7 @@ def test_an_indexing_worker_does_not_ask_a_hanging_elasticsearch_again_at_once(p
 def test_elasticsearch_is_asked_again_after_a_while(peer: Peer, monkeypatch: pytest.MonkeyPatch):
     engine = ElasticsearchEngine()
     monkeypatch.setattr(engine, "_page_circuit", CircuitBreaker(rest_seconds=0))
+    monkeypatch.setattr(elasticsearch_engine, "PAGE_SECONDS", 60)
 
     for _ in range(2):
         with pytest.raises(SearchUnavailable, match="429"):

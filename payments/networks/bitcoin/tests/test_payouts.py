@@ -261,6 +261,7 @@ def test_a_broadcast_that_timed_out_is_found_sent_at_the_next_try(bitcoind, fund
     with pytest.raises(NodeUnavailable, match="in time"):
         broadcast(BITCOIN, made.raw, made.txid)
     bitcoind.fault = ""
+    settings.NODE_TIMEOUT_SECONDS = 60
 
     assert broadcast(BITCOIN, made.raw, made.txid).status == "sent"
 

@@ -222,8 +222,9 @@ def test_health_of_an_lnd_that_is_catching_up_is_a_warning(lnd, network):
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "says so"])
-def test_health_of_an_lnd_without_its_bitcoin_node_is_a_warning(lnd, network, trouble):
+def test_health_of_an_lnd_without_its_bitcoin_node_is_a_warning(lnd, network, trouble, monkeypatch):
     if trouble == "hangs":
+        monkeypatch.setattr(adapter, "INFO", timedelta(seconds=0.3))
         lnd.hanging.add("GetInfo")
     else:
         lnd.errors["GetInfo"] = (UNKNOWN, "unable to get best block info: connection refused")
