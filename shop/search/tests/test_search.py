@@ -167,10 +167,11 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
 @pytest.mark.parametrize("sort", ["relevance", "price"])
-def test_a_search_for_special_characters_is_no_error(find, text, sort):
-    assert find.result(text, sort=sort).total >= 0
+def test_a_search_for_special_characters_is_no_error(find, sort):
+    """All of them in one index: to build one for each took twenty times as long as the search."""
+    for text in STRANGE:
+        assert find.result(text, sort=sort).total >= 0, ascii(text)[:100]
 
 
 @hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
