@@ -28,11 +28,15 @@ class LitecoinNode(Node):
             self.open_mweb()
 
     def open_mweb(self) -> None:
-        """The chain has extension blocks from now on, and in them the wallet `hidden` of one more buyer has a little money."""
+        """The chain has extension blocks from now on, and in them the wallet `hidden` of one more buyer has one coin."""
         self.hidden = self.buyers.replace("buyers", "hidden")
         self.call("createwallet", wallet_name=self.hidden, load_on_startup=True)
         self.mine(MWEB_HEIGHT - 1 - self.call("getblockcount"))
-        for _ in range(20):
+        self.hide(1)
+
+    def hide(self, coins: int) -> None:
+        """Give so many coins to the wallet `hidden`. Each takes litecoind a third of a second to move into an extension block."""
+        for _ in range(coins):
             self.pay(self.call("getnewaddress", "", "mweb", wallet=self.hidden), "5")
         self.mine()
 

@@ -5,6 +5,8 @@ import sys
 import time
 from decimal import Decimal
 
+import pytest
+
 from tests.running import ROOT, Shop, wait_for
 from tests.stack.buying import (
     buy,
@@ -22,6 +24,13 @@ from tests.stack.ledger import change_ledger, differences, reference_of
 from tests.stack.litecoind import LitecoinNode
 
 DUE = "0.25000000"  # 20.00 at 80.00 for a litecoin
+
+
+@pytest.fixture(scope="module")
+def litecoin(litecoin: LitecoinNode) -> LitecoinNode:
+    """With coins for all payments from extension blocks below, also while others wait for a block."""
+    litecoin.hide(9)
+    return litecoin
 
 
 # --- Replaced and taken back --------------------------------------------------------------------------------------------------
