@@ -202,7 +202,7 @@ def test_the_workflow_plays_as_many_sequences_on_each_database_as_the_ci_script(
     in_script = re.findall(r"test(?: DB=(\w+))? SEQUENCES=(\d+)(?: &.*)?$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.M)
 
     assert "${{ matrix.sequences }}" in [step.get("env", {}).get("SEQUENCES") for step in test["steps"]]
-    assert sequences == {"sqlite": "2000", "postgres": "200", "mongodb": "200"}
+    assert sequences == {"sqlite": "2000", "postgres": "100", "mongodb": "100"}
     assert sequences == {database or "sqlite": count for database, count in in_script}
 
 
