@@ -1,9 +1,12 @@
 """Loaded by pytest before Django's settings: the suite sees no setting of this machine and writes only to a folder of its own."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
+
+gc.disable()  # until all tests are collected: see conftest.py
 
 KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "CI", "SEQUENCES"}
 

@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from cryptons.serving.certificate import watch_certificate
-from cryptons.serving.garbage import collect_rarely
+from cryptons.serving.garbage import collect_rarely, load_without_collections
 from cryptons.serving.listening import Listening
 from cryptons.serving.parent import end_with_parent
 
@@ -62,6 +62,7 @@ class Server(MPServer):
 def load_front(_target: str, redirect: socket.socket | None = None) -> Any:
     """Load Django and the front. Runs in each of granian's processes."""
     end_with_parent()
+    load_without_collections()
     from django.conf import settings
     from django.db import connection
 

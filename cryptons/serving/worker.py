@@ -17,7 +17,7 @@ from celery.beat import EmbeddedService
 from celery.exceptions import SecurityWarning
 from django.core.exceptions import ImproperlyConfigured
 
-from cryptons.serving.garbage import collect_rarely
+from cryptons.serving.garbage import collect_rarely, load_without_collections
 from cryptons.serving.parent import end_with_parent
 from cryptons.watchdog import MemoryScheduler, end_hard
 
@@ -51,6 +51,7 @@ def read_queues(arguments: list[str]) -> dict[str, str]:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cryptons.settings")
     end_with_parent()
+    load_without_collections()
     warnings.simplefilter("ignore", SecurityWarning)  # warns of root because of pickle; our messages are JSON
     try:
         from django.conf import settings
