@@ -5,6 +5,7 @@
 
 import http.client
 import json
+import math
 import os
 import signal
 import ssl
@@ -137,7 +138,10 @@ class Shop:
 
 
 def run(shop: Shop) -> None:
-    """Run web server and worker until a stop is requested. The address is printed when the home page answers."""
+    """Run web server and worker until a stop is requested.
+
+    The address is printed when the home page answers, also when that takes longer than FIRST_ANSWER_SECONDS.
+    """
     stop = StopSignal(breaks_off=False)
     supervisor = Supervisor(os.environ, say)
     try:
@@ -152,7 +156,7 @@ def run(shop: Shop) -> None:
                 announced = True
             elif not announced and time.monotonic() > deadline:
                 say(f"The web server does not answer on {shop.listening.host}:{shop.listening.port}. Its messages are above.")
-                announced = True
+                deadline = math.inf
             time.sleep(POLL_SECONDS)
         say("Stopping.")
     finally:

@@ -1,11 +1,14 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from cryptons.serving import supervisor as supervising
-from cryptons.serving.supervisor import Supervisor
+from cryptons.serving.listening import Listening
+from cryptons.serving.supervisor import Shop, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 DEAF = [
@@ -64,7 +67,7 @@ def test_a_process_that_keeps_crashing_is_restarted_after_growing_waits(supervis
 
 
 def test_stopping_kills_the_processes_that_ignore_the_signal_to_end(supervisor: Supervisor, said: list[str], monkeypatch, capfd):
-    monkeypatch.setattr(supervising, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(supervising, "STOP_SECONDS", 2)
     supervisor.start("web", SLEEPER)
     supervisor.start("worker", DEAF)
     look_until(supervisor, lambda: "deaf" in capfd.readouterr().out)
@@ -73,3 +76,26 @@ def test_stopping_kills_the_processes_that_ignore_the_signal_to_end(supervisor: 
 
     assert [child.process.returncode for child in supervisor.children] == [-15, -9]
     assert said == ["The worker process does not end. It is killed."]
+
+
+def test_a_shop_that_answers_late_is_reported_first_as_silent_and_then_as_open(monkeypatch, capsys):
+    stop, answers = SimpleNamespace(requested=False), iter([None, None, None, 200])
+
+    def look(listening: Listening) -> int | None:
+        status = next(answers)
+        stop.requested = status is not None
+        return status
+
+    monkeypatch.setattr(supervising, "FIRST_ANSWER_SECONDS", -1)
+    monkeypatch.setattr(supervising, "POLL_SECONDS", 0)
+    monkeypatch.setattr(supervising, "StopSignal", lambda **_: stop)
+    monkeypatch.setattr(supervising, "Supervisor", lambda *_: Mock())
+    monkeypatch.setattr(supervising, "home_page_status", look)
+
+    supervising.run(Shop("Kettles", "https://kettles.example", Listening("127.0.0.1", 8000, 1)))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "The web server does not answer on 127.0.0.1:8000. Its messages are above.",
+        "Kettles is open: https://kettles.example/   staff: https://kettles.example/admin/   Ctrl-C stops it.",
+        "Stopping.",
+    ]
