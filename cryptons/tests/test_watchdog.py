@@ -15,6 +15,7 @@ from cryptons import watchdog
 from cryptons.celery import app
 from cryptons.serving.worker import BeatThread, read_queues
 from cryptons.watchdog import BUSY_SECONDS, HANG_SECONDS, MemoryScheduler, Watch, look
+from tests.running import LONGEST
 
 pytestmark = pytest.mark.database
 
@@ -128,7 +129,9 @@ watchdog.start(watch, broker_answers=lambda: True)
 
 
 def test_a_process_that_hangs_ends_hard_and_shows_where():
-    ended = subprocess.run([sys.executable, "-c", HANGING], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=LONGEST, check=False
+    )
 
     assert ended.returncode == watchdog.EXIT_CODE
     assert "This process ends, so that it is started again." in ended.stderr
@@ -142,7 +145,7 @@ def test_a_worker_takes_messages_however_it_is_started(program, tmp_path):
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen([sys.executable, "-m", *program], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LONGEST
         while "ready" not in (said := (tmp_path / "log").read_text()) and worker.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import LONGEST, ROOT, Shop, children, data_of_a_first_start, wait_for
+from tests.running import LONGEST, PATIENCE, ROOT, Shop, children, data_of_a_first_start, wait_for
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def test_a_process_that_dies_is_restarted_with_a_message(shop: Shop, name: str):
     wait_for("the shop to answer", lambda: answers(shop))
 
 
+HANG_SECONDS = 3 * PATIENCE
 HANGING = """
 import os, time
 from celery.signals import task_prerun
@@ -102,13 +103,13 @@ def hang(**_):
     if os.path.exists(os.environ["HANG"]):
         time.sleep(3600)
 
-watchdog.HANG_SECONDS = 3
+watchdog.HANG_SECONDS = SECONDS
 task_prerun.connect(hang, weak=False)
 """
 
 
 def test_a_worker_whose_tasks_never_end_is_killed_and_restarted(shop: Shop, tmp_path: Path):
-    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    (tmp_path / "sitecustomize.py").write_text(HANGING.replace("SECONDS = SECONDS", f"SECONDS = {HANG_SECONDS}"))
     hang = tmp_path / "hang"
     hang.touch()
     shop.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "HANG": str(hang), "FOLLOW_SECONDS": "1"}
@@ -120,7 +121,11 @@ def test_a_worker_whose_tasks_never_end_is_killed_and_restarted(shop: Shop, tmp_
 
     said = shop.said()
     # Which of the two is seen first depends on whether a thread was free for a turn at all.
-    assert "No turn of a follower has ended for 3 seconds." in said or "A turn of a follower has not ended for 3 seconds." in said
+    hung = (
+        f"No turn of a follower has ended for {HANG_SECONDS} seconds.",
+        f"A turn of a follower has not ended for {HANG_SECONDS} seconds.",
+    )
+    assert any(words in said for words in hung)
     wait_for("a turn", lambda: last_turn(shop))
 
 
