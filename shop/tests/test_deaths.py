@@ -25,7 +25,7 @@ from tests.interrupting import dies_before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STRIDE = {"sqlite": 1, "postgresql": 3, "mongodb": 7}
+STRIDE = {"sqlite": 1, "postgresql": 7, "mongodb": 7}
 """Slower databases try every so many steps."""
 
 
