@@ -36,7 +36,8 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("view add change delete", "events.webhookendpoint")
     | _may("view change delete", "verification.verification")
     | _may("view", "verification.document")
-    | _may("change", "settings.shopsettings"),
+    | _may("change", "settings.shopsettings")
+    | _may("view add change delete", "settings.contentpage"),
 }
 """The rights of each group, by its name: `app.act_model`. Rights over staff are not among them: only a superuser has those."""
 

@@ -9,7 +9,7 @@ from shop.cart.contents import count_items
 from shop.catalogue.reads import read_categories
 from shop.catalogue.version import category_version
 from shop.orders.access import open_order_number
-from shop.settings.current import current_settings
+from shop.settings.current import current_pages, current_settings
 
 
 def shop(request: HttpRequest) -> dict[str, object]:
@@ -18,6 +18,7 @@ def shop(request: HttpRequest) -> dict[str, object]:
     - `cart_count`, and `open_order`, the number of the visitor's order that waits for its payment: nothing without a session.
     - `navigation`: the root categories as `{"name", "slug"}`, read once for each version of the tree.
     - `shop`: the merchant's own settings.
+    - `pages`: links to the merchant's own pages, those of the footer.
     """
     has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
     return {
@@ -25,6 +26,7 @@ def shop(request: HttpRequest) -> dict[str, object]:
         "open_order": SimpleLazyObject(lambda: open_order_number(request)) if has_session else "",
         "navigation": SimpleLazyObject(_roots),
         "shop": SimpleLazyObject(current_settings),
+        "pages": SimpleLazyObject(lambda: [page for page in current_pages() if page.in_footer]),
     }
 
 

@@ -1,13 +1,15 @@
 from django.urls import path
 
 from cryptons.response_cache import ready_bytes
-from shop.api import carts, categories, checkout, figures, health, orders, product_filters, product_images, products, settings
+from shop.api import carts, categories, checkout, figures, health, orders, pages, product_filters, product_images, products, settings
 from shop.catalogue.reads import lists_and_rates
 from shop.catalogue.version import category_version, settings_version
 
 cached_products = ready_bytes(versions=lists_and_rates, parameters=product_filters.PARAMETERS, strict=True)
 cached_product = ready_bytes(versions=products.version_of, strict=True)
 cached_settings = ready_bytes(versions=settings_version, strict=True)
+cached_pages = ready_bytes(versions=settings_version, strict=True)
+cached_page = ready_bytes(versions=lambda slug: settings_version(), strict=True)
 cached_categories = ready_bytes(versions=category_version, strict=True)
 
 urlpatterns = [
@@ -23,6 +25,8 @@ urlpatterns = [
     path("categories", cached_categories(categories.Categories.as_view())),
     path("categories/<str:category_id>", categories.OneCategory.as_view()),
     path("settings", cached_settings(settings.ShopSettingsView.as_view())),
+    path("pages", cached_pages(pages.Pages.as_view())),
+    path("pages/<str:slug>", cached_page(pages.OnePage.as_view())),
     path("cart", carts.OneCart.as_view()),
     path("cart/items", carts.CartItems.as_view()),
     path("cart/items/<str:item_id>", carts.OneCartItem.as_view()),

@@ -16,6 +16,7 @@ from shop.settings.changes import SettingsMoved, change_settings
 from shop.settings.current import stored_settings
 from shop.settings.forms import form_of_languages, text_fields
 from shop.settings.models import ONLY, ShopSettings
+from shop.settings.page_admin import ContentPageAdmin as ContentPageAdmin  # registers itself
 
 
 @admin.register(ShopSettings)

@@ -1,22 +1,41 @@
-"""The shop's settings as they are now, without a query for each page: every process keeps them until their version changes."""
+"""The shop's settings and the links to its content pages as they are now, without a query for each page of the shop.
+
+Every process keeps them until their version changes.
+"""
 
 import logging
 from dataclasses import dataclass
 
 from django.db import Error, connection
+from django.urls import reverse
 from pymongo.errors import PyMongoError
 
 from cryptons.shop_identity import Identity
 from shop.catalogue.version import settings_version
-from shop.settings.models import ONLY, ShopSettings
+from shop.settings.models import ONLY, ContentPage, PageText, PageVersion, ShopSettings
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PublishedPage(PageText):
+    """A link to a page that everybody may read."""
+
+    slug: str
+    number: int
+    in_footer: bool
+    texts: dict[str, dict[str, str]]
+    """The titles alone."""
+
+    def get_absolute_url(self) -> str:
+        return reverse("shop:page", args=[self.slug])
 
 
 @dataclass(frozen=True)
 class _Kept:
     version: str
     row: ShopSettings
+    pages: tuple[PublishedPage, ...] = ()
 
 
 _kept: _Kept | None = None
@@ -24,19 +43,43 @@ _kept: _Kept | None = None
 
 def current_settings() -> ShopSettings:
     """Return the row, which nobody may change; one of empty fields while there is none. During an outage the last one that was read."""
+    return _current().row
+
+
+def current_pages() -> tuple[PublishedPage, ...]:
+    """Return the published pages in the order of the footer. During an outage those that were read last."""
+    return _current().pages
+
+
+def _current() -> _Kept:
     global _kept
     version = settings_version()
     kept = _kept
     if kept is not None and kept.version == version:
-        return kept.row
+        return kept
     try:
-        row = stored_settings()
+        read = _Kept(version, stored_settings(), _read_pages())
     except (Error, PyMongoError) as error:  # the page that needs it is perhaps the one that tells of the outage
         logger.warning("The shop's settings cannot be read.", extra={"error": type(error).__name__})
-        return kept.row if kept else ShopSettings()
+        return kept or _Kept(version, ShopSettings())
     if not getattr(connection, "in_atomic_block_mongo", False):  # such a transaction sees rows of its beginning
-        _kept = _Kept(version, row)
-    return row
+        _kept = read
+    return read
+
+
+def _read_pages() -> tuple[PublishedPage, ...]:
+    pages = list(ContentPage.objects.using("default").exclude(published=None).defer("texts"))
+    versions = PageVersion.objects.using("default").filter(page__in=pages, number__in={page.published for page in pages}) if pages else ()
+    texts = {(version.page_id, version.number): version.texts for version in versions}
+    return tuple(
+        PublishedPage(page.slug, page.published or 0, page.in_footer, _titles(texts[page.pk, page.published]))
+        for page in pages
+        if (page.pk, page.published) in texts  # it was published again between the two queries, and is read again soon
+    )
+
+
+def _titles(texts: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {language: {"title": words["title"]} for language, words in texts.items()}
 
 
 def stored_settings() -> ShopSettings:
@@ -44,7 +87,7 @@ def stored_settings() -> ShopSettings:
 
 
 def keep_settings(row: ShopSettings | None) -> None:
-    """Take the row as the one of the current version; None: read it when it is needed."""
+    """Take the row as the one of the current version, without pages; None: read them when they are needed."""
     global _kept
     _kept = None if row is None else _Kept(settings_version(), row)
 

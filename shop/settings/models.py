@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -92,3 +93,78 @@ class ShopSettings(BaseModel):
 def in_language(texts: dict[str, str]) -> str:
     """Return the text in the active language, or else in the shop's first one."""
     return texts.get(get_language() or "") or texts.get(settings.LANGUAGE_CODE) or ""
+
+
+PAGE_KINDS = {
+    "terms": _("Terms and conditions"),
+    "privacy": _("Privacy policy"),
+    "withdrawal": _("Withdrawal and returns"),
+    "shipping": _("Shipping"),
+    "imprint": _("Imprint"),
+    "contact": _("Contact"),
+}
+"""The pages that a shop has once, by the slug of their address. All other slugs are free."""
+
+
+class PageText:
+    """A page's words: by language its title and its text in Markdown."""
+
+    texts: dict[str, dict[str, str]]
+
+    @property
+    def language(self) -> str:
+        """The language in which the page is shown: the active one, or else the shop's first one, or else one that there is."""
+        languages = [get_language() or "", settings.LANGUAGE_CODE, *sorted(self.texts)]
+        return next((language for language in languages if language in self.texts), settings.LANGUAGE_CODE)
+
+    @property
+    def title(self) -> str:
+        return self.texts.get(self.language, {}).get("title", "")
+
+    @property
+    def text(self) -> str:
+        return self.texts.get(self.language, {}).get("text", "")
+
+
+class ContentPage(PageText, BaseModel):
+    """A page of the merchant's own words. `texts` is the draft, which nobody but staff sees; what is shown is a version of it."""
+
+    slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
+    texts = models.JSONField(_("draft"), default=dict, blank=True)
+    published = models.PositiveIntegerField(_("published version"), null=True, editable=False)
+    """The number of the version that is shown; None hides the page."""
+    in_footer = models.BooleanField(_("in the footer"), default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    """Of this row, raised by each change."""
+    updated_at = models.DateTimeField(_("changed at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("content page")
+        verbose_name_plural = _("content pages")
+        ordering = ["position", "slug"]
+
+    def __str__(self) -> str:
+        return self.title or self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("shop:page", args=[self.slug])
+
+
+class PageVersion(PageText, BaseModel):
+    """What a page said when it was published. It is never changed, nor deleted: orders name the version that their buyer accepted."""
+
+    page = models.ForeignKey(ContentPage, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(_("version"))
+    texts = models.JSONField(default=dict)
+    published_at = models.DateTimeField(_("published at"), default=timezone.now)
+    published_by = models.CharField(_("published by"), max_length=150, blank=True)
+
+    class Meta:
+        verbose_name = _("version of a page")
+        verbose_name_plural = _("versions of pages")
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["page", "number"], name="page_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.number})"

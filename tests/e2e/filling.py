@@ -28,6 +28,7 @@ from accounts.second_factor import begin
 from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
 from accounts.verification.admin import ACTIONS as VERDICTS
 from accounts.verification.models import Verification
+from cryptons.db import new_id
 from cryptons.events.admin import ACTIONS as ENDPOINT_ACTIONS
 from cryptons.events.endpoints import send_test
 from cryptons.events.models import WebhookEndpoint
@@ -47,43 +48,12 @@ from shop.models import Category, Order, Product, Voucher
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.settings.changes import change_settings
 from shop.settings.colours import LIGHT, readable
-from shop.settings.models import ShopSettings
+from shop.settings.models import ContentPage, ShopSettings
+from shop.settings.page_changes import add_page, publish_page
 from shop.tests.factories import ADDRESS
 from shop.tests.paying import TIP, invoice_of, placed, run_out, tell
+from tests.e2e.not_pages import NOT_PAGES
 
-NOT_PAGES = {
-    "accounts:logout": "a button",
-    "accounts:send_verification": "a button",
-    "admin:autocomplete": "JSON",
-    "admin:jsi18n": "a script",
-    "admin:login": "leads to the shop's login",
-    "admin:logout": "a button",
-    "admin:password_change": "leads to the shop's page",
-    "admin:reviews_review_act": "a button",
-    "admin:shop_order_figures": "a file",
-    "admin:verification_verification_document": "a file",
-    "admin:view_on_site": "leads to the shop",
-    "admin:audit_entry_export": "a file",
-    "admin:payments_payment_export": "a file",
-    "admin:payments_invoice_ask": "a button",
-    "admin:password_change_done": "the shop has its own",
-    "admin:payments_payout_psbt": "a file",
-    "exceptions:alert_close": "a button",
-    "exceptions:alert_open": "a button",
-    "reviews:delete": "a button",
-    "reviews:helpful": "a button",
-    "shop:cart_add": "a button",
-    "shop:cart_voucher": "a form of the cart",
-    "shop:find_order": "a form of the page of orders",
-    "shop:order_again": "a button",
-    "shop:order_pay": "leads to the pay page",
-    "shop:order_stream": "events",
-    "shop:pay_return": "leads to the pay page",
-    "shop:pay_status": "a part of the pay page",
-    "shop:pay_stream": "events",
-    "shop:sandbox_play": "a button",
-    "shop:suggest": "a part of every page",
-}
 ADMIN_PAGES = ("changelist", "add", "change", "delete")
 
 
@@ -169,6 +139,7 @@ def fill() -> Filled:
     load(lambda _: None)
     rebuild_search()
     say_who_sells()
+    write_pages()
     kettle = Product.objects.get(sku="KIT-KETTLE")
     Product.objects.filter(pk=kettle.pk).update(stock=1000)
     buyer = UserFactory.create(username="buyer", first_name="Ada", last_name="Lovelace", address=ADDRESS)
@@ -196,6 +167,15 @@ def say_who_sells() -> None:
     change_settings({"accent": accent, "home_text": {"en": "Tea, and all it needs."}, "email": "shop@thread.example", **seller})
 
 
+def write_pages() -> None:
+    """Publish a page with all that a text can have, in the shop's first language alone."""
+    words = "# Prices\n\nAll **prices** are final.\n\n- [Cart](/cart/)\n- [Post](https://post.example/)"
+    text = f"{words}\n\n| To | Price |\n|---|---|\n| Berlin | 4.90 |"
+    page = add_page({"slug": "terms", "texts": {"en": {"title": "Terms", "text": text}}}, pk=new_id())
+    publish_page(page.pk, by="grace", at=timezone.now())
+    add_page({"slug": "about-us", "texts": {"en": {"title": "About us", "text": "We sell."}}}, pk=new_id())
+
+
 def anonymous_pages(filled: Filled, kettle: Product) -> None:
     filled.people["anonymous"] = {}
     sold_out = Product.objects.get(sku="KIT-MUG")
@@ -203,7 +183,17 @@ def anonymous_pages(filled: Filled, kettle: Product) -> None:
     category = Category.objects.exclude(parent=None).earliest("name")
     visit = filled.visit
     visit("anonymous", "/", "/de/", f"/c/{category.slug}/", f"/p/{kettle.slug}/", f"/p/{sold_out.slug}/", f"/de/p/{kettle.slug}/")
-    visit("anonymous", "/search", "/search?q=kettle", "/search?q=zzqqxx", "/de/search?q=kettle", "/cart/", "/api/docs")
+    visit(
+        "anonymous",
+        "/search",
+        "/search?q=kettle",
+        "/search?q=zzqqxx",
+        "/de/search?q=kettle",
+        "/cart/",
+        "/api/docs",
+        "/pages/terms/",
+        "/de/pages/terms/",
+    )
     visit("anonymous", "/account/login/", "/de/account/login/", "/account/register/", "/account/forgotten/", "/account/forgotten/sent/")
     visit(
         "anonymous",
@@ -316,6 +306,7 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
         allowed = {"add": site.has_add_permission(request), "delete": site.has_delete_permission(request)}
         base = f"{model._meta.app_label}_{model._meta.model_name}"
         row = orders["underpaid"] if model is Order else model._default_manager.first()
+        row = ContentPage.objects.get(published=None) if model is ContentPage else row
         for page in ADMIN_PAGES:
             needs_row = page not in ("changelist", "add")
             if not allowed.get(page, True):
@@ -330,6 +321,9 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
     endpoint_id = WebhookEndpoint.objects.latest("created_at").pk
     for act in ENDPOINT_ACTIONS:
         filled.visit("staff", reverse("admin:events_webhookendpoint_act", args=[endpoint_id, act]), name=act)
+    page = ContentPage.objects.get(slug="terms")
+    for name, arguments in (("change", [page.pk]), ("preview", [page.pk]), ("version", [page.pk, 1])):
+        filled.visit("staff", reverse(f"admin:settings_contentpage_{name}", args=arguments))
     filled.visit("staff", reverse("admin:shop_order_history", args=[orders["underpaid"].pk]))
     for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
         filled.visit("staff", reverse(f"admin:{page}"))

@@ -24,6 +24,8 @@ from reviews.tests.factories import ReviewFactory
 from shop.models import Cart, Order, Product, ProductImage, Voucher
 from shop.orders.access import return_token
 from shop.pricing.vouchers import new_code
+from shop.settings.models import ContentPage
+from shop.settings.page_changes import publish_page
 from shop.tests.factories import CartItemFactory, CategoryFactory, ProductFactory
 from shop.tests.paying import invoice_of, open_order, pay
 from tests.matrix.people import BUYER, DISABLED, People
@@ -37,6 +39,8 @@ class Rows:
         self.product: Product = ProductFactory.create(stock=1_000)
         self.unlisted: Product = ProductFactory.create(is_listed=False)
         self.review: Review = ReviewFactory.create(product=self.product, user=buyer, approved=True)
+        self.page: ContentPage = self.fresh("settings_contentpage")
+        publish_page(self.page.pk, by="grace", at=timezone.now())
         self.cart_item = CartItemFactory.create(cart=Cart.objects.get_or_create(user=buyer)[0], product=self.product)
         self.order = self._order("BUYER", user=buyer)
         self.paid = self._order("PAID", user=buyer)
@@ -83,6 +87,9 @@ class Rows:
             "auth_group": lambda: Group.objects.create(name=f"Helpers {Group.objects.count()}"),
             "events_webhookendpoint": lambda: WebhookEndpoint.objects.create(url="https://erp.example/hooks", events=["order.paid"]),
             "reviews_review": ReviewFactory.create,
+            "settings_contentpage": lambda: ContentPage.objects.create(
+                slug=f"about-{new_code()}", texts={"en": {"title": "About us", "text": "We sell."}}
+            ),
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
             "shop_voucher": lambda: Voucher.objects.create(code=new_code(), percent=10),
