@@ -24,15 +24,16 @@ from shop.search import Query
 from shop.search.base import SORTS
 from shop.search.database_engine import filters_of
 
+FLAGS = ("true", "false")
 UNLISTED = OpenApiParameter(
-    "unlisted", one_of("true", "false"), description="true: unlisted products too; needs the permission to read products (`products:read`)"
+    "unlisted", one_of(*FLAGS), description="true: unlisted products too; needs the permission to read products (`products:read`)"
 )
 PUBLIC_FILTERS = [
     OpenApiParameter("category", TEXT, description="Slug or id of a category; includes the categories below it"),
     OpenApiParameter("minPrice", TEXT, description="A decimal"),
     OpenApiParameter("maxPrice", TEXT, description="A decimal"),
     OpenApiParameter("minRating", TEXT, description="0 to 5. Products without a rating count as 0."),
-    OpenApiParameter("inStock", one_of("true", "false"), description="true: only products that can be bought now"),
+    OpenApiParameter("inStock", one_of(*FLAGS), description="true: only products that can be bought now"),
     OpenApiParameter("search", TEXT, description="Words; small typing errors are tolerated"),
     OpenApiParameter("sort", one_of(*SORTS), description="Order of the list. With `rating`, products without a rating come last."),
     UPDATED_SINCE,
@@ -71,11 +72,17 @@ def asks_unlisted(request: Request) -> bool:
     return request.query_params.get("unlisted") == "true"
 
 
+def check_unlisted(request: Request) -> None:
+    """Raise Invalid if `unlisted` is neither true nor false. A list checks it with its other filters."""
+    if (asked := request.query_params.get("unlisted")) and asked not in FLAGS:
+        raise Invalid.fields({"unlisted": _("Must be one of %(choices)s.") % {"choices": ", ".join(FLAGS)}})
+
+
 def read_filters(request: Request, tree: CategoryTree) -> ProductFilters:
     """Read the filters from the query string. Raises Invalid with a row per problem."""
     page, limit = page_parameters(request)
     asked, problems = request.query_params, dict[str, str]()
-    for name, known in (("inStock", ("true", "false")), ("unlisted", ("true", "false")), ("sort", SORTS)):
+    for name, known in (("inStock", FLAGS), ("unlisted", FLAGS), ("sort", SORTS)):
         if asked.get(name) and asked[name] not in known:
             problems[name] = _("Must be one of %(choices)s.") % {"choices": ", ".join(known)}
     category_ids = _category_ids(asked, tree, problems)

@@ -28,7 +28,7 @@ from shop.api.outputs import (
     ProductSummarySerializer,
     coin_prices,
 )
-from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, read_filters
+from shop.api.product_filters import FILTERS, UNLISTED, asks_unlisted, check_unlisted, read_filters
 from shop.api.product_inputs import ProductBatchInput, ProductInput
 from shop.catalogue import product_cache
 from shop.catalogue.changes import product_changed, tell_stock
@@ -148,6 +148,7 @@ class OneProduct(ApiView):
         cached=True,
     )
     def get(self, request: Request, product_id: str) -> Response:
+        check_unlisted(request)
         if asks_unlisted(request):
             products = Product.objects.prefetch_related("category", "images")
             return _for_staff(success(ProductSerializer.serialize(get_or_404(products, product_id, _("Product not found")))))

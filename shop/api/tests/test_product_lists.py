@@ -100,6 +100,13 @@ def test_the_error_names_a_filter_that_cannot_be_used(anybody, query, field):
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
 
 
+def test_one_product_takes_only_true_or_false_for_unlisted(anybody):
+    path = f"/api/products/{ProductFactory().pk}"
+    answer = anybody.get(f"{path}?unlisted=perhaps")
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "unlisted")
+    assert anybody.get(f"{path}?unlisted=false").status_code == 200
+
+
 def test_what_changed_since_comes_in_the_order_of_its_change(anybody):
     old, second, first = (ProductFactory(name=name) for name in ("old", "second", "first"))
     for product, days in ((old, 0), (first, 1), (second, 2)):
