@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import functools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -36,9 +37,12 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those of outgoing connections, one of which could otherwise take it before its server does, or while that is away."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.fake_rippled import PARTIAL, SHOP, FakeRippled
-from tests.running import Shop, wait_for
+from tests.running import PATIENCE, Shop, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import (
     Bought,
@@ -34,7 +34,7 @@ def xrpl() -> Iterator[FakeRippled]:
 @pytest.fixture(scope="module")
 def shop(node: Node, xrpl: FakeRippled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """It takes Bitcoin, too."""
-    settings = {"XRP_URL": xrpl.url, "XRP_ADDRESS": SHOP, "RATES": "fixed:BTC=65000.00,XRP=0.50", "NODE_TIMEOUT_SECONDS": "2"}
+    settings = {"XRP_URL": xrpl.url, "XRP_ADDRESS": SHOP, "RATES": "fixed:BTC=65000.00,XRP=0.50", "NODE_TIMEOUT_SECONDS": str(2 * PATIENCE)}
     yield from open_shop(node, tmp_path_factory.mktemp("xrp-shop"), settings)
 
 
