@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -206,9 +207,7 @@ def order_if_possible(shop: Shop, product: str) -> httpx.Response | None:
 
 def test_all_processes_count_the_requests_of_an_address_and_of_a_key_together(cluster: tuple[Shop, Server]):
     shop, _redis = cluster
-    made = shop.http.post("/api/api-keys", json={"name": "ERP", "scopes": ["orders:read"]}, headers=shop.staff())
-    assert made.status_code == 201, made.text
-    address = {"X-Forwarded-For": "203.0.113.7"}
+    addresses = (f"203.0.113.{number}" for number in count(1))
 
     def statuses(times: int, headers: dict[str, str]) -> Counter[int]:
         """Each request on a connection of its own, which either process may take."""
@@ -217,9 +216,19 @@ def test_all_processes_count_the_requests_of_an_address_and_of_a_key_together(cl
                 clients.map(lambda _: httpx.get(f"{shop.url}/api/rates", headers=headers, timeout=LONGEST).status_code, range(times))
             )
 
-    assert statuses(110, address) == {200: 100, 429: 10}
-    assert statuses(605, {**address, "Authorization": f"Bearer {made.json()['data']['key']}"}) == {200: 600, 429: 5}
-    assert statuses(1, {"X-Forwarded-For": "203.0.113.8"}) == {200: 1}
+    def of_an_address() -> bool:
+        return statuses(110, {"X-Forwarded-For": next(addresses)}) == {200: 100, 429: 10}
+
+    def of_a_key() -> bool:
+        made = shop.http.post("/api/api-keys", json={"name": "ERP", "scopes": ["orders:read"]}, headers=shop.staff())
+        assert made.status_code == 201, made.text
+        key = made.json()["data"]["key"]
+        return statuses(605, {"X-Forwarded-For": next(addresses), "Authorization": f"Bearer {key}"}) == {200: 600, 429: 5}
+
+    # Tried again, because a process counts alone for two seconds when a busy Redis does not answer within half a second.
+    wait_for("the requests of an address to be counted together", of_an_address)
+    wait_for("the requests of a key to be counted together", of_a_key)
+    assert statuses(1, {"X-Forwarded-For": next(addresses)}) == {200: 1}
 
 
 def test_ready_answers_go_on_while_redis_hangs(cluster: tuple[Shop, Server]):
