@@ -17,8 +17,18 @@ from django.utils.translation import gettext_lazy
 from cryptons.admin_actions import ConfirmationPage, confirm
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.formats import long_moment
-from shop.settings.models import ContentPage, PageVersion
-from shop.settings.page_changes import PageMoved, PageUnfinished, add_page, change_page, hide_page, publish_page, restore_version
+from shop.settings.models import PAGE_KINDS, ContentPage, PageVersion
+from shop.settings.outlines import outline
+from shop.settings.page_changes import (
+    PageMoved,
+    PageUnfinished,
+    add_page,
+    change_page,
+    hide_page,
+    publish_page,
+    restore_version,
+    what_is_missing,
+)
 from shop.settings.page_forms import HIDE, PUBLISH, form_of_languages, text_fields
 from shop.settings.pages import show
 
@@ -27,7 +37,7 @@ from shop.settings.pages import show
 class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
     list_display = ("name", "slug", "state", "in_footer", "position", "updated_at")
     readonly_fields = ("state", "versions")
-    change_form_template = "admin/settings/contentpage/change_form.html"
+    add_form_template = change_form_template = "admin/settings/contentpage/change_form.html"
     actions = None
 
     def has_delete_permission(self, request: HttpRequest, obj: ContentPage | None = None) -> bool:
@@ -43,6 +53,20 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
         head = ["state"] if obj else ["kind", "slug"]
         tail = ["in_footer", "position", "seen_version"] + (["versions"] if obj else [])
         return [(None, {"fields": [*head, *text_fields(), *tail]})]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with the outline of the page that the address names."""
+        kind = request.GET.get("kind", "")
+        words = {f"{name}_{language}": text for language, pair in outline(kind).items() for name, text in pair.items()}
+        return {"kind": kind, **words} if words else {}
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, obj: Any = None, **named: Any) -> HttpResponse:
+        if obj is None:
+            taken = set(ContentPage.objects.values_list("slug", flat=True))
+            context["outlines"] = [(kind, name) for kind, name in PAGE_KINDS.items() if kind not in taken]
+        else:
+            context["missing"] = what_is_missing(obj.texts)
+        return super().render_change_form(request, context, *args, obj=obj, **named)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

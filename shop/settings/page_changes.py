@@ -14,6 +14,7 @@ from cryptons.audit.writing import audit
 from cryptons.db import in_transaction, update_if_unchanged
 from shop.catalogue.version import settings_changed
 from shop.settings.models import ContentPage, PageVersion
+from shop.settings.outlines import placeholders
 
 Texts = dict[str, dict[str, str]]
 LONGEST_TITLE = 160
@@ -49,6 +50,8 @@ def what_is_missing(texts: Texts) -> list[str]:
     for language, words in texts.items():
         if not (words["title"] and words["text"]):
             missing.append(_("Title or text is missing in the language %(language)s.") % {"language": language})
+        if left := placeholders(f"{words['title']} {words['text']}"):
+            missing.append(_("Fill in what stands in double brackets: %(places)s") % {"places": ", ".join(left)})
     return missing
 
 

@@ -45,7 +45,8 @@ class PageForm(forms.ModelForm[ContentPage]):
             self.fields["seen_version"].initial = self.instance.version
         for language, _name in settings.LANGUAGES:
             for name in ("title", "text"):
-                self.fields[f"{name}_{language}"].initial = self.instance.texts.get(language, {}).get(name, "")
+                if not self.instance._state.adding:
+                    self.fields[f"{name}_{language}"].initial = self.instance.texts.get(language, {}).get(name, "")
 
     def clean(self) -> dict[str, Any] | None:
         if self.instance._state.adding:

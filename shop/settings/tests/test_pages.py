@@ -5,12 +5,14 @@ from django.contrib.auth.models import Permission
 from django.db import DatabaseError, IntegrityError
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.tests.factories import StaffFactory
 from cryptons.audit.models import Entry
 from cryptons.db import new_id
 from shop.settings import current, page_changes
-from shop.settings.models import ContentPage, PageVersion
+from shop.settings.models import PAGE_KINDS, ContentPage, PageVersion
+from shop.settings.outlines import outline
 from shop.settings.page_changes import PageMoved, PageUnfinished, add_page, change_page, hide_page, publish_page, restore_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -329,3 +331,43 @@ def test_a_draft_can_be_deleted_and_a_page_that_was_published_cannot(staff):
     assert staff.post(address(page, "delete/"), {"post": "yes"}).status_code == 403
     assert staff.post(address(never_shown, "delete/"), {"post": "yes"}).status_code == 302
     assert ContentPage.objects.get().pk == page.pk
+
+
+@pytest.mark.parametrize("kind", PAGE_KINDS)
+def test_the_form_of_a_new_page_begins_with_an_outline_that_cannot_be_published_as_it_is(staff, kind):
+    words = outline(kind)
+    form = {f"{name}_{language}": text for language, pair in words.items() for name, text in pair.items()}
+
+    shown = staff.get(f"{ADD}?kind={kind}").text
+    answer = staff.post(ADD, {"kind": kind, "position": "0", **form, "_publish": "1"})
+
+    assert set(words) == {"en", "de"}
+    assert all(f'value="{pair["title"]}"' in shown and escape(pair["text"]) in shown for pair in words.values())
+    assert answer.text.count("Fill in what stands in double brackets: [[") == 2
+    assert not ContentPage.objects.exists()
+
+
+def test_a_draft_says_what_is_left_to_fill_in_until_nothing_is(staff):
+    page = draft(texts={"en": {"title": "Imprint", "text": "[[Name]]\n[[Place\nand street]]"}})
+
+    shown = staff.get(address(page)).text
+
+    assert "The draft cannot be published yet." in shown
+    assert "double brackets: [[Name]], [[Place\nand street]]" in shown
+    with pytest.raises(PageUnfinished):
+        publish_page(page.pk, by="grace", at=timezone.now())
+    reword(page, "Thread GmbH [1] [link](/cart/)")
+    assert "cannot be published" not in staff.get(address(page)).text
+
+
+def test_outlines_are_offered_for_pages_that_the_shop_lacks(staff):
+    draft("imprint")
+
+    shown = staff.get(ADD).text
+
+    assert '<a href="?kind=terms">' in shown
+    assert "?kind=imprint" not in shown
+
+
+def test_an_unknown_outline_is_an_empty_form(staff):
+    assert 'id="id_title_en"' in staff.get(f"{ADD}?kind=nothing").text
