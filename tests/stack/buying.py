@@ -82,6 +82,19 @@ def buy_as_a_guest(shop: Shop, product: str, *, coin: str = "BTC") -> tuple[str,
     return str(third.url.raw_path.decode()), browser
 
 
+def buy_with_lightning(shop: Shop, product: str) -> tuple[Bought, dict[str, Any]]:
+    """An order that can be paid over Lightning, and how. The first may not: orders wait only a moment for LND, which may be busy."""
+
+    def look() -> tuple[Bought, dict[str, Any]] | None:
+        bought = buy(shop, product)
+        payment = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())
+        return (bought, payment) if payment["lightning"] else None
+
+    offered = wait_for("Lightning to be offered", look)
+    assert offered is not None
+    return offered
+
+
 def choose_a_coin(shop: Shop, product: str) -> tuple[httpx.Response, httpx.Client]:
     """The page that asks a guest how to pay."""
     browser = httpx.Client(base_url=shop.url, follow_redirects=True, timeout=LONGEST)
