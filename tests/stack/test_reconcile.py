@@ -12,7 +12,7 @@ import pytest
 
 from tests.running import LONGEST, Shop, wait_for
 from tests.stack.bitcoind import Node
-from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
+from tests.stack.buying import Bought, buy, buy_with_lightning, invoice_status, stock_product, wait_until_settled
 from tests.stack.chain import coins, mine_without, take_back, take_coin
 from tests.stack.conftest import open_node, open_shop
 from tests.stack.ledger import change_ledger, differences, manage, notes, read_ledger, reference_of
@@ -55,9 +55,8 @@ def product(shop: Shop) -> str:
 
 
 def pay_over_lightning(shop: Shop, pair: LightningPair, product: str) -> Bought:
-    bought = buy(shop, product)
-    request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
-    assert pair.payer.pay(request)["status"] == "SUCCEEDED"
+    bought, payment = buy_with_lightning(shop, product)
+    assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
     return bought
 
 
@@ -132,12 +131,11 @@ def test_a_missing_payment_and_a_changed_amount_are_each_reported_alone(
 
 
 def test_a_payment_received_while_the_shop_was_off_is_reported_until_it_runs(shop: Shop, node: Node, pair: LightningPair, product: str):
-    chain, request = buy(shop, product), buy(shop, product)
-    lightning = shop.get(f"/api/orders/{request.id}/payment", headers=shop.buyer())["lightning"]
+    chain, (request, payment) = buy(shop, product), buy_with_lightning(shop, product)
     shop.stop()
     try:
         txid = node.pay(chain.address, chain.amount)
-        assert pair.payer.pay(lightning)["status"] == "SUCCEEDED"
+        assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
         told = sorted(differences(shop))
         assert [row[:2] for row in told] == [["missing in the shop", "BTC"], ["missing in the shop", "BTC-LN"]]
         assert told[0][2].partition(":")[0] == txid

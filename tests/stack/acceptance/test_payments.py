@@ -18,6 +18,7 @@ from tests.stack.acceptance.watching import rows, wait_for_a_turn, wait_for_mone
 from tests.stack.bitcoind import Node
 from tests.stack.buying import (
     buy,
+    buy_with_lightning,
     confirmations_mailed,
     invoice_of,
     order,
@@ -98,11 +99,10 @@ def test_one_transaction_can_pay_two_invoices(shop: Shop, node: Node, product: s
 
 
 def test_paying_on_the_chain_and_over_lightning_overpays_the_invoice(shop: Shop, node: Node, pair: LightningPair, product: str):
-    bought = buy(shop, product)
-    request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
+    bought, payment = buy_with_lightning(shop, product)
 
     node.pay(bought.address, coins(DUE // 2))
-    assert pair.payer.pay(request)["status"] == "SUCCEEDED"
+    assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
     node.mine()
 
     wait_until(shop, bought, "settled", "overpaid")

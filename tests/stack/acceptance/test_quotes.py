@@ -12,6 +12,7 @@ from tests.stack.bitcoind import Node
 from tests.stack.buying import (
     Bought,
     buy,
+    buy_with_lightning,
     let_expire,
     let_hold_end,
     read_order,
@@ -185,8 +186,9 @@ def requote(shop: Shop, bought: Bought) -> dict[str, Any]:
     return dict(answer.json()["data"])
 
 
-def request_of(shop: Shop, bought: Bought) -> str:
-    return str(shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"])
+def requote_with_lightning(shop: Shop, bought: Bought) -> str:
+    """The Lightning invoice of a new quote. The first may have none: quotes wait only a moment for LND, which may be busy."""
+    return str(wait_for("Lightning to be offered", lambda: requote(shop, bought)["lightning"]))
 
 
 def lnd_state(pair: LightningPair, request: str) -> str:
@@ -250,16 +252,16 @@ def test_a_payment_on_the_chain_and_the_rest_over_lightning_add_up(shop: Shop, n
     node.mine()
     wait_for_money(shop, bought)
 
-    assert pair.payer.pay(requote(shop, bought)["lightning"])["status"] == "SUCCEEDED"
+    assert pair.payer.pay(requote_with_lightning(shop, bought))["status"] == "SUCCEEDED"
 
     wait_until(shop, bought, "settled")
     assert read_order(shop, bought)["paymentStatus"] == "paid"
 
 
 def test_paying_the_previous_lightning_invoice_cancels_the_new_one(shop: Shop, pair: LightningPair, product: str):
-    bought = buy(shop, product)
-    scanned = request_of(shop, bought)
-    fresh = requote(shop, bought)["lightning"]
+    bought, payment = buy_with_lightning(shop, product)
+    scanned = payment["lightning"]
+    fresh = requote_with_lightning(shop, bought)
     time.sleep(3)  # a round has looked at both
     assert {lnd_state(pair, scanned), lnd_state(pair, fresh)} == {"OPEN"}
 
@@ -270,11 +272,11 @@ def test_paying_the_previous_lightning_invoice_cancels_the_new_one(shop: Shop, p
 
 
 def test_an_expired_lightning_invoice_is_cancelled_and_the_new_one_stays_open(shop: Shop, pair: LightningPair, product: str):
-    bought = buy(shop, product)
-    ended = request_of(shop, bought)
+    bought, payment = buy_with_lightning(shop, product)
+    ended = payment["lightning"]
     let_expire(shop, bought.invoice)
     wait_until(shop, bought, "expired")
-    fresh = requote(shop, bought)["lightning"]
+    fresh = requote_with_lightning(shop, bought)
 
     wait_for("LND to cancel the old one", lambda: lnd_state(pair, ended) == "CANCELED")
     time.sleep(3)
@@ -287,14 +289,12 @@ def test_an_expired_lightning_invoice_is_cancelled_and_the_new_one_stays_open(sh
 
 
 def test_restarting_lnd_during_a_payment_loses_no_money(shop: Shop, pair: LightningPair, product: str):
-    bought = buy(shop, product)
-    request = shop.get(f"/api/orders/{bought.id}/payment", headers=shop.buyer())["lightning"]
-    assert request
+    bought, payment = buy_with_lightning(shop, product)
     told: dict[str, Any] = {}
 
     def pay() -> None:
         try:
-            told.update(pair.payer.pay(request))
+            told.update(pair.payer.pay(payment["lightning"]))
         except CliError as error:
             told["status"] = str(error)
 
@@ -311,6 +311,6 @@ def test_restarting_lnd_during_a_payment_loses_no_money(shop: Shop, pair: Lightn
         wait_until(shop, bought, "settled")
     else:
         assert standing(shop, bought) == ("new", [])
-        assert pair.payer.pay(request)["status"] == "SUCCEEDED"
+        assert pair.payer.pay(payment["lightning"])["status"] == "SUCCEEDED"
         wait_until(shop, bought, "settled")
     assert settled_events(shop, bought.invoice) == 1
