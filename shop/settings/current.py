@@ -72,9 +72,10 @@ def _read_pages() -> tuple[PublishedPage, ...]:
     versions = PageVersion.objects.using("default").filter(page__in=pages, number__in={page.published for page in pages}) if pages else ()
     texts = {(version.page_id, version.number): version.texts for version in versions}
     return tuple(
-        PublishedPage(page.slug, page.published or 0, page.in_footer, _titles(texts[page.pk, page.published]))
+        PublishedPage(page.slug, number, page.in_footer, _titles(texts[page.pk, number]))
         for page in pages
-        if (page.pk, page.published) in texts  # it was published again between the two queries, and is read again soon
+        if (number := page.published or 0)
+        and (page.pk, number) in texts  # it was published again between the two queries, and is read again soon
     )
 
 

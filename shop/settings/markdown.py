@@ -20,12 +20,12 @@ FOREIGN = "nofollow noopener"
 
 
 def to_html(text: str) -> SafeString:
-    return mark_safe(_parser().render(text))  # noqa: S308  (the parser writes all of its tags, and escapes what is between)
+    return mark_safe(str(_parser().render(text)))  # noqa: S308  (the parser writes all of its tags, and escapes what is between)
 
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
-    parser.validateLink = _is_safe  # type: ignore[method-assign]
+    parser.validateLink = _is_safe  # type: ignore[method-assign, assignment]
     parser.core.ruler.push("headings", _order_headings)
     for name, rule in (("link_open", _link), ("image", _image), ("table_open", _table), ("table_close", _end_of_table)):
         parser.add_render_rule(name, rule)

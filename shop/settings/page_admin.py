@@ -60,13 +60,15 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
         words = {f"{name}_{language}": text for language, pair in outline(kind).items() for name, text in pair.items()}
         return {"kind": kind, **words} if words else {}
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, obj: Any = None, **named: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
+    ) -> HttpResponse:
         if obj is None:
             taken = set(ContentPage.objects.values_list("slug", flat=True))
             context["outlines"] = [(kind, name) for kind, name in PAGE_KINDS.items() if kind not in taken]
         else:
             context["missing"] = what_is_missing(obj.texts)
-        return super().render_change_form(request, context, *args, obj=obj, **named)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -24,7 +24,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 def find_published(slug: str) -> PageVersion | None:
     """Return what everybody may read at the address."""
     row = ContentPage.objects.filter(slug=slug).exclude(published=None).first()
-    return PageVersion.objects.filter(page=row.pk, number=row.published).first() if row else None
+    return PageVersion.objects.filter(page=row.pk, number=row.published or 0).first() if row else None
 
 
 def show(request: HttpRequest, words: PageText, *, preview: str = "") -> HttpResponse:

@@ -321,8 +321,8 @@ def admin_pages(filled: Filled, staff: User, orders: dict[str, Order], rows: lis
     endpoint_id = WebhookEndpoint.objects.latest("created_at").pk
     for act in ENDPOINT_ACTIONS:
         filled.visit("staff", reverse("admin:events_webhookendpoint_act", args=[endpoint_id, act]), name=act)
-    page = ContentPage.objects.get(slug="terms")
-    for name, arguments in (("change", [page.pk]), ("preview", [page.pk]), ("version", [page.pk, 1])):
+    terms = ContentPage.objects.get(slug="terms")
+    for name, arguments in (("change", [terms.pk]), ("preview", [terms.pk]), ("version", [terms.pk, 1])):
         filled.visit("staff", reverse(f"admin:settings_contentpage_{name}", args=arguments))
     filled.visit("staff", reverse("admin:shop_order_history", args=[orders["underpaid"].pk]))
     for page in ("payments_nodes", "payments_channels", "shop_product_demo"):
