@@ -1,4 +1,4 @@
-"""What a new merchant does before the shop opens: five steps, each with what is still missing and where that is mended."""
+"""What a new merchant does before the shop opens: six steps, each with what is still missing and where that is mended."""
 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,10 +12,11 @@ from payments.networks.registry import failing_networks, is_sandbox, offered_net
 from payments.polling import unpolled_networks
 from shop.demo.loading import GOODS
 from shop.models import Product
-from shop.settings.current import current_settings
-from shop.settings.models import ONLY, ShopSettings
+from shop.settings.current import current_pages, current_settings
+from shop.settings.models import ONLY, PAGE_KINDS, ShopSettings
 
 PERMISSION = "settings.change_shopsettings"
+LEGAL = ("terms", "privacy", "withdrawal", "shipping", "imprint")
 ONLY_HERE = ("127.0.0.1", "localhost", "::1")
 
 
@@ -38,7 +39,7 @@ class Step:
 def opening_steps() -> list[Step]:
     """Return the steps in the order in which a merchant takes them. Asks the database, no node and no mail server."""
     row = current_settings()
-    return [_name(row), _seller(row), _goods(), _ways_to_pay(), _mail()]
+    return [_name(row), _seller(row), _legal_pages(), _goods(), _ways_to_pay(), _mail()]
 
 
 def _said(*points: tuple[bool, str]) -> list[str]:
@@ -80,6 +81,17 @@ def _seller(row: ShopSettings) -> Step:
             (not row.email, _("Buyers have no mail address for their questions.")),
         ),
         advice=_said((not row.vat_id, _("There is no VAT id. Not every seller has one."))),
+    )
+
+
+def _legal_pages() -> Step:
+    published = {page.slug for page in current_pages()}
+    needs = [str(PAGE_KINDS[kind]) for kind in LEGAL if kind not in published]
+    return Step(
+        _("Legal pages"),
+        reverse("admin:settings_contentpage_changelist"),
+        _("Content pages"),
+        missing=_said((bool(needs), _("Not published yet: %(pages)s.") % {"pages": ", ".join(needs)})),
     )
 
 

@@ -1,19 +1,24 @@
 """What a new merchant is told before the shop opens."""
 
+from uuid import uuid4
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory
 from cryptons.mail_address import read_mail_server
 from payments.models import Cursor
 from shop.demo.loading import load
 from shop.models import Product
-from shop.opening import opening_steps
+from shop.opening import LEGAL, opening_steps
 from shop.settings.changes import change_settings
+from shop.settings.models import ContentPage
+from shop.settings.page_changes import add_page, hide_page, publish_page
 from shop.tests.factories import ProductFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEPS = ("Name and look", "Who sells", "Goods", "Ways to pay", "Mails")
+STEPS = ("Name and look", "Who sells", "Legal pages", "Goods", "Ways to pay", "Mails")
 
 
 @pytest.fixture
@@ -24,7 +29,14 @@ def ready(settings):
     settings.MAIL_SERVER, settings.STAFF_EMAIL = read_mail_server("smtp://mail.example"), ["staff@kettles.example"]
     change_settings({"company": "Kettles Ltd", "address": "1 Spout Lane", "email": "hello@kettles.example"})
     ProductFactory.create()
+    for slug in LEGAL:
+        publish(slug)
     Cursor.objects.create(network="BTC", answered_at="2100-01-01T00:00Z")
+
+
+def publish(slug: str) -> None:
+    page = add_page({"slug": slug, "texts": {"en": {"title": slug, "text": "All of it."}}}, pk=uuid4())
+    publish_page(page.pk, by="kate", at=timezone.now())
 
 
 def missing() -> dict[str, list[str]]:
@@ -68,6 +80,13 @@ def test_a_shop_without_goods_is_not_ready():
     Product.objects.update(is_listed=False)
 
     assert missing() == {"Goods": ["There is no product for sale."]}
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_legal_page_that_is_hidden_is_missing():
+    hide_page(ContentPage.objects.get(slug="imprint").pk)
+
+    assert missing() == {"Legal pages": ["Not published yet: Imprint."]}
 
 
 def test_only_those_who_may_change_the_settings_are_shown_the_steps(client: Client):
