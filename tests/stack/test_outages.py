@@ -46,6 +46,12 @@ def start_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
         shop.stop()
 
 
+def kept_product(shop: Shop, product: str, cache: redis.Redis) -> bytes | None:
+    """What Redis has of the product once a page was read, as JSON, for other programs that read it."""
+    shop.get(f"/api/products/{product}", headers=shop.buyer())
+    return cache.get(f"product:{product}")
+
+
 def mails_about_orders(shop: Shop) -> int:
     return sum(b"We received your order" in file.read_bytes() for file in (shop.data / "mail").glob("*.eml"))
 
@@ -167,7 +173,7 @@ def test_every_request_succeeds_while_redis_and_elasticsearch_are_killed(tmp_pat
     shop.buyer()
     wait_for("the product to be in the index", lambda: finds(shop, "thing") == ("elasticsearch", 1))
     with redis.Redis.from_url(servers[0].settings["REDIS_URL"]) as cache:
-        kept = json.loads(cache.get(f"product:{product}"))  # that it is JSON there, for other programs that read it
+        kept = json.loads(wait_for("the product in Redis", lambda: kept_product(shop, product, cache)))
         assert kept["product"]["slug"] == slug
         assert 3600 - 3 * LONGEST < cache.ttl(f"product:{product}") <= 3600
 

@@ -323,23 +323,25 @@ def test_a_payout_over_lightning_is_paid_once_when_its_sender_is_killed(node: No
     ledger = PayoutLedger(tmp_path, node_settings(node, purse) | pair.shop.settings())
     requests = [pair.payer.cli("addinvoice", f"--amt={SAT}", "--expiry=86400") for _ in range(KILLS)]
     payouts = ledger.make("BTC-LN", SAT * 1000, [each["payment_request"] for each in requests])
-    chance, between = random.Random(KILLS), 0
+    chance, between, pause = random.Random(KILLS), 0, 0.08
 
     def until_lnd_is_asked(payout_id: str) -> None:
         """The intent is stored, and the payment is about to begin, under way, or about to be noted."""
         deadline = time.monotonic() + LONGEST
         while ledger.status(payout_id) == "approved" and time.monotonic() < deadline:
             pass
-        time.sleep(chance.uniform(0, 0.08))
+        time.sleep(chance.uniform(0, pause))
 
     for turn, (payout_id, request) in enumerate(zip(payouts, requests, strict=True)):
         if turn % 3:
             ledger.send_and_kill(payout_id, lambda payout_id=payout_id: until_lnd_is_asked(payout_id))  # type: ignore[misc]
         else:
             ledger.send_and_kill(payout_id, lambda: time.sleep(chance.uniform(0, 0.25)))
-        time.sleep(0.3)
-        paid = pair.payer.cli("lookupinvoice", request["r_hash"])["state"] == "SETTLED"
-        between += paid and ledger.status(payout_id) != "sent"
+        time.sleep(0.5)
+        paid, noted = pair.payer.cli("lookupinvoice", request["r_hash"])["state"] == "SETTLED", ledger.status(payout_id) == "sent"
+        between += paid and not noted
+        if turn % 3:  # the next kill comes later where this one was too early, and earlier where it was too late
+            pause = pause / 1.5 if noted else pause if paid else pause * 1.5
     assert between >= KILLS // 6, f"Only {between} were killed between LND and database."
 
     for _ in range(3):

@@ -58,7 +58,7 @@ def test_a_signal_stops_every_process_of_the_shop(shop: Shop, number: signal.Sig
     shop.process.send_signal(number)
 
     assert shop.process.wait(LONGEST) == 0
-    assert [pid for pid in processes if is_running(pid)] == []
+    wait_for("all processes to end", lambda: not [pid for pid in processes if is_running(pid)])
     with socket.socket() as client:
         assert client.connect_ex(("127.0.0.1", shop.port)) != 0
 

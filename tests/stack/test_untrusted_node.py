@@ -1,5 +1,6 @@
 """A node that knows nothing, or something else: re-verifying, with another wallet or chain, with a wrong clock. Nobody loses an order."""
 
+import re
 import shutil
 import sqlite3
 import time
@@ -155,7 +156,7 @@ def test_a_clock_that_is_three_hours_off_makes_no_buyer_late_and_is_reported(sho
     try:
         node.pay(bought.address, bought.amount)
         wait_until(shop, bought, "processing")
-        assert f"180 minutes {says}" in health(shop)
+        assert re.search(rf"(179|180|181) minutes {says}", health(shop))  # the node's clock stands still meanwhile
     finally:
         node.call("setmocktime", 0)
     node.mine()

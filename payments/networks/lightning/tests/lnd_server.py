@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -248,14 +248,25 @@ class FirstWord:
         return 2 if has_news else 0.2
 
 
+class Limit:
+    """A limit of the shop that no busy machine crosses, and that ends soon where a node is told to hang."""
+
+    def __init__(self, nodes: list[LocalLnd], hanging: float) -> None:
+        self.nodes = nodes
+        self.hanging = hanging
+
+    def total_seconds(self) -> float:
+        return self.hanging if any(node.hanging for node in self.nodes) else 60
+
+
 @pytest.fixture
 def lnd_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], LocalLnd]]:
     """Makes nodes by name; the last one that is made is the shop's."""
     monkeypatch.setattr("payments.networks.lightning.rpc.grpc.secure_channel", lambda host, credentials: grpc.insecure_channel(host))
     nodes: list[LocalLnd] = []
     monkeypatch.setattr("payments.networks.lightning.network.FIRST_WORD", FirstWord(nodes))
-    for limit in ("PAGE", "HEALTH", "INFO"):  # which a busy machine may cross
-        monkeypatch.setattr(f"payments.networks.lightning.network.{limit}", timedelta(seconds=60))
+    for name, hanging in (("PAGE", 1.5), ("HEALTH", 1.0), ("INFO", 0.3)):
+        monkeypatch.setattr(f"payments.networks.lightning.network.{name}", Limit(nodes, hanging))
 
     def make(name: str) -> LocalLnd:
         nodes.append(LocalLnd(name))
