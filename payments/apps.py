@@ -20,7 +20,7 @@ class PaymentsConfig(AppConfig):
         beat_init.connect(start_listening)
         web_started.connect(start_watching)
 
-        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable):
+        for away in (errors.NodeUnavailable, errors.NodeRejected, errors.RateUnavailable, errors.NetworkWithoutNode):
             translate(away, 503, "SERVICE_UNAVAILABLE")
         for refusal in (errors.InvoiceMoved, errors.LateMoneyRefused, errors.QuoteRefused, errors.PayoutMoved, errors.PayoutRefused):
             translate(refusal, 409, "CONFLICT")

@@ -43,6 +43,10 @@ class NetworkNotOffered(PaymentError):
         super().__init__(f"{refused} {others}")
 
 
+class NetworkWithoutNode(NetworkNotOffered):
+    """The network is one that the shop could take: its node is not configured, in a shop that takes real money."""
+
+
 class InvoiceMoved(PaymentError):
     """Another worker changed the invoice first: read it again and retry."""
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from cryptons.coins import BITCOIN, CARD, COINS, LIGHTNING, XRP, core_coins, node_settings
 from cryptons.money import UNITS
-from payments.errors import NetworkNotOffered
+from payments.errors import NetworkNotOffered, NetworkWithoutNode
 from payments.models import Cursor, Invoice
 from payments.networks.base import ClosingNetwork, Network
 from payments.networks.bitcoin.network import BitcoinNetwork
@@ -77,7 +77,8 @@ def get_network(code: str) -> Network:
     """Return the adapter of the network. Raises NetworkNotOffered."""
     offered = networks()
     if code not in offered:
-        raise NetworkNotOffered(UNITS[code].name if code in UNITS else code, [UNITS[other].name for other in offered])
+        kind = NetworkNotOffered if is_sandbox() or code == CARD else NetworkWithoutNode
+        raise kind(UNITS[code].name if code in UNITS else code, [UNITS[other].name for other in offered])
     return offered[code]
 
 

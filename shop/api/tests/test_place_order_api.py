@@ -134,13 +134,13 @@ def test_ordering_an_unknown_product_is_not_found(api, kettle):
 
 def test_ordering_with_a_coin_that_the_shop_does_not_take_is_refused_and_names_those_that_it_takes(api, kettle, settings):
     settings.XRP_URL = "http://127.0.0.1:9"
-    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 400, "VALIDATION_ERROR")
+    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
     assert error["message"] == "This shop does not take Bitcoin. It takes: XRP."
 
 
 def test_ordering_where_no_payment_is_taken_says_so(api, kettle, settings):
     settings.SANDBOX = False
-    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 400, "VALIDATION_ERROR")
+    error = assert_error(api.post("/api/orders", order_body((kettle, 1))), 503, "SERVICE_UNAVAILABLE")
     assert error["message"] == "This shop does not take Bitcoin. It takes no payments at the moment."
 
 
