@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import LONGEST, ROOT, Shop, wait_for
+from tests.running import LONGEST, PATIENCE, ROOT, Shop, wait_for
 from tests.stack.acceptance.watching import rows, wait_for_a_turn, wait_for_money
 from tests.stack.bitcoind import Node
 from tests.stack.buying import (
@@ -39,6 +40,8 @@ from tests.stack.lightning import LightningPair
 # 20.00 at 65,000.00 for a bitcoin: 30,769.2… satoshis. What is missing may be 546 satoshis, because so little cannot be sent.
 DUE, ENOUGH, MOST = 30_770, 30_224, 31_315
 SECOND = timedelta(seconds=1)
+UNSETTLED = "select 1 from payments_invoice where needs_settling limit 1"
+"""Facts are stored, and their verdict is not."""
 
 
 # --- Amounts ----------------------------------------------------------------------------------------------------------------
@@ -274,18 +277,22 @@ def test_a_node_that_stops_during_checkouts_leaves_no_unfinished_orders(shop: Sh
 def test_killing_a_worker_between_facts_and_verdict_loses_no_payment(shop: Shop, node: Node):
     product = stock_product(shop, stock=100)
     bought = [buy(shop, product) for _ in range(40)]
-    hit = 0
-    for each in bought:
-        node.pay(each.address, each.amount)
-    for _ in range(4):
+    for turn in range(4):  # each with payments of its own, for which there are facts once
+        for each in bought[10 * turn : 10 * turn + 10]:
+            node.pay(each.address, each.amount)
         worker = wait_for("a worker", lambda: shop.child("worker"))
         node.mine()
-        wait_for("facts without a verdict", lambda: rows(shop, "select 1 from payments_invoice where needs_settling limit 1"), seconds=30)
+        deadline = time.monotonic() + 30 * PATIENCE
+        while not rows(shop, UNSETTLED) and time.monotonic() < deadline:
+            pass  # the time between facts and verdict is short
         os.kill(worker, signal.SIGKILL)
-        hit += bool(rows(shop, "select 1 from payments_invoice where needs_settling limit 1"))
+        hit = bool(rows(shop, UNSETTLED))
         wait_for("the supervisor to see it", lambda worker=worker: shop.child("worker") != worker)  # type: ignore[misc]
         if hit:
             break
+    for each in bought[10 * turn + 10 :]:
+        node.pay(each.address, each.amount)
+    node.mine()
     assert hit, "The worker was never killed in between."
 
     wait_until_settled(shop, bought)
