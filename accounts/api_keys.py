@@ -197,7 +197,7 @@ def _find_key(digest: str, *, is_fresh: bool) -> ApiKey | None:
 
 @receiver(post_delete, sender=ApiKey)
 def _forget_key(instance: ApiKey, **_: Any) -> None:
-    forget = partial(cache.delete, f"api-key:{instance.digest}")
+    forget = partial(cache.delete_many, [f"api-key:{instance.digest}", f"known-key:{instance.digest}"])
     forget()
     on_commit(forget)
 

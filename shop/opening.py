@@ -96,7 +96,7 @@ def _legal_pages() -> Step:
 
 
 def _goods() -> Step:
-    demo = Product.objects.filter(sku__in=[goods.sku for goods in GOODS]).exists()
+    demo = Product.objects.listed().filter(sku__in=[goods.sku for goods in GOODS]).exists()
     return Step(
         _("Goods"),
         reverse("admin:shop_product_demo") if demo else reverse("admin:shop_product_changelist"),

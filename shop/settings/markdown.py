@@ -36,6 +36,10 @@ def _is_safe(address: str) -> bool:
     """Allow some schemes, and addresses without one. What a browser would read otherwise than we do is refused."""
     if re.search(r"[\x00-\x20\\]", address):
         return False
+    try:
+        urlsplit(address)
+    except ValueError:  # brackets around what is no IP address
+        return False
     scheme, colon, _rest = address.partition(":")
     return not colon or scheme.lower() in SCHEMES or bool(re.match(r"[^:]*[/?#]", address))
 

@@ -4,7 +4,7 @@ import re
 
 from django.conf import settings
 
-PLACEHOLDER = re.compile(r"\[\[.+?\]\]", re.DOTALL)
+PLACEHOLDER = re.compile(r"\[\[[^\[\]]+\]\](?!\()")
 """A page that still has one cannot be published."""
 
 ENGLISH = {
@@ -36,7 +36,7 @@ Payments in coins are public on their networks and cannot be deleted there.
 # Who receives data
 [[Hosting, mail, carriers, payment services, and in which country each one is]]
 # Cookies
-[[What the shop stores in the browser: the session and the cart]]
+[[What the shop stores in the browser: the session, the visitor with the cart, known devices of an account, and the form token]]
 # Your rights
 [[Access, correction, deletion, objection, and the supervisory authority]]
 """,
@@ -116,7 +116,7 @@ Zahlungen in Coins sind in ihren Netzwerken öffentlich und können dort nicht g
 # Wer Daten erhält
 [[Hosting, E-Mail, Versand, Zahlungsdienste, jeweils mit Land]]
 # Cookies
-[[Was der Shop im Browser speichert: Sitzung und Warenkorb]]
+[[Was der Shop im Browser speichert: Sitzung, Besucher mit Warenkorb, bekannte Geräte eines Kontos und das Formular-Token]]
 # Ihre Rechte
 [[Auskunft, Berichtigung, Löschung, Widerspruch und die Aufsichtsbehörde]]
 """,

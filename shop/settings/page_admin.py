@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from cryptons.admin_actions import ConfirmationPage, confirm
+from cryptons.admin_actions import ConfirmationPage, Confirmed, confirm
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.formats import long_moment
 from shop.settings.models import PAGE_KINDS, ContentPage, PageVersion
@@ -115,6 +116,7 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
             change_page(obj.pk, values, version=form.cleaned_data["seen_version"])
         else:
             add_page({**values, "slug": form.cleaned_data["slug"]}, pk=obj.pk)
+        obj.texts = values["texts"]  # which the message after it calls the page by
         if PUBLISH in request.POST:
             publish_page(obj.pk, by=request.user.get_username(), at=timezone.now())
         elif HIDE in request.POST:
@@ -144,8 +146,8 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
         if request.method == "POST" and not may_change:
             raise PermissionDenied
 
-        def run(_sent: object) -> HttpResponse:
-            restore_version(pk, number)
+        def run(sent: Confirmed) -> HttpResponse:
+            restore_version(pk, number, version=sent.values["version"])
             messages.success(request, _("The draft has the words of version %(number)s again.") % {"number": number})
             return redirect("admin:settings_contentpage_change", pk)
 
@@ -160,6 +162,12 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
         return page
 
 
+class SeenVersion(forms.Form):
+    """Of the page's row as staff saw it before they pressed the button."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+
 def _describe(page: ContentPage, version: PageVersion, *, may_change: bool) -> ConfirmationPage:
     back = reverse("admin:settings_contentpage_change", args=[page.pk])
     return ConfirmationPage(
@@ -167,6 +175,8 @@ def _describe(page: ContentPage, version: PageVersion, *, may_change: bool) -> C
         question=_("Replace the draft by these words? What everybody sees changes when you publish the draft.") if may_change else "",
         button=_("Restore as draft") if may_change else "",
         back=back,
+        form=SeenVersion,
+        initial={"version": page.version},
         path=[(str(ContentPage._meta.verbose_name_plural), reverse("admin:settings_contentpage_changelist")), (str(page), back)],
         facts=[
             (_("Published"), [long_moment(version.published_at), version.published_by]),

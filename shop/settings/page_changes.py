@@ -48,6 +48,8 @@ def what_is_missing(texts: Texts) -> list[str]:
     if first not in texts:
         missing.append(_("The page has no text in the shop's first language, which is shown where another one is missing."))
     for language, words in texts.items():
+        if language not in dict(settings.LANGUAGES):  # it was taken out of the shop: nobody sees it, and no form has it
+            continue
         if not (words["title"] and words["text"]):
             missing.append(_("Title or text is missing in the language %(language)s.") % {"language": language})
         if left := placeholders(f"{words['title']} {words['text']}"):
@@ -113,11 +115,13 @@ def hide_page(pk: UUID) -> ContentPage:
     return _once(write)
 
 
-def restore_version(pk: UUID, number: int) -> ContentPage:
-    """Make the words of a version the draft again. Raises PageVersion.DoesNotExist."""
+def restore_version(pk: UUID, number: int, *, version: int) -> ContentPage:
+    """Make the words of a version the draft again. Raises PageMoved as change_page does, and PageVersion.DoesNotExist."""
 
     def write() -> ContentPage:
         row = _read(pk)
+        if row.version != version:
+            raise PageMoved
         texts = PageVersion.objects.get(page=pk, number=number).texts
         if row.texts != texts:
             _update(row, "restore", {"texts": (row.texts, texts)})

@@ -12,7 +12,23 @@ from shop.settings.markdown import to_html
 PIECES = st.sampled_from(
     [
         *("[a](", "![a](", ")", "<script>", "<a href=", "javascript:", "JaVa\tscript:", "data:text/html,", "&#106;", "\n\n", "> ", "# "),
-        *("|a|\n|-|\n", "'", '"', "`", "\\", "//evil.example", "https://x.example/", "[a]: ", "[a]", "<javascript:x>", "&colon;", "\x01"),
+        *(
+            "|a|\n|-|\n",
+            "'",
+            '"',
+            "`",
+            "\\",
+            "//evil.example",
+            "https://x.example/",
+            "[a]: ",
+            "[a]",
+            "<javascript:x>",
+            "&colon;",
+            "\x01",
+            "http://[",
+            ":",
+            "]/",
+        ),
     ]
 )
 TAGS = set("h2 h3 h4 h5 h6 p br hr a em strong code pre blockquote ul ol li img div table thead tbody tr th td".split())  # noqa: SIM905
@@ -50,6 +66,7 @@ def test_no_text_becomes_a_script_or_an_address_that_runs_one(text):
         ("[a](//post.example/)", '<p><a href="//post.example/" rel="nofollow noopener">a</a></p>\n'),
         ("[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>\n"),
         ("[a](data:text/html,hi)", "<p>[a](data:text/html,hi)</p>\n"),
+        ("[a](http://[1:2]/)", "<p>[a](http://[1:2]/)</p>\n"),
         ("[a](ftp://files.example/)", "<p>[a](ftp://files.example/)</p>\n"),
         ("<b>a</b>", "<p>&lt;b&gt;a&lt;/b&gt;</p>\n"),
         ("![A cup](/media/cup.webp)", '<p><img src="/media/cup.webp" alt="A cup" loading="lazy"></p>\n'),

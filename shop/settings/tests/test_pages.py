@@ -59,7 +59,7 @@ def test_a_published_page_shows_at_once_with_a_link_in_the_footer_of_each_page(c
     published()
 
     assert '<a href="/pages/terms/">Terms</a>' in client.get("/").text
-    assert '<a href="/de/pages/terms/">Terms</a>' in client.get("/de/search").text
+    assert '<a href="/de/pages/terms/" lang="en">Terms</a>' in client.get("/de/search").text
     page = client.get("/pages/terms/")
     assert "<h1>Terms</h1>" in page.text
     assert "<strong>final</strong>" in page.text
@@ -122,10 +122,14 @@ def test_to_publish_the_same_words_again_makes_no_version():
 def test_a_hidden_page_is_gone_and_comes_back_as_the_version_that_it_was(client):
     page = published()
     client.get("/pages/terms/")
+    assert client.get("/api/pages/terms").status_code == 200
+    assert len(client.get("/api/pages").json()["data"]) == 1
 
     hide_page(page.pk)
 
     assert client.get("/pages/terms/").status_code == 404
+    assert client.get("/api/pages/terms").status_code == 404
+    assert client.get("/api/pages").json()["data"] == []
     assert "/pages/terms/" not in client.get("/").text
     publish_page(page.pk, by="ada", at=timezone.now())
     assert client.get("/api/pages/terms").json()["data"]["version"] == 1
@@ -136,12 +140,19 @@ def test_a_restored_version_is_the_draft_and_shows_when_it_is_published(client):
     reword(page, "New words.")
     publish_page(page.pk, by="ada", at=timezone.now())
 
-    restore_version(page.pk, 1)
+    restore_version(page.pk, 1, version=ContentPage.objects.get(pk=page.pk).version)
 
     assert "New words." in client.get("/pages/terms/").text
     publish_page(page.pk, by="ada", at=timezone.now())
     assert "final" in client.get("/pages/terms/").text
     assert ContentPage.objects.get().published == 3
+
+
+def test_a_language_that_the_shop_has_no_more_keeps_no_page_from_being_published(settings):
+    page = draft()
+    change_page(page.pk, {"texts": {**ENGLISH, "fr": {"title": "Conditions", "text": "[[le nom]]"}}}, version=1)
+
+    assert publish_page(page.pk, by="ada", at=timezone.now()).published == 1
 
 
 def test_of_two_changes_of_the_same_draft_the_second_one_is_refused():
@@ -306,7 +317,13 @@ def test_staff_see_each_version_and_restore_it(staff):
 
     assert "All sales are **final**." in staff.get(address(page, "versions/1/")).text
     assert staff.get(address(page, "versions/2/")).status_code == 404
-    assert staff.post(address(page, "versions/1/")).headers["Location"] == address(page)
+    seen = ContentPage.objects.get().version
+    reword(page, "Newer words.")
+    refused = staff.post(address(page, "versions/1/"), {"version": seen})
+    assert (refused.status_code, ContentPage.objects.get().texts["en"]["text"]) == (409, "Newer words.")
+
+    restored = staff.post(address(page, "versions/1/"), {"version": seen + 1})
+    assert restored.headers["Location"] == address(page)
     assert ContentPage.objects.get().texts == ENGLISH
 
 
