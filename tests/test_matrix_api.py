@@ -56,6 +56,8 @@ class Route:
     refusal: str = "403"
     needs_code: bool = False
     """Whether those who may, and whose code of the second factor is too old, are sent to log in again."""
+    told: str = YES
+    """What those who may are told: 404 where this shop has nothing of the kind, while the others get a 403."""
 
 
 EVERY, UNSIGNED = Route(ALL), Route(NOBODY, refusal="401")
@@ -127,7 +129,7 @@ ROUTES: dict[str, dict[str, Route]] = {
     "GET /api/admin/stats": {"": Route(TELLERS)},
     "GET /api/admin/analytics": {"": Route(TELLERS), "file": Route(TELLERS)},
     "GET /api/admin/health": {"": Route(TELLERS)},
-    "GET /api/admin/lightning": {"": Route(NODES)},
+    "GET /api/admin/lightning": {"": Route(NODES, told="404")},
     "GET /api/reviews": {"": Route(CATALOGUE)},
     "POST /api/reviews": {"": USERS},
     "GET /api/reviews/product/<str:product_id>": {"product": EVERY},
@@ -188,7 +190,7 @@ def expected(operation: str, route: Route) -> dict[str, str]:
     known = LOGGED_IN | (GUEST if "/orders/" in operation and route.refusal == HIDDEN else NOBODY)
     asking = ANONYMOUS if operation == SLOW else ALL
     known = known - OLD_CODE if route.needs_code else known
-    return {person: YES if person in route.who else route.refusal if person in known else "401" for person in sorted(asking)}
+    return {person: route.told if person in route.who else route.refusal if person in known else "401" for person in sorted(asking)}
 
 
 def test_a_new_route_needs_a_line_in_the_table():

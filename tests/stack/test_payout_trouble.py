@@ -315,8 +315,8 @@ def test_a_lightning_payout_is_unknown_after_its_timeout_until_lnd_reports_the_e
     assert (ledger.status(paid), ledger.status(unpaid)) == ("unknown", "unknown")
 
     for each in (taken, refused):
-        arrived = hashlib.sha256(each).hexdigest()
-        wait_for("it to arrive", lambda arrived=arrived: pair.payer.cli("lookupinvoice", arrived)["state"] == "ACCEPTED")  # type: ignore[misc]
+        held = hashlib.sha256(each).hexdigest()
+        wait_for("it to arrive", lambda held=held: pair.payer.cli("lookupinvoice", held)["state"] == "ACCEPTED")  # type: ignore[misc]
     pair.payer.cli("settleinvoice", taken.hex())
     pair.payer.cli("cancelinvoice", hashlib.sha256(refused).hexdigest())
     wait_for("both to end", lambda: all(each["status"] != "IN_FLIGHT" for each in paid_by_the_shop(pair)))
