@@ -80,6 +80,12 @@ class FakeStripe:
     def refund_in_dashboard(self, intent_id: str, amount: int) -> Row:
         return self._refund({"payment_intent": intent_id, "amount": str(amount)})
 
+    def fail_refund(self, refund_id: str) -> None:
+        """Let the card refuse a refund that was sent."""
+        with self.lock:
+            self.refunds[refund_id] |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+            self.tell("charge.refund.updated", self.refunds[refund_id])
+
     def dispute(self, intent_id: str, amount: int) -> str:
         with self.lock:
             charge = self.intents[intent_id]["latest_charge"]
@@ -187,7 +193,8 @@ class FakeStripe:
     def _refund(self, asked: dict[str, Any]) -> Row:
         with self.lock:
             intent, amount = _found(self.intents, asked["payment_intent"]), int(asked["amount"])
-            done = sum(row["amount"] for row in self.refunds.values() if row["payment_intent"] == intent["id"])
+            made = [row for row in self.refunds.values() if row["payment_intent"] == intent["id"] and row["status"] != "failed"]
+            done = sum(row["amount"] for row in made)
             if done + amount > intent["latest_charge"]["amount_captured"]:
                 raise Refused(400, "charge_already_refunded", f"Charge {intent['latest_charge']['id']} has already been refunded.")
             row = {

@@ -50,7 +50,7 @@ def reconcile_payouts(period: Period, *, network: str = "") -> Report:
             left_out.append(_("Payouts over Lightning are left out, because LND_PAYOUT_MACAROON is not set here."))
     if CARD in offered_networks() and network in ("", CARD):
         try:
-            differences += _compare_cards(sent.filter(network=CARD))
+            differences += _compare_cards(sent.filter(network=CARD, fee_base__isnull=False))
         except (NodeUnavailable, NodeRejected) as error:
             unread[f"{CARD} payouts"] = str(error)
     return Report(tuple(differences), {}, unread, tuple(left_out))

@@ -148,7 +148,7 @@ ACTIONS = {
             label=_("Record as sent manually"),
             question=_("Was this payout sent from another wallet? The shop will not send it."),
             done=_("The payout is recorded as sent."),
-            fits=lambda payout: payout.status in (Status.APPROVED, Status.FAILED) and payout.network != CARD,
+            fits=lambda payout: payout.status == Status.FAILED or (payout.status == Status.APPROVED and payout.network != CARD),
             run=_record_sent_by_hand,
             form=ManualSendForm,
         ),

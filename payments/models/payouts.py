@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from cryptons.coins import CARD
 from cryptons.db import BaseModel
 from cryptons.money import format_coin
 from payments.models.invoices import Invoice
@@ -95,6 +96,11 @@ class Payout(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.amount_text} {self.network} ({self.status})"
+
+    @property
+    def is_to_card(self) -> bool:
+        """Whether Stripe refunds it to the card that paid, and not staff in another way, after the card did not take it."""
+        return self.network == CARD and not (self.status == self.Status.SENT and self.fee_base is None)
 
     @property
     def amount_text(self) -> str:

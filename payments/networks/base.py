@@ -129,6 +129,8 @@ class FactPage:
     """References of payments that could not be read, for staff to check."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """What staff must know in addition: a sentence by the key of its alert."""
+    returned: frozenset[str] = frozenset()
+    """References of payouts that were sent and whose money has come back, as far as is known; the node is asked before it is believed."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from payments.models import Invoice, Payment, Payout
 from payments.networks.bitcoin import payouts as chain_payouts
 from payments.networks.lightning import payouts as lightning_payouts
 from payments.networks.registry import get_network, is_play_money, is_sandbox
-from payments.networks.stripe.refunds import read_left, refund
+from payments.networks.stripe.refunds import read_left, read_refund, refund
 from payments.payouts.cover import cover_problem
 from payments.payouts.destinations import BadDestination, check_request
 from payments.payouts.fees import fee_limit_of, fee_problem, no_route_problem
@@ -52,6 +52,9 @@ def send(payout_id: UUID, *, at: datetime) -> None:
         return  # payments.payouts.play_money withdraws it
     try:
         if payout.status in NOT_SENT_YET and not _is_covered(payout, at):
+            return
+        if payout.status == Status.SENT and payout.network == CARD:
+            _check_sent_refund(payout, at)
             return
         if payout.status not in UNFINISHED:
             return  # it is a draft; or it was withdrawn, or recorded as sent manually, since the first line
@@ -272,6 +275,20 @@ def _refund_card(payout: Payout, at: datetime) -> None:
         in_transaction(lambda: mark_sent(payout, outcome.reference, fee_base=0, at=at))
     else:
         _conclude(payout, outcome.status, outcome.problem, None, at)
+
+
+def _check_sent_refund(payout: Payout, at: datetime) -> None:
+    """Ask Stripe about a refund that was sent. A card may refuse it days later; then the money is the merchant's again."""
+    made = read_refund(payout.reference or "")
+    if made is None or made.status != "failed":
+        _update(payout, next_try_at=None)
+        return
+    words = _(
+        "Stripe sent this refund, and the card did not take it (%(reason)s). The money is in your Stripe balance again. Draft another "
+        "refund, or send it in another way and record it as sent manually."
+    )
+    values = {"error": (words % {"reason": made.problem})[:300], "reference": None, "fee_base": None, "sent_at": None}
+    _move(payout, Status.FAILED, at, next_try_at=None, **values)
 
 
 def _check_card_payment(intent_id: str) -> None:

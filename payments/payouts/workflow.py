@@ -282,7 +282,7 @@ def record_sent_by_hand(payout_id: UUID, reference: str, *, actor: str, reason: 
 
     def record_sent() -> Payout:
         payout = Payout.objects.get(pk=payout_id)
-        if payout.network == CARD:
+        if payout.network == CARD and payout.status != Payout.Status.FAILED:
             raise PayoutRefused(_("A card payment is refunded by Stripe, which the shop asks. A refund in Stripe's dashboard is noticed."))
         if payout.status not in (Payout.Status.APPROVED, Payout.Status.FAILED):
             raise PayoutRefused(

@@ -19,7 +19,7 @@ from payments.alerts import alert, mail_failing
 from payments.confirmations import becomes_final_at, settles_or_unsettles_at
 from payments.errors import AnotherChain, NodeRejected, NodeUnavailable, PaymentError
 from payments.invoices.settlement import settle
-from payments.models import Cursor, Invoice, Option, Payment
+from payments.models import Cursor, Invoice, Option, Payment, Payout
 from payments.networks.base import Fact, FactPage, KnownPayment, Network
 from payments.networks.cursors import has_waiting, state_of, stored_wallets, wallets_in_use_before
 from payments.networks.registry import get_network
@@ -181,6 +181,8 @@ def _write(cursor: Cursor, page: FactPage, *, at: datetime) -> set[UUID]:
         alert_unreadable(network, reference, at=at)
     for key, sentence in page.notices.items():
         alert(key, sentence, at=at)
+    if page.returned:
+        Payout.objects.filter(network=network, reference__in=page.returned, status=Payout.Status.SENT).update(next_try_at=at)
     if page.tip_height is not None:
         Payment.objects.filter(becomes_final_at(page.tip_height), network=network).update(is_final=True)
     return touched

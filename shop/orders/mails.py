@@ -92,12 +92,15 @@ def mail_refund_asked(order: Order, payout: Payout) -> None:
 
 @_in_the_buyers_language
 def mail_refund_sent(order: Order, payout: Payout) -> None:
-    _mail("refund_sent", f"refund-sent:{payout.pk}", order, **_back(payout))
+    way = ":other" if payout.network == CARD and not payout.is_to_card else ""  # the mail about the card may have been sent before
+    _mail("refund_sent", f"refund-sent:{payout.pk}{way}", order, **_back(payout))
 
 
 def _back(payout: Payout) -> dict[str, str]:
     amount = f"{plain_decimal(payout.amount_text)} {UNITS[payout.network].symbol}"
-    destination = _("the card that paid") if payout.network == CARD else payout.destination
+    destination = payout.destination
+    if payout.network == CARD:
+        destination = _("the card that paid") if payout.is_to_card else _("you as agreed, because the card did not take it")
     return {"amount": amount, "destination": destination, "reference": payout.reference or ""}
 
 

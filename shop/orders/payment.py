@@ -111,6 +111,8 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
     mark_uncounted(order)
     if payout.status == Payout.Status.DRAFT and not payout.destination:
         mail_refund_asked(order, payout)
+    if payout.status == Payout.Status.FAILED and order.payment_status == PaymentStatus.REFUNDED and not _is_refunded(order, invoice):
+        _undo_refund(order, invoice, at=at)
     if payout.status != Payout.Status.SENT:
         return
     mail_refund_sent(order, payout)
@@ -125,6 +127,18 @@ def follow_payout(payout: Payout, *, at: datetime) -> None:
             write_order(order, "order.refunded", at=at, **values)
         except OrderMoved as error:
             raise PayoutMoved(str(error)) from error
+
+
+def _undo_refund(order: Order, invoice: Invoice, *, at: datetime) -> None:
+    """Mark an order as paid again, because the money of its refund came back. Nothing ships until staff decide. Raises PayoutMoved."""
+    with override(settings.LANGUAGE_CODE):
+        words = _("A refund of this order came back to the shop. Refund it in another way, or release the order to ship it.")
+    hold_reason = words if order.status == Status.PROCESSING else ""
+    values: dict[str, Any] = {"payment_status": payment_status(invoice), "on_hold": bool(hold_reason), "hold_reason": hold_reason}
+    try:
+        write_order(order, "order.held" if hold_reason else "order.updated", at=at, **values)
+    except OrderMoved as error:
+        raise PayoutMoved(str(error)) from error
 
 
 def is_wanted(invoice: Invoice) -> bool:

@@ -27,7 +27,7 @@ from payments.networks.base import (
 )
 from payments.networks.reading import name_of, reading
 from payments.networks.stripe.client import Conversation, StripeRefused, open_stripe
-from payments.networks.stripe.payments import Session, fact_of, is_ours, moment, read_session, records_between, session_of
+from payments.networks.stripe.payments import GIVEN_UP, Session, fact_of, is_ours, moment, read_session, records_between, session_of
 
 TURN = timedelta(seconds=20)
 CHECKOUT = timedelta(seconds=8)
@@ -64,6 +64,7 @@ class _Read:
     facts: list[Fact] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
     notices: dict[str, str] = field(default_factory=dict)
+    returned: set[str] = field(default_factory=set)
 
 
 class CardNetwork:
@@ -130,9 +131,9 @@ class CardNetwork:
                     if session is not None:
                         sessions[session["id"]] = session
                         if is_ours(session):
-                            _note(event, read.notices)
+                            _note(event, read)
             _add_facts(stripe, sessions.values(), read)
-        return FactPage(tuple(read.facts), CursorState(value), None, tuple(sorted(read.unread)), read.notices)
+        return FactPage(tuple(read.facts), CursorState(value), None, tuple(sorted(read.unread)), read.notices, frozenset(read.returned))
 
     def lookup(self, destinations: Sequence[str], wallets: Sequence[IssuingWallet] = ()) -> tuple[Fact, ...]:
         return self.standing(destinations).facts
@@ -197,13 +198,15 @@ def _add_facts(stripe: Conversation, sessions: Iterable[Session], read: _Read) -
                 read.facts.append(fact)
 
 
-def _note(event: dict[str, Any], notices: dict[str, str]) -> None:
+def _note(event: dict[str, Any], read: _Read) -> None:
     """Write down what staff must do about a dispute or a refund that failed, also if the invoice stays as it is."""
-    thing = event["data"]["object"]
-    if event["type"] not in ("charge.dispute.created", "refund.failed"):
+    thing, notices = event["data"]["object"], read.notices
+    has_failed = thing["object"] == "refund" and thing["status"] in GIVEN_UP
+    if event["type"] != "charge.dispute.created" and not has_failed:
         return
     words = {"payment": thing["payment_intent"] or "", "amount": money(thing["amount"], thing["currency"].upper())}
-    if event["type"] == "refund.failed":
+    if has_failed:
+        read.returned.add(str(thing["id"]))
         text = _(
             "A refund of %(amount)s for the payment %(payment)s has failed after it was sent: the card does not take it. The money is "
             "in your Stripe balance again. Ask the buyer for another way."
