@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db.models import Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
@@ -175,7 +175,7 @@ def find_holder(text: str, address: IPv4Address | IPv6Address | None, *, is_fres
 
 def is_known(text: str) -> bool:
     """Return whether this key was used within a day. Asks the cache alone."""
-    return cache.has_key(f"known-key:{_digest(text)}")
+    return caches["shared"].has_key(f"known-key:{_digest(text)}")
 
 
 def _digest(text: str) -> str:
@@ -191,15 +191,18 @@ def _find_key(digest: str, *, is_fresh: bool) -> ApiKey | None:
     key = ApiKey.objects.filter(digest=digest).first()
     if key is not None:
         cache.set(name, {field.attname: field.value_from_object(key) for field in fields}, USER_CACHE_SECONDS)
-        cache.set(f"known-key:{digest}", True, KNOWN_SECONDS)
+        caches["shared"].set(f"known-key:{digest}", True, KNOWN_SECONDS)
     return key
 
 
 @receiver(post_delete, sender=ApiKey)
 def _forget_key(instance: ApiKey, **_: Any) -> None:
-    forget = partial(cache.delete_many, [f"api-key:{instance.digest}", f"known-key:{instance.digest}"])
-    forget()
-    on_commit(forget)
+    for forget in (
+        partial(cache.delete, f"api-key:{instance.digest}"),
+        partial(caches["shared"].delete, f"known-key:{instance.digest}"),
+    ):
+        forget()
+        on_commit(forget)
 
 
 def _is_allowed(key: ApiKey, address: IPv4Address | IPv6Address | None) -> bool:

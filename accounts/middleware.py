@@ -91,19 +91,21 @@ class ApiKeyMiddleware:
             allowed, headers = count(*unknown)
             if not allowed:
                 return error_response(429, "RATE_LIMITED", too_many_requests(headers), headers)
-        if key_id := self._key_id(request):
+        key_id = self._key_id(request)
+        if key_id:
             request.rate_limit = (settings.RATE_LIMIT_KEY, "key", key_id)  # type: ignore[attr-defined]
-            if is_new:
-                take_back(*unknown)
+        if is_new and key_id != "":
+            take_back(*unknown)
         return self.get_response(request)
 
-    def _key_id(self, request: HttpRequest) -> str:
+    def _key_id(self, request: HttpRequest) -> str | None:
+        """Return the key's id; empty for a key that is no good, None while the database cannot say so."""
         try:
             holder = holder_of(request)
         except Exception as error:  # an outage, in each driver's own words: the view asks again, and answers 503
             if not is_outage(error):
                 raise
-            return ""
+            return None
         return str(holder.pk) if holder else ""
 
 

@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import caches
+from django.db import OperationalError
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -214,6 +215,23 @@ def test_an_address_that_sent_too_many_wrong_keys_is_refused_without_a_query_and
 def test_good_keys_do_not_count_as_wrong_ones(grace, settings):
     settings.RATE_LIMIT_API = "2/minute"
     assert {program(key_of(grace)).get(ROUTE).status_code for _ in range(4)} == {200}
+
+
+def test_a_key_that_another_process_has_seen_is_known_to_this_one(grace, settings):
+    settings.RATE_LIMIT_API = "1/minute"
+    text = key_of(grace)
+    program(text).get(ROUTE)
+    caches["default"].clear()  # without Redis each process has its own
+    program("ck_unknown").get(ROUTE)
+    assert program(text).get(ROUTE).status_code == 200
+
+
+def test_a_key_that_an_outage_left_undecided_does_not_count_as_a_wrong_one(grace, settings):
+    settings.RATE_LIMIT_API = "2/minute"
+    text = key_of(grace)
+    with patch("accounts.api_keys._find_key", side_effect=OperationalError("the connection is closed")):
+        assert [program(text).get(ROUTE).status_code for _ in range(2)] == [503, 503]
+    assert program(text).get(ROUTE).status_code == 200
 
 
 def test_what_a_key_changes_is_in_the_audit_log_with_the_keys_name(grace):
