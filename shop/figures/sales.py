@@ -2,6 +2,7 @@
 
 An order counts as revenue while it is paid, with its total, on the day on which its invoice first settled. A refund counts on the day on
 which it was sent, with its value of that time. What was overpaid, or came too late, was never revenue, and to return it is no refund.
+An order of play money adds nothing once the shop takes real money, not even to the orders that were placed.
 """
 
 from collections import defaultdict
@@ -39,7 +40,8 @@ class Refund(NamedTuple):
 class Sale:
     """What of an order may change: its lines, total and currency never do."""
 
-    placed: date
+    placed: date | None
+    """None for an order of play money that was closed."""
     paid: date | None = None
     """None while it is no revenue."""
     coins: tuple[tuple[str, int], ...] = ()
@@ -48,7 +50,7 @@ class Sale:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "placed": self.placed.isoformat(),
+            "placed": self.placed.isoformat() if self.placed else None,
             "paid": self.paid.isoformat() if self.paid else None,
             "coins": [list(part) for part in self.coins],
             "refunds": [[refund.day.isoformat(), refund.coin, refund.value_minor] for refund in self.refunds],
@@ -57,7 +59,7 @@ class Sale:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Sale":
         return cls(
-            date.fromisoformat(stored["placed"]),
+            date.fromisoformat(stored["placed"]) if stored["placed"] else None,
             date.fromisoformat(stored["paid"]) if stored["paid"] else None,
             tuple((coin, minor) for coin, minor in stored["coins"]),
             tuple(Refund(date.fromisoformat(day), coin, minor) for day, coin, minor in stored["refunds"]),
@@ -66,15 +68,22 @@ class Sale:
 
 def read_sales(orders: Sequence[Order]) -> dict[UUID, Sale]:
     """Read what these orders add now, by their ids."""
-    invoices = Invoice.objects.filter(subject_id__in=[order.pk for order in orders]).values_list("pk", "subject_id", "settled_at")
+    fields = ("pk", "subject_id", "settled_at", "sandbox_closed_at")
+    invoices = Invoice.objects.filter(subject_id__in=[order.pk for order in orders]).values_list(*fields)
     owners: dict[UUID, UUID] = {}
     settled: dict[UUID, datetime] = {}
-    for invoice_id, order_id, settled_at in invoices:
+    play: set[UUID] = set()
+    for invoice_id, order_id, settled_at, sandbox_closed_at in invoices:
         owners[invoice_id] = order_id
+        if sandbox_closed_at is not None:
+            play.add(order_id)
         if settled_at is not None:
             settled[order_id] = min(settled_at, settled.get(order_id, settled_at))
     values, refunds = _paid_values(owners), _refunds(owners)
-    return {order.pk: _sale(order, settled.get(order.pk), values[order.pk], refunds[order.pk]) for order in orders}
+    return {
+        order.pk: Sale(placed=None) if order.pk in play else _sale(order, settled.get(order.pk), values[order.pk], refunds[order.pk])
+        for order in orders
+    }
 
 
 def _sale(order: Order, settled_at: datetime | None, values: Mapping[str, int], refunds: Sequence[Refund]) -> Sale:
@@ -138,7 +147,8 @@ class Tally:
             for name, amount in amounts.items():
                 sums[name] += sign * amount
 
-        count(Of.ALL, sale.placed, placed=1)
+        if sale.placed is not None:
+            count(Of.ALL, sale.placed, placed=1)
         for refund in sale.refunds:
             for of, key in ((Of.ALL, ""), (Of.COIN, refund.coin)):
                 count(of, refund.day, key, refunds=1, refunded_minor=refund.value_minor)

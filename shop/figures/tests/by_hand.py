@@ -41,8 +41,10 @@ def figures_by_hand() -> Sums:
         sums.setdefault((of, order.currency, day, key), Counter()).update(amounts)
 
     for order in Order.objects.all():
-        count("all", order, order.created_at.astimezone(UTC).date(), placed=1)
         invoices = Invoice.objects.filter(subject_id=order.pk)
+        if any(invoice.sandbox_closed_at for invoice in invoices):
+            continue
+        count("all", order, order.created_at.astimezone(UTC).date(), placed=1)
         for payout in Payout.objects.filter(invoice__in=invoices, kind="refund", status="sent"):
             assert payout.sent_at is not None
             count("all", order, payout.sent_at.astimezone(UTC).date(), refunds=1, refunded_minor=payout.value_minor)

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from cryptons.db import in_transaction
 from payments.models import Alert, Invoice, Payout
+from payments.payouts.play_money import close_sandbox
 from payments.payouts.workflow import approve_payout, draft_payout, mark_sent
 from shop.figures import counting, recounting
 from shop.figures.counting import count_orders
@@ -15,7 +16,7 @@ from shop.figures.nightly import check_figures
 from shop.figures.recounting import differences, recount
 from shop.figures.sales import Refund, Sale, split
 from shop.figures.tests.by_hand import check_against_orders
-from shop.models import Order
+from shop.models import Order, Product
 from shop.orders.lifecycle import change_status
 from shop.tests.factories import NOW, OrderFactory, OrderLineFactory
 from shop.tests.paying import pay, placed, tell
@@ -83,6 +84,22 @@ def test_a_refund_counts_on_the_day_on_which_it_was_sent():
     assert figure() == (1, 1, 2, 9_998, 0, 0)
     assert figure(day=TODAY + timedelta(days=1)) == (0, 0, 0, 0, 1, payout.value_minor)
     assert figure("coin", "BTC", TODAY + timedelta(days=1)) == (0, 0, 0, 0, 1, payout.value_minor)
+
+
+def test_play_money_counts_until_the_shop_takes_real_money(settings):
+    order = placed()
+    pay(order)
+    placed(product=Product.objects.get())
+    change_status(order.pk, "cancelled", actor="grace", at=NOW)
+    refund(order)
+    assert figure() == (2, 1, 2, 9_998, 1, 9_998)
+
+    settings.BITCOIN_RPC_HOST = "127.0.0.1"
+    assert close_sandbox(at=NOW) == 2
+
+    assert figure() == (0, 0, 0, 0, 0, 0)
+    check_against_orders()
+    assert differences() == []
 
 
 def test_days_are_those_of_the_shops_time_zone(settings):
