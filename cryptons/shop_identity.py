@@ -6,6 +6,7 @@ What the merchant set in the admin comes first, which the shop's app reads; wher
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formataddr, parseaddr
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -37,7 +38,10 @@ def mail_footer() -> str:
 
 def mail_sender() -> str:
     """Return MAIL_FROM. If its name is SHOP_NAME, the sender is called as the shop is now."""
-    address = parseaddr(settings.MAIL_FROM)[1]
-    if formataddr((settings.SHOP_NAME, address)) != settings.MAIL_FROM:
-        return str(settings.MAIL_FROM)
-    return formataddr((shop_name(), address))
+    return _sender(settings.MAIL_FROM, settings.SHOP_NAME, shop_name())
+
+
+@lru_cache(100)
+def _sender(mail_from: str, set_name: str, name: str) -> str:
+    address = parseaddr(mail_from)[1]
+    return formataddr((name, address)) if formataddr((set_name, address)) == mail_from else mail_from

@@ -1,6 +1,7 @@
 """Send the mails that are due, each once."""
 
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ WAITS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 144
 
 HOLD = timedelta(minutes=1)
 """How long other processes leave mails alone while one sends them."""
-BATCH = 20
+BATCH = 50
 BATCH_SECONDS = 20
 """After this time no other mail of a batch is begun: the last one must end within HOLD."""
 STORE_SECONDS = 1
@@ -33,7 +34,7 @@ MOST_TOGETHER = 50
 
 
 def send_due(*, at: datetime) -> int:
-    """Send a batch of the mails that are due. Returns how many were due; those that there was no time for are due again after HOLD."""
+    """Send a batch of the mails that are due. Returns how many were due; those that there was no time for are still due."""
     due = Mail.objects.filter(next_try_at__lte=at, sent_at=None).order_by("next_try_at")
     batch = list(due.values_list("pk", "bundle", "to")[:BATCH])
     ids = {pk for pk, _, _ in batch}
@@ -55,15 +56,18 @@ def send(mail_ids: Sequence[UUID], *, at: datetime) -> int:
     ends = time.monotonic() + BATCH_SECONDS
     count, sent, stored = 0, [], time.monotonic()
     mine = claimed.filter(next_try_at=at + HOLD).order_by("created_at", "pk")  # another process may have claimed some, at another moment
+    left = deque(_bundled(mine))
     with Post() as post:
-        for mails in _bundled(mine):
-            if time.monotonic() > ends:
-                break
+        while left and time.monotonic() <= ends:
+            mails = left.popleft()
             if _try(post, mails, at=at):
                 sent += [mail.pk for mail in mails]
             if time.monotonic() - stored > STORE_SECONDS:
                 count, sent, stored = count + _store(sent, at=at), [], time.monotonic()
-        return count + _store(sent, at=at)  # before the connection is closed, for which a slow server needs seconds
+        count += _store(sent, at=at)  # before the connection is closed, for which a slow server needs seconds
+        if left:
+            mine.filter(pk__in=[mail.pk for mails in left for mail in mails]).update(next_try_at=at)
+    return count
 
 
 def _bundled(mails: Iterable[Mail]) -> list[list[Mail]]:

@@ -210,13 +210,24 @@ def test_what_was_sent_is_stored_before_a_slow_server_closes_the_connection(monk
     assert unsent == [0]
 
 
-def test_mails_that_a_slow_server_leaves_no_time_for_are_due_again_and_have_lost_no_attempt(monkeypatch):
+def test_mails_that_a_slow_server_leaves_no_time_for_are_due_at_once_and_have_lost_no_attempt(monkeypatch):
     clock, at = iter(range(0, 1000, 8)), timezone.now().replace(microsecond=0)
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # others look at the clock, too
     monkeypatch.setattr(Post, "deliver", staticmethod(lambda mail: None))
     mails = many(3)
     assert send([mail.pk for mail in mails], at=at) == 1
-    assert set(Mail.objects.filter(sent_at=None).values_list("attempts", "next_try_at")) == {(0, at + HOLD)}
+    assert set(Mail.objects.filter(sent_at=None).values_list("attempts", "next_try_at")) == {(0, at)}
+
+
+def test_a_mail_that_failed_keeps_its_wait_when_a_slow_server_leaves_no_time_for_others(monkeypatch):
+    def refuse(mail):
+        raise OSError("refused")
+
+    clock, at = iter(range(0, 1000, 8)), timezone.now().replace(microsecond=0)
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # others look at the clock, too
+    monkeypatch.setattr(Post, "deliver", staticmethod(refuse))
+    assert send([mail.pk for mail in many(3)], at=at) == 0
+    assert sorted(Mail.objects.values_list("attempts", "next_try_at")) == [(0, at), (0, at), (1, at + WAITS[0])]
 
 
 def test_a_process_sends_no_mail_that_another_one_has_claimed(monkeypatch):
