@@ -28,9 +28,9 @@ def count_orders(*, most_batches: int | None = MOST_BATCHES) -> int:
     counted, batches = 0, 0
     while most_batches is None or batches < most_batches:
         batch = in_transaction(_count_batch)
-        if not batch:
-            break
         counted, batches = counted + batch, batches + 1
+        if batch < BATCH:
+            break
     return counted
 
 

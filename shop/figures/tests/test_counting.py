@@ -65,6 +65,15 @@ def test_a_paid_order_counts_once_in_all_of_its_day_coin_product_and_category():
     assert (count_orders(), differences()) == (0, [])
 
 
+@pytest.mark.parametrize(("orders", "transactions"), [(1, 1), (2, 2), (3, 2)])
+def test_a_batch_that_is_not_full_is_the_last_one(monkeypatch, orders, transactions):
+    monkeypatch.setattr(counting, "BATCH", 2)
+    OrderFactory.create_batch(orders)
+
+    assert count_orders() == orders
+    assert FigureState.objects.get().turn == transactions
+
+
 def test_money_that_a_reorg_takes_back_is_no_revenue_until_it_settles_again():
     order = placed()
     pay(order)
