@@ -117,6 +117,29 @@
     (same && !same.disabled ? same : document.getElementById(focused.replace(/[+−]$/, "")) ?? next)?.focus();
   }
 
+  // A swap between press and release would take the pressed button away, and the click with it. Such an answer is shown after the click.
+  let pressed = null;
+  let showLate = null;
+
+  function waitForRelease(event) {
+    const { elt, target, xhr } = event.detail;
+    if (!pressed || !target.contains(pressed) || !event.detail.shouldSwap) return;
+    event.detail.shouldSwap = false;
+    const swapStyle = elt.closest("[hx-swap]")?.getAttribute("hx-swap") ?? "innerHTML";
+    showLate = () => {
+      const isObsolete = !target.isConnected || target.querySelector("#cart-form[data-edited]"); // the click changed a quantity
+      if (!isObsolete) htmx.swap(target, xhr.response, { swapStyle });
+    };
+  }
+
+  function release() {
+    pressed = null;
+    setTimeout(() => {
+      showLate?.();
+      showLate = null;
+    });
+  }
+
   function closeSuggestions() {
     document.getElementById("suggestions")?.replaceChildren();
   }
@@ -156,6 +179,11 @@
     if (event.target.closest("[data-print]")) window.print();
     if (!event.target.closest(".site-header__search")) closeSuggestions();
   });
+  document.addEventListener("pointerdown", (event) => {
+    pressed = event.target;
+  });
+  document.addEventListener("pointerup", release);
+  document.addEventListener("pointercancel", release);
   document.addEventListener("focusin", (event) => {
     if (!event.target.closest(".site-header__search")) closeSuggestions();
   });
@@ -188,6 +216,7 @@
     const { xhr } = event.detail;
     const isPage = xhr.getResponseHeader("Content-Type")?.startsWith("text/html");
     if (xhr.status === 429 && isPage) event.detail.shouldSwap = true; // says what to do, unlike the pay page's text for programs
+    waitForRelease(event);
     rememberFocus(event);
   });
   document.addEventListener("htmx:beforeRequest", (event) => {

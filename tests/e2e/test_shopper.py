@@ -88,6 +88,27 @@ def test_a_quantity_that_is_typed_is_saved_wherever_the_focus_goes(open_browser:
     assert quantity_in(shopper) == "3"
 
 
+def test_a_press_is_not_lost_when_the_cart_is_replaced_before_its_release(open_browser: Callable[..., Browser]):
+    shopper = open_browser(DESKTOP)
+    take_the_kettle(shopper)
+    shopper.open("/cart/")
+    button = shopper.find("[name=checkout]")
+    box = shopper.driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", button)
+    mouse = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "button": "left", "clickCount": 1}
+    shopper.driver.execute_script(
+        "document.addEventListener('htmx:afterRequest', () => { document.body.dataset.answered = ''; });"
+        "document.addEventListener('mousedown', () => document.querySelector('#cart-form').dispatchEvent(new Event('change')));"
+    )
+    shopper.command("Input.dispatchMouseEvent", type="mousePressed", **mouse)
+    wait_for("the answer", lambda: shopper.driver.find_elements(By.CSS_SELECTOR, "body[data-answered]"))
+    shopper.command("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
+    wait_for("the checkout", lambda: shopper.path == "/checkout/")
+
+    shopper.open("/cart/")
+    shopper.driver.execute_script("document.querySelector('#cart-form').dispatchEvent(new Event('change'))")
+    wait_for("the part that came during a press elsewhere", lambda: not shopper.driver.find_elements(By.CSS_SELECTOR, "#cart noscript"))
+
+
 def type_quantity(shopper: Browser, *keys: str) -> None:
     """Type over what the box holds, without leaving it: then no change is sent."""
     shopper.find(BOX).send_keys(Keys.CONTROL, "a", Keys.NULL, *keys)
