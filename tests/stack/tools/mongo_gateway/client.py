@@ -5,9 +5,10 @@ import time
 import psycopg
 
 from tests.stack.tools.mongo_gateway.codes import Answer, Document, Refused, mongo_code, with_prefix
-from tests.stack.tools.mongo_gateway.engine import Call
+from tests.stack.tools.mongo_gateway.engine import WRITES, Call
 from tests.stack.tools.mongo_gateway.store import Connection, Key, Store
 
+CONFLICT_REPEATS = 10
 OLD_NAMES = {
     "findandmodify": "findAndModify",
     "isMaster": "hello",
@@ -77,9 +78,19 @@ class Client:
             return self._run_inside(key, name, command)
         if key and key in self.store.answers:
             return self.store.answers[key]
-        answer = Call(self.store, self.connection, name, command).run()
+        answer = self._run_alone(name, command)
         if key:
             self.store.remember(key, answer)
+        return answer
+
+    def _run_alone(self, name: str, command: Document) -> Answer:
+        """Run a command outside of transactions: as in mongod again, if a conflict with another writer let it write nothing."""
+        call = Call(self.store, self.connection, name, command)
+        answer = call.run()
+        for _ in range(CONFLICT_REPEATS if name in WRITES else 0):
+            if answer.get("n") or [error["code"] for error in answer.get("writeErrors", ())] != [112]:
+                break
+            answer = call.run()
         return answer
 
     def _run_inside(self, key: Key, name: str, command: Document) -> Answer:
