@@ -36,6 +36,7 @@ READY_GROUPS: dict[str, set[str]] = {
     | _may("view add change delete", "events.webhookendpoint")
     | _may("view change delete", "verification.verification")
     | _may("view", "verification.document")
+    | _may("view change delete", "verification.sanctionshit")
     | _may("change", "settings.shopsettings")
     | _may("view add change delete", "settings.contentpage"),
 }

@@ -54,6 +54,7 @@ DELETABLE = (
     "shop_category",
     "shop_product",
     "shop_voucher",
+    "verification_sanctionshit",
     "verification_verification",
 )
 AUTOCOMPLETE = {"app_label": "shop", "model_name": "product", "field_name": "category", "term": "K"}
@@ -96,6 +97,7 @@ MODELS = {
     "shop_order": Rights(ORDERS | BOOKS, change=ORDERS),
     "shop_product": Rights(GOODS, CATALOGUE, CATALOGUE, CATALOGUE),
     "shop_voucher": Rights(CATALOGUE, CATALOGUE, CATALOGUE, CATALOGUE),
+    "verification_sanctionshit": Rights(OWNER, delete=OWNER),
     "verification_verification": Rights(OWNER, delete=OWNER),
 }
 ACTIONS = {
@@ -162,6 +164,7 @@ PAGES = {
     "admin:shop_order_act": [Page(ORDERS, row="shop_order", names=("ship", "deliver", "release", "process", "cancel"))],
     "admin:shop_order_figures": [Page(ORDERS | BOOKS, methods=READ)],
     "admin:shop_product_demo": [Page(CATALOGUE)],
+    "admin:verification_sanctionshit_act": [Page(OWNER, row="verification_sanctionshit", names=("clear", "restore"))],
     "admin:verification_verification_act": [Page(OWNER, row="verification_verification", names=("approve", "reject", "refuse"))],
     "admin:verification_verification_document": [Page(OWNER, row="verification_verification", names=("identity document",), methods=READ)],
     "opening:steps": [Page(OWNER, methods=READ)],

@@ -21,13 +21,15 @@ from accounts.verification.decisions import decide
 from accounts.verification.documents import PDF, read_file
 from accounts.verification.errors import VerificationError
 from accounts.verification.gate import OFF
-from accounts.verification.models import Document, Verification
-from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, confirm
+from accounts.verification.hits import clear_hit, restore_hit
+from accounts.verification.models import Document, SanctionsHit, Verification
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.audit.writing import audit
 
 Status = Verification.Status
 LOOK, DECIDE = "verification.view_document", "verification.change_verification"
+CLEAR = "verification.change_sanctionshit"
 
 
 class ApprovalForm(forms.Form):
@@ -179,4 +181,94 @@ class VerificationAdmin(AtomicModelAdmin[Verification]):
             facts=[(gettext("Buyer"), [self.buyer(row)]), (gettext("Status"), [row.get_status_display()])],
             form=action.form,
             initial={"version": row.version},
+        )
+
+
+HIT_ACTIONS = {
+    action.name: action
+    for action in (
+        Action[SanctionsHit](
+            name="clear",
+            label=_("Not this person: clear the match"),
+            permission=CLEAR,
+            run=lambda row, sent: clear_hit(row.pk, by=sent.actor, reason=sent.values["reason"], at=sent.at),
+            fits=lambda row: row.cleared_at is None,
+            form=ReasonForm,
+        ),
+        Action[SanctionsHit](
+            name="restore",
+            label=_("Refuse orders again"),
+            permission=CLEAR,
+            run=lambda row, sent: restore_hit(row.pk, by=sent.actor, reason=sent.values["reason"], at=sent.at),
+            fits=lambda row: row.cleared_at is not None,
+            form=ReasonForm,
+        ),
+    )
+}
+
+
+@admin.register(SanctionsHit)
+class SanctionsHitAdmin(AtomicModelAdmin[SanctionsHit]):
+    list_display = ("name", "email", "entry", "seen_at", "cleared_at", "cleared_by")
+    search_fields = ("name", "email", "entry")
+    ordering = ("-seen_at",)
+    fields = ("name", "email", "entry", "seen_at", "cleared_at", "cleared_by", "reason", "decisions")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SanctionsHit | None = None) -> bool:
+        return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(settings.SANCTIONS_LIST) and super().has_module_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: SanctionsHit | None = None) -> Any:
+        """Leave out what leads to pages that are not this person's."""
+        return [name for name in self.fields if name != "decisions" or request.user.has_perm(CLEAR)]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {}
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(self.act)
+        return [path("<uuid:pk>/do/<str:name>/", act, name="verification_sanctionshit_act"), *super().get_urls()]
+
+    @admin.display(description=_("decision"))
+    def decisions(self, row: SanctionsHit) -> SafeString:
+        links = (
+            (reverse("admin:verification_sanctionshit_act", args=[row.pk, action.name]), action.label)
+            for action in HIT_ACTIONS.values()
+            if action.fits(row)
+        )
+        return format_html_join("", '<a class="button" href="{}">{}</a> ', links)
+
+    def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+        """Ask to confirm a decision about a match, and carry it out."""
+        action = HIT_ACTIONS.get(name)
+        if action is None:
+            raise Http404(gettext("There is no such decision."))
+        if not request.user.has_perm(action.permission):
+            raise PermissionDenied
+        row = get_object_or_404(SanctionsHit, pk=pk)
+
+        def run(sent: Confirmed) -> None:
+            action.run(row, sent)
+            messages.success(request, gettext("Decided."))
+
+        return confirm(request, lambda: self._describe(action, SanctionsHit.objects.get(pk=pk)), run, refusals=(VerificationError,))
+
+    def _describe(self, action: Action[SanctionsHit], row: SanctionsHit) -> ConfirmationPage:
+        return ConfirmationPage(
+            title=str(action.label),
+            question=gettext("It counts for this name with this email address, and for this entry alone."),
+            button=str(action.label) if action.fits(row) else "",
+            back=reverse("admin:verification_sanctionshit_change", args=[row.pk]),
+            path=[
+                (gettext("Matches of the sanctions list"), reverse("admin:verification_sanctionshit_changelist")),
+                (str(row), reverse("admin:verification_sanctionshit_change", args=[row.pk])),
+            ],
+            facts=[(gettext("Name"), [row.name]), (gettext("Email"), [row.email]), (gettext("Entry of the list"), [row.entry])],
+            form=action.form,
         )

@@ -34,5 +34,9 @@ class UnusableDocument(VerificationError):
     """The uploaded file cannot be accepted."""
 
 
+class HitMoved(VerificationError):
+    """Somebody else has cleared the match of the sanctions list first, or has taken that back. Read it again."""
+
+
 class VerificationMoved(VerificationError):
     """The verification was changed by somebody else first, or does not allow this step. Read it again."""

@@ -4,9 +4,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -15,10 +17,11 @@ from django.utils.translation import override
 from accounts.models import User
 from accounts.verification import sums
 from accounts.verification.errors import OrderRefused, ScreeningUnavailable, VerificationNeeded
+from accounts.verification.hits import note_hit, uncleared
 from accounts.verification.models import Verification
 from accounts.verification.sanctions import UnreadableList, current_list
 from cryptons.audit.writing import write
-from cryptons.db import in_transaction
+from cryptons.db import in_transaction, retry_when
 from cryptons.formats import money
 from cryptons.mail.staff import mail_staff
 
@@ -116,27 +119,32 @@ def _screen(user_id: UUID | None, email: str, address: Mapping[str, str], *, at:
         in_transaction(lambda: _mail_unreadable(at))
         raise ScreeningUnavailable(_("This order cannot be taken right now. Please try again later: your cart is kept.")) from error
     user = User.objects.filter(pk=user_id).first() if user_id else None
-    names = [address.get("name", ""), *([user.get_full_name()] if user else [])]
-    entry = listed.find(names=names, address=[address.get(part, "") for part in PLACE], email=email)
-    if not entry and user:
-        entry = listed.find(names=(), address=(), email=user.email)  # who orders with an account may give another mail address
-    if entry:
+    name = address.get("name", "")
+    names = [name, *([user.get_full_name()] if user else [])]
+    entries = [*listed.find(names=names, address=[address.get(part, "") for part in PLACE], email=email)]
+    if user:
+        entries += listed.find(names=(), address=(), email=user.email)  # who orders with an account may give another mail address
+    if hits := uncleared(entries, name, email):
         logger.warning("an order was refused: its buyer or address is on the sanctions list")
-        in_transaction(lambda: _report_hit(entry, address.get("name", ""), email, at=at))
-        raise OrderRefused(_("We cannot take this order. Please contact us."))
+        refusal = OrderRefused(_("We cannot take this order. Please contact us."))
+        for key, entry in hits.items():
+            report = partial(_report_hit, key, entry, name, email, at=at)
+            retry_when(IntegrityError, partial(in_transaction, report), failure=refusal)  # another order may note the same match first
+        raise refusal
 
 
-def _report_hit(entry: str, name: str, email: str, *, at: datetime) -> None:
+def _report_hit(key: str, entry: str, name: str, email: str, *, at: datetime) -> None:
+    row = note_hit(key, entry, name, email, at=at)
     write("sanctions hit", "order", name=name, changes={"entry": ("", entry), "name": ("", name), "email": ("", email)})
     with override(settings.LANGUAGE_CODE):
         text = _(
             "An order was refused because it matches an entry of the sanctions list: %(entry)s. It was to be delivered to %(name)s and "
-            "paid by %(email)s."
+            "paid by %(email)s. If it is somebody else, clear the match: it then refuses none of their orders."
         )
         subject = _("An order matches the sanctions list")
     words = text % {"entry": entry, "name": name, "email": email}
     hit = salted_hmac("sanctions hit", f"{at:%Y-%m-%d} {email} {entry}", algorithm="sha256").hexdigest()
-    mail_staff("verification", f"sanctions:{hit}", subject, words, path=reverse("admin:index"))
+    mail_staff("verification", f"sanctions:{hit}", subject, words, path=reverse("admin:verification_sanctionshit_change", args=[row.pk]))
 
 
 def _mail_unreadable(at: datetime) -> None:

@@ -64,6 +64,29 @@ class Document(BaseModel):
         return self.get_kind_display()
 
 
+class SanctionsHit(BaseModel):
+    """An entry of the sanctions list that orders of one person match. Cleared by staff, it refuses none of them."""
+
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    """A keyed hash of the person and the entry."""
+    entry = models.TextField(_("entry of the list"))
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    email = models.EmailField(_("email"))
+    seen_at = models.DateTimeField(_("last refused at"), db_index=True)
+    cleared_at = models.DateTimeField(_("cleared at"), null=True)
+    """None while it refuses orders."""
+    cleared_by = models.CharField(_("cleared by"), max_length=150, blank=True)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("match of the sanctions list")
+        verbose_name_plural = _("matches of the sanctions list")
+        default_permissions = ("view", "change", "delete")
+
+    def __str__(self) -> str:
+        return f"{self.name} – {self.entry}"[:200]
+
+
 class SpendingSum(BaseModel):
     """What the orders of one account, mail address or delivery address in one day or month sum up to."""
 

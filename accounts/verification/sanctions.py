@@ -32,24 +32,23 @@ class SanctionsList:
     by_word: Mapping[str, tuple[Words, ...]]
     """The entries of two words or more, by the one that is first in the alphabet."""
 
-    def find(self, *, names: Iterable[str], address: Iterable[str], email: str) -> str:
-        """Return the entry that a name, the address or the mail address matches; empty if there is none.
+    def find(self, *, names: Iterable[str], address: Iterable[str], email: str) -> Iterator[str]:
+        """Yield the entries that a name, the address or the mail address matches; one of them may come twice.
 
         An entry matches a name or an address that has all of its words, in any order; one of a single word only a name of just that.
         """
         if (mail := mailbox_of(email)) in self.emails:
-            return mail
+            yield mail
         texts = [frozenset(words_of(name)) for name in names]
         place = frozenset(words_of(" ".join(address)))
         for words in texts:
             if words in self.whole:
-                return self.whole[words]
+                yield self.whole[words]
         for words in (*texts, place):
             for word in words:
                 for entry in self.by_word.get(word, ()):
                     if entry <= words:
-                        return self.whole[entry]
-        return ""
+                        yield self.whole[entry]
 
 
 _lock = Lock()

@@ -27,7 +27,7 @@ from accounts.models import SecondFactor, User
 from accounts.second_factor import begin
 from accounts.tests.factories import PASSWORD, StaffFactory, UserFactory
 from accounts.verification.admin import ACTIONS as VERDICTS
-from accounts.verification.models import Verification
+from accounts.verification.models import SanctionsHit, Verification
 from cryptons.db import new_id
 from cryptons.events.admin import ACTIONS as ENDPOINT_ACTIONS
 from cryptons.events.endpoints import send_test
@@ -357,6 +357,9 @@ def acts_of_staff(filled: Filled, orders: dict[str, Order], rows: list[Payout]) 
     waiting = Verification.objects.get(status=Verification.Status.PENDING)
     for verdict in VERDICTS:
         ask(f"verification {verdict}", reverse("admin:verification_verification_act", args=[waiting.pk, verdict]))
+    hit = SanctionsHit.objects.create(key="hit", entry="Petrov, Ivan", name="Ivan Petrov", email="ivan@example.com", seen_at=timezone.now())
+    filled.visit("staff", reverse("admin:verification_sanctionshit_change", args=[hit.pk]))
+    ask("clear hit", reverse("admin:verification_sanctionshit_act", args=[hit.pk, "clear"]))
     for kind, name in (("late", "late"), ("excess", "overpaid")):
         filled.visit("staff", draft_path(invoice_of(orders[name]).pk, kind), name=kind)
     for payout in rows:

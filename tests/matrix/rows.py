@@ -10,7 +10,7 @@ from accounts.api_keys import make_key
 from accounts.models import User
 from accounts.tests.factories import StaffFactory, UserFactory
 from accounts.verification.documents import PDF, write_files
-from accounts.verification.models import Document, Verification
+from accounts.verification.models import Document, SanctionsHit, Verification
 from cryptons.audit.models import Entry
 from cryptons.audit.writing import write
 from cryptons.events.endpoints import send_test
@@ -93,6 +93,9 @@ class Rows:
             "shop_category": CategoryFactory.create,
             "shop_product": ProductFactory.create,
             "shop_voucher": lambda: Voucher.objects.create(code=new_code(), percent=10),
+            "verification_sanctionshit": lambda: SanctionsHit.objects.create(
+                key=new_code(), entry="Petrov, Ivan", name="Ivan Petrov", email="ivan@example.com", seen_at=timezone.now()
+            ),
             "verification_verification": self._verification,
             "shop_productimage": lambda: ProductImage.objects.create(product=self.product, file="a.webp", width=1, height=1),
         }

@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from accounts.tests.factories import ApiClient, UserFactory
 from accounts.verification.errors import OrderRefused, ScreeningUnavailable, VerificationNeeded
 from accounts.verification.gate import FREE, admit
-from accounts.verification.models import CountedOrder, SpendingSum, Verification
+from accounts.verification.models import CountedOrder, SanctionsHit, SpendingSum, Verification
 from cryptons.audit.models import Entry
 from cryptons.mail.models import Mail
 from payments.models import Invoice
@@ -194,6 +195,38 @@ def test_who_is_on_the_sanctions_list_cannot_order_and_staff_are_told_once(setti
     assert [mail.subject for mail in Mail.objects.all()] == ["An order matches the sanctions list"]
     assert Entry.objects.filter(action="sanctions hit").count() == 2
     place(name="Grace Hopper")
+
+
+@pytest.mark.django_db(transaction=True)  # a refused step undoes its transaction
+def test_a_match_that_staff_cleared_stays_cleared_for_this_person_and_this_entry(settings, tmp_path, admin_client):
+    settings.SANCTIONS_LIST, listed = str(tmp_path / "list.txt"), tmp_path / "list.txt"
+    listed.write_text("Lovelace, Ada\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(OrderRefused):
+            place(email="ada@example.com")
+    hit = SanctionsHit.objects.get()
+    page = reverse("admin:verification_sanctionshit_change", args=[hit.pk])
+    assert "clear the match" in admin_client.get(page).text
+
+    clear = reverse("admin:verification_sanctionshit_act", args=[hit.pk, "clear"])
+    assert admin_client.post(clear, {"reason": "Born in another year."}).status_code == 302
+    assert admin_client.post(clear, {"reason": "Again."}).status_code == 409
+    place(email="Ada@example.com")
+    entry = Entry.objects.get(action="clear sanctions hit")
+    assert (entry.person, entry.changes["reason"][1]) == ("admin", "Born in another year.")
+
+    with pytest.raises(OrderRefused):
+        place(email="another@example.com")
+    listed.write_text("Ada Lovelace\nAda Lovelace of Minsk\nAda\nExample Road 12, London\n", encoding="utf-8")
+    with pytest.raises(OrderRefused):
+        place(email="ada@example.com")
+    hits = SanctionsHit.objects.filter(email="ada@example.com").order_by("entry")
+    assert [row.entry for row in hits] == ["Example Road 12, London", "Lovelace, Ada"]
+
+    admin_client.post(reverse("admin:verification_sanctionshit_act", args=[hit.pk, "restore"]), {"reason": "The same after all."})
+    listed.write_text("Ada Lovelace\n", encoding="utf-8")
+    with pytest.raises(OrderRefused):
+        place(email="ada@example.com")
 
 
 def test_an_account_whose_mail_address_is_on_the_sanctions_list_cannot_order_with_another_one(settings, tmp_path):
