@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shop.tests.databases import database_of_its_own
+from tests.running import LONGEST
 
 PROCESSES = 8
 
@@ -58,7 +59,7 @@ def buyers_on(database: str, folder: Path, program: str = "shop.tests.racing_buy
     for buyer, (our_end, _) in zip(buyers, pairs, strict=True):
         buyer.lines.close()
         our_end.close()
-    parent.wait(timeout=60)
+    parent.wait(timeout=LONGEST)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from cryptons.serving.front import Front
 from cryptons.serving.live_answers import LiveAnswer, live_response
 from cryptons.serving.live_streams import LiveStreams
 from cryptons.serving.tests.exchange import Exchange, GivenScope
+from tests.running import wait_for
 
 TOPIC, OTHER = UUID(int=1), UUID(int=2)
 
@@ -173,16 +174,19 @@ def test_too_many_streams_are_refused_those_of_one_address_and_those_of_the_proc
 def test_a_stream_ends_after_its_time_with_comments_until_then(shop, monkeypatch):
     monkeypatch.setattr(live_streams, "STREAM_SECONDS", 1)
     monkeypatch.setattr(live_streams, "HEARTBEAT_SECONDS", 0.01)
-    exchange = Exchange()
 
-    async def follow():
+    async def follow(exchange):
         front = Front(shop, threads=1)
         front.__rsgi_init__(asyncio.get_running_loop())
         await asyncio.wait_for(front.__rsgi__(GivenScope(), exchange), 60)
 
-    asyncio.run(follow())
+    def told():
+        exchange = Exchange()
+        asyncio.run(follow(exchange))
+        return exchange.body
 
-    assert exchange.body.startswith(FIRST + b":\n\n:\n\n")
+    # A process that gets no processor for a second has no time for comments.
+    wait_for("comments in a stream that ends", lambda: told().startswith(FIRST + b":\n\n:\n\n"))
 
 
 def test_a_stream_of_what_is_gone_ends(shop):

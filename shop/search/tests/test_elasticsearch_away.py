@@ -15,6 +15,7 @@ from cryptons.db import new_id
 from shop.search import elasticsearch_engine
 from shop.search.base import Query, SearchUnavailable
 from shop.search.elasticsearch_engine import ElasticsearchEngine
+from tests.running import wait_for
 
 NOTHING = {"hits": {"total": {"value": 0}, "hits": []}, "aggregations": {}}
 
@@ -102,6 +103,7 @@ def test_a_page_does_not_ask_a_hanging_elasticsearch_again_at_once(peer: Peer):
     with pytest.raises(SearchUnavailable, match="a moment ago"):
         engine.search(Query(text="kettle"))
 
+    wait_for("the peer to notice", lambda: peer.visits)
     assert peer.visits == 1
 
 
@@ -114,6 +116,7 @@ def test_an_indexing_worker_does_not_ask_a_hanging_elasticsearch_again_at_once(p
         with pytest.raises(SearchUnavailable):
             engine.write([], gone=[new_id()])
 
+    wait_for("the peer to notice", lambda: peer.visits)
     assert peer.visits == 1
 
 

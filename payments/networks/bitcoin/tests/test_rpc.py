@@ -1,5 +1,6 @@
 """A conversation with a bitcoind that refuses, is overloaded, starts up, hangs, or is something else."""
 
+import threading
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from payments.errors import NodeRejected, NodeUnavailable
 from payments.networks.bitcoin.rpc import Conversation
 from payments.networks.bitcoin.wallet import open_wallet
 from payments.networks.json_rpc import RpcError
+from tests.running import wait_for
 
 
 @pytest.fixture
@@ -66,6 +68,7 @@ def test_each_failure_of_the_node_is_explained_in_words(node, bitcoind, settings
         conversation.call("getblockcount")
 
     conversation.close()
+    wait_for("the node to notice", bitcoind.methods)
     assert bitcoind.methods() == ["getblockcount"]
 
 
@@ -89,11 +92,12 @@ def test_a_node_that_answers_too_slowly_is_given_up_after_node_timeout_seconds(b
 
 def test_a_longer_timeout_applies_to_the_calls_after_it(node, bitcoind, settings):
     settings.NODE_TIMEOUT_SECONDS = 1
-    conversation = Conversation(BITCOIN, "/")
-    bitcoind.fault = lambda method: bitcoind.wait_until_stopped(1.3) or ""
+    conversation, is_given_up = Conversation(BITCOIN, "/"), threading.Event()
+    bitcoind.fault = lambda method: bitcoind.wait_until_stopped(1.3) or "" if is_given_up.wait(60) else ""
 
     with pytest.raises(NodeUnavailable, match="in time"):
         conversation.call("getblockcount")
+    is_given_up.set()
     conversation.be_patient(60)
 
     assert conversation.call("getblockcount") == 150
