@@ -37,12 +37,25 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port below those of outgoing connections, one of which could otherwise take it before its server does, or while that is away."""
+    """A port that no other test of this machine is given while this process lives, also before its server listens or while that is away.
+
+    It is below those of outgoing connections, one of which could otherwise take it.
+    """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0cryptons-port-{port}")  # a name that the system forgets with the process; nothing listens there
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+
+
+_claims: list[socket.socket] = []
 
 
 def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
@@ -60,6 +73,16 @@ def wait_for(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {seconds * PATIENCE:.0f} s in vain for {what}; seen last: {seen!r}")
         time.sleep(max(0.1, 3 * took))
+
+
+def in_time(what: str, act: Callable[[], T], *, seconds: float) -> T:
+    """What it returns within this time. A busy machine may hold it up, but not three times in a row."""
+    for _ in range(3):
+        began = time.monotonic()
+        done = act()
+        if time.monotonic() - began < seconds * PATIENCE:
+            return done
+    raise AssertionError(f"{what} took more than {seconds * PATIENCE:.0f} s three times.")
 
 
 class Shop:

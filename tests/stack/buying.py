@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ import httpx
 import pymongo
 
 from tests.running import LONGEST, STAFF, Shop, wait_for
+from tests.stack.bitcoind import Node
 
 ADDRESS = {"name": "A. Buyer", "street": "1 Test Road", "city": "Testing", "postalCode": "12345", "country": "DE"}
 
@@ -63,6 +65,27 @@ def order(shop: Shop, product: str, *, quantity: int = 1, coin: str = "BTC") -> 
         headers=shop.buyer(),
         json={"cryptocurrency": coin, "items": [{"productId": product, "quantity": quantity}], "shippingAddress": ADDRESS},
     )
+
+
+def order_at_once_without_wallet(shop: Shop, node: Node, product: str) -> None:
+    """Eight buyers order while the node has not loaded the shop's wallet, and all get their order.
+
+    Where the node takes longer to load it than orders wait, buyers are told so, and the eight order again.
+    """
+
+    def reason(_: int) -> str:
+        answer = order(shop, product, coin=node.code)
+        return "" if answer.status_code == 201 else str(answer.json()["error"]["message"])
+
+    def all_were_taken() -> bool:
+        node.call("unloadwallet", node.watching)
+        with ThreadPoolExecutor(8) as buyers:
+            reasons = set(buyers.map(reason, range(8)))
+        assert [each for each in reasons if each and "is still loading its wallet" not in each] == []
+        return reasons == {""}
+
+    shop.buyer()
+    wait_for("eight orders at once", all_were_taken)
 
 
 def buy(shop: Shop, product: str, *, coin: str = "BTC") -> Bought:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.running import FIRST_START, Shop, data_of_a_first_start, share_first_start
+from tests.running import FIRST_START, PATIENCE, Shop, data_of_a_first_start, share_first_start
 from tests.servers import Server, elasticsearch, mongodb, redis_server, running
 from tests.stack.bitcoind import Node
 
@@ -67,7 +67,8 @@ def open_shop(node: Node, folder: Path, settings: dict[str, str]) -> Iterator[Sh
 def shop_on(node: Node, folder: Path, settings: dict[str, str]) -> Shop:
     """Not yet started; with the empty data of an earlier start, which saves the static files, and on SQLite the migrations."""
     usual = {"RATES": "fixed:BTC=65000.00,LTC=80.00", "FOLLOW_SECONDS": "1", "INVOICE_MINUTES": "60", "PAYOUT_FEE_MINIMUM": "10"}
-    shop = Shop(folder, "--no-demo", **(usual | node.settings() | settings))
+    patience = {"NODE_TIMEOUT_SECONDS": str(min(5 * PATIENCE, 60))}
+    shop = Shop(folder, "--no-demo", **(usual | patience | node.settings() | settings))
     if not shop.data.exists():
         shutil.copytree(data_of_a_first_start(), shop.data)
     return shop

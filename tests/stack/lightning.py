@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from tests.programs import find
-from tests.running import LONGEST, free_port, wait_for
+from tests.running import LONGEST, PATIENCE, free_port, wait_for
 from tests.servers import Server, spawn
 from tests.stack.bitcoind import Node
 
@@ -144,6 +144,23 @@ class Lnd:
     def pubkey(self) -> str:
         return str(self.cli("getinfo")["identity_pubkey"])
 
+    def connect(self, other: "Lnd") -> None:
+        """Also when one of the two is about to connect by itself, which may break this attempt off."""
+
+        def is_connected() -> bool:
+            try:
+                self.cli("connect", f"{other.pubkey()}@127.0.0.1:{other.peer_port}")
+            except CliError as error:
+                return "already connected" in str(error)
+            return True
+
+        wait_for(f"{self.name} to reach {other.name}", is_connected)
+
+    def open_channel(self, other: "Lnd", *options: str) -> None:
+        """Tried again while lnd refuses, as until it knows of a connection that the other made."""
+        command = ("openchannel", f"--node_key={other.pubkey()}", "--sat_per_vbyte=2", *options)
+        wait_for(f"{self.name} to open a channel", lambda: self.try_to(*command))
+
     def bake(self, name: str, permissions: list[str]) -> Path:
         file = self.folder / f"{name}.macaroon"
         self.cli("bakemacaroon", f"--save_to={file}", *permissions)
@@ -151,7 +168,7 @@ class Lnd:
 
     def pay(self, request: str, *options: str) -> dict[str, Any]:
         """lnd's own account of the payment, when it has ended. Raises CliError."""
-        lines = self.cli("payinvoice", "--force", "--json", "--timeout=20s", *options, request)
+        lines = self.cli("payinvoice", "--force", "--json", f"--timeout={20 * PATIENCE}s", *options, request)
         return dict(lines if isinstance(lines, dict) else json.loads(str(lines).strip().splitlines()[-1]))
 
     def settings(self) -> dict[str, str]:
@@ -198,16 +215,12 @@ class LightningPair:
         self.connect()
         self._each("following the chain", lambda lnd: lnd.try_to("getinfo").get("synced_to_chain"))
         for lnd, other in ((self.payer, self.shop), (self.shop, self.payer)):
-            lnd.cli("openchannel", f"--node_key={other.pubkey()}", "--local_amt=16000000", "--push_amt=8000000", "--sat_per_vbyte=2")
+            lnd.open_channel(other, "--local_amt=16000000", "--push_amt=8000000")
         self.node.mine(6)
         self.wait_until_usable()
 
     def connect(self) -> None:
-        try:
-            self.payer.cli("connect", f"{self.shop.pubkey()}@127.0.0.1:{self.shop.peer_port}")
-        except CliError as error:
-            if "already connected" not in str(error):
-                raise
+        self.payer.connect(self.shop)
 
     def wait_until_usable(self) -> None:
         """“active” comes a moment before payments find the channel: ask for a route as well."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.running import LONGEST, ROOT, Shop, data_of_a_first_start
+from tests.running import LONGEST, PATIENCE, ROOT, Shop, data_of_a_first_start
 from tests.stack.bitcoind import Node
 
 
@@ -27,7 +27,8 @@ def fill_purse(node: Node, name: str, *, coins: int) -> str:
 
 
 def node_settings(node: Node, purse: str) -> dict[str, str]:
-    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, "RATES": "fixed:BTC=65000.00,LTC=80.00", "PAYOUT_FEE_MINIMUM": "10"}
+    usual = {"RATES": "fixed:BTC=65000.00,LTC=80.00", "PAYOUT_FEE_MINIMUM": "10", "NODE_TIMEOUT_SECONDS": str(min(5 * PATIENCE, 60))}
+    return {**node.settings(), f"{node.prefix}_PAYOUT_WALLET": purse, **usual}
 
 
 class PayoutLedger:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import zmq
 
-from tests.running import ROOT, Shop, free_port, wait_for
+from tests.running import LONGEST, ROOT, Shop, free_port, wait_for
 from tests.stack.bitcoind import Node
 from tests.stack.buying import Bought, buy, invoice_status, stock_product, wait_until_settled
 from tests.stack.conftest import shop_on
@@ -111,7 +111,7 @@ def test_zmq_reports_payments_and_blocks_also_after_the_node_restarted(opened: O
 def test_a_zmq_message_of_litecoind_is_a_hint(kind: type[Node], opened: Open):
     """Debian builds litecoind without ZMQ: what one with it says is played here."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
-        publisher.linger, publisher.rcvtimeo = 0, 60_000
+        publisher.linger, publisher.rcvtimeo = 0, 1000 * LONGEST
         address = f"tcp://127.0.0.1:{publisher.bind_to_random_port('tcp://127.0.0.1')}"
         node, shop = opened(LITECOIN_ZMQ=address)
         while publisher.recv() != b"\x01sequence":

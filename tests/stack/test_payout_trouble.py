@@ -269,8 +269,8 @@ def far(node: Node, pair: LightningPair, tmp_path_factory: pytest.TempPathFactor
     far = Lnd("far", tmp_path_factory.mktemp("far") / "far", node)
     far.folder.mkdir(parents=True, exist_ok=True)
     far.start()
-    pair.payer.cli("connect", f"{far.pubkey()}@127.0.0.1:{far.peer_port}")
-    pair.payer.cli("openchannel", f"--node_key={far.pubkey()}", "--local_amt=2000000", "--private", "--sat_per_vbyte=2")
+    pair.payer.connect(far)
+    pair.payer.open_channel(far, "--local_amt=2000000", "--private")
     node.mine(6)
     wait_for("a channel to the far node", lambda: far.try_to("listchannels", "--active_only").get("channels"))
     point = far.cli("listchannels")["channels"][0]["channel_point"]

@@ -64,8 +64,10 @@ def test_a_signal_stops_every_process_of_the_shop(shop: Shop, number: signal.Sig
 
 
 def test_killing_the_supervisor_ends_all_of_its_processes(shop: Shop):
+    before = last_turn(shop)
     shop.start()
     assert shop.process is not None
+    wait_for("the worker to work", lambda: last_turn(shop) != before)  # until it does, it may not yet know whose end is its own
     processes = family(shop.process.pid)
 
     shop.process.kill()
@@ -138,10 +140,11 @@ def last_turn(shop: Shop) -> object:
 def test_a_damaged_schedule_of_a_former_version_stops_no_worker(shop: Shop, content: bytes):
     for name in ("beat-schedule", "beat-schedule.dat", "beat-schedule.dir", "beat-schedule.db"):
         (shop.data / name).write_bytes(content)
+    before = last_turn(shop)
 
     shop.start()
 
-    wait_for("a turn", lambda: last_turn(shop))
+    wait_for("a turn", lambda: last_turn(shop) != before)
 
 
 def test_a_second_start_keeps_the_data_and_prints_no_password(tmp_path: Path):

@@ -196,7 +196,7 @@ def test_a_reorg_after_settlement_holds_the_order_until_it_settles_again(shop: S
     assert read_order(shop, bought)["status"] == "processing"
     assert stock_of(shop, product) == 0
     wait_for("a mail before the reorg and one after it", lambda: confirmations_mailed(shop)[bought.number] == 2)
-    assert f"Your payment for order {bought.number} is not confirmed any more" in subjects_mailed(shop)
+    wait_for("the mail about it", lambda: f"Your payment for order {bought.number} is not confirmed any more" in subjects_mailed(shop))
 
 
 def test_a_reorg_that_spends_settled_money_elsewhere_holds_the_order(shop: Shop, node: Node, product: str):

@@ -34,7 +34,8 @@ SECOND = timedelta(seconds=1)
 
 
 def seen_at(node: Node, txid: str) -> datetime:
-    return datetime.fromtimestamp(node.call("gettransaction", txid, wallet=node.merchant)["timereceived"], UTC)
+    """When the shop's wallet heard of it; another wallet may do so in the next second."""
+    return datetime.fromtimestamp(node.call("gettransaction", txid, wallet=node.watching)["timereceived"], UTC)
 
 
 def test_a_payment_in_the_same_second_as_the_expiry_is_in_time(shop: Shop, node: Node, product: str):

@@ -1,7 +1,6 @@
 """Litecoin through a real litecoind, next to Bitcoin and alone."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.stack.buying import (
     choose_a_coin,
     confirmations_mailed,
     order,
+    order_at_once_without_wallet,
     read_order,
     settled_events,
     stock_product,
@@ -241,12 +241,8 @@ def test_the_shop_loads_its_wallet_after_a_restart_of_the_node(shop: Shop, litec
 
 
 def test_simultaneous_orders_succeed_when_the_node_has_not_loaded_the_wallet(shop: Shop, litecoin: LitecoinNode, product: str):
-    shop.buyer()
     for _ in range(5):
-        litecoin.call("unloadwallet", litecoin.watching)
-        with ThreadPoolExecutor(8) as buyers:
-            answers = list(buyers.map(lambda _: order(shop, product, coin="LTC").status_code, range(8)))
-        assert set(answers) == {201}
+        order_at_once_without_wallet(shop, litecoin, product)
 
 
 def test_a_changed_password_of_litecoind_is_logged_and_stops_litecoin_alone(shop: Shop, litecoin: LitecoinNode, product: str):
