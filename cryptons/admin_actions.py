@@ -1,17 +1,22 @@
 """Actions of staff in the admin: a button, a page that asks to confirm, and what happens then. One page for all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 Row = TypeVar("Row", bound=Model)
@@ -40,6 +45,25 @@ class Action(Generic[Row]):
     fits: Callable[[Row], bool]
     """Whether the button is shown. Whether the action is possible is decided when it runs."""
     form: type[forms.Form] = forms.Form
+
+
+AnyAction = TypeVar("AnyAction", bound=Action[Any])
+
+
+def permitted_action(request: HttpRequest, actions: Mapping[str, AnyAction], name: str) -> AnyAction:
+    """Return the action of this name. Raises Http404 if there is none, PermissionDenied if this person may not do it."""
+    action = actions.get(name)
+    if action is None:
+        raise Http404(gettext("There is no such action."))
+    if not request.user.has_perm(action.permission):
+        raise PermissionDenied
+    return action
+
+
+def action_buttons(row: Row, actions: Mapping[str, Action[Row]], url_name: str) -> SafeString:
+    """Return a button for each action that fits the row, which leads to its page."""
+    fitting = ((reverse(url_name, args=[row.pk, action.name]), action.label) for action in actions.values() if action.fits(row))
+    return format_html_join("", '<a class="button" href="{}">{}</a> ', fitting) or SafeString("–")
 
 
 class ReasonField(forms.CharField):

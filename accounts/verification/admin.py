@@ -23,7 +23,7 @@ from accounts.verification.errors import VerificationError
 from accounts.verification.gate import OFF
 from accounts.verification.hits import clear_hit, restore_hit
 from accounts.verification.models import Document, SanctionsHit, Verification
-from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, action_buttons, confirm, permitted_action
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.audit.writing import audit
 
@@ -123,12 +123,7 @@ class VerificationAdmin(AtomicModelAdmin[Verification]):
 
     @admin.display(description=_("decision"))
     def decisions(self, row: Verification) -> SafeString:
-        links = (
-            (reverse("admin:verification_verification_act", args=[row.pk, action.name]), action.label)
-            for action in ACTIONS.values()
-            if action.fits(row)
-        )
-        return format_html_join("", '<a class="button" href="{}">{}</a> ', links) or SafeString("–")
+        return action_buttons(row, ACTIONS, "admin:verification_verification_act")
 
     def show_document(self, request: HttpRequest, pk: UUID, document_id: UUID) -> HttpResponse:
         """Send the document so that no browser runs or keeps anything of it; a PDF, which can hold scripts, as a download."""
@@ -154,11 +149,7 @@ class VerificationAdmin(AtomicModelAdmin[Verification]):
 
     def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Ask to confirm a decision, and carry it out."""
-        action = ACTIONS.get(name)
-        if action is None:
-            raise Http404(gettext("There is no such decision."))
-        if not request.user.has_perm(action.permission):
-            raise PermissionDenied
+        action = permitted_action(request, ACTIONS, name)
         row = get_object_or_404(Verification, pk=pk)
 
         def run(sent: Confirmed) -> None:
@@ -237,20 +228,11 @@ class SanctionsHitAdmin(AtomicModelAdmin[SanctionsHit]):
 
     @admin.display(description=_("decision"))
     def decisions(self, row: SanctionsHit) -> SafeString:
-        links = (
-            (reverse("admin:verification_sanctionshit_act", args=[row.pk, action.name]), action.label)
-            for action in HIT_ACTIONS.values()
-            if action.fits(row)
-        )
-        return format_html_join("", '<a class="button" href="{}">{}</a> ', links)
+        return action_buttons(row, HIT_ACTIONS, "admin:verification_sanctionshit_act")
 
     def act(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Ask to confirm a decision about a match, and carry it out."""
-        action = HIT_ACTIONS.get(name)
-        if action is None:
-            raise Http404(gettext("There is no such decision."))
-        if not request.user.has_perm(action.permission):
-            raise PermissionDenied
+        action = permitted_action(request, HIT_ACTIONS, name)
         row = get_object_or_404(SanctionsHit, pk=pk)
 
         def run(sent: Confirmed) -> None:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -18,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonField, ReasonForm, confirm, permitted_action
 from cryptons.db import in_transaction
 from cryptons.formats import money, network_amount, short_moment
 from payments.admin.base import flag_words
@@ -122,11 +121,7 @@ def decision_path(invoice_id: UUID, name: str, *, back: str = "") -> str:
 
 def decide(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Ask to confirm a decision about an invoice, and carry it out."""
-    decision = DECISIONS.get(name)
-    if decision is None:
-        raise Http404(gettext("There is no such decision."))
-    if not request.user.has_perm(decision.permission):
-        raise PermissionDenied
+    decision = permitted_action(request, DECISIONS, name)
     invoice = get_object_or_404(Invoice, pk=pk)
 
     def run(sent: Confirmed) -> None:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.login_steps import ask_again
-from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm
+from cryptons.admin_actions import Action, ConfirmationPage, Confirmed, ReasonForm, confirm, permitted_action
 from cryptons.coins import CARD, LIGHTNING, CoreCoin, configured_coin
 from cryptons.formats import money, network_amount, plain_decimal
 from cryptons.money import UNITS, format_coin
@@ -223,11 +223,7 @@ def people_words(payout: Payout) -> str:
 
 def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Ask to confirm an action on a payout, and run it."""
-    action = ACTIONS.get(name)
-    if action is None:
-        raise Http404(gettext("There is no such action."))
-    if not request.user.has_perm(action.permission):
-        raise PermissionDenied
+    action = permitted_action(request, ACTIONS, name)
     payout = get_object_or_404(Payout, pk=pk)
     if action.name != "withdraw" and (answer := ask_again(request)):
         return answer
