@@ -38,6 +38,10 @@ class FakeStripe:
         """The answer to each Idempotency-Key, with what was asked."""
         self.troubles: list[int] = []
         """Statuses of the next answers; a negative one is answered after the request was carried out."""
+        self.hides_fees = False
+        """Whether the key may not read balance transactions."""
+        self.rate_percent = 100
+        """What a unit of the charge's currency is worth in that of the account."""
         self.now = int(time.time())
         self.numbers = itertools.count(1)
         self.lock = threading.RLock()
@@ -63,6 +67,7 @@ class FakeStripe:
                 "id": charge_id,
                 "object": "charge",
                 "amount": session["amount_total"] if amount is None else amount,
+                "balance_transaction": f"txn_{charge_id}",
                 "amount_captured": session["amount_total"] if amount is None else amount,
                 "captured": True,
                 "created": self.now,
@@ -96,6 +101,9 @@ class FakeStripe:
                 "amount": amount,
                 "currency": charge["currency"],
                 "payment_intent": intent_id,
+                "balance_transactions": [
+                    {"object": "balance_transaction", "amount": -amount, "currency": charge["currency"], "fee": 1_500}
+                ],
                 "reason": "fraudulent",
                 "status": "needs_response",
                 "evidence_details": {"due_by": self.now + 86_400},
@@ -139,12 +147,30 @@ class FakeStripe:
                 return _page([row for row in self.refunds.values() if row["payment_intent"] == asked["payment_intent"]], asked)
             case ["GET", "refunds", refund_id]:
                 return _found(self.refunds, refund_id)
+            case ["GET", "balance_transactions", name]:
+                return self._booking(name)
             case ["GET", "disputes"]:
                 return _page([row for row in self.disputes.values() if row["payment_intent"] == asked["payment_intent"]], asked)
             case ["GET", "events"]:
                 types = asked.get("types")
                 return _page([event for event in reversed(self.events) if not types or event["type"] in types.values()], asked)
         raise Refused(404, "", f"Unrecognized request URL ({method}: {path}).")
+
+    def _booking(self, name: str) -> Row:
+        """Stripe takes 2.9 % and 30 cents, in the currency of the account."""
+        if self.hides_fees:
+            raise Refused(403, "", "The provided key does not have the required permissions for this endpoint.")
+        charge = next(row["latest_charge"] for row in self.intents.values() if f"txn_{row['latest_charge']['id']}" == name)
+        amount = charge["amount"] * self.rate_percent // 100
+        currency = charge["currency"] if self.rate_percent == 100 else "eur"
+        return {
+            "id": name,
+            "object": "balance_transaction",
+            "amount": amount,
+            "currency": currency,
+            "fee": amount * 29 // 1000 + 30,
+            "type": "charge",
+        }
 
     def _open(self, asked: dict[str, Any]) -> Row:
         item = asked["line_items"]["0"]

@@ -43,7 +43,7 @@ class LedgerRow:
     network: str
     amount_base: int
     fee_base: int | None
-    """The network's fee for a payout, on top of the amount; None while it is not known."""
+    """The network's fee for a payout, on top of the amount, or Stripe's for a payment; None while it is not known."""
     currency: str
     value_minor: int
     minor_per_coin: Decimal
@@ -66,7 +66,8 @@ class LedgerRow:
         if self.counts:
             counted, uncounted = (amount, self.amount_base, self.fee_base, value), ("", "")
         else:
-            nothing = format_coin(0, self.network), 0, None if self.fee_base is None else 0, format_fiat(0, self.currency)
+            fee = self.fee_base if self.kind == "payment" or self.fee_base is None else 0  # Stripe keeps its fee of what was taken back
+            nothing = format_coin(0, self.network), 0, fee, format_fiat(0, self.currency)
             counted, uncounted = nothing, (amount, value)
         return (
             *(self.at, self.kind, self.order, self.network),
@@ -105,7 +106,7 @@ def order_of(label: str) -> str:
 
 
 def _payment_rows(payments: QuerySet[Payment]) -> Iterator[LedgerRow]:
-    own = ("network", "amount_base", "minor_per_coin", "reference", "status", "option_id", "invoice_id")
+    own = ("network", "amount_base", "fee_base", "minor_per_coin", "reference", "status", "option_id", "invoice_id")
     for page in pages(payments, "first_seen_at", own):
         options = _by_id(Option, page, "option_id", ("minor_per_coin", "rate_sources", "destination"))
         invoices = _by_id(Invoice, page, "invoice_id", ("label", "currency"))
@@ -118,7 +119,7 @@ def _payment_rows(payments: QuerySet[Payment]) -> Iterator[LedgerRow]:
                 order=order_of(invoice["label"]),
                 network=payment["network"],
                 amount_base=payment["amount_base"],
-                fee_base=0,
+                fee_base=None if payment["fee_base"] is None else -payment["fee_base"],
                 currency=invoice["currency"],
                 value_minor=base_to_minor(payment["amount_base"], minor_per_coin=rate, network=payment["network"]),
                 minor_per_coin=rate,
@@ -185,9 +186,10 @@ class Totals:
         if row.kind == "payment" and row.status == Payment.Status.SETTLED:
             self.safe_base += row.amount_base
             self.safe_minor += row.value_minor
+        if row.kind == "payment" or row.counts:
+            self.fees_base += row.fee_base or 0
         if row.kind == "payout" and row.counts:
             self.paid_out_base += row.amount_base
-            self.fees_base += row.fee_base or 0
             self.paid_out_minor += row.value_minor
 
 

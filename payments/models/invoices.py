@@ -176,6 +176,8 @@ class Payment(BaseModel):
     option = models.ForeignKey(Option, on_delete=models.PROTECT, related_name="payments")
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, verbose_name=_("invoice"), related_name="payments")
     amount_base = models.BigIntegerField()
+    fee_base = models.BigIntegerField(null=True, blank=True, default=0)
+    """What Stripe took of it, for disputes too; null while that is not known. Coins cost the merchant nothing to receive."""
     first_seen_at = models.DateTimeField(_("first seen at"))
     """When the node first saw it, not when a worker learned of it."""
     height = models.PositiveIntegerField(_("block"), null=True, blank=True)

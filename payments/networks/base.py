@@ -89,6 +89,8 @@ class Fact:
     """What the wallet calls the destination."""
     is_reversible: bool = False
     """A part of it, or all, can be taken back even when it is safe, as the payments of cards can."""
+    fee_base: int | None = 0
+    """What the network took of it from the merchant; None if that is not known now."""
 
 
 @dataclass(frozen=True)

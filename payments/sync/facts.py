@@ -18,7 +18,7 @@ from payments.networks.base import Fact
 MOST_SLOW = 1000
 """Payments of one network that become slow in one sweep; the next sweep takes the rest."""
 
-FACT_FIELDS = ("amount_base", "height", "block_hash", "is_present", "is_conflicted", "is_safe")
+FACT_FIELDS = ("amount_base", "height", "block_hash", "is_present", "is_conflicted", "is_safe", "fee_base")
 
 
 def store_facts(network: str, facts: Iterable[Fact]) -> set[UUID]:
@@ -69,6 +69,8 @@ def _new_value(fact: Fact, payment: Payment, name: str) -> Any:
     """
     if name == "amount_base" and not (fact.is_reversible and fact.is_present):
         return payment.amount_base
+    if name == "fee_base" and fact.fee_base is None:
+        return payment.fee_base
     if name == "is_conflicted" and payment.is_conflicted and not fact.is_present:
         return True
     return getattr(fact, name)

@@ -1,7 +1,7 @@
 """Cards through Stripe Checkout: a page of Stripe's charges the card, and the shop asks Stripe for the facts. Amounts are cents."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from payments.networks.base import (
 )
 from payments.networks.reading import name_of, reading
 from payments.networks.stripe.client import Conversation, StripeRefused, open_stripe
-from payments.networks.stripe.payments import GIVEN_UP, Session, fact_of, is_ours, moment, read_session, records_between, session_of
+from payments.networks.stripe.payments import GIVEN_UP, Session, fact_of, fee_of, is_ours, moment, read_session, records_between, session_of
 
 TURN = timedelta(seconds=20)
 CHECKOUT = timedelta(seconds=8)
@@ -44,6 +44,7 @@ TYPES = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "charge.succeeded",
+    "charge.updated",
     "charge.refunded",
     "charge.refund.updated",
     "refund.failed",
@@ -195,7 +196,7 @@ def _add_facts(stripe: Conversation, sessions: Iterable[Session], read: _Read) -
         with reading(session["id"], read.unread):
             fact = fact_of(stripe, session)
             if fact is not None:
-                read.facts.append(fact)
+                read.facts.append(replace(fact, fee_base=fee_of(stripe, session)))
 
 
 def _note(event: dict[str, Any], read: _Read) -> None:

@@ -7,12 +7,14 @@ as one from outside.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from cryptons.money import Base
+from payments.errors import NodeRejected
 from payments.models import Payout
 from payments.networks.base import ORDER_LABEL, Fact, NodeRecord
 from payments.networks.stripe.client import Conversation, StripeRefused
@@ -58,7 +60,28 @@ def fact_of(stripe: Conversation, session: Session) -> Fact | None:
         is_safe=left > 0,
         label=_label(session),
         is_reversible=True,
+        fee_base=None,
     )
+
+
+def fee_of(stripe: Conversation, session: Session) -> int | None:
+    """Return what Stripe took for the payment and its disputes, in cents of the charge; None while Stripe has not booked it.
+
+    Stripe takes it in the currency of the account: it is converted as Stripe converted the charge. Also None with a key that may not read
+    balance transactions. Raises NodeUnavailable.
+    """
+    charge = _charge(session)
+    if charge is None or not charge["balance_transaction"]:
+        return None
+    try:
+        booked = stripe.get(f"/v1/balance_transactions/{charge['balance_transaction']}")
+    except NodeRejected:
+        return None
+    disputes = disputes_of(stripe, session) if charge["disputed"] else []
+    fee = booked["fee"] + sum(entry["fee"] for dispute in disputes for entry in dispute["balance_transactions"])
+    if booked["currency"] == charge["currency"]:
+        return int(fee)
+    return int((Decimal(fee) * charge["amount"] / booked["amount"]).to_integral_value(ROUND_HALF_UP))
 
 
 def records_between(stripe: Conversation, sessions_since: datetime, since: datetime, until: datetime) -> Iterator[NodeRecord]:
