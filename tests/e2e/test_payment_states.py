@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
+from tests.e2e.live_page import look
 from tests.e2e.test_buying import check_out, take_the_kettle
 from tests.running import LONGEST, Shop, wait_for
 
@@ -42,8 +43,8 @@ def test_a_buyer_who_paid_too_little_pays_the_rest(shop: Shop, open_browser: Cal
     wait_until_it_says(buyer, "still to pay")
     assert "still to pay" in buyer.driver.title
     assert "$53.40 of $89.00 received (60 %)" in buyer.text()
-    assert buyer.find("#pay-amount").text in buyer.heading()
-    assert "pay-waiting" in (buyer.find("link[rel=icon]").get_attribute("href") or "")
+    assert look(lambda: buyer.find("#pay-amount").text in buyer.heading())
+    assert "pay-waiting" in look(lambda: buyer.find("link[rel=icon]").get_attribute("href") or "")
     buyer.press("Pay the exact amount")
     stay_on_the_page(buyer)
     web = wait_for("the web process", lambda: shop.child("web"))
@@ -60,18 +61,18 @@ def test_a_buyer_whose_quote_expired_gets_a_fresh_one_and_pays_it(shop: Shop, op
     buyer = open_browser(DESKTOP)
     take_the_kettle(buyer)
     check_out(buyer, "slow@example.com")
-    old = buyer.find("#pay-address").text
+    old = look(lambda: buyer.find("#pay-address").text)
     stay_on_the_page(buyer)
     let_quotes_expire(shop)
     wait_until_it_says(buyer, "Please do not send money to this address any more.")
-    assert buyer.heading() == "This quote has expired"
-    assert "pay-expired" in (buyer.find("link[rel=icon]").get_attribute("href") or "")
+    assert look(buyer.heading) == "This quote has expired"
+    assert "pay-expired" in look(lambda: buyer.find("link[rel=icon]").get_attribute("href") or "")
     assert not buyer.driver.find_elements("css selector", "#pay-address, .pay__code")
     buyer.press("Get a new quote")
     buyer.check_the_page()
     buyer.press("Get a new quote")
-    assert buyer.heading() == "Waiting for your payment"
-    assert buyer.find("#pay-address").text != old
+    assert look(buyer.heading) == "Waiting for your payment"
+    assert look(lambda: buyer.find("#pay-address").text) != old
     buyer.press("Pay the exact amount")
     stay_on_the_page(buyer)
     wait_until_it_says(buyer, "Your payment is complete")
