@@ -30,7 +30,7 @@ def test_a_guest_can_buy_and_pay_and_staff_can_ship_the_order(
     guest.press("See your order")
     guest.wait_until_shown("Processing")
     guest.check_the_page()
-    number = guest.heading().removeprefix("Order ")
+    number = look(guest.heading).removeprefix("Order ")
     guest.press("Print a receipt")
     assert guest.heading() == f"Receipt for order {number}"
     guest.check_the_page()
