@@ -19,8 +19,9 @@
 
   async function copy(button) {
     const source = document.querySelector(button.dataset.copy);
-    if (!source) return;
+    if (!source || "copied" in button.dataset) return; // says so already
     const label = button.innerHTML;
+    button.dataset.copied = "";
     try {
       await navigator.clipboard.writeText(source.dataset.plain ?? source.textContent.trim());
       button.textContent = words.copied;
@@ -36,6 +37,7 @@
     setTimeout(() => {
       button.innerHTML = label;
       button.classList.remove("is-copied");
+      delete button.dataset.copied;
     }, 2000);
   }
 

@@ -1,7 +1,8 @@
 """A headless Chromium, looked at as a person does: by what stands on the page."""
 
 import shutil
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
@@ -22,6 +23,25 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--force-prefers-reduced-motion",
 )
+
+BROKEN_OFF = ("htmx:afterRequest", "htmx:sendAbort")
+"""What htmx says of a request that a newer one has replaced. Of one that failed it says `htmx:sendError` as well."""
+
+T = TypeVar("T")
+
+
+def look(what: Callable[[], T]) -> T:
+    """Return what it sees; it looks again if what it looked at was replaced in between."""
+
+    def seen() -> list[T]:
+        try:
+            return [what()]
+        except WebDriverException as error:
+            if not is_replaced(error):
+                raise
+            return []
+
+    return wait_for("a look at the page", seen)[0]
 
 
 class Browser:
@@ -57,10 +77,10 @@ class Browser:
         return self.driver.current_url.removeprefix(self.url)
 
     def text(self) -> str:
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        return look(lambda: self.driver.find_element(By.TAG_NAME, "body").text)
 
     def heading(self) -> str:
-        return self.driver.find_element(By.CSS_SELECTOR, "main h1").text
+        return look(lambda: self.driver.find_element(By.CSS_SELECTOR, "main h1").text)
 
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
@@ -98,16 +118,8 @@ class Browser:
         )
 
     def wait_until_shown(self, words: str, *, seconds: float = 40) -> None:
-        def shown() -> bool:
-            try:
-                return words in self.text()
-            except WebDriverException as error:
-                if not is_replaced(error):
-                    raise
-                return False
-
         try:
-            wait_for(f"{words!r}", shown, seconds=seconds)
+            wait_for(f"{words!r}", lambda: words in self.text(), seconds=seconds)
         except AssertionError:
             raise AssertionError(f"{words!r} never came. The page says:\n{self.text()}") from None
 
@@ -117,12 +129,17 @@ class Browser:
             width, shown = self.driver.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
             assert width <= shown, f"{self.path} is {width} wide on a screen of {shown}"
         said = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-        assert [words for words in said if not self.is_refusal(words)] == []
+        assert [words for words in said if not self.is_refusal(words) and not any(each in words for each in BROKEN_OFF)] == []
 
     def is_refusal(self, complaint: str) -> bool:
         """Whether it is about a page, this one or a form before it, that answers with a status of its own. Files of a page never do."""
         status = "Failed to load resource: the server responded with a status of 4"
         return f"{status}00" in complaint or complaint.startswith(f"{self.driver.current_url} - {status}")
+
+    def stop_reloading(self) -> None:
+        """Without scripts, a page that waits loads itself again, perhaps between pressing and releasing a button: not from now on."""
+        if not self.has_javascript:
+            self.command("Page.stopLoading")
 
     def close(self) -> None:
         self.driver.quit()

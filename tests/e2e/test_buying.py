@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.browser import DESKTOP, PHONE, Browser
-from tests.e2e.live_page import forget_broken_off_requests, look, stay_on_the_page
+from tests.e2e.browser import DESKTOP, PHONE, Browser, look
 from tests.e2e.test_accounts import log_in
 from tests.running import STAFF, Shop, wait_for
 
@@ -30,7 +29,7 @@ def test_a_guest_can_buy_and_pay_and_staff_can_ship_the_order(
     guest.press("See your order")
     guest.wait_until_shown("Processing")
     guest.check_the_page()
-    number = look(guest.heading).removeprefix("Order ")
+    number = guest.heading().removeprefix("Order ")
     guest.press("Print a receipt")
     assert guest.heading() == f"Receipt for order {number}"
     guest.check_the_page()
@@ -48,7 +47,6 @@ def find_the_kettle(guest: Browser) -> None:
     assert guest.driver.get_cookies() == []
     guest.find("[type=search]").send_keys("kettel\n")
     guest.wait_until_shown("ettle")
-    forget_broken_off_requests(guest)
     guest.check_the_page()
     first = guest.find("main .product-card h3 a")
     assert "kettle" in first.text.lower()
@@ -85,7 +83,7 @@ def pay(guest: Browser) -> None:
     guest.check_the_page()
     assert look(lambda: guest.find("svg.pay__qr").is_displayed())
     assert ("This page refreshes automatically" in guest.text()) is not guest.has_javascript
-    stay_on_the_page(guest)
+    guest.stop_reloading()
     guest.press("Pay the exact amount")
     if guest.has_javascript:
         guest.driver.execute_script("window.isTheSamePage = true")
@@ -131,10 +129,10 @@ def test_a_guest_can_change_the_coin_and_staff_can_accept_a_late_payment(
     guest = open_browser(size, javascript=javascript)
     find_the_kettle(guest)
     check_out(guest)
-    stay_on_the_page(guest)
+    guest.stop_reloading()
     wait_for("Litecoin to be chosen", lambda: choose_litecoin(guest))
     guest.press("Get a new quote")
-    stay_on_the_page(guest)
+    guest.stop_reloading()
     assert look(lambda: str(guest.find("main .pay__code").get_attribute("href"))).startswith("litecoin:")
     guest.check_the_page()
 

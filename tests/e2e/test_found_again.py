@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from tests.e2e.browser import DESKTOP, PHONE, Browser
-from tests.e2e.live_page import look
 from tests.e2e.mailbox import link_in, wait_for_mail
 from tests.e2e.test_accounts import PASSWORD, log_in, register
 from tests.e2e.test_buying import ADDRESS, check_out, pay, take_the_kettle
@@ -29,7 +28,7 @@ def test_a_guest_who_closed_the_tab_finds_the_order_by_number_and_mail_address(s
     assert later.find(".messages").text == answer
     later.check_the_page()
     later.open(link_in(wait_for_mail(shop, email, f"The link to your order {number}"), "/orders/"))
-    assert look(later.heading) == f"Order {number}"
+    assert later.heading() == f"Order {number}"
     later.check_the_page()
     later.press("Go to the payment")
     pay(later)

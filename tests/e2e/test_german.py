@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from tests.e2e.browser import PHONE, Browser
-from tests.e2e.live_page import forget_broken_off_requests
 from tests.e2e.mailbox import link_in, wait_for_mail
 from tests.e2e.test_buying import ADDRESS
 from tests.running import Shop
@@ -23,7 +22,6 @@ def test_a_german_shopper_buys_on_a_phone(shop: Shop, open_browser: Callable[...
     look()
     shopper.find("[type=search]").send_keys("kettel\n")
     shopper.wait_until_shown("Copper Kettle")
-    forget_broken_off_requests(shopper)
     look()
     shopper.press("Copper Kettle")
     look()

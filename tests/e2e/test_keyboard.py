@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.e2e.browser import DESKTOP, Browser
-from tests.e2e.live_page import forget_broken_off_requests
+from tests.e2e.browser import DESKTOP, Browser, look
 from tests.e2e.test_buying import ADDRESS
 from tests.running import wait_for
 
@@ -30,7 +29,7 @@ NOTE_COPIED = """
 
 
 def press(shopper: Browser, *keys: str) -> None:
-    shopper.driver.switch_to.active_element.send_keys(*keys)
+    look(lambda: shopper.driver.switch_to.active_element.send_keys(*keys))
 
 
 def tab_to(shopper: Browser, name: str) -> None:
@@ -97,8 +96,9 @@ def test_a_buyer_with_a_keyboard_comes_from_home_to_the_pay_page(open_browser: C
     enter(shopper, "Waiting for your payment")
     tab_to(shopper, "Copy the amount")
     shopper.driver.execute_script(NOTE_COPIED)
-    press(shopper, Keys.ENTER)
+    press(shopper, Keys.ENTER, Keys.ENTER)
     wait_for("the button to say that it copied", lambda: shopper.driver.execute_script("return window.saidCopied"))
+    its_words = "return document.activeElement.textContent.trim()"
+    wait_for("the button's own words", lambda: shopper.driver.execute_script(its_words) == "Copy")
     tab_to(shopper, "Pay the exact amount")
-    forget_broken_off_requests(shopper)
     shopper.check_the_page()

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.e2e.browser import DESKTOP, PHONE, Browser
-from tests.e2e.live_page import look
+from tests.e2e.browser import DESKTOP, PHONE, Browser, look
 from tests.e2e.test_buying import check_out, take_the_kettle
 from tests.running import LONGEST, Shop, wait_for
 
@@ -65,13 +64,13 @@ def test_a_buyer_whose_quote_expired_gets_a_fresh_one_and_pays_it(shop: Shop, op
     stay_on_the_page(buyer)
     let_quotes_expire(shop)
     wait_until_it_says(buyer, "Please do not send money to this address any more.")
-    assert look(buyer.heading) == "This quote has expired"
+    assert buyer.heading() == "This quote has expired"
     assert "pay-expired" in look(lambda: buyer.find("link[rel=icon]").get_attribute("href") or "")
     assert not buyer.driver.find_elements("css selector", "#pay-address, .pay__code")
     buyer.press("Get a new quote")
     buyer.check_the_page()
     buyer.press("Get a new quote")
-    assert look(buyer.heading) == "Waiting for your payment"
+    assert buyer.heading() == "Waiting for your payment"
     assert look(lambda: buyer.find("#pay-address").text) != old
     buyer.press("Pay the exact amount")
     stay_on_the_page(buyer)
