@@ -99,8 +99,20 @@ def test_a_press_is_not_lost_when_the_cart_is_replaced_before_its_release(open_b
     shopper = open_browser(DESKTOP)
     take_the_kettle(shopper)
     shopper.open("/cart/")
-    button = shopper.find("[name=checkout]")
-    box = shopper.driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", button)
+    release = press_until_answered(shopper, "#cart .cart-table .price")
+    assert shopper.driver.find_elements(By.CSS_SELECTOR, "#cart noscript"), "the answer waits"
+    release()
+    wait_for("the answer to be shown", lambda: not shopper.driver.find_elements(By.CSS_SELECTOR, "#cart noscript"))
+    wait_for("the buttons of its boxes", lambda: shopper.driver.find_elements(By.CSS_SELECTOR, "#cart .stepper"))
+
+    shopper.open("/cart/")
+    press_until_answered(shopper, "[name=checkout]")()
+    wait_for("the checkout", lambda: shopper.path == "/checkout/")
+
+
+def press_until_answered(shopper: Browser, selector: str) -> Callable[[], object]:
+    """Hold the mouse down there while the cart's answer comes. Returns what releases it."""
+    box = shopper.driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", shopper.find(selector))
     mouse = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "button": "left", "clickCount": 1}
     shopper.driver.execute_script(
         "document.addEventListener('htmx:afterRequest', () => { document.body.dataset.answered = ''; });"
@@ -108,12 +120,7 @@ def test_a_press_is_not_lost_when_the_cart_is_replaced_before_its_release(open_b
     )
     shopper.command("Input.dispatchMouseEvent", type="mousePressed", **mouse)
     wait_for("the answer", lambda: shopper.driver.find_elements(By.CSS_SELECTOR, "body[data-answered]"))
-    shopper.command("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
-    wait_for("the checkout", lambda: shopper.path == "/checkout/")
-
-    shopper.open("/cart/")
-    shopper.driver.execute_script("document.querySelector('#cart-form').dispatchEvent(new Event('change'))")
-    wait_for("the part that came during a press elsewhere", lambda: not shopper.driver.find_elements(By.CSS_SELECTOR, "#cart noscript"))
+    return lambda: shopper.command("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
 
 
 def type_quantity(shopper: Browser, *keys: str) -> None:

@@ -145,7 +145,7 @@ class Lnd:
         return str(self.cli("getinfo")["identity_pubkey"])
 
     def connect(self, other: "Lnd") -> None:
-        """Also when one of the two is about to connect by itself, which may break this attempt off."""
+        """Tried again when it is broken off, as by an attempt that one of the two was already making."""
 
         def is_connected() -> bool:
             try:
