@@ -18,6 +18,8 @@ SEQUENCES = int(os.environ.get("SEQUENCES", "500"))
 IS_RANDOM = SEQUENCES > 2_000
 EXAMPLES = min(500, max(100, SEQUENCES // 4))
 """Of a property of pure functions, in which no database takes part: all of them on SQLite, fewer where the other databases are tested."""
+PAYOUT_LIVES = max(20, SEQUENCES * 12 // 100)
+"""Of one invoice each. They are not counted among the sequences, because they are short."""
 PERCENT = {"invoices": 40, "orders": 10, "shops": 6, "facts in two orders": 50}
 
 

@@ -11,7 +11,6 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import OperationalError, connection
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -33,6 +32,7 @@ from payments.payouts.workflow import (
 )
 from payments.tests.factories import DUE, NOW, InvoiceFactory, OptionFactory, PaymentFactory
 from tests.rows import all_rows
+from tests.sequences import PAYOUT_LIVES, settings_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -220,10 +220,7 @@ class PayoutLife(RuleBasedStateMachine):
 
 
 def test_no_history_of_payouts_refunds_more_than_was_received():
-    run_state_machine_as_test(
-        PayoutLife,
-        settings=settings(max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
-    )
+    run_state_machine_as_test(PayoutLife, settings=settings_for(PAYOUT_LIVES, stateful_step_count=20))
 
 
 def test_only_one_of_many_simultaneous_drafts_of_the_same_money_succeeds():
