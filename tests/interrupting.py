@@ -31,6 +31,9 @@ class Steps:
     is_paused: bool = False
     """Another process acts: its steps are its own."""
     is_committing: bool = False
+    different: list[int] = field(default_factory=list)
+    """The steps before which a death leaves the world otherwise than before the step that they follow: something was stored or sent."""
+    has_changed: bool = True
 
     def step(self) -> None:
         if self.is_paused:
@@ -38,6 +41,9 @@ class Steps:
         if self.is_dead:
             raise Death
         self.taken += 1
+        if self.has_changed:
+            self.different.append(self.taken)
+            self.has_changed = False
         if not self.is_done and self.taken >= self.number:
             self.interruption()
 
@@ -92,9 +98,11 @@ def _counted(steps: Steps) -> Iterator[None]:
 
 
 def _count_on_sql(steps: Steps, stack: ExitStack) -> None:
-    def count(execute: Callable[..., Any], *arguments: Any) -> Any:
+    def count(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
         steps.step()
-        return execute(*arguments)
+        if not connection.in_atomic_block and not sql.startswith(("SELECT", "BEGIN")):
+            steps.has_changed = True
+        return execute(sql, *arguments)
 
     write, undo = connection.commit, connection.rollback
     stack.enter_context(connection.execute_wrapper(count))
@@ -107,6 +115,7 @@ def _count_on_mongodb(steps: Steps, stack: ExitStack) -> None:
     class Counted(OperationDebugWrapper):  # type: ignore[misc]  # the package has no types
         def profile_call(self, func: Callable[..., Any], args: Any = (), kwargs: Any = None) -> tuple[int, Any]:
             steps.step()
+            steps.has_changed = True  # as far as is known here
             return 0, func(*args, **kwargs or {})
 
         def log(self, *_: Any) -> None:
@@ -127,6 +136,7 @@ def _commit(steps: Steps, write: Callable[[], None], undo: Callable[[], None]) -
         steps.step()
         waiting, connection.run_on_commit = connection.run_on_commit, []
         write()
+        steps.has_changed = True
         steps.step()
     except Death:
         undo()  # what is not written; on MongoDB also what is over
@@ -153,6 +163,8 @@ class Queue:
                 _now[-1].step()
             if task.name not in self.ignored:
                 self.messages.append((task, tuple(args)))
+                if _now:
+                    _now[-1].has_changed = True
 
         with mock.patch.object(Task, "apply_async", put):
             yield
