@@ -9,7 +9,8 @@ from shop.cart.contents import count_items
 from shop.catalogue.reads import read_categories
 from shop.catalogue.version import category_version
 from shop.orders.access import open_order_number
-from shop.settings.current import current_pages, current_settings
+from shop.settings.contact import contact_address
+from shop.settings.current import PublishedPage, current_pages, current_settings
 
 
 def shop(request: HttpRequest) -> dict[str, object]:
@@ -19,6 +20,7 @@ def shop(request: HttpRequest) -> dict[str, object]:
     - `navigation`: the root categories as `{"name", "slug"}`, read once for each version of the tree.
     - `shop`: the merchant's own settings.
     - `pages`: links to the merchant's own pages, those of the footer.
+    - `takes_messages`: whether there is a contact form, and `links_contact`: whether it is not among the pages of the footer.
     """
     has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
     return {
@@ -26,8 +28,18 @@ def shop(request: HttpRequest) -> dict[str, object]:
         "open_order": SimpleLazyObject(lambda: open_order_number(request)) if has_session else "",
         "navigation": SimpleLazyObject(_roots),
         "shop": SimpleLazyObject(current_settings),
-        "pages": SimpleLazyObject(lambda: [page for page in current_pages() if page.in_footer]),
+        "pages": SimpleLazyObject(_footer),
+        "takes_messages": SimpleLazyObject(_takes_messages),
+        "links_contact": SimpleLazyObject(lambda: _takes_messages() and not any(page.slug == "contact" for page in _footer())),
     }
+
+
+def _takes_messages() -> bool:
+    return bool(contact_address())
+
+
+def _footer() -> list[PublishedPage]:
+    return [page for page in current_pages() if page.in_footer]
 
 
 def _roots() -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from shop.checkout import pages as checkout_pages
 from shop.checkout import pay_page as pay
 from shop.checkout import quote_page
 from shop.orders import pages as order_pages
+from shop.settings import contact_page
 from shop.settings import pages as content_pages
 
 register_converter(AnySlug, "any_slug")
@@ -21,6 +22,7 @@ urlpatterns = [
     re_path("^products/?$", RedirectView.as_view(pattern_name="shop:search", permanent=True, query_string=True)),  # as people guess it
     path("search/suggest", pages.suggest, name="suggest"),
     path("pages/<any_slug:slug>/", content_pages.page, name="page"),
+    path("contact/", contact_page.contact, name="contact"),
     path("cart/", cart_pages.cart, name="cart"),
     path("cart/add/", cart_pages.cart_add, name="cart_add"),
     path("cart/voucher/", cart_pages.cart_voucher, name="cart_voucher"),

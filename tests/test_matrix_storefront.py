@@ -79,6 +79,7 @@ PAGES = {
     "shop:^products/?$": ALL,
     "shop:suggest": ALL,
     "shop:page": [Page(EVERYBODY, "published page"), Page(NOBODY, "draft of a page", refusal=HIDDEN)],
+    "shop:contact": FORM_OF_ALL,
     "shop:cart": FORM_OF_ALL,
     "shop:cart_add": SENT_BY_ALL,
     "shop:cart_voucher": SENT_BY_ALL,
@@ -117,6 +118,7 @@ def test_a_new_page_needs_a_line_in_the_table():
 
 def test_exactly_those_of_the_table_see_each_page(settings, monkeypatch):
     settings.STAFF_TWO_FACTOR, settings.SANDBOX, settings.VERIFICATION_PROVIDER = "required", True, "manual"
+    settings.STAFF_EMAIL = ["grace@shop.example"]
     Path(settings.MEDIA_ROOT).mkdir()
     (Path(settings.MEDIA_ROOT) / "cup.webp").write_bytes(b"RIFF")
     people = People()

@@ -18,7 +18,7 @@ class MailAdmin(admin.ModelAdmin[Mail]):
     list_display = ("subject", "to", "created_at", "sent_at", "attempts", "last_error")
     list_filter = ("sent_at",)
     search_fields = ("to", "subject", "key")
-    fields = ("subject", "to", "key", "created_at", "sent_at", "attempts", "next_try_at", "last_error", "plain", "preview")
+    fields = ("subject", "to", "reply_to", "key", "created_at", "sent_at", "attempts", "next_try_at", "last_error", "plain", "preview")
     readonly_fields = fields
     actions = ["send_again"]
 

@@ -26,14 +26,15 @@ LINE_END = re.compile(r"\r\n?")
 def message_bytes(mail: Mail) -> bytes:
     """Return the message with the text and its alternative, the HTML; each line ends with a line feed alone.
 
-    Raises BadHeaderError, a ValueError, if subject or address have several lines, and ValueError if the address cannot be read.
+    Raises BadHeaderError, a ValueError, if subject or an address has several lines, and ValueError if an address cannot be read.
     """
-    if any(end in value for value in (mail.subject, mail.to) for end in "\r\n"):
-        raise BadHeaderError("The subject and the address must be one line each.")
+    if any(end in value for value in (mail.subject, mail.to, mail.reply_to) for end in "\r\n"):
+        raise BadHeaderError("The subject and the addresses must be one line each.")
+    answers = f"Reply-To: {plain_address(mail.reply_to)}\n" if mail.reply_to else ""
     boundary = secrets.token_hex(16)  # so that neither text has it
     head = (
         f'Content-Type: multipart/alternative; boundary="{boundary}"\nMIME-Version: 1.0\n'
-        f"Subject: {_subject(mail.subject)}\nFrom: {mail_sender()}\nTo: {plain_address(mail.to)}\n"
+        f"Subject: {_subject(mail.subject)}\nFrom: {mail_sender()}\nTo: {plain_address(mail.to)}\n{answers}"
         f"Message-ID: {message_id(mail)}\nDate: {format_datetime(mail.created_at)}\n"
     )
     parts = (head.encode("ascii"), _part("plain", mail.text), _part("html", mail.html))

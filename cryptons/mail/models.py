@@ -31,6 +31,8 @@ class Mail(BaseModel):
     to = models.EmailField(
         _("to"),
     )
+    reply_to = models.EmailField(_("reply to"), blank=True, default="")
+    """Who gets the answers; empty: the sender of all mails."""
     subject = models.CharField(_("subject"), max_length=200)
     text = EncryptedTextField(
         _("text"),

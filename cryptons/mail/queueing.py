@@ -22,7 +22,7 @@ COLLECT_FOR = timedelta(minutes=1)
 """How long the mails of a bundle are collected after the first of them, which is sent at once."""
 
 
-def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], bundle: str = "") -> None:
+def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], bundle: str = "", reply_to: str = "") -> None:
     """Write the mail's row in the caller's transaction, once for each key.
 
     `<template>.txt` begins with a line `Subject: …`; `<template>.html` is the same for those who read HTML.
@@ -31,6 +31,7 @@ def queue_mail(key: str, *, to: str, template: str, context: Mapping[str, Any], 
     if Mail.objects.filter(key=key).exists():
         return
     mail = render_mail(key, to=to, template=template, context=context)
+    mail.reply_to = reply_to
     if bundle:
         mail.bundle = bundle
         if Mail.objects.filter(bundle=bundle, to=to, created_at__gt=mail.created_at - COLLECT_FOR).exists():

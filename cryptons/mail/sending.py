@@ -131,5 +131,5 @@ def forget_old_mails(*, at: datetime) -> int:
     while ids := list(old.order_by().values_list("pk", flat=True)[:CHUNK]):
         for mail_id in ids:
             (Path(settings.MAIL_DIR) / f"{mail_id}.eml").unlink(missing_ok=True)
-        emptied += old.filter(pk__in=ids).update(to="", subject="", text="", html="", last_error="")
+        emptied += old.filter(pk__in=ids).update(to="", reply_to="", subject="", text="", html="", last_error="")
     return emptied

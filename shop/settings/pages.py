@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from cryptons.response_cache import ready_bytes
 from shop.catalogue.version import category_version
+from shop.settings.contact import ContactForm, contact_address
 from shop.settings.markdown import to_html
 from shop.settings.models import ContentPage, PageText, PageVersion
 
@@ -18,7 +19,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     shown = find_published(slug)
     if shown is None:
         raise Http404(_("Page not found"))
-    return show(request, shown)
+    return show(request, shown, form=ContactForm() if slug == "contact" and contact_address() else None)
 
 
 def find_published(slug: str) -> PageVersion | None:
@@ -29,13 +30,15 @@ def find_published(slug: str) -> PageVersion | None:
     return PageVersion.objects.filter(page=row.pk, number=row.published or 0).first() if row else None
 
 
-def show(request: HttpRequest, words: PageText, *, preview: str = "") -> HttpResponse:
-    """Render a page. `preview`: what stands above one that only staff see."""
+def show(request: HttpRequest, words: PageText, *, preview: str = "", form: ContactForm | None = None, problem: str = "") -> HttpResponse:
+    """Render a page. `preview`: what stands above one that only staff see. `form`: what stands below the words, with its `problem`."""
     context = {
-        "title": words.title,
+        "title": words.title or _("Contact"),
         "body": to_html(words.text),
         "lang": "" if words.language == get_language() else words.language,
         "published_at": getattr(words, "published_at", None),
         "preview": preview,
+        "form": form,
+        "problem": problem,
     }
     return render(request, "shop/page.html", context)

@@ -193,6 +193,8 @@ def anonymous_pages(filled: Filled, kettle: Product) -> None:
         "/api/docs",
         "/pages/terms/",
         "/de/pages/terms/",
+        "/contact/",
+        "/de/contact/",
     )
     visit("anonymous", "/account/login/", "/de/account/login/", "/account/register/", "/account/forgotten/", "/account/forgotten/sent/")
     visit(
@@ -204,7 +206,7 @@ def anonymous_pages(filled: Filled, kettle: Product) -> None:
         "/orders/nonsense/",
         "/p/nothing-like-it/",
     )
-    for path in ("/account/login/", "/account/register/", "/account/forgotten/", "/account/orders/"):
+    for path in ("/account/login/", "/account/register/", "/account/forgotten/", "/account/orders/", "/contact/"):
         visit("anonymous", path, send=True)
 
 

@@ -97,3 +97,14 @@ def test_a_text_is_read_as_it_was_written(text):
 def test_all_lines_end_in_the_same_way():
     (plain, _) = read(write(text="a\r\nb\rc\n")).iter_parts()
     assert plain.get_payload(decode=True) == b"a\nb\nc\n"
+
+
+def test_answers_go_to_another_address_only_where_one_is_set():
+    assert read(write())["Reply-To"] is None
+    assert read(write(reply_to="ada@bücher.example"))["Reply-To"] == "ada@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize("address", ["ada@example.com\nBcc: eve@example.com", "ada@example.com, eve@example.com"])
+def test_the_address_for_answers_adds_no_header_and_is_only_one(address):
+    with pytest.raises(ValueError, match=r"Invalid address|one line"):
+        message_bytes(write(reply_to=address))
