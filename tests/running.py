@@ -22,7 +22,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 BUYER = {"username": "buyer", "email": "buyer@example.com", "password": "thread-and-kettle"}
-STAFF = {"username": "admin", "email": "admin@example.com", "password": "kettle-and-thread"}
+STAFF = {"username": "admin", "email": "admin@example.com", "password": "the-water-must-boil"}
 
 FIRST_START = "STACK_FIRST_START"
 """Names the folder of the first start that processes share."""
