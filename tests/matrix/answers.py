@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from django.contrib.admin import AdminSite
 from django.template.backends.django import Template
 
 from tests.matrix.people import is_here
@@ -39,13 +40,14 @@ def meaning(response: Any) -> str:
 
 
 def skip_pages(monkeypatch: pytest.MonkeyPatch, is_read: Callable[[], bool] = lambda: False) -> None:
-    """Write mails, and a page only if somebody reads it: to write pages takes most of the time."""
-    write = Template.render
+    """Write mails, and a page with the admin's menu only if somebody reads it: to write pages takes most of the time."""
+    write, menu = Template.render, AdminSite.each_context
 
     def render(template: Any, *args: Any, **options: Any) -> str:
         return write(template, *args, **options) if is_read() or "/mail/" in template.template.name else ""
 
     monkeypatch.setattr(Template, "render", render)
+    monkeypatch.setattr(AdminSite, "each_context", lambda site, request: menu(site, request) if is_read() else {})
 
 
 def check(expected: Answers, ask: Callable[[str, str], Any]) -> None:
