@@ -67,7 +67,9 @@ class Listing(Generic[Row]):
             OpenApiParameter("to", MOMENT, description="The day or moment after the last: from 2026-11-01 to 2026-12-01 is November"),
             *([UPDATED_SINCE] if self.tells_changes else []),
             OpenApiParameter("order", {"type": "string", "maxLength": LONGEST_ORDER}, description="An order's number or id"),
-            OpenApiParameter("format", one_of(*FORMATS), description="csv: all rows, oldest first, as a file for spreadsheets"),
+            OpenApiParameter(
+                "format", one_of(*FORMATS), description="csv: all rows, oldest first, as a file; without page, limit and after"
+            ),
         ]
 
     def select(self, filters: Filters) -> QuerySet[Row]:
@@ -106,6 +108,9 @@ def read_filters(request: Request, statuses: Iterable[str]) -> Filters:
             problems[name] = str(error)
     if len(query.get("order", "")) > LONGEST_ORDER or "\0" in query.get("order", ""):
         problems["order"] = _("This is not the number of an order.")
+    if query.get("format") == "csv":
+        whole = _("A file has all rows: leave this out.")
+        problems |= {name: whole for name in ("page", "limit", "after") if query.get(name)}
     if problems:
         raise Invalid.fields(problems)
     return Filters(

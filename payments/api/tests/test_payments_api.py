@@ -44,6 +44,16 @@ def file_of(api, path, **filters):
 
 
 @pytest.mark.parametrize("path", ROUTES)
+def test_a_file_that_is_asked_for_in_pages_is_refused_with_each_parameter(api, path):
+    answer = api.get(path, {"format": "csv", "page": "2", "limit": "false", "after": "x"})
+
+    assert answer.status_code == 400
+    assert [(each["field"], each["message"]) for each in answer.json()["error"]["details"]] == [
+        (name, "A file has all rows: leave this out.") for name in ("page", "limit", "after")
+    ]
+
+
+@pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("query", ["", "?format=csv"])
 def test_listing_payments_needs_permission(path, query):
     PaymentFactory()
