@@ -17,6 +17,9 @@ def main() -> None:
 
         print(VERSION)
         return
+    from cryptons.serving.garbage import collect_rarely
+
+    collect_rarely()  # already now: to load Django and to migrate makes much that stays
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import Error as DatabaseError
