@@ -36,5 +36,6 @@ class ShopConfig(AppConfig):
         translate(errors.ShopError, 409, "CONFLICT")
         translate(errors.OutOfStock, 409, "INSUFFICIENT_STOCK", shortage_rows)
         translate(errors.IllegalTransition, 409, "ILLEGAL_TRANSITION")
+        translate(errors.TermsNotAccepted, 400, "VALIDATION_ERROR", lambda error: [{"field": "acceptedTerms", "message": str(error)}])
         translate(errors.CartBlocked, 400, "VALIDATION_ERROR")
         translate(errors.OutOfRange, 400, "VALIDATION_ERROR")

@@ -69,6 +69,14 @@ class OutOfRange(ShopError):
     """The order's total is more than the shop can take, or less than the network can carry."""
 
 
+class TermsNotAccepted(ShopError):
+    """The buyer has not accepted the shop's terms. Show them and ask again."""
+
+
+class TermsChanged(ShopError):
+    """The buyer has accepted a version of the terms that is no longer shown. Show the new one and ask again."""
+
+
 class VoucherRefused(ShopError):
     """The voucher cannot be used for this order, now or at all. Use another one, or none."""
 

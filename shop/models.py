@@ -231,6 +231,8 @@ class Order(BaseModel):
     voucher_code = models.CharField(_("voucher"), max_length=MAX_CODE, blank=True, default="")
     discount_minor = models.BigIntegerField(_("discount"), default=0)
     """What its lines' discounts add up to."""
+    terms_id = models.UUIDField(null=True, editable=False)
+    """The version of the terms that its buyer accepted as it was placed; None: the shop did not ask. No foreign key, as above."""
     total_minor = models.BigIntegerField(_("total"))
     """What the buyer pays: the lines less their discounts."""
     currency = models.CharField(_("currency"), max_length=3)

@@ -27,6 +27,7 @@ from payments.admin.payout_actions import draft_links
 from payments.models import Invoice, Payment, Payout
 from shop.admin.figures import download_figures
 from shop.admin.order_lines import LineInline
+from shop.admin.order_terms import accepted_terms
 from shop.errors import ShopError
 from shop.models import Order
 from shop.orders.lifecycle import change_status, needs_reason, release_hold
@@ -183,9 +184,10 @@ class OrderAdmin(AtomicModelAdmin[Order]):
     change_form_template = "shop/admin/order_change.html"
     inlines = (LineInline,)
     actions = ("ship_selected", "deliver_selected", "cancel_selected", "release_selected")
-    readonly_fields = ("number", "placed", "buyer", "status_badge", "payment_badge", "hold", "total", "ships_to", "money", "time_line")
+    head: Any = ("number", "placed", "buyer", "status_badge", "payment_badge", "hold", "total", "ships_to", accepted_terms)
+    readonly_fields = (*head, "money", "time_line")
     fieldsets = (
-        (None, {"fields": ("number", "placed", "buyer", "status_badge", "payment_badge", "hold", "total", "ships_to")}),
+        (None, {"fields": head}),
         (_("Payment"), {"fields": ("money",)}),
         (_("Timeline"), {"fields": ("time_line",)}),
         (_("For staff"), {"fields": ("note",)}),

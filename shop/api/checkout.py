@@ -19,11 +19,14 @@ from cryptons.coins import paid_with
 from cryptons.money import UNITS, format_coin, format_rate
 from shop.api.orders import ItemInput, sum_quantities
 from shop.api.outputs import PriceText
+from shop.api.pages import PageLinkSerializer
 from shop.api.vouchers import VoucherField, read_voucher
 from shop.cart.contents import MAX_LINES, read_cart
 from shop.checkout.placing import contents_of
 from shop.checkout.quoting import OrderQuote, QuotedAmount, quote_order
 from shop.models import Cart, Product
+from shop.settings.current import PublishedPage
+from shop.settings.terms import terms_to_accept
 
 
 class QuotedItemSerializer(Output):
@@ -63,10 +66,14 @@ class OrderQuoteSerializer(Output):
     voucher = serializers.CharField(allow_null=True)
     totalAmount = PriceText(source="totals.total_minor")
     currency = serializers.CharField()
+    terms = PageLinkSerializer(allow_null=True, help_text="What the order's `acceptedTerms` accepts; null while the shop does not ask")
     amounts = QuotedAmountSerializer(many=True)
 
     def read_voucher(self, quote: OrderQuote) -> str | None:
         return quote.voucher_code or None
+
+    def read_terms(self, quote: OrderQuote) -> PublishedPage | None:
+        return terms_to_accept()
 
     def read_currency(self, quote: OrderQuote) -> str:
         return settings.CURRENCY

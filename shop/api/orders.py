@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.tokens import actor_name, api_user
 from cryptons.api.errors import Conflict, NotFound
 from cryptons.api.idempotency import idempotent
-from cryptons.api.inputs import Input, StrictEmail, StrictInteger, StrictString, StrictUUID
+from cryptons.api.inputs import Input, StrictBoolean, StrictEmail, StrictInteger, StrictString, StrictUUID
 from cryptons.api.permissions import ORDER_KEY, Anybody, OrderHolder, OrderReader, has_permission, is_person, may
 from cryptons.api.schema import NOTHING, TEXT, describe, describe_page, idempotency_key
 from cryptons.api.schema import ORDER_KEY as BY_ORDER_KEY
@@ -45,6 +45,7 @@ from shop.models import MAX_QUANTITY, Order, Product
 from shop.orders.lifecycle import cancel_own_order, change_status
 from shop.orders.live import read_order_marks
 from shop.orders.timeline import entry_of, titled_events
+from shop.settings.terms import terms_to_accept
 
 IDEMPOTENCY_KEY = idempotency_key("The same key and body: the same order")
 LAST_EVENT = OpenApiParameter("Last-Event-ID", TEXT, OpenApiParameter.HEADER, description="The id of the last event that came")
@@ -75,6 +76,8 @@ class OrderInput(Input):
     cryptocurrency = serializers.ChoiceField(choices=paid_with())
     shippingAddress = AddressField()
     voucher = VoucherField(required=False)
+    acceptedTerms = StrictBoolean(required=False, help_text="The buyer accepts the terms; needed while the settings have `asksForTerms`")
+    termsVersionId = StrictUUID(required=False, help_text="The version that the buyer saw: 409 if it is not shown any more")
 
 
 class GuestOrderInput(OrderInput):
@@ -162,6 +165,7 @@ class Orders(ApiView):
             "token": token if "Idempotency-Key" in request.headers else None,
             "visitor": _visitor(request),
             "voucher": read_voucher(request, values),
+            "accepted": _accepted(values),
         }
         try:
             if "items" in values:
@@ -173,6 +177,15 @@ class Orders(ApiView):
         except TooManyUnpaid as error:
             raise _too_many_unpaid(error, request) from error
         return success(PlacedOrderSerializer.serialize(placed), status=201)
+
+
+def _accepted(values: dict[str, Any]) -> UUID | None:
+    """Return the version of the terms that the buyer accepts: without an id, that of now."""
+    terms = terms_to_accept()
+    if terms is None or not values.get("acceptedTerms"):
+        return None
+    version: UUID = values.get("termsVersionId", terms.version_id)
+    return version
 
 
 def _visitor(request: Request) -> Visitor:

@@ -252,6 +252,7 @@ class OrderSerializer(Output):
     discount = DecimalText()
     voucher = serializers.CharField(allow_null=True, help_text="The code of the voucher that gave the discount")
     totalAmount = DecimalText()
+    termsVersionId = serializers.UUIDField(source="terms_id", allow_null=True, help_text="Accepted with the order; null if not asked")
     cryptocurrency = serializers.CharField(source="network")
     status = serializers.ChoiceField(Order.Status.values)
     paymentStatus = serializers.ChoiceField(Order.PaymentStatus.values, source="payment_status")

@@ -15,15 +15,15 @@ from cryptons.api.errors import NotFound
 from cryptons.api.outputs import Output
 from cryptons.api.schema import describe
 from cryptons.api.views import ApiView, success
-from shop.settings.current import PublishedPage, current_pages
+from shop.settings.current import PublishedPage, current_pages, find_published
 from shop.settings.markdown import to_html
 from shop.settings.models import PageVersion
-from shop.settings.pages import find_published
 
 
 class PageLinkSerializer(Output):
     slug = serializers.CharField(help_text="The legal pages have fixed ones: terms, privacy, withdrawal, shipping, imprint, contact")
     titles = serializers.DictField(child=serializers.CharField(), help_text="By language")
+    versionId = serializers.UUIDField(source="version_id")
     version = serializers.IntegerField(source="number", help_text="Raised each time the page is published with other words")
     inFooter = serializers.BooleanField(source="in_footer")
     url = serializers.CharField(help_text="Of the page in the shop's first language")
@@ -43,6 +43,7 @@ class PageTextSerializer(Output):
 
 class PageSerializer(Output):
     slug = serializers.CharField()
+    versionId = serializers.UUIDField(source="pk", help_text="Orders name the version of the terms that their buyer accepted")
     version = serializers.IntegerField(source="number")
     publishedAt = serializers.DateTimeField(source="published_at")
     url = serializers.CharField()

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import Invalid
-from cryptons.api.inputs import Input, StrictInteger, StrictString
+from cryptons.api.inputs import Input, StrictBoolean, StrictInteger, StrictString
 from cryptons.api.outputs import Output
 from cryptons.api.permissions import may
 from cryptons.api.schema import describe
@@ -31,6 +31,7 @@ NAMES = {
     "address": "address",
     "register": "register",
     "vatId": "vat_id",
+    "asksForTerms": "asks_for_terms",
 }
 """What is changed, by the name that clients use."""
 COLOUR = "Empty, or # and six hexadecimal digits; on the shop's backgrounds its contrast must be 4.5 or more"
@@ -59,6 +60,7 @@ class SettingsSerializer(Output):
     address = serializers.CharField(help_text="The seller's, in lines")
     register = serializers.CharField()
     vatId = serializers.CharField(source="vat_id")
+    asksForTerms = serializers.BooleanField(source="asks_for_terms", help_text="Whether an order needs `acceptedTerms`")
     version = serializers.IntegerField(help_text="Raised by each change")
 
     def read_name(self, row: ShopSettings) -> str:
@@ -96,6 +98,7 @@ class SettingsInput(Input):
     address = StrictString(max_length=400, allow_blank=True, required=False)
     register = StrictString(max_length=160, allow_blank=True, required=False)
     vatId = StrictString(max_length=20, allow_blank=True, required=False)
+    asksForTerms = StrictBoolean(required=False, help_text="Needs a published page `terms`")
     version = StrictInteger(min_value=0, required=False, help_text="With it, a change that somebody made since then is a 409")
 
 

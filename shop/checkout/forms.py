@@ -37,8 +37,12 @@ class CheckoutForm(AddressForm):
 
 
 class PlaceForm(forms.Form):
-    """The second page's form. The token makes one order of a button pressed twice; `agreed` is what the buyer saw."""
+    """The second page's form. The token makes one order of a button pressed twice; `agreed` is what the buyer saw.
+
+    `terms` is the version that the buyer accepted.
+    """
 
     network = forms.CharField(max_length=10, error_messages={"required": gettext_lazy("Please choose how to pay.")})
     token = forms.UUIDField()
     agreed = forms.CharField(max_length=10_000)
+    terms = forms.UUIDField(required=False)

@@ -27,10 +27,11 @@ from shop.checkout.forms import CheckoutForm, PlaceForm
 from shop.checkout.payment_methods import usable, ways_to_pay
 from shop.checkout.placing import place_order, placed_order
 from shop.checkout.unpaid_limits import TooManyUnpaid, visitor_of
-from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError
+from shop.errors import CartChanged, OrderMoved, OutOfRange, ShopError, TermsChanged, TermsNotAccepted
 from shop.models import Order
 from shop.orders.access import may_change_payment, open_orders, remember_order
 from shop.orders.state import current_invoice
+from shop.settings.terms import terms_to_accept
 
 BUYER_KEY = "checkout"
 
@@ -115,6 +116,7 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             agreed=chosen["agreed"],
             language=get_language() or "",
             visitor=visitor_of(request),
+            accepted=chosen["terms"],
         )
     except (NodeUnavailable, NodeRejected):
         return _review(request, contents, buyer, chosen=network, failed={network: _cannot_be_reached(network)})
@@ -128,6 +130,9 @@ def _place(request: HttpRequest, contents: CartContents, buyer: dict[str, Any], 
             return _without_cart(request, now)
         changes = price_changes(now, chosen["agreed"])
         return _review(request, now, buyer, chosen=network, problem=str(error), changes=changes, status=409)
+    except (TermsNotAccepted, TermsChanged) as error:
+        status = 400 if isinstance(error, TermsNotAccepted) else 409
+        return _review(request, contents, buyer, chosen=network, terms_problem=str(error), status=status)
     except NotAdmitted as error:
         return _review(request, contents, buyer, chosen=network, problem=str(error), next_step=next_step(error), status=403)
     except TooManyUnpaid as error:
@@ -180,10 +185,11 @@ def _review(
     changes: list[tuple[str, int, int]] | None = None,
     open_orders: Sequence[Order] = (),
     next_step: str = "",
+    terms_problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
     ways = ways_to_pay(contents.total_minor, failed=failed)
-    chosen = usable(ways, chosen)
+    chosen, terms = usable(ways, chosen), terms_to_accept()
     context = {
         "cart": contents,
         "email": buyer["email"],
@@ -192,10 +198,13 @@ def _review(
         "ways": ways,
         "chosen": chosen,
         "can_pay": bool(chosen),
-        "problem": problem or next(iter((failed or {}).values()), ""),
+        "problem": problem or terms_problem or next(iter((failed or {}).values()), ""),
         "changes": changes or [],
         "open_orders": open_orders,
         "next_step": next_step,
+        "terms": terms,
+        "terms_problem": terms_problem,
+        "accepted": terms is not None and request.POST.get("terms", "") == str(terms.version_id),
         "token": uuid.uuid4(),
         "minutes": settings.INVOICE_MINUTES,
     }

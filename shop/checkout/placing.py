@@ -34,6 +34,7 @@ from shop.orders.state import state_of
 from shop.orders.stock import take_stock
 from shop.pricing.voucher_uses import check_person, take_voucher
 from shop.pricing.vouchers import apply_voucher
+from shop.settings.terms import check_terms
 
 PLACED_AT_ONCE = gettext_lazy("The order could not be placed because of another one at the same time. Please try again.")
 
@@ -45,6 +46,8 @@ class Buyer:
     address: dict[str, str]
     language: str = ""
     visitor: Visitor = NOBODY
+    accepted: UUID | None = None
+    """The version of the terms."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,17 @@ def place_order(
     language: str = "",
     visitor: Visitor = NOBODY,
     voucher: str | None = None,
+    accepted: UUID | None = None,
 ) -> Placed:
     """Turn the cart into an order with an open invoice, and empty it. Asks the node first; then writes everything, or nothing.
 
     `token`: the same one again returns the order that it placed. `agreed`: CartContents.agreed as the buyer saw it.
     `language`: in which the buyer wants their mails; empty for the shop's first one. `visitor`: for the limits of unpaid orders.
-    `voucher`: the code of one instead of the cart's own; empty for none.
+    `voucher`: the code of one instead of the cart's own; empty for none. `accepted`: the version of the terms that the buyer accepted.
     Raises children of ShopError and NotAdmitted, and payments' NodeUnavailable, NodeRejected, RateUnavailable, NetworkNotOffered: the cart
     is kept.
     """
-    buyer = Buyer(email, user, address, language, visitor)
+    buyer = Buyer(email, user, address, language, visitor, accepted)
     return _place(lambda: read_cart(cart, voucher, at=at), buyer, network, at=at, token=token, agreed=agreed)
 
 
@@ -103,9 +107,10 @@ def order_products(
     token: UUID | None = None,
     visitor: Visitor = NOBODY,
     voucher: str | None = None,
+    accepted: UUID | None = None,
 ) -> Placed:
     """Place an order for these products without a cart. Raises what place_order raises, and Product.DoesNotExist."""
-    buyer = Buyer(email, user, address, visitor=visitor)
+    buyer = Buyer(email, user, address, visitor=visitor, accepted=accepted)
     return _place(lambda: contents_of(quantities, voucher, at=at), buyer, network, at=at, token=token, agreed="")
 
 
@@ -138,6 +143,7 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         if agreed and agreed != contents.agreed:
             raise CartChanged(_("The cart or a price has changed. Please check your order again."))
         check_contents(contents)
+        terms_id = check_terms(buyer.accepted)
         if contents.applied and contents.applied.voucher:
             check_person(contents.applied.voucher, email=buyer.email, account=buyer.user.pk if buyer.user else None)
         admission = admit(buyer.user.pk if buyer.user else None, buyer.email, buyer.address, contents.total_minor, at=at)
@@ -146,7 +152,7 @@ def _place(read: Callable[[], CartContents], buyer: Buyer, network: str, *, at: 
         offers = prepare_offers(network, Minor(contents.total_minor), label=f"order_{number}", at=at, checks_use=next(attempts) > 0)
         if offers[0].due_base <= UNITS[network].dust_base:
             raise OutOfRange(too_small(network))
-        draft = _draft(contents, buyer, offers, slots, number=number, token=token, at=at)
+        draft = _draft(contents, buyer, offers, slots, number=number, token=token, terms_id=terms_id, at=at)
         in_transaction(partial(_write, contents, draft, admission))
         return Placed(draft.order, view_new_quote(draft.invoice.invoice, draft.invoice.options))
 
@@ -189,7 +195,15 @@ def too_small(network: str) -> str:
 
 
 def _draft(
-    contents: CartContents, buyer: Buyer, offers: Sequence[Offer], slots: Slots, *, number: str, token: UUID | None, at: datetime
+    contents: CartContents,
+    buyer: Buyer,
+    offers: Sequence[Offer],
+    slots: Slots,
+    *,
+    number: str,
+    token: UUID | None,
+    terms_id: UUID | None,
+    at: datetime,
 ) -> Draft:
     order = new_row(
         Order,
@@ -203,6 +217,7 @@ def _draft(
         voucher_id=contents.applied.voucher.pk if contents.applied and contents.applied.voucher else None,
         voucher_code=contents.voucher_code,
         discount_minor=contents.discount_minor,
+        terms_id=terms_id,
         total_minor=contents.total_minor,
         currency=settings.CURRENCY,
         shipping_address=buyer.address,

@@ -51,6 +51,7 @@ class ShopSettingsAdmin(AtomicModelAdmin[ShopSettings]):
             (_("Home page"), {"fields": [*text_fields("home_title"), *text_fields("home_text")]}),
             (_("Contact"), {"fields": ["email", "phone"]}),
             (_("Seller"), {"fields": ["company", "address", "register", "vat_id"]}),
+            (_("Checkout"), {"fields": ["asks_for_terms"]}),
             (_("Mails"), {"fields": text_fields("mail_footer"), "description": _("Empty: who sells.")}),
         ]
 

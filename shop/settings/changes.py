@@ -15,9 +15,10 @@ from cryptons.db import in_transaction, update_if_unchanged
 from cryptons.email_domain import readable_email, validate_mail_address
 from shop.catalogue.version import settings_changed
 from shop.settings.colours import DARK, HEX, LEAST_CONTRAST, LIGHT, least_contrast, readable
-from shop.settings.current import stored_settings
+from shop.settings.current import find_published, stored_settings
 from shop.settings.models import ShopSettings
 from shop.settings.pictures import delete_unused
+from shop.settings.terms import TERMS
 from shop.settings.vat_ids import compact_vat_id, has_vat_form
 
 LONGEST_TITLE = 100
@@ -55,6 +56,8 @@ def clean(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
             cleaned["email"] = readable_email(email)
         except ValidationError as error:
             problems["email"] = error.messages[0]
+    if values.get("asks_for_terms") and find_published(TERMS) is None:
+        problems["asks_for_terms"] = _("Publish the page of the terms first: buyers could not read what they accept.")
     for field, longest in (("home_title", LONGEST_TITLE), ("home_text", LONGEST_TEXT), ("mail_footer", LONGEST_TEXT)):
         texts = {language: text.replace("\r\n", "\n").strip() for language, text in values.get(field, {}).items() if text.strip()}
         if field in values:

@@ -11,7 +11,8 @@ from cryptons.client_address import client_ip
 from cryptons.page_limits import TooManyForms, count_against
 from shop.settings.contact import LIMIT, ContactForm, contact_address, send_message
 from shop.settings.models import ContentPage
-from shop.settings.pages import find_published, show
+from shop.settings.current import find_published
+from shop.settings.pages import show
 
 
 @never_cache

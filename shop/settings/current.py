@@ -5,6 +5,7 @@ Every process keeps them until their version changes.
 
 import logging
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import Error, connection
 from django.urls import reverse
@@ -22,6 +23,7 @@ class PublishedPage(PageText):
     """A link to a page that everybody may read."""
 
     slug: str
+    version_id: UUID
     number: int
     in_footer: bool
     texts: dict[str, dict[str, str]]
@@ -70,17 +72,24 @@ def _current() -> _Kept:
 def _read_pages() -> tuple[PublishedPage, ...]:
     pages = list(ContentPage.objects.using("default").exclude(published=None).defer("texts"))
     versions = PageVersion.objects.using("default").filter(page__in=pages, number__in={page.published for page in pages}) if pages else ()
-    texts = {(version.page_id, version.number): version.texts for version in versions}
+    shown = {(version.page_id, version.number): version for version in versions}
     return tuple(
-        PublishedPage(page.slug, number, page.in_footer, _titles(texts[page.pk, number]))
+        PublishedPage(page.slug, version.pk, version.number, page.in_footer, _titles(version.texts))
         for page in pages
-        if (number := page.published or 0)
-        and (page.pk, number) in texts  # it was published again between the two queries, and is read again soon
+        if (version := shown.get((page.pk, page.published or 0)))  # else it was published again between the queries, and is read again soon
     )
 
 
 def _titles(texts: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     return {language: {"title": words["title"]} for language, words in texts.items()}
+
+
+def find_published(slug: str) -> PageVersion | None:
+    """Return what everybody may read at the address."""
+    if "\0" in slug:  # which some databases refuse to be asked for
+        return None
+    row = ContentPage.objects.filter(slug=slug).exclude(published=None).first()
+    return PageVersion.objects.filter(page=row.pk, number=row.published or 0).first() if row else None
 
 
 def stored_settings() -> ShopSettings:

@@ -16,7 +16,7 @@ from shop.settings.models import ShopSettings
 from shop.settings.pictures import store_icon, store_logo
 
 TEXTS = {"home_title": LONGEST_TITLE, "home_text": LONGEST_TEXT, "mail_footer": LONGEST_TEXT}
-PLAIN = ("name", "accent", "accent_dark", "email", "phone", "company", "address", "register", "vat_id")
+PLAIN = ("name", "accent", "accent_dark", "email", "phone", "company", "address", "register", "vat_id", "asks_for_terms")
 PICTURES = gettext_lazy("JPEG, PNG, WebP or HEIC.")
 
 
@@ -41,6 +41,7 @@ class SettingsForm(forms.ModelForm[ShopSettings]):
             "accent_dark": gettext_lazy("For devices in dark mode. Empty: a lighter tone of the accent colour."),
             "register": gettext_lazy("Court or office and number, such as HRB 12345 Amtsgericht Berlin."),
             "vat_id": gettext_lazy("With the letters of the country, such as DE123456789."),
+            "asks_for_terms": gettext_lazy("At the last step of the checkout. The version that they accept is kept with the order."),
             "address": gettext_lazy("Street, postal code and city, country."),
         }
 

@@ -41,6 +41,8 @@ class ShopSettings(BaseModel):
     address = models.TextField(_("address"), max_length=400, blank=True)
     register = models.CharField(_("register"), max_length=160, blank=True)
     vat_id = models.CharField(_("VAT id"), max_length=20, blank=True)
+    asks_for_terms = models.BooleanField(_("buyers must accept the terms"), default=False)
+    """Only set while the page of the terms is published."""
     version = models.PositiveIntegerField(default=0, editable=False)
     updated_at = models.DateTimeField(_("changed at"), default=timezone.now, editable=False)
 

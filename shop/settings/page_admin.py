@@ -22,7 +22,7 @@ from shop.settings.models import PAGE_KINDS, ContentPage, PageVersion
 from shop.settings.outlines import outline
 from shop.settings.page_changes import (
     PageMoved,
-    PageUnfinished,
+    PageRefused,
     add_page,
     change_page,
     hide_page,
@@ -106,7 +106,7 @@ class ContentPageAdmin(AtomicModelAdmin[ContentPage]):
     def changeform_view(self, request: HttpRequest, *args: Any, **named: Any) -> Any:
         try:
             return super().changeform_view(request, *args, **named)
-        except (PageMoved, PageUnfinished) as error:  # after the form had been checked
+        except (PageMoved, PageRefused) as error:  # after the form had been checked
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)
 

@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from cryptons.audit.writing import audit
 from cryptons.db import in_transaction, update_if_unchanged
 from shop.catalogue.version import settings_changed
+from shop.settings.current import stored_settings
 from shop.settings.models import ContentPage, PageVersion
 from shop.settings.outlines import placeholders
+from shop.settings.terms import TERMS
 
 Texts = dict[str, dict[str, str]]
 LONGEST_TITLE = 160
@@ -28,8 +30,8 @@ class PageMoved(Exception):
         return _("Somebody else has changed the page in the meantime. Load it again and repeat your change.")
 
 
-class PageUnfinished(Exception):
-    """The page cannot be published as it is. The text says what is missing."""
+class PageRefused(Exception):
+    """The page cannot be published, or not be hidden. The text says why."""
 
 
 def clean_texts(texts: Mapping[str, Mapping[str, str]]) -> Texts:
@@ -85,12 +87,12 @@ def change_page(pk: UUID, values: Mapping[str, Any], *, version: int) -> Content
 
 
 def publish_page(pk: UUID, *, by: str, at: datetime) -> ContentPage:
-    """Show the draft to everybody, as a new version unless the last one says the same. Raises PageUnfinished."""
+    """Show the draft to everybody, as a new version unless the last one says the same. Raises PageRefused."""
 
     def write() -> ContentPage:
         row = _read(pk)
         if missing := what_is_missing(row.texts):
-            raise PageUnfinished(" ".join(missing))
+            raise PageRefused(" ".join(missing))
         last = row.versions.order_by("-number").first()
         number = last.number if last else 0
         if last is None or last.texts != row.texts:
@@ -103,11 +105,20 @@ def publish_page(pk: UUID, *, by: str, at: datetime) -> ContentPage:
     return _once(write)
 
 
+def why_not_hidden(slug: str) -> str:
+    """Return a sentence that says why the page must stay in the shop; empty if it can be hidden."""
+    if slug != TERMS or not stored_settings().asks_for_terms:
+        return ""
+    return _("Buyers must accept the terms, so they must be able to read them. Switch that off in the settings first.")
+
+
 def hide_page(pk: UUID) -> ContentPage:
-    """Take the page from the shop. Its versions stay."""
+    """Take the page from the shop. Its versions stay. Raises PageRefused for terms that buyers must accept."""
 
     def write() -> ContentPage:
         row = _read(pk)
+        if problem := why_not_hidden(row.slug):
+            raise PageRefused(problem)
         if row.published:
             _update(row, "hide", {"published": (row.published, None)})
         return row

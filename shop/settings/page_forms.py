@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shop.settings.models import PAGE_KINDS, ContentPage
-from shop.settings.page_changes import LONGEST_TEXT, LONGEST_TITLE, PageMoved, clean_texts, what_is_missing
+from shop.settings.page_changes import LONGEST_TEXT, LONGEST_TITLE, PageMoved, clean_texts, what_is_missing, why_not_hidden
 
 OTHER = "other"
 PUBLISH, HIDE = "_publish", "_hide"
@@ -64,6 +64,8 @@ class PageForm(forms.ModelForm[ContentPage]):
         if PUBLISH in self.data:
             for sentence in what_is_missing(self.stored_texts()):
                 self.add_error(None, sentence)
+        if HIDE in self.data and (problem := why_not_hidden(self.instance.slug)):
+            self.add_error(None, problem)
         return super().clean()
 
     def _clean_slug(self) -> None:

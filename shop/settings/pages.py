@@ -9,8 +9,9 @@ from django.views.decorators.http import require_safe
 from cryptons.response_cache import ready_bytes
 from shop.catalogue.version import category_version
 from shop.settings.contact import ContactForm, contact_address
+from shop.settings.current import find_published
 from shop.settings.markdown import to_html
-from shop.settings.models import ContentPage, PageText, PageVersion
+from shop.settings.models import PageText
 
 
 @require_safe
@@ -20,14 +21,6 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if shown is None:
         raise Http404(_("Page not found"))
     return show(request, shown, form=ContactForm() if slug == "contact" and contact_address() else None)
-
-
-def find_published(slug: str) -> PageVersion | None:
-    """Return what everybody may read at the address."""
-    if "\0" in slug:  # which some databases refuse to be asked for
-        return None
-    row = ContentPage.objects.filter(slug=slug).exclude(published=None).first()
-    return PageVersion.objects.filter(page=row.pk, number=row.published or 0).first() if row else None
 
 
 def show(request: HttpRequest, words: PageText, *, preview: str = "", form: ContactForm | None = None, problem: str = "") -> HttpResponse:

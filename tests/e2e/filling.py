@@ -154,6 +154,7 @@ def fill() -> Filled:
     login_pages(filled)
     admin_pages(filled, staff, orders, payouts(orders))
     error_pages(filled)
+    change_settings({"asks_for_terms": True})  # the orders above are placed without
     seen = {visit["page"] for visit in filled.visits}
     names = {name for name in page_names(get_resolver().url_patterns) if not name.endswith("_history")}  # one template: an order's is seen
     filled.missing = sorted(names - seen - {*filled.refused, *NOT_PAGES})

@@ -48,6 +48,7 @@ def test_an_order_can_be_placed_for_items_without_a_cart(api, ada, kettle):
         "discount": "0.00",
         "voucher": None,
         "totalAmount": "99.98",
+        "termsVersionId": None,
         "cryptocurrency": "BTC",
         "status": "pending",
         "paymentStatus": "unpaid",

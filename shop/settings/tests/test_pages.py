@@ -13,7 +13,7 @@ from cryptons.db import new_id
 from shop.settings import current, page_changes
 from shop.settings.models import PAGE_KINDS, ContentPage, PageVersion
 from shop.settings.outlines import outline
-from shop.settings.page_changes import PageMoved, PageUnfinished, add_page, change_page, hide_page, publish_page, restore_version
+from shop.settings.page_changes import PageMoved, PageRefused, add_page, change_page, hide_page, publish_page, restore_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADD = "/admin/settings/contentpage/add/"
@@ -197,7 +197,7 @@ def test_a_number_is_given_once():
 def test_an_unfinished_page_cannot_be_published(texts, words):
     page = draft(texts=texts)
 
-    with pytest.raises(PageUnfinished, match=words):
+    with pytest.raises(PageRefused, match=words):
         publish_page(page.pk, by="grace", at=timezone.now())
 
     assert ContentPage.objects.get().published is None
@@ -371,7 +371,7 @@ def test_a_draft_says_what_is_left_to_fill_in_until_nothing_is(staff):
 
     assert "The draft cannot be published yet." in shown
     assert "double brackets: [[Name]], [[Place\nand street]]" in shown
-    with pytest.raises(PageUnfinished):
+    with pytest.raises(PageRefused):
         publish_page(page.pk, by="grace", at=timezone.now())
     reword(page, "Thread GmbH [1] [link](/cart/)")
     assert "cannot be published" not in staff.get(address(page)).text
