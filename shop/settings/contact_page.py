@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 from cryptons.client_address import client_ip
 from cryptons.page_limits import TooManyForms, count_against
 from shop.settings.contact import LIMIT, ContactForm, contact_address, send_message
-from shop.settings.models import ContentPage
 from shop.settings.current import find_published
+from shop.settings.models import ContentPage
 from shop.settings.pages import show
 
 

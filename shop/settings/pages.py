@@ -26,7 +26,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 def show(request: HttpRequest, words: PageText, *, preview: str = "", form: ContactForm | None = None, problem: str = "") -> HttpResponse:
     """Render a page. `preview`: what stands above one that only staff see. `form`: what stands below the words, with its `problem`."""
     context = {
-        "title": words.title or _("Contact"),
+        "title": words.title or (_("Contact") if form else ""),
         "body": to_html(words.text),
         "lang": "" if words.language == get_language() else words.language,
         "published_at": getattr(words, "published_at", None),
