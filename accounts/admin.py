@@ -1,6 +1,6 @@
 """Users and groups for staff. Who is no superuser can help buyers, but gives nobody a right, and has no way into the account of staff."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django import forms
@@ -206,15 +206,24 @@ class NamedSplitDateTime(AdminSplitDateTime):
             widget.attrs["aria-label"] = name
 
 
+class MomentField(forms.SplitDateTimeField):
+    widget = NamedSplitDateTime
+
+    def compress(self, data_list: Any) -> datetime | None:
+        moment: datetime | None = super().compress(data_list)
+        try:
+            return moment.astimezone(UTC) if moment else None
+        except OverflowError:  # some hours after the year 9999
+            raise ValidationError(self.error_messages["invalid_date"], code="invalid_date") from None
+
+
 class ApiKeyForm(forms.ModelForm[ApiKey]):
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
         widget=forms.CheckboxSelectMultiple,
         help_text=_("What a program may do with the key, as long as you may do it. Give it no more than it needs."),
     )
-    expires_at = forms.SplitDateTimeField(
-        label=_("Expires at"), required=False, widget=NamedSplitDateTime, help_text=_("Empty: the key does not expire.")
-    )
+    expires_at = MomentField(label=_("Expires at"), required=False, help_text=_("Empty: the key does not expire."))
     allowed_ips = forms.CharField(
         label=_("Allowed addresses"),
         required=False,

@@ -15,7 +15,7 @@ from accounts.addresses import COUNTRIES, LENGTHS, address_problems, clean_addre
 from accounts.api_keys import SCOPES, network_problem
 from accounts.models import User
 from accounts.plain_text import text_problem
-from cryptons.api.inputs import Input, StrictEmail, StrictString
+from cryptons.api.inputs import Input, StrictEmail, StrictMoment, StrictString
 
 USERNAME = r"^[\w.-]+\Z"
 
@@ -164,7 +164,7 @@ class ApiKeyInput(Input):
 
     name = StrictString(max_length=100, validators=[plain_text])
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=len(SCOPES))
-    expiresAt = serializers.DateTimeField(required=False, allow_null=True, help_text="Without it the key does not expire")
+    expiresAt = StrictMoment(required=False, allow_null=True, help_text="Without it the key does not expire")
     allowedIps = serializers.ListField(
         child=StrictString(max_length=50, validators=[network]),
         required=False,

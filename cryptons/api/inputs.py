@@ -1,6 +1,7 @@
 """Strict input fields of the API: no conversion between types, and an unknown field is an error."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar
 
@@ -43,6 +44,16 @@ class StrictInteger(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class StrictMoment(serializers.DateTimeField):
+    """Takes a time in ISO 8601, in the shop's time zone unless it names one, and returns it in UTC, as it is stored."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        try:
+            return super().enforce_timezone(value).astimezone(UTC)
+        except OverflowError:  # some hours before the year 1 or after 9999
+            self.fail("overflow")
 
 
 class StrictBoolean(serializers.BooleanField):

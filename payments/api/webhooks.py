@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cryptons.api.errors import NotFound
-from cryptons.api.inputs import Input, StrictInteger, StrictString
+from cryptons.api.inputs import Input, StrictInteger, StrictMoment, StrictString
 from cryptons.api.outputs import DECIMAL
 from cryptons.api.schema import TEXT, TIME, describe
 from cryptons.api.views import ApiView, success
@@ -42,7 +42,7 @@ class Amount(serializers.DecimalField):
 
 
 @extend_schema_field({"oneOf": [TIME, {"type": "integer", "minimum": 0}]})
-class Moment(serializers.DateTimeField):
+class Moment(StrictMoment):
     """A time in ISO 8601 or in Unix seconds, as in the header."""
 
     def to_internal_value(self, value: Any) -> datetime:

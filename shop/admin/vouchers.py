@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import NamedSplitDateTime
+from accounts.admin import MomentField
 from cryptons.amount_field import AmountField
 from cryptons.atomic_admin import AtomicModelAdmin
 from cryptons.formats import money
@@ -23,8 +23,8 @@ CODE = re.compile(r"[0-9A-Z-]{3,}")
 
 
 class VoucherForm(forms.ModelForm[Voucher]):
-    starts_at = forms.SplitDateTimeField(label=_("valid from"), required=False, widget=NamedSplitDateTime)
-    ends_at = forms.SplitDateTimeField(label=_("valid until"), required=False, widget=NamedSplitDateTime)
+    starts_at = MomentField(label=_("valid from"), required=False)
+    ends_at = MomentField(label=_("valid until"), required=False)
     amount = AmountField(required=False)
     minimum = AmountField(required=False)
 

@@ -7,10 +7,12 @@ from unittest.mock import patch
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import caches
+from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.admin import MomentField
 from accounts.api_keys import SCOPES, NotPermitted, make_key, possible_scopes
 from accounts.groups import make_ready_groups
 from accounts.models import ApiKey, SecondFactor, User
@@ -283,6 +285,28 @@ def test_a_wrong_wish_for_a_key_names_its_field(grace, change, field):
     assert response.status_code == 400
     assert [row["field"] for row in response.json()["error"]["details"]] == [field]
     assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "zone, moment",
+    [
+        ("Europe/Berlin", "0001-01-01T00:00:00"),
+        ("America/New_York", "9999-12-31T23:59:59"),
+        ("UTC", "9999-12-31T23:59:59-01:00"),
+    ],
+)
+def test_a_time_that_does_not_exist_in_utc_is_refused_on_the_page_and_over_the_api(grace, settings, zone, moment):
+    settings.TIME_ZONE = zone
+    response = ApiClient(grace).post("/api/api-keys", {**BODY, "expiresAt": moment})
+    assert (response.status_code, [row["field"] for row in response.json()["error"]["details"]]) == (400, ["expiresAt"])
+
+    with timezone.override(zone):
+        field = MomentField()
+        day, time = moment[:10], moment[11:19]
+        if zone != "UTC":
+            with pytest.raises(ValidationError):
+                field.clean([day, time])
+        assert field.clean(["2026-11-28", "12:00"]).utcoffset() == timedelta(0)
 
 
 def test_a_wish_for_more_than_one_may_do_is_refused():
